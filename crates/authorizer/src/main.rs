@@ -1,0 +1,8 @@
+//! The authorizer's bootstrap.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    authorizer::run().await
+}

@@ -1,0 +1,144 @@
+use std::{collections::BTreeMap, env, error::Error, fs, io, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use local::{Options, Stack, gateway::Exchange, lambda::Line};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast::{Receiver, error::RecvError},
+};
+
+use crate::function;
+
+/// Where everything listens, and what is run.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The port of the API; 0 takes any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// The port of KMS; 0 takes any that is free
+    #[arg(long, default_value_t = 4566)]
+    kms_port: u16,
+    /// A folder in which the keys are kept; without it they are gone at the end
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// What is to be run
+    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
+    template: PathBuf,
+    /// The AWS Region that everything says it is in
+    #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
+    region: String,
+}
+
+pub(crate) const HELP: &str = "\
+A setting of the functions in the environment takes the place of the template's:
+  TOKEN_ISSUER=my-lambda countersign local
+
+The AWS CLI talks to this KMS with --endpoint-url or its variable:
+  export AWS_ENDPOINT_URL_KMS=http://127.0.0.1:4566 AWS_REGION=us-east-1
+  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+  aws kms list-aliases
+
+A token, and what it opens:
+  curl --aws-sigv4 aws:amz:us-east-1:execute-api --user local:local --json \\
+    '{\"claims\":{\"sub\":\"test-user\"}}' http://127.0.0.1:3000/token
+  curl -H 'Authorization: Bearer …' http://127.0.0.1:3000/whoami";
+
+/// Runs until it is told to stop.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    match crate::block_on(serve(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => crate::fault(&*error),
+    }
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    // Before anything is started, so that nothing is left behind by an early Ctrl-C.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let template = fs::read_to_string(&arguments.template).map_err(|error| {
+        let name = arguments.template.display();
+        io::Error::new(error.kind(), format!("{name}: {error}; name another with --template"))
+    })?;
+    if let Some(folder) = &arguments.state {
+        fs::create_dir_all(folder)?;
+    }
+    let options = Options {
+        port: arguments.port,
+        kms_port: arguments.kms_port,
+        region: arguments.region,
+        bootstrap: function::bootstrap()?,
+        state: arguments.state,
+        overrides: overrides(),
+    };
+    let stack = tokio::select! {
+        stack = Stack::start(&template, &options) => stack?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    introduce(&stack, &options.region);
+    tokio::select! {
+        () = report(stack.gateway.follow(), stack.journal.follow()) => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    println!("stopped");
+    Ok(())
+}
+
+/// The settings of the functions that this process was given for them.
+fn overrides() -> BTreeMap<String, String> {
+    let set = SETTINGS.into_iter().filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)));
+    set.collect()
+}
+
+fn introduce(stack: &Stack, region: &str) {
+    println!("API  http://{}", stack.gateway.address());
+    for route in stack.gateway.routes() {
+        println!("     {route}");
+    }
+    println!("KMS  http://{}  ({region})", stack.kms.address());
+    println!();
+    println!("An AWS_IAM route wants the form of a SigV4 signature; the signature is not checked.");
+    println!("Ctrl-C stops everything.");
+    println!();
+}
+
+/// One line for each request, and what a function says when something is wrong with it.
+async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) {
+    loop {
+        tokio::select! {
+            exchange = exchanges.recv() => match exchange {
+                Ok(Exchange { method, path, status, why, took }) => {
+                    let took = took.as_secs_f64() * 1000.0;
+                    println!("{method:<4} {path}  {status}  {why}  {took:.1} ms");
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            line = lines.recv() => match line {
+                Ok(line) if line.level().as_deref() != Some("INFO") => {
+                    println!("     {}: {}", line.function, line.text);
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+        }
+    }
+}
+
+/// Every setting that a function reads.
+const SETTINGS: [&str; 13] = [
+    "ACCESS_RULES",
+    "CLOCK_LEEWAY_SECONDS",
+    "HTTP_API_RESPONSE",
+    "ISSUANCE_POLICY",
+    "KEY_ALIAS",
+    "KEY_REFRESH_SECONDS",
+    "SIGNING_ALGORITHM",
+    "TOKEN_AUDIENCE",
+    "TOKEN_ISSUER",
+    "TOKEN_LIFETIME_MAX_SECONDS",
+    "TOKEN_LIFETIME_SECONDS",
+    "TOKEN_TYPE",
+    "VERIFICATION",
+];

@@ -1,0 +1,61 @@
+//! `countersign`: parse, call, print.
+
+mod demo;
+mod function;
+mod local;
+
+use std::{error::Error, io, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use tokio::runtime;
+
+/// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Tell the whole story on this machine, step by step, then exit.
+    ///
+    /// Starts KMS, Lambda and API Gateway on this machine, has a token issued, and presents it good,
+    /// changed and expired. Exits 0 only if every step did what it says.
+    Demo,
+    /// Run KMS, Lambda and API Gateway on this machine until Ctrl-C.
+    #[command(after_help = local::HELP)]
+    Local(local::Arguments),
+    /// Be one of the functions, for a Lambda host.
+    #[command(hide = true)]
+    Function {
+        /// Which.
+        #[arg(value_enum)]
+        name: function::Name,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Demo => demo::run(),
+        Command::Local(arguments) => local::run(arguments),
+        Command::Function { name } => function::run(name),
+    }
+}
+
+/// Runs a command that waits for several things at once.
+fn block_on<T, E: From<io::Error>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Says what is wrong, on one line or as many as it has.
+fn fault(error: &dyn Error) -> ExitCode {
+    eprintln!("countersign: {error}");
+    ExitCode::from(FAULT)
+}
+
+/// Something is in the way that the user cannot answer for.
+const FAULT: u8 = 3;
+
+const EXIT_CODES: &str = "Exit codes: 0 yes, 1 no, 2 usage, 3 fault.";

@@ -1,0 +1,192 @@
+use kms::Fault;
+use lambda_runtime::Diagnostic;
+use serde_json::{Value, json};
+
+use crate::{Door, Issued, Refusal};
+
+/// What the caller gets to know.
+#[derive(Debug)]
+pub enum Answer {
+    /// A token.
+    Issued(Issued),
+    /// The request is at fault.
+    Refused(Refusal),
+    /// KMS is at fault, or the key, or the role: nothing the caller could mend.
+    Failed(Fault),
+}
+
+impl From<Result<Issued, Fault>> for Answer {
+    fn from(issued: Result<Issued, Fault>) -> Self {
+        issued.map_or_else(Self::Failed, Self::Issued)
+    }
+}
+
+impl Answer {
+    /// The answer as this door takes it. Behind API Gateway every answer is a response; a direct
+    /// invocation gets the bare token, or a Lambda error of the same name.
+    ///
+    /// # Errors
+    /// For a direct invocation that gets no token.
+    pub fn through(self, door: Door) -> Result<Value, Diagnostic> {
+        let (status, extra, body) = match self {
+            Self::Issued(issued) => (200, None, token(&issued)),
+            Self::Refused(refusal) => {
+                let allow = (refusal == Refusal::Method).then_some(("Allow", "POST"));
+                (refusal.status(), allow, error("invalid_request", &refusal.to_string()))
+            }
+            Self::Failed(fault) if fault.cause.is_transient() => (
+                503,
+                Some(("Retry-After", "1")),
+                error("temporarily_unavailable", "try again in a moment"),
+            ),
+            Self::Failed(_) => (500, None, error("server_error", "no token can be issued now")),
+        };
+        match door {
+            Door::Http => {
+                let mut response = json!({
+                    "statusCode": status,
+                    "headers": {"Content-Type": "application/json", "Cache-Control": "no-store"},
+                    "body": body.to_string(),
+                    "isBase64Encoded": false,
+                });
+                if let (Some((name, value)), Some(headers)) =
+                    (extra, response.get_mut("headers").and_then(Value::as_object_mut))
+                {
+                    headers.insert(name.into(), value.into());
+                }
+                Ok(response)
+            }
+            Door::Invoke if status == 200 => Ok(body),
+            Door::Invoke => {
+                let member = |name: &str| {
+                    body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+                };
+                Err(Diagnostic {
+                    error_type: member("error"),
+                    error_message: member("error_description"),
+                })
+            }
+        }
+    }
+}
+
+/// RFC 6749 section 5.1.
+fn token(issued: &Issued) -> Value {
+    json!({
+        "access_token": issued.signed.token.reveal(),
+        "token_type": "Bearer",
+        "expires_in": issued.expires_in,
+    })
+}
+
+/// RFC 6749 section 5.2.
+fn error(code: &str, description: &str) -> Value {
+    json!({"error": code, "error_description": description})
+}
+
+#[cfg(test)]
+mod tests {
+    use jwt::{Draft, Signed};
+    use serde_json::Map;
+
+    use super::*;
+
+    fn issued() -> Answer {
+        let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+        let token = draft.signing_input(jwt::Algorithm::Rs256, "k").into_token(b"s");
+        Answer::Issued(Issued {
+            signed: Signed { token, key_id: "k".into(), receipt: None },
+            expires_in: 60,
+            claims: Map::new(),
+        })
+    }
+
+    const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImsifQ.e30.cw";
+
+    #[test]
+    fn behind_api_gateway_every_answer_is_a_response() {
+        let response = |status: u16, extra: Option<(&str, &str)>, body: &str| {
+            let mut headers = Map::new();
+            headers.insert("Content-Type".into(), "application/json".into());
+            headers.insert("Cache-Control".into(), "no-store".into());
+            headers.extend(extra.map(|(name, value)| (name.to_owned(), value.into())));
+            json!({"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false})
+        };
+        let rows = [
+            (
+                "a token",
+                issued(),
+                response(
+                    200,
+                    None,
+                    &format!(
+                        r#"{{"access_token":"{TOKEN}","expires_in":60,"token_type":"Bearer"}}"#
+                    ),
+                ),
+            ),
+            (
+                "refused",
+                Answer::Refused(Refusal::Reserved("exp")),
+                response(
+                    400,
+                    None,
+                    r#"{"error":"invalid_request","error_description":"exp is set by the issuer and cannot be asked for"}"#,
+                ),
+            ),
+            (
+                "elsewhere",
+                Answer::Refused(Refusal::NotFound),
+                response(
+                    404,
+                    None,
+                    r#"{"error":"invalid_request","error_description":"no such resource"}"#,
+                ),
+            ),
+            (
+                "another method",
+                Answer::Refused(Refusal::Method),
+                response(
+                    405,
+                    Some(("Allow", "POST")),
+                    r#"{"error":"invalid_request","error_description":"only POST is accepted here"}"#,
+                ),
+            ),
+            (
+                "KMS is slow",
+                Answer::Failed(Fault::overdue("Sign")),
+                response(
+                    503,
+                    Some(("Retry-After", "1")),
+                    r#"{"error":"temporarily_unavailable","error_description":"try again in a moment"}"#,
+                ),
+            ),
+        ];
+        for (name, answer, expected) in rows {
+            assert_eq!(answer.through(Door::Http), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_direct_invocation_gets_the_token_or_a_lambda_error() {
+        let error = |error_type: &str, error_message: &str| {
+            Err(Diagnostic { error_type: error_type.into(), error_message: error_message.into() })
+        };
+        let token = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 60});
+        let rows = [
+            ("a token", issued(), Ok(token)),
+            (
+                "refused",
+                Answer::Refused(Refusal::Claims),
+                error("invalid_request", "claims must be an object"),
+            ),
+            (
+                "KMS is slow",
+                Answer::Failed(Fault::overdue("Sign")),
+                error("temporarily_unavailable", "try again in a moment"),
+            ),
+        ];
+        for (name, answer, expected) in rows {
+            assert_eq!(answer.through(Door::Invoke), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+use jwt::{Draft, Signed, Signer, UnixTime};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{Terms, TokenRequest};
+
+/// A token that was issued, and what the audit trail has to say of it.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token and its signature's record.
+    pub signed: Signed,
+    /// How long it lives, in seconds.
+    pub expires_in: u64,
+    /// Its claims, complete.
+    pub claims: Map<String, Value>,
+}
+
+impl Issued {
+    /// A claim as the audit trail shows it: a string as it is, anything else as JSON.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
+        self.claims.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned))
+    }
+}
+
+/// Completes the claims and has them signed.
+///
+/// # Errors
+/// When the signer could not.
+pub async fn issue<S: Signer>(
+    request: TokenRequest,
+    terms: &Terms,
+    id: Uuid,
+    now: UnixTime,
+    signer: &S,
+) -> Result<Issued, S::Error> {
+    let expires_in = request.lifetime.as_secs();
+    let draft =
+        Draft { token_type: terms.token_type.clone(), claims: complete(request, terms, id, now) };
+    let signed = signer.sign(&draft).await?;
+    Ok(Issued { signed, expires_in, claims: draft.claims })
+}
+
+fn complete(request: TokenRequest, terms: &Terms, id: Uuid, now: UnixTime) -> Map<String, Value> {
+    let TokenRequest { mut claims, lifetime } = request;
+    claims.insert("iss".into(), json!(terms.issuer));
+    claims.insert("iat".into(), json!(now.seconds()));
+    claims.insert("exp".into(), json!(now.after(lifetime).seconds()));
+    claims.insert("jti".into(), json!(id.to_string()));
+    if let Some(audience) = &terms.audience {
+        claims.entry("aud").or_insert_with(|| json!(audience));
+    }
+    claims
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_issuer_completes_the_claims() {
+        let terms = |audience: Option<&str>| Terms {
+            issuer: "us".into(),
+            audience: audience.map(str::to_owned),
+            token_type: "JWT".into(),
+            lifetime: Duration::ZERO,
+            lifetime_max: Duration::ZERO,
+        };
+        let own = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
+        let rows = [
+            ("no audience anywhere", json!({}), None, json!({})),
+            ("the default audience", json!({}), Some("a"), json!({"aud": "a"})),
+            ("another audience", json!({"aud": ["b"]}), Some("a"), json!({"aud": ["b"]})),
+            (
+                "claims of any kind",
+                json!({"sub": "s", "n": {"m": [1]}}),
+                None,
+                json!({"sub": "s", "n": {"m": [1]}}),
+            ),
+        ];
+        for (name, asked, audience, more) in rows {
+            let (Value::Object(asked), Value::Object(mut expected), Value::Object(more)) =
+                (asked, own.clone(), more)
+            else {
+                panic!("{name}: objects")
+            };
+            expected.extend(more);
+            let request = TokenRequest { claims: asked, lifetime: Duration::from_mins(1) };
+            let now = UnixTime::from_seconds(1000);
+            assert_eq!(complete(request, &terms(audience), Uuid::nil(), now), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+use jwt::json::NotStrict;
+
+/// Why a request gets no token: the caller's to mend, and told to the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such route.
+    #[error("no such resource")]
+    NotFound,
+    /// The route does not take this method.
+    #[error("only POST is accepted here")]
+    Method,
+    /// The body is something else than JSON.
+    #[error("the content type must be application/json")]
+    MediaType,
+    /// The body is not base64 where API Gateway says that it is, or not text.
+    #[error("the request has no readable body")]
+    Body,
+    /// The request is not one strict JSON object.
+    #[error("the request is {0}")]
+    NotJson(NotStrict),
+    /// There is a member that means nothing here: most likely a misspelt one.
+    #[error("the request may have the members claims and expires_in, and no other")]
+    Member,
+    /// `claims` is missing or not an object.
+    #[error("claims must be an object")]
+    Claims,
+    /// A claim that only the issuer sets.
+    #[error("{0} is set by the issuer and cannot be asked for")]
+    Reserved(&'static str),
+    /// `sub` is not a string.
+    #[error("sub must be a string")]
+    Subject,
+    /// `aud` is neither a string nor an array of strings with at least one in it.
+    #[error("aud must be a string or an array of strings")]
+    Audience,
+    /// `expires_in` is not a whole number of seconds from 1 on.
+    #[error("expires_in must be a whole number of seconds, at least 1")]
+    ExpiresIn,
+    /// A longer life than the settings allow. It is not cut short: the caller would not know.
+    #[error("expires_in must be at most {max}")]
+    Lifetime {
+        /// In seconds.
+        max: u64,
+    },
+    /// The token would be longer than an authorizer takes.
+    #[error("the claims take more than {max} bytes")]
+    TooLarge {
+        /// Of JSON.
+        max: usize,
+    },
+}
+
+impl Refusal {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NotFound => 404,
+            Self::Method => 405,
+            Self::TooLarge { .. } => 413,
+            Self::MediaType => 415,
+            _ => 400,
+        }
+    }
+}

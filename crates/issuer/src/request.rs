@@ -1,0 +1,143 @@
+use std::time::Duration;
+
+use jwt::json;
+use serde_json::{Map, Value};
+
+use crate::{Refusal, Terms};
+
+/// What is asked for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Everything in the token that is not the issuer's to say.
+    pub claims: Map<String, Value>,
+    /// How long the token shall live.
+    pub lifetime: Duration,
+}
+
+impl TokenRequest {
+    /// Reads `{"claims": {…}, "expires_in": 3600}`.
+    ///
+    /// # Errors
+    /// Whatever is wrong first.
+    pub fn read(text: &[u8], terms: &Terms) -> Result<Self, Refusal> {
+        let mut members = json::object(text).map_err(Refusal::NotJson)?;
+        let (claims, expires_in) = (members.remove("claims"), members.remove("expires_in"));
+        if !members.is_empty() {
+            return Err(Refusal::Member);
+        }
+        let Some(Value::Object(claims)) = claims else { return Err(Refusal::Claims) };
+        if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
+            return Err(Refusal::Reserved(name));
+        }
+        if claims.get("sub").is_some_and(|sub| !sub.is_string()) {
+            return Err(Refusal::Subject);
+        }
+        if claims.get("aud").is_some_and(|aud| !is_audience(aud)) {
+            return Err(Refusal::Audience);
+        }
+        if Value::Object(claims.clone()).to_string().len() > MAX_CLAIMS_BYTES {
+            return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES });
+        }
+        Ok(Self { claims, lifetime: lifetime(expires_in.as_ref(), terms)? })
+    }
+}
+
+fn is_audience(aud: &Value) -> bool {
+    match aud {
+        Value::String(_) => true,
+        Value::Array(several) => !several.is_empty() && several.iter().all(Value::is_string),
+        _ => false,
+    }
+}
+
+fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Duration, Refusal> {
+    let Some(expires_in) = expires_in else { return Ok(terms.lifetime) };
+    let seconds = expires_in.as_u64().filter(|&seconds| seconds > 0).ok_or(Refusal::ExpiresIn)?;
+    let max = terms.lifetime_max.as_secs();
+    if seconds > max { Err(Refusal::Lifetime { max }) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+/// The claims that only the issuer sets.
+const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
+
+/// With the issuer's claims, the header and the longest RSA signature, a token of this much stays
+/// within [`jwt::MAX_BYTES`].
+const MAX_CLAIMS_BYTES: usize = 5000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn terms() -> Terms {
+        Terms {
+            issuer: "us".into(),
+            audience: None,
+            token_type: "JWT".into(),
+            lifetime: Duration::from_mins(10),
+            lifetime_max: Duration::from_mins(15),
+        }
+    }
+
+    fn read(text: &str) -> Result<(Value, u64), Refusal> {
+        let request = TokenRequest::read(text.as_bytes(), &terms())?;
+        Ok((Value::Object(request.claims), request.lifetime.as_secs()))
+    }
+
+    #[test]
+    fn requests() {
+        let rows = [
+            ("claims", r#"{"claims":{"sub":"a"}}"#, Ok((json!({"sub": "a"}), 600))),
+            ("no claim", r#"{"claims":{}}"#, Ok((json!({}), 600))),
+            ("a lifetime", r#"{"claims":{},"expires_in":1}"#, Ok((json!({}), 1))),
+            ("the longest", r#"{"claims":{},"expires_in":900}"#, Ok((json!({}), 900))),
+            ("longer", r#"{"claims":{},"expires_in":901}"#, Err(Refusal::Lifetime { max: 900 })),
+            ("none at all", r#"{"claims":{},"expires_in":0}"#, Err(Refusal::ExpiresIn)),
+            ("negative", r#"{"claims":{},"expires_in":-1}"#, Err(Refusal::ExpiresIn)),
+            ("a fraction", r#"{"claims":{},"expires_in":1.5}"#, Err(Refusal::ExpiresIn)),
+            ("a string", r#"{"claims":{},"expires_in":"60"}"#, Err(Refusal::ExpiresIn)),
+            ("null", r#"{"claims":{},"expires_in":null}"#, Err(Refusal::ExpiresIn)),
+            ("nothing", "{}", Err(Refusal::Claims)),
+            ("an array of claims", r#"{"claims":[]}"#, Err(Refusal::Claims)),
+            ("claims are a string", r#"{"claims":"{}"}"#, Err(Refusal::Claims)),
+            ("misspelt", r#"{"claims":{},"expire_in":1}"#, Err(Refusal::Member)),
+            ("bare claims", r#"{"sub":"a"}"#, Err(Refusal::Member)),
+            ("sub is a number", r#"{"claims":{"sub":1}}"#, Err(Refusal::Subject)),
+            (
+                "several audiences",
+                r#"{"claims":{"aud":["a","b"]}}"#,
+                Ok((json!({"aud": ["a", "b"]}), 600)),
+            ),
+            ("no audience", r#"{"claims":{"aud":[]}}"#, Err(Refusal::Audience)),
+            ("aud is a number", r#"{"claims":{"aud":1}}"#, Err(Refusal::Audience)),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(read(text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in ["", "claims", "[]", r#"{"claims":{"sub":"a","sub":"b"}}"#] {
+            assert!(matches!(read(text), Err(Refusal::NotJson(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_issuers_own_claims_cannot_be_asked_for() {
+        for name in RESERVED {
+            let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
+            assert_eq!(read(&text), Err(Refusal::Reserved(name)));
+        }
+    }
+
+    #[test]
+    fn claims_have_a_size() {
+        let with = |bytes: usize| format!(r#"{{"claims":{{"a":"{}"}}}}"#, "x".repeat(bytes - 8));
+        assert!(read(&with(MAX_CLAIMS_BYTES)).is_ok());
+        assert_eq!(
+            read(&with(MAX_CLAIMS_BYTES + 1)),
+            Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES })
+        );
+    }
+}

@@ -1,0 +1,161 @@
+//! JSON read strictly: member names are unique at every depth, and depth has an end.
+//!
+//! RFC 7515 section 4 lets a reader take the last of two equal member names. Two readers that
+//! choose differently then see two different tokens under one signature, so this one refuses both.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep objects and arrays may nest. A token's own object is the first level.
+pub const MAX_DEPTH: u8 = 16;
+
+/// Reads one object and nothing after it. The error says where it ends to be one, and quotes
+/// nothing of it but its position.
+///
+/// # Errors
+/// When the text is not JSON, not an object, repeats a member name, or nests too deep.
+pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = Level(MAX_DEPTH).deserialize(&mut reader).and_then(|value| {
+        reader.end()?;
+        Ok(value)
+    });
+    match value {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(NotStrict { column: 0 }),
+        Err(error) => Err(NotStrict { column: error.column() }),
+    }
+}
+
+/// The text is not one strict JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not a JSON object with unique member names and at most {MAX_DEPTH} levels (column {column})"
+)]
+pub struct NotStrict {
+    /// Where reading stopped, counted from 1 within its line; 0 for a value that is no object.
+    pub column: usize,
+}
+
+/// The number of levels that may still be opened.
+#[derive(Clone, Copy)]
+struct Level(u8);
+
+impl Level {
+    fn down<E: Error>(self) -> Result<Self, E> {
+        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom("nested too deep"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Level {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let level = self.down()?;
+        let mut values = Vec::new();
+        while let Some(value) = items.next_element_seed(level)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let level = self.down()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(level)?;
+            if object.insert(name, value).is_some() {
+                return Err(A::Error::custom("repeated member name"));
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_is_read_as_it_stands() {
+        let text = br#" {"a":[1,-2,2.5,"x",null,true],"b":{"c":{}}} "#;
+        let expected = json!({"a": [1, -2, 2.5, "x", null, true], "b": {"c": {}}});
+        assert_eq!(object(text).map(Value::Object), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_not_strict_is_refused() {
+        let rows: [(&str, &[u8]); 14] = [
+            ("empty", b""),
+            ("an array", b"[]"),
+            ("a string", b"\"{}\""),
+            ("repeated name", br#"{"a":1,"a":1}"#),
+            ("repeated name, escaped", br#"{"sub":1,"\u0073ub":1}"#),
+            ("repeated name below", br#"{"a":[{"b":{"c":1,"c":2}}]}"#),
+            ("two values", b"{}{}"),
+            ("text after", b"{} x"),
+            ("NUL after", b"{}\0"),
+            ("past the largest number", br#"{"exp":1e400}"#),
+            ("NaN", br#"{"exp":NaN}"#),
+            ("trailing comma", br#"{"a":1,}"#),
+            ("not UTF-8", b"{\"a\":\"\xff\"}"),
+            ("byte order mark", b"\xef\xbb\xbf{}"),
+        ];
+        for (name, text) in rows {
+            assert!(object(text).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn depth_ends() {
+        let nested = |levels: usize| {
+            format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels)).into_bytes()
+        };
+        assert!(object(&nested(MAX_DEPTH.into())).is_ok());
+        assert!(object(&nested(usize::from(MAX_DEPTH) + 1)).is_err());
+        assert!(object(&nested(100_000)).is_err());
+    }
+}

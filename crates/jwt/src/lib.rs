@@ -1,0 +1,27 @@
+//! What a token is: parse, screen, verify, encode. No network, no clock, no environment.
+//!
+//! Start with [`UnverifiedToken`]: a token's text becomes a [`Candidate`] when everything that
+//! needs no key is in order, and [`Claims`] when a [`Verifier`] has vouched for its signature. No
+//! claim can be read on the way. In the other direction, a [`Signer`] turns a [`Draft`] into a
+//! [`Signed`] token.
+
+mod algorithm;
+mod base64url;
+mod claims;
+mod draft;
+mod header;
+pub mod json;
+mod profile;
+mod rejection;
+mod seams;
+mod time;
+mod token;
+
+pub use algorithm::Algorithm;
+pub use claims::{Claims, REGISTERED};
+pub use draft::{Draft, SigningInput, Token};
+pub use profile::Profile;
+pub use rejection::Rejection;
+pub use seams::{Signed, Signer, Verifier};
+pub use time::UnixTime;
+pub use token::{Candidate, MAX_BYTES, Proof, UnverifiedToken};

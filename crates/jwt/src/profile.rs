@@ -1,0 +1,15 @@
+use std::time::Duration;
+
+/// Which tokens are ours to judge at all: everything about a good token that is known beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// `iss` must be exactly this.
+    pub issuer: String,
+    /// One of these must be in `aud`. When empty, a token that has an `aud` is for somebody else
+    /// (RFC 7519 section 4.1.3).
+    pub audiences: Vec<String>,
+    /// `typ` must be exactly this; a token without one is read as a `JWT`.
+    pub token_type: String,
+    /// How far the issuer's clock may be from ours, applied to `exp`, `nbf` and `iat`.
+    pub leeway: Duration,
+}

@@ -1,0 +1,113 @@
+use std::{net::IpAddr, str::FromStr, time::Duration};
+
+use aws_sdk_kms::{
+    Client, Config,
+    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
+};
+
+use crate::Settings;
+
+/// A client for a Lambda function, from the environment that Lambda gives it and from nothing
+/// else: no profile, no metadata service, nothing that could wait for an answer that never comes.
+///
+/// `None` means that a problem was noted.
+pub fn connect(settings: &mut Settings) -> Option<Client> {
+    let (Some(region), Some(key_id), Some(secret), Some(session), Some(anywhere), Some(endpoint)) = (
+        settings.required::<String>("AWS_REGION"),
+        settings.required::<String>("AWS_ACCESS_KEY_ID"),
+        settings.required::<String>("AWS_SECRET_ACCESS_KEY"),
+        settings.optional("AWS_SESSION_TOKEN", String::new()),
+        settings.optional("AWS_ENDPOINT_URL", Endpoint::default()),
+        settings.optional("AWS_ENDPOINT_URL_KMS", Endpoint::default()),
+    ) else {
+        return None;
+    };
+    let session = Some(session).filter(|token| !token.is_empty());
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region))
+        .credentials_provider(Credentials::new(key_id, secret, session, None, "environment"))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(OPERATION)
+                .build(),
+        )
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(ATTEMPTS)
+                .with_initial_backoff(FIRST_BACKOFF)
+                .with_max_backoff(LAST_BACKOFF),
+        );
+    if let Some(Endpoint(url)) = [endpoint, anywhere].into_iter().find(|url| !url.0.is_empty()) {
+        config = config.endpoint_url(url);
+    }
+    Some(Client::from_conf(config.build()))
+}
+
+/// Where KMS is, when it is not where AWS has it.
+///
+/// Whoever can set it decides which tokens are good, so the network in between must not.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Endpoint(String);
+
+impl FromStr for Endpoint {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let host = match url.split_once("://") {
+            Some(("https", _)) => return Ok(Self(url.to_owned())),
+            Some(("http", rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
+            _ => return Err("must be an http or https URL"),
+        };
+        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let name = name.map_or(host, |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        if name == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+            Ok(Self(url.to_owned()))
+        } else {
+            Err("must be https unless it is on this machine")
+        }
+    }
+}
+
+/// KMS is in the same Region: a connection takes a few milliseconds or is not to be had.
+const CONNECT: Duration = Duration::from_secs(1);
+/// A signature takes KMS some tens of milliseconds; an attempt that takes this long is lost.
+const ATTEMPT: Duration = Duration::from_millis(1500);
+/// All attempts together, so that a caller who waits for 5 s still gets an answer.
+const OPERATION: Duration = Duration::from_secs(4);
+const ATTEMPTS: u32 = 3;
+/// The SDK's default of 1 s is for batch work; a request is waiting behind this one.
+const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+const LAST_BACKOFF: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let remote = Err("must be https unless it is on this machine");
+        let not_a_url = Err("must be an http or https URL");
+        let rows = [
+            ("https://kms.eu-west-1.amazonaws.com", Ok(())),
+            ("http://127.0.0.1:4566", Ok(())),
+            ("http://127.0.0.1:4566/", Ok(())),
+            ("http://[::1]:4566", Ok(())),
+            ("http://localhost:4566", Ok(())),
+            ("http://localhost", Ok(())),
+            ("http://10.0.0.1:4566", remote),
+            ("http://kms.example", remote),
+            ("http://localhost.example:4566", remote),
+            ("http://127.0.0.1@kms.example", remote),
+            ("http://127.0.0.1:80@kms.example", remote),
+            ("127.0.0.1:4566", not_a_url),
+            ("ftp://127.0.0.1", not_a_url),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(url.parse::<Endpoint>().map(|_| ()), expected, "{url}");
+        }
+    }
+}

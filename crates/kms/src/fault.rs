@@ -1,0 +1,116 @@
+use std::{error::Error, fmt};
+
+use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
+
+/// KMS could not be asked, or could not answer. Nothing follows from it for any token.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} failed: {cause}")]
+pub struct Fault {
+    /// The KMS operation.
+    pub operation: &'static str,
+    /// What to do about it depends on this.
+    pub cause: Cause,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// No answer within the time that the one who waits for it has.
+    #[must_use]
+    pub fn overdue(operation: &'static str) -> Self {
+        Self::new(operation, Cause::Unreachable)
+    }
+
+    pub(crate) fn new(operation: &'static str, cause: Cause) -> Self {
+        Self { operation, cause, source: None }
+    }
+
+    pub(crate) fn of<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+        R: fmt::Debug + Send + Sync + 'static,
+    {
+        let cause = match &error {
+            SdkError::ServiceError(answer) => Cause::from_code(answer.err().code()),
+            SdkError::ConstructionFailure(_) => Cause::Refused,
+            _ => Cause::Unreachable,
+        };
+        Self { operation, cause, source: Some(Box::new(error)) }
+    }
+}
+
+/// Why KMS did not answer: a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// The account's quota is used up for this second.
+    #[error("KMS throttles")]
+    Throttled,
+    /// No connection, no answer in time, or an answer that is not one of KMS.
+    #[error("KMS is out of reach")]
+    Unreachable,
+    /// KMS says that it cannot now.
+    #[error("KMS is unavailable")]
+    Unavailable,
+    /// The key is disabled, or on its way to deletion.
+    #[error("the key is not enabled")]
+    KeyState,
+    /// There is no such key or alias.
+    #[error("no such key")]
+    NotFound,
+    /// The role, the key policy or the credentials do not allow it.
+    #[error("access denied")]
+    AccessDenied,
+    /// The key is of a kind that cannot do this.
+    #[error("the key cannot do this")]
+    Unfit,
+    /// KMS did not take the request for a reason that only a change of ours can mend.
+    #[error("KMS refused the request")]
+    Refused,
+}
+
+impl Cause {
+    /// A name that stays, for logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Throttled => "KmsThrottled",
+            Self::Unreachable => "KmsUnreachable",
+            Self::Unavailable => "KmsUnavailable",
+            Self::KeyState => "KeyState",
+            Self::NotFound => "KeyNotFound",
+            Self::AccessDenied => "AccessDenied",
+            Self::Unfit => "KeyUnfit",
+            Self::Refused => "KmsRefused",
+        }
+    }
+
+    /// Whether the same request can succeed in a moment with nobody doing anything.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::Unreachable | Self::Unavailable)
+    }
+
+    /// By code, as the wire status can be 400 for all of them. An answer without a code came from
+    /// something else than KMS.
+    fn from_code(code: Option<&str>) -> Self {
+        match code {
+            Some("ThrottlingException" | "LimitExceededException") => Self::Throttled,
+            Some(
+                "KMSInternalException"
+                | "KeyUnavailableException"
+                | "DependencyTimeoutException"
+                | "ServiceUnavailable",
+            ) => Self::Unavailable,
+            Some("DisabledException" | "KMSInvalidStateException") => Self::KeyState,
+            Some("NotFoundException") => Self::NotFound,
+            Some(
+                "AccessDeniedException"
+                | "UnrecognizedClientException"
+                | "ExpiredTokenException"
+                | "InvalidClientTokenId",
+            ) => Self::AccessDenied,
+            Some("InvalidKeyUsageException" | "UnsupportedOperationException") => Self::Unfit,
+            Some(_) => Self::Refused,
+            None => Self::Unreachable,
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The key ring in AWS KMS: the only crate that talks to it.
+//!
+//! Start with [`Keyring`], which knows the ring's public side. [`KmsSigner`] and [`KmsVerifier`]
+//! are the two seams of [`jwt`] over it. Every function of the project stands on this crate, so
+//! what they share is here too: [`Settings`] and [`telemetry`].
+
+mod client;
+mod fault;
+mod keyring;
+mod message;
+mod ring;
+mod settings;
+mod signer;
+pub mod telemetry;
+mod verifier;
+
+pub use aws_sdk_kms::Client;
+
+pub use client::connect;
+pub use fault::{Cause, Fault};
+pub use keyring::Keyring;
+pub use ring::{Key, KeyName, Ring};
+pub use settings::{Seconds, Settings, SettingsError};
+pub use signer::KmsSigner;
+pub use verifier::KmsVerifier;

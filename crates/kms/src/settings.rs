@@ -1,0 +1,163 @@
+use std::{
+    collections::BTreeMap, env, error::Error, fmt, ops::RangeInclusive, str::FromStr,
+    time::Duration,
+};
+
+/// The environment, read once. Every problem is collected, so that one failed start names them all.
+///
+/// ```
+/// # use kms::{Settings, SettingsError};
+/// # fn read(mut settings: Settings) -> Result<(String, String), SettingsError> {
+/// let (Some(issuer), Some(kind)) = (
+///     settings.required("TOKEN_ISSUER"),
+///     settings.optional("TOKEN_TYPE", String::from("JWT")),
+/// ) else {
+///     return Err(settings.refuse());
+/// };
+/// # Ok((issuer, kind))
+/// # }
+/// ```
+pub struct Settings {
+    values: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Settings {
+    /// What this process was started with.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        env::vars_os()
+            .map(|(name, value)| {
+                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+
+    /// A setting without which nothing can be done. `None` means that a problem was noted.
+    pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
+        match self.value(name) {
+            Some(text) => self.parse(name, &text),
+            None => self.problem(name, "is required"),
+        }
+    }
+
+    /// A setting with a default. `None` means that there is a value, and a problem with it.
+    pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, name: &str, default: T) -> Option<T> {
+        match self.value(name) {
+            Some(text) => self.parse(name, &text),
+            None => Some(default),
+        }
+    }
+
+    /// A whole number of seconds, with a default. `None` means a problem, as above.
+    pub fn seconds(
+        &mut self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Option<Duration> {
+        let Seconds(seconds) = self.optional(name, Seconds(default))?;
+        if range.contains(&seconds) {
+            return Some(Duration::from_secs(seconds));
+        }
+        self.problem(name, format!("must be from {} to {} seconds", range.start(), range.end()))
+    }
+
+    /// Lambda's own variables, without which its runtime could not start. `None` means a problem.
+    pub fn lambda(&mut self) -> Option<()> {
+        let names = [
+            self.required::<String>("AWS_LAMBDA_RUNTIME_API"),
+            self.required("AWS_LAMBDA_FUNCTION_NAME"),
+            self.required("AWS_LAMBDA_FUNCTION_VERSION"),
+        ];
+        let memory = self.value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+        if memory.is_none_or(|memory| memory.parse::<i32>().is_err()) {
+            return self
+                .problem("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "must be a number of megabytes");
+        }
+        names.iter().all(Option::is_some).then_some(())
+    }
+
+    /// Notes a problem that a single value does not show.
+    pub fn problem<T>(&mut self, name: &str, problem: impl fmt::Display) -> Option<T> {
+        self.problems.push(format!("{name} {problem}"));
+        None
+    }
+
+    /// The error that names every problem noted so far.
+    #[must_use]
+    pub fn refuse(self) -> SettingsError {
+        SettingsError(self.problems)
+    }
+
+    /// Nothing, if no problem was noted so far.
+    ///
+    /// # Errors
+    /// The same as [`Self::refuse`].
+    pub fn accept(self) -> Result<(), SettingsError> {
+        if self.problems.is_empty() { Ok(()) } else { Err(self.refuse()) }
+    }
+
+    /// An empty value is no value: that is how a template leaves one out.
+    fn value(&self, name: &str) -> Option<String> {
+        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    fn parse<T: FromStr<Err: fmt::Display>>(&mut self, name: &str, text: &str) -> Option<T> {
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(problem) => self.problem(name, problem),
+        }
+    }
+}
+
+impl FromIterator<(String, String)> for Settings {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
+        Self { values: values.into_iter().collect(), problems: Vec::new() }
+    }
+}
+
+/// A whole number of seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+impl FromStr for Seconds {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "must be a whole number of seconds")
+    }
+}
+
+/// Every problem with the settings. No value is quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.join("; "))
+    }
+}
+
+impl Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let values = [("A", "90000"), ("B", "soon"), ("C", ""), ("D", "60")];
+        let mut settings: Settings =
+            values.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        assert_eq!(settings.seconds("A", 1, 1..=300), None);
+        assert_eq!(settings.seconds("B", 1, 1..=300), None);
+        assert_eq!(settings.required::<String>("C"), None);
+        assert_eq!(settings.seconds("D", 1, 1..=300), Some(Duration::from_mins(1)));
+        assert_eq!(settings.seconds("E", 1, 1..=300), Some(Duration::from_secs(1)));
+        assert_eq!(
+            settings.accept().map_err(|error| error.to_string()),
+            Err("A must be from 1 to 300 seconds; B must be a whole number of seconds; C is required".into())
+        );
+    }
+}

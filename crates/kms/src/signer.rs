@@ -1,0 +1,50 @@
+use std::sync::Arc;
+
+use aws_sdk_kms::{Client, operation::RequestId};
+use jwt::{Draft, Signed, Signer};
+
+use crate::{
+    Cause, Fault, Keyring,
+    message::{Message, spec},
+};
+
+/// Signs with KMS Sign and the ring's current key.
+#[derive(Debug)]
+pub struct KmsSigner {
+    client: Client,
+    keyring: Arc<Keyring>,
+}
+
+impl KmsSigner {
+    /// A signer that knows its key from the ring.
+    #[must_use]
+    pub fn new(client: Client, keyring: Arc<Keyring>) -> Self {
+        Self { client, keyring }
+    }
+}
+
+impl Signer for KmsSigner {
+    type Error = Fault;
+
+    /// The key's ARN is sent, never the alias: should the alias move in this moment, `kid` and
+    /// signature would be of two keys.
+    async fn sign(&self, draft: &Draft) -> Result<Signed, Fault> {
+        let ring = self.keyring.ring().await?;
+        let key = &ring.current;
+        let input = draft.signing_input(key.algorithm, &key.id);
+        let message = Message::new(input.as_bytes(), key.algorithm);
+        let answer = self
+            .client
+            .sign()
+            .key_id(&key.arn)
+            .message(message.bytes)
+            .message_type(message.kind)
+            .signing_algorithm(spec(key.algorithm))
+            .send()
+            .await
+            .map_err(|error| Fault::of("Sign", error))?;
+        let receipt = answer.request_id().map(str::to_owned);
+        let signature = answer.signature.ok_or_else(|| Fault::new("Sign", Cause::Unreachable))?;
+        Ok(Signed { token: input.into_token(signature.as_ref()), key_id: key.id.clone(), receipt })
+    }
+}

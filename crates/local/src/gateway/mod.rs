@@ -1,0 +1,332 @@
+//! API Gateway's REST API: routes, the caller's right to them, and who answers.
+
+mod api;
+mod authorize;
+mod event;
+mod mapping;
+mod policy;
+mod sigv4;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hyper::{Request, Response, StatusCode, body::Bytes};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::broadcast};
+use uuid::Uuid;
+
+use self::{
+    api::{Api, Guard, Route, Target},
+    authorize::{Cache, Outcome, Source, authorize},
+    event::Call,
+    policy::Verdict,
+    sigv4::Caller,
+};
+use crate::{
+    http::{self, Server},
+    lambda::{Function, Journal},
+    template::TemplateError,
+};
+
+/// A stage of the API, served on this machine. Unlike at AWS, the stage is not in the path.
+#[derive(Debug)]
+pub struct Gateway {
+    server: Server,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    region: String,
+    api: Api,
+    functions: BTreeMap<String, Arc<Function>>,
+    cache: Cache,
+    journal: Journal,
+    exchanges: broadcast::Sender<Exchange>,
+}
+
+/// A request that was answered, as it is told on the terminal.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The request's method.
+    pub method: String,
+    /// The request's path, without its query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What decided it.
+    pub why: String,
+    /// From the request's last byte to the answer's first.
+    pub took: Duration,
+}
+
+impl Gateway {
+    /// Serves the API of these properties until it is dropped.
+    ///
+    /// # Errors
+    /// When the properties describe what this machine cannot do, or the listener has no address.
+    pub fn start(
+        listener: TcpListener,
+        region: &str,
+        properties: &Value,
+        functions: BTreeMap<String, Arc<Function>>,
+        journal: Journal,
+    ) -> Result<Self, GatewayError> {
+        let state = Arc::new(State {
+            region: region.to_owned(),
+            api: Api::read(properties)?,
+            functions,
+            cache: Cache::default(),
+            journal,
+            exchanges: broadcast::Sender::new(256),
+        });
+        let shared = Arc::clone(&state);
+        let server = Server::start(listener, MAX_BODY_BYTES, move |request| {
+            let state = Arc::clone(&shared);
+            async move { state.exchange(request).await }
+        })?;
+        Ok(Self { server, state })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// Every request from now on, when it is over. Who is too slow misses some.
+    #[must_use]
+    pub fn follow(&self) -> broadcast::Receiver<Exchange> {
+        self.state.exchanges.subscribe()
+    }
+
+    /// Its routes, for people: `POST /token (AWS_IAM)`.
+    pub fn routes(&self) -> impl Iterator<Item = String> {
+        self.state.api.routes.iter().map(|route| {
+            let guard = match &route.guard {
+                Guard::Open => "open",
+                Guard::Iam => "AWS_IAM",
+                Guard::Lambda(authorizer) => &authorizer.function,
+            };
+            format!("{} {} ({guard})", route.method, route.resource)
+        })
+    }
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The template is at fault.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The listener is at fault.
+    #[error("the gateway cannot listen")]
+    Listen(#[from] io::Error),
+}
+
+/// An answer, and what decided it.
+struct Answer {
+    response: Response<Bytes>,
+    why: Why,
+}
+
+enum Why {
+    Said(String),
+    /// The log of this invocation knows.
+    Logged(Uuid),
+}
+
+impl State {
+    async fn exchange(self: Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
+        let start = Instant::now();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let id = Uuid::new_v4();
+        let Answer { mut response, why } = self.answer(id, request).await;
+        if let Ok(id) = id.to_string().parse() {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        let (took, status) = (start.elapsed(), response.status().as_u16());
+        // The reason may still be on its way; the client does not wait for it.
+        tokio::spawn(async move {
+            let why = match why {
+                Why::Said(why) => why,
+                Why::Logged(id) => {
+                    self.journal.reason(&id.to_string()).await.unwrap_or_else(|| "no log".into())
+                }
+            };
+            let _ = self.exchanges.send(Exchange { method, path, status, why, took });
+        });
+        response
+    }
+
+    async fn answer(&self, id: Uuid, request: Request<Bytes>) -> Answer {
+        let (head, body) = request.into_parts();
+        let line = head.method.as_str().len() + head.uri.to_string().len();
+        let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        if line + headers.sum::<usize>() > MAX_HEAD_BYTES {
+            let body = r#"{"message":"Request Header Fields Too Large"}"#;
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return said(http::json(status, body), "headers over 10240 bytes");
+        }
+        let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
+            return self.refuse(
+                "MISSING_AUTHENTICATION_TOKEN",
+                403,
+                MISSING_TOKEN,
+                "no such route",
+            );
+        };
+        let call = Call {
+            id,
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            method: head.method,
+            headers: head.headers,
+            body,
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            region: self.region.clone(),
+            stage: self.api.stage.clone(),
+            resource: route.resource.clone(),
+        };
+        match &route.guard {
+            Guard::Open => self.backend(route, &call, None, &Value::Null, None).await,
+            Guard::Iam => {
+                if let Some(caller) = Caller::read(&call.headers) {
+                    self.backend(route, &call, Some(&caller), &Value::Null, None).await
+                } else {
+                    let why = "no well-formed SigV4 signature";
+                    self.refuse("MISSING_AUTHENTICATION_TOKEN", 403, MISSING_TOKEN, why)
+                }
+            }
+            Guard::Lambda(authorizer) => {
+                let Some(function) = self.functions.get(&authorizer.function) else {
+                    return self.refuse(
+                        "AUTHORIZER_CONFIGURATION_ERROR",
+                        500,
+                        NO_MESSAGE,
+                        "no such authorizer",
+                    );
+                };
+                let (outcome, source) = authorize(authorizer, function, &self.cache, &call).await;
+                self.authorized(route, &call, outcome, source).await
+            }
+        }
+    }
+
+    async fn authorized(
+        &self,
+        route: &Route,
+        call: &Call,
+        outcome: Outcome,
+        source: Source,
+    ) -> Answer {
+        let mut answer = match outcome {
+            Outcome::Allowed(context) => {
+                let invocation = match source {
+                    Source::Function(id) => Some(id),
+                    Source::Cache | Source::Nobody => None,
+                };
+                self.backend(route, call, None, &context, invocation).await
+            }
+            Outcome::Unauthorized => {
+                let body = r#"{"message":"Unauthorized"}"#;
+                self.refuse("UNAUTHORIZED", 401, body, "no credentials")
+            }
+            Outcome::Denied(verdict) => {
+                let why =
+                    if verdict == Verdict::DeniedExplicitly { EXPLICITLY } else { IMPLICITLY };
+                let body = json!({"Message": why}).to_string();
+                self.refuse("ACCESS_DENIED", 403, &body, why)
+            }
+            Outcome::Failed(error) => {
+                self.refuse("AUTHORIZER_FAILURE", 500, NO_MESSAGE, &error.to_string())
+            }
+            Outcome::Misconfigured => {
+                let why = "the authorizer's answer is malformed";
+                self.refuse("AUTHORIZER_CONFIGURATION_ERROR", 500, NO_MESSAGE, why)
+            }
+        };
+        if let (Source::Function(id), 401 | 500) = (source, answer.response.status().as_u16()) {
+            answer.why = Why::Logged(id);
+        }
+        answer
+    }
+
+    async fn backend(
+        &self,
+        route: &Route,
+        call: &Call,
+        caller: Option<&Caller>,
+        authorizer: &Value,
+        invocation: Option<Uuid>,
+    ) -> Answer {
+        match &route.target {
+            Target::Mock { status, body } => {
+                let body = body.render(&json!({"authorizer": authorizer}));
+                let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
+                let why = invocation.map_or_else(|| Why::Said("kept policy".into()), Why::Logged);
+                Answer { response: http::json(status, body), why }
+            }
+            Target::Function(name) => {
+                let Some(function) = self.functions.get(name) else {
+                    return self.refuse(
+                        "INTEGRATION_FAILURE",
+                        502,
+                        SERVER_ERROR,
+                        "no such function",
+                    );
+                };
+                let answer = function.invoke(&call.proxy_event(caller, authorizer)).await;
+                if let Some(response) =
+                    answer.result.ok().and_then(|answer| proxy_response(&answer))
+                {
+                    Answer { response, why: Why::Logged(answer.id) }
+                } else {
+                    let mut refused = self.refuse("INTEGRATION_FAILURE", 502, SERVER_ERROR, "");
+                    refused.why = Why::Logged(answer.id);
+                    refused
+                }
+            }
+        }
+    }
+
+    /// An answer of API Gateway's own, as the template shapes it.
+    fn refuse(&self, kind: &str, status: u16, body: &str, why: &str) -> Answer {
+        let shape = self.api.responses.get(kind).cloned().unwrap_or_default();
+        let status = shape.status.unwrap_or(status);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(shape.headers.iter().map(|(name, value)| (&**name, &**value)));
+        said(http::respond(status, &headers, body.to_owned()), why)
+    }
+}
+
+fn said(response: Response<Bytes>, why: &str) -> Answer {
+    Answer { response, why: Why::Said(why.to_owned()) }
+}
+
+/// A function's answer to a proxy event, if it is one.
+fn proxy_response(answer: &Value) -> Option<Response<Bytes>> {
+    let status = u16::try_from(answer.get("statusCode")?.as_u64()?).ok()?;
+    let headers = answer.get("headers").and_then(Value::as_object).into_iter().flatten();
+    let headers: Vec<_> =
+        headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    let body = answer.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Some(http::respond(StatusCode::from_u16(status).ok()?, &headers, body))
+}
+
+/// API Gateway's limit for the request line and all headers together.
+const MAX_HEAD_BYTES: usize = 10_240;
+/// API Gateway's limit for a request's payload.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+const MISSING_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
+const SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
+const NO_MESSAGE: &str = r#"{"message":null}"#;
+const EXPLICITLY: &str = "User is not authorized to access this resource with an explicit deny";
+const IMPLICITLY: &str = "User is not authorized to access this resource";

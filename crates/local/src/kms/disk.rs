@@ -1,0 +1,82 @@
+//! The store as a file, so that keys outlive the process. Private keys lie in it as they are: this
+//! is a machine for development.
+
+use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    material::Spec,
+    store::{Alias, Key, State, Store, Usage},
+};
+
+#[derive(Serialize, Deserialize)]
+struct Image {
+    keys: Vec<KeyImage>,
+    aliases: BTreeMap<String, Alias>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyImage {
+    id: String,
+    spec: String,
+    usage: String,
+    pkcs8: String,
+    state: State,
+    created: f64,
+    description: String,
+    policy: String,
+    tags: BTreeMap<String, String>,
+}
+
+/// Writes the store whole: whoever reads the file sees it before or after, never in between.
+pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
+    let keys = store.keys.values().map(|key| {
+        Ok(KeyImage {
+            id: key.id.clone(),
+            spec: key.spec.name().into(),
+            usage: key.usage.name().into(),
+            pkcs8: STANDARD.encode(key.material.to_pkcs8().map_err(|_| broken())?),
+            state: key.state,
+            created: key.created,
+            description: key.description.clone(),
+            policy: key.policy.clone(),
+            tags: key.tags.clone(),
+        })
+    });
+    let image = Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.clone() };
+    let next = file.with_extension("next");
+    fs::write(&next, serde_json::to_vec_pretty(&image)?)?;
+    fs::rename(next, file)
+}
+
+/// Puts back what was saved; a file that is not there yet is an empty store.
+pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
+    let image = match fs::read(file) {
+        Ok(image) => serde_json::from_slice::<Image>(&image)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for key in image.keys {
+        let spec = Spec::from_name(&key.spec).ok_or_else(broken)?;
+        let pkcs8 = STANDARD.decode(key.pkcs8).map_err(|_| broken())?;
+        store.insert(Key {
+            id: key.id,
+            spec,
+            usage: Usage::from_name(&key.usage).ok_or_else(broken)?,
+            material: Arc::new(spec.restore(&pkcs8).map_err(|_| broken())?),
+            state: key.state,
+            created: key.created,
+            description: key.description,
+            policy: key.policy,
+            tags: key.tags,
+        });
+    }
+    store.aliases = image.aliases;
+    Ok(())
+}
+
+fn broken() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the file holds a key that cannot be read")
+}

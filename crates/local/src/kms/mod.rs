@@ -1,0 +1,133 @@
+//! AWS KMS, as far as keys that sign need it: AWS JSON 1.1 over HTTP.
+//!
+//! Stricter than it must be to work: where the service refuses, this refuses, in the same words.
+
+mod api;
+mod disk;
+mod error;
+mod material;
+mod signing;
+mod store;
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hyper::{Request, Response, StatusCode, body::Bytes};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use self::{error::KmsError, store::Store};
+use crate::http::{self, Server};
+
+pub(crate) use self::store::ACCOUNT;
+
+/// A KMS of one account and one Region.
+#[derive(Debug)]
+pub struct Kms {
+    server: Server,
+    state: Arc<State>,
+}
+
+struct State {
+    store: Mutex<Store>,
+    /// Where the store is kept, if it is to outlive the process.
+    file: Option<PathBuf>,
+    calls: AtomicU64,
+}
+
+impl Kms {
+    /// Serves on this listener until it is dropped, with what is in the file, if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the listener has no address.
+    pub fn start(listener: TcpListener, region: &str, file: Option<PathBuf>) -> io::Result<Self> {
+        let mut store = Store::new(region);
+        if let Some(file) = &file {
+            disk::load(&mut store, file)?;
+        }
+        let state = Arc::new(State { store: Mutex::new(store), file, calls: AtomicU64::new(0) });
+        let shared = Arc::clone(&state);
+        let server = Server::start(listener, MAX_BYTES, move |request| {
+            let state = Arc::clone(&shared);
+            async move { state.answer(&request) }
+        })?;
+        Ok(Self { server, state })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
+    /// How many requests came over the network so far.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// Performs an operation without the network: not counted among the calls.
+    ///
+    /// # Errors
+    /// The error that KMS would answer with, in words.
+    pub fn perform(&self, operation: &str, input: &Value) -> Result<Value, String> {
+        let answer = self.state.perform(operation, input.to_string().as_bytes());
+        answer.map_err(|error| format!("{}: {}", error.code, error.message))
+    }
+}
+
+impl State {
+    /// Performs the operation, and keeps what it changed before it says so.
+    fn perform(&self, operation: &str, body: &[u8]) -> Result<Value, KmsError> {
+        let answer = api::perform(&self.store, operation, body)?;
+        if let (Some(file), true) = (&self.file, api::changes(operation)) {
+            disk::save(&lock(&self.store), file)
+                .map_err(|error| KmsError::new("KMSInternalException", error.to_string()))?;
+        }
+        Ok(answer)
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+        let operation = target.and_then(|target| target.strip_prefix("TrentService."));
+        let answer = match operation {
+            Some(operation) => self.perform(operation, request.body()),
+            None => Err(KmsError::new("UnknownOperationException", "")),
+        };
+        let mut response = match answer {
+            Ok(answer) => {
+                let body = if answer.is_null() { String::new() } else { answer.to_string() };
+                let content_type = [("content-type", "application/x-amz-json-1.1")];
+                http::respond(StatusCode::OK, &content_type, body)
+            }
+            Err(error) => error.response(),
+        };
+        if let Ok(id) = Uuid::new_v4().to_string().parse() {
+            response.headers_mut().insert("x-amzn-requestid", id);
+        }
+        response
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").finish_non_exhaustive()
+    }
+}
+
+/// Every change of the store is whole when its lock is given up, even by a panic.
+fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Far over any request with a message of 4096 bytes.
+const MAX_BYTES: usize = 256 * 1024;

@@ -1,0 +1,188 @@
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    error::KmsError,
+    material::{Material, Spec},
+};
+
+/// All keys and aliases of one account in one Region.
+pub(super) struct Store {
+    region: String,
+    pub(super) keys: BTreeMap<String, Key>,
+    pub(super) aliases: BTreeMap<String, Alias>,
+}
+
+/// A KMS key.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) id: String,
+    pub(super) spec: Spec,
+    pub(super) usage: Usage,
+    pub(super) material: Arc<Material>,
+    pub(super) state: State,
+    pub(super) created: f64,
+    pub(super) description: String,
+    pub(super) policy: String,
+    pub(super) tags: BTreeMap<String, String>,
+}
+
+/// A `KeyUsage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Usage {
+    SignVerify,
+    EncryptDecrypt,
+}
+
+/// A `KeyState`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) enum State {
+    Enabled,
+    Disabled,
+    PendingDeletion { date: f64 },
+}
+
+/// A name for a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Alias {
+    pub(super) key: String,
+    pub(super) created: f64,
+    pub(super) updated: f64,
+}
+
+impl Store {
+    pub(super) fn new(region: &str) -> Self {
+        Self { region: region.into(), keys: BTreeMap::new(), aliases: BTreeMap::new() }
+    }
+
+    pub(super) fn arn(&self, resource: &str) -> String {
+        format!("arn:aws:kms:{}:{ACCOUNT}:{resource}", self.region)
+    }
+
+    pub(super) fn key_arn(&self, id: &str) -> String {
+        self.arn(&format!("key/{id}"))
+    }
+
+    /// A key by id or ARN, or by the name or ARN of an alias.
+    pub(super) fn find(&self, name: &str) -> Result<&Key, KmsError> {
+        let resource = self.resource(name)?;
+        if !resource.starts_with("alias/") {
+            return self.find_key(name);
+        }
+        let alias = self.aliases.get(resource).ok_or_else(|| self.no_alias(resource))?;
+        self.keys.get(&alias.key).ok_or_else(|| self.no_alias(resource))
+    }
+
+    /// A key by id or ARN: some operations take no alias.
+    pub(super) fn find_key(&self, name: &str) -> Result<&Key, KmsError> {
+        self.keys.get(self.key_id(name)?).ok_or_else(|| self.no_key(name))
+    }
+
+    pub(super) fn find_key_mut(&mut self, name: &str) -> Result<&mut Key, KmsError> {
+        let id = self.key_id(name)?.to_owned();
+        let missing = self.no_key(name);
+        self.keys.get_mut(&id).ok_or(missing)
+    }
+
+    fn key_id<'a>(&self, name: &'a str) -> Result<&'a str, KmsError> {
+        let resource = self.resource(name)?;
+        if resource.starts_with("alias/") {
+            return Err(KmsError::validation("Invalid keyId: an alias is not accepted here"));
+        }
+        Ok(resource.strip_prefix("key/").unwrap_or(resource))
+    }
+
+    /// The part of an ARN after the account, which must be this one's.
+    fn resource<'a>(&self, name: &'a str) -> Result<&'a str, KmsError> {
+        if !name.starts_with("arn:") {
+            return Ok(name);
+        }
+        name.strip_prefix(&*self.arn("")).ok_or_else(|| {
+            KmsError::new("NotFoundException", format!("Invalid arn {name}: not of this account"))
+        })
+    }
+
+    fn no_key(&self, name: &str) -> KmsError {
+        let id = name.rsplit('/').next().unwrap_or(name);
+        let arn = self.key_arn(id);
+        KmsError::new("NotFoundException", format!("Key '{arn}' does not exist"))
+    }
+
+    pub(super) fn no_alias(&self, name: &str) -> KmsError {
+        let arn = self.arn(name);
+        KmsError::new("NotFoundException", format!("Alias {arn} is not found."))
+    }
+
+    pub(super) fn insert(&mut self, key: Key) {
+        self.keys.insert(key.id.clone(), key);
+    }
+}
+
+impl Key {
+    pub(super) fn new(spec: Spec, usage: Usage) -> Result<Self, KmsError> {
+        Ok(Self {
+            id: Uuid::new_v4().to_string(),
+            spec,
+            usage,
+            material: Arc::new(spec.generate()?),
+            state: State::Enabled,
+            created: now(),
+            description: String::new(),
+            policy: DEFAULT_POLICY.into(),
+            tags: BTreeMap::new(),
+        })
+    }
+}
+
+impl Usage {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::SignVerify => "SIGN_VERIFY",
+            Self::EncryptDecrypt => "ENCRYPT_DECRYPT",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::SignVerify, Self::EncryptDecrypt].into_iter().find(|usage| usage.name() == name)
+    }
+}
+
+impl State {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::PendingDeletion { .. } => "PendingDeletion",
+        }
+    }
+}
+
+/// Seconds since the epoch with a fraction, as AWS JSON writes a date.
+pub(super) fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_secs_f64() * 1000.0).floor() / 1000.0
+}
+
+/// The account of everything on this machine.
+pub(crate) const ACCOUNT: &str = "000000000000";
+
+/// What KMS gives a key that is created without a policy.
+const DEFAULT_POLICY: &str = r#"{
+  "Version" : "2012-10-17",
+  "Id" : "key-default-1",
+  "Statement" : [ {
+    "Sid" : "Enable IAM User Permissions",
+    "Effect" : "Allow",
+    "Principal" : {
+      "AWS" : "arn:aws:iam::000000000000:root"
+    },
+    "Action" : "kms:*",
+    "Resource" : "*"
+  } ]
+}"#;

@@ -1,0 +1,135 @@
+use std::{io, process::Stdio, sync::Arc, time::Duration};
+
+use hyper::body::Bytes;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use uuid::Uuid;
+
+use super::{
+    Configuration, FunctionError, Journal, Line,
+    runtime_api::{RuntimeApi, Work},
+};
+use crate::{http::Server, kms::ACCOUNT};
+
+/// A process that runs a function, and the Runtime API that it talks to. Both end when it is
+/// dropped.
+#[derive(Debug)]
+pub(super) struct Environment {
+    child: Child,
+    queue: mpsc::Sender<Work>,
+    _api: Server,
+}
+
+impl Environment {
+    /// Starts the process, and waits until it asks for work.
+    pub(super) async fn start(
+        mut command: Command,
+        configuration: &Configuration,
+        journal: &Journal,
+    ) -> Result<Self, FunctionError> {
+        let name = &configuration.name;
+        let (queue, work) = mpsc::channel(1);
+        let arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}");
+        let api = Arc::new(RuntimeApi::new(work, arn));
+        let (server, mut child) =
+            launch(&mut command, configuration, &api).await.map_err(|error| {
+                FunctionError::fatal("Runtime.InvalidEntrypoint", error.to_string())
+            })?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        tokio::spawn(log(out, name.clone(), journal.clone()));
+        tokio::spawn(log(err, name.clone(), journal.clone()));
+        tokio::select! {
+            () = api.ready() => Ok(Self { child, queue, _api: server }),
+            status = child.wait() => Err(ended(status)),
+            () = tokio::time::sleep(INIT) => {
+                Err(FunctionError::fatal("Sandbox.Timedout", "the function did not start in time"))
+            }
+        }
+    }
+
+    /// This environment if its process is still there.
+    pub(super) fn alive(mut self) -> Option<Self> {
+        matches!(self.child.try_wait(), Ok(None)).then_some(self)
+    }
+
+    pub(super) async fn invoke(
+        &mut self,
+        id: Uuid,
+        event: Bytes,
+        limit: Duration,
+    ) -> Result<Value, FunctionError> {
+        let (reply, answer) = oneshot::channel();
+        let work = Work { id, event, timeout: limit, reply };
+        self.queue.send(work).await.map_err(|_| FunctionError::gone())?;
+        let answer = tokio::select! {
+            answer = timeout(limit, answer) => answer,
+            status = self.child.wait() => return Err(ended(status)),
+        };
+        let answer = answer.map_err(|_| {
+            let seconds = limit.as_secs_f64();
+            FunctionError::fatal(
+                "Sandbox.Timedout",
+                format!("Task timed out after {seconds:.2} seconds"),
+            )
+        })?;
+        let body = answer.map_err(|_| FunctionError::gone())??;
+        serde_json::from_slice(&body)
+            .map_err(|_| FunctionError::fatal("Runtime.InvalidResponse", "the answer is not JSON"))
+    }
+}
+
+async fn launch(
+    command: &mut Command,
+    configuration: &Configuration,
+    api: &Arc<RuntimeApi>,
+) -> io::Result<(Server, Child)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let shared = Arc::clone(api);
+    let server = Server::start(listener, MAX_BYTES, move |request| {
+        let api = Arc::clone(&shared);
+        async move { api.answer(request).await }
+    })?;
+    let name = &configuration.name;
+    let child = command
+        .env_clear()
+        .envs(configuration.environment.iter().map(|(name, value)| (name, value)))
+        .env("AWS_LAMBDA_RUNTIME_API", server.address.to_string())
+        .env("AWS_LAMBDA_FUNCTION_NAME", name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", configuration.memory.to_string())
+        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", Uuid::new_v4().to_string())
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("_HANDLER", "bootstrap")
+        .env("TZ", ":UTC")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((server, child))
+}
+
+fn ended(status: io::Result<std::process::ExitStatus>) -> FunctionError {
+    let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    FunctionError::fatal("Runtime.ExitError", format!("Runtime exited: {status}"))
+}
+
+async fn log(output: Option<impl AsyncRead + Unpin>, function: String, journal: Journal) {
+    let Some(output) = output else { return };
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(text)) = lines.next_line().await {
+        journal.write(Line { function: function.clone(), text });
+    }
+}
+
+/// Lambda gives the init phase this long.
+const INIT: Duration = Duration::from_secs(10);
+/// The payload limit of a synchronous invocation.
+const MAX_BYTES: usize = 6 * 1024 * 1024;

@@ -1,0 +1,18 @@
+//! AWS on one machine: KMS, Lambda and API Gateway, as far as the template needs them.
+//!
+//! Start with [`Stack`], which runs what a template deploys. Its parts stand alone as well: [`kms`]
+//! speaks AWS JSON 1.1 to any client, [`lambda`] runs the real binaries through the Runtime API,
+//! and [`gateway`] does with their answers what API Gateway does.
+//!
+//! No deployed function depends on this crate.
+
+pub mod gateway;
+pub mod http;
+pub mod kms;
+pub mod lambda;
+mod stack;
+pub mod template;
+
+pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
+
+pub use stack::{Options, Stack, StackError};

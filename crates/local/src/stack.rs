@@ -1,0 +1,250 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{
+    gateway::{Gateway, GatewayError},
+    kms::{ACCOUNT, Kms},
+    lambda::{Bootstrap, Configuration, Function, FunctionError, Journal},
+    template::{Scope, Template, TemplateError, text},
+};
+
+/// Everything that a template deploys, running on this machine. All of it stops when it is dropped.
+#[derive(Debug)]
+pub struct Stack {
+    /// The API.
+    pub gateway: Gateway,
+    /// The keys.
+    pub kms: Kms,
+    /// The functions by logical id.
+    pub functions: BTreeMap<String, Arc<Function>>,
+    /// What the functions log.
+    pub journal: Journal,
+}
+
+/// How a stack is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The gateway's port; 0 for any that is free.
+    pub port: u16,
+    /// The KMS server's port; 0 for any that is free.
+    pub kms_port: u16,
+    /// The Region that everything says it is in.
+    pub region: String,
+    /// How functions are started.
+    pub bootstrap: Bootstrap,
+    /// The folder where keys are kept, if they are to outlive the process.
+    pub state: Option<PathBuf>,
+    /// Settings that take the place of the template's.
+    pub overrides: BTreeMap<String, String>,
+}
+
+/// Why a stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The template is at fault.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A port is taken, or may not be used.
+    #[error("port {port} cannot be used for {what} ({source}); choose another with {flag}")]
+    Port {
+        /// Which.
+        port: u16,
+        /// What for.
+        what: &'static str,
+        /// How to say so.
+        flag: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// What an earlier start left cannot be read.
+    #[error("the state folder cannot be used: {0}")]
+    State(io::Error),
+    /// The template asks for a key that cannot be made.
+    #[error("the template's key: {0}")]
+    Key(String),
+    /// The API.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// A function did not start. Its own words are in the journal.
+    #[error("the function {name} did not start: {problem}{said}")]
+    Function {
+        /// Its logical id.
+        name: String,
+        /// Lambda's view of it.
+        problem: FunctionError,
+        /// The function's own view of it.
+        said: String,
+    },
+}
+
+impl Stack {
+    /// Starts what the template deploys, and waits until every function asks for work.
+    ///
+    /// # Errors
+    /// Whatever is wrong first.
+    pub async fn start(template: &str, options: &Options) -> Result<Self, StackError> {
+        let template = Template::parse(template)?;
+        let kms_listener = listen(options.kms_port, "KMS", "--kms-port").await?;
+        let listener = listen(options.port, "the gateway", "--port").await?;
+        let mut scope = template.scope(&options.region);
+        for (id, _) in template.resources("AWS::Serverless::Function") {
+            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{id}", options.region);
+            scope.define(id, id.into());
+            scope.define_attribute(id, "Arn", arn);
+        }
+        let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
+        let kms = Kms::start(kms_listener, &options.region, file).map_err(StackError::State)?;
+        create_keys(&template, &mut scope, &kms)?;
+        let journal = Journal::default();
+        let mut functions = BTreeMap::new();
+        for (id, resource) in template.resources("AWS::Serverless::Function") {
+            let configuration = configure(id, resource, &template, &scope, &kms, options)?;
+            let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
+            if let Err(problem) = function.warm().await {
+                return Err(did_not_start(id, problem, &journal));
+            }
+            functions.insert(id.to_owned(), Arc::new(function));
+        }
+        let (_, api) = template
+            .resources("AWS::Serverless::Api")
+            .next()
+            .ok_or_else(|| TemplateError("there is no AWS::Serverless::Api".into()))?;
+        let properties = scope.resolve(property(api, "")?)?;
+        let gateway = Gateway::start(
+            listener,
+            &options.region,
+            &properties,
+            functions.clone(),
+            journal.clone(),
+        )?;
+        Ok(Self { gateway, kms, functions, journal })
+    }
+}
+
+async fn listen(
+    port: u16,
+    what: &'static str,
+    flag: &'static str,
+) -> Result<TcpListener, StackError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.map_err(|source| StackError::Port { port, what, flag, source })
+}
+
+/// Creates the template's keys and aliases. A key whose alias is there from an earlier start is the
+/// one that the alias has now, and is left as it is.
+fn create_keys(template: &Template, scope: &mut Scope, kms: &Kms) -> Result<(), StackError> {
+    let mut aliases = BTreeMap::new();
+    for (id, resource) in template.resources("AWS::KMS::Alias") {
+        let name = scope.resolve(property(resource, "/AliasName")?)?;
+        scope.define(id, name.clone());
+        aliases.insert(text(property(resource, "/TargetKeyId/Ref")?), name);
+    }
+    for (id, resource) in template.resources("AWS::KMS::Key") {
+        let alias = aliases.get(id);
+        let known = alias.map(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})));
+        let key = match known {
+            Some(Ok(key)) => key,
+            _ => create_key(&scope.resolve(property(resource, "")?)?, alias, kms)?,
+        };
+        let member = |name: &str| key.pointer(&format!("/KeyMetadata/{name}")).cloned();
+        scope.define(id, member("KeyId").unwrap_or_default());
+        scope.define_attribute(id, "Arn", member("Arn").unwrap_or_default());
+    }
+    Ok(())
+}
+
+fn create_key(properties: &Value, alias: Option<&Value>, kms: &Kms) -> Result<Value, StackError> {
+    let member = |name: &str| properties.get(name).cloned().unwrap_or_default();
+    let input = json!({
+        "KeySpec": member("KeySpec"),
+        "KeyUsage": member("KeyUsage"),
+        "Description": member("Description"),
+        "Policy": properties.get("KeyPolicy").map(Value::to_string),
+    });
+    let key = kms.perform("CreateKey", &input).map_err(StackError::Key)?;
+    if let Some(alias) = alias {
+        let target = json!({"AliasName": alias, "TargetKeyId": key.pointer("/KeyMetadata/KeyId")});
+        kms.perform("CreateAlias", &target).map_err(StackError::Key)?;
+    }
+    Ok(key)
+}
+
+fn configure(
+    id: &str,
+    resource: &Value,
+    template: &Template,
+    scope: &Scope,
+    kms: &Kms,
+    options: &Options,
+) -> Result<Configuration, StackError> {
+    let variables = |value: Option<&Value>| {
+        let variables = value.and_then(|value| value.get("Variables")).unwrap_or(&Value::Null);
+        scope.resolve(variables)
+    };
+    let defaults = variables(template.function_default("Environment"))?;
+    let own = variables(property(resource, "/Environment").ok())?;
+    let mut environment = BTreeMap::new();
+    for values in [&defaults, &own] {
+        let values = values.as_object().into_iter().flatten();
+        environment.extend(values.map(|(name, value)| (name.clone(), text(value))));
+    }
+    environment.extend(options.overrides.clone());
+    environment.extend(
+        [
+            ("AWS_REGION", &*options.region),
+            ("AWS_DEFAULT_REGION", &*options.region),
+            // The form of credentials is all that the servers here look at.
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_ENDPOINT_URL_KMS", &format!("http://{}", kms.address())),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let number = |name: &str, default: u64| -> Result<u64, TemplateError> {
+        let value =
+            property(resource, &format!("/{name}")).ok().or(template.function_default(name));
+        let value = value.map(|value| scope.resolve(value)).transpose()?;
+        Ok(value.and_then(|value| value.as_u64()).unwrap_or(default))
+    };
+    let binary = resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str);
+    let binary = binary.ok_or_else(|| TemplateError(format!("{id} has no Binary to build")))?;
+    Ok(Configuration {
+        name: id.to_owned(),
+        binary: binary.to_owned(),
+        environment: environment.into_iter().collect(),
+        memory: number("MemorySize", 128)?,
+        timeout: Duration::from_secs(number("Timeout", 3)?),
+    })
+}
+
+/// What stands at this path in a resource's properties; at the empty one, all of them.
+fn property<'a>(resource: &'a Value, path: &str) -> Result<&'a Value, TemplateError> {
+    let path = format!("/Properties{path}");
+    let missing = || TemplateError(format!("a resource has no {path}"));
+    resource.pointer(&path).ok_or_else(missing)
+}
+
+/// With what the function itself wrote before it gave up, each problem once.
+fn did_not_start(name: &str, problem: FunctionError, journal: &Journal) -> StackError {
+    let lines = journal.recent();
+    let said: BTreeSet<_> = lines
+        .iter()
+        .filter(|line| line.function == name)
+        .filter_map(|line| {
+            let line: Value = serde_json::from_str(&line.text).ok()?;
+            Some(line.get("problems")?.as_str()?.split("; ").map(str::to_owned).collect::<Vec<_>>())
+        })
+        .flatten()
+        .collect();
+    let said = said.into_iter().flat_map(|problem| ["\n  ".to_owned(), problem]).collect();
+    StackError::Function { name: name.to_owned(), problem, said }
+}

@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::TemplateError;
+use crate::kms::ACCOUNT;
+
+/// What the names in a template stand for.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    names: BTreeMap<String, Value>,
+    attributes: BTreeMap<(String, String), Value>,
+}
+
+impl Scope {
+    pub(super) fn new(region: &str) -> Self {
+        let pseudo = [
+            ("AWS::Region", region),
+            ("AWS::AccountId", ACCOUNT),
+            ("AWS::Partition", "aws"),
+            ("AWS::URLSuffix", "amazonaws.com"),
+            ("AWS::StackName", "local"),
+        ];
+        let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+        Self { names: names.collect(), attributes: BTreeMap::new() }
+    }
+
+    /// What `Ref` gives for this name.
+    pub fn define(&mut self, name: &str, value: Value) {
+        self.names.insert(name.to_owned(), value);
+    }
+
+    /// What `Fn::GetAtt` gives for this resource's attribute.
+    pub fn define_attribute(&mut self, resource: &str, attribute: &str, value: impl Into<Value>) {
+        self.attributes.insert((resource.to_owned(), attribute.to_owned()), value.into());
+    }
+
+    /// The value with every intrinsic function in it evaluated.
+    ///
+    /// # Errors
+    /// For a name that is not defined, and for a function that is not known here.
+    pub fn resolve(&self, value: &Value) -> Result<Value, TemplateError> {
+        match value {
+            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
+            Value::Object(members) => match function(members) {
+                Some((name, argument)) => self.call(name, argument),
+                None => members
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), self.resolve(value)?)))
+                    .collect::<Result<Map<_, _>, _>>()
+                    .map(Value::Object),
+            },
+            scalar => Ok(scalar.clone()),
+        }
+    }
+
+    fn call(&self, name: &str, argument: &Value) -> Result<Value, TemplateError> {
+        let malformed = || TemplateError(format!("{name} has a malformed argument"));
+        match name {
+            "Ref" => {
+                let name = argument.as_str().ok_or_else(malformed)?;
+                self.names.get(name).cloned().ok_or_else(|| undefined(name))
+            }
+            "Fn::GetAtt" => {
+                let part = |index| argument.get(index).and_then(Value::as_str);
+                let (resource, attribute) = part(0).zip(part(1)).ok_or_else(malformed)?;
+                self.attribute(resource, attribute)
+            }
+            "Fn::Join" => {
+                let separator = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
+                let items = self.resolve(argument.get(1).ok_or_else(malformed)?)?;
+                let items = items.as_array().ok_or_else(malformed)?;
+                Ok(items.iter().map(text).collect::<Vec<_>>().join(separator).into())
+            }
+            "Fn::Sub" => {
+                let pattern = argument.as_str().or_else(|| argument.get(0)?.as_str());
+                let own = self.resolve(argument.get(1).unwrap_or(&json!({})))?;
+                let own = own.as_object().ok_or_else(malformed)?;
+                self.substitute(pattern.ok_or_else(malformed)?, own)
+            }
+            _ => Err(TemplateError(format!("{name} is not known on this machine"))),
+        }
+    }
+
+    fn substitute(&self, pattern: &str, own: &Map<String, Value>) -> Result<Value, TemplateError> {
+        let mut result = String::new();
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after
+                .split_once('}')
+                .ok_or_else(|| TemplateError("Fn::Sub has a ${ without a }".into()))?;
+            result.push_str(before);
+            match name.strip_prefix('!') {
+                Some(literal) => result.extend(["${", literal, "}"]),
+                None => result.push_str(&text(&self.name(name, own)?)),
+            }
+            rest = after;
+        }
+        result.push_str(rest);
+        Ok(result.into())
+    }
+
+    fn name(&self, name: &str, own: &Map<String, Value>) -> Result<Value, TemplateError> {
+        if let Some(value) = own.get(name).or_else(|| self.names.get(name)) {
+            return Ok(value.clone());
+        }
+        let (resource, attribute) = name.split_once('.').ok_or_else(|| undefined(name))?;
+        self.attribute(resource, attribute)
+    }
+
+    fn attribute(&self, resource: &str, attribute: &str) -> Result<Value, TemplateError> {
+        let key = (resource.to_owned(), attribute.to_owned());
+        let known = self.attributes.get(&key).cloned();
+        known.ok_or_else(|| undefined(&format!("{resource}.{attribute}")))
+    }
+}
+
+/// An object with one member that has a function's name.
+fn function(members: &Map<String, Value>) -> Option<(&str, &Value)> {
+    let (name, argument) = members.iter().next().filter(|_| members.len() == 1)?;
+    (name == "Ref" || name.starts_with("Fn::")).then_some((name, argument))
+}
+
+/// A scalar as CloudFormation writes it into a string.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn undefined(name: &str) -> TemplateError {
+    TemplateError(format!("{name} is not defined"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions() {
+        let mut scope = Scope::new("eu-west-1");
+        scope.define("Name", json!("n"));
+        scope.define("Number", json!(7));
+        scope.define_attribute("Key", "Arn", "arn:key");
+        let undefined = |name| Err(TemplateError(format!("{name} is not defined")));
+        let rows = [
+            ("a scalar", json!(true), Ok(json!(true))),
+            ("deep", json!({"a": [{"Ref": "Name"}]}), Ok(json!({"a": ["n"]}))),
+            ("a number", json!({"Ref": "Number"}), Ok(json!(7))),
+            ("an attribute", json!({"Fn::GetAtt": ["Key", "Arn"]}), Ok(json!("arn:key"))),
+            ("a join", json!({"Fn::Join": ["/", ["a", {"Ref": "Number"}]]}), Ok(json!("a/7"))),
+            (
+                "Sub",
+                json!({"Fn::Sub": "${AWS::Region}:${Key.Arn}:${!x}"}),
+                Ok(json!("eu-west-1:arn:key:${x}")),
+            ),
+            (
+                "Sub with names",
+                json!({"Fn::Sub": ["${a}${Name}", {"a": {"Ref": "Name"}}]}),
+                Ok(json!("nn")),
+            ),
+            ("no such name", json!({"Ref": "Nobody"}), undefined("Nobody")),
+            ("no such attribute", json!({"Fn::Sub": "${Key.Id}"}), undefined("Key.Id")),
+            (
+                "a function from elsewhere",
+                json!({"Fn::ImportValue": "x"}),
+                Err(TemplateError("Fn::ImportValue is not known on this machine".into())),
+            ),
+        ];
+        for (name, value, expected) in rows {
+            assert_eq!(scope.resolve(&value), expected, "{name}");
+        }
+    }
+}
