@@ -131,3 +131,234 @@ fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
 
 /// Far over any request with a message of 4096 bytes.
 const MAX_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde_json::json;
+
+    use super::*;
+
+    fn state() -> State {
+        State { store: Mutex::new(Store::new("us-east-1")), file: None, calls: AtomicU64::new(0) }
+    }
+
+    impl State {
+        fn call(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
+            let answer = self.perform(operation, input.to_string().as_bytes());
+            answer.map_err(|error| error.code)
+        }
+
+        fn create(&self, spec: &str, usage: &str) -> String {
+            let input = json!({"KeySpec": spec, "KeyUsage": usage});
+            let key = self.call("CreateKey", &input).unwrap();
+            key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+        }
+    }
+
+    /// A request to Sign, with some of its members changed.
+    fn signing(key: &str, changes: Value) -> Value {
+        let mut input = json!({
+            "KeyId": key,
+            "Message": STANDARD.encode("message"),
+            "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
+        });
+        let Value::Object(changes) = changes else { panic!("an object") };
+        input.as_object_mut().unwrap().extend(changes);
+        input
+    }
+
+    #[test]
+    fn what_sign_refuses() {
+        let state = state();
+        let (key, encrypting) =
+            (state.create("RSA_2048", "SIGN_VERIFY"), state.create("RSA_2048", "ENCRYPT_DECRYPT"));
+        let symmetric = state.create("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
+        let bytes = |bytes: usize| STANDARD.encode(vec![0; bytes]);
+        let of = |changes: Value| signing(&key, changes);
+        let rows = [
+            ("RAW", of(json!({})), None),
+            ("4096 bytes", of(json!({"Message": bytes(4096)})), None),
+            ("4097 bytes", of(json!({"Message": bytes(4097)})), Some("ValidationException")),
+            ("no bytes", of(json!({"Message": ""})), Some("ValidationException")),
+            ("a digest", of(json!({"Message": bytes(32), "MessageType": "DIGEST"})), None),
+            (
+                "a short digest",
+                of(json!({"Message": bytes(31), "MessageType": "DIGEST"})),
+                Some("ValidationException"),
+            ),
+            (
+                "a digest of another hash",
+                of(json!({"Message": bytes(48), "MessageType": "DIGEST"})),
+                Some("ValidationException"),
+            ),
+            ("a made-up type", of(json!({"MessageType": "WHOLE"})), Some("ValidationException")),
+            (
+                "a made-up algorithm",
+                of(json!({"SigningAlgorithm": "RS256"})),
+                Some("ValidationException"),
+            ),
+            ("not base64", of(json!({"Message": "?"})), Some("SerializationException")),
+            ("a number", of(json!({"Message": 1})), Some("SerializationException")),
+            ("a dry run", of(json!({"DryRun": true})), Some("DryRunOperationException")),
+            ("no key", of(json!({"KeyId": null})), Some("ValidationException")),
+            (
+                "an unknown key",
+                signing("00000000-0000-0000-0000-000000000000", json!({})),
+                Some("NotFoundException"),
+            ),
+            ("an unknown alias", signing("alias/nobody", json!({})), Some("NotFoundException")),
+            (
+                "another account's key",
+                signing(&format!("arn:aws:kms:us-east-1:111122223333:key/{key}"), json!({})),
+                Some("NotFoundException"),
+            ),
+            (
+                "a key for encryption",
+                signing(&encrypting, json!({})),
+                Some("InvalidKeyUsageException"),
+            ),
+            ("a symmetric key", signing(&symmetric, json!({})), Some("InvalidKeyUsageException")),
+        ];
+        for (name, input, expected) in rows {
+            assert_eq!(state.call("Sign", &input).err(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_rsa_algorithm_signs_and_verifies_raw_and_digest_alike() {
+        let state = state();
+        let key = state.create("RSA_2048", "SIGN_VERIFY");
+        let message = b"message";
+        for algorithm in material::Spec::Rsa2048.signing_algorithms() {
+            let name = algorithm.name();
+            let digest = algorithm.digest(message, false).unwrap();
+            let digest =
+                json!({"Message": STANDARD.encode(digest.as_ref()), "MessageType": "DIGEST"});
+            let with = |mut changes: Value| {
+                changes["SigningAlgorithm"] = name.into();
+                signing(&key, changes)
+            };
+            let signed = state.call("Sign", &with(digest.clone())).unwrap();
+            let mut raw = with(json!({}));
+            raw["Signature"] = signed["Signature"].clone();
+            let verified = state.call("Verify", &raw).unwrap();
+            assert_eq!(verified["SignatureValid"], true, "{name}");
+            raw["Message"] = STANDARD.encode("massage").into();
+            assert_eq!(state.call("Verify", &raw), Err("KMSInvalidSignatureException"), "{name}");
+        }
+    }
+
+    #[test]
+    fn states() {
+        let state = state();
+        let id = state.create("RSA_2048", "SIGN_VERIFY");
+        let key = json!({"KeyId": id});
+        let (sign, alias) =
+            (signing(&id, json!({})), json!({"AliasName": "alias/a", "TargetKeyId": id}));
+        let rows = [
+            ("CancelKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("DisableKey", &key, None),
+            ("DisableKey", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("GetPublicKey", &key, Some("DisabledException")),
+            ("DescribeKey", &key, None),
+            ("EnableKey", &key, None),
+            ("GetPublicKey", &key, None),
+            ("CreateAlias", &alias, None),
+            ("CreateAlias", &alias, Some("AlreadyExistsException")),
+            (
+                "ScheduleKeyDeletion",
+                &json!({"KeyId": id, "PendingWindowInDays": 6}),
+                Some("ValidationException"),
+            ),
+            ("ScheduleKeyDeletion", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("DisableKey", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("ScheduleKeyDeletion", &key, None),
+            ("ScheduleKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("Sign", &sign, Some("KMSInvalidStateException")),
+            ("GetPublicKey", &key, Some("KMSInvalidStateException")),
+            ("EnableKey", &key, Some("KMSInvalidStateException")),
+            ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
+            ("CancelKeyDeletion", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("EnableKey", &key, None),
+            ("Sign", &sign, None),
+            ("EnableKeyRotation", &key, Some("UnknownOperationException")),
+        ];
+        for (step, (operation, input, expected)) in rows.into_iter().enumerate() {
+            assert_eq!(state.call(operation, input).err(), expected, "{step}: {operation}");
+        }
+    }
+
+    #[test]
+    fn aliases() {
+        let state = state();
+        let (one, other) =
+            (state.create("RSA_2048", "SIGN_VERIFY"), state.create("RSA_3072", "SIGN_VERIFY"));
+        let symmetric = state.create("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
+        let encrypting = state.create("RSA_2048", "ENCRYPT_DECRYPT");
+        let alias = |name: &str, key: &str| json!({"AliasName": name, "TargetKeyId": key});
+        let rows = [
+            ("UpdateAlias", alias("alias/a", &one), Some("NotFoundException")),
+            ("CreateAlias", alias("alias/a", &one), None),
+            ("UpdateAlias", alias("alias/a", &other), None),
+            ("UpdateAlias", alias("alias/a", &symmetric), Some("ValidationException")),
+            ("UpdateAlias", alias("alias/a", &encrypting), Some("ValidationException")),
+            ("CreateAlias", alias("a", &one), Some("ValidationException")),
+            ("CreateAlias", alias("alias/", &one), Some("ValidationException")),
+            ("CreateAlias", alias("alias/a b", &one), Some("ValidationException")),
+            ("CreateAlias", alias("alias/aws/a", &one), Some("NotAuthorizedException")),
+            ("CreateAlias", alias("alias/b", "nobody"), Some("NotFoundException")),
+            ("CreateAlias", alias("alias/b", "alias/a"), Some("ValidationException")),
+            ("CreateAlias", alias("alias/b", &one), None),
+        ];
+        for (step, (operation, input, expected)) in rows.iter().enumerate() {
+            assert_eq!(
+                state.call(operation, input).err(),
+                *expected,
+                "{step}: {operation} {input}"
+            );
+        }
+        let names = |input: Value| {
+            let answer = state.call("ListAliases", &input).unwrap();
+            let rows = answer["Aliases"].as_array().unwrap();
+            let pair = |row: &Value| {
+                let text = |name: &str| row[name].as_str().unwrap().to_owned();
+                (text("AliasName"), text("TargetKeyId"))
+            };
+            let marker = answer["NextMarker"].as_str().map(str::to_owned);
+            (rows.iter().map(pair).collect::<BTreeMap<_, _>>(), marker)
+        };
+        let (a, b) = (("alias/a".to_owned(), other), ("alias/b".to_owned(), one.clone()));
+        assert_eq!(names(json!({})), ([a.clone(), b.clone()].into(), None));
+        assert_eq!(names(json!({"Limit": 1})), ([a].into(), Some("alias/a".into())));
+        assert_eq!(names(json!({"Limit": 1, "Marker": "alias/a"})), ([b.clone()].into(), None));
+        assert_eq!(names(json!({"KeyId": one})), ([b].into(), None));
+        assert!(state.call("DeleteAlias", &json!({"AliasName": "alias/a"})).is_ok());
+        let gone = state.call("DescribeKey", &json!({"KeyId": "alias/a"}));
+        assert_eq!(gone, Err("NotFoundException"));
+    }
+
+    #[test]
+    fn what_is_kept_on_disk_comes_back() {
+        let folder = std::env::temp_dir().join(format!("countersign-{}", Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        let file = folder.join("kms.json");
+        let state = State { file: Some(file.clone()), ..state() };
+        let key = state.create("RSA_2048", "SIGN_VERIFY");
+        let alias = json!({"AliasName": "alias/a", "TargetKeyId": key});
+        state.call("CreateAlias", &alias).unwrap();
+        let mut verify = signing("alias/a", json!({}));
+        verify["Signature"] = state.call("Sign", &verify).unwrap()["Signature"].clone();
+        let mut store = Store::new("us-east-1");
+        disk::load(&mut store, &file).unwrap();
+        let again = State { store: Mutex::new(store), file: None, calls: AtomicU64::new(0) };
+        assert_eq!(again.call("Verify", &verify).unwrap()["SignatureValid"], true);
+        std::fs::write(&file, "{").unwrap();
+        assert!(disk::load(&mut Store::new("us-east-1"), &file).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,417 @@
+//! `countersign local` and `countersign demo` as a user has them: the real binary, with the real
+//! functions as its children, over HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use local::{
+    Bytes, Options, Request, Stack, http,
+    lambda::{Bootstrap, FunctionError},
+};
+use serde_json::{Value, json};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+const ALIAS: &str = "alias/countersign";
+
+/// A `countersign local` that is stopped when it is dropped.
+struct Local {
+    child: Child,
+    api: SocketAddr,
+    kms: SocketAddr,
+}
+
+impl Local {
+    fn start(settings: &[(&str, &str)]) -> Self {
+        let mut command = command(&["local", "--port", "0", "--kms-port", "0"], settings);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |name: &str| {
+            let line =
+                lines.find(|line| line.as_ref().unwrap().starts_with(name)).unwrap().unwrap();
+            let url = line.split_whitespace().nth(1).unwrap();
+            url.strip_prefix("http://").unwrap().parse().unwrap()
+        };
+        let (api, kms) = (address("API"), address("KMS"));
+        // The rest must be read, or the process would wait for a reader one day.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, api, kms }
+    }
+
+    async fn send(&self, request: Request<Bytes>) -> (u16, Value) {
+        let response = http::send(self.api, request).await.unwrap();
+        let body = serde_json::from_slice(response.body()).unwrap_or_default();
+        (response.status().as_u16(), body)
+    }
+
+    async fn post_token(&self, body: &str) -> (u16, Value) {
+        let signature = "0".repeat(64);
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=tester/20261123/us-east-1/execute-api/aws4_request, \
+             SignedHeaders=host;x-amz-date, Signature={signature}"
+        );
+        let request = Request::post("/token")
+            .header("content-type", "application/json")
+            .header("x-amz-date", "20261123T000000Z")
+            .header("authorization", authorization);
+        self.send(request.body(body.to_owned().into()).unwrap()).await
+    }
+
+    async fn token(&self) -> String {
+        let (status, body) = self.post_token(r#"{"claims":{"sub":"test-user"}}"#).await;
+        assert_eq!(status, 200, "{body}");
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    async fn whoami(&self, authorization: &str) -> (u16, Value) {
+        let request = Request::get("/whoami").header("authorization", authorization);
+        self.send(request.body(Bytes::new()).unwrap()).await
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary with these settings and none of the caller's.
+fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).env_clear().envs(settings.iter().copied());
+    if arguments.first() == Some(&"local") {
+        command.args(["--template", TEMPLATE]);
+    }
+    command
+}
+
+fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
+    command(arguments, settings).output().unwrap()
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The functions' own processes: the children of this process.
+fn children(of: u32) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let parent = format!("PPid:\t{of}\n");
+    processes
+        .filter(|path| {
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            status.contains(&parent) && !status.contains("State:\tZ")
+        })
+        .collect()
+}
+
+#[test]
+fn the_demo_does_what_it_says() {
+    let output = run(&["demo"], &[]);
+    let story = said(&output.stdout);
+    assert!(output.status.success(), "{story}{}", said(&output.stderr));
+    for step in ["log: Allowed", "log: InvalidSignature", "log: Expired", "log: KeyState"] {
+        assert!(story.contains(step), "{step}: {story}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_come_in_and_requests_are_decided() {
+    let local = Local::start(&[]);
+    let token = local.token().await;
+    let (status, body) = local.whoami(&format!("bearer {token}")).await;
+    assert_eq!((status, body["sub"].as_str()), (200, Some("test-user")), "{body}");
+
+    let unauthorized = json!({"message": "Unauthorized"});
+    for (name, authorization) in [
+        ("nobody", String::new()),
+        ("another scheme", format!("Basic {token}")),
+        ("nonsense", "Bearer nonsense".into()),
+        ("twice", format!("Bearer {token}, Bearer {token}")),
+    ] {
+        assert_eq!(local.whoami(&authorization).await, (401, unauthorized.clone()), "{name}");
+    }
+
+    let bearer = format!("Bearer {token}");
+    let twice = Request::get("/whoami").header("authorization", &bearer);
+    let twice = twice.header("authorization", &bearer).body(Bytes::new()).unwrap();
+    assert_eq!(local.send(twice).await, (401, unauthorized));
+
+    let huge = format!("Bearer {}", "A".repeat(100 * 1024));
+    assert_eq!(local.whoami(&huge).await.0, 431);
+    let (status, _) = local.whoami(&bearer).await;
+    assert_eq!(status, 200, "everything lives on");
+}
+
+#[tokio::test]
+async fn requests_for_a_token_that_are_refused() {
+    let local = Local::start(&[("TOKEN_LIFETIME_MAX_SECONDS", "7200")]);
+    let rows = [
+        ("not JSON", "claims", 400),
+        ("claims are no object", r#"{"claims":[]}"#, 400),
+        ("an exp of its own", r#"{"claims":{"exp":1}}"#, 400),
+        ("too long a life", r#"{"claims":{},"expires_in":7201}"#, 400),
+        ("a long life", r#"{"claims":{},"expires_in":7200}"#, 200),
+    ];
+    for (name, body, expected) in rows {
+        let (status, answer) = local.post_token(body).await;
+        assert_eq!(status, expected, "{name}: {answer}");
+        let error = (expected == 400).then_some("invalid_request");
+        assert_eq!(answer["error"].as_str(), error, "{name}");
+    }
+    let unsigned = Request::post("/token").body(r#"{"claims":{}}"#.into()).unwrap();
+    let missing = json!({"message": "Missing Authentication Token"});
+    assert_eq!(local.send(unsigned).await, (403, missing));
+}
+
+#[tokio::test]
+async fn nothing_is_left_running() {
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        let mut local = Local::start(&[]);
+        let functions = children(local.child.id());
+        assert_eq!(functions.len(), 2);
+        local.signal(signal);
+        local.child.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while functions.iter().any(|function| {
+            let status = fs::read_to_string(function.join("status")).unwrap_or_default();
+            !status.is_empty() && !status.contains("State:\tZ")
+        }) {
+            assert!(Instant::now() < deadline, "{signal}: a function is still there");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (flag, other) in [("--port", "--kms-port"), ("--kms-port", "--port")] {
+        let output = run(&["local", flag, &port, other, "0"], &[]);
+        let message = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{message}");
+        assert!(message.contains(&port) && message.contains(flag), "{message}");
+    }
+}
+
+#[test]
+fn every_wrong_setting_is_named_at_once() {
+    let settings = [
+        ("KEY_ALIAS", "countersign alias"),
+        ("TOKEN_ISSUER", ""),
+        ("KEY_REFRESH_SECONDS", "never"),
+        ("CLOCK_LEEWAY_SECONDS", "301"),
+    ];
+    let output = run(&["local", "--port", "0", "--kms-port", "0"], &settings);
+    let message = said(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    for (name, _) in settings {
+        assert_eq!(message.matches(name).count(), 1, "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_function_on_its_own_says_what_it_misses() {
+    let output = run(&["function", "authorizer"], &[]);
+    let message = said(&output.stdout);
+    assert!(!output.status.success());
+    for name in ["KEY_ALIAS", "TOKEN_ISSUER", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
+        assert!(message.contains(name), "{name}: {message}");
+    }
+}
+
+/// The functions' answers to events that no gateway made.
+#[tokio::test]
+async fn events_that_are_not_what_they_should_be() {
+    let options = Options {
+        port: 0,
+        kms_port: 0,
+        region: "us-east-1".into(),
+        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
+        state: None,
+        overrides: BTreeMap::new(),
+    };
+    let stack = Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options).await.unwrap();
+    let invoke = async |function: &str, event: Value| {
+        let FunctionError { error_type, message, .. } =
+            match stack.functions[function].invoke(&event).await.result {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+        Err((error_type, message))
+    };
+    let event = |name: &str| {
+        let file = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str::<Value>(&fs::read_to_string(file).unwrap()).unwrap()
+    };
+
+    let mut huge = event("authorize-no-credentials");
+    huge["headers"]["Authorization"] = format!("Bearer {}", "A".repeat(100 * 1024)).into();
+    let rows = [
+        ("expired", event("authorize-expired"), "Unauthorized"),
+        ("no credentials", event("authorize-no-credentials"), "Unauthorized"),
+        ("a 100 KB header", huge, "Unauthorized"),
+        ("null", Value::Null, "Fault"),
+        ("an event for another", event("issue-post-token"), "Fault"),
+        ("an array", json!([1]), "Fault"),
+    ];
+    for (name, event, expected) in rows {
+        let (error_type, message) = invoke("Authorizer", event).await.unwrap_err();
+        assert_eq!(error_type, expected, "{name}");
+        assert_eq!(message == "Unauthorized", expected == "Unauthorized", "{name}: {message}");
+    }
+
+    let token = invoke("Issuer", event("issue-invoke")).await.unwrap();
+    assert_eq!((&token["token_type"], &token["expires_in"]), (&json!("Bearer"), &json!(900)));
+    let response = invoke("Issuer", event("issue-post-token")).await.unwrap();
+    assert_eq!(
+        (&response["statusCode"], &response["headers"]["Cache-Control"]),
+        (&json!(200), &json!("no-store"))
+    );
+    let (error_type, message) = invoke("Issuer", json!([1])).await.unwrap_err();
+    assert_eq!(error_type, "invalid_request", "{message}");
+
+    let token = token["access_token"].as_str().unwrap();
+    let mut good = event("authorize-no-credentials");
+    good["headers"]["authorization"] = format!("Bearer {token}").into();
+    let policy = invoke("Authorizer", good).await.unwrap();
+    let statement = &policy["policyDocument"]["Statement"][0];
+    assert_eq!(
+        statement["Resource"],
+        "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"
+    );
+    for line in stack.journal.recent() {
+        assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token in the log");
+    }
+}
+
+/// The token made by hand, as the shell article makes it, and the other way round: the AWS CLI and
+/// `openssl` are the third parties.
+#[tokio::test]
+async fn by_hand_with_the_aws_cli_and_openssl() {
+    let there = ["aws", "openssl"].iter().all(|tool| {
+        Command::new(tool)
+            .arg(if *tool == "aws" { "--version" } else { "version" })
+            .output()
+            .is_ok()
+    });
+    if !there {
+        assert!(env::var_os("CI").is_none(), "the AWS CLI and openssl must be there");
+        eprintln!("SKIPPED: the AWS CLI or openssl is not there");
+        return;
+    }
+    let local = Local::start(&[("TOKEN_ISSUER", "my-lambda"), ("KEY_REFRESH_SECONDS", "1")]);
+    let folder = env::temp_dir().join(format!("countersign-by-hand-{}", local.child.id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let aws = |arguments: &str| {
+        let output = Command::new("aws")
+            .arg("kms")
+            .args(arguments.split(' '))
+            .args(["--endpoint-url", &format!("http://{}", local.kms)])
+            .args(["--region", "us-east-1", "--output", "text"])
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .output()
+            .unwrap();
+        (output.status.success(), said(&output.stdout).trim().to_owned() + &said(&output.stderr))
+    };
+    let signing = "--message-type RAW --signing-algorithm RSASSA_PKCS1_V1_5_SHA_256";
+    let sign = |key: &str, input: &str| {
+        fs::write(file("input"), input).unwrap();
+        let message = format!("--message fileb://{}", file("input"));
+        let (good, signature) =
+            aws(&format!("sign --key-id {key} {message} {signing} --query Signature"));
+        assert!(good, "{signature}");
+        signature.replace('+', "-").replace('/', "_").replace('=', "")
+    };
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let header = part(r#"{"alg":"RS256","typ":"JWT"}"#);
+    let input =
+        format!("{header}.{}", part(r#"{"sub":"test-user","iss":"my-lambda","exp":1911744000}"#));
+
+    let by_hand = format!("{input}.{}", sign(ALIAS, &input));
+    let (status, body) = local.whoami(&format!("Bearer {by_hand}")).await;
+    assert_eq!(
+        (status, &body["sub"], &body["exp"]),
+        (200, &json!("test-user"), &json!(1_911_744_000))
+    );
+
+    // Their public key and openssl verify our token.
+    let token = local.token().await;
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    fs::write(file("input"), input).unwrap();
+    fs::write(file("signature"), URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+    let (_, key) = aws(&format!("get-public-key --key-id {ALIAS} --query PublicKey"));
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n");
+    fs::write(file("key.pem"), pem).unwrap();
+    let openssl = || {
+        let command = ["dgst", "-sha256", "-verify", &file("key.pem"), "-signature"];
+        let mut openssl = Command::new("openssl");
+        openssl.args(command).args([&file("signature"), &file("input")]).output().unwrap()
+    };
+    assert_eq!(said(&openssl().stdout).trim(), "Verified OK");
+    let verify = format!(
+        "verify --key-id {ALIAS} --message fileb://{} --signature fileb://{} {signing}",
+        file("input"),
+        file("signature")
+    );
+    let (good, answer) = aws(&verify);
+    assert!(good && answer.contains("True"), "{answer}");
+    fs::write(file("input"), format!("{input} ")).unwrap();
+    assert!(!openssl().status.success());
+    let (good, answer) = aws(&verify);
+    assert!(!good && answer.contains("KMSInvalidSignatureException"), "{answer}");
+
+    // A rotation by hand: the alias is pointed at a new key, and what the old one signed is over.
+    let create = "create-key --key-spec RSA_2048 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId";
+    let (good, next) = aws(create);
+    assert!(good, "{next}");
+    assert!(aws(&format!("update-alias --alias-name {ALIAS} --target-key-id {next}")).0);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let rotated = local.token().await;
+    assert_eq!(local.whoami(&format!("Bearer {rotated}")).await.0, 200);
+    assert_eq!(local.whoami(&format!("Bearer {token}")).await.0, 401);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn keys_outlive_the_process_in_a_state_folder() {
+    let folder = env::temp_dir().join(format!("countersign-state-{}", std::process::id()));
+    let name = folder.display().to_string();
+    let arguments = ["local", "--port", "0", "--kms-port", "0", "--state", &name];
+    let key = || {
+        let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut first = [0; 1];
+        child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let image = fs::read(folder.join("kms.json")).unwrap();
+        let image: Value = serde_json::from_slice(&image).unwrap();
+        assert_eq!(image["keys"].as_array().unwrap().len(), 1);
+        image["aliases"][ALIAS]["key"].clone()
+    };
+    assert_eq!(key(), key());
+    fs::remove_dir_all(folder).unwrap();
+}

@@ -1,0 +1,196 @@
+//! Signing and verifying with a KMS that is as strict as the real one.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use ::kms::{Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings};
+use jwt::{Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier};
+use local::kms::Kms;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+
+const ALIAS: &str = "alias/ring";
+
+/// A KMS with one key under the alias.
+async fn kms() -> Kms {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kms = Kms::start(listener, "us-east-1", None).unwrap();
+    let key = create_key(&kms, "RSA_2048");
+    kms.perform("CreateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": key})).unwrap();
+    kms
+}
+
+fn create_key(kms: &Kms, spec: &str) -> String {
+    let key = kms.perform("CreateKey", &json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}));
+    key.unwrap()["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+fn client(endpoint: &str) -> Client {
+    let values = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_KMS", endpoint),
+    ];
+    let mut settings: Settings =
+        values.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    ::kms::connect(&mut settings).unwrap()
+}
+
+fn ring(kms: &Kms, refresh: Duration) -> (Arc<Keyring>, KmsSigner, KmsVerifier) {
+    let client = client(&format!("http://{}", kms.address()));
+    let keyring = Arc::new(Keyring::new(client.clone(), ALIAS.parse().unwrap(), refresh));
+    let signer = KmsSigner::new(client.clone(), Arc::clone(&keyring));
+    let verifier = KmsVerifier::new(client, Arc::clone(&keyring));
+    (keyring, signer, verifier)
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+async fn sign(signer: &KmsSigner, claims: Value) -> Token {
+    let Value::Object(mut claims) = claims else { panic!("an object") };
+    claims.insert("iss".into(), "us".into());
+    claims.insert("exp".into(), 2000.into());
+    let draft = Draft { token_type: "JWT".into(), claims };
+    signer.sign(&draft).await.unwrap().token
+}
+
+/// The claims of a good token, or why it is refused.
+async fn confirm(verifier: &KmsVerifier, token: &str) -> Result<(), Rejection> {
+    let profile = Profile {
+        issuer: "us".into(),
+        audiences: vec![],
+        token_type: "JWT".into(),
+        leeway: Duration::ZERO,
+    };
+    let now = jwt::UnixTime::from_seconds(1000);
+    let candidate = UnverifiedToken::parse(token)?.screen(&profile, now)?;
+    candidate.confirm(verifier).await.unwrap().map(|_| ())
+}
+
+#[tokio::test]
+async fn a_signed_token_is_good_and_a_changed_one_is_not() {
+    let kms = kms().await;
+    let (_, signer, verifier) = ring(&kms, HOUR);
+    for bytes in [0, 5000] {
+        // A signing input over 4096 bytes goes to KMS as its hash.
+        let token = sign(&signer, json!({"a": "x".repeat(bytes)})).await;
+        assert_eq!(confirm(&verifier, token.reveal()).await, Ok(()), "{bytes}");
+        let other = sign(&signer, json!({"b": "x".repeat(bytes)})).await;
+        let (input, _) = token.reveal().rsplit_once('.').unwrap();
+        let (_, signature) = other.reveal().rsplit_once('.').unwrap();
+        let mixed = format!("{input}.{signature}");
+        assert_eq!(confirm(&verifier, &mixed).await, Err(Rejection::Signature), "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
+    let kms = kms().await;
+    let (keyring, _, verifier) = ring(&kms, HOUR);
+    let key = keyring.ring().await.unwrap().current.id.clone();
+    let calls = kms.calls();
+    let rows = [
+        ("a short signature", Some(key), 255, Rejection::Signature),
+        ("no key id and a short signature", None, 255, Rejection::Signature),
+        ("an alias as key id", Some(ALIAS.into()), 256, Rejection::UnknownKey),
+        ("another unknown key", Some("k".into()), 256, Rejection::UnknownKey),
+    ];
+    for (name, key_id, bytes, expected) in rows {
+        let signature = vec![0; bytes];
+        let proof = Proof { algorithm: Algorithm::Rs256, key_id, signing_input: "a.b", signature };
+        assert_eq!(verifier.verify(&proof).await.unwrap(), Err(expected), "{name}");
+    }
+    assert_eq!(kms.calls() - calls, 0, "the ring was loaded a moment ago");
+}
+
+#[tokio::test]
+async fn the_ring_follows_its_alias() {
+    let kms = kms().await;
+    let (_, signer, verifier) = ring(&kms, HOUR);
+    let before = sign(&signer, json!({})).await;
+    let next = create_key(&kms, "RSA_3072");
+    kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
+    let (_, new_signer, new_verifier) = ring(&kms, HOUR);
+    let after = sign(&new_signer, json!({})).await;
+    assert_eq!(confirm(&new_verifier, after.reveal()).await, Ok(()));
+    assert_eq!(confirm(&new_verifier, before.reveal()).await, Err(Rejection::UnknownKey));
+
+    // An old ring takes its time to look again for a key that it does not know.
+    assert_eq!(confirm(&verifier, before.reveal()).await, Ok(()));
+    assert_eq!(confirm(&verifier, after.reveal()).await, Err(Rejection::UnknownKey));
+    let calls = kms.calls();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    assert_eq!(confirm(&verifier, after.reveal()).await, Ok(()));
+    assert_eq!(kms.calls() - calls, 2, "GetPublicKey and Verify");
+}
+
+#[tokio::test]
+async fn the_ring_is_refreshed_when_it_is_due_and_not_before() {
+    let kms = kms().await;
+    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let mut calls = vec![kms.calls()];
+    for seconds in [0, 299, 2, 1, 300] {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        keyring.ring().await.unwrap();
+        calls.push(kms.calls());
+    }
+    assert_eq!(calls, [0, 1, 1, 2, 2, 3]);
+}
+
+#[tokio::test]
+async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
+    let kms = kms().await;
+    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let ring = keyring.ring().await.unwrap();
+    drop(kms);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(6)).await;
+    tokio::time::resume();
+    assert_eq!(keyring.ring().await.unwrap(), ring);
+}
+
+#[tokio::test]
+async fn faults_have_causes() {
+    let kms = kms().await;
+    let key = json!({"KeyId": create_key(&kms, "RSA_2048")});
+    let name = key["KeyId"].as_str().unwrap();
+    let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
+    let endpoint = format!("http://{}", kms.address());
+    let load = async |endpoint: &str, name: &str| {
+        let keyring = Keyring::new(client(endpoint), name.parse().unwrap(), HOUR);
+        keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause)
+    };
+    assert_eq!(load(&endpoint, name).await, Ok(()));
+    kms.perform("DisableKey", &key).unwrap();
+    assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
+    kms.perform("ScheduleKeyDeletion", &key).unwrap();
+    assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
+    assert_eq!(load(&endpoint, "alias/nobody").await, Err(Cause::NotFound));
+    assert_eq!(load(&endpoint, symmetric.as_str().unwrap()).await, Err(Cause::Unfit));
+    assert_eq!(load("http://127.0.0.1:1", name).await, Err(Cause::Unreachable));
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
+    let kms = kms().await;
+    let (keyring, signer, verifier) = ring(&kms, HOUR);
+    let key = keyring.ring().await.unwrap().current.clone();
+    kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
+    let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+    assert_eq!(signer.sign(&draft).await.unwrap_err().cause, Cause::KeyState);
+    let signature = vec![0; key.signature_bytes];
+    let proof =
+        Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+    assert_eq!(verifier.verify(&proof).await.unwrap_err().cause, Cause::KeyState);
+}
