@@ -1,11 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    net::Ipv4Addr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -74,16 +67,9 @@ pub enum StackError {
     /// The API.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// A function did not start. Its own words are in the journal.
-    #[error("the function {name} did not start: {problem}{said}")]
-    Function {
-        /// Its logical id.
-        name: String,
-        /// Lambda's view of it.
-        problem: FunctionError,
-        /// The function's own view of it.
-        said: String,
-    },
+    /// Functions did not start.
+    #[error("{}", .0.join("\n"))]
+    Functions(Vec<String>),
 }
 
 impl Stack {
@@ -105,14 +91,17 @@ impl Stack {
         let kms = Kms::start(kms_listener, &options.region, file).map_err(StackError::State)?;
         create_keys(&template, &mut scope, &kms)?;
         let journal = Journal::default();
-        let mut functions = BTreeMap::new();
+        let (mut functions, mut refusals) = (BTreeMap::new(), Vec::new());
         for (id, resource) in template.resources("AWS::Serverless::Function") {
             let configuration = configure(id, resource, &template, &scope, &kms, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
-            if let Err(problem) = function.warm().await {
-                return Err(did_not_start(id, problem, &journal));
+            if let Err(error) = function.warm().await {
+                refusals.push(did_not_start(id, &error, &journal));
             }
             functions.insert(id.to_owned(), Arc::new(function));
+        }
+        if !refusals.is_empty() {
+            return Err(StackError::Functions(refusals));
         }
         let (_, api) = template
             .resources("AWS::Serverless::Api")
@@ -233,18 +222,13 @@ fn property<'a>(resource: &'a Value, path: &str) -> Result<&'a Value, TemplateEr
     resource.pointer(&path).ok_or_else(missing)
 }
 
-/// With what the function itself wrote before it gave up, each problem once.
-fn did_not_start(name: &str, problem: FunctionError, journal: &Journal) -> StackError {
-    let lines = journal.recent();
-    let said: BTreeSet<_> = lines
-        .iter()
-        .filter(|line| line.function == name)
-        .filter_map(|line| {
-            let line: Value = serde_json::from_str(&line.text).ok()?;
-            Some(line.get("problems")?.as_str()?.split("; ").map(str::to_owned).collect::<Vec<_>>())
-        })
-        .flatten()
-        .collect();
-    let said = said.into_iter().flat_map(|problem| ["\n  ".to_owned(), problem]).collect();
-    StackError::Function { name: name.to_owned(), problem, said }
+/// Why a function did not start, with its own view of it: the problems with its settings.
+fn did_not_start(name: &str, error: &FunctionError, journal: &Journal) -> String {
+    let said = journal.recent().into_iter().filter(|line| line.function == name);
+    let problems = said.filter_map(|line| {
+        let line: Value = serde_json::from_str(&line.text).ok()?;
+        Some(line.get("problems")?.as_str()?.replace("; ", "\n  "))
+    });
+    let problems: Vec<_> = problems.collect();
+    format!("{name} did not start: {error}\n  {}", problems.join("\n  "))
 }

@@ -42,11 +42,15 @@ impl Environment {
                 FunctionError::fatal("Runtime.InvalidEntrypoint", error.to_string())
             })?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
-        tokio::spawn(log(out, name.clone(), journal.clone()));
-        tokio::spawn(log(err, name.clone(), journal.clone()));
+        let out = tokio::spawn(log(out, name.clone(), journal.clone()));
+        let err = tokio::spawn(log(err, name.clone(), journal.clone()));
         tokio::select! {
             () = api.ready() => Ok(Self { child, queue, _api: server }),
-            status = child.wait() => Err(ended(status)),
+            status = child.wait() => {
+                // Its last words are in the journal before anybody looks for them there.
+                let _ = timeout(LAST_WORDS, async { tokio::join!(out, err) }).await;
+                Err(ended(status))
+            }
             () = tokio::time::sleep(INIT) => {
                 Err(FunctionError::fatal("Sandbox.Timedout", "the function did not start in time"))
             }
@@ -131,5 +135,7 @@ async fn log(output: Option<impl AsyncRead + Unpin>, function: String, journal: 
 
 /// Lambda gives the init phase this long.
 const INIT: Duration = Duration::from_secs(10);
+/// A process that is gone has written all it had; a child of its own could hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The payload limit of a synchronous invocation.
 const MAX_BYTES: usize = 6 * 1024 * 1024;
