@@ -1,71 +1,42 @@
 use std::{
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use jwt::Profile;
-use kms::{Fault, Keyring, KmsVerifier, Settings, SettingsError, telemetry};
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use kms::{
+    Client, Fault, Keyring, KmsVerifier,
+    function::{self, Diagnostic, Invocation},
+    telemetry,
+};
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use crate::{Decision, MalformedEvent, Request, Response, decide, response};
+use crate::{Decision, MalformedEvent, Request, Response, decide, read_profile, response};
 
-/// The Lambda function: returns when the Runtime API is gone or the settings are wrong.
+/// The Lambda function.
 pub async fn run() -> ExitCode {
-    telemetry::start();
-    let authorizer = match Authorizer::start(Settings::from_environment()) {
-        Ok(authorizer) => authorizer,
-        Err(error) => {
-            tracing::error!(problems = %error, "the settings are wrong");
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Err(fault) = authorizer.keyring.ring().await {
-        tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
-    }
-    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| authorizer.handle(event));
-    match Runtime::new(handler).run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = %telemetry::Chain(&*error), "the runtime stopped");
-            ExitCode::FAILURE
-        }
-    }
+    function::run(read_profile, Authorizer::new, Authorizer::handle).await
 }
 
 struct Authorizer {
     profile: Profile,
-    keyring: Arc<Keyring>,
     verifier: KmsVerifier,
-    cold: AtomicBool,
 }
 
 impl Authorizer {
-    fn start(mut settings: Settings) -> Result<Self, SettingsError> {
-        let (Some(()), Some(client), Some(name), Some(refresh), Some(profile)) = (
-            settings.lambda(),
-            kms::connect(&mut settings),
-            settings.required("KEY_ALIAS"),
-            settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
-            crate::read_profile(&mut settings),
-        ) else {
-            return Err(settings.refuse());
-        };
-        let keyring = Arc::new(Keyring::new(client.clone(), name, refresh));
-        let verifier = KmsVerifier::new(client, Arc::clone(&keyring));
-        Ok(Self { profile, keyring, verifier, cold: AtomicBool::new(true) })
+    fn new(profile: Profile, client: Client, keyring: Arc<Keyring>) -> Self {
+        Self { profile, verifier: KmsVerifier::new(client, keyring) }
     }
 
-    async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Response, Diagnostic> {
-        let LambdaEvent { payload, context } = event;
-        let cold = self.cold.swap(false, Ordering::Relaxed);
-        let outcome = self.answer(payload.get()).await;
-        record(&outcome, &context.request_id, cold);
+    async fn handle(
+        self: Arc<Self>,
+        event: Box<RawValue>,
+        invocation: Invocation,
+    ) -> Result<Response, Diagnostic> {
+        let outcome = self.answer(event.get()).await;
+        record(&outcome, &invocation);
         match outcome {
             Ok((request, Decision::Allow(claims))) => Ok(response(&request, &claims)),
             Ok((_, Decision::Refuse(_))) => Err(diagnostic("Unauthorized", "Unauthorized")),
@@ -101,7 +72,8 @@ impl Failure {
 }
 
 /// One line for each request: the only place that learns why.
-fn record(outcome: &Result<(Request, Decision), Failure>, request_id: &str, cold: bool) {
+fn record(outcome: &Result<(Request, Decision), Failure>, invocation: &Invocation) {
+    let Invocation { request_id, cold } = invocation;
     match outcome {
         Ok((_, Decision::Allow(claims))) => tracing::info!(
             requestId = request_id,

@@ -1,5 +1,4 @@
-use kms::Fault;
-use lambda_runtime::Diagnostic;
+use kms::{Fault, function::Diagnostic};
 use serde_json::{Value, json};
 
 use crate::{Door, Issued, Refusal};

@@ -1,70 +1,42 @@
 use std::{
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use kms::{Fault, Keyring, KmsSigner, Settings, SettingsError, telemetry};
-use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use kms::{
+    Client, Fault, Keyring, KmsSigner,
+    function::{self, Diagnostic, Invocation},
+    telemetry,
+};
 use serde_json::{Value, value::RawValue};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{Answer, Event, Terms, TokenRequest, issue};
 
-/// The Lambda function: returns when the Runtime API is gone or the settings are wrong.
+/// The Lambda function.
 pub async fn run() -> ExitCode {
-    telemetry::start();
-    let issuer = match Issuer::start(Settings::from_environment()) {
-        Ok(issuer) => issuer,
-        Err(error) => {
-            tracing::error!(problems = %error, "the settings are wrong");
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Err(fault) = issuer.keyring.ring().await {
-        tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
-    }
-    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| issuer.handle(event));
-    match Runtime::new(handler).run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = %telemetry::Chain(&*error), "the runtime stopped");
-            ExitCode::FAILURE
-        }
-    }
+    function::run(Terms::read, Issuer::new, Issuer::handle).await
 }
 
 struct Issuer {
     terms: Terms,
-    keyring: Arc<Keyring>,
     signer: KmsSigner,
-    cold: AtomicBool,
 }
 
 impl Issuer {
-    fn start(mut settings: Settings) -> Result<Self, SettingsError> {
-        let (Some(()), Some(client), Some(name), Some(refresh), Some(terms)) = (
-            settings.lambda(),
-            kms::connect(&mut settings),
-            settings.required("KEY_ALIAS"),
-            settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
-            Terms::read(&mut settings),
-        ) else {
-            return Err(settings.refuse());
-        };
-        let keyring = Arc::new(Keyring::new(client.clone(), name, refresh));
-        let signer = KmsSigner::new(client, Arc::clone(&keyring));
-        Ok(Self { terms, keyring, signer, cold: AtomicBool::new(true) })
+    fn new(terms: Terms, client: Client, keyring: Arc<Keyring>) -> Self {
+        Self { terms, signer: KmsSigner::new(client, keyring) }
     }
 
-    async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<Value, Diagnostic> {
-        let LambdaEvent { payload, context } = event;
+    async fn handle(
+        self: Arc<Self>,
+        event: Box<RawValue>,
+        invocation: Invocation,
+    ) -> Result<Value, Diagnostic> {
         let now = SystemTime::now().into();
-        let event = Event::read(payload.get());
+        let event = Event::read(event.get());
         let request = event.body.and_then(|body| TokenRequest::read(&body, &self.terms));
         let answer = match request {
             Err(refusal) => Answer::Refused(refusal),
@@ -74,14 +46,14 @@ impl Issuer {
                 issued.unwrap_or_else(|_| Err(Fault::overdue("Sign"))).into()
             }
         };
-        let cold = self.cold.swap(false, Ordering::Relaxed);
-        audit(&answer, &event.caller, &context.request_id, cold);
+        audit(&answer, &event.caller, &invocation);
         answer.through(event.door)
     }
 }
 
 /// One line for each request: who got which token, or why none. Never the token.
-fn audit(answer: &Answer, caller: &str, request_id: &str, cold: bool) {
+fn audit(answer: &Answer, caller: &str, invocation: &Invocation) {
+    let Invocation { request_id, cold } = invocation;
     match answer {
         Answer::Issued(issued) => tracing::info!(
             requestId = request_id,

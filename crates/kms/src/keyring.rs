@@ -43,7 +43,7 @@ impl Keyring {
     }
 
     /// The key of this id. An unknown one may be newer than the ring that is held, so KMS is asked
-    /// again, though not more often than every [`UNKNOWN_KEY_INTERVAL`]: anybody can make up ids.
+    /// again, though not more often than every 10 s: anybody can make up ids.
     ///
     /// # Errors
     /// When there never was a ring.
@@ -90,6 +90,6 @@ impl Keyring {
 }
 
 /// How often made-up key ids can make KMS be asked.
-pub(crate) const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a refresh that failed is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);

@@ -2,10 +2,11 @@
 //!
 //! Start with [`Keyring`], which knows the ring's public side. [`KmsSigner`] and [`KmsVerifier`]
 //! are the two seams of [`jwt`] over it. Every function of the project stands on this crate, so
-//! what they share is here too: [`Settings`] and [`telemetry`].
+//! what they share is here too: [`Settings`], [`telemetry`], and the way of a [`function`].
 
 mod client;
 mod fault;
+pub mod function;
 mod keyring;
 mod message;
 mod ring;

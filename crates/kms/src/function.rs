@@ -1,0 +1,85 @@
+//! What every Lambda function of the ring does around its core: read the settings, load the ring,
+//! answer until the Runtime API is gone.
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use aws_sdk_kms::Client;
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{Keyring, Settings, SettingsError, client::connect, telemetry};
+
+pub use lambda_runtime::Diagnostic;
+
+/// What a log line has to say of the invocation that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Lambda's id of it.
+    pub request_id: String,
+    /// Whether it is the first in its environment.
+    pub cold: bool,
+}
+
+/// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
+/// event. Returns when the Runtime API is gone or the settings are wrong.
+pub async fn run<T, F, A, Answer, Response>(
+    read: impl FnOnce(&mut Settings) -> Option<T>,
+    build: impl FnOnce(T, Client, Arc<Keyring>) -> F,
+    answer: A,
+) -> ExitCode
+where
+    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer,
+    Answer: Future<Output = Result<Response, Diagnostic>>,
+    Response: Serialize,
+{
+    telemetry::start();
+    let (own, client, keyring) = match start(Settings::from_environment(), read) {
+        Ok(parts) => parts,
+        Err(error) => {
+            tracing::error!(problems = %error, "the settings are wrong");
+            return ExitCode::FAILURE;
+        }
+    };
+    // Not a reason to give up: KMS may be back when the first request comes.
+    if let Err(fault) = keyring.ring().await {
+        tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
+    }
+    let function = Arc::new(build(own, client, keyring));
+    let cold = AtomicBool::new(true);
+    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+        let LambdaEvent { payload, context } = event;
+        let cold = cold.swap(false, Ordering::Relaxed);
+        answer(Arc::clone(&function), payload, Invocation { request_id: context.request_id, cold })
+    });
+    match Runtime::new(handler).run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %telemetry::Chain(&*error), "the runtime stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start<T>(
+    mut settings: Settings,
+    read: impl FnOnce(&mut Settings) -> Option<T>,
+) -> Result<(T, Client, Arc<Keyring>), SettingsError> {
+    let (Some(()), Some(client), Some(name), Some(refresh), Some(own)) = (
+        settings.lambda(),
+        connect(&mut settings),
+        settings.required("KEY_ALIAS"),
+        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+        read(&mut settings),
+    ) else {
+        return Err(settings.refuse());
+    };
+    let keyring = Arc::new(Keyring::new(client.clone(), name, refresh));
+    Ok((own, client, keyring))
+}
