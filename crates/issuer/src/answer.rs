@@ -1,4 +1,4 @@
-use kms::{Fault, function::Diagnostic};
+use kms::{Cause, Fault, function::Diagnostic};
 use serde_json::{Value, json};
 
 use crate::{Door, Issued, Refusal};
@@ -16,7 +16,11 @@ pub enum Answer {
 
 impl From<Result<Issued, Fault>> for Answer {
     fn from(issued: Result<Issued, Fault>) -> Self {
-        issued.map_or_else(Self::Failed, Self::Issued)
+        match issued {
+            Ok(issued) => Self::Issued(issued),
+            Err(fault) if fault.cause == Cause::TooLong => Self::Refused(Refusal::TooLongForKey),
+            Err(fault) => Self::Failed(fault),
+        }
     }
 }
 

@@ -42,6 +42,9 @@ pub enum Refusal {
         /// In seconds.
         max: u64,
     },
+    /// The key's algorithm is one of those that sign no long messages (Ed25519).
+    #[error("the claims are too long for the key, which signs up to 4096 bytes of a token")]
+    TooLongForKey,
     /// The token would be longer than an authorizer takes.
     #[error("the claims take more than {max} bytes")]
     TooLarge {
@@ -57,7 +60,7 @@ impl Refusal {
         match self {
             Self::NotFound => 404,
             Self::Method => 405,
-            Self::TooLarge { .. } => 413,
+            Self::TooLarge { .. } | Self::TooLongForKey => 413,
             Self::MediaType => 415,
             _ => 400,
         }

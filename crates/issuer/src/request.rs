@@ -61,7 +61,7 @@ fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Duration, Refus
 const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
 
 /// With the issuer's claims, the header and the longest RSA signature, a token of this much stays
-/// within [`jwt::MAX_BYTES`].
+/// within [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes).
 const MAX_CLAIMS_BYTES: usize = 5000;
 
 #[cfg(test)]

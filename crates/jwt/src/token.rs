@@ -17,13 +17,12 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// [`Rejection::TooLong`] and [`Rejection::NotCompact`].
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
-        if text.len() > MAX_BYTES {
+        if text.len() > LONGEST {
             return Err(Rejection::TooLong);
         }
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Rejection::NotCompact)?;
         let (header, claims) = signing_input.split_once('.').ok_or(Rejection::NotCompact)?;
-        let parts = [header, claims, signature];
-        if claims.contains('.') || parts.iter().any(|part| part.is_empty()) {
+        if claims.contains('.') || header.is_empty() || signature.is_empty() {
             return Err(Rejection::NotCompact);
         }
         Ok(Self { signing_input, header, claims, signature })
@@ -34,18 +33,44 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// Whatever is wrong first.
     pub fn screen(self, profile: &Profile, now: UnixTime) -> Result<Candidate<'a>, Rejection> {
-        let decode = |part| base64url::decode(part).ok_or(Rejection::Encoding);
-        let header = Header::read(&decode(self.header)?)?;
+        let header = self.read_header()?;
         header.check(profile)?;
         let claims = Claims::read(&decode(self.claims)?)?;
         claims.check(profile, now)?;
-        let proof = Proof {
+        Ok(Candidate { proof: self.proof_under(header)?, claims })
+    }
+
+    /// The signature alone, for a payload of any kind: nothing is known of what was signed, even
+    /// when a verifier says that it was.
+    ///
+    /// # Errors
+    /// When the header or the form is wrong.
+    pub fn proof(self) -> Result<Proof<'a>, Rejection> {
+        let header = self.read_header()?;
+        decode(self.claims)?;
+        self.proof_under(header)
+    }
+
+    /// The header is read before the claims are decoded, and says how long the token may be.
+    fn read_header(self) -> Result<Header, Rejection> {
+        if self.header.len() > MAX_HEADER_CHARS {
+            return Err(Rejection::TooLong);
+        }
+        let header = Header::read(&decode(self.header)?)?;
+        let length = self.signing_input.len() + 1 + self.signature.len();
+        if length > header.algorithm.max_token_bytes() {
+            return Err(Rejection::TooLong);
+        }
+        Ok(header)
+    }
+
+    fn proof_under(self, header: Header) -> Result<Proof<'a>, Rejection> {
+        Ok(Proof {
             algorithm: header.algorithm,
             key_id: header.key_id,
             signing_input: self.signing_input,
             signature: decode(self.signature)?,
-        };
-        Ok(Candidate { proof, claims })
+        })
     }
 }
 
@@ -99,8 +124,14 @@ impl fmt::Debug for Proof<'_> {
     }
 }
 
-/// A token longer than this many bytes is refused before any of it is decoded.
-pub const MAX_BYTES: usize = 8 * 1024;
+fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
+    base64url::decode(part).ok_or(Rejection::Encoding)
+}
+
+/// The most of any algorithm: a longer token is refused before any of it is decoded.
+const LONGEST: usize = 16 * 1024;
+/// Far more than `alg`, `typ` and `kid` take.
+const MAX_HEADER_CHARS: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -142,15 +173,56 @@ mod tests {
             ("two parts", "e30.e30".into(), Err(Rejection::NotCompact)),
             ("unsigned", "e30.e30.".into(), Err(Rejection::NotCompact)),
             ("no header", ".e30.AA".into(), Err(Rejection::NotCompact)),
-            ("no claims", "e30..AA".into(), Err(Rejection::NotCompact)),
             ("four parts", "e30.e30.AA.AA".into(), Err(Rejection::NotCompact)),
             ("encrypted", "e30.e30.AA.AA.AA".into(), Err(Rejection::NotCompact)),
             ("dots", "..".into(), Err(Rejection::NotCompact)),
-            ("the longest", long(MAX_BYTES), Ok(())),
-            ("one byte more", long(MAX_BYTES + 1), Err(Rejection::TooLong)),
+            ("the longest", long(LONGEST), Ok(())),
+            ("one byte more", long(LONGEST + 1), Err(Rejection::TooLong)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(UnverifiedToken::parse(&text).map(|_| ()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_algorithm_says_how_long_a_token_may_be() {
+        let padded = |algorithm: Algorithm, bytes: usize| {
+            let start = token(&format!(r#"{{"alg":"{algorithm}"}}"#), "not JSON", b"");
+            format!("{start}{}", "A".repeat(bytes - start.len()))
+        };
+        for (algorithm, most) in [(Algorithm::Rs256, 8192), (Algorithm::MlDsa44, 16384)] {
+            let longest = padded(algorithm, most);
+            assert_eq!(screen(&longest).map(|_| ()), Err(Rejection::Claims), "{algorithm}");
+            let longer = padded(algorithm, most + 1);
+            assert_eq!(screen(&longer).map(|_| ()), Err(Rejection::TooLong), "{algorithm}");
+        }
+        let header = format!(r#"{{"alg":"RS256","x":"{}"}}"#, "x".repeat(1536 - 22));
+        assert_eq!(screen(&token(&header, "{}", b"s")).map(|_| ()), Err(Rejection::NoExpiry));
+        let header = header.replace("xxx", "xxxx");
+        assert_eq!(screen(&token(&header, "{}", b"s")).map(|_| ()), Err(Rejection::TooLong));
+    }
+
+    #[test]
+    fn a_proof_needs_no_claims() {
+        let rows = [
+            ("claims", token(HEADER, CLAIMS, b"s"), Ok(())),
+            ("any payload", token(HEADER, "\0", b"s"), Ok(())),
+            ("no payload", token(HEADER, "", b"s"), Ok(())),
+            ("another type", token(r#"{"alg":"RS256","typ":"JOSE"}"#, "", b"s"), Ok(())),
+            (
+                "a payload that is not encoded",
+                token(HEADER, "", b"s").replace("..", ".$."),
+                Err(Rejection::Encoding),
+            ),
+            (
+                "crit",
+                token(r#"{"alg":"RS256","crit":[]}"#, "", b"s"),
+                Err(Rejection::Parameter("crit")),
+            ),
+        ];
+        for (name, text, expected) in rows {
+            let proof = UnverifiedToken::parse(&text).and_then(UnverifiedToken::proof);
+            assert_eq!(proof.map(|_| ()), expected, "{name}");
         }
     }
 

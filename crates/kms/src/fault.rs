@@ -2,6 +2,8 @@ use std::{error::Error, fmt};
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
+use crate::ring::Unfit;
+
 /// KMS could not be asked, or could not answer. Nothing follows from it for any token.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} failed: {cause}")]
@@ -18,6 +20,10 @@ impl Fault {
     #[must_use]
     pub fn overdue(operation: &'static str) -> Self {
         Self::new(operation, Cause::Unreachable)
+    }
+
+    pub(crate) fn unfit(operation: &'static str, problem: Unfit) -> Self {
+        Self { operation, cause: Cause::Unfit, source: Some(Box::new(problem)) }
     }
 
     pub(crate) fn new(operation: &'static str, cause: Cause) -> Self {
@@ -59,6 +65,9 @@ pub enum Cause {
     /// The role, the key policy or the credentials do not allow it.
     #[error("access denied")]
     AccessDenied,
+    /// The message is longer than KMS takes from a key of this kind.
+    #[error("the message is too long for the key")]
+    TooLong,
     /// The key is of a kind that cannot do this.
     #[error("the key cannot do this")]
     Unfit,
@@ -78,6 +87,7 @@ impl Cause {
             Self::KeyState => "KeyState",
             Self::NotFound => "KeyNotFound",
             Self::AccessDenied => "AccessDenied",
+            Self::TooLong => "MessageTooLong",
             Self::Unfit => "KeyUnfit",
             Self::Refused => "KmsRefused",
         }

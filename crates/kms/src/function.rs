@@ -14,7 +14,7 @@ use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Keyring, Settings, SettingsError, client::connect, telemetry};
+use crate::{Cause, Keyring, Settings, SettingsError, client::connect, telemetry};
 
 pub use lambda_runtime::Diagnostic;
 
@@ -47,9 +47,16 @@ where
             return ExitCode::FAILURE;
         }
     };
-    // Not a reason to give up: KMS may be back when the first request comes.
-    if let Err(fault) = keyring.ring().await {
-        tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
+    match keyring.ring().await {
+        Ok(_) => {}
+        Err(fault) if fault.cause == Cause::Unfit => {
+            tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
+            return ExitCode::FAILURE;
+        }
+        // Not a reason to give up: KMS may be back when the first request comes.
+        Err(fault) => {
+            tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
+        }
     }
     let function = Arc::new(build(own, client, keyring));
     let cold = AtomicBool::new(true);
@@ -71,15 +78,16 @@ fn start<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
 ) -> Result<(T, Client, Arc<Keyring>), SettingsError> {
-    let (Some(()), Some(client), Some(name), Some(refresh), Some(own)) = (
+    let (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
         settings.lambda(),
         connect(&mut settings),
         settings.required("KEY_ALIAS"),
+        settings.choice("SIGNING_ALGORITHM"),
         settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
         read(&mut settings),
     ) else {
         return Err(settings.refuse());
     };
-    let keyring = Arc::new(Keyring::new(client.clone(), name, refresh));
+    let keyring = Arc::new(Keyring::new(client.clone(), name, algorithm, refresh));
     Ok((own, client, keyring))
 }

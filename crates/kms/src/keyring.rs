@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use aws_sdk_kms::Client;
+use jwt::Algorithm;
 use tokio::{sync::RwLock, time::Instant};
 
 use crate::{Fault, Key, KeyName, Ring};
@@ -10,6 +11,7 @@ use crate::{Fault, Key, KeyName, Ring};
 pub struct Keyring {
     client: Client,
     name: KeyName,
+    algorithm: Option<Algorithm>,
     refresh: Duration,
     held: RwLock<Option<Held>>,
 }
@@ -23,10 +25,16 @@ struct Held {
 }
 
 impl Keyring {
-    /// A ring that is loaded when it is first asked for.
+    /// A ring that is loaded when it is first asked for. The algorithm is the signing key's; none
+    /// is the usual one of its kind.
     #[must_use]
-    pub fn new(client: Client, name: KeyName, refresh: Duration) -> Self {
-        Self { client, name, refresh, held: RwLock::new(None) }
+    pub fn new(
+        client: Client,
+        name: KeyName,
+        algorithm: Option<Algorithm>,
+        refresh: Duration,
+    ) -> Self {
+        Self { client, name, algorithm, refresh, held: RwLock::new(None) }
     }
 
     /// The ring, not older than the refresh interval, or as old as KMS is out of reach.
@@ -84,7 +92,8 @@ impl Keyring {
 
     async fn load(&self) -> Result<Ring, Fault> {
         let answer = self.client.get_public_key().key_id(self.name.as_str()).send().await;
-        let current = Key::read(answer.map_err(|error| Fault::of("GetPublicKey", error))?)?;
+        let answer = answer.map_err(|error| Fault::of("GetPublicKey", error))?;
+        let current = Key::read(answer, self.algorithm)?;
         Ok(Ring { current, others: Vec::new() })
     }
 }

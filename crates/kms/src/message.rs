@@ -1,9 +1,10 @@
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, digest};
 use aws_sdk_kms::{
     primitives::Blob,
     types::{MessageType, SigningAlgorithmSpec},
 };
-use jwt::Algorithm;
+use jwt::{Algorithm, Curve, PublicKey};
+use shake::{ExtendableOutput, Shake256, Update, XofReader};
 
 /// A signing input as KMS takes it.
 pub(crate) struct Message {
@@ -12,15 +13,28 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// Whole if KMS takes it whole, else hashed here. The signature is the same.
-    pub(crate) fn new(input: &[u8], algorithm: Algorithm) -> Self {
+    /// Whole if KMS takes it whole, else hashed here: the signature is the same. There is no such
+    /// way for Ed25519, which reads its message twice; `None` is a message that it cannot sign.
+    pub(crate) fn new(input: &[u8], algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
         if input.len() <= RAW_MAX_BYTES {
-            return Self { bytes: Blob::new(input), kind: MessageType::Raw };
+            return Some(Self { bytes: Blob::new(input), kind: MessageType::Raw });
         }
         let hash = match algorithm {
-            Algorithm::Rs256 => &SHA256,
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 | Algorithm::Es256k => {
+                &digest::SHA256
+            }
+            Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
+            Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => &digest::SHA512,
+            Algorithm::Ed25519 => return None,
+            Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
+                let PublicKey::MlDsa(_, key) = key else { return None };
+                return Some(Self {
+                    bytes: Blob::new(representative(key, input)),
+                    kind: MessageType::ExternalMu,
+                });
+            }
         };
-        Self { bytes: Blob::new(digest(hash, input).as_ref()), kind: MessageType::Digest }
+        Some(Self { bytes: Blob::new(digest(hash, input).as_ref()), kind: MessageType::Digest })
     }
 }
 
@@ -28,8 +42,58 @@ impl Message {
 pub(crate) fn spec(algorithm: Algorithm) -> SigningAlgorithmSpec {
     match algorithm {
         Algorithm::Rs256 => SigningAlgorithmSpec::RsassaPkcs1V15Sha256,
+        Algorithm::Rs384 => SigningAlgorithmSpec::RsassaPkcs1V15Sha384,
+        Algorithm::Rs512 => SigningAlgorithmSpec::RsassaPkcs1V15Sha512,
+        Algorithm::Ps256 => SigningAlgorithmSpec::RsassaPssSha256,
+        Algorithm::Ps384 => SigningAlgorithmSpec::RsassaPssSha384,
+        Algorithm::Ps512 => SigningAlgorithmSpec::RsassaPssSha512,
+        Algorithm::Es256 | Algorithm::Es256k => SigningAlgorithmSpec::EcdsaSha256,
+        Algorithm::Es384 => SigningAlgorithmSpec::EcdsaSha384,
+        Algorithm::Es512 => SigningAlgorithmSpec::EcdsaSha512,
+        Algorithm::Ed25519 => SigningAlgorithmSpec::Ed25519Sha512,
+        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
+            SigningAlgorithmSpec::MlDsaShake256
+        }
     }
 }
 
+/// A signature of KMS's as JOSE writes it.
+pub(crate) fn to_jose(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
+    match curve(key) {
+        Some(curve) => curve.from_der(signature),
+        None => (signature.len() == key.signature_bytes()).then(|| signature.to_vec()),
+    }
+}
+
+/// A signature of JOSE's as KMS takes it. `None` is one that no key of this kind can have made.
+pub(crate) fn to_kms(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
+    match curve(key) {
+        Some(curve) => curve.to_der(signature),
+        None => (signature.len() == key.signature_bytes()).then(|| signature.to_vec()),
+    }
+}
+
+fn curve(key: &PublicKey) -> Option<Curve> {
+    match key {
+        PublicKey::Ec { curve, .. } => Some(*curve),
+        PublicKey::Rsa { .. } | PublicKey::Ed25519(_) | PublicKey::MlDsa(..) => None,
+    }
+}
+
+/// The message representative μ for an empty context (FIPS 204, algorithm 7, lines 6 and 7).
+fn representative(key: &[u8], message: &[u8]) -> [u8; 64] {
+    let shake = |parts: &[&[u8]]| {
+        let mut hash = Shake256::default();
+        for part in parts {
+            hash.update(part);
+        }
+        let mut output = [0; 64];
+        hash.finalize_xof().read(&mut output);
+        output
+    };
+    // Pure ML-DSA is 0, and the context has no bytes.
+    shake(&[&shake(&[key]), &[0, 0], message])
+}
+
 /// KMS Sign and Verify take this much of a message (AWS KMS API reference, `Message`).
-const RAW_MAX_BYTES: usize = 4096;
+pub(crate) const RAW_MAX_BYTES: usize = 4096;

@@ -1,9 +1,12 @@
 use std::{iter, str::FromStr};
 
 use aws_sdk_kms::{operation::get_public_key::GetPublicKeyOutput, types::KeySpec};
-use jwt::{Algorithm, Proof, Rejection};
+use jwt::{Algorithm, Proof, PublicKey, Rejection};
 
-use crate::{Cause, Fault};
+use crate::{
+    Fault,
+    message::{self, Message},
+};
 
 /// What `KEY_ALIAS` holds: an alias name (`alias/…`), a key id, or the ARN of either.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,40 +66,60 @@ pub struct Key {
     pub id: String,
     /// The key ARN: what KMS is asked with.
     pub arn: String,
-    /// The algorithm of its signatures, decided by the key alone.
+    /// What its signatures are verified with.
+    pub public: PublicKey,
+    /// The algorithm of its signatures, decided by the key and the settings, never by a token.
     pub algorithm: Algorithm,
-    /// How long each of its signatures is, in bytes.
-    pub signature_bytes: usize,
 }
 
 impl Key {
-    pub(crate) fn read(answer: GetPublicKeyOutput) -> Result<Self, Fault> {
-        let unfit = || Fault::new("GetPublicKey", Cause::Unfit);
-        let signature_bytes = match answer.key_spec {
-            Some(KeySpec::Rsa2048) => 256,
-            Some(KeySpec::Rsa3072) => 384,
-            Some(KeySpec::Rsa4096) => 512,
-            _ => return Err(unfit()),
-        };
-        let arn = answer.key_id.ok_or_else(unfit)?;
+    /// With this algorithm, or the usual one of its kind.
+    pub(crate) fn read(
+        answer: GetPublicKeyOutput,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self, Fault> {
+        let arn = answer.key_id.unwrap_or_default();
+        let spec = answer.key_spec.as_ref().map_or("unknown", KeySpec::as_str).to_owned();
+        let unfit = |problem| Fault::unfit("GetPublicKey", problem);
+        let public =
+            answer.public_key.as_ref().and_then(|der| PublicKey::from_spki(der.as_ref()).ok());
+        let Some(public) = public else { return Err(unfit(Unfit::Spec { spec })) };
+        let usual = public.algorithms().first().copied();
+        let Some(algorithm) = algorithm.or(usual) else { return Err(unfit(Unfit::Spec { spec })) };
+        let can = answer.signing_algorithms.unwrap_or_default();
+        if !public.algorithms().contains(&algorithm) || !can.contains(&message::spec(algorithm)) {
+            return Err(unfit(Unfit::Pair { spec, algorithm }));
+        }
         let id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
-        Ok(Self { id, arn, algorithm: Algorithm::Rs256, signature_bytes })
+        Ok(Self { id, arn, public, algorithm })
     }
 
-    /// Whether this key can have made the signature at all: what can be told without asking KMS.
-    pub(crate) fn admit(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+    /// The signature as KMS takes it, if this key can have made it at all: what can be told
+    /// without asking KMS.
+    pub(crate) fn admit(&self, proof: &Proof<'_>) -> Result<(Message, Vec<u8>), Rejection> {
         if proof.algorithm != self.algorithm {
             return Err(Rejection::WrongAlgorithm { key: self.algorithm, token: proof.algorithm });
         }
-        if proof.signature.len() != self.signature_bytes {
-            return Err(Rejection::Signature);
-        }
-        Ok(())
+        let input = proof.signing_input.as_bytes();
+        let message = Message::new(input, self.algorithm, &self.public);
+        let signature = message::to_kms(&self.public, &proof.signature);
+        message.zip(signature).ok_or(Rejection::Signature)
     }
+}
+
+/// Why a key cannot sign tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error("a key of KeySpec {spec} does not sign tokens")]
+    Spec { spec: String },
+    #[error("a key of KeySpec {spec} does not sign with {algorithm} (SIGNING_ALGORITHM)")]
+    Pair { spec: String, algorithm: Algorithm },
 }
 
 #[cfg(test)]
 mod tests {
+    use jwt::Curve;
+
     use super::*;
 
     #[test]
@@ -120,14 +143,21 @@ mod tests {
         }
     }
 
+    /// A key whose public half is of the right form, and nobody's.
+    fn key(id: &str, algorithm: Algorithm) -> Key {
+        let public = match algorithm {
+            Algorithm::Es256 => {
+                PublicKey::Ec { curve: Curve::P256, x: vec![1; 32], y: vec![1; 32] }
+            }
+            Algorithm::Ed25519 => PublicKey::Ed25519(vec![1; 32]),
+            _ => PublicKey::Rsa { n: vec![0x81; 256], e: vec![1, 0, 1] },
+        };
+        Key { id: id.into(), arn: format!("arn:aws:kms:us-east-1:1:key/{id}"), public, algorithm }
+    }
+
     #[test]
     fn a_key_is_found_by_its_id_alone() {
-        let key = |id: &str| Key {
-            id: id.into(),
-            arn: format!("arn:aws:kms:us-east-1:000000000000:key/{id}"),
-            algorithm: Algorithm::Rs256,
-            signature_bytes: 256,
-        };
+        let key = |id| key(id, Algorithm::Rs256);
         let ring = Ring { current: key("current"), others: vec![key("next"), key("previous")] };
         let rows = [
             ("none", None, Some("current")),
@@ -136,7 +166,7 @@ mod tests {
             ("previous", Some("previous"), Some("previous")),
             ("unknown", Some("other"), None),
             ("empty", Some(""), None),
-            ("an ARN", Some("arn:aws:kms:us-east-1:000000000000:key/current"), None),
+            ("an ARN", Some("arn:aws:kms:us-east-1:1:key/current"), None),
             ("an alias", Some("alias/current"), None),
         ];
         for (name, key_id, expected) in rows {
@@ -146,26 +176,31 @@ mod tests {
 
     #[test]
     fn what_the_key_cannot_have_made_is_not_sent_to_kms() {
-        let key = Key {
-            id: "k".into(),
-            arn: "arn:aws:kms:us-east-1:000000000000:key/k".into(),
-            algorithm: Algorithm::Rs256,
-            signature_bytes: 256,
-        };
+        use Algorithm::{Ed25519, Es256, Ps256, Rs256};
+        let wrong = |key, token| Err(Rejection::WrongAlgorithm { key, token });
+        let no = Err(Rejection::Signature);
+        let mut zero_r = vec![0; 64];
+        zero_r[63] = 1;
         let rows = [
-            ("its size", 256, Ok(())),
-            ("too short", 255, Err(Rejection::Signature)),
-            ("too long", 257, Err(Rejection::Signature)),
-            ("none", 0, Err(Rejection::Signature)),
+            ("its size", Rs256, Rs256, 10, vec![1; 256], Ok(())),
+            ("too short", Rs256, Rs256, 10, vec![1; 255], no),
+            ("too long", Rs256, Rs256, 10, vec![1; 257], no),
+            ("none", Rs256, Rs256, 10, vec![], no),
+            ("another padding", Rs256, Ps256, 10, vec![1; 256], wrong(Rs256, Ps256)),
+            ("the setting's padding", Ps256, Ps256, 10, vec![1; 256], Ok(())),
+            ("another kind", Rs256, Es256, 10, vec![1; 64], wrong(Rs256, Es256)),
+            ("two numbers", Es256, Es256, 10, vec![1; 64], Ok(())),
+            ("r is zero", Es256, Es256, 10, zero_r, no),
+            ("past the order", Es256, Es256, 10, vec![0xff; 64], no),
+            ("DER", Es256, Es256, 10, vec![0x30; 70], no),
+            ("4096 bytes", Ed25519, Ed25519, 4096, vec![1; 64], Ok(())),
+            ("more than KMS takes", Ed25519, Ed25519, 4097, vec![1; 64], no),
+            ("more than KMS takes, hashed", Es256, Es256, 4097, vec![1; 64], Ok(())),
         ];
-        for (name, bytes, expected) in rows {
-            let proof = Proof {
-                algorithm: Algorithm::Rs256,
-                key_id: None,
-                signing_input: "",
-                signature: vec![0; bytes],
-            };
-            assert_eq!(key.admit(&proof), expected, "{name}");
+        for (name, of_key, algorithm, bytes, signature, expected) in rows {
+            let signing_input = &"x".repeat(bytes);
+            let proof = Proof { algorithm, key_id: None, signing_input, signature };
+            assert_eq!(key("k", of_key).admit(&proof).map(|_| ()), expected, "{name}");
         }
     }
 }

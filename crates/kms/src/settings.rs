@@ -49,6 +49,14 @@ impl Settings {
         }
     }
 
+    /// A setting that may be left to the program. `None` means a problem, as above.
+    pub fn choice<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<Option<T>> {
+        match self.value(name) {
+            Some(text) => self.parse(name, &text).map(Some),
+            None => Some(None),
+        }
+    }
+
     /// A whole number of seconds, with a default. `None` means a problem, as above.
     pub fn seconds(
         &mut self,

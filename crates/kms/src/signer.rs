@@ -5,7 +5,7 @@ use jwt::{Draft, Signed, Signer};
 
 use crate::{
     Cause, Fault, Keyring,
-    message::{Message, spec},
+    message::{Message, spec, to_jose},
 };
 
 /// Signs with KMS Sign and the ring's current key.
@@ -32,7 +32,8 @@ impl Signer for KmsSigner {
         let ring = self.keyring.ring().await?;
         let key = &ring.current;
         let input = draft.signing_input(key.algorithm, &key.id);
-        let message = Message::new(input.as_bytes(), key.algorithm);
+        let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
+            .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
         let answer = self
             .client
             .sign()
@@ -44,7 +45,10 @@ impl Signer for KmsSigner {
             .await
             .map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
-        let signature = answer.signature.ok_or_else(|| Fault::new("Sign", Cause::Unreachable))?;
-        Ok(Signed { token: input.into_token(signature.as_ref()), key_id: key.id.clone(), receipt })
+        // Not KMS's form of a signature: then it is not KMS that answers.
+        let signature =
+            answer.signature.and_then(|signature| to_jose(&key.public, signature.as_ref()));
+        let signature = signature.ok_or_else(|| Fault::new("Sign", Cause::Unreachable))?;
+        Ok(Signed { token: input.into_token(&signature), key_id: key.id.clone(), receipt })
     }
 }

@@ -3,10 +3,7 @@ use std::sync::Arc;
 use aws_sdk_kms::{Client, error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Proof, Rejection, Verifier};
 
-use crate::{
-    Fault, Keyring,
-    message::{Message, spec},
-};
+use crate::{Fault, Keyring, message::spec};
 
 /// Verifies with KMS Verify, each signature anew.
 #[derive(Debug)]
@@ -30,17 +27,17 @@ impl Verifier for KmsVerifier {
         let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
-        if let Err(rejection) = key.admit(proof) {
-            return Ok(Err(rejection));
-        }
-        let message = Message::new(proof.signing_input.as_bytes(), key.algorithm);
+        let (message, signature) = match key.admit(proof) {
+            Ok(parts) => parts,
+            Err(rejection) => return Ok(Err(rejection)),
+        };
         let answer = self
             .client
             .verify()
             .key_id(key.arn)
             .message(message.bytes)
             .message_type(message.kind)
-            .signature(Blob::new(&*proof.signature))
+            .signature(Blob::new(signature))
             .signing_algorithm(spec(key.algorithm))
             .send()
             .await;

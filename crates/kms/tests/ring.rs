@@ -9,8 +9,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ::kms::{Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings};
-use jwt::{Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier};
+use ::kms::{Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings, telemetry::Chain};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jwt::{
+    Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
+    VerifyingKey,
+};
 use local::kms::Kms;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -44,8 +48,18 @@ fn client(endpoint: &str) -> Client {
 }
 
 fn ring(kms: &Kms, refresh: Duration) -> (Arc<Keyring>, KmsSigner, KmsVerifier) {
+    ring_of(kms, ALIAS, None, refresh)
+}
+
+fn ring_of(
+    kms: &Kms,
+    name: &str,
+    algorithm: Option<Algorithm>,
+    refresh: Duration,
+) -> (Arc<Keyring>, KmsSigner, KmsVerifier) {
     let client = client(&format!("http://{}", kms.address()));
-    let keyring = Arc::new(Keyring::new(client.clone(), ALIAS.parse().unwrap(), refresh));
+    let keyring = Keyring::new(client.clone(), name.parse().unwrap(), algorithm, refresh);
+    let keyring = Arc::new(keyring);
     let signer = KmsSigner::new(client.clone(), Arc::clone(&keyring));
     let verifier = KmsVerifier::new(client, Arc::clone(&keyring));
     (keyring, signer, verifier)
@@ -74,20 +88,120 @@ async fn confirm(verifier: &KmsVerifier, token: &str) -> Result<(), Rejection> {
     candidate.confirm(verifier).await.unwrap().map(|_| ())
 }
 
+/// Every `KeySpec` that signs tokens, with every algorithm that its keys can have.
+const SPECS: [(&str, &[Algorithm]); 11] = {
+    use Algorithm::*;
+    [
+        ("RSA_2048", &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]),
+        ("RSA_3072", &[Rs256, Ps384]),
+        ("RSA_4096", &[Rs512, Ps256]),
+        ("ECC_NIST_P256", &[Es256]),
+        ("ECC_NIST_P384", &[Es384]),
+        ("ECC_NIST_P521", &[Es512]),
+        ("ECC_SECG_P256K1", &[Es256k]),
+        ("ECC_NIST_EDWARDS25519", &[Ed25519]),
+        ("ML_DSA_44", &[MlDsa44]),
+        ("ML_DSA_65", &[MlDsa65]),
+        ("ML_DSA_87", &[MlDsa87]),
+    ]
+};
+
+/// A draft whose signing input has exactly this many bytes under a key of this algorithm.
+fn draft(bytes: usize, algorithm: Algorithm, key_id: &str) -> Draft {
+    let with = |padding: usize, kind: &str| Draft {
+        token_type: kind.into(),
+        claims: json!({"iss": "us", "exp": 2000, "a": "x".repeat(padding)})
+            .as_object()
+            .unwrap()
+            .clone(),
+    };
+    let length = |draft: &Draft| draft.signing_input(algorithm, key_id).as_bytes().len();
+    // Base64 skips some lengths, which another length of the header makes up for.
+    let kinds = ["JWT", "JWTx", "JWTxx", "JWTxxx"];
+    let drafts = kinds.iter().flat_map(|kind| {
+        let short = bytes.saturating_sub(length(&with(0, kind))) * 3 / 4;
+        (short.saturating_sub(4)..short + 4).map(move |padding| with(padding, kind))
+    });
+    let mut drafts = drafts;
+    drafts.find(|draft| length(draft) == bytes).unwrap()
+}
+
+#[tokio::test]
+async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
+    let kms = kms().await;
+    for (spec, algorithms) in SPECS {
+        let name = create_key(&kms, spec);
+        for algorithm in algorithms.iter().copied() {
+            let (keyring, signer, verifier) = ring_of(&kms, &name, Some(algorithm), HOUR);
+            let ring = keyring.ring().await.unwrap();
+            let key = &ring.current;
+            let here = VerifyingKey::new(&key.public, algorithm).unwrap();
+            for bytes in [4095, 4096, 4097, 8000] {
+                let case = format!("{spec} {algorithm} {bytes}");
+                let draft = draft(bytes, algorithm, &key.id);
+                let signed = match signer.sign(&draft).await {
+                    Ok(signed) => signed,
+                    Err(fault) => {
+                        let refused = algorithm == Algorithm::Ed25519 && bytes > 4096;
+                        assert!(refused && fault.cause == Cause::TooLong, "{case}: {fault}");
+                        continue;
+                    }
+                };
+                let (input, signature) = signed.token.reveal().rsplit_once('.').unwrap();
+                assert_eq!(input.len(), bytes, "{case}");
+                let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+                assert!(here.verify(input.as_bytes(), &signature), "{case}");
+                let proof = |signature: Vec<u8>| Proof {
+                    algorithm,
+                    key_id: Some(key.id.clone()),
+                    signing_input: input,
+                    signature,
+                };
+                assert_eq!(
+                    verifier.verify(&proof(signature.clone())).await.unwrap(),
+                    Ok(()),
+                    "{case}"
+                );
+                let mut changed = signature;
+                let middle = changed.len() / 2;
+                changed[middle] ^= 1;
+                let judged = verifier.verify(&proof(changed)).await.unwrap();
+                assert_eq!(judged, Err(Rejection::Signature), "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
+    let kms = kms().await;
+    let rows = [
+        ("RSA_2048", Algorithm::Es256),
+        ("ECC_NIST_P256", Algorithm::Rs256),
+        ("ECC_NIST_P256", Algorithm::Es256k),
+        ("ML_DSA_44", Algorithm::MlDsa65),
+    ];
+    for (spec, algorithm) in rows {
+        let name = create_key(&kms, spec);
+        let (keyring, ..) = ring_of(&kms, &name, Some(algorithm), HOUR);
+        let fault = keyring.ring().await.unwrap_err();
+        assert_eq!(fault.cause, Cause::Unfit);
+        let said = Chain(&fault).to_string();
+        assert!(said.contains(spec) && said.contains(algorithm.name()), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn a_signed_token_is_good_and_a_changed_one_is_not() {
     let kms = kms().await;
     let (_, signer, verifier) = ring(&kms, HOUR);
-    for bytes in [0, 5000] {
-        // A signing input over 4096 bytes goes to KMS as its hash.
-        let token = sign(&signer, json!({"a": "x".repeat(bytes)})).await;
-        assert_eq!(confirm(&verifier, token.reveal()).await, Ok(()), "{bytes}");
-        let other = sign(&signer, json!({"b": "x".repeat(bytes)})).await;
-        let (input, _) = token.reveal().rsplit_once('.').unwrap();
-        let (_, signature) = other.reveal().rsplit_once('.').unwrap();
-        let mixed = format!("{input}.{signature}");
-        assert_eq!(confirm(&verifier, &mixed).await, Err(Rejection::Signature), "{bytes}");
-    }
+    let (token, other) =
+        (sign(&signer, json!({"a": 1})).await, sign(&signer, json!({"a": 2})).await);
+    assert_eq!(confirm(&verifier, token.reveal()).await, Ok(()));
+    let (input, _) = token.reveal().rsplit_once('.').unwrap();
+    let (_, signature) = other.reveal().rsplit_once('.').unwrap();
+    let mixed = format!("{input}.{signature}");
+    assert_eq!(confirm(&verifier, &mixed).await, Err(Rejection::Signature));
 }
 
 #[tokio::test]
@@ -168,7 +282,7 @@ async fn faults_have_causes() {
     let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
     let endpoint = format!("http://{}", kms.address());
     let load = async |endpoint: &str, name: &str| {
-        let keyring = Keyring::new(client(endpoint), name.parse().unwrap(), HOUR);
+        let keyring = Keyring::new(client(endpoint), name.parse().unwrap(), None, HOUR);
         keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause)
     };
     assert_eq!(load(&endpoint, name).await, Ok(()));
@@ -189,7 +303,7 @@ async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
     kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
     let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
     assert_eq!(signer.sign(&draft).await.unwrap_err().cause, Cause::KeyState);
-    let signature = vec![0; key.signature_bytes];
+    let signature = vec![0; key.public.signature_bytes()];
     let proof =
         Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
     assert_eq!(verifier.verify(&proof).await.unwrap_err().cause, Cause::KeyState);

@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     error::KmsError,
-    lock,
-    material::Spec,
-    signing,
+    lock, signing,
+    spec::Spec,
     store::{ACCOUNT, Alias, Key, State, Store, Usage, now},
 };
 
@@ -78,13 +77,23 @@ pub(super) fn changes(operation: &str) -> bool {
 fn create_key(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
     let spec = spec.unwrap_or(Spec::SymmetricDefault.name());
-    let spec = Spec::from_name(spec).ok_or_else(|| {
-        KmsError::new("UnsupportedOperationException", format!("KeySpec {spec} is not supported"))
-    })?;
+    let spec = match Spec::from_name(spec) {
+        Some(spec) => spec,
+        // Known to KMS, and of no use for tokens.
+        None if ELSEWHERE.contains(&spec) => {
+            let message = format!("KeySpec {spec} is not supported on this machine");
+            return Err(KmsError::new("UnsupportedOperationException", message));
+        }
+        None => return Err(KmsError::constraint("keySpec", "satisfy enum value set")),
+    };
     let usage = input.text("KeyUsage")?.unwrap_or(Usage::EncryptDecrypt.name());
     let usage = Usage::from_name(usage)
         .ok_or_else(|| KmsError::constraint("keyUsage", "satisfy enum value set"))?;
-    if spec == Spec::SymmetricDefault && usage == Usage::SignVerify {
+    let compatible = match usage {
+        Usage::SignVerify => !spec.signing_algorithms().is_empty(),
+        Usage::EncryptDecrypt => spec.encrypts(),
+    };
+    if !compatible {
         let (usage, spec) = (usage.name(), spec.name());
         let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
         return Err(KmsError::validation(message));
@@ -256,6 +265,8 @@ fn policy(input: &Input) -> Result<Option<String>, KmsError> {
         Err(_) => Err(KmsError::new("MalformedPolicyDocumentException", "not a JSON object")),
     }
 }
+
+const ELSEWHERE: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
 
 /// The members of a request.
 pub(super) struct Input(Map<String, Value>);

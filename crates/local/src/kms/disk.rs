@@ -7,7 +7,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    material::Spec,
+    material::Material,
+    spec::Spec,
     store::{Alias, Key, State, Store, Usage},
 };
 
@@ -22,7 +23,7 @@ struct KeyImage {
     id: String,
     spec: String,
     usage: String,
-    pkcs8: String,
+    private: String,
     state: State,
     created: f64,
     description: String,
@@ -37,7 +38,7 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
             id: key.id.clone(),
             spec: key.spec.name().into(),
             usage: key.usage.name().into(),
-            pkcs8: STANDARD.encode(key.material.to_pkcs8().map_err(|_| broken())?),
+            private: STANDARD.encode(key.material.to_private().map_err(|_| broken())?),
             state: key.state,
             created: key.created,
             description: key.description.clone(),
@@ -60,12 +61,12 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
     };
     for key in image.keys {
         let spec = Spec::from_name(&key.spec).ok_or_else(broken)?;
-        let pkcs8 = STANDARD.decode(key.pkcs8).map_err(|_| broken())?;
+        let private = STANDARD.decode(key.private).map_err(|_| broken())?;
         store.insert(Key {
             id: key.id,
             spec,
             usage: Usage::from_name(&key.usage).ok_or_else(broken)?,
-            material: Arc::new(spec.restore(&pkcs8).map_err(|_| broken())?),
+            material: Arc::new(Material::restore(spec, &private).map_err(|_| broken())?),
             state: key.state,
             created: key.created,
             description: key.description,

@@ -1,178 +1,296 @@
 use aws_lc_rs::{
     digest::{self, Digest},
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    rand,
     rsa::{KeyPair, KeySize},
-    signature::{self, KeyPair as _, RsaEncoding, RsaParameters, UnparsedPublicKey},
+    signature::{
+        self, EcdsaKeyPair, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm, Ed25519KeyPair,
+        KeyPair as _, PqdsaKeyPair, PqdsaSigningAlgorithm, RsaEncoding, RsaParameters,
+        UnparsedPublicKey,
+    },
 };
 
-use super::error::KmsError;
+use super::{
+    error::KmsError,
+    mu::{self, ParameterSet},
+    spec::{SigningAlgorithm, Spec},
+};
 
-/// The secret of a key, and what it can do.
+/// The secret of a key.
 pub(super) enum Material {
     /// Exists, and can do nothing that this server knows.
     Symmetric,
     Rsa(KeyPair),
+    Ec(EcdsaKeyPair, &'static EcdsaVerificationAlgorithm),
+    Ed25519(Ed25519KeyPair),
+    MlDsa {
+        pair: PqdsaKeyPair,
+        seed: [u8; 32],
+        set: ParameterSet,
+    },
 }
 
-/// A `KeySpec` that keys can be made of here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spec {
-    SymmetricDefault,
-    Rsa2048,
-    Rsa3072,
-    Rsa4096,
+/// What is signed: a message, or what the caller made of one.
+pub(super) enum Message<'a> {
+    Raw(&'a [u8]),
+    Digest(Digest),
+    /// The representative that ML-DSA signs in the end.
+    ExternalMu([u8; 64]),
 }
 
-impl Spec {
-    const ALL: [Self; 4] = [Self::SymmetricDefault, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::SymmetricDefault => "SYMMETRIC_DEFAULT",
-            Self::Rsa2048 => "RSA_2048",
-            Self::Rsa3072 => "RSA_3072",
-            Self::Rsa4096 => "RSA_4096",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|spec| spec.name() == name)
-    }
-
-    pub(super) fn signing_algorithms(self) -> &'static [SigningAlgorithm] {
-        match self {
-            Self::SymmetricDefault => &[],
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => &SigningAlgorithm::ALL,
-        }
-    }
-
-    pub(super) fn generate(self) -> Result<Material, KmsError> {
-        let size = match self {
-            Self::SymmetricDefault => return Ok(Material::Symmetric),
-            Self::Rsa2048 => KeySize::Rsa2048,
-            Self::Rsa3072 => KeySize::Rsa3072,
-            Self::Rsa4096 => KeySize::Rsa4096,
+impl<'a> Message<'a> {
+    /// The message of this `MessageType`, if the algorithm takes it in this form.
+    pub(super) fn read(
+        kind: &str,
+        bytes: &'a [u8],
+        algorithm: SigningAlgorithm,
+    ) -> Result<Self, KmsError> {
+        let name = algorithm.name();
+        let not_taken = || {
+            KmsError::validation(format!("MessageType {kind} is not valid for algorithm {name}."))
         };
-        KeyPair::generate(size).map(Material::Rsa).map_err(|_| internal())
-    }
-
-    /// The reverse of [`Material::to_pkcs8`].
-    pub(super) fn restore(self, pkcs8: &[u8]) -> Result<Material, KmsError> {
-        match self {
-            Self::SymmetricDefault => Ok(Material::Symmetric),
-            _ => KeyPair::from_pkcs8(pkcs8).map(Material::Rsa).map_err(|_| internal()),
+        match kind {
+            "RAW" => Ok(Self::Raw(bytes)),
+            "DIGEST" => {
+                let hash = hash(algorithm).ok_or_else(not_taken)?;
+                Digest::import_less_safe(bytes, hash).map(Self::Digest).map_err(|_| {
+                    let message = format!("Digest is invalid length for algorithm {name}.");
+                    KmsError::validation(message)
+                })
+            }
+            "EXTERNAL_MU" if algorithm == SigningAlgorithm::MlDsaShake256 => bytes
+                .try_into()
+                .map(Self::ExternalMu)
+                .map_err(|_| KmsError::validation("External mu must be 64 bytes.")),
+            "EXTERNAL_MU" => Err(not_taken()),
+            _ => {
+                let kinds = "satisfy enum value set: [RAW, DIGEST, EXTERNAL_MU]";
+                Err(KmsError::constraint("messageType", kinds))
+            }
         }
-    }
-}
-
-/// A `SigningAlgorithmSpec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SigningAlgorithm {
-    Pkcs1Sha256,
-    Pkcs1Sha384,
-    Pkcs1Sha512,
-    PssSha256,
-    PssSha384,
-    PssSha512,
-}
-
-impl SigningAlgorithm {
-    const ALL: [Self; 6] = [
-        Self::Pkcs1Sha256,
-        Self::Pkcs1Sha384,
-        Self::Pkcs1Sha512,
-        Self::PssSha256,
-        Self::PssSha384,
-        Self::PssSha512,
-    ];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pkcs1Sha256 => "RSASSA_PKCS1_V1_5_SHA_256",
-            Self::Pkcs1Sha384 => "RSASSA_PKCS1_V1_5_SHA_384",
-            Self::Pkcs1Sha512 => "RSASSA_PKCS1_V1_5_SHA_512",
-            Self::PssSha256 => "RSASSA_PSS_SHA_256",
-            Self::PssSha384 => "RSASSA_PSS_SHA_384",
-            Self::PssSha512 => "RSASSA_PSS_SHA_512",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    fn hash(self) -> &'static digest::Algorithm {
-        match self {
-            Self::Pkcs1Sha256 | Self::PssSha256 => &digest::SHA256,
-            Self::Pkcs1Sha384 | Self::PssSha384 => &digest::SHA384,
-            Self::Pkcs1Sha512 | Self::PssSha512 => &digest::SHA512,
-        }
-    }
-
-    /// Every PSS encoding of the library has the salt as long as the hash, as KMS has it.
-    fn encoding(self) -> &'static dyn RsaEncoding {
-        match self {
-            Self::Pkcs1Sha256 => &signature::RSA_PKCS1_SHA256,
-            Self::Pkcs1Sha384 => &signature::RSA_PKCS1_SHA384,
-            Self::Pkcs1Sha512 => &signature::RSA_PKCS1_SHA512,
-            Self::PssSha256 => &signature::RSA_PSS_SHA256,
-            Self::PssSha384 => &signature::RSA_PSS_SHA384,
-            Self::PssSha512 => &signature::RSA_PSS_SHA512,
-        }
-    }
-
-    fn parameters(self) -> &'static RsaParameters {
-        match self {
-            Self::Pkcs1Sha256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Self::Pkcs1Sha384 => &signature::RSA_PKCS1_2048_8192_SHA384,
-            Self::Pkcs1Sha512 => &signature::RSA_PKCS1_2048_8192_SHA512,
-            Self::PssSha256 => &signature::RSA_PSS_2048_8192_SHA256,
-            Self::PssSha384 => &signature::RSA_PSS_2048_8192_SHA384,
-            Self::PssSha512 => &signature::RSA_PSS_2048_8192_SHA512,
-        }
-    }
-
-    /// What is signed in the end, of a message or of a digest that the caller made.
-    pub(super) fn digest(self, message: &[u8], is_digest: bool) -> Result<Digest, KmsError> {
-        if !is_digest {
-            return Ok(digest::digest(self.hash(), message));
-        }
-        Digest::import_less_safe(message, self.hash()).map_err(|_| {
-            let name = self.name();
-            KmsError::validation(format!("Digest is invalid length for algorithm {name}."))
-        })
     }
 }
 
 impl Material {
-    pub(super) fn sign(
-        &self,
-        with: SigningAlgorithm,
-        digest: &Digest,
-    ) -> Result<Vec<u8>, KmsError> {
-        let Self::Rsa(pair) = self else { return Err(internal()) };
-        let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign_digest(with.encoding(), digest, &mut signature).map_err(|_| internal())?;
-        Ok(signature)
+    pub(super) fn generate(spec: Spec) -> Result<Self, KmsError> {
+        let material = match Kind::of(spec) {
+            Kind::Symmetric => Some(Self::Symmetric),
+            Kind::Rsa(size) => KeyPair::generate(size).ok().map(Self::Rsa),
+            Kind::Ec(signing, verifying) => {
+                EcdsaKeyPair::generate(signing).ok().map(|pair| Self::Ec(pair, verifying))
+            }
+            Kind::Ed25519 => Ed25519KeyPair::generate().ok().map(Self::Ed25519),
+            Kind::MlDsa(..) => {
+                let mut seed = [0; 32];
+                rand::fill(&mut seed).map_err(|_| internal())?;
+                return Self::restore(spec, &seed);
+            }
+        };
+        material.ok_or_else(internal)
     }
 
-    pub(super) fn verify(&self, with: SigningAlgorithm, digest: &Digest, signature: &[u8]) -> bool {
-        let Self::Rsa(pair) = self else { return false };
-        let key = UnparsedPublicKey::new(with.parameters(), pair.public_key());
-        key.verify_digest(digest, signature).is_ok()
+    /// The reverse of [`Self::to_private`].
+    pub(super) fn restore(spec: Spec, private: &[u8]) -> Result<Self, KmsError> {
+        let material = match Kind::of(spec) {
+            Kind::Symmetric => Some(Self::Symmetric),
+            Kind::Rsa(_) => KeyPair::from_pkcs8(private).ok().map(Self::Rsa),
+            Kind::Ec(signing, verifying) => EcdsaKeyPair::from_pkcs8(signing, private)
+                .ok()
+                .map(|pair| Self::Ec(pair, verifying)),
+            Kind::Ed25519 => Ed25519KeyPair::from_pkcs8(private).ok().map(Self::Ed25519),
+            Kind::MlDsa(algorithm, set) => {
+                let seed = private.try_into().map_err(|_| internal())?;
+                let pair = PqdsaKeyPair::from_seed(algorithm, private);
+                pair.ok().map(|pair| Self::MlDsa { pair, seed, set })
+            }
+        };
+        material.ok_or_else(internal)
+    }
+
+    /// What [`Self::restore`] makes the key of: PKCS #8, and a seed for ML-DSA.
+    pub(super) fn to_private(&self) -> Result<Vec<u8>, KmsError> {
+        match self {
+            Self::Symmetric => Ok(Vec::new()),
+            Self::Rsa(pair) => {
+                let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| internal())?;
+                Ok(der.as_ref().to_vec())
+            }
+            Self::Ec(pair, _) => {
+                pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()).map_err(|_| internal())
+            }
+            Self::Ed25519(pair) => {
+                pair.to_pkcs8().map(|der| der.as_ref().to_vec()).map_err(|_| internal())
+            }
+            Self::MlDsa { seed, .. } => Ok(seed.to_vec()),
+        }
     }
 
     /// The DER-encoded `SubjectPublicKeyInfo`.
     pub(super) fn public_key(&self) -> Result<Vec<u8>, KmsError> {
-        let Self::Rsa(pair) = self else { return Err(internal()) };
-        let der: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| internal())?;
-        Ok(der.as_ref().to_vec())
+        fn der(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Vec<u8>, KmsError> {
+            key.as_der().map(|der| der.as_ref().to_vec()).map_err(|_| internal())
+        }
+        match self {
+            Self::Symmetric => Err(internal()),
+            Self::Rsa(pair) => der(pair.public_key()),
+            Self::Ec(pair, _) => der(pair.public_key()),
+            Self::Ed25519(pair) => der(pair.public_key()),
+            Self::MlDsa { pair, .. } => der(pair.public_key()),
+        }
     }
 
-    pub(super) fn to_pkcs8(&self) -> Result<Vec<u8>, KmsError> {
-        let Self::Rsa(pair) = self else { return Ok(Vec::new()) };
-        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| internal())?;
-        Ok(der.as_ref().to_vec())
+    /// Signs. ECDSA signatures come in DER.
+    pub(super) fn sign(
+        &self,
+        algorithm: SigningAlgorithm,
+        message: &Message<'_>,
+    ) -> Result<Vec<u8>, KmsError> {
+        let signature = match (self, message) {
+            (Self::Rsa(pair), _) => {
+                let (encoding, _) = rsa(algorithm).ok_or_else(internal)?;
+                let digest = digest_of(algorithm, message).ok_or_else(internal)?;
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(encoding, &digest, &mut signature).ok().map(|()| signature)
+            }
+            (Self::Ec(pair, _), _) => {
+                let digest = digest_of(algorithm, message).ok_or_else(internal)?;
+                pair.sign_digest(&digest).ok().map(|signature| signature.as_ref().to_vec())
+            }
+            (Self::Ed25519(pair), Message::Raw(message)) => {
+                pair.try_sign(message).ok().map(|signature| signature.as_ref().to_vec())
+            }
+            (Self::MlDsa { pair, .. }, Message::Raw(message)) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature).ok().map(|_| signature)
+            }
+            (Self::MlDsa { seed, set, .. }, Message::ExternalMu(mu)) => {
+                Some(mu::sign(*set, seed, mu))
+            }
+            _ => None,
+        };
+        signature.ok_or_else(internal)
+    }
+
+    pub(super) fn verify(
+        &self,
+        algorithm: SigningAlgorithm,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> bool {
+        let good = match (self, message) {
+            (Self::Rsa(pair), _) => {
+                rsa(algorithm).zip(digest_of(algorithm, message)).map(|((_, scheme), digest)| {
+                    let key = UnparsedPublicKey::new(scheme, pair.public_key());
+                    key.verify_digest(&digest, signature).is_ok()
+                })
+            }
+            (Self::Ec(pair, scheme), _) => digest_of(algorithm, message).map(|digest| {
+                let key = UnparsedPublicKey::new(*scheme, pair.public_key());
+                key.verify_digest(&digest, signature).is_ok()
+            }),
+            (Self::Ed25519(pair), Message::Raw(message)) => {
+                let key = UnparsedPublicKey::new(&signature::ED25519, pair.public_key());
+                Some(key.verify(message, signature).is_ok())
+            }
+            (Self::MlDsa { pair, set, .. }, Message::Raw(message)) => {
+                let key = UnparsedPublicKey::new(set.verification(), pair.public_key());
+                Some(key.verify(message, signature).is_ok())
+            }
+            (Self::MlDsa { seed, set, .. }, Message::ExternalMu(mu)) => {
+                Some(mu::verify(*set, seed, mu, signature))
+            }
+            _ => None,
+        };
+        good.unwrap_or(false)
+    }
+}
+
+/// What a spec's keys are made with.
+enum Kind {
+    Symmetric,
+    Rsa(KeySize),
+    Ec(&'static EcdsaSigningAlgorithm, &'static EcdsaVerificationAlgorithm),
+    Ed25519,
+    MlDsa(&'static PqdsaSigningAlgorithm, ParameterSet),
+}
+
+impl Kind {
+    fn of(spec: Spec) -> Self {
+        match spec {
+            Spec::SymmetricDefault => Self::Symmetric,
+            Spec::Rsa2048 => Self::Rsa(KeySize::Rsa2048),
+            Spec::Rsa3072 => Self::Rsa(KeySize::Rsa3072),
+            Spec::Rsa4096 => Self::Rsa(KeySize::Rsa4096),
+            Spec::EccNistP256 => Self::Ec(
+                &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+                &signature::ECDSA_P256_SHA256_ASN1,
+            ),
+            Spec::EccNistP384 => Self::Ec(
+                &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+                &signature::ECDSA_P384_SHA384_ASN1,
+            ),
+            Spec::EccNistP521 => Self::Ec(
+                &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
+                &signature::ECDSA_P521_SHA512_ASN1,
+            ),
+            Spec::EccSecgP256k1 => Self::Ec(
+                &signature::ECDSA_P256K1_SHA256_ASN1_SIGNING,
+                &signature::ECDSA_P256K1_SHA256_ASN1,
+            ),
+            Spec::EccNistEdwards25519 => Self::Ed25519,
+            Spec::MlDsa44 => Self::MlDsa(&signature::ML_DSA_44_SIGNING, ParameterSet::MlDsa44),
+            Spec::MlDsa65 => Self::MlDsa(&signature::ML_DSA_65_SIGNING, ParameterSet::MlDsa65),
+            Spec::MlDsa87 => Self::MlDsa(&signature::ML_DSA_87_SIGNING, ParameterSet::MlDsa87),
+        }
+    }
+}
+
+/// The hash that an algorithm signs, if it signs a hash.
+fn hash(algorithm: SigningAlgorithm) -> Option<&'static digest::Algorithm> {
+    match algorithm {
+        SigningAlgorithm::Pkcs1Sha256
+        | SigningAlgorithm::PssSha256
+        | SigningAlgorithm::EcdsaSha256 => Some(&digest::SHA256),
+        SigningAlgorithm::Pkcs1Sha384
+        | SigningAlgorithm::PssSha384
+        | SigningAlgorithm::EcdsaSha384 => Some(&digest::SHA384),
+        SigningAlgorithm::Pkcs1Sha512
+        | SigningAlgorithm::PssSha512
+        | SigningAlgorithm::EcdsaSha512 => Some(&digest::SHA512),
+        SigningAlgorithm::Ed25519Sha512 | SigningAlgorithm::MlDsaShake256 => None,
+    }
+}
+
+fn digest_of(algorithm: SigningAlgorithm, message: &Message<'_>) -> Option<Digest> {
+    match message {
+        Message::Raw(message) => hash(algorithm).map(|hash| digest::digest(hash, message)),
+        Message::Digest(digest) => Some(*digest),
+        Message::ExternalMu(_) => None,
+    }
+}
+
+/// Every PSS encoding of the library has the salt as long as the hash, as KMS has it.
+fn rsa(algorithm: SigningAlgorithm) -> Option<(&'static dyn RsaEncoding, &'static RsaParameters)> {
+    match algorithm {
+        SigningAlgorithm::Pkcs1Sha256 => {
+            Some((&signature::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_2048_8192_SHA256))
+        }
+        SigningAlgorithm::Pkcs1Sha384 => {
+            Some((&signature::RSA_PKCS1_SHA384, &signature::RSA_PKCS1_2048_8192_SHA384))
+        }
+        SigningAlgorithm::Pkcs1Sha512 => {
+            Some((&signature::RSA_PKCS1_SHA512, &signature::RSA_PKCS1_2048_8192_SHA512))
+        }
+        SigningAlgorithm::PssSha256 => {
+            Some((&signature::RSA_PSS_SHA256, &signature::RSA_PSS_2048_8192_SHA256))
+        }
+        SigningAlgorithm::PssSha384 => {
+            Some((&signature::RSA_PSS_SHA384, &signature::RSA_PSS_2048_8192_SHA384))
+        }
+        SigningAlgorithm::PssSha512 => {
+            Some((&signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512))
+        }
+        _ => None,
     }
 }
 

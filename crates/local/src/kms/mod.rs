@@ -6,7 +6,9 @@ mod api;
 mod disk;
 mod error;
 mod material;
+mod mu;
 mod signing;
+mod spec;
 mod store;
 
 use std::{
@@ -228,26 +230,83 @@ mod tests {
     }
 
     #[test]
-    fn every_rsa_algorithm_signs_and_verifies_raw_and_digest_alike() {
+    fn every_algorithm_signs_and_verifies_every_form_of_a_message() {
         let state = state();
-        let key = state.create("RSA_2048", "SIGN_VERIFY");
-        let message = b"message";
-        for algorithm in material::Spec::Rsa2048.signing_algorithms() {
-            let name = algorithm.name();
-            let digest = algorithm.digest(message, false).unwrap();
-            let digest =
-                json!({"Message": STANDARD.encode(digest.as_ref()), "MessageType": "DIGEST"});
-            let with = |mut changes: Value| {
-                changes["SigningAlgorithm"] = name.into();
-                signing(&key, changes)
-            };
-            let signed = state.call("Sign", &with(digest.clone())).unwrap();
-            let mut raw = with(json!({}));
-            raw["Signature"] = signed["Signature"].clone();
-            let verified = state.call("Verify", &raw).unwrap();
-            assert_eq!(verified["SignatureValid"], true, "{name}");
-            raw["Message"] = STANDARD.encode("massage").into();
-            assert_eq!(state.call("Verify", &raw), Err("KMSInvalidSignatureException"), "{name}");
+        for spec in spec::Spec::ALL.into_iter().skip(1) {
+            let key = state.create(spec.name(), "SIGN_VERIFY");
+            for algorithm in spec.signing_algorithms() {
+                let case = format!("{} {}", spec.name(), algorithm.name());
+                let with = |message: &[u8], kind: &str| {
+                    signing(
+                        &key,
+                        json!({
+                            "SigningAlgorithm": algorithm.name(),
+                            "Message": STANDARD.encode(message),
+                            "MessageType": kind,
+                        }),
+                    )
+                };
+                let verify = |mut request: Value, signed: &Value| {
+                    request["Signature"] = signed["Signature"].clone();
+                    state.call("Verify", &request).map(|answer| answer["SignatureValid"] == true)
+                };
+                let raw = with(b"message", "RAW");
+                let signed = state.call("Sign", &raw).unwrap();
+                assert_eq!(verify(raw, &signed), Ok(true), "{case}");
+                let other = with(b"massage", "RAW");
+                assert_eq!(verify(other, &signed), Err("KMSInvalidSignatureException"), "{case}");
+                for (kind, bytes) in [
+                    ("DIGEST", vec![7; 32]),
+                    ("DIGEST", vec![7; 48]),
+                    ("DIGEST", vec![7; 64]),
+                    ("EXTERNAL_MU", vec![7; 64]),
+                    ("EXTERNAL_MU", vec![7; 63]),
+                ] {
+                    let taken = match (algorithm.name(), kind, bytes.len()) {
+                        ("ED25519_SHA_512", ..) => false,
+                        ("ML_DSA_SHAKE_256", kind, length) => kind == "EXTERNAL_MU" && length == 64,
+                        (name, "DIGEST", length) => name.ends_with(&format!("SHA_{}", 8 * length)),
+                        _ => false,
+                    };
+                    let request = with(&bytes, kind);
+                    let case = format!("{case} {kind} {}", bytes.len());
+                    match state.call("Sign", &request) {
+                        Ok(signed) => {
+                            assert!(taken, "{case}");
+                            assert_eq!(verify(request, &signed), Ok(true), "{case}");
+                            let other = with(&vec![8; bytes.len()], kind);
+                            assert_eq!(
+                                verify(other, &signed),
+                                Err("KMSInvalidSignatureException"),
+                                "{case}"
+                            );
+                        }
+                        Err(code) => {
+                            assert_eq!((taken, code), (false, "ValidationException"), "{case}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_spec_has_its_algorithms_and_uses() {
+        let state = state();
+        let p256 = state.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let wrong = signing(&p256, json!({"SigningAlgorithm": "ECDSA_SHA_384"}));
+        assert_eq!(state.call("Sign", &wrong), Err("InvalidKeyUsageException"));
+        let rows = [
+            ("ECC_NIST_P256", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("ML_DSA_44", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("SYMMETRIC_DEFAULT", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "ENCRYPT_DECRYPT", None),
+            ("RSA_1024", "SIGN_VERIFY", Some("ValidationException")),
+            ("SM2", "SIGN_VERIFY", Some("UnsupportedOperationException")),
+        ];
+        for (spec, usage, expected) in rows {
+            let created = state.call("CreateKey", &json!({"KeySpec": spec, "KeyUsage": usage}));
+            assert_eq!(created.err(), expected, "{spec} {usage}");
         }
     }
 

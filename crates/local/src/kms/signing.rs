@@ -8,15 +8,16 @@ use super::{
     api::{Input, blob},
     error::KmsError,
     lock,
-    material::{Material, SigningAlgorithm},
+    material::{Material, Message},
+    spec::SigningAlgorithm,
     store::{Key, State, Store, Usage},
 };
 
 pub(super) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let request = Request::read(store, input)?;
-    let digest = request.algorithm.digest(&request.message, request.is_digest)?;
+    let message = request.message()?;
     input.dry_run()?;
-    let signature = request.material.sign(request.algorithm, &digest)?;
+    let signature = request.material.sign(request.algorithm, &message)?;
     Ok(json!({
         "KeyId": request.arn,
         "Signature": blob(&signature),
@@ -28,9 +29,9 @@ pub(super) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsErro
 pub(super) fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let signature = input.bytes("Signature", 1..=SIGNATURE_MAX_BYTES)?;
     let request = Request::read(store, input)?;
-    let digest = request.algorithm.digest(&request.message, request.is_digest)?;
+    let message = request.message()?;
     input.dry_run()?;
-    if !request.material.verify(request.algorithm, &digest, &signature) {
+    if !request.material.verify(request.algorithm, &message, &signature) {
         return Err(KmsError::new("KMSInvalidSignatureException", ""));
     }
     Ok(json!({
@@ -69,21 +70,14 @@ struct Request {
     arn: String,
     material: Arc<Material>,
     algorithm: SigningAlgorithm,
-    message: Vec<u8>,
-    is_digest: bool,
+    bytes: Vec<u8>,
+    kind: String,
 }
 
 impl Request {
     fn read(store: &Mutex<Store>, input: &Input) -> Result<Self, KmsError> {
-        let message = input.bytes("Message", 1..=MESSAGE_MAX_BYTES)?;
-        let is_digest = match input.text("MessageType")?.unwrap_or("RAW") {
-            "RAW" => false,
-            "DIGEST" => true,
-            _ => {
-                let kinds = "satisfy enum value set: [RAW, DIGEST, EXTERNAL_MU]";
-                return Err(KmsError::constraint("messageType", kinds));
-            }
-        };
+        let bytes = input.bytes("Message", 1..=MESSAGE_MAX_BYTES)?;
+        let kind = input.text("MessageType")?.unwrap_or("RAW").to_owned();
         let algorithm = SigningAlgorithm::from_name(input.required("SigningAlgorithm")?)
             .ok_or_else(|| KmsError::constraint("signingAlgorithm", "satisfy enum value set"))?;
         let (key, arn) = usable(store, input)?;
@@ -98,7 +92,11 @@ impl Request {
             let message = format!("Algorithm {algorithm} is incompatible with key spec {spec}.");
             return Err(KmsError::new("InvalidKeyUsageException", message));
         }
-        Ok(Self { arn, material: key.material, algorithm, message, is_digest })
+        Ok(Self { arn, material: key.material, algorithm, bytes, kind })
+    }
+
+    fn message(&self) -> Result<Message<'_>, KmsError> {
+        Message::read(&self.kind, &self.bytes, self.algorithm)
     }
 }
 

@@ -7,10 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    error::KmsError,
-    material::{Material, Spec},
-};
+use super::{error::KmsError, material::Material, spec::Spec};
 
 /// All keys and aliases of one account in one Region.
 pub(super) struct Store {
@@ -130,7 +127,7 @@ impl Key {
             id: Uuid::new_v4().to_string(),
             spec,
             usage,
-            material: Arc::new(spec.generate()?),
+            material: Arc::new(Material::generate(spec)?),
             state: State::Enabled,
             created: now(),
             description: String::new(),

@@ -1,0 +1,176 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Map, Value, json};
+
+use crate::{Algorithm, Curve, KeyError, MlDsa, PublicKey, base64url, json};
+
+/// A public key with what is said of it (RFC 7517).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jwk {
+    /// The key.
+    pub key: PublicKey,
+    /// `kid`.
+    pub key_id: Option<String>,
+    /// `alg`: the only algorithm that the key is for.
+    pub algorithm: Option<Algorithm>,
+}
+
+impl Jwk {
+    /// Reads a JWK that signatures are verified with.
+    ///
+    /// # Errors
+    /// When it is malformed, of another kind or for another use, when its `alg` is not one that the
+    /// key can have, and when there is a private or a symmetric key in it.
+    pub fn read(text: &[u8]) -> Result<Self, KeyError> {
+        Self::from_members(&json::object(text).map_err(|_| KeyError)?)
+    }
+
+    fn from_members(members: &Map<String, Value>) -> Result<Self, KeyError> {
+        if PRIVATE.iter().any(|name| members.contains_key(*name)) {
+            return Err(KeyError);
+        }
+        let text = |name: &str| match members.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(KeyError),
+        };
+        if text("use")?.is_some_and(|purpose| purpose != "sig") {
+            return Err(KeyError);
+        }
+        if members.get("key_ops").is_some_and(|operations| !may_verify(operations)) {
+            return Err(KeyError);
+        }
+        let alg = text("alg")?;
+        let algorithm = alg.map(|name| Algorithm::from_name(name).ok_or(KeyError)).transpose()?;
+        let bytes = |name: &str| base64url::decode(text(name)?.ok_or(KeyError)?).ok_or(KeyError);
+        let key = match (text("kty")?.ok_or(KeyError)?, text("crv")?) {
+            ("RSA", None) => PublicKey::Rsa { n: number(bytes("n")?)?, e: number(bytes("e")?)? },
+            ("EC", Some(name)) => {
+                let curve = Curve::from_name(name).ok_or(KeyError)?;
+                let (x, y) = (bytes("x")?, bytes("y")?);
+                if x.len() != curve.bytes() || y.len() != curve.bytes() {
+                    return Err(KeyError);
+                }
+                PublicKey::Ec { curve, x, y }
+            }
+            ("OKP", Some("Ed25519")) => PublicKey::Ed25519(bytes("x")?),
+            ("AKP", None) => {
+                let set = MlDsa::ALL.into_iter().find(|set| Some(set.algorithm()) == algorithm);
+                PublicKey::MlDsa(set.ok_or(KeyError)?, bytes("pub")?)
+            }
+            _ => return Err(KeyError),
+        };
+        if algorithm.is_some_and(|algorithm| !key.algorithms().contains(&algorithm)) {
+            return Err(KeyError);
+        }
+        Ok(Self { key: key.checked()?, key_id: text("kid")?.map(str::to_owned), algorithm })
+    }
+
+    /// The JWK, for verifying signatures and nothing else.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut members = self.key.required_members();
+        members.insert("use".into(), "sig".into());
+        if let Some(key_id) = &self.key_id {
+            members.insert("kid".into(), key_id.as_str().into());
+        }
+        if let Some(algorithm) = self.algorithm {
+            members.insert("alg".into(), algorithm.name().into());
+        }
+        Value::Object(members)
+    }
+}
+
+impl PublicKey {
+    /// The key's SHA-256 thumbprint (RFC 7638), in base64url: the same for the same key, whatever
+    /// else its JWK says.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        // Members come in the order of their names, and none needs escaping.
+        let canonical = Value::Object(self.required_members()).to_string();
+        base64url::encode(digest(&SHA256, canonical.as_bytes()))
+    }
+
+    /// The members that make the key (RFC 7638 section 3.2, RFC 8037 section 2, RFC 9964).
+    fn required_members(&self) -> Map<String, Value> {
+        let text = |bytes: &[u8]| base64url::encode(bytes);
+        let members = match self {
+            Self::Rsa { n, e } => json!({"kty": "RSA", "n": text(n), "e": text(e)}),
+            Self::Ec { curve, x, y } => {
+                json!({"kty": "EC", "crv": curve.name(), "x": text(x), "y": text(y)})
+            }
+            Self::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(key)}),
+            Self::MlDsa(set, key) => {
+                json!({"kty": "AKP", "alg": set.algorithm().name(), "pub": text(key)})
+            }
+        };
+        match members {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Curve {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+            Self::Secp256k1 => "secp256k1",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
+        all.into_iter().find(|curve| curve.name() == name)
+    }
+}
+
+/// Several keys (RFC 7517 section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JwkSet(pub Vec<Jwk>);
+
+impl JwkSet {
+    /// Reads a set. A key in it that could not verify a token is passed over, as the RFC wants it,
+    /// and so are further members of the set.
+    ///
+    /// # Errors
+    /// When it is no set, when two of its keys have one id, and when a private or a symmetric key
+    /// stands in it: whoever publishes that has made a mistake that must be seen.
+    pub fn read(text: &[u8]) -> Result<Self, KeyError> {
+        let members = json::object(text).map_err(|_| KeyError)?;
+        let Some(Value::Array(keys)) = members.get("keys") else { return Err(KeyError) };
+        let mut set = Vec::<Jwk>::new();
+        for key in keys {
+            let members = key.as_object().ok_or(KeyError)?;
+            if PRIVATE.iter().any(|name| members.contains_key(*name)) {
+                return Err(KeyError);
+            }
+            let Ok(key) = Jwk::from_members(members) else { continue };
+            if key.key_id.is_some() && set.iter().any(|known| known.key_id == key.key_id) {
+                return Err(KeyError);
+            }
+            set.push(key);
+        }
+        Ok(Self(set))
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({"keys": self.0.iter().map(Jwk::to_json).collect::<Vec<_>>()})
+    }
+}
+
+/// RFC 7518 section 6.3.1: no zeros before a number.
+fn number(bytes: Vec<u8>) -> Result<Vec<u8>, KeyError> {
+    if matches!(&*bytes, [] | [0, ..]) { Err(KeyError) } else { Ok(bytes) }
+}
+
+fn may_verify(operations: &Value) -> bool {
+    let operations = operations.as_array().into_iter().flatten();
+    operations.filter_map(Value::as_str).any(|operation| operation == "verify")
+}
+
+/// The members of private and symmetric keys.
+const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
