@@ -1,14 +1,14 @@
-use jwt::Claims;
+use jwt::{Claims, PASSED_ON};
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
 /// `aud` as one string. API Gateway takes no objects, no arrays and no nulls here (REST).
 ///
-/// A claim too many is left out, and so is one too long, so that a token's claims cannot push the
-/// answer over API Gateway's limit.
+/// The claims that say who and what for are always among them; a token for which that would be too
+/// much is refused before. Of the others, one that does not fit any more is left out.
 pub(crate) fn context(claims: &Claims) -> Map<String, Value> {
-    let first = FIRST.iter().filter_map(|&name| Some((name, claims.get(name)?)));
-    let rest = claims.iter().filter(|(name, _)| !FIRST.contains(name) && !TAKEN.contains(name));
+    let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
+    let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
     let mut left = MAX_BYTES;
     let mut context = Map::new();
     for (name, value) in first.chain(rest) {
@@ -33,9 +33,9 @@ fn scalar(name: &str, value: &Value) -> Option<Value> {
     }
 }
 
-/// These have their place before any other claim.
-const FIRST: [&str; 6] = ["sub", "scope", "iss", "aud", "jti", "exp"];
 /// API Gateway's own names in `$context.authorizer`.
 const TAKEN: [&str; 2] = ["principalId", "integrationLatency"];
-/// All names and values together: half of the 8 KB that API Gateway takes for policy and context.
+/// All names and values together. With the principal, which is at most
+/// [`MAX_PASSED_ON_BYTES`](jwt::MAX_PASSED_ON_BYTES), and the policy, an answer stays under API
+/// Gateway's 8 KB.
 const MAX_BYTES: usize = 4096;

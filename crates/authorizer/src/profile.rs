@@ -1,18 +1,16 @@
 use jwt::Profile;
-use kms::Settings;
+use kms::{Names, Settings};
 
 /// Which tokens are ours, from the settings. `None` means that a problem was noted.
 pub fn read_profile(settings: &mut Settings) -> Option<Profile> {
-    let (Some(issuer), Some(audiences), Some(token_type), Some(leeway)) = (
+    let (Some(issuer), Some(Names(audiences)), Some(token_type), Some(leeway)) = (
         settings.required("TOKEN_ISSUER"),
-        settings.optional("TOKEN_AUDIENCE", String::new()),
+        settings.optional("TOKEN_AUDIENCE", Names::default()),
         settings.optional("TOKEN_TYPE", "JWT".to_owned()),
         settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
     ) else {
         return None;
     };
-    let names = audiences.split(',').map(str::trim).filter(|name| !name.is_empty());
-    let audiences = names.map(str::to_owned).collect();
     Some(Profile { issuer, audiences, token_type, leeway })
 }
 
@@ -48,7 +46,7 @@ mod tests {
                 "all of them",
                 vec![
                     ("TOKEN_ISSUER", "us"),
-                    ("TOKEN_AUDIENCE", "a, b,"),
+                    ("TOKEN_AUDIENCE", "a, b"),
                     ("TOKEN_TYPE", "at+jwt"),
                     ("CLOCK_LEEWAY_SECONDS", "300"),
                 ],
@@ -56,8 +54,9 @@ mod tests {
             ),
             (
                 "every problem at once",
-                vec![("CLOCK_LEEWAY_SECONDS", "301")],
+                vec![("CLOCK_LEEWAY_SECONDS", "301"), ("TOKEN_AUDIENCE", " , ")],
                 Err("TOKEN_ISSUER is required; \
+                     TOKEN_AUDIENCE must be names with commas between them, none of them empty; \
                      CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds"
                     .into()),
             ),

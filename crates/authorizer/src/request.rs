@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr};
 
-use serde_json::{Map, Value};
+use kms::Headers;
+use serde::Deserialize;
 
 /// What API Gateway asks: the members of a REST `REQUEST` event that decide anything.
 ///
@@ -17,12 +18,41 @@ impl FromStr for Request {
     type Err = MalformedEvent;
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
-        let event: Value = serde_json::from_str(event).map_err(|_| MalformedEvent::NotJson)?;
-        if event.get("type").and_then(Value::as_str) != Some("REQUEST") {
+        let event: Wire = serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
+        if event.kind.as_deref() != Some("REQUEST") {
             return Err(MalformedEvent::Kind);
         }
-        let arn = event.get("methodArn").and_then(Value::as_str).ok_or(MalformedEvent::Arn)?;
-        Ok(Self { stage: arn.parse()?, authorization: authorization(&event) })
+        let stage = event.method_arn.as_deref().ok_or(MalformedEvent::Arn)?.parse()?;
+        Ok(Self { stage, authorization: event.authorization() })
+    }
+}
+
+/// The event as API Gateway writes it. Every other member is passed over unread: their names are
+/// the client's, and so is what stands in them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    method_arn: Option<String>,
+    #[serde(default)]
+    headers: Headers,
+    #[serde(default)]
+    multi_value_headers: Headers,
+}
+
+impl Wire {
+    /// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
+    /// alone counts all the same, so that no way of writing a second header hides it.
+    fn authorization(&self) -> Vec<String> {
+        let several = self.multi_value_headers.values("authorization");
+        let mut values: Vec<String> = several.map(str::to_owned).collect();
+        for value in self.headers.values("authorization") {
+            if !values.iter().any(|known| known == value) {
+                values.push(value.to_owned());
+            }
+        }
+        values
     }
 }
 
@@ -32,36 +62,13 @@ impl fmt::Debug for Request {
     }
 }
 
-/// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
-/// alone counts all the same, so that no way of writing a second header hides it.
-fn authorization(event: &Value) -> Vec<String> {
-    let named = |member: &str| {
-        let headers = event.get(member).and_then(Value::as_object);
-        headers
-            .into_iter()
-            .flat_map(Map::iter)
-            .filter_map(|(name, value)| name.eq_ignore_ascii_case("authorization").then_some(value))
-    };
-    let mut values: Vec<String> = named("multiValueHeaders")
-        .filter_map(Value::as_array)
-        .flatten()
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect();
-    for value in named("headers").filter_map(Value::as_str) {
-        if !values.iter().any(|known| known == value) {
-            values.push(value.to_owned());
-        }
-    }
-    values
-}
-
 /// The event is not one that API Gateway sends, or not one for this function. Not the client's
 /// fault, so not a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
-    /// Not JSON.
-    #[error("the event is not JSON")]
-    NotJson,
+    /// Not a JSON object, or one whose `type` or `methodArn` is no string.
+    #[error("the event cannot be read")]
+    Unreadable,
     /// `type` is another than `REQUEST`.
     #[error("the event is not of type REQUEST")]
     Kind,
@@ -177,6 +184,17 @@ mod tests {
                 json!({"headers": {"Authorization": 1}, "multiValueHeaders": {"Authorization": [null, {}]}}),
                 vec![],
             ),
+            (
+                "odd members around it",
+                json!({
+                    "headers": {"Authorization": "a", "X": {"$serde_json::private::RawValue": 1}},
+                    "queryStringParameters": {"$serde_json::private::RawValue": "x"},
+                    "multiValueQueryStringParameters": [1e300, null],
+                    "requestContext": "none",
+                }),
+                vec!["a"],
+            ),
+            ("headers that are none", json!({"headers": 7, "multiValueHeaders": ["a"]}), vec![]),
             ("of another name", json!({"headers": {"X-Authorization": "a"}}), vec![]),
         ];
         for (name, mut event, expected) in rows {
@@ -190,8 +208,13 @@ mod tests {
     #[test]
     fn events_that_are_nobodys() {
         let rows = [
-            ("not JSON", "REQUEST".to_owned(), MalformedEvent::NotJson),
-            ("not an object", "[]".into(), MalformedEvent::Kind),
+            ("not JSON", "REQUEST".to_owned(), MalformedEvent::Unreadable),
+            ("not an object", "[]".into(), MalformedEvent::Unreadable),
+            (
+                "a type that is a number",
+                json!({"type": 1, "methodArn": ARN}).to_string(),
+                MalformedEvent::Unreadable,
+            ),
             ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::Kind),
             ("no ARN", json!({"type": "REQUEST"}).to_string(), MalformedEvent::Arn),
             (

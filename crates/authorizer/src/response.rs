@@ -32,8 +32,9 @@ struct Statement {
 /// use it for any other route.
 #[must_use]
 pub fn response(request: &Request, claims: &Claims) -> Response {
+    let subject = claims.text("sub").filter(|subject| !subject.is_empty());
     Response {
-        principal_id: claims.text("sub").unwrap_or(NOBODY).to_owned(),
+        principal_id: subject.unwrap_or(NOBODY).to_owned(),
         policy_document: Policy {
             version: "2012-10-17",
             statement: [Statement {
@@ -46,6 +47,6 @@ pub fn response(request: &Request, claims: &Claims) -> Response {
     }
 }
 
-/// The principal of a token without `sub`, written as API Gateway writes a missing value in its
+/// The principal of a token without a `sub` that says something, written as API Gateway writes a missing value in its
 /// logs. It takes no answer without a principal.
 const NOBODY: &str = "-";

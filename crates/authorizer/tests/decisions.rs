@@ -199,11 +199,31 @@ fn the_answer_is_pinned() {
 
 #[test]
 fn a_token_without_a_subject_has_a_principal_all_the_same() {
-    let claims = json!({"iss": "countersign", "exp": 1_800_000_001});
+    for claims in [
+        json!({"iss": "countersign", "exp": 1_800_000_001}),
+        json!({"iss": "countersign", "exp": 1_800_000_001, "sub": ""}),
+    ] {
+        let request = request(&[&with_claims(&claims)]);
+        let (Ok(Decision::Allow(claims)), 1) = judge(&request, YES) else { panic!("allowed") };
+        let answer = serde_json::to_value(response(&request, &claims)).unwrap();
+        assert_eq!(answer["principalId"].as_str(), Some("-"));
+    }
+}
+
+#[test]
+fn the_largest_answer_is_under_eight_kilobytes() {
+    let mut claims = json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "s".repeat(3000)});
+    for i in 0..10 {
+        claims[format!("claim-{i}")] = "x".repeat(200).into();
+    }
     let request = request(&[&with_claims(&claims)]);
     let (Ok(Decision::Allow(claims)), 1) = judge(&request, YES) else { panic!("allowed") };
     let answer = serde_json::to_value(response(&request, &claims)).unwrap();
-    assert_eq!(answer["principalId"], "-");
+    for name in ["sub", "iss", "exp", "claim-0"] {
+        assert!(answer["context"].get(name).is_some(), "{name}");
+    }
+    assert!(answer["context"].get("claim-9").is_none());
+    assert!(answer.to_string().len() < 8192);
 }
 
 #[test]

@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
+use kms::Headers;
 use serde::Deserialize;
 
 use crate::Refusal;
@@ -69,7 +68,8 @@ struct Identity {
 struct HttpRequest {
     resource: Option<String>,
     http_method: Option<String>,
-    headers: Option<BTreeMap<String, Option<String>>>,
+    #[serde(default)]
+    headers: Headers,
     body: Option<String>,
     #[serde(default)]
     is_base64_encoded: bool,
@@ -83,7 +83,7 @@ impl HttpRequest {
         if self.http_method.as_deref() != Some("POST") {
             return Err(Refusal::Method);
         }
-        if self.content_type().is_some_and(|content_type| !is_json(content_type)) {
+        if !self.headers.values("content-type").all(is_json) {
             return Err(Refusal::MediaType);
         }
         let body = self.body.ok_or(Refusal::Body)?;
@@ -91,11 +91,6 @@ impl HttpRequest {
             return STANDARD.decode(body).map_err(|_| Refusal::Body);
         }
         Ok(body.into_bytes())
-    }
-
-    fn content_type(&self) -> Option<&str> {
-        let mut headers = self.headers.iter().flatten();
-        headers.find(|(name, _)| name.eq_ignore_ascii_case("content-type"))?.1.as_deref()
     }
 }
 
@@ -127,7 +122,7 @@ mod tests {
             json!({
                 "resource": resource,
                 "httpMethod": method,
-                "headers": content_type.map(|value| json!({"content-TYPE": value, "X-Odd": null})),
+                "headers": content_type.map(|value| json!({"content-TYPE": value, "X-Odd": null, "X-Odder": [1]})),
                 "body": body,
                 "isBase64Encoded": encoded,
                 "requestContext": {"identity": {"userArn": "arn:aws:iam::123456789012:user/a"}},

@@ -1,4 +1,4 @@
-use jwt::json::NotStrict;
+use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
 
 /// Why a request gets no token: the caller's to mend, and told to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +27,8 @@ pub enum Refusal {
     /// A claim that only the issuer sets.
     #[error("{0} is set by the issuer and cannot be asked for")]
     Reserved(&'static str),
-    /// `sub` is not a string.
-    #[error("sub must be a string")]
+    /// `sub` is not a string, or says nothing.
+    #[error("sub must be a string, and not an empty one")]
     Subject,
     /// `aud` is neither a string nor an array of strings with at least one in it.
     #[error("aud must be a string or an array of strings")]
@@ -42,6 +42,9 @@ pub enum Refusal {
         /// In seconds.
         max: u64,
     },
+    /// An authorizer could not pass the claims on that say who and what for.
+    #[error("sub, scope, aud and iss take more than {MAX_PASSED_ON_BYTES} bytes together")]
+    TooLongToPassOn,
     /// The key's algorithm is one of those that sign no long messages (Ed25519).
     #[error("the claims are too long for the key, which signs up to 4096 bytes of a token")]
     TooLongForKey,
@@ -60,7 +63,7 @@ impl Refusal {
         match self {
             Self::NotFound => 404,
             Self::Method => 405,
-            Self::TooLarge { .. } | Self::TooLongForKey => 413,
+            Self::TooLarge { .. } | Self::TooLongToPassOn | Self::TooLongForKey => 413,
             Self::MediaType => 415,
             _ => 400,
         }

@@ -29,7 +29,7 @@ impl TokenRequest {
         if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
             return Err(Refusal::Reserved(name));
         }
-        if claims.get("sub").is_some_and(|sub| !sub.is_string()) {
+        if claims.get("sub").is_some_and(|sub| sub.as_str().is_none_or(str::is_empty)) {
             return Err(Refusal::Subject);
         }
         if claims.get("aud").is_some_and(|aud| !is_audience(aud)) {
@@ -37,6 +37,10 @@ impl TokenRequest {
         }
         if Value::Object(claims.clone()).to_string().len() > MAX_CLAIMS_BYTES {
             return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES });
+        }
+        let own = OWN_BYTES + terms.issuer.len() + terms.audience.as_ref().map_or(0, String::len);
+        if jwt::passed_on_bytes(&claims) + own > jwt::MAX_PASSED_ON_BYTES {
+            return Err(Refusal::TooLongToPassOn);
         }
         Ok(Self { claims, lifetime: lifetime(expires_in.as_ref(), terms)? })
     }
@@ -59,6 +63,10 @@ fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Duration, Refus
 
 /// The claims that only the issuer sets.
 const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
+
+/// What `iss`, `exp`, `jti` and the default `aud` take beside their settings: names, quotation
+/// marks, a time and a UUID.
+const OWN_BYTES: usize = 80;
 
 /// With the issuer's claims, the header and the longest RSA signature, a token of this much stays
 /// within [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes).
@@ -108,6 +116,7 @@ mod tests {
                 r#"{"claims":{"aud":["a","b"]}}"#,
                 Ok((json!({"aud": ["a", "b"]}), 600)),
             ),
+            ("sub is empty", r#"{"claims":{"sub":""}}"#, Err(Refusal::Subject)),
             ("no audience", r#"{"claims":{"aud":[]}}"#, Err(Refusal::Audience)),
             ("aud is a number", r#"{"claims":{"aud":1}}"#, Err(Refusal::Audience)),
         ];
@@ -129,6 +138,14 @@ mod tests {
             let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
             assert_eq!(read(&text), Err(Refusal::Reserved(name)));
         }
+    }
+
+    #[test]
+    fn what_says_who_has_a_size() {
+        let with =
+            |bytes: usize| read(&format!(r#"{{"claims":{{"sub":"{}"}}}}"#, "x".repeat(bytes)));
+        assert!(with(2900).is_ok());
+        assert_eq!(with(3000), Err(Refusal::TooLongToPassOn));
     }
 
     #[test]

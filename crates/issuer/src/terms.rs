@@ -1,6 +1,6 @@
 use std::{ops::RangeInclusive, time::Duration};
 
-use kms::Settings;
+use kms::{Names, Settings};
 
 /// What every token of this issuer has in common, and how long one may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,22 +20,22 @@ pub struct Terms {
 impl Terms {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(issuer), Some(audiences), Some(token_type), lifetime, Some(lifetime_max)) = (
+        let lifetime = settings.seconds("TOKEN_LIFETIME_SECONDS", HOUR, LIFETIMES);
+        let lifetime_max = settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", HOUR, LIFETIMES);
+        let mut lifetimes = lifetime.zip(lifetime_max);
+        if lifetimes.is_some_and(|(lifetime, max)| lifetime > max) {
+            let problem = "must not exceed TOKEN_LIFETIME_MAX_SECONDS";
+            lifetimes = settings.problem("TOKEN_LIFETIME_SECONDS", problem);
+        }
+        let (Some(issuer), Some(Names(audiences)), Some(token_type)) = (
             settings.required("TOKEN_ISSUER"),
-            settings.optional("TOKEN_AUDIENCE", String::new()),
+            settings.optional("TOKEN_AUDIENCE", Names::default()),
             settings.optional("TOKEN_TYPE", "JWT".to_owned()),
-            settings.seconds("TOKEN_LIFETIME_SECONDS", HOUR, LIFETIMES),
-            settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", HOUR, LIFETIMES),
         ) else {
             return None;
         };
-        let lifetime = lifetime?;
-        if lifetime > lifetime_max {
-            return settings
-                .problem("TOKEN_LIFETIME_SECONDS", "must not exceed TOKEN_LIFETIME_MAX_SECONDS");
-        }
-        let audience = audiences.split(',').map(str::trim).find(|audience| !audience.is_empty());
-        let audience = audience.map(str::to_owned);
+        let (lifetime, lifetime_max) = lifetimes?;
+        let audience = audiences.into_iter().next();
         Some(Self { issuer, audience, token_type, lifetime, lifetime_max })
     }
 }
@@ -86,9 +86,17 @@ mod tests {
             (
                 "several problems",
                 vec![("TOKEN_LIFETIME_SECONDS", "0"), ("TOKEN_LIFETIME_MAX_SECONDS", "1h")],
-                Err("TOKEN_ISSUER is required; \
-                     TOKEN_LIFETIME_SECONDS must be from 1 to 31536000 seconds; \
-                     TOKEN_LIFETIME_MAX_SECONDS must be a whole number of seconds"
+                Err("TOKEN_LIFETIME_SECONDS must be from 1 to 31536000 seconds; \
+                     TOKEN_LIFETIME_MAX_SECONDS must be a whole number of seconds; \
+                     TOKEN_ISSUER is required"
+                    .into()),
+            ),
+            (
+                "problems of two kinds",
+                vec![("TOKEN_LIFETIME_SECONDS", "3601"), ("TOKEN_AUDIENCE", "a,,b")],
+                Err("TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS; \
+                     TOKEN_ISSUER is required; \
+                     TOKEN_AUDIENCE must be names with commas between them, none of them empty"
                     .into()),
             ),
         ];

@@ -42,6 +42,9 @@ impl Claims {
         if members.get("aud").is_some_and(|aud| audiences(aud).is_none()) {
             return Err(Rejection::Claims);
         }
+        if passed_on_bytes(&members) > MAX_PASSED_ON_BYTES {
+            return Err(Rejection::ClaimsTooLong);
+        }
         let exp = members.get("exp").ok_or(Rejection::NoExpiry)?;
         let exp = UnixTime::from_json(exp).ok_or(Rejection::Claims)?;
         Ok(Self { exp, members })
@@ -83,8 +86,19 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// The claims that RFC 7519 section 4.1 registers.
-pub const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+/// The claims that say who somebody is and what for: whoever verifies a token can rely on passing
+/// them on, as they are held to [`MAX_PASSED_ON_BYTES`] in all.
+pub const PASSED_ON: [&str; 6] = ["sub", "scope", "iss", "aud", "jti", "exp"];
+
+/// A token whose [`PASSED_ON`] claims take more bytes of JSON than this is refused.
+pub const MAX_PASSED_ON_BYTES: usize = 3072;
+
+/// How many bytes of JSON the [`PASSED_ON`] claims take, their names included.
+#[must_use]
+pub fn passed_on_bytes(claims: &Map<String, Value>) -> usize {
+    let bytes = |name: &&str| Some(name.len() + claims.get(*name)?.to_string().len());
+    PASSED_ON.iter().filter_map(bytes).sum()
+}
 
 /// RFC 7519 section 4.1.3: one string, or an array of them.
 fn audiences(aud: &Value) -> Option<Vec<&str>> {
@@ -98,6 +112,8 @@ fn audiences(aud: &Value) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::*;
 
@@ -199,6 +215,25 @@ mod tests {
             let text = format!(r#"{{"exp":2000000,{members}}}"#);
             assert_eq!(judge(&text, &profile(audiences, 0)), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_passed_on_has_a_size() {
+        let with = |name: &str, bytes: usize| {
+            let text = json!({"iss": "us", "exp": 2_000_000, name: ""}).to_string();
+            let rest = passed_on_bytes(&json::object(text.as_bytes()).unwrap());
+            let value = "x".repeat(bytes.saturating_sub(rest));
+            judge(
+                &json!({"iss": "us", "exp": 2_000_000, name: value}).to_string(),
+                &profile(&[], 0),
+            )
+        };
+        for name in ["sub", "scope", "jti"] {
+            assert_eq!(with(name, MAX_PASSED_ON_BYTES), Ok(()), "{name}");
+            let longer = with(name, MAX_PASSED_ON_BYTES + 1);
+            assert_eq!(longer, Err(Rejection::ClaimsTooLong), "{name}");
+        }
+        assert_eq!(with("other", 5000), Ok(()));
     }
 
     #[test]

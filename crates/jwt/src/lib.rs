@@ -24,7 +24,7 @@ mod time;
 mod token;
 
 pub use algorithm::Algorithm;
-pub use claims::{Claims, REGISTERED};
+pub use claims::{Claims, MAX_PASSED_ON_BYTES, PASSED_ON, passed_on_bytes};
 pub use draft::{Draft, SigningInput, Token};
 pub use ecdsa::Curve;
 pub use jwk::{Jwk, JwkSet};

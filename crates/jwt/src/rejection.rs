@@ -27,6 +27,9 @@ pub enum Rejection {
     /// The payload is not a strict JSON object, or a registered claim has the wrong type.
     #[error("malformed claims")]
     Claims,
+    /// The claims that say who and what for are too long to be passed on to anybody.
+    #[error("claims too long")]
+    ClaimsTooLong,
     /// There is no `exp`.
     #[error("no expiry")]
     NoExpiry,
@@ -83,6 +86,7 @@ impl Rejection {
             Self::UnsupportedAlgorithm => "UnsupportedAlgorithm",
             Self::Type => "TokenType",
             Self::Claims => "MalformedClaims",
+            Self::ClaimsTooLong => "ClaimsTooLong",
             Self::NoExpiry => "NoExpiry",
             Self::Expired { .. } => "Expired",
             Self::NotYetValid { .. } => "NotYetValid",

@@ -1,18 +1,18 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
 use crate::ring::Unfit;
 
 /// KMS could not be asked, or could not answer. Nothing follows from it for any token.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation} failed: {cause}")]
 pub struct Fault {
     /// The KMS operation.
     pub operation: &'static str,
     /// What to do about it depends on this.
     pub cause: Cause,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
@@ -23,7 +23,7 @@ impl Fault {
     }
 
     pub(crate) fn unfit(operation: &'static str, problem: Unfit) -> Self {
-        Self { operation, cause: Cause::Unfit, source: Some(Box::new(problem)) }
+        Self { operation, cause: Cause::Unfit, source: Some(Arc::new(problem)) }
     }
 
     pub(crate) fn new(operation: &'static str, cause: Cause) -> Self {
@@ -40,7 +40,7 @@ impl Fault {
             SdkError::ConstructionFailure(_) => Cause::Refused,
             _ => Cause::Unreachable,
         };
-        Self { operation, cause, source: Some(Box::new(error)) }
+        Self { operation, cause, source: Some(Arc::new(error)) }
     }
 }
 

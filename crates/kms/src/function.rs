@@ -47,16 +47,12 @@ where
             return ExitCode::FAILURE;
         }
     };
-    match keyring.ring().await {
-        Ok(_) => {}
-        Err(fault) if fault.cause == Cause::Unfit => {
-            tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
-            return ExitCode::FAILURE;
-        }
-        // Not a reason to give up: KMS may be back when the first request comes.
-        Err(fault) => {
-            tracing::warn!(error = %telemetry::Chain(&fault), "the key ring is not loaded yet");
-        }
+    // Any other fault is logged, and no reason to give up: KMS may be back for the first request.
+    if let Err(fault) = keyring.ring().await
+        && fault.cause == Cause::Unfit
+    {
+        tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
+        return ExitCode::FAILURE;
     }
     let function = Arc::new(build(own, client, keyring));
     let cold = AtomicBool::new(true);

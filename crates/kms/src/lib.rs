@@ -2,11 +2,13 @@
 //!
 //! Start with [`Keyring`], which knows the ring's public side. [`KmsSigner`] and [`KmsVerifier`]
 //! are the two seams of [`jwt`] over it. Every function of the project stands on this crate, so
-//! what they share is here too: [`Settings`], [`telemetry`], and the way of a [`function`].
+//! what they share is here too: [`Settings`], [`Headers`], [`telemetry`], and the way of a
+//! [`function`].
 
 mod client;
 mod fault;
 pub mod function;
+mod headers;
 mod keyring;
 mod message;
 mod ring;
@@ -19,8 +21,9 @@ pub use aws_sdk_kms::Client;
 
 pub use client::connect;
 pub use fault::{Cause, Fault};
+pub use headers::Headers;
 pub use keyring::Keyring;
 pub use ring::{Key, KeyName, Ring};
-pub use settings::{Seconds, Settings, SettingsError};
+pub use settings::{Names, Seconds, Settings, SettingsError};
 pub use signer::KmsSigner;
 pub use verifier::KmsVerifier;

@@ -137,6 +137,22 @@ impl FromStr for Seconds {
     }
 }
 
+/// Names with commas between them, none of them empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Names(pub Vec<String>);
+
+impl FromStr for Names {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names: Vec<_> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err("must be names with commas between them, none of them empty");
+        }
+        Ok(Self(names))
+    }
+}
+
 /// Every problem with the settings. No value is quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError(pub Vec<String>);
