@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    io::{self, Write},
     process::ExitCode,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -10,6 +11,11 @@ use local::{Bytes, Options, Request, Response, Stack, http};
 use serde_json::{Value, json};
 
 use crate::function;
+
+/// Prints a line, if anybody reads along.
+macro_rules! say {
+    ($($words:tt)*) => { writeln!(io::stdout(), $($words)*)? };
+}
 
 /// Tells the story, and exits 0 only if all of it is true.
 pub(crate) fn run() -> ExitCode {
@@ -26,12 +32,8 @@ pub(crate) fn run() -> ExitCode {
 async fn tell() -> Result<(), DemoError> {
     let start = Instant::now();
     let stack = Stack::start(TEMPLATE, &options()?).await?;
-    println!("AWS on this machine: KMS, two Lambda functions and API Gateway, as template.yaml");
-    println!(
-        "deploys them. They started in {}, with {} KMS calls.\n",
-        Time(start),
-        stack.kms.calls()
-    );
+    say!("AWS on this machine: KMS, two Lambda functions and API Gateway, as template.yaml");
+    say!("deploys them. They started in {}, with {} KMS calls.\n", Time(start), stack.kms.calls());
     let mut story = Story { stack, steps: 0 };
 
     let step = story.step("KMS holds the key that the template asks for");
@@ -42,7 +44,7 @@ async fn tell() -> Result<(), DemoError> {
         1,
         text(&key, "KeyState") == "Enabled" && text(&key, "KeySpec") == "RSA_2048",
     )?;
-    Story::say(format_args!("{ALIAS} is {}", at(&key, "Arn").as_str().unwrap_or_default()));
+    Story::say(format_args!("{ALIAS} is {}", at(&key, "Arn").as_str().unwrap_or_default()))?;
 
     let step = story.step("POST /token: the issuer has claims signed");
     let answer =
@@ -51,48 +53,48 @@ async fn tell() -> Result<(), DemoError> {
     let [header, claims] = [0, 1].map(|part| decode(&token, part));
     let good = at(&header, "kid") == at(&key, "KeyId") && at(&claims, "sub") == "test-user";
     story.done(step, 1, good && text(&answer, "token_type") == "Bearer")?;
-    Story::say(format_args!("header  {}", decode_text(&token, 0)));
-    Story::say(format_args!("claims  {}", decode_text(&token, 1)));
+    Story::say(format_args!("header  {}", decode_text(&token, 0)))?;
+    Story::say(format_args!("claims  {}", decode_text(&token, 1)))?;
 
     let step = story.step("GET /whoami with the token");
     let (status, body, why) = story.whoami(Some(&token)).await?;
     let same = ["sub", "scope", "iss", "jti", "exp"]
         .iter()
         .all(|name| at(&body, name) == at(&claims, name));
-    story.done(step, 1, status == 200 && same)?;
-    Story::say(format_args!("{status}  {body}  log: {why}"));
+    story.done(step, 1, status == 200 && same && why == "Allowed")?;
+    Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let step = story.step("GET /whoami without it");
     let (status, body, why) = story.whoami(None).await?;
-    story.done(step, 0, status == 401)?;
-    Story::say(format_args!("{status}  {body}  log: {why}"));
+    story.done(step, 0, status == 401 && why == "no credentials")?;
+    Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let step = story.step("GET /whoami with one bit of it changed");
     let (status, body, why) = story.whoami(Some(&change_a_bit(&token))).await?;
-    story.done(step, 1, status == 401)?;
-    Story::say(format_args!("{status}  {body}  log: {why}"));
+    story.done(step, 1, status == 401 && why == "InvalidSignature")?;
+    Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let short = story.token(&json!({"claims": {"sub": "test-user"}, "expires_in": 1})).await?;
     let short = text(&short, "access_token");
     wait_until(at(&decode(&short, 1), "exp").as_u64().unwrap_or_default()).await;
     let step = story.step("GET /whoami with a token of one second, now expired");
     let (status, body, why) = story.whoami(Some(&short)).await?;
-    story.done(step, 0, status == 401)?;
-    Story::say(format_args!("{status}  {body}  log: {why}"));
+    story.done(step, 0, status == 401 && why == "Expired")?;
+    Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     story.kms("DisableKey", &json!({"KeyId": at(&key, "KeyId")})).await?;
     let step = story.step("GET /whoami with the good token while the key is disabled");
     let (status, body, why) = story.whoami(Some(&token)).await?;
-    story.done(step, 1, status == 500)?;
-    Story::say(format_args!("{status}  {body}  log: {why}"));
+    story.done(step, 1, status == 500 && why == "KeyState")?;
+    Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     story.kms("EnableKey", &json!({"KeyId": at(&key, "KeyId")})).await?;
     let step = story.step("GET /whoami with it once the key is enabled again");
     let (status, _, why) = story.whoami(Some(&token)).await?;
-    story.done(step, 1, status == 200)?;
-    Story::say(format_args!("{status}  log: {why}"));
+    story.done(step, 1, status == 200 && why == "Allowed")?;
+    Story::say(format_args!("{status}  log: {why}"))?;
 
-    println!("\nEvery step did what it says. {} in all.", Time(start));
+    say!("\nEvery step did what it says. {} in all.", Time(start));
     Ok(())
 }
 
@@ -131,12 +133,13 @@ impl Story {
         let Step { title, calls, start } = step;
         let (time, calls) = (Time(start), self.stack.kms.calls() - calls);
         let unit = if calls == 1 { "call" } else { "calls" };
-        println!("{title:<60} {time:>9}   {calls} KMS {unit}");
+        say!("{title:<60} {time:>9}   {calls} KMS {unit}");
         if good && calls == expected_calls { Ok(()) } else { Err(DemoError::Untrue(title)) }
     }
 
-    fn say(what: fmt::Arguments<'_>) {
-        println!("   {what}");
+    fn say(what: fmt::Arguments<'_>) -> Result<(), DemoError> {
+        say!("   {what}");
+        Ok(())
     }
 
     async fn kms(&self, operation: &str, input: &Value) -> Result<Value, DemoError> {
@@ -166,7 +169,13 @@ impl Story {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let response = self.send(request.body(Bytes::new())?).await?;
-        let why = exchanges.recv().await?.why;
+        let id = response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok());
+        let why = loop {
+            let exchange = exchanges.recv().await?;
+            if Some(&*exchange.id.to_string()) == id {
+                break exchange.why;
+            }
+        };
         Ok((response.status().as_u16(), serde_json::from_slice(response.body())?, why))
     }
 

@@ -1,4 +1,12 @@
-use std::{collections::BTreeMap, env, error::Error, fs, io, path::PathBuf, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::Args;
 use local::{Options, Stack, gateway::Exchange, lambda::Line};
@@ -33,10 +41,9 @@ pub(crate) const HELP: &str = "\
 A setting of the functions in the environment takes the place of the template's:
   TOKEN_ISSUER=my-lambda countersign local
 
-The AWS CLI talks to this KMS with --endpoint-url or its variable:
-  export AWS_ENDPOINT_URL_KMS=http://127.0.0.1:4566 AWS_REGION=us-east-1
+The AWS CLI talks to this KMS:
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
-  aws kms list-aliases
+  aws kms list-aliases --region us-east-1 --endpoint-url http://127.0.0.1:4566
 
 A token, and what it opens:
   curl --aws-sigv4 aws:amz:us-east-1:execute-api --user local:local --json \\
@@ -60,7 +67,9 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         io::Error::new(error.kind(), format!("{name}: {error}; name another with --template"))
     })?;
     if let Some(folder) = &arguments.state {
-        fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        })?;
     }
     let options = Options {
         port: arguments.port,
@@ -75,13 +84,15 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    introduce(&stack, &options.region);
+    let told = async {
+        introduce(&stack, &options.region)?;
+        report(stack.gateway.follow(), stack.journal.follow()).await
+    };
     tokio::select! {
-        () = report(stack.gateway.follow(), stack.journal.follow()) => {}
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+        told = told => told?,
+        _ = interrupt.recv() => println!("stopped"),
+        _ = terminate.recv() => println!("stopped"),
     }
-    println!("stopped");
     Ok(())
 }
 
@@ -91,39 +102,46 @@ fn overrides() -> BTreeMap<String, String> {
     set.collect()
 }
 
-fn introduce(stack: &Stack, region: &str) {
-    println!("API  http://{}", stack.gateway.address());
+fn introduce(stack: &Stack, region: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "API  http://{}", stack.gateway.address())?;
     for route in stack.gateway.routes() {
-        println!("     {route}");
+        writeln!(out, "     {route}")?;
     }
-    println!("KMS  http://{}  ({region})", stack.kms.address());
-    println!();
-    println!("An AWS_IAM route wants the form of a SigV4 signature; the signature is not checked.");
-    println!("Ctrl-C stops everything.");
-    println!();
+    writeln!(out, "KMS  http://{}  ({region})\n", stack.kms.address())?;
+    writeln!(out, "An AWS_IAM route wants the form of a SigV4 signature, which is not checked.")?;
+    writeln!(out, "Ctrl-C stops everything.\n")?;
+    stack.journal.recent().iter().try_for_each(complain)
 }
 
 /// One line for each request, and what a function says when something is wrong with it.
-async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) {
+async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) -> io::Result<()> {
     loop {
         tokio::select! {
             exchange = exchanges.recv() => match exchange {
-                Ok(Exchange { method, path, status, why, took }) => {
+                Ok(Exchange { method, path, status, why, took, .. }) => {
                     let took = took.as_secs_f64() * 1000.0;
-                    println!("{method:<4} {path}  {status}  {why}  {took:.1} ms");
+                    // The client wrote the path: it must not command the terminal.
+                    let path = path.escape_debug();
+                    writeln!(io::stdout(), "{method:<4} {path}  {status}  {why}  {took:.1} ms")?;
                 }
                 Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
+                Err(RecvError::Closed) => return Ok(()),
             },
             line = lines.recv() => match line {
-                Ok(line) if line.level().as_deref() != Some("INFO") => {
-                    println!("     {}: {}", line.function, line.text);
-                }
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
+                Ok(line) => complain(&line)?,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return Ok(()),
             },
         }
     }
+}
+
+fn complain(line: &Line) -> io::Result<()> {
+    if line.level().as_deref() == Some("INFO") {
+        return Ok(());
+    }
+    writeln!(io::stdout(), "     {}: {}", line.function, line.text.escape_debug())
 }
 
 /// Every setting that a function reads.

@@ -50,7 +50,12 @@ fn block_on<T, E: From<io::Error>>(command: impl Future<Output = Result<T, E>>) 
 }
 
 /// Says what is wrong, on one line or as many as it has.
-fn fault(error: &dyn Error) -> ExitCode {
+fn fault(error: &(dyn Error + 'static)) -> ExitCode {
+    let pipe = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    if pipe == Some(io::ErrorKind::BrokenPipe) {
+        // Whoever read along has read enough.
+        return ExitCode::SUCCESS;
+    }
     eprintln!("countersign: {error}");
     ExitCode::from(FAULT)
 }

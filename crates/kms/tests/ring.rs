@@ -17,7 +17,10 @@ use jwt::{
 };
 use local::kms::Kms;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 const ALIAS: &str = "alias/ring";
 
@@ -66,6 +69,13 @@ fn ring_of(
 }
 
 const HOUR: Duration = Duration::from_hours(1);
+
+/// Moves the clock of everything that waits.
+async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
 
 async fn sign(signer: &KmsSigner, claims: Value) -> Token {
     let Value::Object(mut claims) = claims else { panic!("an object") };
@@ -240,9 +250,7 @@ async fn the_ring_follows_its_alias() {
     assert_eq!(confirm(&verifier, before.reveal()).await, Ok(()));
     assert_eq!(confirm(&verifier, after.reveal()).await, Err(Rejection::UnknownKey));
     let calls = kms.calls();
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(11)).await;
-    tokio::time::resume();
+    later(11).await;
     assert_eq!(confirm(&verifier, after.reveal()).await, Ok(()));
     assert_eq!(kms.calls() - calls, 2, "GetPublicKey and Verify");
 }
@@ -253,9 +261,7 @@ async fn the_ring_is_refreshed_when_it_is_due_and_not_before() {
     let (keyring, ..) = ring(&kms, Duration::from_mins(5));
     let mut calls = vec![kms.calls()];
     for seconds in [0, 299, 2, 1, 300] {
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-        tokio::time::resume();
+        later(seconds).await;
         keyring.ring().await.unwrap();
         calls.push(kms.calls());
     }
@@ -268,10 +274,112 @@ async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
     let (keyring, ..) = ring(&kms, Duration::from_mins(5));
     let ring = keyring.ring().await.unwrap();
     drop(kms);
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_mins(6)).await;
-    tokio::time::resume();
+    later(360).await;
     assert_eq!(keyring.ring().await.unwrap(), ring);
+    // What the ring does not know, nobody knows now.
+    later(11).await;
+    assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
+    assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
+    let known = keyring.find(Some(&ring.current.id)).await.unwrap();
+    assert_eq!(known.as_ref(), Some(&ring.current));
+}
+
+#[tokio::test]
+async fn what_kms_says_at_a_refresh_counts_at_once() {
+    let alias = json!({"AliasName": ALIAS});
+    let kms = kms().await;
+    let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
+    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let key = keyring.ring().await.unwrap().current.id.clone();
+    kms.perform("DisableKey", &json!({"KeyId": key})).unwrap();
+    later(301).await;
+    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::KeyState);
+    kms.perform("EnableKey", &json!({"KeyId": key})).unwrap();
+    let calls = kms.calls();
+    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::KeyState);
+    assert_eq!(kms.calls() - calls, 0, "not asked again in the same second");
+    later(2).await;
+    assert_eq!(keyring.ring().await.unwrap().current.id, key);
+    kms.perform("DeleteAlias", &alias).unwrap();
+    later(301).await;
+    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::NotFound);
+    let to_symmetric = json!({"AliasName": ALIAS, "TargetKeyId": symmetric});
+    kms.perform("CreateAlias", &to_symmetric).unwrap();
+    later(2).await;
+    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::Unfit);
+}
+
+/// Something in KMS's place that knows the key, and has one answer to everything else.
+async fn stand_in(status: u16, body: &'static str) -> (KmsSigner, KmsVerifier) {
+    let kms = kms().await;
+    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            // The body's end is not looked for: every request here comes in one piece.
+            while !request.ends_with(b"}") {
+                if stream.read_buf(&mut request).await.unwrap() == 0 {
+                    break;
+                }
+            }
+            let about_the_key = String::from_utf8_lossy(&request).contains("GetPublicKey");
+            let (status, body) = if about_the_key { (200, &*key) } else { (status, body) };
+            let length = body.len();
+            let head =
+                format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}");
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        }
+    });
+    let client = client(&endpoint);
+    let keyring = Keyring::new(client.clone(), ALIAS.parse().unwrap(), None, HOUR);
+    let keyring = Arc::new(keyring);
+    (KmsSigner::new(client.clone(), Arc::clone(&keyring)), KmsVerifier::new(client, keyring))
+}
+
+#[tokio::test]
+async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
+    let rows = [
+        ("yes", 200, r#"{"SignatureValid":true}"#, Ok(Ok(()))),
+        ("false", 200, r#"{"SignatureValid":false}"#, Ok(Err(Rejection::Signature))),
+        ("nothing said", 200, "{}", Ok(Err(Rejection::Signature))),
+        ("no", 400, r#"{"__type":"KMSInvalidSignatureException"}"#, Ok(Err(Rejection::Signature))),
+        ("throttled", 400, r#"{"__type":"ThrottlingException"}"#, Err(Cause::Throttled)),
+        ("denied", 400, r#"{"__type":"AccessDeniedException"}"#, Err(Cause::AccessDenied)),
+        ("old credentials", 400, r#"{"__type":"ExpiredTokenException"}"#, Err(Cause::AccessDenied)),
+        ("internal", 500, r#"{"__type":"KMSInternalException"}"#, Err(Cause::Unavailable)),
+        (
+            "key unavailable",
+            500,
+            r#"{"__type":"KeyUnavailableException"}"#,
+            Err(Cause::Unavailable),
+        ),
+        ("dependency", 503, r#"{"__type":"DependencyTimeoutException"}"#, Err(Cause::Unavailable)),
+        ("disabled", 409, r#"{"__type":"DisabledException"}"#, Err(Cause::KeyState)),
+        ("wrong usage", 400, r#"{"__type":"InvalidKeyUsageException"}"#, Err(Cause::Unfit)),
+        ("not valid", 400, r#"{"__type":"ValidationException"}"#, Err(Cause::Refused)),
+        ("not KMS's", 503, "<html>", Err(Cause::Unreachable)),
+        ("not KMS's either", 200, "<html>", Err(Cause::Unreachable)),
+    ];
+    for (name, status, body, expected) in rows {
+        let (_, verifier) = stand_in(status, body).await;
+        let signature = vec![1; 256];
+        let proof =
+            Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+        let judged = verifier.verify(&proof).await.map_err(|fault| fault.cause);
+        assert_eq!(judged, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_signature_that_kms_cannot_have_made_is_none() {
+    for body in ["{}", r#"{"Signature":"AAAA"}"#] {
+        let (signer, _) = stand_in(200, body).await;
+        let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+        assert_eq!(signer.sign(&draft).await.unwrap_err().cause, Cause::Unreachable, "{body}");
+    }
 }
 
 #[tokio::test]

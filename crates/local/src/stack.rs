@@ -58,18 +58,26 @@ pub enum StackError {
         /// Why.
         source: io::Error,
     },
-    /// What an earlier start left cannot be read.
-    #[error("the state folder cannot be used: {0}")]
-    State(io::Error),
+    /// Keys cannot be kept in the folder.
+    #[error("{file}: {source}; the state folder cannot be used")]
+    State {
+        /// The file in it.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is to be in every ARN is no Region.
+    #[error("the Region must be of letters, digits and hyphens")]
+    Region,
     /// The template asks for a key that cannot be made.
     #[error("the template's key: {0}")]
     Key(String),
     /// The API.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
-    /// Functions did not start.
+    /// What is wrong with the settings: every key that has no alias and function that did not start.
     #[error("{}", .0.join("\n"))]
-    Functions(Vec<String>),
+    Settings(Vec<String>),
 }
 
 impl Stack {
@@ -79,19 +87,31 @@ impl Stack {
     /// Whatever is wrong first.
     pub async fn start(template: &str, options: &Options) -> Result<Self, StackError> {
         let template = Template::parse(template)?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if options.region.is_empty() || !options.region.chars().all(fits) {
+            return Err(StackError::Region);
+        }
         let kms_listener = listen(options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(options.port, "the gateway", "--port").await?;
         let mut scope = template.scope(&options.region);
-        for (id, _) in template.resources("AWS::Serverless::Function") {
+        for (id, resource) in template.resources("AWS::Serverless::Function") {
+            for variables in [
+                template.function_default("Environment"),
+                resource.pointer("/Properties/Environment"),
+            ] {
+                override_parameters(&mut scope, variables, &options.overrides);
+            }
             let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{id}", options.region);
             scope.define(id, id.into());
             scope.define_attribute(id, "Arn", arn);
         }
         let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
-        let kms = Kms::start(kms_listener, &options.region, file).map_err(StackError::State)?;
-        create_keys(&template, &mut scope, &kms)?;
+        let name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let kms = Kms::start(kms_listener, &options.region, file)
+            .map_err(|source| StackError::State { file: name, source })?;
+        let mut refusals = create_keys(&template, &mut scope, &kms)?;
         let journal = Journal::default();
-        let (mut functions, mut refusals) = (BTreeMap::new(), Vec::new());
+        let mut functions = BTreeMap::new();
         for (id, resource) in template.resources("AWS::Serverless::Function") {
             let configuration = configure(id, resource, &template, &scope, &kms, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
@@ -101,7 +121,7 @@ impl Stack {
             functions.insert(id.to_owned(), Arc::new(function));
         }
         if !refusals.is_empty() {
-            return Err(StackError::Functions(refusals));
+            return Err(StackError::Settings(refusals));
         }
         let (_, api) = template
             .resources("AWS::Serverless::Api")
@@ -128,9 +148,30 @@ async fn listen(
     listener.map_err(|source| StackError::Port { port, what, flag, source })
 }
 
+/// Where the template gives a setting a parameter's value, an override is the parameter's: the key's
+/// alias is then the one that the functions look for.
+fn override_parameters(
+    scope: &mut Scope,
+    environment: Option<&Value>,
+    overrides: &BTreeMap<String, String>,
+) {
+    let variables = environment.and_then(|value| value.get("Variables")).and_then(Value::as_object);
+    for (name, value) in variables.into_iter().flatten() {
+        let parameter = value.get("Ref").and_then(Value::as_str);
+        if let (Some(parameter), Some(value)) = (parameter, overrides.get(name)) {
+            scope.define(parameter, value.as_str().into());
+        }
+    }
+}
+
 /// Creates the template's keys and aliases. A key whose alias is there from an earlier start is the
-/// one that the alias has now, and is left as it is.
-fn create_keys(template: &Template, scope: &mut Scope, kms: &Kms) -> Result<(), StackError> {
+/// one that the alias has now, and is left as it is. Gives the aliases that there cannot be.
+fn create_keys(
+    template: &Template,
+    scope: &mut Scope,
+    kms: &Kms,
+) -> Result<Vec<String>, StackError> {
+    let mut refusals = Vec::new();
     let mut aliases = BTreeMap::new();
     for (id, resource) in template.resources("AWS::KMS::Alias") {
         let name = scope.resolve(property(resource, "/AliasName")?)?;
@@ -142,16 +183,22 @@ fn create_keys(template: &Template, scope: &mut Scope, kms: &Kms) -> Result<(), 
         let known = alias.map(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})));
         let key = match known {
             Some(Ok(key)) => key,
-            _ => create_key(&scope.resolve(property(resource, "")?)?, alias, kms)?,
+            _ => create_key(&scope.resolve(property(resource, "")?)?, kms)?,
         };
         let member = |name: &str| key.pointer(&format!("/KeyMetadata/{name}")).cloned();
+        let target = json!({"AliasName": alias, "TargetKeyId": member("KeyId")});
+        if alias.is_some_and(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})).is_err())
+            && let Err(problem) = kms.perform("CreateAlias", &target)
+        {
+            refusals.push(format!("{id} has no alias: {problem}"));
+        }
         scope.define(id, member("KeyId").unwrap_or_default());
         scope.define_attribute(id, "Arn", member("Arn").unwrap_or_default());
     }
-    Ok(())
+    Ok(refusals)
 }
 
-fn create_key(properties: &Value, alias: Option<&Value>, kms: &Kms) -> Result<Value, StackError> {
+fn create_key(properties: &Value, kms: &Kms) -> Result<Value, StackError> {
     let member = |name: &str| properties.get(name).cloned().unwrap_or_default();
     let input = json!({
         "KeySpec": member("KeySpec"),
@@ -159,12 +206,7 @@ fn create_key(properties: &Value, alias: Option<&Value>, kms: &Kms) -> Result<Va
         "Description": member("Description"),
         "Policy": properties.get("KeyPolicy").map(Value::to_string),
     });
-    let key = kms.perform("CreateKey", &input).map_err(StackError::Key)?;
-    if let Some(alias) = alias {
-        let target = json!({"AliasName": alias, "TargetKeyId": key.pointer("/KeyMetadata/KeyId")});
-        kms.perform("CreateAlias", &target).map_err(StackError::Key)?;
-    }
-    Ok(key)
+    kms.perform("CreateKey", &input).map_err(StackError::Key)
 }
 
 fn configure(
@@ -209,6 +251,7 @@ fn configure(
     Ok(Configuration {
         name: id.to_owned(),
         binary: binary.to_owned(),
+        region: options.region.clone(),
         environment: environment.into_iter().collect(),
         memory: number("MemorySize", 128)?,
         timeout: Duration::from_secs(number("Timeout", 3)?),

@@ -144,11 +144,16 @@ impl Authorizer {
             return Err(TemplateError("identity sources must be headers on this machine".into()));
         }
         let headers = identity.get("Headers").and_then(Value::as_array);
-        let seconds = identity.get("ReauthorizeEvery").and_then(Value::as_u64);
+        let seconds =
+            identity.get("ReauthorizeEvery").and_then(Value::as_u64).unwrap_or(DEFAULT_TTL);
+        if headers.is_none_or(Vec::is_empty) && seconds > 0 {
+            let problem = "a policy that is kept needs an identity source to be kept under";
+            return Err(TemplateError(problem.into()));
+        }
         Ok(Self {
             function: function_name(&text(member(authorizer, "FunctionArn")?))?,
             headers: headers.into_iter().flatten().map(text).collect(),
-            ttl: Duration::from_secs(seconds.unwrap_or(DEFAULT_TTL)),
+            ttl: Duration::from_secs(seconds),
         })
     }
 }

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -41,10 +42,19 @@ pub(super) enum Source {
     Function(Uuid),
 }
 
-/// Policies that are kept, under the values of the identity sources alone: not the method, not the
-/// path. That is how API Gateway does it.
-#[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<HashMap<Vec<String>, (Instant, Grant)>>);
+/// Policies that are kept, for each authorizer under the values of its identity sources alone: not
+/// the method, not the path. That is how API Gateway does it.
+#[derive(Default)]
+pub(super) struct Cache(Mutex<HashMap<Identity, (Instant, Grant)>>);
+
+/// The authorizer's function, and every value of every header that it goes by.
+type Identity = (String, Vec<Vec<u8>>);
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
 
 /// An authorizer's answer.
 #[derive(Debug, Clone, Deserialize)]
@@ -86,13 +96,16 @@ pub(super) async fn authorize(
     cache: &Cache,
     call: &Call,
 ) -> (Outcome, Source) {
-    let value = |name: &String| {
-        let value = call.headers.get(name)?.to_str().ok()?;
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    let Some(identity) = authorizer.headers.iter().map(value).collect::<Option<Vec<_>>>() else {
-        return (Outcome::Unauthorized, Source::Nobody);
-    };
+    let mut values = Vec::new();
+    for name in &authorizer.headers {
+        let before = values.len();
+        let given = call.headers.get_all(name).iter().filter(|value| !value.is_empty());
+        values.extend(given.map(|value| value.as_bytes().to_vec()));
+        if values.len() == before {
+            return (Outcome::Unauthorized, Source::Nobody);
+        }
+    }
+    let identity = (authorizer.function.clone(), values);
     if let Some(grant) = cache.get(&identity) {
         return (grant.outcome(call), Source::Cache);
     }
@@ -114,13 +127,13 @@ pub(super) async fn authorize(
 }
 
 impl Cache {
-    fn get(&self, identity: &[String]) -> Option<Grant> {
+    fn get(&self, identity: &Identity) -> Option<Grant> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (until, _)| Instant::now() < *until);
         kept.get(identity).map(|(_, grant)| grant.clone())
     }
 
-    fn keep(&self, identity: Vec<String>, grant: Grant, authorizer: &Authorizer) {
+    fn keep(&self, identity: Identity, grant: Grant, authorizer: &Authorizer) {
         if authorizer.ttl.is_zero() {
             return;
         }

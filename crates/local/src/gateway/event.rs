@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::sigv4::Caller;
 use crate::kms::ACCOUNT;
 
-/// A request with all that is known of it.
-#[derive(Debug, Clone)]
+/// A request with all that is known of it: credentials too, so it does not print itself.
+#[derive(Clone)]
 pub(super) struct Call {
     pub(super) id: Uuid,
     pub(super) method: Method,

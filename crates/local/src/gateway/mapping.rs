@@ -2,8 +2,8 @@ use serde_json::Value;
 
 use crate::template::{TemplateError, text};
 
-/// A mapping template (VTL) of the kind that needs no program: text with references to `$context`,
-/// as they are or made safe for JSON.
+/// A mapping template (VTL) of the kind that needs no program: text with references to members of
+/// `$context.authorizer`, as they are or made safe for JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mapping(Vec<Part>);
 
@@ -73,7 +73,7 @@ fn read(text: &str) -> Option<(Vec<String>, bool, &str)> {
         path.push(member.to_owned());
         rest = after;
     }
-    (!path.is_empty()).then_some((path, false, rest))
+    (path.first()? == "authorizer" && path.len() == 2).then_some((path, false, rest))
 }
 
 /// What `escapeJavaScript` gives once its apostrophes, which JSON does not know escaped, are as
@@ -126,12 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn programs_are_refused() {
+    fn what_is_not_known_is_refused() {
         let rows = [
             "#set($a = 1)",
             "$input.body",
             "$util.urlEncode($context.a)",
             "$context",
+            "$context.requestId",
+            "$context.authorizer",
             "$util.escapeJavaScript($context.a)",
         ];
         for template in rows {

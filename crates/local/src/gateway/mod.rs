@@ -53,6 +53,8 @@ struct State {
 /// A request that was answered, as it is told on the terminal.
 #[derive(Debug, Clone)]
 pub struct Exchange {
+    /// The request's id, which the answer has as `x-amzn-requestid`.
+    pub id: Uuid,
     /// The request's method.
     pub method: String,
     /// The request's path, without its query.
@@ -88,7 +90,12 @@ impl Gateway {
         let shared = Arc::clone(&state);
         let server = Server::start(listener, MAX_BODY_BYTES, move |request| {
             let state = Arc::clone(&shared);
-            async move { state.exchange(request).await }
+            // In a task of its own: what was asked for is done even if the client does not wait.
+            let exchange = tokio::spawn(state.exchange(request));
+            async move {
+                let failed = |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, NO_MESSAGE);
+                exchange.await.unwrap_or_else(failed)
+            }
         })?;
         Ok(Self { server, state })
     }
@@ -137,8 +144,8 @@ struct Answer {
 
 enum Why {
     Said(String),
-    /// The log of this invocation knows.
-    Logged(Uuid),
+    /// The log of this invocation knows; if it says nothing, this is known without it.
+    Logged(Uuid, String),
 }
 
 impl State {
@@ -155,11 +162,11 @@ impl State {
         tokio::spawn(async move {
             let why = match why {
                 Why::Said(why) => why,
-                Why::Logged(id) => {
-                    self.journal.reason(&id.to_string()).await.unwrap_or_else(|| "no log".into())
+                Why::Logged(id, otherwise) => {
+                    self.journal.reason(&id.to_string()).await.unwrap_or(otherwise)
                 }
             };
-            let _ = self.exchanges.send(Exchange { method, path, status, why, took });
+            let _ = self.exchanges.send(Exchange { id, method, path, status, why, took });
         });
         response
     }
@@ -225,17 +232,20 @@ impl State {
         outcome: Outcome,
         source: Source,
     ) -> Answer {
-        let mut answer = match outcome {
+        let logged = |why: String| match source {
+            Source::Function(id) => Why::Logged(id, why),
+            Source::Cache => Why::Said(format!("{why} (kept policy)")),
+            Source::Nobody => Why::Said(why),
+        };
+        match outcome {
             Outcome::Allowed(context) => {
-                let invocation = match source {
-                    Source::Function(id) => Some(id),
-                    Source::Cache | Source::Nobody => None,
-                };
-                self.backend(route, call, None, &context, invocation).await
+                let why = logged("Allowed".into());
+                self.backend(route, call, None, &context, Some(why)).await
             }
             Outcome::Unauthorized => {
                 let body = r#"{"message":"Unauthorized"}"#;
-                self.refuse("UNAUTHORIZED", 401, body, "no credentials")
+                let refused = self.refuse("UNAUTHORIZED", 401, body, "");
+                Answer { why: logged("no credentials".into()), ..refused }
             }
             Outcome::Denied(verdict) => {
                 let why =
@@ -244,17 +254,14 @@ impl State {
                 self.refuse("ACCESS_DENIED", 403, &body, why)
             }
             Outcome::Failed(error) => {
-                self.refuse("AUTHORIZER_FAILURE", 500, NO_MESSAGE, &error.to_string())
+                let refused = self.refuse("AUTHORIZER_FAILURE", 500, NO_MESSAGE, "");
+                Answer { why: logged(error.to_string()), ..refused }
             }
             Outcome::Misconfigured => {
                 let why = "the authorizer's answer is malformed";
                 self.refuse("AUTHORIZER_CONFIGURATION_ERROR", 500, NO_MESSAGE, why)
             }
-        };
-        if let (Source::Function(id), 401 | 500) = (source, answer.response.status().as_u16()) {
-            answer.why = Why::Logged(id);
         }
-        answer
     }
 
     async fn backend(
@@ -263,33 +270,26 @@ impl State {
         call: &Call,
         caller: Option<&Caller>,
         authorizer: &Value,
-        invocation: Option<Uuid>,
+        why: Option<Why>,
     ) -> Answer {
         match &route.target {
             Target::Mock { status, body } => {
                 let body = body.render(&json!({"authorizer": authorizer}));
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
-                let why = invocation.map_or_else(|| Why::Said("kept policy".into()), Why::Logged);
+                let why = why.unwrap_or_else(|| Why::Said("open".into()));
                 Answer { response: http::json(status, body), why }
             }
             Target::Function(name) => {
+                let failed = |why| self.refuse("INTEGRATION_FAILURE", 502, SERVER_ERROR, why);
                 let Some(function) = self.functions.get(name) else {
-                    return self.refuse(
-                        "INTEGRATION_FAILURE",
-                        502,
-                        SERVER_ERROR,
-                        "no such function",
-                    );
+                    return failed("no such function");
                 };
-                let answer = function.invoke(&call.proxy_event(caller, authorizer)).await;
-                if let Some(response) =
-                    answer.result.ok().and_then(|answer| proxy_response(&answer))
-                {
-                    Answer { response, why: Why::Logged(answer.id) }
-                } else {
-                    let mut refused = self.refuse("INTEGRATION_FAILURE", 502, SERVER_ERROR, "");
-                    refused.why = Why::Logged(answer.id);
-                    refused
+                let invocation = function.invoke(&call.proxy_event(caller, authorizer)).await;
+                let id = invocation.id;
+                match invocation.result.as_ref().map(proxy_response) {
+                    Ok(Some(response)) => Answer { response, why: Why::Logged(id, String::new()) },
+                    Ok(None) => failed("the function's answer is malformed"),
+                    Err(error) => Answer { why: Why::Logged(id, error.to_string()), ..failed("") },
                 }
             }
         }
@@ -322,8 +322,8 @@ fn proxy_response(answer: &Value) -> Option<Response<Bytes>> {
 
 /// API Gateway's limit for the request line and all headers together.
 const MAX_HEAD_BYTES: usize = 10_240;
-/// API Gateway's limit for a request's payload.
-const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Lambda's limit for an event, which is lower than API Gateway's for a request.
+const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
 const MISSING_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
 const SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;

@@ -61,7 +61,8 @@ pub(super) fn perform(
             Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
         }
         "PutKeyPolicy" => {
-            let policy = policy(&input)?.unwrap_or_default();
+            let policy =
+                policy(&input)?.ok_or_else(|| KmsError::constraint("policy", "not be null"))?;
             store.find_key_mut(input.required("KeyId")?)?.policy = policy;
             Ok(Value::Null)
         }
@@ -86,7 +87,19 @@ fn create_key(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
         }
         None => return Err(KmsError::constraint("keySpec", "satisfy enum value set")),
     };
-    let usage = input.text("KeyUsage")?.unwrap_or(Usage::EncryptDecrypt.name());
+    if input.is_true("MultiRegion") {
+        let message = "multi-Region keys are not supported on this machine";
+        return Err(KmsError::new("UnsupportedOperationException", message));
+    }
+    let usage = match input.text("KeyUsage")? {
+        Some(usage) => usage,
+        None if spec == Spec::SymmetricDefault => Usage::EncryptDecrypt.name(),
+        None => {
+            return Err(KmsError::validation(
+                "You must specify a KeyUsage value for an asymmetric key.",
+            ));
+        }
+    };
     let usage = Usage::from_name(usage)
         .ok_or_else(|| KmsError::constraint("keyUsage", "satisfy enum value set"))?;
     let compatible = match usage {
@@ -254,7 +267,7 @@ fn list_aliases(store: &Store, input: &Input) -> Result<Value, KmsError> {
 
 fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let tags = input.tags()?;
-    store.find_key_mut(input.required("KeyId")?)?.tags.extend(tags);
+    deletable(store, input)?.tags.extend(tags);
     Ok(Value::Null)
 }
 
@@ -314,11 +327,15 @@ impl Input {
 
     /// Asked after every other check: the answer says that all of them passed.
     pub(super) fn dry_run(&self) -> Result<(), KmsError> {
-        if self.0.get("DryRun") == Some(&Value::Bool(true)) {
+        if self.is_true("DryRun") {
             let message = "The request would have succeeded, but the DryRun option is set.";
             return Err(KmsError::new("DryRunOperationException", message));
         }
         Ok(())
+    }
+
+    fn is_true(&self, member: &str) -> bool {
+        self.0.get(member) == Some(&Value::Bool(true))
     }
 
     fn tags(&self) -> Result<Vec<(String, String)>, KmsError> {

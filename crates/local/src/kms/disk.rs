@@ -1,7 +1,14 @@
 //! The store as a file, so that keys outlive the process. Private keys lie in it as they are: this
 //! is a machine for development.
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
@@ -48,7 +55,10 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
     });
     let image = Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.clone() };
     let next = file.with_extension("next");
-    fs::write(&next, serde_json::to_vec_pretty(&image)?)?;
+    // For its owner alone: there are private keys in it.
+    let options =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next);
+    options?.write_all(&serde_json::to_vec_pretty(&image)?)?;
     fs::rename(next, file)
 }
 
@@ -76,6 +86,15 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
     }
     store.aliases = image.aliases;
     Ok(())
+}
+
+/// Keeps every other process from the file for as long as this is held.
+pub(super) fn lock(file: &Path) -> io::Result<File> {
+    let lock = File::create(file.with_extension("lock"))?;
+    lock.try_lock().map_err(|_| {
+        io::Error::new(io::ErrorKind::ResourceBusy, "another process keeps its keys there")
+    })?;
+    Ok(lock)
 }
 
 fn broken() -> io::Error {

@@ -12,6 +12,7 @@ mod spec;
 mod store;
 
 use std::{
+    fs::File,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -42,6 +43,7 @@ struct State {
     store: Mutex<Store>,
     /// Where the store is kept, if it is to outlive the process.
     file: Option<PathBuf>,
+    _lock: Option<File>,
     calls: AtomicU64,
 }
 
@@ -52,10 +54,20 @@ impl Kms {
     /// When the file cannot be read, or the listener has no address.
     pub fn start(listener: TcpListener, region: &str, file: Option<PathBuf>) -> io::Result<Self> {
         let mut store = Store::new(region);
-        if let Some(file) = &file {
-            disk::load(&mut store, file)?;
-        }
-        let state = Arc::new(State { store: Mutex::new(store), file, calls: AtomicU64::new(0) });
+        let lock = match &file {
+            Some(file) => {
+                let lock = disk::lock(file)?;
+                disk::load(&mut store, file)?;
+                Some(lock)
+            }
+            None => None,
+        };
+        let state = Arc::new(State {
+            store: Mutex::new(store),
+            file,
+            _lock: lock,
+            calls: AtomicU64::new(0),
+        });
         let shared = Arc::clone(&state);
         let server = Server::start(listener, MAX_BYTES, move |request| {
             let state = Arc::clone(&shared);
@@ -144,7 +156,12 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        State { store: Mutex::new(Store::new("us-east-1")), file: None, calls: AtomicU64::new(0) }
+        State {
+            store: Mutex::new(Store::new("us-east-1")),
+            file: None,
+            _lock: None,
+            calls: AtomicU64::new(0),
+        }
     }
 
     impl State {
@@ -210,6 +227,12 @@ mod tests {
                 "an unknown key",
                 signing("00000000-0000-0000-0000-000000000000", json!({})),
                 Some("NotFoundException"),
+            ),
+            ("half an ARN", signing(&format!("key/{key}"), json!({})), Some("NotFoundException")),
+            (
+                "another kind's algorithm",
+                of(json!({"SigningAlgorithm": "ECDSA_SHA_256"})),
+                Some("InvalidKeyUsageException"),
             ),
             ("an unknown alias", signing("alias/nobody", json!({})), Some("NotFoundException")),
             (
@@ -302,10 +325,17 @@ mod tests {
             ("SYMMETRIC_DEFAULT", "SIGN_VERIFY", Some("ValidationException")),
             ("RSA_2048", "ENCRYPT_DECRYPT", None),
             ("RSA_1024", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "", Some("ValidationException")),
             ("SM2", "SIGN_VERIFY", Some("UnsupportedOperationException")),
         ];
         for (spec, usage, expected) in rows {
-            let created = state.call("CreateKey", &json!({"KeySpec": spec, "KeyUsage": usage}));
+            let created = state.call(
+                "CreateKey",
+                &match usage {
+                    "" => json!({"KeySpec": spec}),
+                    usage => json!({"KeySpec": spec, "KeyUsage": usage}),
+                },
+            );
             assert_eq!(created.err(), expected, "{spec} {usage}");
         }
     }
@@ -340,6 +370,8 @@ mod tests {
             ("Sign", &sign, Some("KMSInvalidStateException")),
             ("GetPublicKey", &key, Some("KMSInvalidStateException")),
             ("EnableKey", &key, Some("KMSInvalidStateException")),
+            ("TagResource", &key, Some("KMSInvalidStateException")),
+            ("PutKeyPolicy", &key, Some("ValidationException")),
             ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
             ("CancelKeyDeletion", &key, None),
             ("Sign", &sign, Some("DisabledException")),
@@ -414,8 +446,14 @@ mod tests {
         verify["Signature"] = state.call("Sign", &verify).unwrap()["Signature"].clone();
         let mut store = Store::new("us-east-1");
         disk::load(&mut store, &file).unwrap();
-        let again = State { store: Mutex::new(store), file: None, calls: AtomicU64::new(0) };
+        let again =
+            State { store: Mutex::new(store), file: None, _lock: None, calls: AtomicU64::new(0) };
         assert_eq!(again.call("Verify", &verify).unwrap()["SignatureValid"], true);
+        let mode = std::fs::metadata(&file).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+        let first = disk::lock(&file).unwrap();
+        assert!(disk::lock(&file).is_err());
+        drop(first);
         std::fs::write(&file, "{").unwrap();
         assert!(disk::load(&mut Store::new("us-east-1"), &file).is_err());
         std::fs::remove_dir_all(folder).unwrap();

@@ -97,6 +97,9 @@ impl Store {
 
     /// The part of an ARN after the account, which must be this one's.
     fn resource<'a>(&self, name: &'a str) -> Result<&'a str, KmsError> {
+        if name.starts_with("key/") {
+            return Err(KmsError::new("NotFoundException", format!("Invalid keyId '{name}'")));
+        }
         if !name.starts_with("arn:") {
             return Ok(name);
         }

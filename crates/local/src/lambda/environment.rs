@@ -35,7 +35,8 @@ impl Environment {
     ) -> Result<Self, FunctionError> {
         let name = &configuration.name;
         let (queue, work) = mpsc::channel(1);
-        let arn = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}");
+        let region = &configuration.region;
+        let arn = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}");
         let api = Arc::new(RuntimeApi::new(work, arn));
         let (server, mut child) =
             launch(&mut command, configuration, &api).await.map_err(|error| {
@@ -83,8 +84,10 @@ impl Environment {
             )
         })?;
         let body = answer.map_err(|_| FunctionError::gone())??;
-        serde_json::from_slice(&body)
-            .map_err(|_| FunctionError::fatal("Runtime.InvalidResponse", "the answer is not JSON"))
+        // Read without serde_json's own value type, for which some member names are commands.
+        jwt::json::object(&body).map(Value::Object).map_err(|_| {
+            FunctionError::fatal("Runtime.InvalidResponse", "the answer is not a JSON object")
+        })
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Configuration {
     pub name: String,
     /// The name of its binary.
     pub binary: String,
+    /// The Region that it says it is in.
+    pub region: String,
     /// Its own settings and what Lambda adds to them.
     pub environment: Vec<(String, String)>,
     /// In megabytes: told to the function, not enforced.
