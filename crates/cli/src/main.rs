@@ -3,6 +3,7 @@
 mod demo;
 mod function;
 mod local;
+mod verify;
 
 use std::{error::Error, io, process::ExitCode};
 
@@ -27,6 +28,9 @@ enum Command {
     /// Run KMS, Lambda and API Gateway on this machine until Ctrl-C.
     #[command(after_help = local::HELP)]
     Local(local::Arguments),
+    /// Say whether a token is good, with public keys from a file.
+    #[command(after_help = verify::HELP)]
+    Verify(verify::Arguments),
     /// Be one of the functions, for a Lambda host.
     #[command(hide = true)]
     Function {
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo => demo::run(),
         Command::Local(arguments) => local::run(arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Function { name } => function::run(name),
     }
 }

@@ -10,14 +10,18 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jwt::{Jwk, PublicKey};
 use local::{
     Bytes, Options, Request, Stack, http,
     lambda::{Bootstrap, FunctionError},
@@ -169,6 +173,36 @@ async fn tokens_come_in_and_requests_are_decided() {
 }
 
 #[tokio::test]
+async fn a_fresh_token_is_verified_with_the_public_key() {
+    let local = Local::start(&[]);
+    let token = local.token().await;
+    let request = Request::post("/").header("x-amz-target", "TrentService.GetPublicKey");
+    let request = request.body(json!({"KeyId": ALIAS}).to_string().into()).unwrap();
+    let answer = http::send(local.kms, request).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    let spki = STANDARD.decode(answer["PublicKey"].as_str().unwrap()).unwrap();
+    let key = PublicKey::from_spki(&spki).unwrap();
+    let id = answer["KeyId"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let jwk = Jwk { key, key_id: Some(id), algorithm: None };
+    let file = env::temp_dir().join(format!("countersign-key-{}.json", std::process::id()));
+    fs::write(&file, jwk.to_json().to_string()).unwrap();
+    let name = file.display().to_string();
+    let rows: [(&str, &[&str], i32); 5] = [
+        ("nothing asked", &[], 0),
+        ("its issuer", &["--issuer", "countersign"], 0),
+        ("another issuer", &["--issuer", "another"], 1),
+        ("an audience that it has not", &["--audience", "a"], 1),
+        ("another type", &["--token-type", "at+jwt"], 1),
+    ];
+    for (case, more, code) in rows {
+        let output = run(&[&["verify", "--jwks", &*name], more, &[&*token]].concat(), &[]);
+        assert_eq!(output.status.code(), Some(code), "{case}: {}", said(&output.stdout));
+        assert_eq!(said(&output.stdout).contains("test-user"), code == 0, "{case}");
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[tokio::test]
 async fn requests_for_a_token_that_are_refused() {
     let local = Local::start(&[("TOKEN_LIFETIME_MAX_SECONDS", "7200")]);
     let rows = [
@@ -246,6 +280,59 @@ fn a_function_on_its_own_says_what_it_misses() {
     for name in ["KEY_ALIAS", "TOKEN_ISSUER", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
         assert!(message.contains(name), "{name}: {message}");
     }
+}
+
+#[test]
+fn a_token_is_verified_with_public_keys_from_a_file() {
+    let folder = env::temp_dir().join(format!("countersign-verify-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let examples = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/rfc.json")).unwrap();
+    let examples: Value = serde_json::from_slice(&examples).unwrap();
+    // RFC 7515 A.2: expired since 2011. RFC 7520 4.1: a payload that is no JSON at all.
+    let (claims, prose) = (&examples[0], &examples[3]);
+    let (key, set, other) = (folder.join("key"), folder.join("set"), folder.join("other"));
+    fs::write(&key, claims["jwk"].to_string()).unwrap();
+    fs::write(&set, json!({"keys": [prose["jwk"]]}).to_string()).unwrap();
+    fs::write(&other, "{}").unwrap();
+    let run = |file: &PathBuf, more: &[&str], token: &str| {
+        let file = file.display().to_string();
+        let arguments = [&["verify", "--jwks", &*file], more, &["-"]].concat();
+        let mut child = command(&arguments, &[])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(token.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), said(&output.stdout))
+    };
+    let (expired, jws) = (claims["token"].as_str().unwrap(), prose["token"].as_str().unwrap());
+    let (input, signature) = expired.rsplit_once('.').unwrap();
+    let changed = format!("{input}.A{}", signature.strip_prefix(|_| true).unwrap());
+    let alone: &[&str] = &["--signature-only"];
+    type Row<'a> = (&'a str, &'a PathBuf, &'a [&'a str], &'a str, i32, &'a str);
+    let rows: [Row<'_>; 12] = [
+        ("good", &key, alone, expired, 0, "nothing else was checked"),
+        ("with a line's end", &key, alone, &format!("{expired}\n"), 0, "nothing else was checked"),
+        ("prose", &set, alone, jws, 0, "nothing else was checked"),
+        ("expired", &key, &[], expired, 1, "expired"),
+        ("in JSON", &key, &["--json"], expired, 1, r#""reason":"Expired""#),
+        ("changed", &key, alone, &changed, 1, "invalid signature"),
+        ("another's key", &set, alone, expired, 1, "refused"),
+        ("no claims", &set, &[], jws, 1, "malformed claims"),
+        ("nonsense", &key, alone, "nonsense", 1, "not a signed token"),
+        ("nothing", &key, alone, "", 1, "not a signed token"),
+        ("not a key", &other, alone, expired, 3, ""),
+        ("no file", &folder.join("none"), alone, expired, 3, ""),
+    ];
+    for (name, file, more, token, code, expected) in rows {
+        let (status, answer) = run(file, more, token);
+        assert_eq!(status, code, "{name}: {answer}");
+        assert!(answer.contains(expected), "{name}: {answer}");
+    }
+    assert_eq!(run(&key, &["--signature-only", "--issuer", "x"], expired).0, 2);
+    fs::remove_dir_all(folder).unwrap();
 }
 
 /// The functions' answers to events that no gateway made.

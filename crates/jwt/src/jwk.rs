@@ -174,3 +174,128 @@ fn may_verify(operations: &Value) -> bool {
 
 /// The members of private and symmetric keys.
 const PRIVATE: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037 appendix A.2, RFC 7515 appendix A.3.
+    const X: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    const EC: (&str, &str) = (
+        "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+        "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    );
+
+    fn okp() -> Value {
+        json!({"kty": "OKP", "crv": "Ed25519", "x": X})
+    }
+
+    fn ec() -> Value {
+        json!({"kty": "EC", "crv": "P-256", "x": EC.0, "y": EC.1})
+    }
+
+    fn rsa(bits: usize, e: &[u8]) -> Value {
+        let mut n = vec![0xff; bits / 8];
+        n[0] = 0x81;
+        json!({"kty": "RSA", "n": base64url::encode(n), "e": base64url::encode(e)})
+    }
+
+    fn with(mut jwk: Value, member: &str, value: impl Into<Value>) -> Value {
+        jwk[member] = value.into();
+        jwk
+    }
+
+    #[test]
+    fn keys() {
+        let good = [
+            ("Ed25519", okp()),
+            ("P-256", ec()),
+            ("RSA", rsa(2048, &[1, 0, 1])),
+            ("RSA of another exponent", rsa(2048, &[3])),
+            ("for signatures", with(okp(), "use", "sig")),
+            ("for verifying", with(okp(), "key_ops", json!(["verify"]))),
+            ("of its algorithm", with(okp(), "alg", "Ed25519")),
+            ("of its former name", with(okp(), "alg", "EdDSA")),
+            ("with more to say", with(okp(), "x5t", 7)),
+        ];
+        for (name, jwk) in good {
+            assert!(Jwk::read(jwk.to_string().as_bytes()).is_ok(), "{name}");
+        }
+        let bad = [
+            ("not an object", json!([])),
+            ("of no kind", json!({"x": X})),
+            ("of an unknown kind", with(okp(), "kty", "PQC")),
+            ("private", with(okp(), "d", X)),
+            ("private ML-DSA", with(okp(), "priv", X)),
+            ("symmetric", json!({"kty": "oct", "k": "AAAA"})),
+            ("for encryption", with(okp(), "use", "enc")),
+            ("for signing", with(okp(), "key_ops", json!(["sign"]))),
+            ("for nothing", with(okp(), "key_ops", json!("verify"))),
+            ("of another algorithm", with(okp(), "alg", "ES256")),
+            ("of an unknown algorithm", with(okp(), "alg", "none")),
+            ("of another curve", with(okp(), "crv", "Ed448")),
+            ("RSA with a curve", with(rsa(2048, &[1, 0, 1]), "crv", "P-256")),
+            ("a short key", with(okp(), "x", "AAAA")),
+            ("padded", with(okp(), "x", format!("{X}="))),
+            ("not on its curve", with(ec(), "y", EC.0)),
+            ("a short coordinate", with(ec(), "x", "AAAA")),
+            ("without a coordinate", with(ec(), "y", Value::Null)),
+            ("on another curve", with(ec(), "crv", "P-384")),
+            ("on another curve of the width", with(ec(), "crv", "secp256k1")),
+            ("RSA of 1024 bits", rsa(1024, &[1, 0, 1])),
+            ("RSA of 2040 bits", rsa(2040, &[1, 0, 1])),
+            ("RSA of 8200 bits", rsa(8200, &[1, 0, 1])),
+            ("an even exponent", rsa(2048, &[2])),
+            ("an exponent of one", rsa(2048, &[1])),
+            ("a huge exponent", rsa(2048, &[1, 0, 0, 0, 1])),
+            ("a zero before the exponent", rsa(2048, &[0, 3])),
+            ("no exponent", rsa(2048, &[])),
+            ("AKP without its algorithm", json!({"kty": "AKP", "pub": X})),
+            ("AKP of another algorithm", json!({"kty": "AKP", "alg": "ES256", "pub": X})),
+            ("a short AKP", json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": X})),
+            ("a kid that is a number", with(okp(), "kid", 7)),
+        ];
+        for (name, jwk) in bad {
+            assert_eq!(Jwk::read(jwk.to_string().as_bytes()), Err(KeyError), "{name}");
+        }
+        let twice = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"AAAA","x":"{X}"}}"#);
+        assert_eq!(Jwk::read(twice.as_bytes()), Err(KeyError));
+    }
+
+    #[test]
+    fn sets() {
+        let keys =
+            |keys: Value| JwkSet::read(json!({"keys": keys, "more": 1}).to_string().as_bytes());
+        let named = |jwk: Value, name: &str| with(jwk, "kid", name);
+        let ids = |set: Result<JwkSet, KeyError>| {
+            set.map(|set| set.0.into_iter().map(|jwk| jwk.key_id).collect::<Vec<_>>())
+        };
+        let (a, b) = (Some("a".to_owned()), Some("b".to_owned()));
+        let rows = [
+            ("none", json!([]), Ok(vec![])),
+            ("two", json!([named(okp(), "a"), named(ec(), "b")]), Ok(vec![a.clone(), b])),
+            ("two without a name", json!([okp(), ec()]), Ok(vec![None, None])),
+            (
+                "one of an unknown kind",
+                json!([{"kty": "PQC"}, named(okp(), "a")]),
+                Ok(vec![a.clone()]),
+            ),
+            (
+                "one for encryption",
+                json!([with(ec(), "use", "enc"), named(okp(), "a")]),
+                Ok(vec![a]),
+            ),
+            ("one name for two", json!([named(okp(), "a"), named(ec(), "a")]), Err(KeyError)),
+            ("a private one", json!([okp(), with(ec(), "d", EC.0)]), Err(KeyError)),
+            ("a symmetric one", json!([{"kty": "oct", "k": "AAAA"}]), Err(KeyError)),
+            ("no key at all", json!([7]), Err(KeyError)),
+            ("no array", json!({}), Err(KeyError)),
+        ];
+        for (name, set, expected) in rows {
+            assert_eq!(ids(keys(set)), expected, "{name}");
+        }
+        let set = keys(json!([named(okp(), "a"), named(ec(), "b")])).unwrap();
+        assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set));
+        assert_eq!(JwkSet::read(okp().to_string().as_bytes()), Err(KeyError));
+    }
+}

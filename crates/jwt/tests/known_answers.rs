@@ -1,11 +1,7 @@
 //! The examples of the RFCs, as far as they bear on signatures (RFC 8812 and RFC 9864 have none):
 //! `rfc.json` holds each one's public key and its JWS in compact form.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking, in its helpers too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use jwt::{Algorithm, Jwk, PublicKey, UnverifiedToken, VerifyingKey};
 use serde_json::{Value, json};

@@ -1,0 +1,265 @@
+//! What holds for every token, and where another reader of tokens and this one disagree.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+use std::{
+    pin::pin,
+    sync::LazyLock,
+    task::{Context, Poll, Waker},
+    time::{Duration, SystemTime},
+};
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{DecodingKey, Validation};
+use jwt::{
+    Algorithm, Curve, Draft, Jwk, JwkSet, Keys, Profile, PublicKey, Rejection, UnixTime,
+    UnverifiedToken,
+};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+static ES256: LazyLock<EcdsaKeyPair> =
+    LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
+static ED25519: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::generate().unwrap());
+
+fn public(algorithm: Algorithm) -> PublicKey {
+    if algorithm == Algorithm::Ed25519 {
+        return PublicKey::Ed25519(ED25519.public_key().as_ref().to_vec());
+    }
+    let (x, y) = ES256.public_key().as_ref()[1..].split_at(32);
+    PublicKey::Ec { curve: Curve::P256, x: x.to_vec(), y: y.to_vec() }
+}
+
+fn sign(algorithm: Algorithm, input: &[u8]) -> Vec<u8> {
+    if algorithm == Algorithm::Ed25519 {
+        return ED25519.sign(input).as_ref().to_vec();
+    }
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    ES256.sign(&random, input).unwrap().as_ref().to_vec()
+}
+
+fn keys(algorithm: Algorithm) -> Keys {
+    let jwk = Jwk { key: public(algorithm), key_id: Some("k".into()), algorithm: None };
+    Keys::new(&JwkSet(vec![jwk])).unwrap()
+}
+
+fn profile() -> Profile {
+    Profile {
+        issuer: "us".into(),
+        audiences: vec![],
+        token_type: "JWT".into(),
+        leeway: Duration::ZERO,
+    }
+}
+
+/// The claims of a good token, or why it is refused.
+fn read(token: &str, now: UnixTime, algorithm: Algorithm) -> Result<Map<String, Value>, Rejection> {
+    let keys = keys(algorithm);
+    let candidate = UnverifiedToken::parse(token)?.screen(&profile(), now)?;
+    let mut confirm = pin!(candidate.confirm(&keys));
+    match confirm.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(claims)) => {
+            let pair = |(name, value): (&str, &Value)| (name.to_owned(), value.clone());
+            claims.map(|claims| claims.iter().map(pair).collect())
+        }
+        Poll::Pending => panic!("nobody is asked"),
+    }
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("\\PC{0,8}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn algorithms() -> impl Strategy<Value = Algorithm> {
+    prop_oneof![Just(Algorithm::Es256), Just(Algorithm::Ed25519)]
+}
+
+const NOW: UnixTime = UnixTime::from_seconds(1000);
+
+proptest! {
+    #[test]
+    fn what_is_encoded_is_read(
+        more in prop::collection::btree_map("x\\PC{0,8}", json(), 0..5),
+        algorithm in algorithms(),
+    ) {
+        let mut claims: Map<String, Value> = more.into_iter().collect();
+        claims.insert("iss".into(), "us".into());
+        claims.insert("exp".into(), 1001.into());
+        let draft = Draft { token_type: "JWT".into(), claims };
+        let input = draft.signing_input(algorithm, "k");
+        let signature = sign(algorithm, input.as_bytes());
+        let token = input.into_token(&signature);
+        prop_assert_eq!(read(token.reveal(), NOW, algorithm), Ok(draft.claims));
+    }
+
+    #[test]
+    fn one_changed_bit_anywhere_is_refused(
+        at in any::<prop::sample::Index>(),
+        bit in 0_u8..7,
+        algorithm in algorithms(),
+    ) {
+        let claims = json!({"iss": "us", "exp": 1001, "sub": "somebody", "n": [1, 2.5, "é"]});
+        let draft = Draft { token_type: "JWT".into(), claims: claims.as_object().unwrap().clone() };
+        let input = draft.signing_input(algorithm, "k");
+        let signature = sign(algorithm, input.as_bytes());
+        let mut token = input.into_token(&signature).reveal().as_bytes().to_vec();
+        let at = at.index(token.len());
+        token[at] ^= 1 << bit;
+        let token = String::from_utf8(token).unwrap();
+        prop_assert!(read(&token, NOW, algorithm).is_err());
+    }
+
+    #[test]
+    fn a_signature_has_one_spelling_in_each_form(
+        r in prop::collection::vec(any::<u8>(), 66),
+        s in prop::collection::vec(any::<u8>(), 66),
+        zeros in 0_usize..66,
+        change in prop::option::of((any::<prop::sample::Index>(), 1_u8..)),
+    ) {
+        for curve in [Curve::P256, Curve::P384, Curve::P521, Curve::Secp256k1] {
+            let width = curve.bytes();
+            let mut fixed = [&r[..width], &s[..width]].concat();
+            fixed[..zeros.min(width)].fill(0);
+            let Some(mut der) = curve.to_der(&fixed) else { continue };
+            prop_assert_eq!(curve.from_der(&der), Some(fixed));
+            if let Some((at, bits)) = change {
+                let at = at.index(der.len());
+                der[at] ^= bits;
+                // Another signature perhaps, but then that one's only spelling.
+                if let Some(other) = curve.from_der(&der) {
+                    prop_assert_eq!(curve.to_der(&other), Some(der.clone()));
+                }
+                der.push(0);
+                prop_assert_eq!(curve.from_der(&der), None);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_read_panics(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read(&text, NOW, Algorithm::Es256);
+        let part = URL_SAFE_NO_PAD.encode(&bytes);
+        let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#);
+        let _ = read(&format!("{header}.{part}.{part}"), NOW, Algorithm::Es256);
+        let _ = (Jwk::read(&bytes), JwkSet::read(&bytes), PublicKey::from_spki(&bytes));
+    }
+
+    /// Tokens whose signature is good, with headers and claims of every kind, through both readers.
+    #[test]
+    fn another_reader_agrees_or_there_is_a_reason(
+        header in prop::sample::select(HEADERS.to_vec()),
+        claims in prop::sample::select(CLAIMS.to_vec()),
+        spelling in prop::sample::select(SPELLINGS.to_vec()),
+        algorithm in algorithms(),
+    ) {
+        let now = SystemTime::now();
+        let name = if algorithm == Algorithm::Es256 { "ES256" } else { "EdDSA" };
+        let at = |offset: i64| {
+            let seconds = i64::try_from(UnixTime::from(now).seconds()).unwrap() + offset;
+            seconds.to_string()
+        };
+        let header = header.replace("ALG", name);
+        let claims = claims.replace("SOON", &at(600)).replace("PAST", &at(-600));
+        let input =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let signature = URL_SAFE_NO_PAD.encode(sign(algorithm, input.as_bytes()));
+        let token = spelling.replace("TOKEN", &format!("{input}.{signature}"));
+
+        let key = match algorithm {
+            Algorithm::Es256 => DecodingKey::from_ec_der(ES256.public_key().as_ref()),
+            _ => DecodingKey::from_ed_der(ED25519.public_key().as_ref()),
+        };
+        let mut validation = Validation::new(name.parse().unwrap());
+        validation.leeway = 0;
+        validation.validate_nbf = true;
+        validation.set_issuer(&["us"]);
+        validation.set_required_spec_claims(&["exp", "iss"]);
+        let theirs = jsonwebtoken::decode::<Value>(&token, &key, &validation);
+
+        match (read(&token, now.into(), algorithm), theirs) {
+            (Ok(ours), Ok(theirs)) => prop_assert_eq!(Value::Object(ours), theirs.claims),
+            (Err(_), Err(_)) => {}
+            (Ok(_), Err(error)) => prop_assert!(false, "only ours accepts {}: {}", token, error),
+            (Err(ours), Ok(_)) => {
+                prop_assert!(REASONS.contains(&ours.code()), "{:?} {}", ours, token);
+            }
+        }
+    }
+}
+
+const HEADERS: [&str; 12] = [
+    r#"{"alg":"ALG"}"#,
+    r#"{"alg":"ALG","typ":"JWT","kid":"k"}"#,
+    r#"{"alg":"ALG","kid":"another"}"#,
+    r#"{"alg":"ALG","typ":"at+jwt"}"#,
+    r#"{"alg":"ALG","crit":["exp"]}"#,
+    r#"{"alg":"ALG","b64":false}"#,
+    r#"{"alg":"ALG","jku":"https://keys.example"}"#,
+    r#"{"alg":"ALG","more":{"a":[1]}}"#,
+    r#"{"alg":"none","alg":"ALG"}"#,
+    r#"{"alg":"HS256"}"#,
+    r#"{"alg":"none"}"#,
+    r#"{"typ":"JWT"}"#,
+];
+
+const CLAIMS: [&str; 22] = [
+    r#"{"iss":"us","exp":SOON}"#,
+    r#"{"iss":"us","exp":SOON.5,"sub":"a","n":{"m":[1,2.5,null]}}"#,
+    r#"{"iss":"us","exp":SOON,"nbf":PAST,"iat":PAST}"#,
+    r#"{"iss":"us","exp":PAST}"#,
+    r#"{"iss":"us","exp":PAST.5}"#,
+    r#"{"iss":"us","exp":SOON,"nbf":SOON}"#,
+    r#"{"iss":"us","exp":SOON,"iat":SOON}"#,
+    r#"{"iss":"us"}"#,
+    r#"{"exp":SOON}"#,
+    r#"{"iss":"them","exp":SOON}"#,
+    r#"{"iss":["us"],"exp":SOON}"#,
+    r#"{"iss":"us","exp":"SOON"}"#,
+    r#"{"iss":"us","exp":-1}"#,
+    r#"{"iss":"us","exp":1e300}"#,
+    r#"{"iss":"us","exp":1e400}"#,
+    r#"{"iss":"us","exp":SOON000}"#,
+    r#"{"iss":"us","exp":SOON,"aud":"them"}"#,
+    r#"{"iss":"us","exp":SOON,"sub":7}"#,
+    r#"{"iss":"us","exp":PAST,"exp":SOON}"#,
+    r#"{"iss":"us","exp":SOON,"deep":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}"#,
+    r#"["us"]"#,
+    "not JSON",
+];
+
+const SPELLINGS: [&str; 6] = ["TOKEN", "TOKEN", "TOKEN=", "TOKEN ", "TOKEN.", "TOKENA"];
+
+/// What we refuse and `jsonwebtoken` does not, and why.
+const REASONS: [&str; 6] = [
+    // It reads parameters that change how a token is to be read, and does not act on them.
+    "HeaderParameter",
+    // It takes the last of two equal member names, and does not look for the key's name.
+    "MalformedHeader",
+    "UnknownKey",
+    // It takes any type of token: a caller has to look.
+    "TokenType",
+    // It bounds neither depth nor a time's size, and reads a fraction or a `sub` of any type.
+    "MalformedClaims",
+    // It does not look at `iat`.
+    "IssuedInFuture",
+];

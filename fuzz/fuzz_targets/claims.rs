@@ -1,0 +1,41 @@
+//! Any bytes as the claims of a token with a good header: a strict object is what serde_json reads
+//! too, and what is screened was valid at that time.
+
+#![no_main]
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jwt::{Profile, Rejection, UnixTime, UnverifiedToken, json};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+const NOW: u64 = 1_800_000_000;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(members) = json::object(bytes) {
+        let text = Value::Object(members.clone()).to_string();
+        assert_eq!(json::object(text.as_bytes()), Ok(members));
+    }
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
+    let text = format!("{header}.{}.AA", URL_SAFE_NO_PAD.encode(bytes));
+    let Ok(token) = UnverifiedToken::parse(&text) else { return };
+    let profile = Profile {
+        issuer: "us".into(),
+        audiences: vec![],
+        token_type: "JWT".into(),
+        leeway: Duration::ZERO,
+    };
+    match token.screen(&profile, UnixTime::from_seconds(NOW)) {
+        Ok(_) => {
+            let claims = json::object(bytes).expect("it was read");
+            assert_eq!(claims["iss"], "us");
+            assert!(claims["exp"].as_f64().expect("a number") > NOW as f64);
+            assert!(!claims.contains_key("aud"));
+        }
+        Err(Rejection::Expired { at }) => assert!(at.seconds() <= NOW),
+        Err(Rejection::NotYetValid { from }) => assert!(from.seconds() > NOW),
+        Err(Rejection::IssuedInFuture { at }) => assert!(at.seconds() > NOW),
+        Err(_) => {}
+    }
+});

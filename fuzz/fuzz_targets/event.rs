@@ -1,0 +1,14 @@
+//! Any text as an event for the authorizer: a policy's resource stays within one stage.
+
+#![no_main]
+
+use authorizer::Request;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let Ok(request) = text.parse::<Request>() else { return };
+    let resource = request.stage.everything();
+    let stage = resource.strip_suffix("/*/*").expect("all methods and paths");
+    assert!(stage.starts_with("arn:") && !stage.contains(['*', '?']));
+    assert_eq!(stage.splitn(6, ':').count(), 6);
+});

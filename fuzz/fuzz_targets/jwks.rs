@@ -1,0 +1,22 @@
+//! Any bytes as a JWK or a JWK Set: what is read can be written, and is then the same.
+
+#![no_main]
+
+use jwt::{Jwk, JwkSet, Keys, PublicKey, VerifyingKey};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(jwk) = Jwk::read(bytes) {
+        assert_eq!(Jwk::read(jwk.to_json().to_string().as_bytes()), Ok(jwk.clone()));
+        assert_eq!(PublicKey::from_spki(&jwk.key.to_spki()), Ok(jwk.key.clone()));
+        assert_eq!(PublicKey::from_pem(&jwk.key.to_pem()), Ok(jwk.key.clone()));
+        for algorithm in jwk.key.algorithms() {
+            let key = VerifyingKey::new(&jwk.key, *algorithm).expect("one of its own");
+            assert!(!key.verify(b"message", &vec![0; jwk.key.signature_bytes()]));
+        }
+    }
+    if let Ok(set) = JwkSet::read(bytes) {
+        assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set.clone()));
+        assert!(Keys::new(&set).is_ok());
+    }
+});
