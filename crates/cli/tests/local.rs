@@ -284,6 +284,7 @@ fn a_function_on_its_own_says_what_it_misses() {
 
 #[test]
 fn a_token_is_verified_with_public_keys_from_a_file() {
+    type Row<'a> = (&'a str, &'a PathBuf, &'a [&'a str], &'a str, i32, &'a str);
     let folder = env::temp_dir().join(format!("countersign-verify-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let examples = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/rfc.json")).unwrap();
@@ -311,7 +312,6 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
     let (input, signature) = expired.rsplit_once('.').unwrap();
     let changed = format!("{input}.A{}", signature.strip_prefix(|_| true).unwrap());
     let alone: &[&str] = &["--signature-only"];
-    type Row<'a> = (&'a str, &'a PathBuf, &'a [&'a str], &'a str, i32, &'a str);
     let rows: [Row<'_>; 12] = [
         ("good", &key, alone, expired, 0, "nothing else was checked"),
         ("with a line's end", &key, alone, &format!("{expired}\n"), 0, "nothing else was checked"),

@@ -1,11 +1,7 @@
 //! What a token costs: reading and screening it, verifying it here, and the same by the library
 //! under both and by `jsonwebtoken`.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a benchmark fails by panicking"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::{
     hint::black_box,

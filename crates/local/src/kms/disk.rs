@@ -100,3 +100,45 @@ pub(super) fn lock(file: &Path) -> io::Result<File> {
 fn broken() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the file holds a key that cannot be read")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::AtomicU64};
+
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::{
+        super::{
+            State,
+            fixture::{signing, state},
+        },
+        *,
+    };
+
+    #[test]
+    fn what_is_kept_on_disk_comes_back() {
+        let folder = std::env::temp_dir().join(format!("countersign-{}", Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join("kms.json");
+        let state = State { file: Some(file.clone()), ..state() };
+        let key = state.create("RSA_2048", "SIGN_VERIFY");
+        let alias = json!({"AliasName": "alias/a", "TargetKeyId": key});
+        state.call("CreateAlias", &alias).unwrap();
+        let mut verify = signing("alias/a", json!({}));
+        verify["Signature"] = state.call("Sign", &verify).unwrap()["Signature"].clone();
+        let mut store = Store::new("us-east-1");
+        load(&mut store, &file).unwrap();
+        let again =
+            State { store: Mutex::new(store), file: None, _lock: None, calls: AtomicU64::new(0) };
+        assert_eq!(again.call("Verify", &verify).unwrap()["SignatureValid"], true);
+        let mode = fs::metadata(&file).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+        let first = lock(&file).unwrap();
+        assert!(lock(&file).is_err());
+        drop(first);
+        fs::write(&file, "{").unwrap();
+        assert!(load(&mut Store::new("us-east-1"), &file).is_err());
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

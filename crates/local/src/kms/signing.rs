@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::{
-    api::{Input, blob},
     error::KmsError,
+    input::{Input, blob},
     lock,
     material::{Material, Message},
     spec::SigningAlgorithm,
@@ -117,3 +117,138 @@ fn usable(store: &Mutex<Store>, input: &Input) -> Result<(Key, String), KmsError
 /// The bounds of the service model.
 const MESSAGE_MAX_BYTES: usize = 4096;
 const SIGNATURE_MAX_BYTES: usize = 6144;
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde_json::{Value, json};
+
+    use super::super::{
+        fixture::{signing, state},
+        spec,
+    };
+
+    #[test]
+    fn what_sign_refuses() {
+        let state = state();
+        let (key, encrypting) =
+            (state.create("RSA_2048", "SIGN_VERIFY"), state.create("RSA_2048", "ENCRYPT_DECRYPT"));
+        let symmetric = state.create("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT");
+        let bytes = |bytes: usize| STANDARD.encode(vec![0; bytes]);
+        let of = |changes: Value| signing(&key, changes);
+        let rows = [
+            ("RAW", of(json!({})), None),
+            ("4096 bytes", of(json!({"Message": bytes(4096)})), None),
+            ("4097 bytes", of(json!({"Message": bytes(4097)})), Some("ValidationException")),
+            ("no bytes", of(json!({"Message": ""})), Some("ValidationException")),
+            ("a digest", of(json!({"Message": bytes(32), "MessageType": "DIGEST"})), None),
+            (
+                "a short digest",
+                of(json!({"Message": bytes(31), "MessageType": "DIGEST"})),
+                Some("ValidationException"),
+            ),
+            (
+                "a digest of another hash",
+                of(json!({"Message": bytes(48), "MessageType": "DIGEST"})),
+                Some("ValidationException"),
+            ),
+            ("a made-up type", of(json!({"MessageType": "WHOLE"})), Some("ValidationException")),
+            (
+                "a made-up algorithm",
+                of(json!({"SigningAlgorithm": "RS256"})),
+                Some("ValidationException"),
+            ),
+            ("not base64", of(json!({"Message": "?"})), Some("SerializationException")),
+            ("a number", of(json!({"Message": 1})), Some("SerializationException")),
+            ("a dry run", of(json!({"DryRun": true})), Some("DryRunOperationException")),
+            ("no key", of(json!({"KeyId": null})), Some("ValidationException")),
+            (
+                "an unknown key",
+                signing("00000000-0000-0000-0000-000000000000", json!({})),
+                Some("NotFoundException"),
+            ),
+            ("half an ARN", signing(&format!("key/{key}"), json!({})), Some("NotFoundException")),
+            (
+                "another kind's algorithm",
+                of(json!({"SigningAlgorithm": "ECDSA_SHA_256"})),
+                Some("InvalidKeyUsageException"),
+            ),
+            ("an unknown alias", signing("alias/nobody", json!({})), Some("NotFoundException")),
+            (
+                "another account's key",
+                signing(&format!("arn:aws:kms:us-east-1:111122223333:key/{key}"), json!({})),
+                Some("NotFoundException"),
+            ),
+            (
+                "a key for encryption",
+                signing(&encrypting, json!({})),
+                Some("InvalidKeyUsageException"),
+            ),
+            ("a symmetric key", signing(&symmetric, json!({})), Some("InvalidKeyUsageException")),
+        ];
+        for (name, input, expected) in rows {
+            assert_eq!(state.call("Sign", &input).err(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_algorithm_signs_and_verifies_every_form_of_a_message() {
+        let state = state();
+        for spec in spec::Spec::ALL.into_iter().skip(1) {
+            let key = state.create(spec.name(), "SIGN_VERIFY");
+            for algorithm in spec.signing_algorithms() {
+                let case = format!("{} {}", spec.name(), algorithm.name());
+                let with = |message: &[u8], kind: &str| {
+                    signing(
+                        &key,
+                        json!({
+                            "SigningAlgorithm": algorithm.name(),
+                            "Message": STANDARD.encode(message),
+                            "MessageType": kind,
+                        }),
+                    )
+                };
+                let verify = |mut request: Value, signed: &Value| {
+                    request["Signature"] = signed["Signature"].clone();
+                    state.call("Verify", &request).map(|answer| answer["SignatureValid"] == true)
+                };
+                let raw = with(b"message", "RAW");
+                let signed = state.call("Sign", &raw).unwrap();
+                assert_eq!(verify(raw, &signed), Ok(true), "{case}");
+                let other = with(b"massage", "RAW");
+                assert_eq!(verify(other, &signed), Err("KMSInvalidSignatureException"), "{case}");
+                for (kind, bytes) in [
+                    ("DIGEST", vec![7; 32]),
+                    ("DIGEST", vec![7; 48]),
+                    ("DIGEST", vec![7; 64]),
+                    ("EXTERNAL_MU", vec![7; 64]),
+                    ("EXTERNAL_MU", vec![7; 63]),
+                ] {
+                    let taken = match (algorithm.name(), kind, bytes.len()) {
+                        ("ED25519_SHA_512", ..) => false,
+                        ("ML_DSA_SHAKE_256", kind, length) => kind == "EXTERNAL_MU" && length == 64,
+                        (name, "DIGEST", length) => name.ends_with(&format!("SHA_{}", 8 * length)),
+                        _ => false,
+                    };
+                    let request = with(&bytes, kind);
+                    let case = format!("{case} {kind} {}", bytes.len());
+                    match state.call("Sign", &request) {
+                        Ok(signed) => {
+                            assert!(taken, "{case}");
+                            assert_eq!(verify(request, &signed), Ok(true), "{case}");
+                            let other = with(&vec![8; bytes.len()], kind);
+                            assert_eq!(
+                                verify(other, &signed),
+                                Err("KMSInvalidSignatureException"),
+                                "{case}"
+                            );
+                        }
+                        Err(code) => {
+                            assert_eq!((taken, code), (false, "ValidationException"), "{case}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

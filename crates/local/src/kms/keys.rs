@@ -1,0 +1,224 @@
+//! Keys, from their creation to their deletion.
+
+use std::sync::Mutex;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    error::KmsError,
+    input::{Input, with},
+    lock,
+    spec::Spec,
+    store::{ACCOUNT, Key, State, Store, Usage, now},
+};
+
+pub(super) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+    let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
+    let spec = spec.unwrap_or(Spec::SymmetricDefault.name());
+    let spec = match Spec::from_name(spec) {
+        Some(spec) => spec,
+        // Known to KMS, and of no use for tokens.
+        None if ELSEWHERE.contains(&spec) => {
+            let message = format!("KeySpec {spec} is not supported on this machine");
+            return Err(KmsError::new("UnsupportedOperationException", message));
+        }
+        None => return Err(KmsError::constraint("keySpec", "satisfy enum value set")),
+    };
+    if input.is_true("MultiRegion") {
+        let message = "multi-Region keys are not supported on this machine";
+        return Err(KmsError::new("UnsupportedOperationException", message));
+    }
+    let usage = match input.text("KeyUsage")? {
+        Some(usage) => usage,
+        None if spec == Spec::SymmetricDefault => Usage::EncryptDecrypt.name(),
+        None => {
+            return Err(KmsError::validation(
+                "You must specify a KeyUsage value for an asymmetric key.",
+            ));
+        }
+    };
+    let usage = Usage::from_name(usage)
+        .ok_or_else(|| KmsError::constraint("keyUsage", "satisfy enum value set"))?;
+    let compatible = match usage {
+        Usage::SignVerify => !spec.signing_algorithms().is_empty(),
+        Usage::EncryptDecrypt => spec.encrypts(),
+    };
+    if !compatible {
+        let (usage, spec) = (usage.name(), spec.name());
+        let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
+        return Err(KmsError::validation(message));
+    }
+    let mut key = Key::new(spec, usage)?;
+    input.text("Description")?.unwrap_or_default().clone_into(&mut key.description);
+    if let Some(policy) = policy(input)? {
+        key.policy = policy;
+    }
+    key.tags.extend(input.tags()?);
+    let mut store = lock(store);
+    let metadata = metadata(&store, &key);
+    store.insert(key);
+    Ok(json!({"KeyMetadata": metadata}))
+}
+
+pub(super) fn metadata(store: &Store, key: &Key) -> Value {
+    let deletion = match key.state {
+        State::PendingDeletion { date } => Some(date),
+        State::Enabled | State::Disabled => None,
+    };
+    let algorithms: Option<Vec<_>> = (key.usage == Usage::SignVerify)
+        .then(|| key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name()).collect());
+    let metadata = json!({
+        "AWSAccountId": ACCOUNT,
+        "KeyId": key.id,
+        "Arn": store.key_arn(&key.id),
+        "CreationDate": key.created,
+        "Enabled": key.state == State::Enabled,
+        "Description": key.description,
+        "KeyUsage": key.usage.name(),
+        "KeyState": key.state.name(),
+        "Origin": "AWS_KMS",
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec.name(),
+        "KeySpec": key.spec.name(),
+        "MultiRegion": false,
+    });
+    with(metadata, [("DeletionDate", json!(deletion)), ("SigningAlgorithms", json!(algorithms))])
+}
+
+pub(super) fn set_state(store: &mut Store, input: &Input, state: State) -> Result<Value, KmsError> {
+    let key = deletable(store, input)?;
+    key.state = state;
+    Ok(Value::Null)
+}
+
+pub(super) fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let days = input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30);
+    let key = deletable(store, input)?;
+    let date = now() + f64::from(u32::try_from(days).unwrap_or_default()) * 86_400.0;
+    key.state = State::PendingDeletion { date };
+    let (id, state) = (key.id.clone(), key.state.name());
+    Ok(json!({
+        "KeyId": store.key_arn(&id),
+        "DeletionDate": date,
+        "KeyState": state,
+        "PendingWindowInDays": days,
+    }))
+}
+
+pub(super) fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let arn = store.key_arn(&store.find_key(input.required("KeyId")?)?.id);
+    let key = store.find_key_mut(input.required("KeyId")?)?;
+    if !matches!(key.state, State::PendingDeletion { .. }) {
+        let message = format!("{arn} is not pending deletion.");
+        return Err(KmsError::new("KMSInvalidStateException", message));
+    }
+    key.state = State::Disabled;
+    Ok(json!({"KeyId": arn}))
+}
+
+/// The key that the request names, if it is not on its way to deletion already.
+pub(super) fn deletable<'a>(store: &'a mut Store, input: &Input) -> Result<&'a mut Key, KmsError> {
+    let name = input.required("KeyId")?;
+    let arn = store.key_arn(&store.find_key(name)?.id);
+    let key = store.find_key_mut(name)?;
+    if matches!(key.state, State::PendingDeletion { .. }) {
+        let message = format!("{arn} is pending deletion.");
+        return Err(KmsError::new("KMSInvalidStateException", message));
+    }
+    Ok(key)
+}
+
+pub(super) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let tags = input.tags()?;
+    deletable(store, input)?.tags.extend(tags);
+    Ok(Value::Null)
+}
+
+pub(super) fn policy(input: &Input) -> Result<Option<String>, KmsError> {
+    let Some(policy) = input.text("Policy")? else { return Ok(None) };
+    match serde_json::from_str::<Map<String, Value>>(policy) {
+        Ok(_) => Ok(Some(policy.to_owned())),
+        Err(_) => Err(KmsError::new("MalformedPolicyDocumentException", "not a JSON object")),
+    }
+}
+
+/// Known to KMS, and of no use for tokens.
+const ELSEWHERE: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixture::{signing, state};
+
+    #[test]
+    fn states() {
+        let state = state();
+        let id = state.create("RSA_2048", "SIGN_VERIFY");
+        let key = json!({"KeyId": id});
+        let (sign, alias) =
+            (signing(&id, json!({})), json!({"AliasName": "alias/a", "TargetKeyId": id}));
+        let rows = [
+            ("CancelKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("DisableKey", &key, None),
+            ("DisableKey", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("GetPublicKey", &key, Some("DisabledException")),
+            ("DescribeKey", &key, None),
+            ("EnableKey", &key, None),
+            ("GetPublicKey", &key, None),
+            ("CreateAlias", &alias, None),
+            ("CreateAlias", &alias, Some("AlreadyExistsException")),
+            (
+                "ScheduleKeyDeletion",
+                &json!({"KeyId": id, "PendingWindowInDays": 6}),
+                Some("ValidationException"),
+            ),
+            ("ScheduleKeyDeletion", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("DisableKey", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("ScheduleKeyDeletion", &key, None),
+            ("ScheduleKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("Sign", &sign, Some("KMSInvalidStateException")),
+            ("GetPublicKey", &key, Some("KMSInvalidStateException")),
+            ("EnableKey", &key, Some("KMSInvalidStateException")),
+            ("TagResource", &key, Some("KMSInvalidStateException")),
+            ("PutKeyPolicy", &key, Some("ValidationException")),
+            ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
+            ("CancelKeyDeletion", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("EnableKey", &key, None),
+            ("Sign", &sign, None),
+            ("EnableKeyRotation", &key, Some("UnknownOperationException")),
+        ];
+        for (step, (operation, input, expected)) in rows.into_iter().enumerate() {
+            assert_eq!(state.call(operation, input).err(), expected, "{step}: {operation}");
+        }
+    }
+
+    #[test]
+    fn a_spec_has_its_algorithms_and_uses() {
+        let state = state();
+        let p256 = state.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let wrong = signing(&p256, json!({"SigningAlgorithm": "ECDSA_SHA_384"}));
+        assert_eq!(state.call("Sign", &wrong), Err("InvalidKeyUsageException"));
+        let rows = [
+            ("ECC_NIST_P256", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("ML_DSA_44", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("SYMMETRIC_DEFAULT", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "ENCRYPT_DECRYPT", None),
+            ("RSA_1024", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "", Some("ValidationException")),
+            ("SM2", "SIGN_VERIFY", Some("UnsupportedOperationException")),
+        ];
+        for (spec, usage, expected) in rows {
+            let created = state.call(
+                "CreateKey",
+                &match usage {
+                    "" => json!({"KeySpec": spec}),
+                    usage => json!({"KeySpec": spec, "KeyUsage": usage}),
+                },
+            );
+            assert_eq!(created.err(), expected, "{spec} {usage}");
+        }
+    }
+}
