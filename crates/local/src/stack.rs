@@ -176,7 +176,10 @@ fn create_keys(
     for (id, resource) in template.resources("AWS::KMS::Alias") {
         let name = scope.resolve(property(resource, "/AliasName")?)?;
         scope.define(id, name.clone());
-        aliases.insert(text(property(resource, "/TargetKeyId/Ref")?), name);
+        // An override may name a key by its id instead: then there is no alias to be made.
+        if text(&name).starts_with("alias/") {
+            aliases.insert(text(property(resource, "/TargetKeyId/Ref")?), name);
+        }
     }
     for (id, resource) in template.resources("AWS::KMS::Key") {
         let alias = aliases.get(id);
