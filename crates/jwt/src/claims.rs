@@ -239,6 +239,6 @@ mod tests {
     #[test]
     fn debug_shows_no_claim() {
         let claims = Claims::read(br#"{"exp":1,"sub":"somebody"}"#).unwrap();
-        assert!(!format!("{claims:?}").contains("somebody"));
+        assert_eq!(format!("{claims:?}"), "Claims { exp: UnixTime(1), .. }");
     }
 }

@@ -115,13 +115,14 @@ mod tests {
             assert_eq!(reader.value(SEQUENCE), Some(&*contents), "{length}");
             assert_eq!(reader.end(), Some(()), "{length}");
         }
-        let rows: [(&str, &[u8]); 8] = [
+        let rows: [(&str, &[u8]); 9] = [
             ("nothing", &[]),
             ("no length", &[SEQUENCE]),
             ("another tag", &[INTEGER, 0]),
             ("too little", &[SEQUENCE, 2, 1]),
             ("one byte for a short length", &[SEQUENCE, 0x81, 1, 1]),
             ("two bytes for one", &[&[SEQUENCE, 0x82, 0, 0x80][..], &[0; 0x80]].concat()),
+            ("two bytes for 255", &[&[SEQUENCE, 0x82, 0, 0xff][..], &[0; 0xff]].concat()),
             ("three bytes", &[SEQUENCE, 0x83, 0, 0, 0]),
             ("indefinite", &[SEQUENCE, 0x80, 0, 0]),
         ];

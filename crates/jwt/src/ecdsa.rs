@@ -147,6 +147,28 @@ mod tests {
     }
 
     #[test]
+    fn orders() {
+        let rows = [
+            (Curve::P256, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+            (
+                Curve::P384,
+                "ffffffffffffffffffffffffffffffffffffffffffffffff\
+                 c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+            ),
+            (
+                Curve::P521,
+                "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa\
+                 51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409",
+            ),
+            (Curve::Secp256k1, "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
+        ];
+        for (curve, expected) in rows {
+            let digits: Vec<_> = curve.order().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digits.concat(), expected, "{curve:?}");
+        }
+    }
+
+    #[test]
     fn only_the_canonical_form_is_read() {
         let integer = |contents: &[u8]| der::write(der::INTEGER, contents);
         let pair =

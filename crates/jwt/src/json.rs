@@ -88,10 +88,6 @@ impl<'de> Visitor<'de> for Level {
         Ok(Value::String(value.to_owned()))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let level = self.down()?;
         let mut values = Vec::new();
@@ -124,6 +120,14 @@ mod tests {
         let text = br#" {"a":[1,-2,2.5,"x",null,true],"b":{"c":{}}} "#;
         let expected = json!({"a": [1, -2, 2.5, "x", null, true], "b": {"c": {}}});
         assert_eq!(object(text).map(Value::Object), Ok(expected));
+    }
+
+    #[test]
+    fn a_number_is_the_nearest_that_there_is() {
+        for text in ["1809999999999999999999999999901", "0.1", "5e-324", "1.7976931348623157e308"] {
+            let object = object(format!(r#"{{"n":{text}}}"#).as_bytes()).unwrap();
+            assert_eq!(object["n"].as_f64(), Some(text.parse().unwrap()), "{text}");
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Jwk {
             ("EC", Some(name)) => {
                 let curve = Curve::from_name(name).ok_or(KeyError)?;
                 let (x, y) = (bytes("x")?, bytes("y")?);
-                if x.len() != curve.bytes() || y.len() != curve.bytes() {
+                if [&x, &y].iter().any(|coordinate| coordinate.len() != curve.bytes()) {
                     return Err(KeyError);
                 }
                 PublicKey::Ec { curve, x, y }
@@ -239,6 +239,11 @@ mod tests {
             ("padded", with(okp(), "x", format!("{X}="))),
             ("not on its curve", with(ec(), "y", EC.0)),
             ("a short coordinate", with(ec(), "x", "AAAA")),
+            ("coordinates cut at another place", {
+                let point = [EC.0, EC.1].map(|part| base64url::decode(part).unwrap()).concat();
+                let (x, y) = point.split_at(31);
+                with(with(ec(), "x", base64url::encode(x)), "y", base64url::encode(y))
+            }),
             ("without a coordinate", with(ec(), "y", Value::Null)),
             ("on another curve", with(ec(), "crv", "P-384")),
             ("on another curve of the width", with(ec(), "crv", "secp256k1")),

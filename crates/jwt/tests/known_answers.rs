@@ -60,6 +60,14 @@ fn keys_are_the_same_in_every_form() {
 }
 
 #[test]
+fn debug_shows_the_kind_of_a_key_alone() {
+    let jwk = Jwk::read(examples()[6]["jwk"].to_string().as_bytes()).unwrap();
+    assert_eq!(format!("{:?}", jwk.key), "PublicKey([Ed25519])");
+    let key = VerifyingKey::new(&jwk.key, Algorithm::Ed25519).unwrap();
+    assert_eq!(format!("{key:?}"), "VerifyingKey(Ed25519)");
+}
+
+#[test]
 fn thumbprints() {
     // RFC 7638 section 3.1.
     let rsa = json!({
