@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let profile = Profile {
-        issuer: "us".into(),
-        audiences: vec!["a".into()],
+        issuer: Some("us".into()),
+        audiences: Some(vec!["a".into()]),
         token_type: "JWT".into(),
         leeway: Duration::from_secs(60),
     };

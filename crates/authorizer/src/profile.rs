@@ -11,7 +11,7 @@ pub fn read_profile(settings: &mut Settings) -> Option<Profile> {
     ) else {
         return None;
     };
-    Some(Profile { issuer, audiences, token_type, leeway })
+    Some(Profile { issuer: Some(issuer), audiences: Some(audiences), token_type, leeway })
 }
 
 #[cfg(test)]
@@ -29,13 +29,13 @@ mod tests {
     #[test]
     fn settings() {
         let plain = Profile {
-            issuer: "us".into(),
-            audiences: vec![],
+            issuer: Some("us".into()),
+            audiences: Some(vec![]),
             token_type: "JWT".into(),
             leeway: Duration::ZERO,
         };
         let full = Profile {
-            audiences: vec!["a".into(), "b".into()],
+            audiences: Some(vec!["a".into(), "b".into()]),
             token_type: "at+jwt".into(),
             leeway: Duration::from_mins(5),
             ..plain.clone()

@@ -23,8 +23,8 @@ const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/w
 
 fn profile() -> Profile {
     Profile {
-        issuer: "countersign".into(),
-        audiences: vec![],
+        issuer: Some("countersign".into()),
+        audiences: Some(vec![]),
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
     }

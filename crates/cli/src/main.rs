@@ -5,7 +5,12 @@ mod function;
 mod local;
 mod verify;
 
-use std::{error::Error, io, process::ExitCode};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use tokio::runtime;
@@ -41,7 +46,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    match arguments.command {
         Command::Demo => demo::run(),
         Command::Local(arguments) => local::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
@@ -54,6 +63,22 @@ fn block_on<T, E: From<io::Error>>(command: impl Future<Output = Result<T, E>>) 
     runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
+/// Shows the help, or what is wrong with the arguments: not a token that stands in a wrong place.
+fn usage(error: &clap::Error) -> ExitCode {
+    let mut text = error.to_string();
+    for argument in env::args().filter(|argument| argument.matches('.').count() > 1) {
+        if argument.len() > 40 {
+            text = text.replace(&argument, "(a token)");
+        }
+    }
+    let _ = if error.use_stderr() {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        io::stdout().write_all(text.as_bytes())
+    };
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAULT))
+}
+
 /// Says what is wrong, on one line or as many as it has.
 fn fault(error: &(dyn Error + 'static)) -> ExitCode {
     let pipe = error.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -61,7 +86,7 @@ fn fault(error: &(dyn Error + 'static)) -> ExitCode {
         // Whoever read along has read enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("countersign: {error}");
+    let _ = writeln!(io::stderr(), "countersign: {error}");
     ExitCode::from(FAULT)
 }
 

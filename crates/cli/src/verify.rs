@@ -1,15 +1,14 @@
 use std::{
     error::Error,
-    fs,
+    fs::File,
     io::{self, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
-use jwt::{Jwk, JwkSet, Keys, Profile, Rejection, UnverifiedToken, Verifier};
+use jwt::{JwkSet, Keys, Profile, Rejection, UnverifiedToken, Verifier, json};
 use serde_json::{Value, json};
 
 /// Which token, and what a good one is.
@@ -46,10 +45,11 @@ Exit codes: 0 it is good, 1 it is not, 2 usage, 3 it could not be told.";
 /// Says whether the token is good.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match crate::block_on(judge(arguments)) {
-        Ok(verdict) => match tell(arguments, &verdict) {
-            Ok(()) => ExitCode::from(u8::from(verdict.is_err())),
-            Err(error) => crate::fault(&error),
-        },
+        Ok(verdict) => {
+            // The exit code is the answer, whether or not anybody reads the words.
+            let _ = tell(arguments, &verdict);
+            ExitCode::from(u8::from(verdict.is_err()))
+        }
         Err(error) => crate::fault(&*error),
     }
 }
@@ -71,7 +71,7 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
         };
         return Ok(keys.verify(&proof).await?.map(|()| None));
     }
-    let candidate = match token.screen(&profile(arguments, &text), SystemTime::now().into()) {
+    let candidate = match token.screen(&profile(arguments), SystemTime::now().into()) {
         Ok(candidate) => candidate,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -82,11 +82,19 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     Ok(claims.map(|claims| Some(object(&claims))))
 }
 
-fn read_keys(file: &PathBuf) -> Result<JwkSet, Box<dyn Error>> {
+/// A JWK alone is a set of one.
+fn read_keys(file: &Path) -> Result<JwkSet, Box<dyn Error>> {
     let problem = |problem: &dyn Error| format!("{}: {problem}", file.display());
-    let text = fs::read(file).map_err(|error| problem(&error))?;
-    let set = JwkSet::read(&text).or_else(|_| Jwk::read(&text).map(|jwk| JwkSet(vec![jwk])));
-    Ok(set.map_err(|error| problem(&error))?)
+    let mut text = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(MAX_KEYS).read_to_end(&mut text))
+        .map_err(|error| problem(&error))?;
+    let members = json::object(&text).map_err(|error| problem(&error))?;
+    if !members.contains_key("kty") {
+        return Ok(JwkSet::read(&text).map_err(|error| problem(&error))?);
+    }
+    let set = json!({"keys": [members]}).to_string();
+    Ok(JwkSet::read(set.as_bytes()).map_err(|error| problem(&error))?)
 }
 
 fn read_token(argument: &str) -> io::Result<String> {
@@ -101,31 +109,32 @@ fn read_token(argument: &str) -> io::Result<String> {
     Ok(token.strip_suffix('\r').unwrap_or(token).to_owned())
 }
 
-/// Where nothing was asked for, what the token itself says is taken as good.
-fn profile(arguments: &Arguments, token: &str) -> Profile {
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims: Value =
-        claims.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let says = |name: &str| claims.get(name).cloned().unwrap_or_default();
-    let audiences = match (&*arguments.audience, says("aud")) {
-        ([], Value::Array(several)) => several.iter().filter_map(text).collect(),
-        ([], one) => text(&one).into_iter().collect(),
-        (asked, _) => asked.to_vec(),
-    };
+/// What was not asked for is not looked at.
+fn profile(arguments: &Arguments) -> Profile {
+    let audiences = (!arguments.audience.is_empty()).then(|| arguments.audience.clone());
     Profile {
-        issuer: arguments.issuer.clone().or(text(&says("iss"))).unwrap_or_default(),
+        issuer: arguments.issuer.clone(),
         audiences,
         token_type: arguments.token_type.clone(),
-        leeway: std::time::Duration::ZERO,
+        leeway: Duration::ZERO,
     }
+}
+
+/// What a good verdict says nothing of.
+fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
+    if arguments.signature_only {
+        return vec!["claims"];
+    }
+    let without = [(arguments.issuer.is_none(), "iss"), (arguments.audience.is_empty(), "aud")];
+    without.into_iter().filter_map(|(without, name)| without.then_some(name)).collect()
 }
 
 fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
     let mut out = io::stdout();
+    let unchecked = unchecked(arguments);
     if arguments.json {
         let answer = match verdict {
-            Ok(claims) => json!({"good": true, "claims": claims}),
+            Ok(claims) => json!({"good": true, "claims": claims, "unchecked": unchecked}),
             Err(rejection) => {
                 json!({"good": false, "reason": rejection.code(), "detail": rejection.to_string()})
             }
@@ -133,17 +142,11 @@ fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
         return writeln!(out, "{answer}");
     }
     match verdict {
-        Ok(None) => writeln!(out, "the signature is good; nothing else was checked"),
+        Ok(None) => writeln!(out, "the signature is good; no claim was checked"),
         Ok(Some(claims)) => {
-            let mut unchecked = Vec::new();
-            if arguments.issuer.is_none() {
-                unchecked.push("iss");
-            }
-            if arguments.audience.is_empty() {
-                unchecked.push("aud");
-            }
             if !unchecked.is_empty() {
-                eprintln!("not checked, as nothing was said of it: {}", unchecked.join(", "));
+                let names = unchecked.join(", ");
+                writeln!(io::stderr(), "not checked, as nothing was said of it: {names}")?;
             }
             writeln!(out, "{claims}")
         }
@@ -151,4 +154,5 @@ fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
     }
 }
 
+const MAX_KEYS: u64 = 1024 * 1024;
 const MAX_INPUT: u64 = 64 * 1024;

@@ -314,9 +314,9 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
     let changed = format!("{input}.A{}", signature.strip_prefix(|_| true).unwrap());
     let alone: &[&str] = &["--signature-only"];
     let rows: [Row<'_>; 12] = [
-        ("good", &key, alone, expired, 0, "nothing else was checked"),
-        ("with a line's end", &key, alone, &format!("{expired}\n"), 0, "nothing else was checked"),
-        ("prose", &set, alone, jws, 0, "nothing else was checked"),
+        ("good", &key, alone, expired, 0, "no claim was checked"),
+        ("with a line's end", &key, alone, &format!("{expired}\n"), 0, "no claim was checked"),
+        ("prose", &set, alone, jws, 0, "no claim was checked"),
         ("expired", &key, &[], expired, 1, "expired"),
         ("in JSON", &key, &["--json"], expired, 1, r#""reason":"Expired""#),
         ("changed", &key, alone, &changed, 1, "invalid signature"),
@@ -333,6 +333,32 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
         assert!(answer.contains(expected), "{name}: {answer}");
     }
     assert_eq!(run(&key, &["--signature-only", "--issuer", "x"], expired).0, 2);
+    for (example, code) in examples.as_array().unwrap().iter().zip([0; 10]) {
+        fs::write(&set, example["jwk"].to_string()).unwrap();
+        let (status, answer) = run(&set, alone, example["token"].as_str().unwrap());
+        assert_eq!(status, code, "{}: {answer}", example["name"]);
+    }
+    let mut unfit = claims["jwk"].clone();
+    unfit["use"] = "enc".into();
+    fs::write(&set, unfit.to_string()).unwrap();
+    assert_eq!(run(&set, alone, expired).0, 1);
+    unfit["d"] = "AAAA".into();
+    fs::write(&set, unfit.to_string()).unwrap();
+    assert_eq!(run(&set, alone, expired).0, 3);
+
+    // The exit code is the answer even when nobody reads the words.
+    let file = key.display().to_string();
+    let mut child = command(&["verify", "--jwks", &*file, "--signature-only", &*changed], &[])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+
+    // A token in a wrong place is not repeated to the terminal.
+    let output = command(&["verify", "--jwks", &*file, expired, expired], &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!said(&output.stderr).contains(expired));
     fs::remove_dir_all(folder).unwrap();
 }
 

@@ -119,8 +119,8 @@ fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> PublicKey {
 
 fn profile() -> Profile {
     Profile {
-        issuer: "https://issuer.example/v1".into(),
-        audiences: vec![],
+        issuer: Some("https://issuer.example/v1".into()),
+        audiences: Some(vec![]),
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
     }

@@ -1,7 +1,10 @@
 //! The two forms of an ECDSA signature: KMS speaks DER (RFC 3279), JOSE the two numbers side by
 //! side at full width (RFC 7518 section 3.4).
 
-use crate::der::{self, Reader};
+use crate::{
+    der::{self, Reader},
+    hex::hex,
+};
 
 /// A curve with keys in KMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,22 +90,6 @@ const P521_ORDER: [u8; 66] = hex(b"\
     51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409");
 const SECP256K1_ORDER: [u8; 32] = hex(b"\
     fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
-
-/// Reads lower-case hexadecimal when the program is compiled, and fails there if it cannot.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
-const fn hex<const BYTES: usize, const DIGITS: usize>(digits: &[u8; DIGITS]) -> [u8; BYTES] {
-    const fn digit(c: u8) -> u8 {
-        if c.is_ascii_digit() { c - b'0' } else { c - b'a' + 10 }
-    }
-    assert!(DIGITS == 2 * BYTES);
-    let mut bytes = [0; BYTES];
-    let mut i = 0;
-    while i < BYTES {
-        bytes[i] = digit(digits[2 * i]) << 4 | digit(digits[2 * i + 1]);
-        i += 1;
-    }
-    bytes
-}
 
 #[cfg(test)]
 mod tests {

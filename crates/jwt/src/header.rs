@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn parameters_that_are_never_followed() {
-        for name in REFUSED {
+        for name in ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"] {
             let text = format!(r#"{{"alg":"RS256","{name}":null}}"#);
             assert_eq!(Header::read(text.as_bytes()), Err(Rejection::Parameter(name)));
         }

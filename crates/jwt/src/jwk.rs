@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 
@@ -140,14 +142,14 @@ impl JwkSet {
     pub fn read(text: &[u8]) -> Result<Self, KeyError> {
         let members = json::object(text).map_err(|_| KeyError)?;
         let Some(Value::Array(keys)) = members.get("keys") else { return Err(KeyError) };
-        let mut set = Vec::<Jwk>::new();
+        let (mut set, mut ids) = (Vec::new(), BTreeSet::new());
         for key in keys {
             let members = key.as_object().ok_or(KeyError)?;
             if PRIVATE.iter().any(|name| members.contains_key(*name)) {
                 return Err(KeyError);
             }
             let Ok(key) = Jwk::from_members(members) else { continue };
-            if key.key_id.is_some() && set.iter().any(|known| known.key_id == key.key_id) {
+            if key.key_id.clone().is_some_and(|id| !ids.insert(id)) {
                 return Err(KeyError);
             }
             set.push(key);
@@ -167,9 +169,11 @@ fn number(bytes: Vec<u8>) -> Result<Vec<u8>, KeyError> {
     if matches!(&*bytes, [] | [0, ..]) { Err(KeyError) } else { Ok(bytes) }
 }
 
+/// RFC 7517 section 4.3: strings, each of them once.
 fn may_verify(operations: &Value) -> bool {
-    let operations = operations.as_array().into_iter().flatten();
-    operations.filter_map(Value::as_str).any(|operation| operation == "verify")
+    let Some(operations) = operations.as_array() else { return false };
+    let names: BTreeSet<_> = operations.iter().filter_map(Value::as_str).collect();
+    names.len() == operations.len() && names.contains("verify")
 }
 
 /// The members of private and symmetric keys.
@@ -225,11 +229,15 @@ mod tests {
             ("not an object", json!([])),
             ("of no kind", json!({"x": X})),
             ("of an unknown kind", with(okp(), "kty", "PQC")),
-            ("private", with(okp(), "d", X)),
-            ("private ML-DSA", with(okp(), "priv", X)),
             ("symmetric", json!({"kty": "oct", "k": "AAAA"})),
             ("for encryption", with(okp(), "use", "enc")),
             ("for signing", with(okp(), "key_ops", json!(["sign"]))),
+            ("for verifying twice", with(okp(), "key_ops", json!(["verify", "verify"]))),
+            ("for verifying and 7", with(okp(), "key_ops", json!(["verify", 7]))),
+            ("a zero before the modulus", {
+                let n = [&[0][..], &[0xff; 256]].concat();
+                with(rsa(2048, &[3]), "n", base64url::encode(n))
+            }),
             ("for nothing", with(okp(), "key_ops", json!("verify"))),
             ("of another algorithm", with(okp(), "alg", "ES256")),
             ("of an unknown algorithm", with(okp(), "alg", "none")),
@@ -262,6 +270,12 @@ mod tests {
         ];
         for (name, jwk) in bad {
             assert_eq!(Jwk::read(jwk.to_string().as_bytes()), Err(KeyError), "{name}");
+        }
+        for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
+            let private = with(okp(), name, X);
+            assert_eq!(Jwk::read(private.to_string().as_bytes()), Err(KeyError), "{name}");
+            let set = json!({"keys": [private]}).to_string();
+            assert_eq!(JwkSet::read(set.as_bytes()), Err(KeyError), "{name}");
         }
         let twice = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"AAAA","x":"{X}"}}"#);
         assert_eq!(Jwk::read(twice.as_bytes()), Err(KeyError));

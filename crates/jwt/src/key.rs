@@ -5,6 +5,7 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use crate::{
     Algorithm, Curve,
     der::{self, Reader},
+    hex::hex,
 };
 
 /// A public key that can have signed a token.
@@ -111,11 +112,17 @@ impl PublicKey {
     }
 
     fn parse(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, KeyError> {
-        if let Self::Rsa { n, e } = self {
-            let (odd, small) = (e.last().is_some_and(|byte| byte & 1 == 1), e.len() <= 4);
-            if !(2048 / 8..=8192 / 8).contains(&n.len()) || !odd || !small || **e == [1] {
-                return Err(KeyError);
+        let sound = match self {
+            Self::Rsa { n, e } => {
+                let zeros = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
+                let odd = e.last().is_some_and(|byte| byte & 1 == 1);
+                (2048..=8192).contains(&(8 * n.len() - zeros)) && odd && e.len() <= 4 && **e != [1]
             }
+            Self::Ed25519(key) => !SMALL_ORDER.iter().any(|point| point[..] == **key),
+            Self::Ec { .. } | Self::MlDsa(..) => true,
+        };
+        if !sound {
+            return Err(KeyError);
         }
         ParsedPublicKey::new(verification(algorithm), self.raw()).map_err(|_| KeyError)
     }
@@ -269,5 +276,119 @@ const CURVES: [Curve; 4] = [Curve::P256, Curve::P384, Curve::P521, Curve::Secp25
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// The points of edwards25519 whose order divides the cofactor, and the two of them without a first
+/// coordinate with the sign that RFC 8032 section 5.1.3 does not allow them: under such a key
+/// anybody can make signatures.
+const SMALL_ORDER: [[u8; 32]; 10] = [
+    hex(b"0100000000000000000000000000000000000000000000000000000000000080"),
+    hex(b"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),
+    hex(b"0100000000000000000000000000000000000000000000000000000000000000"),
+    hex(b"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+    hex(b"0000000000000000000000000000000000000000000000000000000000000000"),
+    hex(b"0000000000000000000000000000000000000000000000000000000000000080"),
+    hex(b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+    hex(b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"),
+    hex(b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
+    hex(b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"),
+];
 /// What an uncompressed point begins with (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037 appendix A.2.
+    const ED25519_KEY: [u8; 32] =
+        hex(b"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+
+    #[test]
+    fn public_keys_have_one_spelling() {
+        let sequence = |parts: &[&[u8]]| der::write(der::SEQUENCE, &parts.concat());
+        let oid = |oid: &[u8]| der::write(der::OBJECT_IDENTIFIER, oid);
+        let bits = |bits: &[u8]| der::write_bits(bits);
+        let null = der::write(der::NULL, &[]);
+        let mut n = vec![0xff; 256];
+        n[0] = 0x80;
+        let rsa =
+            |n: &[u8], e: &[u8]| sequence(&[&der::write_unsigned(n), &der::write_unsigned(e)]);
+        let key = rsa(&n, &[3]);
+        let good = PublicKey::Rsa { n: n.clone(), e: vec![3] };
+        let rsa_info = sequence(&[&oid(RSA), &null]);
+        let good_spki = sequence(&[&rsa_info, &bits(&key)]);
+        assert_eq!(PublicKey::from_spki(&good_spki), Ok(good.clone()));
+        assert_eq!(good.to_spki(), good_spki);
+        let ed25519 = sequence(&[&sequence(&[&oid(ED25519)]), &bits(&ED25519_KEY)]);
+        assert!(PublicKey::from_spki(&ed25519).is_ok());
+        let p256 = |info: &[u8], point: &[u8]| sequence(&[info, &bits(point)]);
+        let p256_info = sequence(&[&oid(EC), &oid(Curve::P256.oid())]);
+        let mut short = n.clone();
+        short[0] = 0x7f;
+        let rows = [
+            ("nothing", vec![]),
+            ("more behind it", [&*good_spki, &[0]].concat()),
+            ("more in it", sequence(&[&rsa_info, &bits(&key), &null])),
+            ("no parameters", sequence(&[&sequence(&[&oid(RSA)]), &bits(&key)])),
+            ("other parameters", sequence(&[&sequence(&[&oid(RSA), &oid(RSA)]), &bits(&key)])),
+            ("a NULL with something in it", {
+                let null = der::write(der::NULL, &[0]);
+                sequence(&[&sequence(&[&oid(RSA), &null]), &bits(&key)])
+            }),
+            ("more parameters", sequence(&[&sequence(&[&oid(RSA), &null, &null]), &bits(&key)])),
+            ("more behind the numbers", sequence(&[&rsa_info, &bits(&[&*key, &[0]].concat())])),
+            ("a third number", {
+                let three =
+                    [n.clone(), vec![3], vec![3]].map(|number| der::write_unsigned(&number));
+                sequence(&[&rsa_info, &bits(&der::write(der::SEQUENCE, &three.concat()))])
+            }),
+            ("2047 bits", sequence(&[&rsa_info, &bits(&rsa(&short, &[3]))])),
+            ("an even exponent", sequence(&[&rsa_info, &bits(&rsa(&n, &[4]))])),
+            ("an unknown kind", sequence(&[&sequence(&[&oid(&[1, 2])]), &bits(&ED25519_KEY)])),
+            ("Ed25519 with parameters", {
+                sequence(&[&sequence(&[&oid(ED25519), &null]), &bits(&ED25519_KEY)])
+            }),
+            ("a short Ed25519", sequence(&[&sequence(&[&oid(ED25519)]), &bits(&[1; 31])])),
+            ("a compressed point", p256(&p256_info, &[&[2][..], &[1; 32]].concat())),
+            ("a point that is not there", p256(&p256_info, &[4])),
+            ("a point off its curve", p256(&p256_info, &[&[4][..], &[1; 64]].concat())),
+            ("a point too long", p256(&p256_info, &[&[4][..], &[1; 66]].concat())),
+            ("no curve", p256(&sequence(&[&oid(EC)]), &[&[4][..], &[1; 64]].concat())),
+            ("an unknown curve", {
+                p256(&sequence(&[&oid(EC), &oid(RSA)]), &[&[4][..], &[1; 64]].concat())
+            }),
+            ("a short ML-DSA", {
+                sequence(&[&sequence(&[&oid(MlDsa::MlDsa44.oid())]), &bits(&[1; 1311])])
+            }),
+        ];
+        for (name, spki) in rows {
+            assert_eq!(PublicKey::from_spki(&spki), Err(KeyError), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_rsa_key_is_of_2048_to_8192_bits() {
+        for (first, bytes, expected) in
+            [(0x80, 256, true), (0x7f, 256, false), (0xff, 1024, true), (0x01, 1025, false)]
+        {
+            let mut n = vec![0xff; bytes];
+            n[0] = first;
+            let key = PublicKey::Rsa { n, e: vec![1, 0, 1] };
+            assert_eq!(key.checked().is_ok(), expected, "{first} {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_key_under_which_anybody_can_sign_is_none() {
+        for point in SMALL_ORDER {
+            assert_eq!(PublicKey::Ed25519(point.to_vec()).checked(), Err(KeyError), "{point:?}");
+        }
+        assert!(PublicKey::Ed25519(ED25519_KEY.to_vec()).checked().is_ok());
+    }
+
+    #[test]
+    fn a_key_is_used_with_its_own_algorithms_alone() {
+        let key = PublicKey::Ed25519(ED25519_KEY.to_vec());
+        assert!(VerifyingKey::new(&key, Algorithm::Ed25519).is_ok());
+        assert!(VerifyingKey::new(&key, Algorithm::Es256).is_err());
+    }
+}

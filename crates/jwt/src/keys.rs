@@ -1,13 +1,19 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, slice};
 
-use crate::{JwkSet, KeyError, Proof, Rejection, Verifier, VerifyingKey};
+use crate::{Jwk, JwkSet, KeyError, Proof, Rejection, Verifier, VerifyingKey};
 
 /// Public keys that verify tokens here, with nobody asked.
 ///
-/// A key without an `alg` of its own is used with the first of
-/// [`PublicKey::algorithms`](crate::PublicKey::algorithms), never with what a token says.
+/// A key whose JWK has an `alg` is used with that alone; another with any of
+/// [`PublicKey::algorithms`](crate::PublicKey::algorithms), which are all of one kind.
 #[derive(Debug, Clone)]
-pub struct Keys(Vec<(Option<String>, VerifyingKey)>);
+pub struct Keys(Vec<Key>);
+
+#[derive(Debug, Clone)]
+struct Key {
+    id: Option<String>,
+    uses: Vec<VerifyingKey>,
+}
 
 impl Keys {
     /// The keys of a set.
@@ -15,31 +21,30 @@ impl Keys {
     /// # Errors
     /// When one of them cannot be used.
     pub fn new(set: &JwkSet) -> Result<Self, KeyError> {
-        let key = |jwk: &crate::Jwk| {
-            let usual = jwk.key.algorithms().first().copied();
-            let algorithm = jwk.algorithm.or(usual).ok_or(KeyError)?;
-            Ok((jwk.key_id.clone(), VerifyingKey::new(&jwk.key, algorithm)?))
+        let key = |jwk: &Jwk| {
+            let algorithms = jwk.algorithm.as_ref().map_or(jwk.key.algorithms(), slice::from_ref);
+            let uses = algorithms.iter().map(|algorithm| VerifyingKey::new(&jwk.key, *algorithm));
+            Ok(Key { id: jwk.key_id.clone(), uses: uses.collect::<Result<_, _>>()? })
         };
         set.0.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The key of this id. A token that names none can only be of the only key.
-    fn find(&self, key_id: Option<&str>) -> Option<&VerifyingKey> {
+    /// The key of this id. The only key may be meant without a name on either side.
+    fn find(&self, key_id: Option<&str>) -> Option<&Key> {
         match (key_id, &*self.0) {
-            (None, [(_, only)]) => Some(only),
+            (None, [only]) | (Some(_), [only @ Key { id: None, .. }]) => Some(only),
             (None, _) => None,
-            (Some(_), keys) => {
-                keys.iter().find(|(known, _)| known.as_deref() == key_id).map(|(_, key)| key)
-            }
+            (Some(_), keys) => keys.iter().find(|key| key.id.as_deref() == key_id),
         }
     }
 
     fn judge(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
         let key = self.find(proof.key_id.as_deref()).ok_or(Rejection::UnknownKey)?;
-        if key.algorithm() != proof.algorithm {
-            let (key, token) = (key.algorithm(), proof.algorithm);
-            return Err(Rejection::WrongAlgorithm { key, token });
-        }
+        let token = proof.algorithm;
+        let Some(key) = key.uses.iter().find(|key| key.algorithm() == token) else {
+            let usual = key.uses.first().ok_or(Rejection::UnknownKey)?;
+            return Err(Rejection::WrongAlgorithm { key: usual.algorithm(), token });
+        };
         let good = key.verify(proof.signing_input.as_bytes(), &proof.signature);
         if good { Ok(()) } else { Err(Rejection::Signature) }
     }
@@ -104,29 +109,50 @@ mod tests {
     }
 
     #[test]
-    fn an_rsa_key_without_alg_is_for_one_algorithm_alone() {
-        let mut n = vec![0xff; 256];
-        n[0] = 0x81;
-        let jwk = Jwk { key: PublicKey::Rsa { n, e: vec![3] }, key_id: None, algorithm: None };
-        let rows = [(None, Algorithm::Rs256), (Some(Algorithm::Ps512), Algorithm::Ps512)];
-        for (algorithm, expected) in rows {
-            let keys = Keys::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
-            for token in [Algorithm::Rs256, Algorithm::Rs512, Algorithm::Ps512] {
-                let proof = Proof {
-                    algorithm: token,
-                    key_id: None,
-                    signing_input: "a.b",
-                    signature: vec![1; 256],
-                };
-                let refusal = if token == expected {
-                    Rejection::Signature
-                } else {
-                    Rejection::WrongAlgorithm { key: expected, token }
-                };
-                assert_eq!(keys.judge(&proof), Err(refusal));
-            }
+    fn the_only_key_needs_no_name() {
+        let ((pair, key), (_, other)) = (pair(1), pair(2));
+        let jwk = |key: &PublicKey| Jwk { key: key.clone(), key_id: None, algorithm: None };
+        let signature = pair.sign(b"a.b").as_ref().to_vec();
+        let rows = [
+            ("alone", vec![jwk(&key)], Ok(())),
+            ("one of two", vec![jwk(&key), jwk(&other)], Err(Rejection::UnknownKey)),
+        ];
+        for (name, set, expected) in rows {
+            let keys = Keys::new(&JwkSet(set)).unwrap();
+            let proof = Proof {
+                algorithm: Algorithm::Ed25519,
+                key_id: Some("a name".into()),
+                signing_input: "a.b",
+                signature: signature.clone(),
+            };
+            assert_eq!(keys.judge(&proof), expected, "{name}");
         }
-        let unfit = Jwk { algorithm: Some(Algorithm::Es256), ..jwk };
+    }
+
+    #[test]
+    fn alg_narrows_a_key_down() {
+        let key = PublicKey::Rsa { n: vec![0xff; 256], e: vec![3] };
+        let jwk = Jwk { key, key_id: None, algorithm: None };
+        let wrong = |key, token| Err(Rejection::WrongAlgorithm { key, token });
+        let (rs256, ps512, es256) = (Algorithm::Rs256, Algorithm::Ps512, Algorithm::Es256);
+        let rows = [
+            (None, rs256, Err(Rejection::Signature)),
+            (None, ps512, Err(Rejection::Signature)),
+            (None, es256, wrong(rs256, es256)),
+            (Some(ps512), ps512, Err(Rejection::Signature)),
+            (Some(ps512), rs256, wrong(ps512, rs256)),
+        ];
+        for (algorithm, token, expected) in rows {
+            let keys = Keys::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
+            let proof = Proof {
+                algorithm: token,
+                key_id: None,
+                signing_input: "a.b",
+                signature: vec![1; 256],
+            };
+            assert_eq!(keys.judge(&proof), expected, "{algorithm:?} {token}");
+        }
+        let unfit = Jwk { algorithm: Some(es256), ..jwk };
         assert!(Keys::new(&JwkSet(vec![unfit])).is_err());
     }
 }

@@ -12,6 +12,7 @@ mod der;
 mod draft;
 mod ecdsa;
 mod header;
+mod hex;
 pub mod json;
 mod jwk;
 mod key;

@@ -31,3 +31,34 @@ impl PublicKey {
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
 const END: &str = "-----END PUBLIC KEY-----";
 const LINE_CHARS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 8037 appendix A.2.
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+        -----END PUBLIC KEY-----\n";
+
+    #[test]
+    fn the_text_around_a_key() {
+        let key = PublicKey::from_pem(PEM).unwrap();
+        assert_eq!(key.to_pem(), PEM);
+        assert_eq!(PublicKey::from_pem(&format!("\r\n{}", PEM.replace('\n', "\r\n"))), Ok(key));
+        let rows = [
+            ("nothing", String::new()),
+            ("another label", PEM.replace("PUBLIC", "PRIVATE")),
+            ("no beginning", PEM.replace("BEGIN", "START")),
+            ("no end", PEM.replace("END", "STOP")),
+            ("text before it", format!("key:\n{PEM}")),
+            ("two of them", format!("{PEM}{PEM}")),
+            ("not base64", PEM.replace('/', "_")),
+            ("no padding", PEM.replace('=', "")),
+            ("not a key", PEM.replace("MCow", "MCox")),
+        ];
+        for (name, pem) in rows {
+            assert_eq!(PublicKey::from_pem(&pem), Err(KeyError), "{name}");
+        }
+    }
+}

@@ -3,7 +3,7 @@ use crate::{Algorithm, UnixTime};
 /// Why a token is refused: a closed list of facts, with nothing of the token's text in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Longer than any token that this project signs.
+    /// Longer than [`Algorithm::max_token_bytes`].
     #[error("token too long")]
     TooLong,
     /// Not three parts, none of them empty, with dots between. An unsigned token and JWE end here.

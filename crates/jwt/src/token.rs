@@ -149,8 +149,8 @@ mod tests {
 
     fn profile() -> Profile {
         Profile {
-            issuer: "us".into(),
-            audiences: vec![],
+            issuer: Some("us".into()),
+            audiences: Some(vec![]),
             token_type: "JWT".into(),
             leeway: Duration::ZERO,
         }
@@ -315,10 +315,9 @@ mod tests {
     #[test]
     fn debug_shows_no_token() {
         let text = token(HEADER, CLAIMS, b"signature");
-        let shown =
-            format!("{:?} {:?}", UnverifiedToken::parse(&text).unwrap(), screen(&text).unwrap());
-        for part in text.split('.') {
-            assert!(!shown.contains(part));
-        }
+        let parsed = UnverifiedToken::parse(&text).unwrap();
+        let shown = format!("{parsed:?} {:?}", screen(&text).unwrap());
+        assert_eq!(shown, "UnverifiedToken { .. } Candidate { .. }");
+        assert_eq!(format!("{:?}", parsed.proof().unwrap()), "Proof { algorithm: Rs256, .. }");
     }
 }

@@ -53,8 +53,8 @@ fn keys(algorithm: Algorithm) -> Keys {
 
 fn profile() -> Profile {
     Profile {
-        issuer: "us".into(),
-        audiences: vec![],
+        issuer: Some("us".into()),
+        audiences: Some(vec![]),
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
     }

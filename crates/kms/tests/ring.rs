@@ -88,8 +88,8 @@ async fn sign(signer: &KmsSigner, claims: Value) -> Token {
 /// The claims of a good token, or why it is refused.
 async fn confirm(verifier: &KmsVerifier, token: &str) -> Result<(), Rejection> {
     let profile = Profile {
-        issuer: "us".into(),
-        audiences: vec![],
+        issuer: Some("us".into()),
+        audiences: Some(vec![]),
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
     };
@@ -400,6 +400,9 @@ async fn faults_have_causes() {
     assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
     assert_eq!(load(&endpoint, "alias/nobody").await, Err(Cause::NotFound));
     assert_eq!(load(&endpoint, symmetric.as_str().unwrap()).await, Err(Cause::Unfit));
+    let cipher = json!({"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"});
+    let cipher = kms.perform("CreateKey", &cipher).unwrap()["KeyMetadata"]["KeyId"].clone();
+    assert_eq!(load(&endpoint, cipher.as_str().unwrap()).await, Err(Cause::Unfit));
     assert_eq!(load("http://127.0.0.1:1", name).await, Err(Cause::Unreachable));
 }
 

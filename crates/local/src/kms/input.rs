@@ -28,7 +28,13 @@ impl Input {
     }
 
     pub(super) fn required(&self, member: &str) -> Result<&str, KmsError> {
-        self.text(member)?.ok_or_else(|| KmsError::constraint(member, "not be null"))
+        match self.text(member)? {
+            Some("") if member.ends_with("Id") => {
+                Err(KmsError::constraint(member, "have length greater than or equal to 1"))
+            }
+            Some(text) => Ok(text),
+            None => Err(KmsError::constraint(member, "not be null")),
+        }
     }
 
     pub(super) fn bytes(
@@ -68,15 +74,21 @@ impl Input {
 
     /// Asked after every other check: the answer says that all of them passed.
     pub(super) fn dry_run(&self) -> Result<(), KmsError> {
-        if self.is_true("DryRun") {
+        if self.flag("DryRun")? {
             let message = "The request would have succeeded, but the DryRun option is set.";
             return Err(KmsError::new("DryRunOperationException", message));
         }
         Ok(())
     }
 
-    pub(super) fn is_true(&self, member: &str) -> bool {
-        self.0.get(member) == Some(&Value::Bool(true))
+    pub(super) fn flag(&self, member: &str) -> Result<bool, KmsError> {
+        match self.0.get(member) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => {
+                Err(KmsError::new("SerializationException", format!("{member} is not a boolean")))
+            }
+        }
     }
 
     pub(super) fn tags(&self) -> Result<Vec<(String, String)>, KmsError> {

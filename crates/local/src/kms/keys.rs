@@ -24,7 +24,7 @@ pub(super) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
         }
         None => return Err(KmsError::constraint("keySpec", "satisfy enum value set")),
     };
-    if input.is_true("MultiRegion") {
+    if input.flag("MultiRegion")? {
         let message = "multi-Region keys are not supported on this machine";
         return Err(KmsError::new("UnsupportedOperationException", message));
     }
@@ -67,6 +67,7 @@ pub(super) fn metadata(store: &Store, key: &Key) -> Value {
     };
     let algorithms: Option<Vec<_>> = (key.usage == Usage::SignVerify)
         .then(|| key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name()).collect());
+    let ciphers = (key.usage == Usage::EncryptDecrypt).then(|| key.spec.encryption_algorithms());
     let metadata = json!({
         "AWSAccountId": ACCOUNT,
         "KeyId": key.id,
@@ -82,7 +83,14 @@ pub(super) fn metadata(store: &Store, key: &Key) -> Value {
         "KeySpec": key.spec.name(),
         "MultiRegion": false,
     });
-    with(metadata, [("DeletionDate", json!(deletion)), ("SigningAlgorithms", json!(algorithms))])
+    with(
+        metadata,
+        [
+            ("DeletionDate", json!(deletion)),
+            ("SigningAlgorithms", json!(algorithms)),
+            ("EncryptionAlgorithms", json!(ciphers)),
+        ],
+    )
 }
 
 pub(super) fn set_state(store: &mut Store, input: &Input, state: State) -> Result<Value, KmsError> {

@@ -1,6 +1,7 @@
 //! AWS KMS, as far as keys that sign need it: AWS JSON 1.1 over HTTP.
 //!
-//! Stricter than it must be to work: where the service refuses, this refuses, in the same words.
+//! Stricter than it must be to work: where the service refuses what a token's keys are asked, this
+//! refuses with the same error. Signatures of requests are not looked at.
 
 mod aliases;
 mod api;

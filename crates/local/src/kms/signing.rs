@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::KmsError,
-    input::{Input, blob},
+    input::{Input, blob, with},
     lock,
     material::{Material, Message},
     spec::SigningAlgorithm,
@@ -43,26 +43,27 @@ pub(super) fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
 
 pub(super) fn public_key(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let (key, arn) = usable(store, input)?;
-    let algorithms: Vec<_> = match key.usage {
-        Usage::SignVerify => {
-            key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name()).collect()
-        }
-        Usage::EncryptDecrypt => Vec::new(),
-    };
     if matches!(*key.material, Material::Symmetric) {
         return Err(KmsError::new(
             "UnsupportedOperationException",
             format!("GetPublicKey is not supported for {arn}."),
         ));
     }
-    Ok(json!({
+    let can = match key.usage {
+        Usage::SignVerify => {
+            let names = key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name());
+            ("SigningAlgorithms", names.collect())
+        }
+        Usage::EncryptDecrypt => ("EncryptionAlgorithms", json!(key.spec.encryption_algorithms())),
+    };
+    let answer = json!({
         "KeyId": arn,
         "PublicKey": blob(&key.material.public_key()?),
         "CustomerMasterKeySpec": key.spec.name(),
         "KeySpec": key.spec.name(),
         "KeyUsage": key.usage.name(),
-        "SigningAlgorithms": algorithms,
-    }))
+    });
+    Ok(with(answer, [can]))
 }
 
 /// What Sign and Verify have in common, with every check that KMS makes of it.
@@ -78,8 +79,15 @@ impl Request {
     fn read(store: &Mutex<Store>, input: &Input) -> Result<Self, KmsError> {
         let bytes = input.bytes("Message", 1..=MESSAGE_MAX_BYTES)?;
         let kind = input.text("MessageType")?.unwrap_or("RAW").to_owned();
-        let algorithm = SigningAlgorithm::from_name(input.required("SigningAlgorithm")?)
-            .ok_or_else(|| KmsError::constraint("signingAlgorithm", "satisfy enum value set"))?;
+        if !["RAW", "DIGEST", "EXTERNAL_MU"].contains(&&*kind) {
+            let kinds = "satisfy enum value set: [RAW, DIGEST, EXTERNAL_MU]";
+            return Err(KmsError::constraint("messageType", kinds));
+        }
+        let name = input.required("SigningAlgorithm")?;
+        let algorithm = SigningAlgorithm::from_name(name);
+        if algorithm.is_none() && !ELSEWHERE.contains(&name) {
+            return Err(KmsError::constraint("signingAlgorithm", "satisfy enum value set"));
+        }
         let (key, arn) = usable(store, input)?;
         if key.usage != Usage::SignVerify {
             let usage = key.usage.name();
@@ -87,11 +95,13 @@ impl Request {
                 format!("{arn} key usage is {usage} which is not valid for this operation.");
             return Err(KmsError::new("InvalidKeyUsageException", message));
         }
-        if !key.spec.signing_algorithms().contains(&algorithm) {
-            let (algorithm, spec) = (algorithm.name(), key.spec.name());
-            let message = format!("Algorithm {algorithm} is incompatible with key spec {spec}.");
+        let of_spec =
+            |algorithm: &SigningAlgorithm| key.spec.signing_algorithms().contains(algorithm);
+        let Some(algorithm) = algorithm.filter(of_spec) else {
+            let spec = key.spec.name();
+            let message = format!("Algorithm {name} is incompatible with key spec {spec}.");
             return Err(KmsError::new("InvalidKeyUsageException", message));
-        }
+        };
         Ok(Self { arn, material: key.material, algorithm, bytes, kind })
     }
 
@@ -114,6 +124,8 @@ fn usable(store: &Mutex<Store>, input: &Input) -> Result<(Key, String), KmsError
     }
 }
 
+/// Known to KMS, and of no use for tokens.
+const ELSEWHERE: [&str; 2] = ["ED25519_PH_SHA_512", "SM2DSA"];
 /// The bounds of the service model.
 const MESSAGE_MAX_BYTES: usize = 4096;
 const SIGNATURE_MAX_BYTES: usize = 6144;
@@ -160,6 +172,23 @@ mod tests {
             ),
             ("not base64", of(json!({"Message": "?"})), Some("SerializationException")),
             ("a number", of(json!({"Message": 1})), Some("SerializationException")),
+            ("a dry run in words", of(json!({"DryRun": "true"})), Some("SerializationException")),
+            ("no name", of(json!({"KeyId": ""})), Some("ValidationException")),
+            (
+                "a made-up type and no key",
+                signing("alias/nobody", json!({"MessageType": "WHOLE"})),
+                Some("ValidationException"),
+            ),
+            (
+                "half of another ARN",
+                signing(&format!("arn:aws:kms:us-east-1:000000000000:{key}"), json!({})),
+                Some("NotFoundException"),
+            ),
+            (
+                "an algorithm of no use here",
+                of(json!({"SigningAlgorithm": "SM2DSA"})),
+                Some("InvalidKeyUsageException"),
+            ),
             ("a dry run", of(json!({"DryRun": true})), Some("DryRunOperationException")),
             ("no key", of(json!({"KeyId": null})), Some("ValidationException")),
             (

@@ -54,7 +54,18 @@ impl Spec {
 
     /// Whether keys of this spec can be for `ENCRYPT_DECRYPT`.
     pub(super) const fn encrypts(self) -> bool {
-        matches!(self, Self::SymmetricDefault | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+        !self.encryption_algorithms().is_empty()
+    }
+
+    /// What such keys say that they can do; none of it is done here.
+    pub(super) const fn encryption_algorithms(self) -> &'static [&'static str] {
+        match self {
+            Self::SymmetricDefault => &["SYMMETRIC_DEFAULT"],
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
+                &["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"]
+            }
+            _ => &[],
+        }
     }
 
     pub(super) const fn signing_algorithms(self) -> &'static [SigningAlgorithm] {

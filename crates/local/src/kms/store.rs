@@ -92,7 +92,10 @@ impl Store {
         if resource.starts_with("alias/") {
             return Err(KmsError::validation("Invalid keyId: an alias is not accepted here"));
         }
-        Ok(resource.strip_prefix("key/").unwrap_or(resource))
+        if !name.starts_with("arn:") {
+            return Ok(resource);
+        }
+        resource.strip_prefix("key/").ok_or_else(|| self.no_key(name))
     }
 
     /// The part of an ARN after the account, which must be this one's.
