@@ -166,6 +166,11 @@ async fn tokens_come_in_and_requests_are_decided() {
     let twice = twice.header("authorization", &bearer).body(Bytes::new()).unwrap();
     assert_eq!(local.send(twice).await, (401, unauthorized));
 
+    // As the template shapes API Gateway's own answer.
+    let nobody = Request::get("/whoami").body(Bytes::new()).unwrap();
+    let answer = http::send(local.api, nobody).await.unwrap();
+    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+
     let huge = format!("Bearer {}", "A".repeat(100 * 1024));
     assert_eq!(local.whoami(&huge).await.0, 431);
     let (status, _) = local.whoami(&bearer).await;

@@ -5,6 +5,7 @@ mod authorize;
 mod event;
 mod mapping;
 mod policy;
+mod refusal;
 mod sigv4;
 
 use std::{
@@ -24,7 +25,7 @@ use self::{
     api::{Api, Guard, Route, Target},
     authorize::{Cache, Outcome, Source, authorize},
     event::Call,
-    policy::Verdict,
+    refusal::{Refusal, denial},
     sigv4::Caller,
 };
 use crate::{
@@ -93,7 +94,8 @@ impl Gateway {
             // In a task of its own: what was asked for is done even if the client does not wait.
             let exchange = tokio::spawn(state.exchange(request));
             async move {
-                let failed = |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, NO_MESSAGE);
+                let failed =
+                    |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":null}"#);
                 exchange.await.unwrap_or_else(failed)
             }
         })?;
@@ -181,12 +183,7 @@ impl State {
             return said(http::json(status, body), "headers over 10240 bytes");
         }
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
-            return self.refuse(
-                "MISSING_AUTHENTICATION_TOKEN",
-                403,
-                MISSING_TOKEN,
-                "no such route",
-            );
+            return self.refuse(Refusal::MissingAuthenticationToken, "no such route");
         };
         let call = Call {
             id,
@@ -207,17 +204,13 @@ impl State {
                     self.backend(route, &call, Some(&caller), &Value::Null, None).await
                 } else {
                     let why = "no well-formed SigV4 signature";
-                    self.refuse("MISSING_AUTHENTICATION_TOKEN", 403, MISSING_TOKEN, why)
+                    self.refuse(Refusal::MissingAuthenticationToken, why)
                 }
             }
             Guard::Lambda(authorizer) => {
                 let Some(function) = self.functions.get(&authorizer.function) else {
-                    return self.refuse(
-                        "AUTHORIZER_CONFIGURATION_ERROR",
-                        500,
-                        NO_MESSAGE,
-                        "no such authorizer",
-                    );
+                    let why = "no such authorizer";
+                    return self.refuse(Refusal::AuthorizerConfigurationError, why);
                 };
                 let (outcome, source) = authorize(authorizer, function, &self.cache, &call).await;
                 self.authorized(route, &call, outcome, source).await
@@ -243,23 +236,19 @@ impl State {
                 self.backend(route, call, None, &context, Some(why)).await
             }
             Outcome::Unauthorized => {
-                let body = r#"{"message":"Unauthorized"}"#;
-                let refused = self.refuse("UNAUTHORIZED", 401, body, "");
+                let refused = self.refuse(Refusal::Unauthorized, "");
                 Answer { why: logged("no credentials".into()), ..refused }
             }
             Outcome::Denied(verdict) => {
-                let why =
-                    if verdict == Verdict::DeniedExplicitly { EXPLICITLY } else { IMPLICITLY };
-                let body = json!({"Message": why}).to_string();
-                self.refuse("ACCESS_DENIED", 403, &body, why)
+                self.refuse(Refusal::AccessDenied(verdict), denial(verdict))
             }
             Outcome::Failed(error) => {
-                let refused = self.refuse("AUTHORIZER_FAILURE", 500, NO_MESSAGE, "");
+                let refused = self.refuse(Refusal::AuthorizerFailure, "");
                 Answer { why: logged(error.to_string()), ..refused }
             }
             Outcome::Misconfigured => {
                 let why = "the authorizer's answer is malformed";
-                self.refuse("AUTHORIZER_CONFIGURATION_ERROR", 500, NO_MESSAGE, why)
+                self.refuse(Refusal::AuthorizerConfigurationError, why)
             }
         }
     }
@@ -280,7 +269,7 @@ impl State {
                 Answer { response: http::json(status, body), why }
             }
             Target::Function(name) => {
-                let failed = |why| self.refuse("INTEGRATION_FAILURE", 502, SERVER_ERROR, why);
+                let failed = |why| self.refuse(Refusal::IntegrationFailure, why);
                 let Some(function) = self.functions.get(name) else {
                     return failed("no such function");
                 };
@@ -296,13 +285,14 @@ impl State {
     }
 
     /// An answer of API Gateway's own, as the template shapes it.
-    fn refuse(&self, kind: &str, status: u16, body: &str, why: &str) -> Answer {
-        let shape = self.api.responses.get(kind).cloned().unwrap_or_default();
-        let status = shape.status.unwrap_or(status);
+    fn refuse(&self, refusal: Refusal, why: &str) -> Answer {
+        let shape = refusal.names().into_iter().find_map(|name| self.api.responses.get(name));
+        let status = shape.and_then(|shape| shape.status).unwrap_or(refusal.status());
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = vec![("content-type", "application/json")];
-        headers.extend(shape.headers.iter().map(|(name, value)| (&**name, &**value)));
-        said(http::respond(status, &headers, body.to_owned()), why)
+        let own = shape.map(|shape| &*shape.headers).unwrap_or_default();
+        headers.extend(own.iter().map(|(name, value)| (&**name, &**value)));
+        said(http::respond(status, &headers, refusal.body()), why)
     }
 }
 
@@ -324,9 +314,3 @@ fn proxy_response(answer: &Value) -> Option<Response<Bytes>> {
 const MAX_HEAD_BYTES: usize = 10_240;
 /// Lambda's limit for an event, which is lower than API Gateway's for a request.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
-
-const MISSING_TOKEN: &str = r#"{"message":"Missing Authentication Token"}"#;
-const SERVER_ERROR: &str = r#"{"message": "Internal server error"}"#;
-const NO_MESSAGE: &str = r#"{"message":null}"#;
-const EXPLICITLY: &str = "User is not authorized to access this resource with an explicit deny";
-const IMPLICITLY: &str = "User is not authorized to access this resource";

@@ -92,4 +92,4 @@ impl Line {
 }
 
 const CAPACITY: usize = 512;
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(2);
