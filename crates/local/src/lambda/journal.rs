@@ -5,7 +5,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::timeout,
+};
 
 /// What the functions write to their logs.
 #[derive(Debug, Clone)]
@@ -51,12 +54,16 @@ impl Journal {
             return known;
         }
         let wait = async {
-            while let Ok(line) = lines.recv().await {
-                if let Some(reason) = line.reason(request_id) {
-                    return Some(reason);
+            loop {
+                match lines.recv().await {
+                    Ok(line) => match line.reason(request_id) {
+                        None => {}
+                        reason => return reason,
+                    },
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
                 }
             }
-            None
         };
         timeout(PATIENCE, wait).await.ok().flatten()
     }
