@@ -13,7 +13,7 @@ pub(crate) const fn hex<const BYTES: usize, const DIGITS: usize>(
     let mut bytes = [0; BYTES];
     let mut i = 0;
     while i < BYTES {
-        bytes[i] = digit(digits[2 * i]) << 4 | digit(digits[2 * i + 1]);
+        bytes[i] = 16 * digit(digits[2 * i]) + digit(digits[2 * i + 1]);
         i += 1;
     }
     bytes
