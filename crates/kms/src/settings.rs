@@ -98,14 +98,6 @@ impl Settings {
         SettingsError(self.problems)
     }
 
-    /// Nothing, if no problem was noted so far.
-    ///
-    /// # Errors
-    /// The same as [`Self::refuse`].
-    pub fn accept(self) -> Result<(), SettingsError> {
-        if self.problems.is_empty() { Ok(()) } else { Err(self.refuse()) }
-    }
-
     /// An empty value is no value: that is how a template leaves one out.
     fn value(&self, name: &str) -> Option<String> {
         self.values.get(name).filter(|value| !value.is_empty()).cloned()
@@ -180,8 +172,8 @@ mod tests {
         assert_eq!(settings.seconds("D", 1, 1..=300), Some(Duration::from_mins(1)));
         assert_eq!(settings.seconds("E", 1, 1..=300), Some(Duration::from_secs(1)));
         assert_eq!(
-            settings.accept().map_err(|error| error.to_string()),
-            Err("A must be from 1 to 300 seconds; B must be a whole number of seconds; C is required".into())
+            settings.refuse().to_string(),
+            "A must be from 1 to 300 seconds; B must be a whole number of seconds; C is required"
         );
     }
 }
