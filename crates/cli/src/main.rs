@@ -79,14 +79,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAULT))
 }
 
-/// Says what is wrong, on one line or as many as it has.
+/// Says what is wrong, on one line or as many as it has; nothing to one who has stopped reading.
 fn fault(error: &(dyn Error + 'static)) -> ExitCode {
-    let pipe = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    if pipe == Some(io::ErrorKind::BrokenPipe) {
-        // Whoever read along has read enough.
-        return ExitCode::SUCCESS;
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    if kind != Some(io::ErrorKind::BrokenPipe) {
+        let _ = writeln!(io::stderr(), "countersign: {error}");
     }
-    let _ = writeln!(io::stderr(), "countersign: {error}");
     ExitCode::from(FAULT)
 }
 

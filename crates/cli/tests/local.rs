@@ -139,6 +139,15 @@ fn the_demo_does_what_it_says() {
     }
 }
 
+#[test]
+fn a_demo_that_nobody_hears_to_its_end_has_not_shown_it() {
+    let mut child =
+        command(&["demo"], &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), said(&output.stderr)), (Some(3), String::new()));
+}
+
 #[tokio::test]
 async fn tokens_come_in_and_requests_are_decided() {
     let local = Local::start(&[]);
