@@ -216,6 +216,29 @@ async fn a_fresh_token_is_verified_with_the_public_key() {
     fs::remove_file(file).unwrap();
 }
 
+/// The alias moves to a key of another kind, which signs short messages alone.
+#[tokio::test]
+async fn an_ed25519_key_takes_over_and_refuses_what_it_cannot_sign() {
+    let local = Local::start(&[("KEY_REFRESH_SECONDS", "1")]);
+    let kms = async |operation: &str, input: Value| {
+        let request =
+            Request::post("/").header("x-amz-target", format!("TrentService.{operation}"));
+        let request = request.body(input.to_string().into()).unwrap();
+        let answer = http::send(local.kms, request).await.unwrap();
+        assert_eq!(answer.status(), 200, "{operation}");
+        serde_json::from_slice::<Value>(answer.body()).unwrap_or_default()
+    };
+    let spec = json!({"KeySpec": "ECC_NIST_EDWARDS25519", "KeyUsage": "SIGN_VERIFY"});
+    let key = kms("CreateKey", spec).await["KeyMetadata"]["KeyId"].clone();
+    kms("UpdateAlias", json!({"AliasName": ALIAS, "TargetKeyId": key})).await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let token = local.token().await;
+    assert_eq!(local.whoami(&format!("Bearer {token}")).await.0, 200);
+    let long = json!({"claims": {"a": "x".repeat(4000)}}).to_string();
+    let (status, answer) = local.post_token(&long).await;
+    assert_eq!((status, &answer["error"]), (413, &json!("invalid_request")), "{answer}");
+}
+
 #[tokio::test]
 async fn requests_for_a_token_that_are_refused() {
     let local = Local::start(&[("TOKEN_LIFETIME_MAX_SECONDS", "7200")]);
