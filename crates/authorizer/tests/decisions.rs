@@ -54,10 +54,17 @@ fn judge(
     request: &Request,
     answer: Result<Result<(), Rejection>, &'static str>,
 ) -> (Result<Decision, &'static str>, u32) {
+    judge_for(&profile(), request, answer)
+}
+
+fn judge_for(
+    profile: &Profile,
+    request: &Request,
+    answer: Result<Result<(), Rejection>, &'static str>,
+) -> (Result<Decision, &'static str>, u32) {
     let key = Key { answer, asked: AtomicU32::new(0) };
     let decision = {
-        let profile = profile();
-        let mut decision = pin!(decide(request, &profile, NOW, &key));
+        let mut decision = pin!(decide(request, profile, NOW, &key));
         match decision.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision,
             Poll::Pending => panic!("the key answers at once"),
@@ -224,6 +231,35 @@ fn the_largest_answer_is_under_eight_kilobytes() {
     }
     assert!(answer["context"].get("claim-9").is_none());
     assert!(answer.to_string().len() < 8192);
+}
+
+#[test]
+fn several_audiences_are_passed_on_as_one_string() {
+    let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "aud": ["a", "b"]});
+    let (request, ours) = (request(&[&with_claims(&claims)]), Some(vec!["b".into()]));
+    let profile = Profile { audiences: ours, ..profile() };
+    let (Ok(Decision::Allow(claims)), 1) = judge_for(&profile, &request, YES) else {
+        panic!("allowed")
+    };
+    let answer = serde_json::to_value(response(&request, &claims)).unwrap();
+    assert_eq!(answer["context"]["aud"].as_str(), Some("a b"));
+}
+
+#[test]
+fn reasons_have_names_that_stay_and_requests_do_not_print() {
+    let rows = [
+        (Refusal::NoCredentials, "NoCredentials"),
+        (Refusal::SeveralCredentials, "SeveralCredentials"),
+        (Refusal::NotBearer, "NotBearer"),
+        (Rejection::TooLong.into(), "TokenTooLong"),
+        (Rejection::Expired { at: NOW }.into(), "Expired"),
+        (Rejection::Signature.into(), "InvalidSignature"),
+    ];
+    for (refusal, expected) in rows {
+        assert_eq!(refusal.code(), expected);
+    }
+    let shown = format!("{:?}", request(&["Bearer a.b.c"]));
+    assert!(shown.starts_with("Request { stage: Stage(") && !shown.contains("a.b.c"), "{shown}");
 }
 
 #[test]
