@@ -2,40 +2,50 @@ use jwt::{Claims, PASSED_ON};
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
-/// `aud` as one string. API Gateway takes no objects, no arrays and no nulls here (REST).
+/// `aud` as one string; where it is `nested`, arrays and objects too. API Gateway takes no nulls.
 ///
-/// The claims that say who and what for are always among them; a token for which that would be too
-/// much is refused before. Of the others, one that does not fit any more is left out.
-pub(crate) fn context(claims: &Claims) -> Map<String, Value> {
+/// The claims that say who and what for are always among them. Of the others, one that does not fit
+/// into so many bytes any more is left out.
+pub(crate) fn context(claims: &Claims, nested: bool, bytes: usize) -> Map<String, Value> {
     let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
     let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
-    let mut left = MAX_BYTES;
+    let mut left = bytes.min(MAX_BYTES);
     let mut context = Map::new();
     for (name, value) in first.chain(rest) {
-        let Some(value) = scalar(name, value) else { continue };
-        let bytes = name.len() + value.to_string().len();
-        if let Some(rest) = left.checked_sub(bytes) {
-            left = rest;
+        let Some(value) = passed_on(name, value, nested) else { continue };
+        // The name's and the value's own text, and what stands around them.
+        let bytes = Value::from(name).to_string().len() + value.to_string().len() + 2;
+        let rest = left.checked_sub(bytes);
+        if rest.is_some() || PASSED_ON.contains(&name) {
+            left = rest.unwrap_or(0);
             context.insert(name.to_owned(), value);
         }
     }
     context
 }
 
-fn scalar(name: &str, value: &Value) -> Option<Value> {
+fn passed_on(name: &str, value: &Value, nested: bool) -> Option<Value> {
     match value {
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(value.clone()),
         Value::Array(several) if name == "aud" => {
             let names: Option<Vec<&str>> = several.iter().map(Value::as_str).collect();
             Some(names?.join(" ").into())
         }
+        Value::Array(_) | Value::Object(_) if nested && !has_null(value) => Some(value.clone()),
         _ => None,
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Object(members) => members.values().any(has_null),
+        _ => false,
     }
 }
 
 /// API Gateway's own names in `$context.authorizer`.
 const TAKEN: [&str; 2] = ["principalId", "integrationLatency"];
-/// All names and values together. With the principal, which is at most
-/// [`MAX_PASSED_ON_BYTES`](jwt::MAX_PASSED_ON_BYTES), and the policy, an answer stays under API
-/// Gateway's 8 KB.
+/// All names and values together.
 const MAX_BYTES: usize = 4096;

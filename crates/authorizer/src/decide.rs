@@ -1,23 +1,34 @@
-use jwt::{Candidate, Claims, Profile, Rejection, UnixTime, UnverifiedToken, Verifier};
+use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
-use crate::{Request, bearer::bearer};
+use crate::{Access, Profile, Request, bearer::token};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// The token is good, and these are its claims.
-    Allow(Claims),
+    /// The token is good, and opens the route.
+    Allow(Grant),
+    /// The token is good, and no rule opens the route to it.
+    Forbid(Grant),
     /// There is no good token.
     Refuse(Refusal),
+}
+
+/// A good token, and what it is good for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    /// Its claims.
+    pub claims: Claims,
+    /// Which rules are open to it; without rules, everything is.
+    pub access: Option<Access>,
 }
 
 /// Why a request has no good token. The log learns it, the client does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No `Authorization` header.
+    /// No credentials where they are looked for.
     #[error("no credentials")]
     NoCredentials,
-    /// More than one `Authorization` header.
+    /// More than one.
     #[error("several credentials")]
     SeveralCredentials,
     /// Credentials of another scheme than Bearer, or none behind the scheme.
@@ -56,7 +67,7 @@ pub async fn decide<V: Verifier>(
         Err(refusal) => return Ok(Decision::Refuse(refusal)),
     };
     Ok(match candidate.confirm(verifier).await? {
-        Ok(claims) => Decision::Allow(claims),
+        Ok(claims) => grant(request, profile, claims),
         Err(rejection) => Decision::Refuse(rejection.into()),
     })
 }
@@ -67,6 +78,16 @@ fn screen<'a>(
     profile: &Profile,
     now: UnixTime,
 ) -> Result<Candidate<'a>, Refusal> {
-    let token = UnverifiedToken::parse(bearer(&request.authorization)?)?;
-    Ok(token.screen(profile, now)?)
+    let token = UnverifiedToken::parse(token(request, profile)?)?;
+    Ok(token.screen(&profile.token, now)?)
+}
+
+fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
+    let Some(rules) = &profile.rules else {
+        return Decision::Allow(Grant { claims, access: None });
+    };
+    let access = rules.access(&claims);
+    let open = rules.permit(&access, &request.route);
+    let grant = Grant { claims, access: Some(access) };
+    if open { Decision::Allow(grant) } else { Decision::Forbid(grant) }
 }

@@ -1,18 +1,27 @@
 //! Request in, decision out. Its role may call `kms:Verify`.
 //!
-//! Start with [`decide`], the one door of the core. [`Request`] is what API Gateway asks,
-//! [`response`] what it is answered. [`run`] is the Lambda function.
+//! Start with [`decide`], the one door of the core. [`Request`] is what API Gateway asks, [`Profile`]
+//! what is known beforehand, [`response`] what is answered. [`Rules`] say which routes a token opens.
+//! [`run`] is the Lambda function.
 
 mod bearer;
+mod condition;
 mod context;
 mod decide;
+mod policy;
 mod profile;
 mod request;
 mod response;
+mod route;
+mod rules;
 mod shell;
+mod table;
 
-pub use decide::{Decision, Refusal, decide};
-pub use profile::read_profile;
-pub use request::{MalformedEvent, Request, Stage};
-pub use response::{Response, response};
+pub use condition::ConditionError;
+pub use decide::{Decision, Grant, Refusal, decide};
+pub use profile::{HttpApiResponse, Profile, Subprotocol};
+pub use request::{Cached, Kind, MalformedEvent, Request, Stage};
+pub use response::{PolicyDocument, Response, Unanswerable, response};
+pub use route::{Route, RouteError};
+pub use rules::{Access, Rules, RulesError};
 pub use shell::run;

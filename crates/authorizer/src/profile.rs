@@ -1,17 +1,89 @@
-use jwt::Profile;
+use std::str::FromStr;
+
 use kms::{Names, Settings};
 
-/// Which tokens are ours, from the settings. `None` means that a problem was noted.
-pub fn read_profile(settings: &mut Settings) -> Option<Profile> {
-    let (Some(issuer), Some(Names(audiences)), Some(token_type), Some(leeway)) = (
-        settings.required("TOKEN_ISSUER"),
-        settings.optional("TOKEN_AUDIENCE", Names::default()),
-        settings.optional("TOKEN_TYPE", "JWT".to_owned()),
-        settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
-    ) else {
-        return None;
-    };
-    Some(Profile { issuer: Some(issuer), audiences: Some(audiences), token_type, leeway })
+use crate::Rules;
+
+/// Everything about a good request that is known beforehand.
+#[derive(Debug)]
+pub struct Profile {
+    /// Which tokens are ours.
+    pub token: jwt::Profile,
+    /// Which routes they open; without rules, all.
+    pub rules: Option<Rules>,
+    /// What an HTTP API is answered (format 2.0).
+    pub http_api_response: HttpApiResponse,
+    /// The WebSocket subprotocol after which a browser offers its token: a browser cannot set an
+    /// `Authorization` header there. Without one, tokens are not looked for among the protocols.
+    pub websocket_protocol: Option<Subprotocol>,
+}
+
+/// How an HTTP API is configured to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HttpApiResponse {
+    /// With a policy.
+    #[default]
+    Iam,
+    /// With a yes or a no.
+    Simple,
+}
+
+impl FromStr for HttpApiResponse {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "iam" => Ok(Self::Iam),
+            "simple" => Ok(Self::Simple),
+            _ => Err("must be iam or simple"),
+        }
+    }
+}
+
+/// The name of a WebSocket subprotocol (RFC 6455 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subprotocol(pub String);
+
+impl FromStr for Subprotocol {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if text.chars().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the name of a WebSocket subprotocol, as in bearer")
+        }
+    }
+}
+
+impl Profile {
+    /// Reads the settings. `None` means that a problem was noted.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let (
+            Some(issuer),
+            Some(Names(audiences)),
+            Some(token_type),
+            Some(leeway),
+            Some(rules),
+            Some(http_api_response),
+            Some(websocket_protocol),
+        ) = (
+            settings.required("TOKEN_ISSUER"),
+            settings.optional("TOKEN_AUDIENCE", Names::default()),
+            settings.optional("TOKEN_TYPE", "JWT".to_owned()),
+            settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
+            settings.choice("ACCESS_RULES"),
+            settings.optional("HTTP_API_RESPONSE", HttpApiResponse::default()),
+            settings.choice("WEBSOCKET_TOKEN_PROTOCOL"),
+        )
+        else {
+            return None;
+        };
+        let token =
+            jwt::Profile { issuer: Some(issuer), audiences: Some(audiences), token_type, leeway };
+        Some(Self { token, rules, http_api_response, websocket_protocol })
+    }
 }
 
 #[cfg(test)]
@@ -23,46 +95,58 @@ mod tests {
     fn read(values: &[(&str, &str)]) -> Result<Profile, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        read_profile(&mut settings).ok_or_else(|| settings.refuse().to_string())
+        Profile::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
     }
 
     #[test]
     fn settings() {
-        let plain = Profile {
+        let plain = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
+        let token = jwt::Profile {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),
             leeway: Duration::ZERO,
         };
-        let full = Profile {
+        assert_eq!(plain.token, token);
+        assert!(plain.rules.is_none() && plain.websocket_protocol.is_none());
+        assert_eq!(plain.http_api_response, HttpApiResponse::Iam);
+
+        let full = read(&[
+            ("TOKEN_ISSUER", "us"),
+            ("TOKEN_AUDIENCE", "a, b"),
+            ("TOKEN_TYPE", "at+jwt"),
+            ("CLOCK_LEEWAY_SECONDS", "300"),
+            ("ACCESS_RULES", r#"[{"route": "GET /a", "any": true}]"#),
+            ("HTTP_API_RESPONSE", "simple"),
+            ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
+        ]);
+        let full = full.unwrap();
+        let token = jwt::Profile {
             audiences: Some(vec!["a".into(), "b".into()]),
             token_type: "at+jwt".into(),
             leeway: Duration::from_mins(5),
-            ..plain.clone()
+            ..token
         };
-        let rows = [
-            ("defaults", vec![("TOKEN_ISSUER", "us")], Ok(plain)),
-            (
-                "all of them",
-                vec![
-                    ("TOKEN_ISSUER", "us"),
-                    ("TOKEN_AUDIENCE", "a, b"),
-                    ("TOKEN_TYPE", "at+jwt"),
-                    ("CLOCK_LEEWAY_SECONDS", "300"),
-                ],
-                Ok(full),
-            ),
-            (
-                "every problem at once",
-                vec![("CLOCK_LEEWAY_SECONDS", "301"), ("TOKEN_AUDIENCE", " , ")],
-                Err("TOKEN_ISSUER is required; \
-                     TOKEN_AUDIENCE must be names with commas between them, none of them empty; \
-                     CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds"
-                    .into()),
-            ),
-        ];
-        for (name, values, expected) in rows {
-            assert_eq!(read(&values), expected, "{name}");
-        }
+        assert_eq!(full.token, token);
+        assert!(full.rules.is_some());
+        assert_eq!(full.http_api_response, HttpApiResponse::Simple);
+        assert_eq!(full.websocket_protocol, Some(Subprotocol("bearer".into())));
+
+        let problems = read(&[
+            ("CLOCK_LEEWAY_SECONDS", "301"),
+            ("TOKEN_AUDIENCE", " , "),
+            ("ACCESS_RULES", "[]"),
+            ("HTTP_API_RESPONSE", "yes"),
+            ("WEBSOCKET_TOKEN_PROTOCOL", "a b"),
+        ]);
+        assert_eq!(
+            problems.unwrap_err(),
+            "TOKEN_ISSUER is required; \
+             TOKEN_AUDIENCE must be names with commas between them, none of them empty; \
+             CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; \
+             ACCESS_RULES has no rule in it; \
+             HTTP_API_RESPONSE must be iam or simple; \
+             WEBSOCKET_TOKEN_PROTOCOL must be the name of a WebSocket subprotocol, as in bearer"
+        );
     }
 }

@@ -1,17 +1,53 @@
 use std::{fmt, str::FromStr};
 
-use kms::Headers;
+use kms::{Headers, Texts};
 use serde::Deserialize;
 
-/// What API Gateway asks: the members of a REST `REQUEST` event that decide anything.
+use crate::Route;
+
+/// What API Gateway asks: the members of an event that decide anything.
 ///
 /// Members that decide nothing may be missing, null or of any type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Which API Gateway asks.
+    pub kind: Kind,
     /// The deployment that the request is for. The policy is over all of it.
     pub stage: Stage,
+    /// Where the request goes.
+    pub route: Route,
     /// Every value of every `Authorization` header.
     pub authorization: Vec<String>,
+    /// Every value of every `Sec-WebSocket-Protocol` header.
+    pub protocols: Vec<String>,
+    /// What API Gateway may keep the answer under.
+    pub cached: Cached,
+}
+
+/// The kinds of events, which tell themselves apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A REST API's `REQUEST` authorizer.
+    Rest,
+    /// A REST API's `TOKEN` authorizer.
+    RestToken,
+    /// An HTTP API, format 1.0.
+    Http1,
+    /// An HTTP API, format 2.0.
+    Http2,
+    /// A WebSocket API's `$connect`.
+    WebSocket,
+}
+
+/// For which other requests API Gateway may use the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cached {
+    /// None: there is nothing that it could be kept under.
+    Never,
+    /// Those of the same route key.
+    ByRoute(String),
+    /// All with the same identity sources.
+    ByIdentity,
 }
 
 impl FromStr for Request {
@@ -19,11 +55,25 @@ impl FromStr for Request {
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
         let event: Wire = serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
-        if event.kind.as_deref() != Some("REQUEST") {
+        if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
             return Err(MalformedEvent::Kind);
         }
-        let stage = event.method_arn.as_deref().ok_or(MalformedEvent::Arn)?.parse()?;
-        Ok(Self { stage, authorization: event.authorization() })
+        let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
+        let (stage, route) = read_arn(arn.ok_or(MalformedEvent::Arn)?)?;
+        let kind = match (event.kind.as_deref(), event.version.as_deref(), &route) {
+            (Some("TOKEN"), ..) => Kind::RestToken,
+            (Some("REQUEST"), Some("1.0"), _) => Kind::Http1,
+            (Some("REQUEST"), Some("2.0"), _) => Kind::Http2,
+            (Some("REQUEST"), None, Route::Key(_)) => Kind::WebSocket,
+            (Some("REQUEST"), None, Route::Http { .. }) => Kind::Rest,
+            _ => return Err(MalformedEvent::Kind),
+        };
+        let authorization = match kind {
+            Kind::RestToken => event.authorization_token.0.clone(),
+            _ => event.values("authorization"),
+        };
+        let protocols = event.values("sec-websocket-protocol");
+        Ok(Self { kind, stage, route, authorization, protocols, cached: event.cached() })
     }
 }
 
@@ -34,31 +84,66 @@ impl FromStr for Request {
 struct Wire {
     #[serde(rename = "type")]
     kind: Option<String>,
+    version: Option<String>,
     method_arn: Option<String>,
+    route_arn: Option<String>,
+    #[serde(default)]
+    authorization_token: Texts,
     #[serde(default)]
     headers: Headers,
     #[serde(default)]
     multi_value_headers: Headers,
+    #[serde(default)]
+    identity_source: Texts,
+    #[serde(default)]
+    route_key: Texts,
+    #[serde(default)]
+    query_string_parameters: Headers,
+    #[serde(default)]
+    cookies: Texts,
 }
 
 impl Wire {
     /// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
     /// alone counts all the same, so that no way of writing a second header hides it.
-    fn authorization(&self) -> Vec<String> {
-        let several = self.multi_value_headers.values("authorization");
+    fn values(&self, name: &str) -> Vec<String> {
+        let several = self.multi_value_headers.values(name);
         let mut values: Vec<String> = several.map(str::to_owned).collect();
-        for value in self.headers.values("authorization") {
-            if !values.iter().any(|known| known == value) {
-                values.push(value.to_owned());
+        let mut told: Vec<String> = values.clone();
+        for value in self.headers.values(name) {
+            match told.iter().position(|known| known == value) {
+                Some(at) => _ = told.swap_remove(at),
+                None => values.push(value.to_owned()),
             }
         }
         values
+    }
+
+    /// `$context.routeKey` is among the identity sources if its value is, and if it cannot be the
+    /// client who wrote that value somewhere else.
+    fn cached(&self) -> Cached {
+        if self.identity_source.0.is_empty() {
+            return Cached::Never;
+        }
+        let ([key], sources) = (&*self.route_key.0, &self.identity_source.0) else {
+            return Cached::ByIdentity;
+        };
+        let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
+        let mut clients = clients.into_iter().flatten();
+        let cookies = self.cookies.0.iter().any(|cookie| cookie.contains(&**key));
+        if !sources.contains(key) || cookies || clients.any(|value| value.contains(&**key)) {
+            return Cached::ByIdentity;
+        }
+        Cached::ByRoute(key.clone())
     }
 }
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request").field("stage", &self.stage).finish_non_exhaustive()
+        f.debug_struct("Request")
+            .field("kind", &self.kind)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,14 +151,14 @@ impl fmt::Debug for Request {
 /// fault, so not a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
-    /// Not a JSON object, or one whose `type` or `methodArn` is no string.
+    /// Not a JSON object, or one whose `type`, `version` or ARN is no string.
     #[error("the event cannot be read")]
     Unreadable,
-    /// `type` is another than `REQUEST`.
-    #[error("the event is not of type REQUEST")]
+    /// `type` and `version` are of no authorizer's event.
+    #[error("the event is not one for an authorizer")]
     Kind,
-    /// `methodArn` is missing or not the ARN of a method.
-    #[error("the event has no valid methodArn")]
+    /// The ARN is missing, or not of a method or a route.
+    #[error("the event has no valid methodArn or routeArn")]
     Arn,
 }
 
@@ -81,35 +166,37 @@ pub enum MalformedEvent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage(String);
 
-impl FromStr for Stage {
-    type Err = MalformedEvent;
-
-    /// Reads the stage out of a method's ARN:
-    /// `arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request`.
-    fn from_str(arn: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let &["arn", partition, "execute-api", region, account, method] = &*parts else {
-            return Err(MalformedEvent::Arn);
-        };
-        let mut path = method.splitn(3, '/');
-        let (Some(api), Some(stage), Some(_)) = (path.next(), path.next(), path.next()) else {
-            return Err(MalformedEvent::Arn);
-        };
-        let names = [partition, region, account, api, stage];
-        // A wildcard in one of these would widen the policy beyond the stage.
-        if names.iter().any(|name| name.is_empty() || name.contains(['*', '?'])) {
-            return Err(MalformedEvent::Arn);
-        }
-        Ok(Self(format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}")))
+impl Stage {
+    /// The ARN of something in the stage: `GET/orders`, `*/*`, `$connect`.
+    #[must_use]
+    pub fn resource(&self, name: &str) -> String {
+        format!("{}/{name}", self.0)
     }
 }
 
-impl Stage {
-    /// Every method and path of the stage, as an IAM resource.
-    #[must_use]
-    pub fn everything(&self) -> String {
-        format!("{}/*/*", self.0)
+/// Reads `arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request`.
+fn read_arn(arn: &str) -> Result<(Stage, Route), MalformedEvent> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let &["arn", partition, "execute-api", region, account, method] = &*parts else {
+        return Err(MalformedEvent::Arn);
+    };
+    let mut path = method.splitn(3, '/');
+    let (Some(api), Some(stage), Some(rest)) = (path.next(), path.next(), path.next()) else {
+        return Err(MalformedEvent::Arn);
+    };
+    let names = [partition, region, account, api, stage];
+    // A wildcard in one of these would widen the policy beyond the stage.
+    let wild = |name: &str| name.contains(['*', '?']);
+    if names.iter().any(|name| name.is_empty() || wild(name)) {
+        return Err(MalformedEvent::Arn);
     }
+    let route = match rest.split_once('/') {
+        Some((method, path)) => Route::Http { method: method.to_owned(), path: path.to_owned() },
+        None if rest.starts_with('$') && !wild(rest) => Route::Key(rest.to_owned()),
+        None => return Err(MalformedEvent::Arn),
+    };
+    let stage = format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}");
+    Ok((Stage(stage), route))
 }
 
 #[cfg(test)]
@@ -139,12 +226,15 @@ mod tests {
                 "arn:aws:execute-api:us-east-1:1:a/*/GET/x".into(),
                 None,
             ),
+            ("a name", format!("{stage}/$connect"), Some(stage)),
+            ("a name that is a wildcard", format!("{stage}/$*"), None),
+            ("a name that is none", format!("{stage}/GET"), None),
             ("another service", "arn:aws:lambda:us-east-1:1:a/test/GET/x".into(), None),
             ("empty", String::new(), None),
         ];
         for (name, arn, expected) in rows {
             let expected = expected.map(|stage| Stage(stage.into())).ok_or(MalformedEvent::Arn);
-            assert_eq!(arn.parse::<Stage>(), expected, "{name}");
+            assert_eq!(read_arn(&arn).map(|(stage, _)| stage), expected, "{name}");
         }
     }
 
@@ -173,6 +263,11 @@ mod tests {
                 "in two cases",
                 json!({"headers": {"Authorization": "a", "AUTHORIZATION": "b"}}),
                 vec!["b", "a"],
+            ),
+            (
+                "the same in two cases",
+                json!({"headers": {"Authorization": "a", "authorization": "a"}}),
+                vec!["a", "a"],
             ),
             (
                 "different in the two maps",

@@ -2,51 +2,121 @@ use jwt::Claims;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Request, context::context};
+use crate::{
+    Cached, Decision, HttpApiResponse, Kind, Profile, Request, context::context, policy::Policy,
+};
 
-/// An answer that API Gateway takes from an authorizer (REST).
+/// An answer that API Gateway takes from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Response {
-    principal_id: String,
-    policy_document: Policy,
-    context: Map<String, Value>,
+#[serde(untagged)]
+pub enum Response {
+    /// A policy: REST and WebSocket APIs, and HTTP APIs that are not configured otherwise.
+    #[serde(rename_all = "camelCase")]
+    Policy {
+        /// Who it is, as API Gateway's logs have it.
+        principal_id: String,
+        /// What they may do.
+        policy_document: PolicyDocument,
+        /// What the backend gets to know of them.
+        context: Map<String, Value>,
+    },
+    /// A yes or a no: HTTP APIs with simple responses.
+    #[serde(rename_all = "camelCase")]
+    Simple {
+        /// Whether the request goes on.
+        is_authorized: bool,
+        /// What the backend gets to know.
+        context: Map<String, Value>,
+    },
 }
 
+/// A policy in an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy {
-    version: &'static str,
-    statement: [Statement; 1],
+#[serde(transparent)]
+pub struct PolicyDocument(Policy);
+
+/// Why there is no answer that API Gateway could be given, though there is a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswerable {
+    /// The policy, the principal and the claims that say who and what for do not fit together.
+    #[error("the answer would be longer than API Gateway takes")]
+    TooLong,
+    /// A yes or a no that API Gateway might keep, and use for a route of which the rules say otherwise.
+    #[error(
+        "a simple answer could be kept for routes of which the rules say otherwise; add \
+         $context.routeKey to the authorizer's identity sources, or name routes as the API has them"
+    )]
+    Kept,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Statement {
-    action: &'static str,
-    effect: &'static str,
-    resource: String,
-}
-
-/// Lets the holder of these claims through, on the whole stage: API Gateway may keep the answer and
-/// use it for any other route.
-#[must_use]
-pub fn response(request: &Request, claims: &Claims) -> Response {
-    let subject = claims.text("sub").filter(|subject| !subject.is_empty());
-    Response {
-        principal_id: subject.unwrap_or(NOBODY).to_owned(),
-        policy_document: Policy {
-            version: "2012-10-17",
-            statement: [Statement {
-                action: "execute-api:Invoke",
-                effect: "Allow",
-                resource: request.stage.everything(),
-            }],
-        },
-        context: context(claims),
+impl Unanswerable {
+    /// A name that stays, for logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TooLong => "AnswerTooLong",
+            Self::Kept => "AnswerKept",
+        }
     }
 }
 
-/// The principal of a token without a `sub` that says something, written as API Gateway writes a missing value in its
-/// logs. It takes no answer without a principal.
-const NOBODY: &str = "-";
+/// What API Gateway is answered, or `None` where it is the error `Unauthorized`.
+///
+/// # Errors
+/// When no answer would be right.
+pub fn response(
+    request: &Request,
+    decision: &Decision,
+    profile: &Profile,
+) -> Result<Option<Response>, Unanswerable> {
+    let grant = match decision {
+        Decision::Allow(grant) | Decision::Forbid(grant) => grant,
+        Decision::Refuse(_) => return Ok(None),
+    };
+    let nested = request.kind == Kind::Http2;
+    if nested && profile.http_api_response == HttpApiResponse::Simple {
+        let is_authorized = matches!(decision, Decision::Allow(_));
+        if let (Some(rules), Some(access)) = (&profile.rules, &grant.access) {
+            let everywhere = match &request.cached {
+                Cached::Never => Some(is_authorized),
+                Cached::ByRoute(key) => rules.permit_all(access, key),
+                Cached::ByIdentity => rules.permit_all(access, EVERYTHING),
+            };
+            if everywhere != Some(is_authorized) {
+                return Err(Unanswerable::Kept);
+            }
+        }
+        let context = context(&grant.claims, nested, MAX_BYTES);
+        return fitting(Response::Simple { is_authorized, context });
+    }
+    let policy = Policy::new(request, profile.rules.as_ref(), grant.access.as_ref());
+    let policy_document = PolicyDocument(policy);
+    let principal_id = principal(&grant.claims).to_owned();
+    let bare = Response::Policy { principal_id, policy_document, context: Map::new() };
+    let left = MAX_BYTES.saturating_sub(bytes(&bare));
+    let Response::Policy { principal_id, policy_document, .. } = bare else { return Ok(None) };
+    let context = context(&grant.claims, nested, left);
+    fitting(Response::Policy { principal_id, policy_document, context })
+}
+
+fn fitting(response: Response) -> Result<Option<Response>, Unanswerable> {
+    if bytes(&response) > MAX_BYTES {
+        return Err(Unanswerable::TooLong);
+    }
+    Ok(Some(response))
+}
+
+fn bytes(response: &Response) -> usize {
+    serde_json::to_string(response).map_or(usize::MAX, |text| text.len())
+}
+
+/// The `sub`, or what API Gateway writes for a missing value in its logs: it takes no answer without
+/// a principal.
+fn principal(claims: &Claims) -> &str {
+    claims.text("sub").filter(|subject| !subject.is_empty()).unwrap_or("-")
+}
+
+/// What API Gateway takes in all.
+const MAX_BYTES: usize = 8192;
+/// The route key that every request fits.
+const EVERYTHING: &str = "$default";

@@ -4,30 +4,38 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jwt::Profile;
 use kms::{
-    Client, Fault, Keyring, KmsVerifier,
+    Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification,
     function::{self, Diagnostic, Invocation},
-    telemetry,
+    telemetry::{self, Outcome, Record},
 };
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 use tokio::time::timeout;
 
-use crate::{Decision, MalformedEvent, Request, Response, decide, read_profile, response};
+use crate::{
+    Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
+};
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
-    function::run(read_profile, Authorizer::new, Authorizer::handle).await
+    function::run(read, Authorizer::new, Authorizer::handle).await
+}
+
+fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
+    let profile = Profile::read(settings);
+    let verification = settings.optional("VERIFICATION", Verification::default());
+    profile.zip(verification)
 }
 
 struct Authorizer {
     profile: Profile,
-    verifier: KmsVerifier,
+    verification: Verification,
+    keyring: Arc<Keyring>,
 }
 
 impl Authorizer {
-    fn new(profile: Profile, client: Client, keyring: Arc<Keyring>) -> Self {
-        Self { profile, verifier: KmsVerifier::new(client, keyring) }
+    fn new((profile, verification): (Profile, Verification), keyring: Arc<Keyring>) -> Self {
+        Self { profile, verification, keyring }
     }
 
     async fn handle(
@@ -35,31 +43,41 @@ impl Authorizer {
         event: Box<RawValue>,
         invocation: Invocation,
     ) -> Result<Response, Diagnostic> {
-        let outcome = self.answer(event.get()).await;
-        record(&outcome, &invocation);
-        match outcome {
-            Ok((request, Decision::Allow(claims))) => Ok(response(&request, &claims)),
-            Ok((_, Decision::Refuse(_))) => Err(diagnostic("Unauthorized", "Unauthorized")),
+        let stopwatch = Stopwatch::default();
+        let answer = self.answer(event.get(), &stopwatch).await;
+        record(&answer, &invocation, &stopwatch);
+        match answer {
+            Ok((_, Some(response))) => Ok(response),
+            Ok((_, None)) => Err(diagnostic("Unauthorized", "Unauthorized")),
             Err(_) => Err(diagnostic("Fault", "the request could not be decided on")),
         }
     }
 
-    async fn answer(&self, event: &str) -> Result<(Request, Decision), Failure> {
+    async fn answer(
+        &self,
+        event: &str,
+        stopwatch: &Stopwatch,
+    ) -> Result<(Decision, Option<Response>), Failure> {
+        let Self { profile, verification, keyring } = self;
         let request: Request = event.parse()?;
-        let decision = decide(&request, &self.profile, SystemTime::now().into(), &self.verifier);
+        let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
+        let decision = decide(&request, profile, SystemTime::now().into(), &verifier);
         let decision = timeout(ANSWER_WITHIN, decision).await;
         let decision = decision.unwrap_or_else(|_| Err(Fault::overdue("Verify")))?;
-        Ok((request, decision))
+        let response = response(&request, &decision, profile)?;
+        Ok((decision, response))
     }
 }
 
-/// Why there is no decision.
+/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("malformed event")]
     Event(#[from] MalformedEvent),
     #[error("no answer about the signature")]
     Kms(#[from] Fault),
+    #[error("no answer would be right")]
+    Unanswerable(#[from] Unanswerable),
 }
 
 impl Failure {
@@ -67,39 +85,32 @@ impl Failure {
         match self {
             Self::Event(_) => "MalformedEvent",
             Self::Kms(fault) => fault.cause.code(),
+            Self::Unanswerable(problem) => problem.code(),
         }
     }
 }
 
-/// One line for each request: the only place that learns why.
-fn record(outcome: &Result<(Request, Decision), Failure>, invocation: &Invocation) {
-    let Invocation { request_id, cold } = invocation;
-    match outcome {
-        Ok((_, Decision::Allow(claims))) => tracing::info!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Allowed",
-            sub = claims.text("sub"),
-            jti = claims.text("jti"),
-            "allowed"
-        ),
-        Ok((_, Decision::Refuse(refusal))) => tracing::info!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Rejected",
-            reason = refusal.code(),
-            detail = %refusal,
-            "rejected"
-        ),
-        Err(failure) => tracing::error!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Fault",
-            reason = failure.code(),
-            error = %telemetry::Chain(failure),
-            "could not decide"
-        ),
-    }
+/// One line for each request: the only place that learns why. Of a token that is not good it says
+/// nothing but the reason.
+fn record(
+    answer: &Result<(Decision, Option<Response>), Failure>,
+    invocation: &Invocation,
+    stopwatch: &Stopwatch,
+) {
+    let (outcome, details) = match answer {
+        Ok((Decision::Allow(grant), _)) => (Outcome::Allowed, who(grant)),
+        Ok((Decision::Forbid(grant), _)) => (Outcome::Forbidden, who(grant)),
+        Ok((Decision::Refuse(refusal), _)) => (Outcome::Rejected(refusal.code()), Value::Null),
+        Err(failure) => {
+            let details = json!({"error": telemetry::Chain(failure).to_string()});
+            (Outcome::Fault(failure.code()), details)
+        }
+    };
+    Record { invocation, outcome, kms: stopwatch.read(), details }.write();
+}
+
+fn who(grant: &Grant) -> Value {
+    json!({"sub": grant.claims.text("sub"), "jti": grant.claims.text("jti")})
 }
 
 /// API Gateway makes a 401 of exactly `Unauthorized` (REST), and a 500 of any other error.

@@ -145,7 +145,7 @@ fn complain(line: &Line) -> io::Result<()> {
 }
 
 /// Every setting that a function reads.
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 14] = [
     "ACCESS_RULES",
     "CLOCK_LEEWAY_SECONDS",
     "HTTP_API_RESPONSE",
@@ -159,4 +159,5 @@ const SETTINGS: [&str; 13] = [
     "TOKEN_LIFETIME_SECONDS",
     "TOKEN_TYPE",
     "VERIFICATION",
+    "WEBSOCKET_TOKEN_PROTOCOL",
 ];

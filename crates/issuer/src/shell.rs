@@ -5,11 +5,11 @@ use std::{
 };
 
 use kms::{
-    Client, Fault, Keyring, KmsSigner,
+    Fault, Keyring, KmsSigner, Stopwatch,
     function::{self, Diagnostic, Invocation},
-    telemetry,
+    telemetry::{self, Outcome, Record},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -22,12 +22,12 @@ pub async fn run() -> ExitCode {
 
 struct Issuer {
     terms: Terms,
-    signer: KmsSigner,
+    keyring: Arc<Keyring>,
 }
 
 impl Issuer {
-    fn new(terms: Terms, client: Client, keyring: Arc<Keyring>) -> Self {
-        Self { terms, signer: KmsSigner::new(client, keyring) }
+    fn new(terms: Terms, keyring: Arc<Keyring>) -> Self {
+        Self { terms, keyring }
     }
 
     async fn handle(
@@ -36,57 +36,48 @@ impl Issuer {
         invocation: Invocation,
     ) -> Result<Value, Diagnostic> {
         let now = SystemTime::now().into();
+        let stopwatch = Stopwatch::default();
+        let signer = KmsSigner { keyring: &self.keyring, stopwatch: &stopwatch };
         let event = Event::read(event.get());
         let request = event.body.and_then(|body| TokenRequest::read(&body, &self.terms));
         let answer = match request {
             Err(refusal) => Answer::Refused(refusal),
             Ok(request) => {
-                let issued = issue(request, &self.terms, Uuid::new_v4(), now, &self.signer);
+                let issued = issue(request, &self.terms, Uuid::new_v4(), now, &signer);
                 let issued = timeout(ANSWER_WITHIN, issued).await;
                 issued.unwrap_or_else(|_| Err(Fault::overdue("Sign"))).into()
             }
         };
-        audit(&answer, &event.caller, &invocation);
+        audit(&answer, &event.caller, &invocation, &stopwatch);
         answer.through(event.door)
     }
 }
 
 /// One line for each request: who got which token, or why none. Never the token.
-fn audit(answer: &Answer, caller: &str, invocation: &Invocation) {
-    let Invocation { request_id, cold } = invocation;
-    match answer {
-        Answer::Issued(issued) => tracing::info!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Issued",
-            caller,
-            jti = issued.text("jti"),
-            sub = issued.text("sub"),
-            aud = issued.text("aud"),
-            scope = issued.text("scope"),
-            exp = issued.text("exp"),
-            kid = issued.signed.key_id,
-            kmsRequestId = issued.signed.receipt,
-            "issued"
+fn audit(answer: &Answer, caller: &str, invocation: &Invocation, stopwatch: &Stopwatch) {
+    let (outcome, mut details) = match answer {
+        Answer::Issued(issued) => (
+            Outcome::Issued,
+            json!({
+                "jti": issued.text("jti"),
+                "sub": issued.text("sub"),
+                "aud": issued.text("aud"),
+                "scope": issued.text("scope"),
+                "exp": issued.text("exp"),
+                "kid": issued.signed.key_id,
+                "kmsRequestId": issued.signed.receipt,
+            }),
         ),
-        Answer::Refused(refusal) => tracing::info!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Refused",
-            caller,
-            reason = %refusal,
-            "refused"
+        Answer::Refused(refusal) => (Outcome::Refused, json!({"reason": refusal.to_string()})),
+        Answer::Failed(fault) => (
+            Outcome::Fault(fault.cause.code()),
+            json!({"error": telemetry::Chain(fault).to_string()}),
         ),
-        Answer::Failed(fault) => tracing::error!(
-            requestId = request_id,
-            coldStart = cold,
-            outcome = "Fault",
-            caller,
-            reason = fault.cause.code(),
-            error = %telemetry::Chain(fault),
-            "no token could be issued"
-        ),
+    };
+    if let Value::Object(details) = &mut details {
+        details.insert("caller".into(), caller.into());
     }
+    Record { invocation, outcome, kms: stopwatch.read(), details }.write();
 }
 
 /// Short of the function's own time-out, so that the caller gets an answer in every case.

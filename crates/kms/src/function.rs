@@ -9,7 +9,6 @@ use std::{
     },
 };
 
-use aws_sdk_kms::Client;
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -25,22 +24,25 @@ pub struct Invocation {
     pub request_id: String,
     /// Whether it is the first in its environment.
     pub cold: bool,
+    /// The X-Ray trace that it is part of.
+    pub trace: Option<String>,
 }
 
 /// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
 /// event. Returns when the Runtime API is gone or the settings are wrong.
 pub async fn run<T, F, A, Answer, Response>(
     read: impl FnOnce(&mut Settings) -> Option<T>,
-    build: impl FnOnce(T, Client, Arc<Keyring>) -> F,
+    build: impl FnOnce(T, Arc<Keyring>) -> F,
     answer: A,
 ) -> ExitCode
 where
-    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer,
-    Answer: Future<Output = Result<Response, Diagnostic>>,
-    Response: Serialize,
+    F: Send + Sync + 'static,
+    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Response: Serialize + Send + 'static,
 {
     telemetry::start();
-    let (own, client, keyring) = match start(Settings::from_environment(), read) {
+    let (own, keyring) = match start(Settings::from_environment(), read) {
         Ok(parts) => parts,
         Err(error) => {
             tracing::error!(problems = %error, "the settings are wrong");
@@ -54,14 +56,19 @@ where
         tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
         return ExitCode::FAILURE;
     }
-    let function = Arc::new(build(own, client, keyring));
-    let cold = AtomicBool::new(true);
-    let handler = service_fn(|event: LambdaEvent<Box<RawValue>>| {
+    let function = Arc::new(build(own, keyring));
+    let cold = Arc::new(AtomicBool::new(true));
+    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let LambdaEvent { payload, context } = event;
-        let cold = cold.swap(false, Ordering::Relaxed);
-        answer(Arc::clone(&function), payload, Invocation { request_id: context.request_id, cold })
+        let invocation = Invocation {
+            request_id: context.request_id,
+            cold: cold.swap(false, Ordering::Relaxed),
+            trace: context.xray_trace_id.as_deref().and_then(trace_id),
+        };
+        answer(Arc::clone(&function), payload, invocation)
     });
-    match Runtime::new(handler).run().await {
+    // On Lambda Managed Instances, as many requests at once as Lambda says; else one by one.
+    match Box::pin(Runtime::new(handler).run_concurrent()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = %telemetry::Chain(&*error), "the runtime stopped");
@@ -73,7 +80,7 @@ where
 fn start<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
-) -> Result<(T, Client, Arc<Keyring>), SettingsError> {
+) -> Result<(T, Arc<Keyring>), SettingsError> {
     let (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
         settings.lambda(),
         connect(&mut settings),
@@ -84,6 +91,10 @@ fn start<T>(
     ) else {
         return Err(settings.refuse());
     };
-    let keyring = Arc::new(Keyring::new(client.clone(), name, algorithm, refresh));
-    Ok((own, client, keyring))
+    Ok((own, Arc::new(Keyring::new(client, name, algorithm, refresh))))
+}
+
+/// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`.
+fn trace_id(header: &str) -> Option<String> {
+    header.split(';').find_map(|part| part.strip_prefix("Root=")).map(str::to_owned)
 }

@@ -1,10 +1,16 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use aws_sdk_kms::Client;
 use jwt::Algorithm;
-use tokio::{sync::RwLock, time::Instant};
+use tokio::{
+    sync::{Mutex as Turn, OwnedMutexGuard},
+    time::{Instant, timeout},
+};
 
-use crate::{Fault, Key, KeyName, Ring, telemetry::Chain};
+use crate::{Cause, Fault, Key, KeyName, Ring, telemetry::Chain};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
@@ -13,13 +19,15 @@ pub struct Keyring {
     name: KeyName,
     algorithm: Option<Algorithm>,
     refresh: Duration,
-    held: RwLock<Option<Held>>,
+    held: Mutex<Option<Held>>,
+    /// Of several that want the ring loaded, one loads it.
+    turn: Arc<Turn<()>>,
 }
 
 #[derive(Debug, Clone)]
 struct Held {
     ring: Result<Arc<Ring>, Fault>,
-    /// Why KMS did not answer when it was last asked, though the ring serves on.
+    /// Why something of it is not known, or not as KMS has it now.
     failed: Option<Fault>,
     asked: Instant,
     due: Instant,
@@ -35,20 +43,20 @@ impl Keyring {
         algorithm: Option<Algorithm>,
         refresh: Duration,
     ) -> Self {
-        Self { client, name, algorithm, refresh, held: RwLock::new(None) }
+        let (held, turn) = (Mutex::default(), Arc::default());
+        Self { client, name, algorithm, refresh, held, turn }
     }
 
     /// The ring, not older than the refresh interval, or as old as KMS is out of reach.
     ///
     /// # Errors
     /// When there never was a ring, and when KMS says that there is none any more.
-    pub async fn ring(&self) -> Result<Arc<Ring>, Fault> {
-        if let Some(held) = &*self.held.read().await
-            && Instant::now() < held.due
-        {
-            return held.ring.clone();
+    pub async fn ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
+        match self.held() {
+            Some(held) if Instant::now() < held.due => held.ring,
+            Some(held) if held.ring.is_ok() => self.refreshed(held).await.ring,
+            _ => self.reload(|held| held.due).await.ring,
         }
-        self.reload(|held| held.due).await.ring
     }
 
     /// The key of this id. An unknown one may be newer than the ring that is held, so KMS is asked
@@ -57,7 +65,7 @@ impl Keyring {
     /// # Errors
     /// As for [`Self::ring`], and when KMS could not be asked for an unknown key: nobody knows then
     /// that there is none.
-    pub async fn find(&self, key_id: Option<&str>) -> Result<Option<Key>, Fault> {
+    pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Key>, Fault> {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(key.clone()));
         }
@@ -69,47 +77,106 @@ impl Keyring {
         }
     }
 
+    /// What KMS has now, if it says so in a moment. A ring that works does not make a request wait
+    /// for a KMS that does not: it serves on while KMS is asked.
+    async fn refreshed(self: &Arc<Self>, held: Held) -> Held {
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return held };
+        let patience = if held.failed.is_some() { Duration::ZERO } else { PATIENCE };
+        let keyring = Arc::clone(self);
+        let load = tokio::spawn(async move { keyring.load(turn).await });
+        match timeout(patience, load).await {
+            Ok(Ok(fresh)) => fresh,
+            _ => held,
+        }
+    }
+
     /// Asks KMS if the time that `next` names has come. Of several callers one asks, and the
     /// others take what it got.
     async fn reload(&self, next: impl Fn(&Held) -> Instant) -> Held {
-        let mut held = self.held.write().await;
-        if let Some(held) = &*held
-            && Instant::now() < next(held)
-        {
-            return held.clone();
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        match self.held() {
+            Some(held) if Instant::now() < next(&held) => held,
+            // Large, and rare: not to be a part of every request.
+            _ => Box::pin(self.load(turn)).await,
         }
-        let loaded = self.load().await;
+    }
+
+    async fn load(&self, turn: OwnedMutexGuard<()>) -> Held {
+        let last = self.held().and_then(|held| held.ring.ok());
+        let (ring, failed) = self.ask(last.as_deref()).await;
         let asked = Instant::now();
-        let fresh = match loaded {
+        for fault in ring.as_ref().err().into_iter().chain(&failed) {
+            tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
+        }
+        let held = match ring {
             Ok(ring) => {
-                let due = asked + self.refresh;
-                Held { ring: Ok(Arc::new(ring)), failed: None, asked, due }
+                let soon = failed.as_ref().is_some_and(|fault| fault.cause.is_transient());
+                let due = asked + if soon { RETRY.min(self.refresh) } else { self.refresh };
+                Held { ring: Ok(Arc::new(ring)), failed, asked, due }
             }
             Err(fault) => {
-                tracing::warn!(error = %Chain(&fault), "the key ring could not be loaded");
                 // Out of reach, the last good ring serves on. What KMS says counts at once.
-                let last = held.as_ref().and_then(|held| held.ring.as_ref().ok());
-                let last = last.filter(|_| fault.cause.is_transient()).cloned();
-                let retry = if last.is_some() { RETRY_INTERVAL } else { FIRST_RETRY_INTERVAL };
+                let last = last.filter(|_| fault.cause.is_transient());
+                let retry = if last.is_some() { RETRY } else { FIRST_RETRY };
                 let due = asked + retry.min(self.refresh);
                 Held { ring: last.ok_or_else(|| fault.clone()), failed: Some(fault), asked, due }
             }
         };
-        held.insert(fresh).clone()
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
+        drop(turn);
+        held
     }
 
-    async fn load(&self) -> Result<Ring, Fault> {
-        let answer = self.client.get_public_key().key_id(self.name.as_str()).send().await;
-        let answer = answer.map_err(|error| Fault::of(LOAD, error))?;
-        let current = Key::read(answer, self.algorithm)?;
-        Ok(Ring { current, others: Vec::new() })
+    /// The ring as KMS has it, and why one of the keys beside the current one is not known.
+    async fn ask(&self, last: Option<&Ring>) -> (Result<Ring, Fault>, Option<Fault>) {
+        let (current, next, previous) = tokio::join!(
+            self.key(&self.name, self.algorithm),
+            self.beside("-next", last.and_then(|ring| ring.next.as_ref())),
+            self.beside("-previous", last.and_then(|ring| ring.previous.as_ref())),
+        );
+        let ((next, next_failed), (previous, previous_failed)) = (next, previous);
+        let ring = current.map(|current| Ring { current, next, previous });
+        (ring, next_failed.or(previous_failed))
+    }
+
+    /// The key under an alias beside the current one, if there is one.
+    async fn beside(&self, suffix: &str, last: Option<&Key>) -> (Option<Key>, Option<Fault>) {
+        let Some(name) = self.name.beside(suffix) else { return (None, None) };
+        // Of another kind than the current key, it has an algorithm of its own.
+        let key = match self.key(&name, self.algorithm).await {
+            Err(fault) if fault.cause == Cause::Unfit => self.key(&name, None).await,
+            key => key,
+        };
+        match key {
+            Ok(key) => (Some(key), None),
+            // Not there, or taken out of service.
+            Err(fault) if matches!(fault.cause, Cause::NotFound | Cause::KeyState) => (None, None),
+            Err(fault) => {
+                let last = last.filter(|_| fault.cause.is_transient()).cloned();
+                (last, Some(fault))
+            }
+        }
+    }
+
+    async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Key, Fault> {
+        let answer = self.client.get_public_key().key_id(name.as_str()).send().await;
+        Key::read(answer.map_err(|error| Fault::of("GetPublicKey", error))?, algorithm)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-const LOAD: &str = "GetPublicKey";
 /// How often made-up key ids can make KMS be asked.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a refresh that failed is tried again while the last ring serves.
-const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(10);
 /// The same while there is no ring: until then requests fail at once and do not wait for KMS.
-const FIRST_RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// How long a request waits for a refresh: some times what KMS takes, with a new connection.
+const PATIENCE: Duration = Duration::from_millis(500);

@@ -21,9 +21,9 @@ pub use aws_sdk_kms::Client;
 
 pub use client::connect;
 pub use fault::{Cause, Fault};
-pub use headers::Headers;
+pub use headers::{Headers, Texts};
 pub use keyring::Keyring;
 pub use ring::{Key, KeyName, Ring};
 pub use settings::{Names, Seconds, Settings, SettingsError};
 pub use signer::KmsSigner;
-pub use verifier::KmsVerifier;
+pub use verifier::{KmsVerifier, Stopwatch, Verification};

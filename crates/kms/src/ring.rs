@@ -1,7 +1,7 @@
 use std::{iter, str::FromStr};
 
 use aws_sdk_kms::{operation::get_public_key::GetPublicKeyOutput, types::KeySpec};
-use jwt::{Algorithm, Proof, PublicKey, Rejection};
+use jwt::{Algorithm, Proof, PublicKey, Rejection, VerifyingKey};
 
 use crate::{
     Fault,
@@ -17,6 +17,12 @@ impl KeyName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The alias beside this one, if this is an alias: `alias/NAME-next`.
+    pub(crate) fn beside(&self, suffix: &str) -> Option<Self> {
+        let name = self.0.rsplit(':').next().filter(|name| name.starts_with("alias/"));
+        name.map(|_| Self(format!("{}{suffix}", self.0)))
     }
 }
 
@@ -42,12 +48,14 @@ impl FromStr for KeyName {
 }
 
 /// The keys whose tokens are good, and which of them signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Ring {
     /// The key that signs.
     pub current: Key,
-    /// Keys that are published and trusted, but do not sign: the next one, and the previous one.
-    pub others: Vec<Key>,
+    /// The key that is published and will sign.
+    pub next: Option<Key>,
+    /// The key that has signed, and whose tokens still live.
+    pub previous: Option<Key>,
 }
 
 impl Ring {
@@ -55,12 +63,17 @@ impl Ring {
     #[must_use]
     pub fn find(&self, key_id: Option<&str>) -> Option<&Key> {
         let Some(key_id) = key_id else { return Some(&self.current) };
-        iter::once(&self.current).chain(&self.others).find(|key| key.id == key_id)
+        self.keys().find(|key| key.id == key_id)
+    }
+
+    /// Every key that is trusted, the one that signs first.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        iter::once(&self.current).chain(&self.next).chain(&self.previous)
     }
 }
 
 /// The public side of a KMS key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Key {
     /// The key id: the `kid` of its tokens.
     pub id: String,
@@ -70,6 +83,7 @@ pub struct Key {
     pub public: PublicKey,
     /// The algorithm of its signatures, decided by the key and the settings, never by a token.
     pub algorithm: Algorithm,
+    verifying: VerifyingKey,
 }
 
 impl Key {
@@ -90,20 +104,34 @@ impl Key {
         if !public.algorithms().contains(&algorithm) || !can.contains(&message::spec(algorithm)) {
             return Err(unfit(Unfit::Pair { spec, algorithm }));
         }
+        let verifying = VerifyingKey::new(&public, algorithm);
+        let verifying = verifying.map_err(|_| unfit(Unfit::Spec { spec }))?;
         let id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
-        Ok(Self { id, arn, public, algorithm })
+        Ok(Self { id, arn, public, algorithm, verifying })
+    }
+
+    /// Whether this key made the signature, told here from its public half.
+    pub(crate) fn verify(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+        self.expect_algorithm(proof)?;
+        let good = self.verifying.verify(proof.signing_input.as_bytes(), &proof.signature);
+        if good { Ok(()) } else { Err(Rejection::Signature) }
     }
 
     /// The signature as KMS takes it, if this key can have made it at all: what can be told
     /// without asking KMS.
     pub(crate) fn admit(&self, proof: &Proof<'_>) -> Result<(Message, Vec<u8>), Rejection> {
-        if proof.algorithm != self.algorithm {
-            return Err(Rejection::WrongAlgorithm { key: self.algorithm, token: proof.algorithm });
-        }
+        self.expect_algorithm(proof)?;
         let input = proof.signing_input.as_bytes();
         let message = Message::new(input, self.algorithm, &self.public);
         let signature = message::to_kms(&self.public, &proof.signature);
         message.zip(signature).ok_or(Rejection::Signature)
+    }
+
+    fn expect_algorithm(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+        if proof.algorithm == self.algorithm {
+            return Ok(());
+        }
+        Err(Rejection::WrongAlgorithm { key: self.algorithm, token: proof.algorithm })
     }
 }
 
@@ -143,22 +171,50 @@ mod tests {
         }
     }
 
-    /// A key whose public half is of the right form, and nobody's.
+    #[test]
+    fn the_aliases_beside_an_alias() {
+        let arn = "arn:aws:kms:us-east-1:111122223333";
+        let rows = [
+            ("alias/a", Some("alias/a-next".to_owned())),
+            (&format!("{arn}:alias/a/b"), Some(format!("{arn}:alias/a/b-next"))),
+            (&format!("{arn}:key/alias"), None),
+            ("1234abcd-12ab-34cd-56ef-1234567890ab", None),
+        ];
+        for (name, expected) in rows {
+            let name: KeyName = name.parse().unwrap();
+            assert_eq!(name.beside("-next").map(|name| name.0), expected);
+        }
+    }
+
+    /// A key that is nobody's: the points are the base points of their curves.
     fn key(id: &str, algorithm: Algorithm) -> Key {
         let public = match algorithm {
             Algorithm::Es256 => {
-                PublicKey::Ec { curve: Curve::P256, x: vec![1; 32], y: vec![1; 32] }
+                let base = P256_BASE.map(u128::to_be_bytes).concat();
+                let (x, y) = base.split_at(32);
+                PublicKey::Ec { curve: Curve::P256, x: x.to_vec(), y: y.to_vec() }
             }
-            Algorithm::Ed25519 => PublicKey::Ed25519(vec![1; 32]),
+            Algorithm::Ed25519 => PublicKey::Ed25519([&[0x58], &[0x66; 31][..]].concat()),
             _ => PublicKey::Rsa { n: vec![0x81; 256], e: vec![1, 0, 1] },
         };
-        Key { id: id.into(), arn: format!("arn:aws:kms:us-east-1:1:key/{id}"), public, algorithm }
+        let verifying = VerifyingKey::new(&public, algorithm).unwrap();
+        let arn = format!("arn:aws:kms:us-east-1:1:key/{id}");
+        Key { id: id.into(), arn, public, algorithm, verifying }
     }
+
+    /// SEC 2 section 2.4.2, in halves of the two numbers.
+    const P256_BASE: [u128; 4] = [
+        0x6b17_d1f2_e12c_4247_f8bc_e6e5_63a4_40f2,
+        0x7703_7d81_2deb_33a0_f4a1_3945_d898_c296,
+        0x4fe3_42e2_fe1a_7f9b_8ee7_eb4a_7c0f_9e16,
+        0x2bce_3357_6b31_5ece_cbb6_4068_37bf_51f5,
+    ];
 
     #[test]
     fn a_key_is_found_by_its_id_alone() {
         let key = |id| key(id, Algorithm::Rs256);
-        let ring = Ring { current: key("current"), others: vec![key("next"), key("previous")] };
+        let (next, previous) = (Some(key("next")), Some(key("previous")));
+        let ring = Ring { current: key("current"), next, previous };
         let rows = [
             ("none", None, Some("current")),
             ("current", Some("current"), Some("current")),

@@ -73,6 +73,11 @@ impl Settings {
 
     /// Lambda's own variables, without which its runtime could not start. `None` means a problem.
     pub fn lambda(&mut self) -> Option<()> {
+        for name in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
+            if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
+                return self.problem(name, "must not be TRACE, at which events would be logged");
+            }
+        }
         let names = [
             self.required::<String>("AWS_LAMBDA_RUNTIME_API"),
             self.required("AWS_LAMBDA_FUNCTION_NAME"),

@@ -1,29 +1,23 @@
 use std::sync::Arc;
 
-use aws_sdk_kms::{Client, operation::RequestId};
+use aws_sdk_kms::operation::RequestId;
 use jwt::{Draft, Signed, Signer};
 
 use crate::{
-    Cause, Fault, Keyring,
+    Cause, Fault, Keyring, Stopwatch,
     message::{Message, spec, to_jose},
 };
 
 /// Signs with KMS Sign and the ring's current key.
-#[derive(Debug)]
-pub struct KmsSigner {
-    client: Client,
-    keyring: Arc<Keyring>,
+#[derive(Debug, Clone, Copy)]
+pub struct KmsSigner<'a> {
+    /// The ring that has the key.
+    pub keyring: &'a Arc<Keyring>,
+    /// Who is told how long KMS takes.
+    pub stopwatch: &'a Stopwatch,
 }
 
-impl KmsSigner {
-    /// A signer that knows its key from the ring.
-    #[must_use]
-    pub fn new(client: Client, keyring: Arc<Keyring>) -> Self {
-        Self { client, keyring }
-    }
-}
-
-impl Signer for KmsSigner {
+impl Signer for KmsSigner<'_> {
     type Error = Fault;
 
     /// The key's ARN is sent, never the alias: should the alias move in this moment, `kid` and
@@ -34,16 +28,16 @@ impl Signer for KmsSigner {
         let input = draft.signing_input(key.algorithm, &key.id);
         let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
             .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
-        let answer = self
-            .client
+        let request = self
+            .keyring
+            .client()
             .sign()
             .key_id(&key.arn)
             .message(message.bytes)
             .message_type(message.kind)
-            .signing_algorithm(spec(key.algorithm))
-            .send()
-            .await
-            .map_err(|error| Fault::of("Sign", error))?;
+            .signing_algorithm(spec(key.algorithm));
+        let answer = self.stopwatch.time(request.send()).await;
+        let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
         // Not KMS's form of a signature: then it is not KMS that answers.
         let signature =

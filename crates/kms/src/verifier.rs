@@ -1,48 +1,81 @@
-use std::sync::Arc;
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use aws_sdk_kms::{Client, error::SdkError, operation::verify::VerifyError, primitives::Blob};
+use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Proof, Rejection, Verifier};
 
-use crate::{Fault, Keyring, message::spec};
+use crate::{Fault, Key, Keyring, message::spec};
 
-/// Verifies with KMS Verify, each signature anew.
-#[derive(Debug)]
-pub struct KmsVerifier {
-    client: Client,
-    keyring: Arc<Keyring>,
+/// Who tells whether a signature is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verification {
+    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once.
+    #[default]
+    Kms,
+    /// The ring's public keys, here: KMS is asked for the keys alone.
+    Local,
 }
 
-impl KmsVerifier {
-    /// A verifier that trusts the keys of this ring.
-    #[must_use]
-    pub fn new(client: Client, keyring: Arc<Keyring>) -> Self {
-        Self { client, keyring }
+impl FromStr for Verification {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "kms" => Ok(Self::Kms),
+            "local" => Ok(Self::Local),
+            _ => Err("must be kms or local"),
+        }
     }
 }
 
-impl Verifier for KmsVerifier {
+/// Verifies with the keys of a ring.
+#[derive(Debug, Clone, Copy)]
+pub struct KmsVerifier<'a> {
+    /// The keys that are trusted.
+    pub keyring: &'a Arc<Keyring>,
+    /// Where it is done.
+    pub verification: Verification,
+    /// Who is told how long KMS takes.
+    pub stopwatch: &'a Stopwatch,
+}
+
+impl Verifier for KmsVerifier<'_> {
     type Error = Fault;
 
     async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
         let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
+        match self.verification {
+            Verification::Kms => self.ask(key, proof).await,
+            Verification::Local => Ok(key.verify(proof)),
+        }
+    }
+}
+
+impl KmsVerifier<'_> {
+    async fn ask(&self, key: Key, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
         let (message, signature) = match key.admit(proof) {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let answer = self
-            .client
+        let question = self
+            .keyring
+            .client()
             .verify()
             .key_id(key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signature(Blob::new(signature))
-            .signing_algorithm(spec(key.algorithm))
-            .send()
-            .await;
+            .signing_algorithm(spec(key.algorithm));
         // KMS has an error for a bad signature; what stands in for KMS may say `false` instead.
-        match answer {
+        match self.stopwatch.time(question.send()).await {
             Ok(answer) if answer.signature_valid => Ok(Ok(())),
             Ok(_) => Ok(Err(Rejection::Signature)),
             Err(SdkError::ServiceError(answer))
@@ -52,5 +85,25 @@ impl Verifier for KmsVerifier {
             }
             Err(error) => Err(Fault::of("Verify", error)),
         }
+    }
+}
+
+/// How long KMS took for what a request needed of it.
+#[derive(Debug, Default)]
+pub struct Stopwatch(AtomicU64);
+
+impl Stopwatch {
+    /// The time of all calls, if there was one.
+    #[must_use]
+    pub fn read(&self) -> Option<Duration> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0).map(Duration::from_micros)
+    }
+
+    pub(crate) async fn time<T>(&self, call: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let answer = call.await;
+        let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.0.fetch_add(took.max(1), Ordering::Relaxed);
+        answer
     }
 }

@@ -7,9 +7,19 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read, Write},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use ::kms::{Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings, telemetry::Chain};
+use ::kms::{
+    Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings, Stopwatch, Verification,
+    telemetry::Chain,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{
     Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
@@ -17,10 +27,7 @@ use jwt::{
 };
 use local::kms::Kms;
 use serde_json::{Map, Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 
 const ALIAS: &str = "alias/ring";
 
@@ -50,23 +57,28 @@ fn client(endpoint: &str) -> Client {
     ::kms::connect(&mut settings).unwrap()
 }
 
-fn ring(kms: &Kms, refresh: Duration) -> (Arc<Keyring>, KmsSigner, KmsVerifier) {
+fn ring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {
     ring_of(kms, ALIAS, None, refresh)
 }
 
-fn ring_of(
-    kms: &Kms,
-    name: &str,
-    algorithm: Option<Algorithm>,
-    refresh: Duration,
-) -> (Arc<Keyring>, KmsSigner, KmsVerifier) {
+fn ring_of(kms: &Kms, name: &str, algorithm: Option<Algorithm>, refresh: Duration) -> Arc<Keyring> {
     let client = client(&format!("http://{}", kms.address()));
-    let keyring = Keyring::new(client.clone(), name.parse().unwrap(), algorithm, refresh);
-    let keyring = Arc::new(keyring);
-    let signer = KmsSigner::new(client.clone(), Arc::clone(&keyring));
-    let verifier = KmsVerifier::new(client, Arc::clone(&keyring));
-    (keyring, signer, verifier)
+    Arc::new(Keyring::new(client, name.parse().unwrap(), algorithm, refresh))
 }
+
+fn signer(keyring: &Arc<Keyring>) -> KmsSigner<'_> {
+    KmsSigner { keyring, stopwatch: &UNREAD }
+}
+
+fn verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
+    KmsVerifier { keyring, verification: Verification::Kms, stopwatch: &UNREAD }
+}
+
+fn local(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
+    KmsVerifier { verification: Verification::Local, ..verifier(keyring) }
+}
+
+static UNREAD: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -77,16 +89,16 @@ async fn later(seconds: u64) {
     tokio::time::resume();
 }
 
-async fn sign(signer: &KmsSigner, claims: Value) -> Token {
+async fn sign(keyring: &Arc<Keyring>, claims: Value) -> Token {
     let Value::Object(mut claims) = claims else { panic!("an object") };
     claims.insert("iss".into(), "us".into());
     claims.insert("exp".into(), 2000.into());
     let draft = Draft { token_type: "JWT".into(), claims };
-    signer.sign(&draft).await.unwrap().token
+    signer(keyring).sign(&draft).await.unwrap().token
 }
 
 /// The claims of a good token, or why it is refused.
-async fn confirm(verifier: &KmsVerifier, token: &str) -> Result<(), Rejection> {
+async fn confirm(keyring: &Arc<Keyring>, token: &str) -> Result<(), Rejection> {
     let profile = Profile {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
@@ -95,7 +107,7 @@ async fn confirm(verifier: &KmsVerifier, token: &str) -> Result<(), Rejection> {
     };
     let now = jwt::UnixTime::from_seconds(1000);
     let candidate = UnverifiedToken::parse(token)?.screen(&profile, now)?;
-    candidate.confirm(verifier).await.unwrap().map(|_| ())
+    candidate.confirm(&verifier(keyring)).await.unwrap().map(|_| ())
 }
 
 /// Every `KeySpec` that signs tokens, with every algorithm that its keys can have.
@@ -142,14 +154,14 @@ async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
     for (spec, algorithms) in SPECS {
         let name = create_key(&kms, spec);
         for algorithm in algorithms.iter().copied() {
-            let (keyring, signer, verifier) = ring_of(&kms, &name, Some(algorithm), HOUR);
+            let keyring = ring_of(&kms, &name, Some(algorithm), HOUR);
             let ring = keyring.ring().await.unwrap();
             let key = &ring.current;
             let here = VerifyingKey::new(&key.public, algorithm).unwrap();
             for bytes in [4095, 4096, 4097, 8000] {
                 let case = format!("{spec} {algorithm} {bytes}");
                 let draft = draft(bytes, algorithm, &key.id);
-                let signed = match signer.sign(&draft).await {
+                let signed = match signer(&keyring).sign(&draft).await {
                     Ok(signed) => signed,
                     Err(fault) => {
                         let refused = algorithm == Algorithm::Ed25519 && bytes > 4096;
@@ -167,16 +179,17 @@ async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
                     signing_input: input,
                     signature,
                 };
-                assert_eq!(
-                    verifier.verify(&proof(signature.clone())).await.unwrap(),
-                    Ok(()),
-                    "{case}"
-                );
+                let good = proof(signature.clone());
+                assert_eq!(verifier(&keyring).verify(&good).await.unwrap(), Ok(()), "{case}");
+                assert_eq!(local(&keyring).verify(&good).await.unwrap(), Ok(()), "{case}");
                 let mut changed = signature;
                 let middle = changed.len() / 2;
                 changed[middle] ^= 1;
-                let judged = verifier.verify(&proof(changed)).await.unwrap();
-                assert_eq!(judged, Err(Rejection::Signature), "{case}");
+                let bad = proof(changed);
+                for verifier in [verifier(&keyring), local(&keyring)] {
+                    let judged = verifier.verify(&bad).await.unwrap();
+                    assert_eq!(judged, Err(Rejection::Signature), "{case}");
+                }
             }
         }
     }
@@ -193,7 +206,7 @@ async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
     ];
     for (spec, algorithm) in rows {
         let name = create_key(&kms, spec);
-        let (keyring, ..) = ring_of(&kms, &name, Some(algorithm), HOUR);
+        let keyring = ring_of(&kms, &name, Some(algorithm), HOUR);
         let fault = keyring.ring().await.unwrap_err();
         assert_eq!(fault.cause, Cause::Unfit);
         let said = Chain(&fault).to_string();
@@ -204,20 +217,20 @@ async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
 #[tokio::test]
 async fn a_signed_token_is_good_and_a_changed_one_is_not() {
     let kms = kms().await;
-    let (_, signer, verifier) = ring(&kms, HOUR);
+    let keyring = ring(&kms, HOUR);
     let (token, other) =
-        (sign(&signer, json!({"a": 1})).await, sign(&signer, json!({"a": 2})).await);
-    assert_eq!(confirm(&verifier, token.reveal()).await, Ok(()));
+        (sign(&keyring, json!({"a": 1})).await, sign(&keyring, json!({"a": 2})).await);
+    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()));
     let (input, _) = token.reveal().rsplit_once('.').unwrap();
     let (_, signature) = other.reveal().rsplit_once('.').unwrap();
     let mixed = format!("{input}.{signature}");
-    assert_eq!(confirm(&verifier, &mixed).await, Err(Rejection::Signature));
+    assert_eq!(confirm(&keyring, &mixed).await, Err(Rejection::Signature));
 }
 
 #[tokio::test]
 async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
     let kms = kms().await;
-    let (keyring, _, verifier) = ring(&kms, HOUR);
+    let keyring = ring(&kms, HOUR);
     let key = keyring.ring().await.unwrap().current.id.clone();
     let calls = kms.calls();
     let rows = [
@@ -229,7 +242,9 @@ async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
     for (name, key_id, bytes, expected) in rows {
         let signature = vec![0; bytes];
         let proof = Proof { algorithm: Algorithm::Rs256, key_id, signing_input: "a.b", signature };
-        assert_eq!(verifier.verify(&proof).await.unwrap(), Err(expected), "{name}");
+        for verifier in [verifier(&keyring), local(&keyring)] {
+            assert_eq!(verifier.verify(&proof).await.unwrap(), Err(expected), "{name}");
+        }
     }
     assert_eq!(kms.calls() - calls, 0, "the ring was loaded a moment ago");
 }
@@ -237,51 +252,150 @@ async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
 #[tokio::test]
 async fn the_ring_follows_its_alias() {
     let kms = kms().await;
-    let (_, signer, verifier) = ring(&kms, HOUR);
-    let before = sign(&signer, json!({})).await;
+    let keyring = ring(&kms, HOUR);
+    let before = sign(&keyring, json!({})).await;
     let next = create_key(&kms, "RSA_3072");
     kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
-    let (_, new_signer, new_verifier) = ring(&kms, HOUR);
-    let after = sign(&new_signer, json!({})).await;
-    assert_eq!(confirm(&new_verifier, after.reveal()).await, Ok(()));
-    assert_eq!(confirm(&new_verifier, before.reveal()).await, Err(Rejection::UnknownKey));
+    let new_keyring = ring(&kms, HOUR);
+    let after = sign(&new_keyring, json!({})).await;
+    assert_eq!(confirm(&new_keyring, after.reveal()).await, Ok(()));
+    assert_eq!(confirm(&new_keyring, before.reveal()).await, Err(Rejection::UnknownKey));
 
     // An old ring takes its time to look again for a key that it does not know.
-    assert_eq!(confirm(&verifier, before.reveal()).await, Ok(()));
-    assert_eq!(confirm(&verifier, after.reveal()).await, Err(Rejection::UnknownKey));
+    assert_eq!(confirm(&keyring, before.reveal()).await, Ok(()));
+    assert_eq!(confirm(&keyring, after.reveal()).await, Err(Rejection::UnknownKey));
     let calls = kms.calls();
     later(11).await;
-    assert_eq!(confirm(&verifier, after.reveal()).await, Ok(()));
-    assert_eq!(kms.calls() - calls, 2, "GetPublicKey and Verify");
+    assert_eq!(confirm(&keyring, after.reveal()).await, Ok(()));
+    assert_eq!(kms.calls() - calls, 4, "GetPublicKey of three aliases, and Verify");
 }
 
 #[tokio::test]
 async fn the_ring_is_refreshed_when_it_is_due_and_not_before() {
     let kms = kms().await;
-    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let keyring = ring(&kms, Duration::from_mins(5));
     let mut calls = vec![kms.calls()];
     for seconds in [0, 299, 2, 1, 300] {
         later(seconds).await;
         keyring.ring().await.unwrap();
         calls.push(kms.calls());
     }
-    assert_eq!(calls, [0, 1, 1, 2, 2, 3]);
+    assert_eq!(calls, [0, 3, 3, 6, 6, 9]);
+}
+
+#[tokio::test]
+async fn the_keys_beside_the_current_one_are_trusted_and_do_not_sign() {
+    let kms = kms().await;
+    let keys = [("-next", "ECC_NIST_P256"), ("-previous", "RSA_3072")].map(|(suffix, spec)| {
+        let key = create_key(&kms, spec);
+        let alias = json!({"AliasName": format!("{ALIAS}{suffix}"), "TargetKeyId": key});
+        kms.perform("CreateAlias", &alias).unwrap();
+        key
+    });
+    let keyring = ring_of(&kms, ALIAS, Some(Algorithm::Ps256), HOUR);
+    let held = keyring.ring().await.unwrap();
+    let known: Vec<_> = held.keys().map(|key| (&*key.id, key.algorithm)).collect();
+    let current = &*held.current.id;
+    // The setting is for the kind of key that it fits.
+    let [next, previous] = [(&*keys[0], Algorithm::Es256), (&*keys[1], Algorithm::Ps256)];
+    assert_eq!(known, [(current, Algorithm::Ps256), next, previous]);
+    let token = sign(&keyring, json!({})).await;
+    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()));
+    let signer_of = |key: &str| ring_of(&kms, key, None, HOUR);
+    for key in &keys {
+        let token = sign(&signer_of(key), json!({})).await;
+        let judged = confirm(&keyring, token.reveal()).await;
+        let expected = if *key == keys[0] {
+            Ok(())
+        } else {
+            // It signs with RS256 where nothing else is set.
+            let (key, token) = (Algorithm::Ps256, Algorithm::Rs256);
+            Err(Rejection::WrongAlgorithm { key, token })
+        };
+        assert_eq!(judged, expected);
+    }
+
+    // Taken out of service, a key is no longer one of the ring.
+    kms.perform("DisableKey", &json!({"KeyId": keys[1]})).unwrap();
+    kms.perform("DeleteAlias", &json!({"AliasName": format!("{ALIAS}-next")})).unwrap();
+    let keyring = ring(&kms, HOUR);
+    assert_eq!(keyring.ring().await.unwrap().keys().count(), 1);
+    // A key by its id has none beside it, and nobody is asked.
+    let calls = kms.calls();
+    assert_eq!(signer_of(&keys[0]).ring().await.unwrap().keys().count(), 1);
+    assert_eq!(kms.calls() - calls, 1);
+}
+
+/// A KMS that knows the current key, and has these answers for the keys beside it.
+#[tokio::test]
+async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
+    let rows = [
+        (r#"{"__type":"NotFoundException"}"#, None),
+        (r#"{"__type":"DisabledException"}"#, None),
+        (r#"{"__type":"AccessDeniedException"}"#, Some(Cause::AccessDenied)),
+        (r#"{"__type":"ThrottlingException"}"#, Some(Cause::Throttled)),
+    ];
+    for (body, expected) in rows {
+        let kms = kms().await;
+        let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
+        let endpoint = serve(move |request| {
+            if request.contains("-next") || request.contains("-previous") {
+                (400, body.to_owned())
+            } else {
+                (200, key.clone())
+            }
+        })
+        .await;
+        let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
+        let keyring = Arc::new(keyring);
+        let current = keyring.ring().await.unwrap().current.id.clone();
+        assert!(keyring.find(Some(&current)).await.unwrap().is_some(), "{body}");
+        let unknown = keyring.find(Some("unknown")).await;
+        assert_eq!(unknown.err().map(|fault| fault.cause), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
+    let kms = kms().await;
+    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
+    let slow = Arc::new(AtomicBool::new(false));
+    let is_slow = Arc::clone(&slow);
+    let endpoint = serve(move |_| {
+        if is_slow.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(700));
+        }
+        (200, key.clone())
+    })
+    .await;
+    let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
+    let keyring = Arc::new(keyring);
+    let ring = keyring.ring().await.unwrap();
+    slow.store(true, Ordering::Relaxed);
+    later(3601).await;
+    assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring), "the last ring serves on");
+    let refreshed = async {
+        while Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refreshed).await.expect("the new one is there");
 }
 
 #[tokio::test]
 async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
     let kms = kms().await;
-    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let keyring = ring(&kms, Duration::from_mins(5));
     let ring = keyring.ring().await.unwrap();
     drop(kms);
     later(360).await;
-    assert_eq!(keyring.ring().await.unwrap(), ring);
+    assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring));
     // What the ring does not know, nobody knows now.
     later(11).await;
     assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
     assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
     let known = keyring.find(Some(&ring.current.id)).await.unwrap();
-    assert_eq!(known.as_ref(), Some(&ring.current));
+    assert_eq!(known.unwrap().arn, ring.current.arn);
 }
 
 #[tokio::test]
@@ -289,7 +403,7 @@ async fn what_kms_says_at_a_refresh_counts_at_once() {
     let alias = json!({"AliasName": ALIAS});
     let kms = kms().await;
     let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
-    let (keyring, ..) = ring(&kms, Duration::from_mins(5));
+    let keyring = ring(&kms, Duration::from_mins(5));
     let key = keyring.ring().await.unwrap().current.id.clone();
     kms.perform("DisableKey", &json!({"KeyId": key})).unwrap();
     later(301).await;
@@ -310,33 +424,48 @@ async fn what_kms_says_at_a_refresh_counts_at_once() {
 }
 
 /// Something in KMS's place that knows the key, and has one answer to everything else.
-async fn stand_in(status: u16, body: &'static str) -> (KmsSigner, KmsVerifier) {
+async fn stand_in(status: u16, body: &'static str) -> Arc<Keyring> {
     let kms = kms().await;
     let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let about_the_key = move |request: &str| request.contains("GetPublicKey");
+    let endpoint =
+        serve(
+            move |request| {
+                if about_the_key(request) { (200, key.clone()) } else { (status, body.to_owned()) }
+            },
+        );
+    let client = client(&endpoint.await);
+    Arc::new(Keyring::new(client, ALIAS.parse().unwrap(), None, HOUR))
+}
+
+/// Something in KMS's place that gives these answers.
+async fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            // The body's end is not looked for: every request here comes in one piece.
-            while !request.ends_with(b"}") {
-                if stream.read_buf(&mut request).await.unwrap() == 0 {
-                    break;
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let answer = Arc::clone(&answer);
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+                // The body's end is not looked for: no request here has another brace at an end.
+                while !request.ends_with(b"}") {
+                    match stream.read(&mut buffer).unwrap() {
+                        0 => break,
+                        read => request.extend_from_slice(&buffer[..read]),
+                    }
                 }
-            }
-            let about_the_key = String::from_utf8_lossy(&request).contains("GetPublicKey");
-            let (status, body) = if about_the_key { (200, &*key) } else { (status, body) };
-            let length = body.len();
-            let head =
-                format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}");
-            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+                let (status, body) = answer(&String::from_utf8_lossy(&request));
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}");
+                // Whoever asked may have given up.
+                let _ = stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes());
+            });
         }
     });
-    let client = client(&endpoint);
-    let keyring = Keyring::new(client.clone(), ALIAS.parse().unwrap(), None, HOUR);
-    let keyring = Arc::new(keyring);
-    (KmsSigner::new(client.clone(), Arc::clone(&keyring)), KmsVerifier::new(client, keyring))
+    endpoint
 }
 
 #[tokio::test]
@@ -364,11 +493,11 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
         ("not KMS's either", 200, "<html>", Err(Cause::Unreachable)),
     ];
     for (name, status, body, expected) in rows {
-        let (_, verifier) = stand_in(status, body).await;
+        let keyring = stand_in(status, body).await;
         let signature = vec![1; 256];
         let proof =
             Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
-        let judged = verifier.verify(&proof).await.map_err(|fault| fault.cause);
+        let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
         assert_eq!(judged, expected, "{name}");
     }
 }
@@ -376,9 +505,13 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
 #[tokio::test]
 async fn a_signature_that_kms_cannot_have_made_is_none() {
     for body in ["{}", r#"{"Signature":"AAAA"}"#] {
-        let (signer, _) = stand_in(200, body).await;
+        let keyring = stand_in(200, body).await;
         let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
-        assert_eq!(signer.sign(&draft).await.unwrap_err().cause, Cause::Unreachable, "{body}");
+        assert_eq!(
+            signer(&keyring).sign(&draft).await.unwrap_err().cause,
+            Cause::Unreachable,
+            "{body}"
+        );
     }
 }
 
@@ -391,6 +524,7 @@ async fn faults_have_causes() {
     let endpoint = format!("http://{}", kms.address());
     let load = async |endpoint: &str, name: &str| {
         let keyring = Keyring::new(client(endpoint), name.parse().unwrap(), None, HOUR);
+        let keyring = Arc::new(keyring);
         keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause)
     };
     assert_eq!(load(&endpoint, name).await, Ok(()));
@@ -409,13 +543,15 @@ async fn faults_have_causes() {
 #[tokio::test]
 async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
     let kms = kms().await;
-    let (keyring, signer, verifier) = ring(&kms, HOUR);
+    let keyring = ring(&kms, HOUR);
     let key = keyring.ring().await.unwrap().current.clone();
     kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
     let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
-    assert_eq!(signer.sign(&draft).await.unwrap_err().cause, Cause::KeyState);
+    assert_eq!(signer(&keyring).sign(&draft).await.unwrap_err().cause, Cause::KeyState);
     let signature = vec![0; key.public.signature_bytes()];
     let proof =
         Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
-    assert_eq!(verifier.verify(&proof).await.unwrap_err().cause, Cause::KeyState);
+    assert_eq!(verifier(&keyring).verify(&proof).await.unwrap_err().cause, Cause::KeyState);
+    // Here, nobody knows of it before the ring is refreshed.
+    assert_eq!(local(&keyring).verify(&proof).await.unwrap(), Err(Rejection::Signature));
 }

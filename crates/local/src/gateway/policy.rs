@@ -5,7 +5,7 @@ use serde::Deserialize;
 /// A policy document, as far as an authorizer may use the language.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub(super) struct Policy {
+pub struct Policy {
     version: String,
     #[serde(default)]
     id: Option<String>,
@@ -37,7 +37,8 @@ enum OneOrMany<T> {
 
 /// What a policy says of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
+    /// A statement allows it, and none denies it.
     Allowed,
     /// A Deny statement matches.
     DeniedExplicitly,
@@ -47,11 +48,14 @@ pub(super) enum Verdict {
 
 impl Policy {
     /// The document must be of the language's current version.
-    pub(super) fn is_valid(&self) -> bool {
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
         self.version == "2012-10-17"
     }
 
-    pub(super) fn evaluate(&self, action: &str, resource: &str) -> Verdict {
+    /// What it says of an action on a resource.
+    #[must_use]
+    pub fn evaluate(&self, action: &str, resource: &str) -> Verdict {
         let matching = self.statement.as_slice().iter().filter(|statement| {
             let actions = statement.action.as_slice();
             actions

@@ -103,7 +103,7 @@ fn broken() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, atomic::AtomicU64};
+    use std::sync::Mutex;
 
     use serde_json::json;
     use uuid::Uuid;
@@ -129,8 +129,7 @@ mod tests {
         verify["Signature"] = state.call("Sign", &verify).unwrap()["Signature"].clone();
         let mut store = Store::new("us-east-1");
         load(&mut store, &file).unwrap();
-        let again =
-            State { store: Mutex::new(store), file: None, _lock: None, calls: AtomicU64::new(0) };
+        let again = State { store: Mutex::new(store), file: None, ..state };
         assert_eq!(again.call("Verify", &verify).unwrap()["SignatureValid"], true);
         let mode = fs::metadata(&file).unwrap().permissions();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);

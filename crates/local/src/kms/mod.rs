@@ -6,6 +6,7 @@
 mod aliases;
 mod api;
 mod disk;
+mod disturbance;
 mod error;
 mod input;
 mod keys;
@@ -31,6 +32,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+pub use self::disturbance::Disturbance;
 use self::{error::KmsError, store::Store};
 use crate::http::{self, Server};
 
@@ -49,6 +51,7 @@ struct State {
     file: Option<PathBuf>,
     _lock: Option<File>,
     calls: AtomicU64,
+    disturbance: Mutex<Option<Disturbance>>,
 }
 
 impl Kms {
@@ -71,11 +74,12 @@ impl Kms {
             file,
             _lock: lock,
             calls: AtomicU64::new(0),
+            disturbance: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         let server = Server::start(listener, MAX_BYTES, move |request| {
             let state = Arc::clone(&shared);
-            async move { state.answer(&request) }
+            async move { state.disturbed(&request).await }
         })?;
         Ok(Self { server, state })
     }
@@ -90,6 +94,12 @@ impl Kms {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// From now on this goes wrong with every request, or nothing any more.
+    pub fn disturb(&self, disturbance: Option<Disturbance>) {
+        let place = &self.state.disturbance;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = disturbance;
     }
 
     /// Performs an operation without the network: not counted among the calls.
@@ -113,8 +123,18 @@ impl State {
         Ok(answer)
     }
 
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+    async fn disturbed(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let disturbance = *self.disturbance.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(disturbance) = disturbance
+            && let Some(answer) = disturbance.answer().await
+        {
+            return answer;
+        }
+        self.answer(request)
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.strip_prefix("TrentService."));
         let answer = match operation {
@@ -164,6 +184,7 @@ mod fixture {
             file: None,
             _lock: None,
             calls: AtomicU64::new(0),
+            disturbance: Mutex::default(),
         }
     }
 

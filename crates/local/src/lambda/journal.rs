@@ -94,7 +94,8 @@ impl Line {
         if text("requestId") != Some(request_id) {
             return None;
         }
-        text("reason").or(text("outcome")).map(str::to_owned)
+        let names = ["Reason", "Cause", "reason", "outcome"];
+        names.into_iter().find_map(text).map(str::to_owned)
     }
 }
 

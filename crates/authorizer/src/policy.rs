@@ -1,0 +1,63 @@
+use serde::Serialize;
+
+use crate::{Access, Request, Route, Rules};
+
+/// An IAM policy, as API Gateway takes it from an authorizer.
+///
+/// It depends on the token and the rules alone, and says of every route of the stage what is to
+/// become of it: API Gateway may keep it, and use it for another route than it was asked about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Policy {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    action: &'static str,
+    effect: Effect,
+    resource: Resources,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+enum Resources {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Policy {
+    /// What these rules let the token do; without rules, everything.
+    pub(crate) fn new(request: &Request, rules: Option<&Rules>, access: Option<&Access>) -> Self {
+        let everything = match &request.route {
+            Route::Http { .. } => "*/*".to_owned(),
+            Route::Key(name) => name.clone(),
+        };
+        let (allow, deny) = match (rules, access) {
+            (Some(rules), Some(access)) => rules.resources(access, &request.route),
+            _ => (vec![everything.clone()], Vec::new()),
+        };
+        // A policy that allows nothing still has to say something.
+        let deny = if allow.is_empty() { vec![everything] } else { deny };
+        let statement = [(Effect::Allow, allow), (Effect::Deny, deny)];
+        let statement = statement.into_iter().filter_map(|(effect, resources)| {
+            let arn = |resource: String| request.stage.resource(&resource);
+            let mut resources: Vec<_> = resources.into_iter().map(arn).collect();
+            let resource = match resources.len() {
+                0 => return None,
+                1 => Resources::One(resources.remove(0)),
+                _ => Resources::Several(resources),
+            };
+            Some(Statement { action: "execute-api:Invoke", effect, resource })
+        });
+        Self { version: "2012-10-17", statement: statement.collect() }
+    }
+}

@@ -1,0 +1,432 @@
+use std::{cmp::Ordering, fmt, iter, str::FromStr};
+
+/// Where a request goes, as its ARN has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// A method, and a path without the slash before it.
+    Http {
+        /// `GET`.
+        method: String,
+        /// `orders/7`.
+        path: String,
+    },
+    /// A route that has a name alone: a WebSocket's `$connect`.
+    Key(String),
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { method, path } => write!(f, "{method} /{path}"),
+            Self::Key(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+/// The routes that a rule is for: `GET /orders/{id}`, `* /admin/*`, `$connect`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RoutePattern {
+    Http {
+        /// One of [`METHODS`], or any of them.
+        method: Option<&'static str>,
+        path: PathPattern,
+    },
+    Key(String),
+}
+
+/// Every method that an API can have.
+pub(crate) const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+
+/// Why a route is not one that a rule can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Neither a method and a path nor the name of a route.
+    #[error("a route is a method and a path, as in GET /orders/*, or a name, as in $connect")]
+    Form,
+    /// The method is none of API Gateway's.
+    #[error("the method must be *, ANY or one of API Gateway's, in capital letters")]
+    Method,
+    /// The path is empty, too long, or not from the root.
+    #[error("a path begins with / and has at most 300 characters")]
+    Path,
+    /// A segment is neither text nor a wildcard.
+    #[error(
+        "what stands between two slashes is text, {{name}} or *, with {{name+}} at the end alone"
+    )]
+    Segment,
+    /// A policy's wildcards do not reach over a colon.
+    #[error("a path with a colon cannot be written in a policy; write {{name}} or * in its place")]
+    Colon,
+    /// One segment and any number of them, apart from each other.
+    #[error(
+        "a policy cannot hold {{name}} to one segment where the path has a * elsewhere; write * for \
+         both, or neither"
+    )]
+    Mixed,
+}
+
+impl FromStr for RoutePattern {
+    type Err = RouteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Some((method, path)) = text.split_once(' ') else {
+            let name = text.strip_prefix('$').filter(|name| !name.is_empty());
+            let fits = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric());
+            return match name {
+                Some(name) if fits(name) => Ok(Self::Key(text.to_owned())),
+                _ => Err(RouteError::Form),
+            };
+        };
+        let method = match method {
+            "*" | "ANY" => None,
+            _ => {
+                let known = METHODS.into_iter().find(|known| *known == method);
+                Some(known.ok_or(RouteError::Method)?)
+            }
+        };
+        Ok(Self::Http { method, path: path.parse()? })
+    }
+}
+
+/// Paths: a sequence of segments, of which at least one is there. `/` has one that is empty.
+///
+/// In a pattern, `{name}` and `*` do not stand apart from each other: where they stand side by side
+/// they are read as so many `*`, which is what they mean together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PathPattern(Vec<Segment>);
+
+/// The more specific, the smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Text(String),
+    /// `{name}`: one segment that is not empty.
+    One,
+    /// `*`: one segment or more, which may be empty.
+    Many,
+}
+
+impl FromStr for PathPattern {
+    type Err = RouteError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let path = text.strip_prefix('/').filter(|path| path.len() < 300);
+        let path = path.ok_or(RouteError::Path)?;
+        if path.is_empty() {
+            return Ok(Self(vec![Segment::Text(String::new())]));
+        }
+        let last = path.split('/').count() - 1;
+        let segments = path.split('/').enumerate();
+        let segments = segments.map(|(i, text)| Segment::read(text, i == last));
+        let mut segments: Vec<_> = segments.collect::<Result<_, _>>()?;
+        widen_beside_many(&mut segments);
+        if segments.contains(&Segment::Many) && segments.contains(&Segment::One) {
+            return Err(RouteError::Mixed);
+        }
+        Ok(Self(segments))
+    }
+}
+
+impl Segment {
+    fn read(text: &str, last: bool) -> Result<Self, RouteError> {
+        if text == "*" {
+            return Ok(Self::Many);
+        }
+        if let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+            let greedy = name.strip_suffix('+');
+            let name = greedy.unwrap_or(name);
+            let fits = |c: char| c.is_ascii_alphanumeric() || "_-.$:".contains(c);
+            return match greedy {
+                _ if name.is_empty() || !name.chars().all(fits) => Err(RouteError::Segment),
+                Some(_) if !last => Err(RouteError::Segment),
+                Some(_) => Ok(Self::Many),
+                None => Ok(Self::One),
+            };
+        }
+        if text.contains(':') {
+            return Err(RouteError::Colon);
+        }
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=@%".contains(c);
+        let plain = !matches!(text, "" | "." | "..") && text.chars().all(fits);
+        if plain { Ok(Self::Text(text.to_owned())) } else { Err(RouteError::Segment) }
+    }
+
+    /// Whether every text that the other can stand for is one that this can stand for.
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Many, _) | (Self::One, Self::One) => true,
+            (Self::One, Self::Text(text)) => !text.is_empty(),
+            (Self::Text(text), Self::Text(other)) => text == other,
+            _ => false,
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Text(_) => 0,
+            Self::One => 1,
+            Self::Many => 2,
+        }
+    }
+}
+
+fn widen_beside_many(segments: &mut [Segment]) {
+    for forward in [true, false] {
+        let mut beside = false;
+        let mut widen = |segment: &mut Segment| {
+            beside = matches!(segment, Segment::Many) || (beside && *segment == Segment::One);
+            if beside {
+                *segment = Segment::Many;
+            }
+        };
+        if forward {
+            segments.iter_mut().for_each(&mut widen);
+        } else {
+            segments.iter_mut().rev().for_each(&mut widen);
+        }
+    }
+}
+
+impl PathPattern {
+    /// A path as it was asked for: every segment is what it is.
+    pub(crate) fn exactly(path: &str) -> Self {
+        Self(path.split('/').map(|segment| Segment::Text(segment.to_owned())).collect())
+    }
+
+    /// Whether every path of the other is one of this.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        align(&self.0, &other.0, |ours, others| {
+            let many = *ours == Segment::Many;
+            ours.covers(others).then_some((many, false))
+        })
+    }
+
+    /// Whether there is a path of both.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        align(&self.0, &other.0, |ours, others| {
+            let both = ours.covers(others) || others.covers(ours);
+            both.then_some((*ours == Segment::Many, *others == Segment::Many))
+        })
+    }
+
+    /// Which of two is more specific, segment by segment: text before `{name}` before `*`, and a
+    /// longer one before what it begins with.
+    pub(crate) fn specificity(&self, other: &Self) -> Ordering {
+        let rank = |path: &Self| path.0.iter().map(Segment::rank).chain([3]).collect::<Vec<_>>();
+        rank(self).cmp(&rank(other))
+    }
+
+    /// As a policy's resource has it, which may be wider than the pattern itself: IAM's wildcards
+    /// reach over slashes. [`Self::beyond`] is what it is wider by.
+    pub(crate) fn glob(&self) -> String {
+        let segments: Vec<&str> = self.0.iter().map(Segment::glob).collect();
+        segments.join("/")
+    }
+
+    /// Patterns that together are what the glob covers and the pattern does not: a `{name}` that has
+    /// become two segments or more.
+    pub(crate) fn beyond(&self) -> impl Iterator<Item = Self> {
+        let ones = self.0.iter().enumerate().filter(|(_, segment)| **segment == Segment::One);
+        ones.map(|(at, _)| {
+            let (before, rest) = self.0.split_at(at);
+            let after = rest.iter().skip(1);
+            let both = iter::repeat_n(&Segment::Many, 2);
+            Self(before.iter().chain(both).chain(after).cloned().collect())
+        })
+    }
+
+    /// Every path that the glob covers.
+    pub(crate) fn wide(&self) -> Self {
+        let widen = |segment: &Segment| match segment {
+            Segment::One => Segment::Many,
+            other => other.clone(),
+        };
+        Self(self.0.iter().map(widen).collect())
+    }
+}
+
+impl Segment {
+    fn glob(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::One => "?*",
+            Self::Many => "*",
+        }
+    }
+}
+
+/// Whether two sequences can be laid side by side to their ends. `step` says whether two elements fit
+/// each other, and which of them may go on to the other side's next.
+fn align(
+    ours: &[Segment],
+    others: &[Segment],
+    step: impl Fn(&Segment, &Segment) -> Option<(bool, bool)>,
+) -> bool {
+    // From the end: what is true of the rests, for each place in the other sequence.
+    let mut below = vec![false; others.len()];
+    below.push(true);
+    for our in ours.iter().rev() {
+        let mut row = vec![false; others.len() + 1];
+        for (at, other) in others.iter().enumerate().rev() {
+            let rest = |row: &[bool], at: usize| row.get(at).copied().unwrap_or(false);
+            let fits = step(our, other).is_some_and(|(ours_again, others_again)| {
+                rest(&below, at + 1)
+                    || (ours_again && rest(&row, at + 1))
+                    || (others_again && rest(&below, at))
+            });
+            if let Some(cell) = row.get_mut(at) {
+                *cell = fits;
+            }
+        }
+        below = row;
+    }
+    below.first().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> PathPattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn patterns() {
+        let long = format!("GET /{}", "a".repeat(299));
+        let (longer, glob) = (format!("{long}a"), long.replace('/', ""));
+        let rows = [
+            ("GET /orders", Ok("GET orders")),
+            ("GET /", Ok("GET ")),
+            ("* /orders/*", Ok("* orders/*")),
+            ("ANY /orders/{id}/items", Ok("* orders/?*/items")),
+            ("POST /{proxy+}", Ok("POST *")),
+            ("GET /a/{id}/*", Ok("GET a/*/*")),
+            ("GET /*/{id}/a", Ok("GET */*/a")),
+            ("GET /a/{x}/{y}/*/{z}/b", Ok("GET a/*/*/*/*/b")),
+            ("GET /a.b-c_d~e!$&'()+,;=@%20", Ok("GET a.b-c_d~e!$&'()+,;=@%20")),
+            ("$connect", Ok("$connect")),
+            ("$default", Ok("$default")),
+            (&*long, Ok(&*glob)),
+            ("", Err(RouteError::Form)),
+            ("/orders", Err(RouteError::Form)),
+            ("$", Err(RouteError::Form)),
+            ("$a/b", Err(RouteError::Form)),
+            ("get /orders", Err(RouteError::Method)),
+            ("LINK /orders", Err(RouteError::Method)),
+            ("G* /orders", Err(RouteError::Method)),
+            ("GET orders", Err(RouteError::Path)),
+            ("GET  /orders", Err(RouteError::Path)),
+            ("GET ", Err(RouteError::Path)),
+            (&*longer, Err(RouteError::Path)),
+            ("GET /orders/", Err(RouteError::Segment)),
+            ("GET //orders", Err(RouteError::Segment)),
+            ("GET /a/../b", Err(RouteError::Segment)),
+            ("GET /a*", Err(RouteError::Segment)),
+            ("GET /a?", Err(RouteError::Segment)),
+            ("GET /a b", Err(RouteError::Segment)),
+            ("GET /a\"b", Err(RouteError::Segment)),
+            ("GET /ä", Err(RouteError::Segment)),
+            ("GET /a\0", Err(RouteError::Segment)),
+            ("GET /{}", Err(RouteError::Segment)),
+            ("GET /{+}", Err(RouteError::Segment)),
+            ("GET /{a", Err(RouteError::Segment)),
+            ("GET /x{a}", Err(RouteError::Segment)),
+            ("GET /{a*}", Err(RouteError::Segment)),
+            ("GET /{a+}/b", Err(RouteError::Segment)),
+            ("GET /${a}", Err(RouteError::Segment)),
+            ("GET /orders:batch", Err(RouteError::Colon)),
+            ("GET /{tenant}/orders/*", Err(RouteError::Mixed)),
+            ("GET /*/a/{b}", Err(RouteError::Mixed)),
+        ];
+        for (text, expected) in rows {
+            let pattern = text.parse::<RoutePattern>().map(|pattern| match pattern {
+                RoutePattern::Http { method, path } => {
+                    format!("{} {}", method.unwrap_or("*"), path.glob())
+                }
+                RoutePattern::Key(name) => name,
+            });
+            assert_eq!(pattern, expected.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_pattern_is_for() {
+        let rows = [
+            ("/", "", true),
+            ("/", "a", false),
+            ("/*", "", true),
+            ("/*", "a/b", true),
+            ("/{a}", "a", true),
+            ("/{a}", "", false),
+            ("/{a}", "a/b", false),
+            ("/a/{b}", "a/b", true),
+            ("/a/{b}", "a/", false),
+            ("/a/{b}", "a", false),
+            ("/a/*", "a", false),
+            ("/a/*", "a/", true),
+            ("/a/*", "a/b/c", true),
+            ("/a/*/c", "a/b/c", true),
+            ("/a/*/c", "a/b/c/c", true),
+            ("/a/*/c", "a/c", false),
+            ("/a/{id}/*", "a/b", false),
+            ("/a/{id}/*", "a/b/", true),
+            ("/*/b/*", "a/b/b", true),
+            ("/*/b/*", "b/b", false),
+            ("/a", "A", false),
+            ("/a", "a/", false),
+            ("/a%2Fb", "a/b", false),
+        ];
+        for (pattern, asked, expected) in rows {
+            let asked_path = PathPattern::exactly(asked);
+            assert_eq!(path(pattern).covers(&asked_path), expected, "{pattern} {asked}");
+            assert_eq!(path(pattern).overlaps(&asked_path), expected, "{pattern} {asked}");
+        }
+    }
+
+    #[test]
+    fn two_patterns() {
+        // The first covers the second, the second the first, they overlap, which is more specific.
+        let rows = [
+            ("/a", "/a", true, true, true, Ordering::Equal),
+            ("/a", "/b", false, false, false, Ordering::Equal),
+            ("/{x}", "/{y}", true, true, true, Ordering::Equal),
+            ("/*", "/a", true, false, true, Ordering::Greater),
+            ("/*", "/{x}", true, false, true, Ordering::Greater),
+            ("/{x}", "/a", true, false, true, Ordering::Greater),
+            ("/{x}", "/", false, false, false, Ordering::Greater),
+            ("/a/*", "/a/*/c", true, false, true, Ordering::Greater),
+            ("/a/{x}", "/a/{x}/c", false, false, false, Ordering::Greater),
+            ("/a/{x}", "/{y}/b", false, false, true, Ordering::Less),
+            ("/a/*", "/*/b", false, false, true, Ordering::Less),
+            ("/*/*", "/*", false, true, true, Ordering::Less),
+            ("/*/a/*", "/*/b/*", false, false, true, Ordering::Equal),
+            ("/*/a", "/*/b", false, false, false, Ordering::Equal),
+            ("/a/{x}/b", "/a/b/*", false, false, true, Ordering::Greater),
+        ];
+        for (one, other, covers, covered, overlaps, specificity) in rows {
+            let (a, b) = (path(one), path(other));
+            let found = (a.covers(&b), b.covers(&a), a.overlaps(&b), a.specificity(&b));
+            assert_eq!(found, (covers, covered, overlaps, specificity), "{one} {other}");
+            assert_eq!(b.overlaps(&a), overlaps, "{other} {one}");
+            assert_eq!(b.specificity(&a), specificity.reverse(), "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn what_a_policy_makes_of_it() {
+        let rows: [(&str, &str, &[&str]); 5] = [
+            ("/", "", &[]),
+            ("/a/*", "a/*", &[]),
+            ("/a/{x}", "a/?*", &["a/*/*"]),
+            ("/{x}/a/{y}", "?*/a/?*", &["*/*/a/?*", "?*/a/*/*"]),
+            ("/{x}/*/a", "*/*/a", &[]),
+        ];
+        for (text, glob, beyond) in rows {
+            let pattern = path(text);
+            assert_eq!(pattern.glob(), glob);
+            let found: Vec<_> = pattern.beyond().map(|beyond| beyond.glob()).collect();
+            assert_eq!(found, beyond, "{text}");
+        }
+        assert_eq!(path("/a/{x}").wide(), path("/a/*"));
+    }
+}

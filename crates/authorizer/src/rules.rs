@@ -1,0 +1,428 @@
+use std::str::FromStr;
+
+use jwt::Claims;
+use serde::Deserialize;
+
+use crate::{
+    Route,
+    condition::{Condition, ConditionError, Subject},
+    route::{METHODS, PathPattern, RouteError, RoutePattern},
+    table::Table,
+};
+
+/// Which routes a token opens: `ACCESS_RULES`.
+///
+/// The most specific rule for a route decides on it, and a route that no rule names is closed.
+/// There are no rules here that a policy could not say for every route at once.
+#[derive(Debug)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    /// By method, as in [`METHODS`].
+    tables: Vec<(&'static str, Table)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// The route as it was written.
+    pub(crate) text: String,
+    pub(crate) route: RoutePattern,
+    pub(crate) condition: Condition,
+}
+
+/// Which rules are open to a token: all that a policy depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access(Vec<bool>);
+
+impl Access {
+    pub(crate) fn opens(&self, rule: usize) -> bool {
+        self.0.get(rule).copied().unwrap_or(false)
+    }
+}
+
+/// What is wrong with the rules. Routes are quoted, by which their owner knows them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RulesError {
+    /// Not JSON, or of another form.
+    #[error("is not a JSON list of rules: {0}")]
+    Form(String),
+    /// There is none.
+    #[error("has no rule in it")]
+    Empty,
+    /// The route of one of them.
+    #[error("rule {number}: {problem}")]
+    Route {
+        /// Which, from 1.
+        number: usize,
+        /// Why.
+        problem: RouteError,
+    },
+    /// The condition of one of them.
+    #[error("rule {number}: {problem}")]
+    Condition {
+        /// Which, from 1.
+        number: usize,
+        /// Why.
+        problem: ConditionError,
+    },
+    /// Two for the same routes.
+    #[error("{0} and {1} are the same routes; say both in one rule")]
+    Twice(String, String),
+    /// Two, neither of which is more specific than the other for the routes that they share.
+    #[error("{0} and {1} share routes, and neither is plainly the more specific")]
+    Ambiguous(String, String),
+    /// Two that a policy cannot keep apart.
+    #[error(
+        "{0} and {1} cannot be kept apart by a policy, in which * and {{name}} reach over slashes \
+         and a Deny wins over every Allow; write * in place of {{name}}, or give them one condition"
+    )]
+    Inseparable(String, String),
+    /// More than API Gateway takes.
+    #[error("could make a policy of {0} bytes, and API Gateway takes 8 KB with the context")]
+    TooLong(usize),
+}
+
+impl RulesError {
+    pub(crate) fn ambiguous(rules: &[Rule], one: usize, other: usize) -> Self {
+        Self::Ambiguous(text(rules, one), text(rules, other))
+    }
+
+    pub(crate) fn inseparable(rules: &[Rule], one: usize, other: usize) -> Self {
+        Self::Inseparable(text(rules, one), text(rules, other))
+    }
+}
+
+fn text(rules: &[Rule], rule: usize) -> String {
+    rules.get(rule).map(|rule| rule.text.clone()).unwrap_or_default()
+}
+
+impl FromStr for Rules {
+    type Err = RulesError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wires: Vec<Wire> =
+            serde_json::from_str(text).map_err(|error| RulesError::Form(error.to_string()))?;
+        let rules = wires.into_iter().enumerate().map(|(at, wire)| wire.read(at + 1));
+        let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
+        if rules.is_empty() {
+            return Err(RulesError::Empty);
+        }
+        for (at, rule) in rules.iter().enumerate() {
+            if let Some(same) = rules.iter().skip(at + 1).find(|it| it.route == rule.route) {
+                return Err(RulesError::Twice(rule.text.clone(), same.text.clone()));
+            }
+        }
+        let most = rules.len() * METHODS.len() * AROUND;
+        if rules.len() > MAX_RULES {
+            return Err(RulesError::TooLong(most));
+        }
+        let tables = METHODS.map(|method| Ok((method, Table::new(method, &rules)?)));
+        let tables = tables.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let bytes = tables.iter().map(|(_, table)| table.bytes(AROUND)).sum::<usize>() + FRAME;
+        if bytes > MAX_BYTES {
+            return Err(RulesError::TooLong(bytes));
+        }
+        Ok(Self { rules, tables })
+    }
+}
+
+/// A rule as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    route: String,
+    scope: Option<String>,
+    when: Option<String>,
+    any: Option<bool>,
+}
+
+impl Wire {
+    fn read(self, number: usize) -> Result<Rule, RulesError> {
+        let Self { route: text, scope, when, any } = self;
+        let route = text.parse().map_err(|problem| RulesError::Route { number, problem })?;
+        let condition = match (scope, when, any) {
+            (Some(scope), None, None) => Condition::scope(scope),
+            (None, Some(when), None) => Condition::when(when),
+            (None, None, Some(true)) => Ok(Condition::Any),
+            (None, None, Some(false)) => Err(ConditionError::Any),
+            _ => Err(ConditionError::Several),
+        };
+        let condition = condition.map_err(|problem| RulesError::Condition { number, problem })?;
+        Ok(Rule { text, route, condition })
+    }
+}
+
+impl Rules {
+    /// What the holder of these claims may do.
+    #[must_use]
+    pub fn access(&self, claims: &Claims) -> Access {
+        let subject = Subject::new(claims);
+        Access(self.rules.iter().map(|rule| rule.condition.holds(&subject)).collect())
+    }
+
+    /// Whether a route is open.
+    #[must_use]
+    pub fn permit(&self, access: &Access, route: &Route) -> bool {
+        self.deciding(route).is_some_and(|rule| access.opens(rule))
+    }
+
+    /// Whether all routes of this key (`GET /orders/{id}`, `ANY /{proxy+}`, `$default`) are open, or
+    /// none of them; `None` when some are.
+    #[must_use]
+    pub fn permit_all(&self, access: &Access, key: &str) -> Option<bool> {
+        let everything = ("*", "/*");
+        let (method, path) = key.split_once(' ').unwrap_or(everything);
+        let path: PathPattern = path.parse().ok()?;
+        let tables = self.tables.iter().filter(|(own, _)| ["*", "ANY", *own].contains(&method));
+        let mut verdicts = tables.map(|(_, table)| table.verdict(access, &path));
+        let first = verdicts.next().flatten()?;
+        verdicts.all(|verdict| verdict == Some(first)).then_some(first)
+    }
+
+    /// What a policy allows and denies, without the stage before it: for every method and path, or
+    /// for a route that has a name alone.
+    pub(crate) fn resources(&self, access: &Access, route: &Route) -> (Vec<String>, Vec<String>) {
+        let (mut allow, mut deny) = (Vec::new(), Vec::new());
+        match route {
+            Route::Http { .. } => {
+                for (_, table) in &self.tables {
+                    table.write(access, &mut allow, &mut deny);
+                }
+            }
+            Route::Key(name) if self.permit(access, route) => allow.push(name.clone()),
+            Route::Key(_) => {}
+        }
+        (allow, deny)
+    }
+
+    /// Every rule as it was written, its condition, and whether it is open.
+    pub fn explain<'a>(
+        &'a self,
+        access: &'a Access,
+    ) -> impl Iterator<Item = (&'a str, String, bool)> {
+        let rules = self.rules.iter().enumerate();
+        rules.map(|(at, rule)| (&*rule.text, rule.condition.to_string(), access.opens(at)))
+    }
+
+    /// The rule that decides on a route, counted as in [`Self::explain`].
+    #[must_use]
+    pub fn deciding(&self, route: &Route) -> Option<usize> {
+        match route {
+            Route::Http { method, path } => {
+                let (_, table) = self.tables.iter().find(|(own, _)| own == method)?;
+                table.deciding(&PathPattern::exactly(path))
+            }
+            Route::Key(name) => {
+                let named = |rule: &Rule| rule.route == RoutePattern::Key(name.clone());
+                self.rules.iter().position(named)
+            }
+        }
+    }
+}
+
+/// API Gateway takes 8 KB of an authorizer's answer, of which the principal and the context need
+/// some.
+const MAX_BYTES: usize = 7 * 1024;
+/// What stands around the resources.
+const FRAME: usize = 256;
+/// The stage's ARN before each resource, with a stage of up to 30 characters, quotes and a comma.
+const AROUND: usize = 93;
+/// More than could be said in 8 KB.
+const MAX_RULES: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(rules: &serde_json::Value) -> Result<Rules, RulesError> {
+        rules.to_string().parse()
+    }
+
+    /// Rules with a condition each: a scope of their own.
+    fn scoped(routes: &[&str]) -> Result<Rules, RulesError> {
+        let rule = |(at, route)| json!({"route": route, "scope": format!("s{at}")});
+        read(&routes.iter().enumerate().map(rule).collect())
+    }
+
+    #[test]
+    fn rules_that_are_none() {
+        let route = |number, problem| Err(RulesError::Route { number, problem });
+        let condition = |number, problem| Err(RulesError::Condition { number, problem });
+        let twice = |one: &str, other: &str| Err(RulesError::Twice(one.into(), other.into()));
+        let rows = [
+            ("none", json!([]), Err(RulesError::Empty)),
+            (
+                "a bad route",
+                json!([{"route": "GET /a", "any": true}, {"route": "GET a", "any": true}]),
+                route(2, RouteError::Path),
+            ),
+            ("no condition", json!([{"route": "GET /a"}]), condition(1, ConditionError::Several)),
+            (
+                "two conditions",
+                json!([{"route": "GET /a", "any": true, "scope": "a"}]),
+                condition(1, ConditionError::Several),
+            ),
+            (
+                "not any",
+                json!([{"route": "GET /a", "any": false}]),
+                condition(1, ConditionError::Any),
+            ),
+            (
+                "two scopes",
+                json!([{"route": "GET /a", "scope": "a b"}]),
+                condition(1, ConditionError::Scope),
+            ),
+            (
+                "no scope",
+                json!([{"route": "GET /a", "scope": ""}]),
+                condition(1, ConditionError::Scope),
+            ),
+            (
+                "another variable",
+                json!([{"route": "GET /a", "when": "claim.sub == 'a'"}]),
+                condition(1, ConditionError::Variable("claim".into())),
+            ),
+            (
+                "a variable that is gone",
+                json!([{"route": "GET /a", "when": "claims.a.all(x, x > 0) && x == 1"}]),
+                condition(1, ConditionError::Variable("x".into())),
+            ),
+            (
+                "another function",
+                json!([{"route": "GET /a", "when": "claims.sub.startWith('a')"}]),
+                condition(1, ConditionError::Function("startWith".into())),
+            ),
+            (
+                "too long",
+                json!([{"route": "GET /a", "when": "true || ".repeat(128) + "true"}]),
+                condition(1, ConditionError::TooLong),
+            ),
+            (
+                "too deep",
+                json!([{"route": "GET /a", "when": format!("{}true{}", "(".repeat(17), ")".repeat(17))}]),
+                condition(1, ConditionError::TooLong),
+            ),
+            (
+                "twice",
+                json!([{"route": "GET /{a}", "any": true}, {"route": "GET /{b}", "scope": "a"}]),
+                twice("GET /{a}", "GET /{b}"),
+            ),
+            (
+                "a name twice",
+                json!([{"route": "$connect", "any": true}, {"route": "$connect", "scope": "a"}]),
+                twice("$connect", "$connect"),
+            ),
+        ];
+        for (name, rules, expected) in rows {
+            assert_eq!(read(&rules).map(|_| ()), expected, "{name}");
+        }
+        for (name, text) in [
+            ("not JSON", "GET /a"),
+            ("not a list", r#"{"route": "GET /a", "any": true}"#),
+            ("an unknown member", r#"[{"route": "GET /a", "scopes": "a"}]"#),
+            ("a member twice", r#"[{"route": "GET /a", "scope": "a", "scope": "b"}]"#),
+            ("no route", r#"[{"any": true}]"#),
+            ("not CEL", r#"[{"route": "GET /a", "when": "claims.sub =="}]"#),
+        ] {
+            let form = matches!(
+                text.parse::<Rules>(),
+                Err(RulesError::Form(_)
+                    | RulesError::Condition { problem: ConditionError::Syntax(_), .. })
+            );
+            assert!(form, "{name}");
+        }
+    }
+
+    #[test]
+    fn rules_that_a_policy_can_say_and_rules_that_it_cannot() {
+        let apart =
+            |one: &str, other: &str| Err(RulesError::Inseparable(one.to_owned(), other.to_owned()));
+        let plain =
+            |one: &str, other: &str| Err(RulesError::Ambiguous(one.to_owned(), other.to_owned()));
+        let rows: [(&str, &[&str], _); 17] = [
+            ("apart", &["GET /orders", "POST /orders", "GET /orders/{id}"], Ok(())),
+            ("one within another", &["GET /*", "* /admin/*"], Ok(())),
+            ("below", &["GET /orders/*", "GET /orders/*/items"], Ok(())),
+            ("by method", &["GET /orders/{id}", "POST /orders/{id}/items"], Ok(())),
+            ("one method of all", &["* /orders/*", "GET /orders/*"], Ok(())),
+            ("crossing", &["GET /orders/*", "GET /*/items"], Ok(())),
+            ("segments", &["GET /{a}/x", "GET /b/y"], Ok(())),
+            ("a name", &["$connect", "GET /*"], Ok(())),
+            (
+                "one segment and what is below it",
+                &["GET /orders/{id}", "GET /orders/{id}/items"],
+                apart("GET /orders/{id}", "GET /orders/{id}/items"),
+            ),
+            (
+                "one segment in all that is below",
+                &["GET /orders/*", "GET /orders/{id}"],
+                apart("GET /orders/{id}", "GET /orders/*"),
+            ),
+            (
+                "open in closed in open",
+                &["GET /*", "GET /admin/*", "GET /admin/health"],
+                apart("GET /admin/*", "GET /admin/health"),
+            ),
+            ("two in one", &["GET /*", "GET /a/*", "GET /b/*"], Ok(())),
+            (
+                "two crossing in one",
+                &["GET /*", "GET /a/*", "GET /*/b"],
+                apart("GET /*/b", "GET /a/*"),
+            ),
+            ("neither", &["GET /*/a/*", "GET /*/b/*"], plain("GET /*/a/*", "GET /*/b/*")),
+            ("in vain", &["GET /*/*/a", "GET /*/a"], plain("GET /*/a", "GET /*/*/a")),
+            ("of another method", &["GET /*/a/*", "POST /*/b/*"], Ok(())),
+            ("one segment each", &["GET /{a}", "GET /a/{b}"], apart("GET /{a}", "GET /a/{b}")),
+        ];
+        for (name, routes, expected) in rows {
+            assert_eq!(scoped(routes).map(|_| ()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_never_open_without_the_other_need_not_be_kept_apart() {
+        let rule = |route: &str, scope: &str| match scope {
+            "" => json!({"route": route, "any": true}),
+            _ => json!({"route": route, "scope": scope}),
+        };
+        let open = "GET /admin/health";
+        let rows = [
+            ("nothing between", vec![rule("GET /*", ""), rule(open, "")], true),
+            (
+                "closed between",
+                vec![rule("GET /*", ""), rule("GET /admin/*", "a"), rule(open, "")],
+                false,
+            ),
+            (
+                "closed with the wider",
+                vec![rule("GET /*", "a"), rule("GET /admin/*", "a"), rule(open, "")],
+                true,
+            ),
+            (
+                "closed with the narrower",
+                vec![rule("GET /*", ""), rule("GET /admin/*", "a"), rule(open, "a")],
+                true,
+            ),
+            (
+                "below one segment what is open anyway",
+                vec![rule("GET /a/{id}", ""), rule("GET /a/*", "")],
+                true,
+            ),
+        ];
+        for (name, rules, expected) in rows {
+            assert_eq!(read(&rules.into()).is_ok(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn rules_for_more_than_a_policy_holds() {
+        let routes = |count: usize| (0..count).map(|at| format!("GET /a{at}")).collect::<Vec<_>>();
+        let read = |count| {
+            let routes = routes(count);
+            scoped(&routes.iter().map(|route| &**route).collect::<Vec<_>>()).map(|_| ())
+        };
+        assert_eq!(read(69), Ok(()));
+        assert_eq!(read(70), Err(RulesError::TooLong(7246)));
+        assert!(matches!(read(129), Err(RulesError::TooLong(_))));
+    }
+}
