@@ -344,8 +344,7 @@ async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
             } else {
                 (200, key.clone())
             }
-        })
-        .await;
+        });
         let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
         let keyring = Arc::new(keyring);
         let current = keyring.ring().await.unwrap().current.id.clone();
@@ -366,8 +365,7 @@ async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
             std::thread::sleep(Duration::from_millis(700));
         }
         (200, key.clone())
-    })
-    .await;
+    });
     let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
     let keyring = Arc::new(keyring);
     let ring = keyring.ring().await.unwrap();
@@ -434,12 +432,12 @@ async fn stand_in(status: u16, body: &'static str) -> Arc<Keyring> {
                 if about_the_key(request) { (200, key.clone()) } else { (status, body.to_owned()) }
             },
         );
-    let client = client(&endpoint.await);
+    let client = client(&endpoint);
     Arc::new(Keyring::new(client, ALIAS.parse().unwrap(), None, HOUR))
 }
 
 /// Something in KMS's place that gives these answers.
-async fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
+fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let answer = Arc::new(answer);

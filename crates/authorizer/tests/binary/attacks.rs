@@ -1,0 +1,266 @@
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jwt::{Algorithm, Curve, PublicKey};
+use serde_json::{Value, json};
+
+use crate::stack::{ALIAS, ISSUER, Stack, bearer, claims, input, now, refused};
+
+/// Every attack is a token that the right key has signed, but for what its name says: what refuses it
+/// is the check, and not the signature.
+#[tokio::test]
+async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let good = stack.good(&json!({}));
+    assert_eq!(stack.ask(&bearer(&good)).await, ("Allow", "Allowed".into(), 1));
+    let (plain, own) = (stack.header(), claims().to_string());
+    let with = |changes: Value| {
+        let mut header = plain.clone();
+        header.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        header.to_string()
+    };
+    let headed = |changes: Value| stack.sign(&with(changes), &own);
+    let claimed = |claims: &str| stack.sign(&plain.to_string(), claims);
+    let exp = |value: &str| claimed(&format!(r#"{{"iss":"{ISSUER}","exp":{value}}}"#));
+
+    let mut rows: Vec<(String, String, &str)> = Vec::new();
+    let mut row = |name: &str, token: String, reason| rows.push((name.to_owned(), token, reason));
+
+    for alg in ["none", "None", "NONE", "nOnE", "none ", ""] {
+        row(&format!("alg {alg}"), headed(json!({"alg": alg})), "UnsupportedAlgorithm");
+        let unsigned = input(&json!({"alg": alg}).to_string(), &own);
+        row(&format!("alg {alg}, unsigned"), format!("{unsigned}."), "NotCompact");
+        row(&format!("alg {alg}, two parts"), unsigned, "NotCompact");
+    }
+    row("alg null", headed(json!({"alg": null})), "MalformedHeader");
+    row("alg a list", headed(json!({"alg": ["RS256"]})), "MalformedHeader");
+    row("no alg", stack.sign(r#"{"typ":"JWT"}"#, &own), "MalformedHeader");
+
+    let der = stack.public();
+    let pem = PublicKey::from_spki(&der).unwrap().to_pem();
+    for (name, secret) in [("DER", &*der), ("PEM", pem.as_bytes())] {
+        for (alg, hash) in [
+            ("HS256", hmac::HMAC_SHA256),
+            ("HS384", hmac::HMAC_SHA384),
+            ("HS512", hmac::HMAC_SHA512),
+        ] {
+            let input = input(&with(json!({"alg": alg})), &own);
+            let tag = hmac::sign(&hmac::Key::new(hash, secret), input.as_bytes());
+            let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag));
+            row(&format!("{alg} with the {name}"), token, "UnsupportedAlgorithm");
+        }
+    }
+
+    let others = [
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512",
+        "ES256K",
+        "EdDSA",
+        "Ed25519",
+        "ML-DSA-44",
+        "ML-DSA-65",
+        "ML-DSA-87",
+    ];
+    for alg in others {
+        row(&format!("alg {alg}"), headed(json!({"alg": alg})), "WrongAlgorithm");
+    }
+    for algorithm in [Algorithm::Rs384, Algorithm::Ps256] {
+        let input = input(&with(json!({"alg": algorithm.name()})), &own);
+        let signature = URL_SAFE_NO_PAD.encode(stack.sign_with(algorithm, &input));
+        row(&format!("signed with {algorithm}"), format!("{input}.{signature}"), "WrongAlgorithm");
+    }
+    for alg in ["rs256", "RS256 ", "RS1", "Ed448", "ES512K", "ＲＳ256"] {
+        row(&format!("alg {alg}"), headed(json!({"alg": alg})), "UnsupportedAlgorithm");
+    }
+
+    for (name, value) in [
+        ("jwk", json!({"kty": "RSA", "n": "AQAB", "e": "AQAB"})),
+        ("jku", json!("https://attacker.example/jwks.json")),
+        ("x5u", json!("https://attacker.example/x5u")),
+        ("x5c", json!(["MIIB"])),
+        ("crit", json!(["exp"])),
+        ("crit", json!([])),
+        ("b64", json!(false)),
+        ("b64", json!(true)),
+        ("zip", json!("DEF")),
+        ("enc", json!("A128GCM")),
+    ] {
+        row(name, headed(json!({name: value})), "HeaderParameter");
+    }
+    row("b64 with crit", headed(json!({"b64": false, "crit": ["b64"]})), "HeaderParameter");
+
+    let kids = [
+        "arn:aws:kms:us-east-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab".to_owned(),
+        format!("arn:aws:kms:us-east-1:000000000000:key/{}", stack.key),
+        ALIAS.to_owned(),
+        "../../../../dev/null".to_owned(),
+        "' OR '1'='1".to_owned(),
+        "'; DROP TABLE keys; --".to_owned(),
+        format!("{}\0", stack.key),
+        format!("{} ", stack.key),
+        stack.key.to_uppercase(),
+        String::new(),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+    ];
+    for kid in &kids {
+        row(&format!("kid {kid:?}"), headed(json!({"kid": kid})), "UnknownKey");
+    }
+    row("kid a number", headed(json!({"kid": 1})), "MalformedHeader");
+
+    let twice = format!(r#"{{"alg":"RS256","alg":"RS256","kid":"{}"}}"#, stack.key);
+    row("alg twice", stack.sign(&twice, &own), "MalformedHeader");
+    let escaped = format!(r#"{{"alg":"RS256","\u0061lg":"none","kid":"{}"}}"#, stack.key);
+    row("alg twice, escaped", stack.sign(&escaped, &own), "MalformedHeader");
+    let expiry = now() + 600;
+    let twice = format!(r#"{{"iss":"{ISSUER}","exp":1,"exp":{expiry}}}"#);
+    row("exp twice", claimed(&twice), "MalformedClaims");
+    let deep = format!(r#"{{"iss":"{ISSUER}","exp":{expiry},"a":[{{"b":1,"b":2}}]}}"#);
+    row("a member twice, deep down", claimed(&deep), "MalformedClaims");
+    let bomb = |depth: usize| {
+        let (open, close) = ("[".repeat(depth), "]".repeat(depth));
+        claimed(&format!(r#"{{"iss":"{ISSUER}","exp":{expiry},"a":{open}{close}}}"#))
+    };
+    row("nested", bomb(16), "MalformedClaims");
+    row("a nesting bomb", bomb(2000), "MalformedClaims");
+    row("claims that are a list", claimed("[]"), "MalformedClaims");
+    row("claims with a byte order mark", claimed(&format!("\u{feff}{own}")), "MalformedClaims");
+    row("claims with something behind them", claimed(&format!("{own}{own}")), "MalformedClaims");
+
+    row("exp a string", exp(&format!("\"{expiry}\"")), "MalformedClaims");
+    row("exp negative", exp("-1"), "MalformedClaims");
+    row("exp 1e400", exp("1e400"), "MalformedClaims");
+    row("exp NaN", exp("NaN"), "MalformedClaims");
+    row("exp null", exp("null"), "MalformedClaims");
+    row("exp past", exp("1"), "Expired");
+    row("no exp", claimed(&format!(r#"{{"iss":"{ISSUER}"}}"#)), "NoExpiry");
+    let changed = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        claimed(&claims.to_string())
+    };
+    row("nbf to come", changed("nbf", (now() + 60).into()), "NotYetValid");
+    row("iat to come", changed("iat", (now() + 60).into()), "IssuedInFuture");
+    row("iat a string", changed("iat", "1".into()), "MalformedClaims");
+    row("another issuer", changed("iss", "https://issuer.example/".into()), "Issuer");
+    row("the issuer in a list", changed("iss", json!([ISSUER])), "MalformedClaims");
+    row("an issuer that looks like it", changed("iss", "https://іssuer.example".into()), "Issuer");
+    row("an audience", changed("aud", "somebody else".into()), "Audience");
+    row("another type", headed(json!({"typ": "at+jwt"})), "TokenType");
+    row("JOSE", headed(json!({"typ": "JOSE"})), "TokenType");
+
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    row("padded", format!("{good}="), "MalformedEncoding");
+    row("padded within", good.replacen('.', "=.", 1), "MalformedEncoding");
+    row("the other alphabet", format!("{head}.+/{}", &signature[2..]), "MalformedEncoding");
+    let last = signature.chars().last().unwrap();
+    let trailing = char::from(u8::try_from(last).unwrap() + 1);
+    let trailing = format!("{head}.{}{trailing}", &signature[..signature.len() - 1]);
+    row("trailing bits", trailing, "MalformedEncoding");
+    for (name, inserted) in [
+        ("a space", ' '),
+        ("a tab", '\t'),
+        ("a line", '\n'),
+        ("NUL", '\0'),
+        ("a zero width space", '\u{200b}'),
+    ] {
+        row(&format!("{name} behind"), format!("{good}{inserted}"), "MalformedEncoding");
+        row(
+            &format!("{name} within"),
+            good.replacen('.', &format!("{inserted}."), 1),
+            "MalformedEncoding",
+        );
+    }
+    row("a letter that looks like it", good.replacen('e', "е", 1), "MalformedEncoding");
+    row("a full stop that looks like it", good.replacen('.', "．", 1), "NotCompact");
+    row(
+        "a signature too short",
+        format!("{head}.{}", URL_SAFE_NO_PAD.encode(&raw[1..])),
+        "InvalidSignature",
+    );
+    let longer = URL_SAFE_NO_PAD.encode([&raw[..], &[0]].concat());
+    row("a signature too long", format!("{head}.{longer}"), "InvalidSignature");
+    row("a JWE", format!("{good}.AAAA.AAAA"), "NotCompact");
+    row(
+        "the JSON serialization",
+        json!({"payload": "e30", "signatures": []}).to_string(),
+        "NotCompact",
+    );
+    row("dots", "..".into(), "NotCompact");
+    row("Bearer twice", format!("Bearer {good}"), "MalformedEncoding");
+    row("comma-joined", format!("{good}, Bearer {good}"), "NotCompact");
+    row("comma-joined without a space", format!("{good},Bearer"), "MalformedEncoding");
+
+    let of_bytes = |bytes: usize| {
+        let token = |padding: usize| {
+            let mut claims = claims();
+            claims["a"] = "x".repeat(padding).into();
+            claimed(&claims.to_string())
+        };
+        let padding = (bytes - token(0).len()) * 3 / 4;
+        let fitting = (padding.saturating_sub(4)..padding + 4).map(token);
+        fitting.into_iter().find(|token| token.len() == bytes)
+    };
+    // Not every length is one of a token: base64 skips every fourth.
+    let long = (8193..8197).find_map(of_bytes).unwrap();
+    row("over 8 KiB", long, "TokenTooLong");
+    row(
+        "8 KiB + 1 of nothing",
+        format!("{head}.{}", "A".repeat(8192 - head.len())),
+        "TokenTooLong",
+    );
+    row("16 KiB + 1", "A".repeat(16 * 1024 + 1), "TokenTooLong");
+    row("a long header", headed(json!({"x": "x".repeat(2000)})), "TokenTooLong");
+    row("much to pass on", changed("sub", "s".repeat(3100).into()), "ClaimsTooLong");
+
+    for (name, token, reason) in rows {
+        assert_eq!(stack.ask(&bearer(&token)).await, refused(reason), "{name}");
+    }
+
+    // As much as a token may have is taken.
+    let whole = (8189..8193).rev().find_map(of_bytes).unwrap();
+    assert_eq!(stack.ask(&bearer(&whole)).await, ("Allow", "Allowed".into(), 1));
+    // And of what only the key can tell, the key is asked.
+    let mut flipped = raw;
+    flipped[100] ^= 1;
+    let flipped = format!("{head}.{}", URL_SAFE_NO_PAD.encode(flipped));
+    let (effect, reason, calls) = stack.ask(&bearer(&flipped)).await;
+    assert_eq!((effect, &*reason, calls), ("Unauthorized", "InvalidSignature", 1));
+}
+
+#[tokio::test]
+async fn numbers_that_no_ecdsa_signature_has() {
+    let stack = Stack::start("ECC_NIST_P256", &[]).await;
+    let header = json!({"alg": "ES256", "kid": stack.key}).to_string();
+    let input = input(&header, &claims().to_string());
+    let good = stack.sign_with(Algorithm::Es256, &input);
+    let token =
+        |signature: &[u8]| bearer(&format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)));
+    assert_eq!(stack.ask(&token(&good)).await, ("Allow", "Allowed".into(), 1));
+    let (r, s) = good.split_at(32);
+    let order = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
+        0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (zero, most) = ([0; 32], [0xff; 32]);
+    let der = Curve::P256.to_der(&good).unwrap();
+    let rows: [(&str, Vec<u8>); 9] = [
+        ("r is zero", [&zero, s].concat()),
+        ("s is zero", [r, &zero].concat()),
+        ("both are zero", vec![0; 64]),
+        ("r is the order", [&order, s].concat()),
+        ("s is the order", [r, &order].concat()),
+        ("r is past the order", [&most, s].concat()),
+        ("s is past the order", [r, &most].concat()),
+        ("DER", der),
+        ("r alone", r.to_vec()),
+    ];
+    for (name, signature) in rows {
+        assert_eq!(stack.ask(&token(&signature)).await, refused("InvalidSignature"), "{name}");
+    }
+}
