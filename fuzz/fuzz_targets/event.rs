@@ -2,13 +2,16 @@
 
 #![no_main]
 
-use authorizer::Request;
+use authorizer::{Request, Route};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let Ok(request) = text.parse::<Request>() else { return };
-    let resource = request.stage.everything();
+    let resource = request.stage.resource("*/*");
     let stage = resource.strip_suffix("/*/*").expect("all methods and paths");
     assert!(stage.starts_with("arn:") && !stage.contains(['*', '?']));
     assert_eq!(stage.splitn(6, ':').count(), 6);
+    if let Route::Key(name) = &request.route {
+        assert!(name.starts_with('$') && !name.contains(['*', '?', '/']));
+    }
 });

@@ -5,6 +5,7 @@
 //! [`run`] is the Lambda function.
 
 mod bearer;
+mod check;
 mod condition;
 mod context;
 mod decide;
@@ -17,11 +18,12 @@ mod rules;
 mod shell;
 mod table;
 
+pub use check::Check;
 pub use condition::ConditionError;
 pub use decide::{Decision, Grant, Refusal, decide};
 pub use profile::{HttpApiResponse, Profile, Subprotocol};
 pub use request::{Cached, Kind, MalformedEvent, Request, Stage};
 pub use response::{PolicyDocument, Response, Unanswerable, response};
 pub use route::{Route, RouteError};
-pub use rules::{Access, Rules, RulesError};
+pub use rules::{Access, Explained, Rules, RulesError};
 pub use shell::run;

@@ -39,6 +39,18 @@ pub enum Kind {
     WebSocket,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rest => "REST API, REQUEST",
+            Self::RestToken => "REST API, TOKEN",
+            Self::Http1 => "HTTP API, format 1.0",
+            Self::Http2 => "HTTP API, format 2.0",
+            Self::WebSocket => "WebSocket API",
+        })
+    }
+}
+
 /// For which other requests API Gateway may use the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cached {

@@ -39,6 +39,19 @@ impl Access {
     }
 }
 
+/// A rule, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained<'a> {
+    /// Its route as it was written.
+    pub route: &'a str,
+    /// What it asks of a token.
+    pub condition: String,
+    /// Whether the token has that.
+    pub open: bool,
+    /// Whether it is the one that decides on the route.
+    pub decides: bool,
+}
+
 /// What is wrong with the rules. Routes are quoted, by which their owner knows them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RulesError {
@@ -194,18 +207,20 @@ impl Rules {
         (allow, deny)
     }
 
-    /// Every rule as it was written, its condition, and whether it is open.
-    pub fn explain<'a>(
-        &'a self,
-        access: &'a Access,
-    ) -> impl Iterator<Item = (&'a str, String, bool)> {
-        let rules = self.rules.iter().enumerate();
-        rules.map(|(at, rule)| (&*rule.text, rule.condition.to_string(), access.opens(at)))
+    /// Every rule as it was written, with what it says of a token and of a route.
+    #[must_use]
+    pub fn explain(&self, access: Option<&Access>, route: &Route) -> Vec<Explained<'_>> {
+        let deciding = self.deciding(route);
+        let rules = self.rules.iter().enumerate().map(|(at, rule)| Explained {
+            route: &rule.text,
+            condition: rule.condition.to_string(),
+            open: access.is_some_and(|access| access.opens(at)),
+            decides: deciding == Some(at),
+        });
+        rules.collect()
     }
 
-    /// The rule that decides on a route, counted as in [`Self::explain`].
-    #[must_use]
-    pub fn deciding(&self, route: &Route) -> Option<usize> {
+    fn deciding(&self, route: &Route) -> Option<usize> {
         match route {
             Route::Http { method, path } => {
                 let (_, table) = self.tables.iter().find(|(own, _)| own == method)?;

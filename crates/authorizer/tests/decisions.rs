@@ -14,7 +14,7 @@ use std::{
 };
 
 use authorizer::{
-    Decision, HttpApiResponse, MalformedEvent, Profile, Refusal, Request, Subprotocol,
+    Check, Decision, HttpApiResponse, MalformedEvent, Profile, Refusal, Request, Subprotocol,
     Unanswerable, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -182,6 +182,46 @@ fn what_is_refused_without_asking_the_key() {
         let decided = judge(&request(&authorization), YES);
         assert_eq!(decided, (Ok(Decision::Refuse(expected)), 0), "{name}");
     }
+}
+
+/// Each of these has everything wrong that comes later, too.
+#[test]
+fn checks_are_made_in_their_order() {
+    let claims = |text: &str| with(&json!({"alg": "RS256"}), text);
+    let header = json!({"alg": "RS256", "typ": "JOSE"});
+    let wrong = r#"{"exp": 1, "nbf": 9999999999, "iss": "them", "aud": "them", "sub": 1}"#;
+    let rows = [
+        (Check::Credentials, "Basic a".to_owned(), NO),
+        (Check::Form, format!("Bearer {}.AAAA", with(&header, wrong)), NO),
+        (Check::Header, format!("Bearer {}", with(&header, wrong)), NO),
+        (Check::Claims, claims(wrong), NO),
+        (Check::Time, claims(&wrong.replace(", \"sub\": 1", "")), NO),
+        (Check::Issuer, claims(r#"{"exp": 1800000001, "iss": "them", "aud": "them"}"#), NO),
+        (
+            Check::Audience,
+            claims(r#"{"exp": 1800000001, "iss": "countersign", "aud": "them"}"#),
+            NO,
+        ),
+        (Check::Key, format!("Bearer {}", good()), Ok(Err(Rejection::UnknownKey))),
+        (Check::Signature, format!("Bearer {}", good()), NO),
+        (Check::Rules, format!("Bearer {}", good()), YES),
+    ];
+    let closed = with_rules(&json!([{"route": "GET /whoami", "scope": "a"}]));
+    let order: Vec<_> = rows.iter().map(|(check, ..)| *check).collect();
+    assert_eq!(order, Check::ALL);
+    for (check, credential, answer) in rows {
+        let credential =
+            if credential.contains(' ') { credential } else { format!("Bearer {credential}") };
+        let (decision, _) = judge_for(&closed, &request(&[&credential]), answer);
+        assert_eq!(decision.unwrap().failed(), Some(check));
+    }
+    assert_eq!(judge(&request(&[&format!("Bearer {}", good())]), YES).0.unwrap().failed(), None);
+}
+
+/// A token with these claims as they stand.
+fn with(header: &Value, claims: &str) -> String {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    format!("{}.{}.{}", part(&header.to_string()), part(claims), part("signature"))
 }
 
 #[test]

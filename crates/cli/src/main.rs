@@ -1,6 +1,7 @@
 //! `countersign`: parse, call, print.
 
 mod demo;
+mod explain;
 mod function;
 mod local;
 mod verify;
@@ -36,6 +37,9 @@ enum Command {
     /// Say whether a token is good, with public keys from a file.
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
+    /// Say what the authorizer makes of an event, check by check, and what policy comes back.
+    #[command(after_help = explain::HELP)]
+    Explain(explain::Arguments),
     /// Be one of the functions, for a Lambda host.
     #[command(hide = true)]
     Function {
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Local(arguments) => local::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Function { name } => function::run(name),
     }
 }

@@ -83,7 +83,7 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
 }
 
 /// A JWK alone is a set of one.
-fn read_keys(file: &Path) -> Result<JwkSet, Box<dyn Error>> {
+pub(crate) fn read_keys(file: &Path) -> Result<JwkSet, Box<dyn Error>> {
     let problem = |problem: &dyn Error| format!("{}: {problem}", file.display());
     let mut text = Vec::new();
     File::open(file)

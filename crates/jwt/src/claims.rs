@@ -10,6 +10,8 @@ use crate::{Profile, Rejection, UnixTime, json};
 pub struct Claims {
     /// The first second at which the token is no longer valid, leeway aside.
     pub exp: UnixTime,
+    nbf: Option<UnixTime>,
+    iat: Option<UnixTime>,
     members: Map<String, Value>,
 }
 
@@ -45,9 +47,12 @@ impl Claims {
         if passed_on_bytes(&members) > MAX_PASSED_ON_BYTES {
             return Err(Rejection::ClaimsTooLong);
         }
-        let exp = members.get("exp").ok_or(Rejection::NoExpiry)?;
-        let exp = UnixTime::from_json(exp).ok_or(Rejection::Claims)?;
-        Ok(Self { exp, members })
+        let time = |name: &str| {
+            let value = members.get(name);
+            value.map(|value| UnixTime::from_json(value).ok_or(Rejection::Claims)).transpose()
+        };
+        let (exp, nbf, iat) = (time("exp")?, time("nbf")?, time("iat")?);
+        Ok(Self { exp: exp.ok_or(Rejection::NoExpiry)?, nbf, iat, members })
     }
 
     pub(crate) fn check(&self, profile: &Profile, now: UnixTime) -> Result<(), Rejection> {
@@ -55,10 +60,10 @@ impl Claims {
             return Err(Rejection::Expired { at: self.exp });
         }
         let horizon = now.after(profile.leeway);
-        if let Some(from) = self.time("nbf")?.filter(|from| horizon < *from) {
+        if let Some(from) = self.nbf.filter(|from| horizon < *from) {
             return Err(Rejection::NotYetValid { from });
         }
-        if let Some(at) = self.time("iat")?.filter(|at| horizon < *at) {
+        if let Some(at) = self.iat.filter(|at| horizon < *at) {
             return Err(Rejection::IssuedInFuture { at });
         }
         if profile.issuer.is_some() && self.text("iss") != profile.issuer.as_deref() {
@@ -70,10 +75,6 @@ impl Claims {
             Some(named) if named.iter().any(|name| ours.iter().any(|our| our == name)) => Ok(()),
             _ => Err(Rejection::Audience),
         }
-    }
-
-    fn time(&self, name: &str) -> Result<Option<UnixTime>, Rejection> {
-        self.get(name).map(|value| UnixTime::from_json(value).ok_or(Rejection::Claims)).transpose()
     }
 }
 

@@ -7,6 +7,9 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod explain;
+mod kept;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -31,6 +34,12 @@ use serde_json::{Value, json};
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 const ALIAS: &str = "alias/countersign";
+/// The form of a signature, which is all that is looked at.
+const SIGV4: &str = concat!(
+    "AWS4-HMAC-SHA256 Credential=tester/20261123/us-east-1/execute-api/aws4_request, ",
+    "SignedHeaders=host;x-amz-date, ",
+    "Signature=0000000000000000000000000000000000000000000000000000000000000000",
+);
 
 /// A `countersign local` that is stopped when it is dropped.
 struct Local {
@@ -63,15 +72,10 @@ impl Local {
     }
 
     async fn post_token(&self, body: &str) -> (u16, Value) {
-        let signature = "0".repeat(64);
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=tester/20261123/us-east-1/execute-api/aws4_request, \
-             SignedHeaders=host;x-amz-date, Signature={signature}"
-        );
         let request = Request::post("/token")
             .header("content-type", "application/json")
             .header("x-amz-date", "20261123T000000Z")
-            .header("authorization", authorization);
+            .header("authorization", SIGV4);
         self.send(request.body(body.to_owned().into()).unwrap()).await
     }
 

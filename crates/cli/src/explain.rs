@@ -1,0 +1,256 @@
+use std::{
+    env,
+    error::Error,
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use authorizer::{
+    Check, Decision, Profile, Request, Response, Route, Unanswerable, decide, response,
+};
+use clap::Args;
+use jwt::{Keys, Proof, Rejection, Verifier};
+use kms::{Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification, connect};
+use serde_json::{Value, json};
+
+use crate::verify::read_keys;
+
+/// Which event, and what the authorizer goes by.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The event that API Gateway sends, or - to read it from standard input
+    #[arg(long, value_name = "EVENT.json")]
+    event: PathBuf,
+    /// The access rules, in place of those in the environment
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// The public keys that are trusted, in place of the key ring
+    #[arg(long, value_name = "FILE")]
+    jwks: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) const HELP: &str = "\
+The settings are those of the function, from the environment: TOKEN_ISSUER, TOKEN_AUDIENCE, ACCESS_RULES …
+
+  TOKEN_ISSUER=countersign countersign explain --event event.json --rules rules.json --jwks jwks.json
+  TOKEN_ISSUER=countersign KEY_ALIAS=alias/countersign countersign explain --event - < event.json
+
+With KEY_ALIAS, KMS is asked, with AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at
+AWS_ENDPOINT_URL_KMS if that is set. With neither keys nor a ring, the signature is not checked.
+
+Exit codes: 0 the request goes on to the backend, 1 it does not, 2 usage, 3 it could not be told.";
+
+/// Goes through everything that the authorizer does with the event, and says so.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match crate::block_on(explain(arguments)) {
+        Ok(told) => {
+            // The exit code is the answer, whether or not anybody reads the words.
+            let _ = told.tell(arguments.json);
+            told.exit_code()
+        }
+        Err(error) => crate::fault(&*error),
+    }
+}
+
+/// What came of it.
+struct Told {
+    profile: Profile,
+    request: Request,
+    decision: Decision,
+    answer: Result<Option<Response>, Unanswerable>,
+    judge: Judge,
+}
+
+async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
+    let mut settings: Settings = env::vars().chain(rules(arguments)?).collect();
+    let profile = Profile::read(&mut settings);
+    let judge = Judge::find(arguments, &mut settings)?;
+    let (Some(profile), Some(judge)) = (profile, judge) else {
+        return Err(settings.refuse().into());
+    };
+    let request: Request = read_event(&arguments.event)?.parse()?;
+    let decision = decide(&request, &profile, SystemTime::now().into(), &judge).await?;
+    let answer = response(&request, &decision, &profile);
+    Ok(Told { profile, request, decision, answer, judge })
+}
+
+fn rules(arguments: &Arguments) -> Result<Option<(String, String)>, Box<dyn Error>> {
+    let Some(file) = &arguments.rules else { return Ok(None) };
+    let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
+    Ok(Some(("ACCESS_RULES".into(), rules)))
+}
+
+fn read_event(file: &Path) -> Result<String, Box<dyn Error>> {
+    let mut event = String::new();
+    let read = if file == Path::new("-") {
+        io::stdin().take(MAX_EVENT).read_to_string(&mut event)
+    } else {
+        File::open(file).and_then(|file| file.take(MAX_EVENT).read_to_string(&mut event))
+    };
+    read.map_err(|error| about(file, &error))?;
+    Ok(event)
+}
+
+fn about(file: &Path, problem: &dyn Error) -> String {
+    format!("{}: {problem}", file.display())
+}
+
+/// Who tells whether the signature is good.
+enum Judge {
+    Keys(Keys),
+    Ring(Arc<Keyring>, Verification),
+    /// Nobody: it is taken for good, and that is said.
+    Nobody,
+}
+
+impl Judge {
+    /// `None` means that a problem with a setting was noted.
+    fn find(
+        arguments: &Arguments,
+        settings: &mut Settings,
+    ) -> Result<Option<Self>, Box<dyn Error>> {
+        if let Some(file) = &arguments.jwks {
+            let keys = Keys::new(&read_keys(file)?)?;
+            return Ok(Some(Self::Keys(keys)));
+        }
+        let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
+        let Some(name) = name else { return Ok(Some(Self::Nobody)) };
+        let (Some(client), Some(algorithm), Some(refresh), Some(verification)) = (
+            connect(settings),
+            settings.choice("SIGNING_ALGORITHM"),
+            settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+            settings.optional("VERIFICATION", Verification::default()),
+        ) else {
+            return Ok(None);
+        };
+        let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
+        Ok(Some(Self::Ring(keyring, verification)))
+    }
+}
+
+impl Verifier for Judge {
+    type Error = Fault;
+
+    async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
+        match self {
+            Self::Keys(keys) => {
+                let Ok(judged) = keys.verify(proof).await;
+                Ok(judged)
+            }
+            Self::Ring(keyring, verification) => {
+                let (stopwatch, verification) = (Stopwatch::default(), *verification);
+                KmsVerifier { keyring, verification, stopwatch: &stopwatch }.verify(proof).await
+            }
+            Self::Nobody => Ok(Ok(())),
+        }
+    }
+}
+
+impl Told {
+    fn exit_code(&self) -> ExitCode {
+        let reached = self.decision.failed().is_none_or(|check| check == Check::Rules);
+        if self.answer.is_err() || (reached && matches!(self.judge, Judge::Nobody)) {
+            return ExitCode::from(crate::FAULT);
+        }
+        ExitCode::from(u8::from(self.decision.failed().is_some()))
+    }
+
+    fn tell(&self, json: bool) -> io::Result<()> {
+        let mut out = io::stdout();
+        if json {
+            return writeln!(out, "{}", self.json());
+        }
+        let Request { kind, stage, route, .. } = &self.request;
+        let place = format!("{route}, in {}", stage.resource(""));
+        writeln!(out, "{kind}: {}\n", place.escape_debug())?;
+        for (check, result) in self.checks() {
+            writeln!(out, "{:<18}  {result}", check.name())?;
+        }
+        for (route, condition, verdict) in self.rules() {
+            writeln!(out, "  {verdict:<18}  {route} ({condition})")?;
+        }
+        let answer = match &self.answer {
+            Ok(Some(answer)) => format!("{:#}", json!(answer)),
+            Ok(None) => "the error Unauthorized".into(),
+            Err(problem) => format!("an error: {problem}"),
+        };
+        writeln!(out, "\nAPI Gateway gets {answer}\n\nThe client sees {}.", self.client())
+    }
+
+    fn json(&self) -> Value {
+        let checks =
+            self.checks().map(|(check, result)| json!({"check": check.name(), "result": result}));
+        let rules = self.rules().map(
+            |(route, condition, verdict)| json!({"route": route, "condition": condition, "result": verdict}),
+        );
+        json!({
+            "event": self.request.kind.to_string(),
+            "route": self.request.route.to_string(),
+            "checks": checks.collect::<Vec<_>>(),
+            "rules": rules.collect::<Vec<_>>(),
+            "answer": self.answer.as_ref().ok(),
+            "client": self.client(),
+        })
+    }
+
+    /// Every check with what came of it.
+    fn checks(&self) -> impl Iterator<Item = (Check, String)> {
+        let failed = self.decision.failed();
+        let at = |check: Check| Check::ALL.iter().position(|known| *known == check);
+        let last = failed.and_then(at).unwrap_or(Check::ALL.len());
+        Check::ALL.into_iter().enumerate().map(move |(at, check)| {
+            let result = match (&self.decision, check, &self.judge) {
+                _ if at > last => "not reached".into(),
+                (Decision::Refuse(refusal), ..) if at == last => {
+                    format!("REFUSED: {refusal} ({})", refusal.code())
+                }
+                (Decision::Forbid(_), Check::Rules, _) => "CLOSED".into(),
+                (_, Check::Rules, _) if self.profile.rules.is_none() => "none: all is open".into(),
+                (_, Check::Rules, _) => "open".into(),
+                (_, Check::Key | Check::Signature, Judge::Nobody) => NOBODY.into(),
+                _ => "good".into(),
+            };
+            (check, result)
+        })
+    }
+
+    /// Every rule with its condition and what it says of the token, and of the route.
+    fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
+        let rules = match (&self.profile.rules, &self.decision) {
+            (Some(rules), Decision::Allow(grant) | Decision::Forbid(grant)) => {
+                rules.explain(grant.access.as_ref(), &self.request.route)
+            }
+            _ => Vec::new(),
+        };
+        rules.into_iter().map(|rule| {
+            let verdict = match (rule.open, rule.decides) {
+                (true, true) => "open, and decides",
+                (false, true) => "closed, and decides",
+                (true, false) => "open",
+                (false, false) => "closed",
+            };
+            (rule.route, rule.condition, verdict)
+        })
+    }
+
+    fn client(&self) -> &'static str {
+        match (&self.answer, &self.decision, &self.request.route) {
+            (Err(_), ..) => "500",
+            (_, Decision::Refuse(_), _) => "401",
+            (_, Decision::Forbid(_), _) => "403",
+            (_, Decision::Allow(_), Route::Key(_)) => "a connection",
+            (_, Decision::Allow(_), _) => "the backend's answer",
+        }
+    }
+}
+
+const NOBODY: &str = "NOT CHECKED: name the keys with --jwks, or the ring with KEY_ALIAS";
+/// Lambda's limit for an event.
+const MAX_EVENT: u64 = 6 * 1024 * 1024;

@@ -1,0 +1,101 @@
+//! Policies that API Gateway keeps.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use local::{Bytes, Options, Request, Stack, http, lambda::Bootstrap};
+use serde_json::{Value, json};
+
+use crate::{BINARY, SIGV4, TEMPLATE};
+
+const RULES: &str = r#"[
+    {"route": "GET /whoami", "scope": "read"},
+    {"route": "GET /reports/{id}", "scope": "read"},
+    {"route": "GET /admin/*", "scope": "admin"}
+]"#;
+
+/// The template's stack with a policy kept for so many seconds, and some routes more.
+async fn stack(seconds: u64) -> Stack {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let whoami = template.split_once("          /whoami:\n").unwrap().1;
+    let whoami = whoami.split_once("\nOutputs:").unwrap().0;
+    let paths = ["/admin/{proxy+}", "/reports/{id}", "/reports/{id}/pages", "/whoami"];
+    let paths = paths.map(|path| format!("          {path}:\n{whoami}\n")).concat();
+    let template = template.replace(&format!("          /whoami:\n{whoami}"), &paths);
+    let template = template.replace("ReauthorizeEvery: 0", &format!("ReauthorizeEvery: {seconds}"));
+    let options = Options {
+        port: 0,
+        kms_port: 0,
+        region: "us-east-1".into(),
+        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
+        state: None,
+        overrides: BTreeMap::from([("ACCESS_RULES".to_owned(), RULES.to_owned())]),
+    };
+    Stack::start(&template, &options).await.unwrap()
+}
+
+async fn token(stack: &Stack, scope: &str, lifetime: u64) -> String {
+    let body = json!({"claims": {"sub": "a", "scope": scope}, "expires_in": lifetime}).to_string();
+    let request = Request::post("/token")
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", SIGV4);
+    let request = request.body(body.into()).unwrap();
+    let answer = http::send(stack.gateway.address(), request).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The status, and how often KMS was asked.
+async fn get(stack: &Stack, path: &str, token: &str) -> (u16, u64) {
+    let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+    let calls = stack.kms.calls();
+    let answer = http::send(stack.gateway.address(), request.body(Bytes::new()).unwrap()).await;
+    (answer.unwrap().status().as_u16(), stack.kms.calls() - calls)
+}
+
+#[tokio::test]
+async fn a_kept_policy_is_right_for_every_route() {
+    let stack = stack(300).await;
+    let routes = [
+        ("/whoami", "read"),
+        ("/reports/7", "read"),
+        ("/reports/7/pages", "nobody"),
+        ("/admin/users", "admin"),
+        ("/admin/users/7", "admin"),
+    ];
+    for scope in ["read", "admin", "read admin", "other"] {
+        // From whichever route the policy was kept.
+        for first in 0..routes.len() {
+            let token = token(&stack, scope, 600).await;
+            let mut order = routes;
+            order.rotate_left(first);
+            for (at, (path, needed)) in order.into_iter().enumerate() {
+                let open = scope.split(' ').any(|scope| scope == needed);
+                let expected = (if open { 200 } else { 403 }, u64::from(at == 0));
+                assert_eq!(get(&stack, path, &token).await, expected, "{scope} {path}, {at} in");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_allow_outlives_its_token_by_no_more_than_it_is_kept() {
+    let stack = stack(2).await;
+    let token = token(&stack, "read", 1).await;
+    assert_eq!(get(&stack, "/whoami", &token).await, (200, 1));
+    assert_eq!(get(&stack, "/whoami", &token).await, (200, 0), "kept");
+    let expiry = claims(&token)["exp"].as_u64().unwrap();
+    let end = UNIX_EPOCH + Duration::from_secs(expiry + 2);
+    tokio::time::sleep(end.duration_since(SystemTime::now()).unwrap()).await;
+    assert_eq!(get(&stack, "/whoami", &token).await, (401, 0));
+}
+
+fn claims(token: &str) -> Value {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let claims = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+}
