@@ -2,6 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, LazyLock},
+    thread,
 };
 
 use cel::{
@@ -23,6 +24,7 @@ pub(crate) enum Condition {
 }
 
 /// An expression of the Common Expression Language, over `claims`.
+#[derive(Debug)]
 pub(crate) struct Expression {
     text: String,
     program: Program,
@@ -40,9 +42,12 @@ pub enum ConditionError {
     /// Not exactly one of the three.
     #[error("a rule has exactly one of scope, when and any")]
     Several,
-    /// The expression is too long or too deep.
-    #[error("when has at most 1024 characters, and brackets at most 16 deep")]
+    /// The expression is too long.
+    #[error("when has at most 1024 characters")]
     TooLong,
+    /// A loop within a loop, which a token with long lists would make slow.
+    #[error("when has no all, exists, map or filter within another; use in for the inner one")]
+    Nested,
     /// It is not one of the language.
     #[error("when is not an expression of CEL: {0}")]
     Syntax(String),
@@ -62,24 +67,17 @@ impl Condition {
     }
 
     pub(crate) fn when(text: String) -> Result<Self, ConditionError> {
-        let depth = |(now, most): (i32, i32), c| {
-            let now = now + i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
-            (now, most.max(now))
-        };
-        // The parser goes as deep as it is led to.
-        if text.len() > MAX_CHARS || text.chars().fold((0, 0), depth).1 > MAX_DEPTH {
+        if text.len() > MAX_CHARS {
             return Err(ConditionError::TooLong);
         }
-        let program = ENV.compile(&text).map_err(|errors| {
-            let first = errors.errors.first().map(|error| error.msg.clone());
-            ConditionError::Syntax(first.unwrap_or_default())
-        })?;
+        let program = compile(&text)?;
         let mut names = Names::default();
         names.read(program.expression(), &HashSet::new());
-        match (names.variable, names.function) {
-            (Some(name), _) => Err(ConditionError::Variable(name)),
-            (None, Some(name)) => Err(ConditionError::Function(name)),
-            (None, None) => Ok(Self::When(Expression { text, program })),
+        match (names.variable, names.function, names.nested) {
+            (Some(name), ..) => Err(ConditionError::Variable(name)),
+            (None, Some(name), _) => Err(ConditionError::Function(name)),
+            (None, None, true) => Err(ConditionError::Nested),
+            (None, None, false) => Ok(Self::When(Expression { text, program })),
         }
     }
 
@@ -98,10 +96,9 @@ impl Condition {
         }
     }
 
-    /// Whether both are true of the same tokens, as far as their text tells.
+    /// Whether both ask the same of a token, as far as their text tells.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Any, Self::Any) => true,
             (Self::Scope(one), Self::Scope(other)) => one == other,
             (Self::When(one), Self::When(other)) => one.text == other.text,
             _ => false,
@@ -116,12 +113,6 @@ impl fmt::Display for Condition {
             Self::Scope(name) => write!(f, "scope {name}"),
             Self::When(expression) => write!(f, "when {}", expression.text),
         }
-    }
-}
-
-impl fmt::Debug for Expression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Expression").field(&self.text).finish()
     }
 }
 
@@ -166,12 +157,29 @@ fn cel(value: &Value) -> cel::Value {
     }
 }
 
+/// The parser goes as deep as it is led, up to a limit of its own that the main stack is too small for.
+fn compile(text: &str) -> Result<Program, ConditionError> {
+    let unknown = || ConditionError::Syntax("it cannot be read".into());
+    let compiled = thread::scope(|scope| {
+        let parser = thread::Builder::new().stack_size(STACK_BYTES);
+        let parser = parser.spawn_scoped(scope, || ENV.compile(text));
+        parser.ok()?.join().ok()
+    });
+    compiled.ok_or_else(unknown)?.map_err(|errors| {
+        let first = errors.errors.first().map(|error| error.msg.as_str());
+        // The parser's own words where they are for people, and not for its makers.
+        let words = first.filter(|words| !words.contains(['{', '\n']) && words.len() <= 200);
+        words.map_or_else(unknown, |words| ConditionError::Syntax(words.to_owned()))
+    })
+}
+
 /// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
 /// when a request comes.
 #[derive(Default)]
 struct Names {
     variable: Option<String>,
     function: Option<String>,
+    nested: bool,
 }
 
 impl Names {
@@ -184,7 +192,8 @@ impl Names {
                 }
             }
             Expr::Call(call) => {
-                let operator = !call.func_name.starts_with(|c: char| c.is_ascii_alphabetic());
+                // An operator's name has something else in it: `_&&_`.
+                let operator = !call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_');
                 if !operator && !FUNCTIONS.contains(&&*call.func_name) {
                     self.function.get_or_insert_with(|| call.func_name.clone());
                 }
@@ -192,6 +201,7 @@ impl Names {
                 call.args.iter().for_each(|argument| self.read(argument, bound));
             }
             Expr::Comprehension(loops) => {
+                self.nested |= !bound.is_empty();
                 self.read(&loops.iter_range, bound);
                 self.read(&loops.accu_init, bound);
                 let mut inner = bound.clone();
@@ -246,4 +256,64 @@ const FUNCTIONS: [&str; 13] = [
     "uint",
 ];
 const MAX_CHARS: usize = 1024;
-const MAX_DEPTH: i32 = 16;
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expressions() {
+        let variable = |name: &str| Err(ConditionError::Variable(name.into()));
+        let function = |name: &str| Err(ConditionError::Function(name.into()));
+        let unreadable = Err(ConditionError::Syntax("it cannot be read".into()));
+        let (longest, deep) = (format!("true{}", " ".repeat(1020)), "(".repeat(500));
+        let longer = format!("{longest} ");
+        let rows = [
+            ("claims.sub == 'a'", Ok(())),
+            ("has(claims.a) && claims.a.all(x, x > 0)", Ok(())),
+            ("claims.a.filter(x, x > 0).exists(x, x == claims.b)", Ok(())),
+            ("{'a': claims.a}.a == type(1) || type(claims.b) == string", Ok(())),
+            ("claims.a ? -int(claims.b) in [1, 2] : !claims.c", Ok(())),
+            ("claims.sub.matches('((((((((((((((((((a))))))))))))))))))')", Ok(())),
+            ("claim.sub == 'a'", variable("claim")),
+            ("claims.a.all(x, x > 0) && x == 1", variable("x")),
+            ("claims.a.exists(x, x == y)", variable("y")),
+            ("{'a': claim.a, claims.b: 1}.a == 1", variable("claim")),
+            ("size({claim.a: 1}) == 1", variable("claim")),
+            ("[claims.a, b][0] == 1", variable("b")),
+            ("A{b: c} == 1", variable("c")),
+            ("claims.sub.startWith('a')", function("startWith")),
+            ("claims.sub.startsWith(lower('A'))", function("lower")),
+            ("_a(claims)", function("_a")),
+            ("claims.a.all(x, claims.b.exists(y, x == y))", Err(ConditionError::Nested)),
+            ("claims.a.all(x, x in claims.b)", Ok(())),
+            (&*longest, Ok(())),
+            (&*longer, Err(ConditionError::TooLong)),
+            (&*deep, unreadable),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(Condition::when(text.to_owned()).map(|_| ()), expected, "{text}");
+        }
+        for text in ["", "claims.sub ==", "claims.sub = 'a'", "if claims.a", "claims.a claims.b"] {
+            let condition = Condition::when(text.to_owned());
+            assert!(matches!(condition, Err(ConditionError::Syntax(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes() {
+        let rows = [
+            ("orders:read", true),
+            ("https://api.example/orders", true),
+            ("", false),
+            ("a b", false),
+            ("a\"", false),
+            ("a\\", false),
+            ("ä", false),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(Condition::scope(name.to_owned()).is_ok(), expected, "{name}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::{Access, Request, Route, Rules};
+use crate::{Access, Kind, Request, Route, Rules};
 
 /// An IAM policy, as API Gateway takes it from an authorizer.
 ///
@@ -37,16 +37,28 @@ enum Resources {
 impl Policy {
     /// What these rules let the token do; without rules, everything.
     pub(crate) fn new(request: &Request, rules: Option<&Rules>, access: Option<&Access>) -> Self {
-        let everything = match &request.route {
-            Route::Http { .. } => "*/*".to_owned(),
-            Route::Key(name) => name.clone(),
+        let named = match &request.route {
+            Route::Key(name) => Some(name.clone()),
+            Route::Http { .. } => None,
         };
+        // A WebSocket has one route that is asked about; any other API has methods and paths, though
+        // an HTTP API's ARN may have the name of its default route in their place.
+        let paths = request.kind != Kind::WebSocket;
+        let everything: Vec<_> =
+            paths.then(|| "*/*".to_owned()).into_iter().chain(named.clone()).collect();
         let (allow, deny) = match (rules, access) {
-            (Some(rules), Some(access)) => rules.resources(access, &request.route),
-            _ => (vec![everything.clone()], Vec::new()),
+            (Some(rules), Some(access)) => {
+                let (mut allow, deny) =
+                    if paths { rules.resources(access) } else { Default::default() };
+                let keys = rules.open_keys(access).into_iter();
+                let http = matches!(request.kind, Kind::Http1 | Kind::Http2);
+                allow.extend(keys.filter(|key| http || Some(key) == named.as_ref()));
+                (allow, deny)
+            }
+            _ => (everything.clone(), Vec::new()),
         };
         // A policy that allows nothing still has to say something.
-        let deny = if allow.is_empty() { vec![everything] } else { deny };
+        let deny = if allow.is_empty() { everything } else { deny };
         let statement = [(Effect::Allow, allow), (Effect::Deny, deny)];
         let statement = statement.into_iter().filter_map(|(effect, resources)| {
             let arn = |resource: String| request.stage.resource(&resource);

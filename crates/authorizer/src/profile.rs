@@ -111,6 +111,9 @@ mod tests {
         assert!(plain.rules.is_none() && plain.websocket_protocol.is_none());
         assert_eq!(plain.http_api_response, HttpApiResponse::Iam);
 
+        let said = read(&[("TOKEN_ISSUER", "us"), ("HTTP_API_RESPONSE", "iam")]).unwrap();
+        assert_eq!(said.http_api_response, HttpApiResponse::Iam);
+
         let full = read(&[
             ("TOKEN_ISSUER", "us"),
             ("TOKEN_AUDIENCE", "a, b"),

@@ -140,10 +140,10 @@ impl Wire {
         let ([key], sources) = (&*self.route_key.0, &self.identity_source.0) else {
             return Cached::ByIdentity;
         };
+        let cookies = [self.cookies.0.join("; "), self.cookies.0.join(";")];
         let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
-        let mut clients = clients.into_iter().flatten();
-        let cookies = self.cookies.0.iter().any(|cookie| cookie.contains(&**key));
-        if !sources.contains(key) || cookies || clients.any(|value| value.contains(&**key)) {
+        let mut clients = clients.into_iter().flatten().chain(cookies.iter().map(String::as_str));
+        if !sources.contains(key) || clients.any(|value| value == key) {
             return Cached::ByIdentity;
         }
         Cached::ByRoute(key.clone())

@@ -3,7 +3,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Cached, Decision, HttpApiResponse, Kind, Profile, Request, context::context, policy::Policy,
+    Cached, Decision, HttpApiResponse, Kind, Profile, Request, Route, context::context,
+    policy::Policy,
 };
 
 /// An answer that API Gateway takes from an authorizer.
@@ -79,6 +80,9 @@ pub fn response(
         if let (Some(rules), Some(access)) = (&profile.rules, &grant.access) {
             let everywhere = match &request.cached {
                 Cached::Never => Some(is_authorized),
+                Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => {
+                    Some(is_authorized)
+                }
                 Cached::ByRoute(key) => rules.permit_all(access, key),
                 Cached::ByIdentity => rules.permit_all(access, EVERYTHING),
             };

@@ -36,12 +36,14 @@ pub(crate) enum RoutePattern {
 
 /// Every method that an API can have.
 pub(crate) const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+/// Every name that a route which is asked about can have.
+const KEYS: [&str; 2] = ["$connect", "$default"];
 
 /// Why a route is not one that a rule can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
-    /// Neither a method and a path nor the name of a route.
-    #[error("a route is a method and a path, as in GET /orders/*, or a name, as in $connect")]
+    /// Neither a method and a path nor a name that a route has.
+    #[error("a route is a method and a path, as in GET /orders/*, or $connect, or $default")]
     Form,
     /// The method is none of API Gateway's.
     #[error("the method must be *, ANY or one of API Gateway's, in capital letters")]
@@ -49,6 +51,9 @@ pub enum RouteError {
     /// The path is empty, too long, or not from the root.
     #[error("a path begins with / and has at most 300 characters")]
     Path,
+    /// A slash at the end, where API Gateway has none.
+    #[error("a path does not end with a slash")]
+    Slash,
     /// A segment is neither text nor a wildcard.
     #[error(
         "what stands between two slashes is text, {{name}} or *, with {{name+}} at the end alone"
@@ -70,12 +75,8 @@ impl FromStr for RoutePattern {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((method, path)) = text.split_once(' ') else {
-            let name = text.strip_prefix('$').filter(|name| !name.is_empty());
-            let fits = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric());
-            return match name {
-                Some(name) if fits(name) => Ok(Self::Key(text.to_owned())),
-                _ => Err(RouteError::Form),
-            };
+            let known = KEYS.contains(&text);
+            return if known { Ok(Self::Key(text.to_owned())) } else { Err(RouteError::Form) };
         };
         let method = match method {
             "*" | "ANY" => None,
@@ -113,6 +114,9 @@ impl FromStr for PathPattern {
         let path = path.ok_or(RouteError::Path)?;
         if path.is_empty() {
             return Ok(Self(vec![Segment::Text(String::new())]));
+        }
+        if path.ends_with('/') {
+            return Err(RouteError::Slash);
         }
         let last = path.split('/').count() - 1;
         let segments = path.split('/').enumerate();
@@ -187,6 +191,41 @@ fn widen_beside_many(segments: &mut [Segment]) {
 }
 
 impl PathPattern {
+    /// A route of the API as API Gateway writes it, whatever is in it.
+    pub(crate) fn of_api(path: &str) -> Self {
+        let read = |segment: &str| match segment.strip_prefix('{') {
+            Some(name) if name.ends_with("+}") => Segment::Many,
+            Some(name) if name.ends_with('}') => Segment::One,
+            _ => Segment::Text(segment.to_owned()),
+        };
+        Self(path.trim_start_matches('/').split('/').map(read).collect())
+    }
+
+    /// Every path.
+    pub(crate) fn all() -> Self {
+        Self(vec![Segment::Many])
+    }
+
+    /// The same with a slash at its end.
+    pub(crate) fn slash(&self) -> Self {
+        Self(self.0.iter().cloned().chain([Segment::Text(String::new())]).collect())
+    }
+
+    /// The same without the slash at its end, if there is one.
+    pub(crate) fn without_slash(&self) -> Option<Self> {
+        match &*self.0 {
+            [rest @ .., Segment::Text(end)] if end.is_empty() && !rest.is_empty() => {
+                Some(Self(rest.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it has no `*`: it is then for paths of one length.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.0.contains(&Segment::Many)
+    }
+
     /// A path as it was asked for: every segment is what it is.
     pub(crate) fn exactly(path: &str) -> Self {
         Self(path.split('/').map(|segment| Segment::Text(segment.to_owned())).collect())
@@ -306,6 +345,7 @@ mod tests {
             ("GET /a.b-c_d~e!$&'()+,;=@%20", Ok("GET a.b-c_d~e!$&'()+,;=@%20")),
             ("$connect", Ok("$connect")),
             ("$default", Ok("$default")),
+            ("$conect", Err(RouteError::Form)),
             (&*long, Ok(&*glob)),
             ("", Err(RouteError::Form)),
             ("/orders", Err(RouteError::Form)),
@@ -318,7 +358,7 @@ mod tests {
             ("GET  /orders", Err(RouteError::Path)),
             ("GET ", Err(RouteError::Path)),
             (&*longer, Err(RouteError::Path)),
-            ("GET /orders/", Err(RouteError::Segment)),
+            ("GET /orders/", Err(RouteError::Slash)),
             ("GET //orders", Err(RouteError::Segment)),
             ("GET /a/../b", Err(RouteError::Segment)),
             ("GET /a*", Err(RouteError::Segment)),

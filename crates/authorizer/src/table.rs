@@ -26,6 +26,17 @@ struct Entry {
     beyond: Vec<Beyond>,
     /// Less specific rules that it takes paths from.
     under: Vec<usize>,
+    /// The paths with a slash at the end, where the rule has no `*`. Some take them for the same: so
+    /// where the one is closed, the other is not open by another rule.
+    slash: Option<Slash>,
+}
+
+#[derive(Debug)]
+struct Slash {
+    path: PathPattern,
+    resource: String,
+    /// Rules that would open it.
+    under: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -48,7 +59,14 @@ impl Table {
                     named_by: named_by.map(|&(rule, _)| rule).collect(),
                 }
             });
+            let slash = path.is_plain().then(|| path.slash());
+            let slash = slash.map(|path| Slash {
+                resource: format!("{method}/{}", path.glob()),
+                under: ours.iter().filter(|(_, it)| it.overlaps(&path)).map(|it| it.0).collect(),
+                path,
+            });
             Entry {
+                slash,
                 rule,
                 path: path.clone(),
                 resource: format!("{method}/{}", path.glob()),
@@ -62,14 +80,28 @@ impl Table {
     }
 
     /// The rule that decides on a path.
-    pub(crate) fn deciding(&self, path: &PathPattern) -> Option<usize> {
-        let entry = self.0.iter().find(|entry| entry.path.covers(path))?;
-        Some(entry.rule)
+    pub(crate) fn deciding(&self, access: &Access, path: &PathPattern) -> Option<usize> {
+        if let Some(same) = path.without_slash()
+            && let Some(entry) = self.find(&same)
+            && entry.slash.is_some()
+            && !access.opens(entry.rule)
+        {
+            return Some(entry.rule);
+        }
+        self.find(path).map(|entry| entry.rule)
+    }
+
+    fn find(&self, path: &PathPattern) -> Option<&Entry> {
+        self.0.iter().find(|entry| entry.path.covers(path))
     }
 
     /// What the rules say of all these paths, if it is the same for each.
     pub(crate) fn verdict(&self, access: &Access, paths: &PathPattern) -> Option<bool> {
-        let mut verdicts = Vec::new();
+        let closed = |entry: &Entry| {
+            let slash = entry.slash.as_ref().filter(|_| !access.opens(entry.rule));
+            slash.is_some_and(|slash| slash.path.overlaps(paths))
+        };
+        let mut verdicts = if self.0.iter().any(closed) { vec![false] } else { Vec::new() };
         for entry in self.0.iter().filter(|entry| entry.path.overlaps(paths)) {
             verdicts.push(access.opens(entry.rule));
             if entry.path.covers(paths) {
@@ -93,19 +125,29 @@ impl Table {
                 allow.push(entry.resource.clone());
                 let unnamed = entry.beyond.iter().filter(|beyond| !any_open(&beyond.named_by));
                 unnamed.for_each(|beyond| refuse(&beyond.resource));
-            } else if any_open(&entry.under) {
+                continue;
+            }
+            if any_open(&entry.under) {
                 refuse(&entry.resource);
+            }
+            if let Some(slash) = entry.slash.as_ref().filter(|slash| any_open(&slash.under)) {
+                refuse(&slash.resource);
             }
         }
     }
 
     /// The most that a policy can need, each resource with this much around it.
     pub(crate) fn bytes(&self, around: usize) -> usize {
-        let resources = self.0.iter().flat_map(|entry| {
+        let needs = |entry: &Entry| {
             let beyond = entry.beyond.iter().map(|beyond| &beyond.resource);
-            beyond.chain([&entry.resource])
-        });
-        resources.map(|resource| around + resource.len()).sum()
+            let open = beyond.chain([&entry.resource]);
+            let closed = (!entry.under.is_empty()).then_some(&entry.resource).into_iter();
+            let slash = entry.slash.iter().filter(|slash| !slash.under.is_empty());
+            let closed = closed.chain(slash.map(|slash| &slash.resource));
+            let bytes = |resource: &String| around + resource.len();
+            open.map(bytes).sum::<usize>().max(closed.map(bytes).sum())
+        };
+        self.0.iter().map(needs).sum()
     }
 
     /// Whether a policy can say what the rules say, whichever of them are open.
@@ -122,20 +164,27 @@ impl Table {
         for (at, entry) in self.0.iter().enumerate() {
             for (other_at, other) in self.0.iter().enumerate().filter(|(other, _)| *other != at) {
                 let (rule, other_rule) = (entry.rule, other.rule);
-                let in_beyond: Vec<bool> =
-                    entry.path.beyond().map(|it| it.wide().overlaps(&other.path)).collect();
+                let reached = |beyond: PathPattern| beyond.wide().overlaps(&other.path);
+                let in_beyond: Vec<bool> = entry.path.beyond().map(reached).collect();
                 // Open, this one is allowed with something beyond it, which must then be denied.
                 for (beyond, overlaps) in entry.beyond.iter().zip(&in_beyond) {
                     if *overlaps && possible(&beyond.named_by, [rule, other_rule]) {
-                        return Err(RulesError::inseparable(rules, rule, other_rule));
+                        return Err(RulesError::below(rules, rule, other_rule));
                     }
                 }
                 // Closed, this one is denied for the sake of a wider one, and the other with it.
+                let denied_for = |rules_that_open: &[usize]| {
+                    let mut wider = rules_that_open.iter();
+                    wider.find(|wider| possible(&[rule], [**wider, other_rule])).copied()
+                };
                 let inner = other_at < at && other.path.overlaps(&entry.path);
                 let denied_too = inner || in_beyond.contains(&true);
-                let mut wider = entry.under.iter();
-                if denied_too && wider.any(|wider| possible(&[rule], [*wider, other_rule])) {
-                    return Err(RulesError::inseparable(rules, rule, other_rule));
+                let wider = denied_too.then_some(&entry.under).into_iter();
+                let slash = entry.slash.iter();
+                let slash = slash.filter(|it| inner || it.path.beyond().any(reached));
+                let mut wider = wider.chain(slash.map(|slash| &slash.under));
+                if let Some(wider) = wider.find_map(|wider| denied_for(wider)) {
+                    return Err(RulesError::within(rules, wider, rule, other_rule));
                 }
             }
         }

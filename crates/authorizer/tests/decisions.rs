@@ -296,7 +296,7 @@ fn the_answers_are_pinned() {
         };
         assert_eq!(answer(&profile(), &request).unwrap(), policy("Allow"), "{name}");
         let closed = with_rules(
-            &json!([{"route": "POST /other", "scope": "a"}, {"route": "$disconnect", "any": true}]),
+            &json!([{"route": "POST /other", "scope": "a"}, {"route": "$default", "any": true}]),
         );
         if name == "WebSocket" {
             assert_eq!(answer(&closed, &request).unwrap(), policy("Deny"), "{name}");
@@ -467,11 +467,18 @@ fn a_simple_answer_that_could_be_wrong_elsewhere_is_not_given() {
         let found = answer(&profile, &request).map(|answer| answer["isAuthorized"] == true);
         assert_eq!(found, expected, "{name}");
 
+        // What has the key in it somewhere is not taken for it.
+        let mut event = event.clone();
+        event["headers"]["referer"] = format!("{key} and more").into();
+        let request: Request = event.to_string().parse().unwrap();
+        let found = answer(&profile, &request).map(|answer| answer["isAuthorized"] == true);
+        assert_eq!(found, expected, "{name}");
+
         // Whoever writes the route's key into something of theirs has not made it one.
         for (place, value) in [
             ("headers", json!({"authorization": bearer, "x": key})),
-            ("queryStringParameters", json!({"a": format!("b,{key}")})),
-            ("cookies", json!(["a", format!("b={key}")])),
+            ("queryStringParameters", json!({"a": key})),
+            ("cookies", json!([key])),
         ] {
             let mut event = event.clone();
             event[place] = value;
@@ -563,6 +570,23 @@ fn no_answer_is_longer_than_eight_kilobytes() {
 }
 
 #[test]
+fn an_answer_of_eight_kilobytes_is_given() {
+    let rules: Vec<_> =
+        (0..66).map(|at| json!({"route": format!("GET /many{at}"), "any": true})).collect();
+    let profile = with_rules(&json!(rules));
+    // Each character of `sub` stands twice in the answer, each of `jti` once.
+    let longest =
+        (0..2).flat_map(|jti| (1600..1800).map(move |sub| (jti, sub))).map(|(jti, sub)| {
+            let (jti, sub) = ("j".repeat(jti), "s".repeat(sub));
+            let claims =
+                json!({"iss": "countersign", "exp": 1_800_000_001, "sub": sub, "jti": jti});
+            let answer = answer(&profile, &request(&[&with_claims(&claims)]));
+            answer.map_or(0, |answer| answer.to_string().len())
+        });
+    assert_eq!(longest.max(), Some(8192));
+}
+
+#[test]
 fn several_audiences_are_passed_on_as_one_string() {
     let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "aud": ["a", "b"]});
     let mut profile = profile();
@@ -584,8 +608,54 @@ fn reasons_have_names_that_stay_and_requests_do_not_print() {
     for (refusal, expected) in rows {
         assert_eq!(refusal.code(), expected);
     }
+    assert_eq!(Unanswerable::TooLong.code(), "AnswerTooLong");
+    assert_eq!(Unanswerable::Kept.code(), "AnswerKept");
     let shown = format!("{:?}", request(&["Bearer a.b.c"]));
     assert!(shown.starts_with("Request { kind: Rest") && !shown.contains("a.b.c"), "{shown}");
+}
+
+/// What `countersign explain` shows.
+#[test]
+fn rules_checks_and_events_in_words() {
+    let rules = json!([
+        {"route": "GET /whoami", "scope": "a"},
+        {"route": "* /{x}", "when": "claims.sub == 'a'"},
+        {"route": "$connect", "any": true},
+    ]);
+    let profile = with_rules(&rules);
+    let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "a"});
+    let request = request(&[&with_claims(&claims)]);
+    let (Ok(Decision::Forbid(grant)), 1) = judge_for(&profile, &request, YES) else {
+        panic!("a good token")
+    };
+    let rules = profile.rules.unwrap();
+    let told = rules.explain(grant.access.as_ref(), &request.route);
+    let told: Vec<_> =
+        told.iter().map(|it| (it.route, &*it.condition, it.open, it.decides)).collect();
+    let expected = [
+        ("GET /whoami", "scope a", false, true),
+        ("* /{x}", "when claims.sub == 'a'", true, false),
+        ("$connect", "any", true, false),
+    ];
+    assert_eq!(told, expected);
+
+    let words: Vec<String> = events("Bearer a")
+        .iter()
+        .map(|(_, event)| {
+            let request: Request = event.to_string().parse().unwrap();
+            format!("{}: {}", request.kind, request.route)
+        })
+        .collect();
+    let expected = [
+        "REST API, REQUEST: GET /whoami",
+        "REST API, TOKEN: GET /whoami",
+        "HTTP API, format 1.0: GET /whoami",
+        "HTTP API, format 2.0: GET /whoami",
+        "WebSocket API: $connect",
+    ];
+    assert_eq!(words, expected);
+    let names = Check::ALL.map(Check::name);
+    assert_eq!((names[0], names[9]), ("one bearer token", "rules"));
 }
 
 #[test]

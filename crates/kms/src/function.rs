@@ -94,7 +94,35 @@ fn start<T>(
     Ok((own, Arc::new(Keyring::new(client, name, algorithm, refresh))))
 }
 
-/// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`.
+/// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have
+/// begun the trace, so nothing that is not of its form is taken.
 fn trace_id(header: &str) -> Option<String> {
-    header.split(';').find_map(|part| part.strip_prefix("Root=")).map(str::to_owned)
+    let root = header.split(';').find_map(|part| part.strip_prefix("Root="))?;
+    let (time, id) = root.strip_prefix("1-")?.split_once('-')?;
+    let hex = |text: &str, digits: usize| {
+        text.len() == digits && text.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    (hex(time, 8) && hex(id, 24)).then(|| root.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trace_ids() {
+        let id = "1-65a1b2c3-0123456789abcdef01234567";
+        let rows = [
+            (format!("Root={id};Parent=0123456789abcdef;Sampled=1"), Some(id)),
+            (format!("Sampled=0;Root={id}"), Some(id)),
+            (format!("Root={id}0"), None),
+            (format!("Root={}", id.replace('-', "")), None),
+            ("Root=1-evil text-0123456789abcdef01234567".into(), None),
+            ("Parent=0123456789abcdef".into(), None),
+            (String::new(), None),
+        ];
+        for (header, expected) in rows {
+            assert_eq!(trace_id(&header).as_deref(), expected, "{header}");
+        }
+    }
 }

@@ -15,7 +15,8 @@ use crate::{Fault, Key, Keyring, message::spec};
 /// Who tells whether a signature is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once.
+    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once. What the
+    /// public key finds bad is not sent there, so that a forged token costs no call.
     #[default]
     Kms,
     /// The ring's public keys, here: KMS is asked for the keys alone.
@@ -52,9 +53,9 @@ impl Verifier for KmsVerifier<'_> {
         let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
-        match self.verification {
-            Verification::Kms => self.ask(key, proof).await,
-            Verification::Local => Ok(key.verify(proof)),
+        match (key.verify(proof), self.verification) {
+            (Ok(()), Verification::Kms) => self.ask(key, proof).await,
+            (judged, _) => Ok(judged),
         }
     }
 }
