@@ -1,15 +1,14 @@
 //! Policies that API Gateway keeps.
 
 use std::{
-    collections::BTreeMap,
     fs,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use local::{Bytes, Options, Request, Stack, http, lambda::Bootstrap};
+use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{BINARY, SIGV4, TEMPLATE};
+use crate::{SIGV4, TEMPLATE, options};
 
 const RULES: &str = r#"[
     {"route": "GET /whoami", "scope": "read"},
@@ -26,15 +25,7 @@ async fn stack(seconds: u64) -> Stack {
     let paths = paths.map(|path| format!("          {path}:\n{whoami}\n")).concat();
     let template = template.replace(&format!("          /whoami:\n{whoami}"), &paths);
     let template = template.replace("ReauthorizeEvery: 0", &format!("ReauthorizeEvery: {seconds}"));
-    let options = Options {
-        port: 0,
-        kms_port: 0,
-        region: "us-east-1".into(),
-        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
-        state: None,
-        overrides: BTreeMap::from([("ACCESS_RULES".to_owned(), RULES.to_owned())]),
-    };
-    Stack::start(&template, &options).await.unwrap()
+    Stack::start(&template, &options(&[("ACCESS_RULES", RULES)])).await.unwrap()
 }
 
 async fn token(stack: &Stack, scope: &str, lifetime: u64) -> String {

@@ -11,7 +11,6 @@ mod explain;
 mod kept;
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
@@ -100,6 +99,19 @@ impl Drop for Local {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A stack within this process, with these settings in place of the template's.
+fn options(overrides: &[(&str, &str)]) -> Options {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Options {
+        port: 0,
+        kms_port: 0,
+        region: "us-east-1".into(),
+        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
+        state: None,
+        overrides: overrides.iter().map(own).collect(),
     }
 }
 
@@ -406,14 +418,7 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
 /// The functions' answers to events that no gateway made.
 #[tokio::test]
 async fn events_that_are_not_what_they_should_be() {
-    let options = Options {
-        port: 0,
-        kms_port: 0,
-        region: "us-east-1".into(),
-        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
-        state: None,
-        overrides: BTreeMap::new(),
-    };
+    let options = options(&[]);
     let stack = Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options).await.unwrap();
     let invoke = async |function: &str, event: Value| {
         let FunctionError { error_type, message, .. } =
