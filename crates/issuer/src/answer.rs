@@ -8,6 +8,8 @@ use crate::{Door, Issued, Refusal};
 pub enum Answer {
     /// A token.
     Issued(Issued),
+    /// A document for everybody.
+    Published(Value),
     /// The request is at fault.
     Refused(Refusal),
     /// KMS is at fault, or the key, or the role: nothing the caller could mend.
@@ -31,11 +33,16 @@ impl Answer {
     /// # Errors
     /// For a direct invocation that gets no token.
     pub fn through(self, door: Door) -> Result<Value, Diagnostic> {
+        let public = matches!(self, Self::Published(_));
         let (status, extra, body) = match self {
             Self::Issued(issued) => (200, None, token(&issued)),
+            Self::Published(document) => (200, None, document),
             Self::Refused(refusal) => {
-                let allow = (refusal == Refusal::Method).then_some(("Allow", "POST"));
-                (refusal.status(), allow, error("invalid_request", &refusal.to_string()))
+                let allow = match refusal {
+                    Refusal::Method { allow } => Some(("Allow", allow)),
+                    _ => None,
+                };
+                (refusal.status(), allow, error(refusal.code(), &refusal.to_string()))
             }
             Self::Failed(fault) if fault.cause.is_transient() => (
                 503,
@@ -46,9 +53,10 @@ impl Answer {
         };
         match door {
             Door::Http => {
+                let cache = if public { PUBLIC } else { "no-store" };
                 let mut response = json!({
                     "statusCode": status,
-                    "headers": {"Content-Type": "application/json", "Cache-Control": "no-store"},
+                    "headers": {"Content-Type": "application/json", "Cache-Control": cache},
                     "body": body.to_string(),
                     "isBase64Encoded": false,
                 });
@@ -87,12 +95,16 @@ fn error(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
 
+/// Far shorter than a key is published before it signs.
+const PUBLIC: &str = "public, max-age=300";
+
 #[cfg(test)]
 mod tests {
     use jwt::{Draft, Signed};
     use serde_json::Map;
 
     use super::*;
+    use crate::Part;
 
     fn issued() -> Answer {
         let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
@@ -146,8 +158,17 @@ mod tests {
                 ),
             ),
             (
+                "not in the policy",
+                Answer::Refused(Refusal::Policy(Part::Scope)),
+                response(
+                    403,
+                    None,
+                    r#"{"error":"invalid_scope","error_description":"the policy does not grant the scope"}"#,
+                ),
+            ),
+            (
                 "another method",
-                Answer::Refused(Refusal::Method),
+                Answer::Refused(Refusal::Method { allow: "POST" }),
                 response(
                     405,
                     Some(("Allow", "POST")),
@@ -167,6 +188,16 @@ mod tests {
         for (name, answer, expected) in rows {
             assert_eq!(answer.through(Door::Http), Ok(expected), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_published_may_be_kept() {
+        let answer = Answer::Published(json!({"keys": []})).through(Door::Http).unwrap();
+        assert_eq!(answer["headers"]["Cache-Control"], "public, max-age=300");
+        assert_eq!(
+            (&answer["statusCode"], &answer["body"]),
+            (&json!(200), &json!(r#"{"keys":[]}"#))
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@ use jwt::{Draft, Signed, Signer, UnixTime};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Terms, TokenRequest};
+use crate::{Grant, Terms};
 
 /// A token that was issued, and what the audit trail has to say of it.
 #[derive(Debug)]
@@ -28,27 +28,33 @@ impl Issued {
 /// # Errors
 /// When the signer could not.
 pub async fn issue<S: Signer>(
-    request: TokenRequest,
+    grant: Grant,
     terms: &Terms,
     id: Uuid,
     now: UnixTime,
     signer: &S,
 ) -> Result<Issued, S::Error> {
-    let expires_in = request.lifetime.as_secs();
+    let expires_in = grant.lifetime.as_secs();
     let draft =
-        Draft { token_type: terms.token_type.clone(), claims: complete(request, terms, id, now) };
+        Draft { token_type: terms.token_type.clone(), claims: complete(grant, terms, id, now) };
     let signed = signer.sign(&draft).await?;
     Ok(Issued { signed, expires_in, claims: draft.claims })
 }
 
-fn complete(request: TokenRequest, terms: &Terms, id: Uuid, now: UnixTime) -> Map<String, Value> {
-    let TokenRequest { mut claims, lifetime } = request;
+fn complete(grant: Grant, terms: &Terms, id: Uuid, now: UnixTime) -> Map<String, Value> {
+    let Grant { mut claims, lifetime } = grant;
     claims.insert("iss".into(), json!(terms.issuer));
     claims.insert("iat".into(), json!(now.seconds()));
     claims.insert("exp".into(), json!(now.after(lifetime).seconds()));
     claims.insert("jti".into(), json!(id.to_string()));
     if let Some(audience) = &terms.audience {
         claims.entry("aud").or_insert_with(|| json!(audience));
+    }
+    if terms.are_access_tokens()
+        && let Some(subject) = claims.get("sub").cloned()
+    {
+        // Whoever asks in its own name is its own client (RFC 9068 section 2.2).
+        claims.entry("client_id").or_insert(subject);
     }
     claims
 }
@@ -62,11 +68,8 @@ mod tests {
     #[test]
     fn the_issuer_completes_the_claims() {
         let terms = |audience: Option<&str>| Terms {
-            issuer: "us".into(),
             audience: audience.map(str::to_owned),
-            token_type: "JWT".into(),
-            lifetime: Duration::ZERO,
-            lifetime_max: Duration::ZERO,
+            ..Terms::of("us")
         };
         let own = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
         let rows = [
@@ -87,9 +90,21 @@ mod tests {
                 panic!("{name}: objects")
             };
             expected.extend(more);
-            let request = TokenRequest { claims: asked, lifetime: Duration::from_mins(1) };
+            let grant = Grant { claims: asked, lifetime: Duration::from_mins(1) };
             let now = UnixTime::from_seconds(1000);
-            assert_eq!(complete(request, &terms(audience), Uuid::nil(), now), expected, "{name}");
+            assert_eq!(complete(grant, &terms(audience), Uuid::nil(), now), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_names_its_client() {
+        let terms = Terms { token_type: "at+jwt".into(), ..Terms::of("us") };
+        let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
+        for (claims, expected) in rows {
+            let Value::Object(claims) = claims else { panic!("an object") };
+            let grant = Grant { claims, lifetime: Duration::from_mins(1) };
+            let claims = complete(grant, &terms, Uuid::nil(), UnixTime::from_seconds(1000));
+            assert_eq!(claims.get("client_id"), Some(&json!(expected)));
         }
     }
 }

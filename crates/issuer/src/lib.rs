@@ -1,21 +1,28 @@
 //! Claims in, token out. Its role may call `kms:Sign`.
 //!
-//! Start with [`issue`], the whole decision: what is asked for, under which [`Terms`], becomes a
-//! token or a [`Refusal`]. [`Event`] and [`Answer`] are the ways in and out: a direct invocation, or
-//! `POST /token` behind API Gateway. [`run`] is the Lambda function.
+//! Start with [`issue`], the whole decision: what is asked for, under which [`Terms`] and by which
+//! [`Policy`], becomes a token or a [`Refusal`]. [`Event`] and [`Answer`] are the ways in and out: a
+//! direct invocation, or API Gateway's proxy events. [`document`] is what anybody may know. [`run`]
+//! is the Lambda function.
 
 mod answer;
+mod caller;
+mod document;
 mod event;
 mod issue;
+mod policy;
 mod refusal;
 mod request;
 mod shell;
 mod terms;
 
 pub use answer::Answer;
-pub use event::{Door, Event};
+pub use caller::Caller;
+pub use document::document;
+pub use event::{Ask, Document, Door, Event};
 pub use issue::{Issued, issue};
+pub use policy::{Part, Policy, PolicyError};
 pub use refusal::Refusal;
-pub use request::TokenRequest;
+pub use request::{Grant, TokenRequest};
 pub use shell::run;
 pub use terms::Terms;

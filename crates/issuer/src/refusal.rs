@@ -1,5 +1,7 @@
 use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
 
+use crate::Part;
+
 /// Why a request gets no token: the caller's to mend, and told to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -7,8 +9,17 @@ pub enum Refusal {
     #[error("no such resource")]
     NotFound,
     /// The route does not take this method.
-    #[error("only POST is accepted here")]
-    Method,
+    #[error("only {allow} is accepted here")]
+    Method {
+        /// The one that it takes.
+        allow: &'static str,
+    },
+    /// API Gateway does not say who asks: nobody whom IAM let in.
+    #[error("the caller is not known: guard this route with AWS_IAM")]
+    Anonymous,
+    /// The issuance policy does not grant this part of it.
+    #[error("the policy does not grant {0}")]
+    Policy(Part),
     /// The body is something else than JSON.
     #[error("the content type must be application/json")]
     MediaType,
@@ -42,6 +53,12 @@ pub enum Refusal {
         /// In seconds.
         max: u64,
     },
+    /// An access token (RFC 9068) has a subject.
+    #[error("an access token needs a sub")]
+    NoSubject,
+    /// An access token (RFC 9068) has an audience.
+    #[error("an access token needs an aud")]
+    NoAudience,
     /// An authorizer could not pass the claims on that say who and what for.
     #[error("sub, scope, aud and iss take more than {MAX_PASSED_ON_BYTES} bytes together")]
     TooLongToPassOn,
@@ -57,12 +74,25 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The error code (RFC 6749 section 5.2, RFC 8707 section 2).
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Anonymous | Self::Policy(Part::Caller) => "unauthorized_client",
+            Self::Policy(Part::Scope) => "invalid_scope",
+            Self::Policy(Part::Audience) => "invalid_target",
+            Self::Policy(_) => "access_denied",
+            _ => "invalid_request",
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::NotFound => 404,
-            Self::Method => 405,
+            Self::Method { .. } => 405,
+            Self::Anonymous | Self::Policy(_) => 403,
             Self::TooLarge { .. } | Self::TooLongToPassOn | Self::TooLongForKey => 413,
             Self::MediaType => 415,
             _ => 400,

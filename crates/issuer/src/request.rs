@@ -3,15 +3,15 @@ use std::time::Duration;
 use jwt::json;
 use serde_json::{Map, Value};
 
-use crate::{Refusal, Terms};
+use crate::{Caller, Refusal, Terms};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRequest {
     /// Everything in the token that is not the issuer's to say.
     pub claims: Map<String, Value>,
-    /// How long the token shall live.
-    pub lifetime: Duration,
+    /// How long the token shall live, if it is said.
+    pub lifetime: Option<Duration>,
 }
 
 impl TokenRequest {
@@ -42,8 +42,33 @@ impl TokenRequest {
         if jwt::passed_on_bytes(&claims) + own > jwt::MAX_PASSED_ON_BYTES {
             return Err(Refusal::TooLongToPassOn);
         }
+        if terms.are_access_tokens() && !claims.contains_key("sub") {
+            return Err(Refusal::NoSubject);
+        }
+        if terms.are_access_tokens() && terms.audience.is_none() && !claims.contains_key("aud") {
+            return Err(Refusal::NoAudience);
+        }
         Ok(Self { claims, lifetime: lifetime(expires_in.as_ref(), terms)? })
     }
+
+    /// What the caller gets of it: all, or nothing.
+    ///
+    /// # Errors
+    /// When the policy does not grant it.
+    pub fn grant(self, caller: &Caller, terms: &Terms) -> Result<Grant, Refusal> {
+        let lifetime = match &terms.policy {
+            Some(policy) => policy.grant(&self, caller, terms).map_err(Refusal::Policy)?,
+            None => self.lifetime.unwrap_or(terms.lifetime),
+        };
+        Ok(Grant { claims: self.claims, lifetime })
+    }
+}
+
+/// A request that was granted. There is no other way to come by one than [`TokenRequest::grant`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) lifetime: Duration,
 }
 
 fn is_audience(aud: &Value) -> bool {
@@ -54,11 +79,14 @@ fn is_audience(aud: &Value) -> bool {
     }
 }
 
-fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Duration, Refusal> {
-    let Some(expires_in) = expires_in else { return Ok(terms.lifetime) };
+fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration>, Refusal> {
+    let Some(expires_in) = expires_in else { return Ok(None) };
     let seconds = expires_in.as_u64().filter(|&seconds| seconds > 0).ok_or(Refusal::ExpiresIn)?;
     let max = terms.lifetime_max.as_secs();
-    if seconds > max { Err(Refusal::Lifetime { max }) } else { Ok(Duration::from_secs(seconds)) }
+    if seconds > max {
+        return Err(Refusal::Lifetime { max });
+    }
+    Ok(Some(Duration::from_secs(seconds)))
 }
 
 /// The claims that only the issuer sets.
@@ -78,17 +106,16 @@ mod tests {
 
     fn terms() -> Terms {
         Terms {
-            issuer: "us".into(),
-            audience: None,
-            token_type: "JWT".into(),
             lifetime: Duration::from_mins(10),
             lifetime_max: Duration::from_mins(15),
+            ..Terms::of("us")
         }
     }
 
     fn read(text: &str) -> Result<(Value, u64), Refusal> {
         let request = TokenRequest::read(text.as_bytes(), &terms())?;
-        Ok((Value::Object(request.claims), request.lifetime.as_secs()))
+        let grant = request.grant(&Caller::Invoke, &terms())?;
+        Ok((Value::Object(grant.claims), grant.lifetime.as_secs()))
     }
 
     #[test]
@@ -121,6 +148,23 @@ mod tests {
         ];
         for (name, text, expected) in rows {
             assert_eq!(read(text), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn access_tokens_say_who_and_for_whom() {
+        let access = Terms { token_type: "at+jwt".into(), ..terms() };
+        let known = Terms { audience: Some("api".into()), ..access.clone() };
+        let rows = [
+            ("who and for whom", &access, r#"{"claims":{"sub":"a","aud":"b"}}"#, Ok(())),
+            ("for whom is known", &known, r#"{"claims":{"sub":"a"}}"#, Ok(())),
+            ("not who", &known, r#"{"claims":{}}"#, Err(Refusal::NoSubject)),
+            ("not for whom", &access, r#"{"claims":{"sub":"a"}}"#, Err(Refusal::NoAudience)),
+            ("not access tokens", &terms(), r#"{"claims":{}}"#, Ok(())),
+        ];
+        for (name, terms, text, expected) in rows {
+            let read = TokenRequest::read(text.as_bytes(), terms);
+            assert_eq!(read.map(|_| ()), expected, "{name}");
         }
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{Answer, Event, Terms, TokenRequest, issue};
+use crate::{Answer, Ask, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue};
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
@@ -35,26 +35,49 @@ impl Issuer {
         event: Box<RawValue>,
         invocation: Invocation,
     ) -> Result<Value, Diagnostic> {
-        let now = SystemTime::now().into();
         let stopwatch = Stopwatch::default();
-        let signer = KmsSigner { keyring: &self.keyring, stopwatch: &stopwatch };
         let event = Event::read(event.get());
-        let request = event.body.and_then(|body| TokenRequest::read(&body, &self.terms));
-        let answer = match request {
+        let caller = match &event.ask {
+            Ok(Ask::Token(caller, _)) => Some(caller.clone()),
+            _ => None,
+        };
+        let answer = match event.ask {
             Err(refusal) => Answer::Refused(refusal),
-            Ok(request) => {
-                let issued = issue(request, &self.terms, Uuid::new_v4(), now, &signer);
-                let issued = timeout(ANSWER_WITHIN, issued).await;
-                issued.unwrap_or_else(|_| Err(Fault::overdue("Sign"))).into()
+            Ok(Ask::Public(which)) => self.publish(which).await,
+            Ok(Ask::Token(caller, body)) => {
+                let request = TokenRequest::read(&body, &self.terms);
+                match request.and_then(|request| request.grant(&caller, &self.terms)) {
+                    Err(refusal) => Answer::Refused(refusal),
+                    Ok(grant) => self.issue(grant, &stopwatch).await,
+                }
             }
         };
-        audit(&answer, &event.caller, &invocation, &stopwatch);
+        audit(&answer, caller.as_ref(), &invocation, &stopwatch);
         answer.through(event.door)
+    }
+
+    async fn issue(&self, grant: Grant, stopwatch: &Stopwatch) -> Answer {
+        let now = SystemTime::now().into();
+        let signer = KmsSigner { keyring: &self.keyring, stopwatch };
+        let issued = issue(grant, &self.terms, Uuid::new_v4(), now, &signer);
+        let issued = timeout(ANSWER_WITHIN, issued).await;
+        issued.unwrap_or_else(|_| Err(Fault::overdue("Sign"))).into()
+    }
+
+    async fn publish(&self, which: Document) -> Answer {
+        let ring = timeout(ANSWER_WITHIN, self.keyring.ring()).await;
+        match ring.unwrap_or_else(|_| Err(Fault::overdue("GetPublicKey"))) {
+            Ok(ring) => match document(which, &self.terms, &ring) {
+                Ok(document) => Answer::Published(document),
+                Err(refusal) => Answer::Refused(refusal),
+            },
+            Err(fault) => Answer::Failed(fault),
+        }
     }
 }
 
 /// One line for each request: who got which token, or why none. Never the token.
-fn audit(answer: &Answer, caller: &str, invocation: &Invocation, stopwatch: &Stopwatch) {
+fn audit(answer: &Answer, caller: Option<&Caller>, invocation: &Invocation, stopwatch: &Stopwatch) {
     let (outcome, mut details) = match answer {
         Answer::Issued(issued) => (
             Outcome::Issued,
@@ -68,14 +91,15 @@ fn audit(answer: &Answer, caller: &str, invocation: &Invocation, stopwatch: &Sto
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),
+        Answer::Published(_) => (Outcome::Published, json!({})),
         Answer::Refused(refusal) => (Outcome::Refused, json!({"reason": refusal.to_string()})),
         Answer::Failed(fault) => (
             Outcome::Fault(fault.cause.code()),
             json!({"error": telemetry::Chain(fault).to_string()}),
         ),
     };
-    if let Value::Object(details) = &mut details {
-        details.insert("caller".into(), caller.into());
+    if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
+        details.insert("caller".into(), caller.to_string().into());
     }
     Record { invocation, outcome, kms: stopwatch.read(), details }.write();
 }

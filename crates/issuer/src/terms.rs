@@ -2,6 +2,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use kms::{Names, Settings};
 
+use crate::Policy;
+
 /// What every token of this issuer has in common, and how long one may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
@@ -15,6 +17,8 @@ pub struct Terms {
     pub lifetime: Duration,
     /// The longest life that a request may name.
     pub lifetime_max: Duration,
+    /// Who may ask for what; without a policy, whoever IAM lets in, for anything.
+    pub policy: Option<Policy>,
 }
 
 impl Terms {
@@ -27,16 +31,41 @@ impl Terms {
             let problem = "must not exceed TOKEN_LIFETIME_MAX_SECONDS";
             lifetimes = settings.problem("TOKEN_LIFETIME_SECONDS", problem);
         }
-        let (Some(issuer), Some(Names(audiences)), Some(token_type)) = (
+        let policy: Option<Option<Policy>> = settings.choice("ISSUANCE_POLICY");
+        if let (Some(Some(policy)), Some(max)) = (&policy, lifetime_max)
+            && let Err(problem) = policy.fits(max)
+        {
+            return settings.problem("ISSUANCE_POLICY", problem);
+        }
+        let (Some(issuer), Some(Names(audiences)), Some(token_type), Some(policy)) = (
             settings.required("TOKEN_ISSUER"),
             settings.optional("TOKEN_AUDIENCE", Names::default()),
             settings.optional("TOKEN_TYPE", "JWT".to_owned()),
+            policy,
         ) else {
             return None;
         };
         let (lifetime, lifetime_max) = lifetimes?;
         let audience = audiences.into_iter().next();
-        Some(Self { issuer, audience, token_type, lifetime, lifetime_max })
+        Some(Self { issuer, audience, token_type, lifetime, lifetime_max, policy })
+    }
+
+    /// Whether tokens are access tokens as RFC 9068 has them.
+    pub(crate) fn are_access_tokens(&self) -> bool {
+        let kind = self.token_type.to_ascii_lowercase();
+        kind == "at+jwt" || kind == "application/at+jwt"
+    }
+
+    /// Where the issuer's public half is found, if its name is a URL that can be: https, with a host,
+    /// with no query, no fragment and no slash at the end (RFC 8414 section 2, `OpenID` Connect
+    /// Discovery 1.0 section 4).
+    pub(crate) fn issuer_url(&self) -> Option<&str> {
+        let host = self.issuer.strip_prefix("https://")?;
+        let fits = |c: char| c.is_ascii_graphic() && c != '?' && c != '#';
+        let valid = host.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && host.chars().all(fits)
+            && !host.ends_with('/');
+        valid.then_some(&*self.issuer)
     }
 }
 
@@ -48,6 +77,43 @@ const LIFETIMES: RangeInclusive<u64> = 1..=365 * 24 * HOUR;
 mod tests {
     use super::*;
 
+    impl Terms {
+        /// An issuer of this name, with the defaults.
+        pub(crate) fn of(issuer: &str) -> Self {
+            let hour = Duration::from_secs(HOUR);
+            Self {
+                issuer: issuer.into(),
+                audience: None,
+                token_type: "JWT".into(),
+                lifetime: hour,
+                lifetime_max: hour,
+                policy: None,
+            }
+        }
+    }
+
+    #[test]
+    fn issuers_that_can_be_found() {
+        let rows = [
+            ("https://issuer.example", true),
+            ("https://issuer.example/v1", true),
+            ("https://localhost:8443", true),
+            ("https://issuer.example/", false),
+            ("https://issuer.example/v1/", false),
+            ("https://issuer.example?a", false),
+            ("https://issuer.example#a", false),
+            ("https://", false),
+            ("https:///a", false),
+            ("https://issuer example", false),
+            ("http://issuer.example", false),
+            ("HTTPS://issuer.example", false),
+            ("countersign", false),
+        ];
+        for (issuer, expected) in rows {
+            assert_eq!(Terms::of(issuer).issuer_url().is_some(), expected, "{issuer}");
+        }
+    }
+
     fn read(values: &[(&str, &str)]) -> Result<Terms, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
@@ -56,14 +122,7 @@ mod tests {
 
     #[test]
     fn settings() {
-        let hour = Duration::from_secs(HOUR);
-        let plain = Terms {
-            issuer: "us".into(),
-            audience: None,
-            token_type: "JWT".into(),
-            lifetime: hour,
-            lifetime_max: hour,
-        };
+        let plain = Terms::of("us");
         let first = Terms { audience: Some("a".into()), ..plain.clone() };
         let short = Terms { lifetime: Duration::from_mins(1), ..plain.clone() };
         let rows = [
@@ -82,6 +141,16 @@ mod tests {
                 "longer than allowed",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_LIFETIME_SECONDS", "3601")],
                 Err("TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS".into()),
+            ),
+            (
+                "a policy for longer than allowed",
+                vec![
+                    ("TOKEN_ISSUER", "us"),
+                    ("ISSUANCE_POLICY", r#"[{"caller":"*","max_lifetime":3601}]"#),
+                ],
+                Err("ISSUANCE_POLICY rule 1: max_lifetime is from 1 second to \
+                     TOKEN_LIFETIME_MAX_SECONDS"
+                    .into()),
             ),
             (
                 "several problems",

@@ -46,7 +46,7 @@ pub struct Record<'a> {
     pub details: Value,
 }
 
-/// How a request ends. All but the last but one are metrics of the same name.
+/// How a request ends. Those that say something of tokens are metrics of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// A token was issued.
@@ -59,6 +59,8 @@ pub enum Outcome {
     Rejected(&'static str),
     /// A request for a token that is not granted.
     Refused,
+    /// What anybody may know was given out.
+    Published,
     /// Nobody knows, for this cause.
     Fault(&'static str),
 }
@@ -94,7 +96,7 @@ impl Record<'_> {
             members.insert(dimension.into(), value.into());
             dimensions.push(vec![dimension]);
         }
-        if self.outcome != Outcome::Refused {
+        if !matches!(self.outcome, Outcome::Refused | Outcome::Published) {
             let metric = if name == "Fault" { "Faults" } else { name };
             members.insert(metric.into(), 1.into());
             metrics.push(metric_of(metric, "Count", &dimensions));
@@ -122,6 +124,7 @@ impl Outcome {
             Self::Forbidden => ("Forbidden", None),
             Self::Rejected(reason) => ("Rejected", Some(("Reason", reason))),
             Self::Refused => ("Refused", None),
+            Self::Published => ("Published", None),
             Self::Fault(cause) => ("Fault", Some(("Cause", cause))),
         }
     }

@@ -1,0 +1,364 @@
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{Caller, Terms, TokenRequest, caller::is_vague};
+
+/// Who may ask for what: `ISSUANCE_POLICY`.
+///
+/// A request is granted when one rule for its caller grants all of it. What a rule does not name, it
+/// does not grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy(Vec<Rule>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    caller: Patterns,
+    #[serde(default)]
+    subject: Patterns,
+    #[serde(default)]
+    audience: Patterns,
+    #[serde(default)]
+    scope: Patterns,
+    #[serde(default)]
+    claims: Claims,
+    max_lifetime: Option<u64>,
+}
+
+/// One pattern, or several of which one must fit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Patterns {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// The names of further claims, with any value; or with the values that each may have.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Claims {
+    Names(Patterns),
+    Values(BTreeMap<String, Patterns>),
+}
+
+/// What of a request no rule grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Part {
+    /// There is no rule for this caller.
+    #[error("the caller")]
+    Caller,
+    /// `sub`.
+    #[error("the subject")]
+    Subject,
+    /// `aud`.
+    #[error("the audience")]
+    Audience,
+    /// One of the scopes.
+    #[error("the scope")]
+    Scope,
+    /// A further claim, or its value.
+    #[error("a claim")]
+    Claim,
+    /// `expires_in`.
+    #[error("the lifetime")]
+    Lifetime,
+}
+
+/// What is wrong with a policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Not JSON, or of another form.
+    #[error("is not a JSON list of rules: {0}")]
+    Form(String),
+    /// A caller is neither an ARN nor `invoke`.
+    #[error("rule {0}: caller is *, invoke, or the ARN of an IAM user, role or session")]
+    Caller(usize),
+    /// A session does not tell its role's path.
+    #[error(
+        "rule {0}: a session does not tell its role's path; name the role, or leave out the path"
+    )]
+    RolePath(usize),
+    /// A lifetime is none, or longer than a token's can be.
+    #[error("rule {0}: max_lifetime is from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
+    Lifetime(usize),
+}
+
+impl FromStr for Policy {
+    type Err = PolicyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let rules: Vec<Rule> =
+            serde_json::from_str(text).map_err(|error| PolicyError::Form(error.to_string()))?;
+        for (at, rule) in rules.iter().enumerate() {
+            let known = |caller: &String| {
+                caller == "*" || caller == "invoke" || caller.splitn(6, ':').count() == 6
+            };
+            let callers = rule.caller.as_slice();
+            if callers.is_empty() || !callers.iter().all(known) {
+                return Err(PolicyError::Caller(at + 1));
+            }
+            if callers.iter().any(|caller| is_vague(caller)) {
+                return Err(PolicyError::RolePath(at + 1));
+            }
+            if rule.max_lifetime == Some(0) {
+                return Err(PolicyError::Lifetime(at + 1));
+            }
+        }
+        Ok(Self(rules))
+    }
+}
+
+impl Policy {
+    /// Whether every rule's lifetime is one that a token can have.
+    pub(crate) fn fits(&self, lifetime_max: Duration) -> Result<(), PolicyError> {
+        let longer =
+            |rule: &Rule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
+        match self.0.iter().position(longer) {
+            Some(at) => Err(PolicyError::Lifetime(at + 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// Grants a request, with the lifetime that it gets; or says what of it is not granted, by the rule
+    /// that grants the most.
+    pub(crate) fn grant(
+        &self,
+        request: &TokenRequest,
+        caller: &Caller,
+        terms: &Terms,
+    ) -> Result<Duration, Part> {
+        let mut refused = Part::Caller;
+        for rule in
+            self.0.iter().filter(|rule| rule.caller.as_slice().iter().any(|it| caller.is(it)))
+        {
+            match rule.grant(request, terms) {
+                Ok(lifetime) => return Ok(lifetime),
+                Err(part) => refused = refused.max(part),
+            }
+        }
+        Err(refused)
+    }
+}
+
+impl Rule {
+    fn grant(&self, request: &TokenRequest, terms: &Terms) -> Result<Duration, Part> {
+        let texts = |name: &str| match request.claims.get(name) {
+            None => Vec::new(),
+            Some(Value::String(text)) => vec![text.as_str()],
+            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+            Some(_) => vec![""],
+        };
+        let all = |texts: &[&str], patterns: &Patterns| texts.iter().all(|text| patterns.fit(text));
+        if !all(&texts("sub"), &self.subject) {
+            return Err(Part::Subject);
+        }
+        if !all(&texts("aud"), &self.audience) {
+            return Err(Part::Audience);
+        }
+        let scopes: Vec<&str> = texts("scope").iter().flat_map(|scope| scope.split(' ')).collect();
+        if !all(&scopes, &self.scope) {
+            return Err(Part::Scope);
+        }
+        let others = request.claims.iter().filter(|(name, _)| !OWN.contains(&&***name));
+        for (name, value) in others {
+            if !self.claims.fit(name, value) {
+                return Err(Part::Claim);
+            }
+        }
+        let max = self.max_lifetime.map_or(terms.lifetime_max, Duration::from_secs);
+        match request.lifetime {
+            Some(lifetime) if lifetime > max => Err(Part::Lifetime),
+            Some(lifetime) => Ok(lifetime),
+            None => Ok(terms.lifetime.min(max)),
+        }
+    }
+}
+
+impl Claims {
+    fn fit(&self, name: &str, value: &Value) -> bool {
+        match self {
+            Self::Names(names) => names.fit(name),
+            Self::Values(values) => {
+                let text = value.as_str();
+                values.get(name).zip(text).is_some_and(|(patterns, text)| patterns.fit(text))
+            }
+        }
+    }
+}
+
+impl Default for Claims {
+    fn default() -> Self {
+        Self::Names(Patterns::default())
+    }
+}
+
+impl Patterns {
+    fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several,
+        }
+    }
+
+    fn fit(&self, text: &str) -> bool {
+        self.as_slice().iter().any(|pattern| fits(pattern, text))
+    }
+}
+
+impl Default for Patterns {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+/// Whether a text is what a pattern says, in which `*` stands for any run of characters.
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    // The first place of each part leaves the most room for those after it.
+    let middle = parts.try_fold(rest, |rest, part| {
+        let at = rest.find(part)?;
+        rest.get(at + part.len()..)
+    });
+    middle.is_some_and(|rest| rest.ends_with(last))
+}
+
+/// The claims that have a member of their own in a rule.
+const OWN: [&str; 3] = ["sub", "aud", "scope"];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn terms() -> Terms {
+        Terms {
+            lifetime: Duration::from_mins(10),
+            lifetime_max: Duration::from_hours(1),
+            ..Terms::of("us")
+        }
+    }
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/orders";
+    const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/orders/i-1";
+
+    #[test]
+    fn patterns() {
+        let rows = [
+            ("", "", true),
+            ("*", "", true),
+            ("*", "a/b", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abcb", false),
+            ("a*c", "ac", true),
+            ("a*a", "a", false),
+            ("a*b*c", "aXbYbZc", true),
+            ("a*bb*c", "abc", false),
+            ("*b", "abb", true),
+            ("abc", "ab", false),
+            ("ab", "abc", false),
+            ("**", "x", true),
+            ("a*é*", "aé", true),
+        ];
+        for (pattern, text, expected) in rows {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    /// Caller, request, answer.
+    #[test]
+    fn what_is_granted() {
+        let policy = json!([
+            {
+                "caller": ROLE,
+                "subject": ["orders-*", "test"],
+                "audience": "https://api.example/*",
+                "scope": ["orders:*", "read"],
+                "claims": ["tenant", "x-*"],
+                "max_lifetime": 300,
+            },
+            {"caller": ROLE, "subject": "admin", "scope": "admin", "claims": {"role": ["a", "b*"]}},
+            {"caller": "invoke", "subject": "*", "claims": "*", "audience": "*", "scope": "*"},
+            {"caller": "arn:aws:iam::123456789012:user/*"},
+        ]);
+        let policy: Policy = policy.to_string().parse().unwrap();
+        let granted = |seconds| Ok(seconds);
+        let rows = [
+            (SESSION, json!({"sub": "orders-1"}), None, granted(300)),
+            (ROLE, json!({"sub": "test", "scope": "orders:read read"}), Some(300), granted(300)),
+            (SESSION, json!({"sub": "test", "tenant": 7, "x-a": {}}), Some(1), granted(1)),
+            (SESSION, json!({"sub": "test", "aud": "https://api.example/a"}), None, granted(300)),
+            (
+                SESSION,
+                json!({"sub": "test", "aud": ["https://api.example/", "b"]}),
+                None,
+                Err(Part::Audience),
+            ),
+            (SESSION, json!({}), None, granted(300)),
+            (SESSION, json!({"sub": "other"}), None, Err(Part::Subject)),
+            (SESSION, json!({"sub": "test", "scope": "orders:read write"}), None, Err(Part::Scope)),
+            (SESSION, json!({"sub": "test", "scope": ["read"]}), None, granted(300)),
+            (SESSION, json!({"sub": "test", "scope": {"a": 1}}), None, Err(Part::Scope)),
+            (SESSION, json!({"sub": "test", "scope": "read  read"}), None, Err(Part::Scope)),
+            (SESSION, json!({"sub": "test", "role": "a"}), None, Err(Part::Claim)),
+            (SESSION, json!({"sub": "test"}), Some(301), Err(Part::Lifetime)),
+            (
+                SESSION,
+                json!({"sub": "admin", "scope": "admin", "role": "bb"}),
+                Some(3600),
+                granted(3600),
+            ),
+            (SESSION, json!({"sub": "admin", "role": "c"}), None, Err(Part::Claim)),
+            (SESSION, json!({"sub": "admin", "role": ["a"]}), None, Err(Part::Claim)),
+            (SESSION, json!({"sub": "admin", "aud": "b"}), None, Err(Part::Audience)),
+            (
+                "invoke",
+                json!({"sub": "x", "aud": ["a"], "scope": "a b", "c": null}),
+                None,
+                granted(600),
+            ),
+            ("arn:aws:iam::123456789012:user/a", json!({}), None, granted(600)),
+            ("arn:aws:iam::123456789012:user/a", json!({"sub": "a"}), None, Err(Part::Subject)),
+            ("arn:aws:iam::999999999999:user/a", json!({}), None, Err(Part::Caller)),
+        ];
+        for (caller, claims, seconds, expected) in rows {
+            let named = caller.to_owned();
+            let who = if caller == "invoke" { Caller::Invoke } else { Caller::Iam(named) };
+            let request = TokenRequest {
+                claims: claims.as_object().unwrap().clone(),
+                lifetime: seconds.map(Duration::from_secs),
+            };
+            let grant = policy.grant(&request, &who, &terms());
+            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{caller} {claims}");
+        }
+        let nobody: Policy = "[]".parse().unwrap();
+        let request = TokenRequest { claims: serde_json::Map::new(), lifetime: None };
+        assert_eq!(nobody.grant(&request, &Caller::Invoke, &terms()), Err(Part::Caller));
+    }
+
+    #[test]
+    fn policies_that_are_none() {
+        let rows = [
+            (json!([{"caller": "*", "max_lifetime": 3600}]), Ok(())),
+            (json!([{"caller": []}]), Err(PolicyError::Caller(1))),
+            (json!([{"caller": "invoke"}, {"caller": "ann"}]), Err(PolicyError::Caller(2))),
+            (json!([{"caller": "arn:*"}]), Err(PolicyError::Caller(1))),
+            (json!([{"caller": "*", "max_lifetime": 0}]), Err(PolicyError::Lifetime(1))),
+            (json!([{"caller": "*", "max_lifetime": 3601}]), Err(PolicyError::Lifetime(1))),
+            (json!([{"caller": format!("{ROLE}-*")}]), Ok(())),
+            (json!([{"caller": "arn:aws:iam::1:role/service/*"}]), Err(PolicyError::RolePath(1))),
+        ];
+        for (policy, expected) in rows {
+            let read = policy.to_string().parse::<Policy>();
+            let read = read.and_then(|policy| policy.fits(Duration::from_hours(1)));
+            assert_eq!(read, expected, "{policy}");
+        }
+        for text in ["", "{}", r#"[{"subject":"a"}]"#, r#"[{"caller":"*","scopes":"a"}]"#] {
+            assert!(matches!(text.parse::<Policy>(), Err(PolicyError::Form(_))), "{text}");
+        }
+    }
+}
