@@ -56,11 +56,15 @@ impl Terms {
         kind == "at+jwt" || kind == "application/at+jwt"
     }
 
-    /// Where the issuer's public half is found, if its name is a URL that can be: https, with a host,
-    /// with no query, no fragment and no slash at the end (RFC 8414 section 2, `OpenID` Connect
+    /// Where the issuer's public half is found, if its name is a URL that can be: https, or http on
+    /// this machine, with no query, no fragment and no slash at the end (RFC 8414 section 2, `OpenID` Connect
     /// Discovery 1.0 section 4).
     pub(crate) fn issuer_url(&self) -> Option<&str> {
-        let host = self.issuer.strip_prefix("https://")?;
+        let plain = self.issuer.strip_prefix("http://").filter(|host| {
+            let name = host.split(['/', ':']).next();
+            matches!(name, Some("localhost" | "127.0.0.1"))
+        });
+        let host = self.issuer.strip_prefix("https://").or(plain)?;
         let fits = |c: char| c.is_ascii_graphic() && c != '?' && c != '#';
         let valid = host.starts_with(|c: char| c.is_ascii_alphanumeric())
             && host.chars().all(fits)
@@ -105,6 +109,10 @@ mod tests {
             ("https://", false),
             ("https:///a", false),
             ("https://issuer example", false),
+            ("http://127.0.0.1:3000", true),
+            ("http://localhost/a", true),
+            ("http://127.0.0.1.example", false),
+            ("http://127.0.0.1@issuer.example", false),
             ("http://issuer.example", false),
             ("HTTPS://issuer.example", false),
             ("countersign", false),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    gateway::{Gateway, GatewayError},
+    gateway::{API, Gateway, GatewayError},
     kms::{ACCOUNT, Kms},
     lambda::{Bootstrap, Configuration, Function, FunctionError, Journal},
     template::{Scope, Template, TemplateError, text},
@@ -101,40 +101,45 @@ impl Stack {
             ] {
                 override_parameters(&mut scope, variables, &options.overrides);
             }
-            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{id}", options.region);
-            scope.define(id, id.into());
+            let name = function_name(id, resource, &scope)?;
+            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
+            scope.define(id, name.into());
             scope.define_attribute(id, "Arn", arn);
         }
+        let (api_id, api) = template
+            .resources("AWS::Serverless::Api")
+            .next()
+            .ok_or_else(|| TemplateError("there is no AWS::Serverless::Api".into()))?;
+        scope.define(api_id, API.into());
+        let stage = text(&scope.resolve(property(api, "/StageName")?)?);
+        let own_url = OwnUrl {
+            deployed: format!("https://{API}.execute-api.{}.amazonaws.com/{stage}", options.region),
+            here: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
+        };
         let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
         let name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
         let kms = Kms::start(kms_listener, &options.region, file)
             .map_err(|source| StackError::State { file: name, source })?;
         let mut refusals = create_keys(&template, &mut scope, &kms)?;
         let journal = Journal::default();
-        let mut functions = BTreeMap::new();
+        let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in template.resources("AWS::Serverless::Function") {
-            let configuration = configure(id, resource, &template, &scope, &kms, options)?;
+            let configuration =
+                configure(id, resource, &template, &scope, &kms, &own_url, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
             if let Err(error) = function.warm().await {
                 refusals.push(did_not_start(id, &error, &journal));
             }
-            functions.insert(id.to_owned(), Arc::new(function));
+            let function = Arc::new(function);
+            named.insert(function_name(id, resource, &scope)?, Arc::clone(&function));
+            functions.insert(id.to_owned(), function);
         }
         if !refusals.is_empty() {
             return Err(StackError::Settings(refusals));
         }
-        let (_, api) = template
-            .resources("AWS::Serverless::Api")
-            .next()
-            .ok_or_else(|| TemplateError("there is no AWS::Serverless::Api".into()))?;
         let properties = scope.resolve(property(api, "")?)?;
-        let gateway = Gateway::start(
-            listener,
-            &options.region,
-            &properties,
-            functions.clone(),
-            journal.clone(),
-        )?;
+        let gateway =
+            Gateway::start(listener, &options.region, &properties, named, journal.clone())?;
         Ok(Self { gateway, kms, functions, journal })
     }
 }
@@ -218,6 +223,7 @@ fn configure(
     template: &Template,
     scope: &Scope,
     kms: &Kms,
+    own_url: &OwnUrl,
     options: &Options,
 ) -> Result<Configuration, StackError> {
     let variables = |value: Option<&Value>| {
@@ -229,7 +235,8 @@ fn configure(
     let mut environment = BTreeMap::new();
     for values in [&defaults, &own] {
         let values = values.as_object().into_iter().flatten();
-        environment.extend(values.map(|(name, value)| (name.clone(), text(value))));
+        environment
+            .extend(values.map(|(name, value)| (name.clone(), own_url.translate(&text(value)))));
     }
     environment.extend(options.overrides.clone());
     environment.extend(
@@ -259,6 +266,24 @@ fn configure(
         memory: number("MemorySize", 128)?,
         timeout: Duration::from_secs(number("Timeout", 3)?),
     })
+}
+
+/// The API's own URL, where the template makes it, and where the API is on this machine.
+struct OwnUrl {
+    deployed: String,
+    here: String,
+}
+
+impl OwnUrl {
+    fn translate(&self, value: &str) -> String {
+        value.replace(&self.deployed, &self.here)
+    }
+}
+
+/// The name that a function has in its ARN: its logical id, unless it is given another.
+fn function_name(id: &str, resource: &Value, scope: &Scope) -> Result<String, TemplateError> {
+    let name = resource.pointer("/Properties/FunctionName");
+    name.map_or(Ok(id.to_owned()), |name| scope.resolve(name).map(|name| text(&name)))
 }
 
 /// What stands at this path in a resource's properties; at the empty one, all of them.

@@ -28,7 +28,7 @@ fn explain(event: &Value, arguments: &[&str], settings: Settings<'_>) -> Output 
 
 #[tokio::test]
 async fn it_says_what_the_function_does_and_why() {
-    let local = Local::start(&[]);
+    let local = Local::start(&[("TOKEN_ISSUER", "countersign")]);
     let token = local.token().await;
     let folder = env::temp_dir().join(format!("countersign-explain-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();

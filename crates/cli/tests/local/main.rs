@@ -217,9 +217,10 @@ async fn a_fresh_token_is_verified_with_the_public_key() {
     let file = env::temp_dir().join(format!("countersign-key-{}.json", std::process::id()));
     fs::write(&file, jwk.to_json().to_string()).unwrap();
     let name = file.display().to_string();
+    let issuer = format!("http://{}", local.api);
     let rows: [(&str, &[&str], i32); 5] = [
         ("nothing asked", &[], 0),
-        ("its issuer", &["--issuer", "countersign"], 0),
+        ("its issuer", &["--issuer", &*issuer], 0),
         ("another issuer", &["--issuer", "another"], 1),
         ("an audience that it has not", &["--audience", "a"], 1),
         ("another type", &["--token-type", "at+jwt"], 1),

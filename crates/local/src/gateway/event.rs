@@ -170,4 +170,4 @@ fn title_case(name: &str) -> String {
 }
 
 /// The id of the one API.
-const API: &str = "local";
+pub(crate) const API: &str = "local";

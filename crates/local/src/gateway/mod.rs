@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::broadcast};
 use uuid::Uuid;
 
+pub(crate) use self::event::API;
 pub use self::policy::{Policy, Verdict};
 use self::{
     api::{Api, Guard, Route, Target},

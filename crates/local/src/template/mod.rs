@@ -40,6 +40,9 @@ impl Template {
                 scope.define(name, default.clone());
             }
         }
+        for (name, condition) in self.section("Conditions") {
+            scope.define_condition(name, condition.clone());
+        }
         scope
     }
 

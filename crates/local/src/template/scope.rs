@@ -10,6 +10,7 @@ use crate::kms::ACCOUNT;
 pub struct Scope {
     names: BTreeMap<String, Value>,
     attributes: BTreeMap<(String, String), Value>,
+    conditions: BTreeMap<String, Value>,
 }
 
 impl Scope {
@@ -22,12 +23,16 @@ impl Scope {
             ("AWS::StackName", "local"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-        Self { names: names.collect(), attributes: BTreeMap::new() }
+        Self { names: names.collect(), attributes: BTreeMap::new(), conditions: BTreeMap::new() }
     }
 
     /// What `Ref` gives for this name.
     pub fn define(&mut self, name: &str, value: Value) {
         self.names.insert(name.to_owned(), value);
+    }
+
+    pub(super) fn define_condition(&mut self, name: &str, condition: Value) {
+        self.conditions.insert(name.to_owned(), condition);
     }
 
     /// What `Fn::GetAtt` gives for this resource's attribute.
@@ -66,6 +71,12 @@ impl Scope {
                 let (resource, attribute) = part(0).zip(part(1)).ok_or_else(malformed)?;
                 self.attribute(resource, attribute)
             }
+            "Fn::If" => {
+                let name = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
+                let condition = self.conditions.get(name).ok_or_else(|| undefined(name))?;
+                let branch = if self.holds(condition)? { 1 } else { 2 };
+                self.resolve(argument.get(branch).ok_or_else(malformed)?)
+            }
             "Fn::Join" => {
                 let separator = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
                 let items = self.resolve(argument.get(1).ok_or_else(malformed)?)?;
@@ -79,6 +90,20 @@ impl Scope {
                 self.substitute(pattern.ok_or_else(malformed)?, own)
             }
             _ => Err(TemplateError(format!("{name} is not known on this machine"))),
+        }
+    }
+
+    /// Whether a condition is true.
+    fn holds(&self, condition: &Value) -> Result<bool, TemplateError> {
+        let malformed = || TemplateError("a condition is malformed".into());
+        let members = condition.as_object().ok_or_else(malformed)?;
+        let (name, argument) = function(members).ok_or_else(malformed)?;
+        match (name, argument.as_array().map(Vec::as_slice)) {
+            ("Fn::Equals", Some([one, other])) => {
+                Ok(text(&self.resolve(one)?) == text(&self.resolve(other)?))
+            }
+            ("Fn::Not", Some([condition])) => Ok(!self.holds(condition)?),
+            _ => Err(malformed()),
         }
     }
 
@@ -140,6 +165,11 @@ mod tests {
         scope.define("Name", json!("n"));
         scope.define("Number", json!(7));
         scope.define_attribute("Key", "Arn", "arn:key");
+        scope.define_condition("IsN", json!({"Fn::Equals": [{"Ref": "Name"}, "n"]}));
+        scope.define_condition(
+            "IsNot",
+            json!({"Fn::Not": [{"Fn::Equals": [7, {"Ref": "Number"}]}]}),
+        );
         let undefined = |name| Err(TemplateError(format!("{name} is not defined")));
         let rows = [
             ("a scalar", json!(true), Ok(json!(true))),
@@ -157,6 +187,9 @@ mod tests {
                 json!({"Fn::Sub": ["${a}${Name}", {"a": {"Ref": "Name"}}]}),
                 Ok(json!("nn")),
             ),
+            ("If", json!({"Fn::If": ["IsN", {"Ref": "Number"}, 8]}), Ok(json!(7))),
+            ("If not", json!({"Fn::If": ["IsNot", 6, {"Ref": "Name"}]}), Ok(json!("n"))),
+            ("no such condition", json!({"Fn::If": ["Is", 1, 2]}), undefined("Is")),
             ("no such name", json!({"Ref": "Nobody"}), undefined("Nobody")),
             ("no such attribute", json!({"Fn::Sub": "${Key.Id}"}), undefined("Key.Id")),
             (
