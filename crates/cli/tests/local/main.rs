@@ -8,6 +8,7 @@
 )]
 
 mod explain;
+mod interop;
 mod kept;
 
 use std::{

@@ -1,0 +1,171 @@
+//! Everybody else's clients: our tokens are good to them through the issuer's name alone.
+
+use std::{
+    env, fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use local::{Bytes, Request, Stack, http};
+use serde_json::{Value, json};
+
+use crate::{SIGV4, TEMPLATE, options};
+
+#[expect(unreachable_pub, reason = "it stands in README, too, for anybody to take")]
+#[path = "../../../../interop/jsonwebtoken.rs"]
+mod with_jsonwebtoken;
+
+const AUDIENCE: &str = "https://api.example";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop")
+}
+
+/// The programs of one language, if it is there with what they need.
+fn runtime(program: &str, arguments: &[&str]) -> bool {
+    let found = Command::new(program).args(arguments).current_dir(folder()).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    if !found {
+        assert!(
+            env::var_os("CI").is_none(),
+            "{program} and the packages of interop/ must be there"
+        );
+        eprintln!(
+            "SKIPPED: no {program} with the packages that interop/ names; CONTRIBUTING.md says how"
+        );
+    }
+    found
+}
+
+/// Whether a client takes a token: it prints the subject then.
+fn takes(program: &str, script: &str, issuer: &str, token: &str) -> bool {
+    let mut child = Command::new(program)
+        .args([script, issuer, AUDIENCE])
+        .current_dir(folder())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // Who refuses early does not read to the end.
+    let _ = child.stdin.take().unwrap().write_all(token.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let subject = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.success(), subject.trim() == "test-user", "{script}: {subject}");
+    output.status.success()
+}
+
+async fn get(stack: &Stack, path: &str) -> Value {
+    let request = Request::get(path).body(Bytes::new()).unwrap();
+    let answer = http::send(stack.gateway.address(), request).await.unwrap();
+    assert_eq!(answer.status(), 200, "{path}");
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
+    serde_json::from_slice(answer.body()).unwrap()
+}
+
+async fn token(stack: &Stack, claims: Value) -> String {
+    let request = Request::post("/token")
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", SIGV4)
+        .body(json!({"claims": claims}).to_string().into());
+    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// A token with something changed, each in its own way.
+fn tampered(token: &str, other: &str) -> Vec<String> {
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let (header, claims) = input.split_once('.').unwrap();
+    let mut raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    raw[7] ^= 1;
+    let (_, others) = other.rsplit_once('.').unwrap();
+    let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    let payload = payload.replace("test-user", "root-user");
+    let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
+    vec![
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(&raw)),
+        format!("{input}.{others}"),
+        format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload)),
+        format!("{none}.{claims}."),
+        format!("{none}.{claims}.{signature}"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
+    let has_python = runtime(
+        "python3",
+        &["-c", "import jwt.algorithms, joserfc; assert jwt.algorithms.has_crypto"],
+    );
+    let has_node =
+        runtime("node", &["--input-type=module", "-e", "import 'jose'; import 'aws-jwt-verify'"]);
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    // KeySpec and algorithm; PyJWT, joserfc, jose, aws-jwt-verify, jsonwebtoken.
+    let rows = [
+        ("RSA_2048", "RS256", [true, true, true, true, true]),
+        ("RSA_2048", "PS256", [true, true, true, false, true]),
+        ("ECC_NIST_P256", "ES256", [true, true, true, true, true]),
+        ("ECC_NIST_P384", "ES384", [true, true, true, true, true]),
+        ("ECC_NIST_P521", "ES512", [true, true, true, true, false]),
+        ("ECC_NIST_EDWARDS25519", "Ed25519", [false, true, true, false, false]),
+    ];
+    for (spec, algorithm, expected) in rows {
+        let template = template.replace("KeySpec: RSA_2048", &format!("KeySpec: {spec}"));
+        let settings = [("SIGNING_ALGORITHM", algorithm), ("TOKEN_AUDIENCE", AUDIENCE)];
+        let stack = Stack::start(&template, &options(&settings)).await.unwrap();
+        let good = token(&stack, json!({"sub": "test-user"})).await;
+        let other = token(&stack, json!({"sub": "root-user"})).await;
+        let elsewhere = token(&stack, json!({"sub": "test-user", "aud": "elsewhere"})).await;
+
+        let issuer = format!("http://{}", stack.gateway.address());
+        let metadata = get(&stack, "/.well-known/openid-configuration").await;
+        assert_eq!(metadata["issuer"], issuer);
+        assert_eq!(metadata["id_token_signing_alg_values_supported"], json!([algorithm]));
+        let oauth = get(&stack, "/.well-known/oauth-authorization-server").await;
+        assert_eq!((&oauth["issuer"], &oauth["jwks_uri"]), (&json!(issuer), &metadata["jwks_uri"]));
+        let path = metadata["jwks_uri"].as_str().unwrap().strip_prefix(&issuer).unwrap();
+        let keys = get(&stack, path).await;
+
+        let mut clients: Vec<(&str, &str, bool)> = Vec::new();
+        let [pyjwt, joserfc, jose, aws, jsonwebtoken] = expected;
+        if has_python {
+            clients
+                .extend([("python3", "pyjwt.py", pyjwt), ("python3", "joserfc_jwt.py", joserfc)]);
+        }
+        if has_node {
+            clients.extend([("node", "jose.js", jose), ("node", "aws-jwt-verify.js", aws)]);
+        }
+        for (program, script, expected) in clients {
+            let case = format!("{algorithm} {script}");
+            assert_eq!(takes(program, script, &issuer, &good), expected, "{case}");
+            let mut bad = tampered(&good, &other);
+            bad.push(elsewhere.clone());
+            for (at, token) in bad.iter().enumerate() {
+                assert!(!takes(program, script, &issuer, token), "{case}: tampered {at}");
+            }
+        }
+        // A set with a key of a kind that it does not know is none to it.
+        let keys = serde_json::from_value(keys);
+        let takes = |token: &str| {
+            let keys = keys.as_ref().ok()?;
+            with_jsonwebtoken::verify(keys, &issuer, AUDIENCE, token).ok()
+        };
+        assert_eq!(takes(&good).is_some(), jsonwebtoken, "{algorithm} jsonwebtoken");
+        assert!(tampered(&good, &other).iter().all(|token| takes(token).is_none()));
+        assert!(takes(&elsewhere).is_none());
+    }
+}
+
+/// What README shows is what was run.
+#[test]
+fn readme_shows_these_clients() {
+    let readme = fs::read_to_string(folder().join("../README.md")).unwrap();
+    for name in ["pyjwt.py", "joserfc_jwt.py", "jose.js", "aws-jwt-verify.js", "jsonwebtoken.rs"] {
+        let client = fs::read_to_string(folder().join(name)).unwrap();
+        assert!(readme.contains(&client), "{name}");
+    }
+}
