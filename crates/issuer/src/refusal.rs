@@ -53,6 +53,9 @@ pub enum Refusal {
         /// In seconds.
         max: u64,
     },
+    /// `scope` is not one string of scopes with a space between each two.
+    #[error("scope must be scopes with one space between them")]
+    Scope,
     /// An access token (RFC 9068) has a subject.
     #[error("an access token needs a sub")]
     NoSubject,
@@ -79,7 +82,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Anonymous | Self::Policy(Part::Caller) => "unauthorized_client",
-            Self::Policy(Part::Scope) => "invalid_scope",
+            Self::Scope | Self::Policy(Part::Scope) => "invalid_scope",
             Self::Policy(Part::Audience) => "invalid_target",
             Self::Policy(_) => "access_denied",
             _ => "invalid_request",

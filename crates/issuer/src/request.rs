@@ -35,6 +35,9 @@ impl TokenRequest {
         if claims.get("aud").is_some_and(|aud| !is_audience(aud)) {
             return Err(Refusal::Audience);
         }
+        if claims.get("scope").is_some_and(|scope| !is_scope(scope)) {
+            return Err(Refusal::Scope);
+        }
         let own = OWN_BYTES + terms.issuer.len() + terms.audience.as_ref().map_or(0, String::len);
         if Value::Object(claims.clone()).to_string().len() + own > MAX_CLAIMS_BYTES {
             return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
@@ -77,6 +80,13 @@ fn is_audience(aud: &Value) -> bool {
         Value::Array(several) => !several.is_empty() && several.iter().all(Value::is_string),
         _ => false,
     }
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope(scope: &Value) -> bool {
+    let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+    let token = |text: &str| !text.is_empty() && text.chars().all(fits);
+    scope.as_str().is_some_and(|scope| scope.split(' ').all(token))
 }
 
 fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration>, Refusal> {
@@ -142,6 +152,11 @@ mod tests {
                 r#"{"claims":{"aud":["a","b"]}}"#,
                 Ok((json!({"aud": ["a", "b"]}), 600)),
             ),
+            ("scopes", r#"{"claims":{"scope":"a b:c"}}"#, Ok((json!({"scope": "a b:c"}), 600))),
+            ("scopes in a list", r#"{"claims":{"scope":["a"]}}"#, Err(Refusal::Scope)),
+            ("no scope", r#"{"claims":{"scope":""}}"#, Err(Refusal::Scope)),
+            ("two spaces", r#"{"claims":{"scope":"a  b"}}"#, Err(Refusal::Scope)),
+            ("a quotation mark", r#"{"claims":{"scope":"a\""}}"#, Err(Refusal::Scope)),
             ("sub is empty", r#"{"claims":{"sub":""}}"#, Err(Refusal::Subject)),
             ("no audience", r#"{"claims":{"aud":[]}}"#, Err(Refusal::Audience)),
             ("aud is a number", r#"{"claims":{"aud":1}}"#, Err(Refusal::Audience)),

@@ -9,6 +9,7 @@
 
 mod explain;
 mod interop;
+mod issuer;
 mod kept;
 
 use std::{

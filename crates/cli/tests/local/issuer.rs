@@ -1,0 +1,177 @@
+//! The issuer behind the gateway and alone.
+
+use std::fs;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use local::{Bytes, Request, Response, Stack, http, kms::Disturbance};
+use serde_json::{Value, json};
+
+use crate::{SIGV4, TEMPLATE, options};
+
+async fn start(settings: &[(&str, &str)]) -> Stack {
+    Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options(settings)).await.unwrap()
+}
+
+async fn send(stack: &Stack, request: Request<Bytes>) -> (Response<Bytes>, Value) {
+    let answer = http::send(stack.gateway.address(), request).await.unwrap();
+    let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+    (answer, body)
+}
+
+async fn post(stack: &Stack, caller: &str, body: &str) -> (Response<Bytes>, Value) {
+    let request = Request::post("/token")
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", SIGV4.replace("tester", caller))
+        .body(body.to_owned().into());
+    send(stack, request.unwrap()).await
+}
+
+fn part(token: &Value, at: usize) -> Value {
+    let part = token.as_str().unwrap().split('.').nth(at).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Caller, request, answer: through the gateway, which says who asks, and by direct invocation.
+#[tokio::test]
+async fn what_the_policy_grants_and_what_it_does_not() {
+    let policy = json!([
+        {
+            "caller": "arn:aws:iam::000000000000:user/orders-*",
+            "subject": "test-user", "scope": "orders:*", "claims": ["tenant"], "max_lifetime": 60,
+        },
+        {"caller": "invoke", "subject": "*", "scope": "read"},
+    ]);
+    let stack = start(&[("ISSUANCE_POLICY", &policy.to_string())]).await;
+    let deep = format!(r#"{{"claims":{{"tenant":{}1{}}}}}"#, "[".repeat(40), "]".repeat(40));
+    let long = json!({"claims": {"tenant": "x".repeat(6000)}}).to_string();
+    let rows = [
+        (
+            "orders-1",
+            r#"{"claims":{"sub":"test-user","scope":"orders:read orders:write"}}"#,
+            200,
+            "",
+        ),
+        ("orders-1", r#"{"claims":{"sub":"test-user","tenant":{"a":1}},"expires_in":60}"#, 200, ""),
+        ("orders-1", r#"{"claims":{"sub":"root"}}"#, 403, "access_denied"),
+        ("orders-1", r#"{"claims":{"scope":"orders:read admin"}}"#, 403, "invalid_scope"),
+        ("orders-1", r#"{"claims":{"aud":"elsewhere"}}"#, 403, "invalid_target"),
+        ("orders-1", r#"{"claims":{"role":"admin"}}"#, 403, "access_denied"),
+        ("orders-1", r#"{"claims":{},"expires_in":61}"#, 403, "access_denied"),
+        ("nobody", r#"{"claims":{}}"#, 403, "unauthorized_client"),
+        ("orders-1", r#"{"claims":{"iss":"me"}}"#, 400, "invalid_request"),
+        ("orders-1", r#"{"claims":{"exp":9999999999}}"#, 400, "invalid_request"),
+        ("orders-1", r#"{"claims":{"jti":"a"}}"#, 400, "invalid_request"),
+        ("orders-1", r#"{"claims":{"sub":"test-user","sub":"root"}}"#, 400, "invalid_request"),
+        ("orders-1", &deep, 400, "invalid_request"),
+        ("orders-1", &long, 413, "invalid_request"),
+    ];
+    for (caller, body, status, error) in rows {
+        let (answer, body_of) = post(&stack, caller, body).await;
+        assert_eq!(answer.status(), status, "{caller} {body}: {body_of}");
+        assert_eq!(body_of["error"].as_str().unwrap_or_default(), error, "{caller} {body}");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+    }
+    let (_, short) = post(&stack, "orders-1", r#"{"claims":{}}"#).await;
+    assert_eq!(short["expires_in"], 60, "no longer than the policy has it");
+
+    let invoke = async |event: Value| {
+        let result = stack.functions["Issuer"].invoke(&event).await.result;
+        result.map(|answer| answer["expires_in"].clone()).map_err(|error| error.error_type)
+    };
+    let granted = invoke(json!({"claims": {"sub": "anybody", "scope": "read"}})).await;
+    assert_eq!(granted, Ok(json!(3600)));
+    let refused = invoke(json!({"claims": {"scope": "write"}})).await;
+    assert_eq!(refused, Err("invalid_scope".into()));
+    let nobody = start(&[("ISSUANCE_POLICY", "[]")]).await;
+    let (answer, _) = post(&nobody, "orders-1", r#"{"claims":{}}"#).await;
+    assert_eq!(answer.status(), 403);
+}
+
+/// What API Gateway's own JWT authorizers, an Application Load Balancer and IAM's OIDC providers demand.
+#[tokio::test]
+async fn a_token_is_fit_for_every_consumer_on_aws() {
+    let stack = start(&[("TOKEN_AUDIENCE", "https://api.example,other")]).await;
+    let body = r#"{"claims":{"sub":"test-user","scope":"a b"}}"#;
+    let (_, answer) = post(&stack, "ann", body).await;
+    let (header, claims) = (part(&answer["access_token"], 0), part(&answer["access_token"], 1));
+    assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("JWT")));
+    assert_eq!(claims["aud"], "https://api.example", "one, and a string");
+    assert_eq!(claims["scope"], "a b");
+    for time in ["iat", "exp"] {
+        assert!(claims[time].is_u64(), "{time} is a whole number");
+    }
+    assert!(claims["iss"].is_string() && claims["sub"].is_string() && claims["jti"].is_string());
+
+    let keys = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
+    let (answer, keys) = send(&stack, keys).await;
+    assert!(answer.body().len() < 150_000);
+    let keys = keys["keys"].as_array().unwrap();
+    assert!((1..=10).contains(&keys.len()));
+    let key = keys.iter().find(|key| key["kid"] == header["kid"]).unwrap();
+    let facts = ["kty", "use", "alg"].map(|name| key[name].as_str().unwrap());
+    assert_eq!(facts, ["RSA", "sig", "RS256"]);
+    let modulus = URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap();
+    assert_eq!(modulus.len(), 256, "RSA-2048");
+
+    let metadata = Request::get("/.well-known/openid-configuration").body(Bytes::new()).unwrap();
+    let (_, metadata) = send(&stack, metadata).await;
+    assert_eq!(metadata["issuer"], claims["iss"], "exactly");
+    for name in [
+        "jwks_uri",
+        "response_types_supported",
+        "subject_types_supported",
+        "claims_supported",
+        "id_token_signing_alg_values_supported",
+    ] {
+        assert!(!metadata[name].is_null(), "{name}");
+    }
+}
+
+/// RFC 9068 section 2: an access token in its own right.
+#[tokio::test]
+async fn access_tokens_are_what_their_rfc_says() {
+    let settings = [("TOKEN_TYPE", "at+jwt"), ("TOKEN_AUDIENCE", "https://api.example")];
+    let stack = start(&settings).await;
+    let (_, answer) = post(&stack, "ann", r#"{"claims":{"sub":"test-user","scope":"a"}}"#).await;
+    let (header, claims) = (part(&answer["access_token"], 0), part(&answer["access_token"], 1));
+    assert_eq!(header["typ"], "at+jwt");
+    for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+        assert!(!claims[name].is_null(), "{name}");
+    }
+    let (answer, body) = post(&stack, "ann", r#"{"claims":{}}"#).await;
+    assert_eq!((answer.status().as_u16(), &body["error"]), (400, &json!("invalid_request")));
+    let bearer = format!("Bearer {}", answer_token(&stack).await);
+    let whoami = Request::get("/whoami").header("authorization", bearer).body(Bytes::new());
+    assert_eq!(send(&stack, whoami.unwrap()).await.0.status(), 200);
+}
+
+async fn answer_token(stack: &Stack) -> String {
+    let (_, answer) = post(stack, "ann", r#"{"claims":{"sub":"test-user"}}"#).await;
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The client learns that it can try again, and nothing else; what is public stays so.
+#[tokio::test]
+async fn when_kms_throttles_or_is_down() {
+    let stack = start(&[]).await;
+    let disturbances = [
+        Disturbance::Error("ThrottlingException"),
+        Disturbance::Error("KMSInternalException"),
+        Disturbance::Error("DependencyTimeoutException"),
+        Disturbance::Page,
+    ];
+    for disturbance in disturbances {
+        stack.kms.disturb(Some(disturbance));
+        let (answer, body) = post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await;
+        let expected = json!({
+            "error": "temporarily_unavailable", "error_description": "try again in a moment",
+        });
+        assert_eq!((answer.status().as_u16(), body), (503, expected), "{disturbance:?}");
+        assert_eq!(answer.headers()["retry-after"], "1");
+        let keys = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
+        assert_eq!(send(&stack, keys).await.0.status(), 200, "{disturbance:?}");
+    }
+    stack.kms.disturb(None);
+    assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);
+}
