@@ -299,6 +299,10 @@ mod tests {
             let condition = Condition::when(text.to_owned());
             assert!(matches!(condition, Err(ConditionError::Syntax(_))), "{text}");
         }
+        let Err(ConditionError::Syntax(words)) = Condition::when("claims.sub =".into()) else {
+            panic!("not an expression")
+        };
+        assert!(words.contains('='), "the parser's own words: {words}");
     }
 
     #[test]

@@ -424,6 +424,25 @@ mod tests {
     }
 
     #[test]
+    fn routes_as_an_api_has_them() {
+        let rows = [
+            ("/a/{id}", "a/b", true),
+            ("/a/{id}", "a/b/c", false),
+            ("/a/{id+}", "a/b/c", true),
+            ("/a/{id", "a/b", false),
+            ("/a/{id", "a/{id", true),
+            ("/a/id}", "a/b", false),
+            ("/{t}/o:x/{proxy+}", "t/o:x/y/z", true),
+            ("/", "", true),
+        ];
+        for (route, asked, expected) in rows {
+            let route_pattern = PathPattern::of_api(route);
+            let covers = route_pattern.covers(&PathPattern::exactly(asked));
+            assert_eq!(covers, expected, "{route} {asked}");
+        }
+    }
+
+    #[test]
     fn two_patterns() {
         // The first covers the second, the second the first, they overlap, which is more specific.
         let rows = [

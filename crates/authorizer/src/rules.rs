@@ -516,13 +516,20 @@ mod tests {
 
     #[test]
     fn rules_for_more_than_a_policy_holds() {
-        let routes = |count: usize| (0..count).map(|at| format!("GET /a{at}")).collect::<Vec<_>>();
-        let read = |count| {
-            let routes = routes(count);
+        let read = |count: usize, more: usize| {
+            let mut routes: Vec<_> = (0..count).map(|at| format!("GET /a{at}")).collect();
+            if let Some(last) = routes.last_mut() {
+                last.push_str(&"x".repeat(more));
+            }
             scoped(&routes.iter().map(|route| &**route).collect::<Vec<_>>()).map(|_| ())
         };
-        assert_eq!(read(69), Ok(()));
-        assert_eq!(read(70), Err(RulesError::TooLong(7246)));
-        assert!(matches!(read(129), Err(RulesError::TooLong(_))));
+        assert_eq!(read(69, 22), Ok(()));
+        assert_eq!(read(69, 23), Err(RulesError::TooLong(7169)));
+        assert_eq!(read(128, 0), Err(RulesError::TooLong(13_074)));
+        assert_eq!(read(129, 0), Err(RulesError::TooLong(83_979)));
+        // Closed, the second needs two: for itself, and with a slash.
+        let (rules, _) = opened(&["GET /*", "GET /a"], 0);
+        let (_, gets) = rules.tables.iter().find(|(method, _)| *method == "GET").unwrap();
+        assert_eq!(gets.bytes(10), 15 + 31);
     }
 }

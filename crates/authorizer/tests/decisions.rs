@@ -491,6 +491,59 @@ fn a_simple_answer_that_could_be_wrong_elsewhere_is_not_given() {
 }
 
 #[test]
+fn routes_that_have_a_name_alone() {
+    let bearer = with_claims(&json!({"iss": "countersign", "exp": 1_800_000_001, "scope": "b"}));
+    let rules = json!([
+        {"route": "GET /whoami", "scope": "b"},
+        {"route": "$connect", "scope": "a"},
+        {"route": "$default", "scope": "b"},
+    ]);
+    let event = |kind: Value, route: &str| {
+        let mut event = json!({"type": "REQUEST", "headers": {"authorization": bearer}});
+        event["methodArn"] = format!("{STAGE}/{route}").into();
+        event["version"] = kind;
+        event
+    };
+    let arns = |names: &[&str]| match names {
+        [name] => json!(format!("{STAGE}/{name}")),
+        _ => names.iter().map(|name| format!("{STAGE}/{name}")).collect(),
+    };
+    let rows: [(_, _, _, &[&str], bool); 6] = [
+        ("REST", event(json!(null), "GET/whoami"), "Allow", &["GET/whoami"], true),
+        ("HTTP", event(json!("2.0"), "GET/whoami"), "Allow", &["GET/whoami", "$default"], true),
+        ("HTTP", event(json!("1.0"), "$default"), "Allow", &["GET/whoami", "$default"], true),
+        ("HTTP", event(json!("2.0"), "GET/x"), "Allow", &["GET/whoami", "$default"], false),
+        ("WebSocket", event(json!(null), "$connect"), "Deny", &["$connect"], false),
+        ("WebSocket", event(json!(null), "$default"), "Allow", &["$default"], true),
+    ];
+    for (name, event, effect, resources, allowed) in rows {
+        let profile = with_rules(&rules);
+        let request: Request = event.to_string().parse().unwrap();
+        let (decision, _) = judge_for(&profile, &request, YES);
+        assert_eq!(matches!(decision, Ok(Decision::Allow(_))), allowed, "{name} {event}");
+        let answer = answer(&profile, &request).unwrap();
+        let statement = &answer["policyDocument"]["Statement"][0];
+        assert_eq!(statement["Effect"], effect, "{name} {event}");
+        assert_eq!(statement["Resource"], arns(resources), "{name} {event}");
+    }
+    let open = event(json!("2.0"), "$default").to_string().parse().unwrap();
+    let all = answer(&profile(), &open).unwrap();
+    assert_eq!(all["policyDocument"]["Statement"][0]["Resource"], arns(&["*/*", "$default"]));
+
+    // By its name, a simple answer is for nothing else.
+    let simple = Profile { http_api_response: HttpApiResponse::Simple, ..with_rules(&rules) };
+    let mut event = event(json!("2.0"), "$default");
+    event["routeKey"] = "$default".into();
+    event["identitySource"] = json!([bearer, "$default"]);
+    let request: Request = event.to_string().parse().unwrap();
+    assert_eq!(answer(&simple, &request).unwrap()["isAuthorized"], true);
+    event["routeKey"] = "$other".into();
+    event["identitySource"] = json!([bearer, "$other"]);
+    let request: Request = event.to_string().parse().unwrap();
+    assert_eq!(answer(&simple, &request), Err(Unanswerable::Kept));
+}
+
+#[test]
 fn a_browser_offers_its_token_among_the_protocols() {
     let token = good();
     let bearer = format!("Bearer {token}");
