@@ -127,9 +127,13 @@ impl FromStr for Rules {
     type Err = RulesError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wires: Vec<Wire> =
-            serde_json::from_str(text).map_err(|error| RulesError::Form(error.to_string()))?;
-        let rules = wires.into_iter().enumerate().map(|(at, wire)| wire.read(at + 1));
+        let form = |error: &dyn std::error::Error| RulesError::Form(error.to_string());
+        let objects = jwt::json::objects(text.as_bytes()).map_err(|error| form(&error))?;
+        let rules = objects.into_iter().enumerate().map(|(at, members)| {
+            let wire: Wire =
+                serde_json::from_value(members.into()).map_err(|error| form(&error))?;
+            wire.read(at + 1)
+        });
         let rules: Vec<Rule> = rules.collect::<Result<_, _>>()?;
         if rules.is_empty() {
             return Err(RulesError::Empty);
@@ -347,6 +351,7 @@ mod tests {
             ("an unknown member", r#"[{"route": "GET /a", "scopes": "a"}]"#),
             ("a member twice", r#"[{"route": "GET /a", "scope": "a", "scope": "b"}]"#),
             ("no route", r#"[{"any": true}]"#),
+            ("members by their place", r#"[["GET /a", null, null, true]]"#),
             ("not CEL", r#"[{"route": "GET /a", "when": "claims.sub =="}]"#),
         ] {
             let form = matches!(

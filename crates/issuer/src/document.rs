@@ -23,8 +23,11 @@ pub fn document(which: Document, terms: &Terms, ring: &Ring) -> Result<Value, Re
         "token_endpoint": format!("{issuer}/token"),
     });
     let own = match which {
-        // Tokens are asked for with AWS's own signature, and by none of OAuth's grants.
-        Document::OAuth => json!({"response_types_supported": [], "grant_types_supported": []}),
+        // Of OAuth's grants the nearest: a client asks in its own name, with AWS's own signature.
+        Document::OAuth => json!({
+            "response_types_supported": ["token"],
+            "grant_types_supported": ["client_credentials"],
+        }),
         Document::OpenId | Document::Keys => json!({
             "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "scope"],
             "id_token_signing_alg_values_supported": algorithms,

@@ -1,6 +1,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kms::Headers;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{Caller, Refusal};
 
@@ -46,16 +46,23 @@ impl Event {
     /// An event with a `requestContext` is API Gateway's; any other is the request itself.
     #[must_use]
     pub fn read(event: &str) -> Self {
-        match serde_json::from_str::<Proxy>(event) {
-            Ok(Proxy { request_context: Some(context), request }) => {
-                Self { door: Door::Http, ask: request.ask(&context) }
-            }
-            _ => Self {
-                door: Door::Invoke,
-                ask: Ok(Ask::Token(Caller::Invoke, event.as_bytes().to_vec())),
-            },
+        // A list would be read by the place of its items.
+        let object = event.trim_start().starts_with('{');
+        let probe = serde_json::from_str::<Probe>(event);
+        if !object || !probe.is_ok_and(|probe| probe.request_context.is_some()) {
+            let ask = Ok(Ask::Token(Caller::Invoke, event.as_bytes().to_vec()));
+            return Self { door: Door::Invoke, ask };
         }
+        let proxy = serde_json::from_str::<Proxy>(event).map_err(|_| Refusal::Event);
+        Self { door: Door::Http, ask: proxy.and_then(Proxy::ask) }
     }
+}
+
+/// What tells API Gateway's events from all others.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Probe {
+    request_context: Option<IgnoredAny>,
 }
 
 /// The members of a proxy event that decide anything here: of a REST API and an HTTP API with
@@ -63,9 +70,16 @@ impl Event {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Proxy {
-    request_context: Option<Context>,
-    #[serde(flatten)]
-    request: HttpRequest,
+    request_context: Context,
+    version: Option<String>,
+    resource: Option<String>,
+    path: Option<String>,
+    raw_path: Option<String>,
+    http_method: Option<String>,
+    #[serde(default)]
+    headers: Headers,
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +95,12 @@ struct Http {
     method: Option<String>,
 }
 
+/// What API Gateway has found of the caller; or what a Lambda authorizer has said, which is not that.
 #[derive(Deserialize)]
-struct Authorizer {
-    iam: Option<Identity>,
+#[serde(untagged)]
+enum Authorizer {
+    Iam { iam: Identity },
+    Other(IgnoredAny),
 }
 
 #[derive(Deserialize)]
@@ -93,32 +110,21 @@ struct Identity {
 }
 
 impl Context {
-    fn caller(&self) -> Option<Caller> {
-        let iam = self.authorizer.as_ref().and_then(|authorizer| authorizer.iam.as_ref());
-        let identity = iam.or(self.identity.as_ref())?;
-        let arn = identity.user_arn.clone().filter(|arn| !arn.is_empty());
-        arn.map(Caller::Iam)
+    /// Where the format has it: in 1.0 and on REST APIs `authorizer` is somebody else's.
+    fn caller(&self, version: Option<&str>) -> Option<Caller> {
+        let identity = match (version, &self.authorizer) {
+            (Some("2.0"), Some(Authorizer::Iam { iam })) => Some(iam),
+            (Some("2.0"), _) => None,
+            _ => self.identity.as_ref(),
+        };
+        let arn = identity?.user_arn.clone()?;
+        (arn.starts_with("arn:") && arn.len() <= MAX_ARN_BYTES).then_some(Caller::Iam(arn))
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HttpRequest {
-    version: Option<String>,
-    resource: Option<String>,
-    path: Option<String>,
-    raw_path: Option<String>,
-    http_method: Option<String>,
-    #[serde(default)]
-    headers: Headers,
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-impl HttpRequest {
-    fn ask(self, context: &Context) -> Result<Ask, Refusal> {
-        let (method, path) = self.route(context);
+impl Proxy {
+    fn ask(self) -> Result<Ask, Refusal> {
+        let (method, path) = self.route();
         let document = match &*path {
             "/token" => None,
             "/.well-known/jwks.json" => Some(Document::Keys),
@@ -130,8 +136,8 @@ impl HttpRequest {
             (Some(document), "GET" | "HEAD") => Ok(Ask::Public(document)),
             (Some(_), _) => Err(Refusal::Method { allow: "GET" }),
             (None, "POST") => {
-                let caller = context.caller().ok_or(Refusal::Anonymous)?;
-                Ok(Ask::Token(caller, self.body()?))
+                let caller = self.request_context.caller(self.version.as_deref());
+                Ok(Ask::Token(caller.ok_or(Refusal::Anonymous)?, self.body()?))
             }
             (None, _) => Err(Refusal::Method { allow: "POST" }),
         }
@@ -139,7 +145,8 @@ impl HttpRequest {
 
     /// The method and the path, as the API has them: without the stage, and without the base path of
     /// a domain of its own.
-    fn route(&self, context: &Context) -> (String, String) {
+    fn route(&self) -> (String, String) {
+        let context = &self.request_context;
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         if self.version.as_deref() == Some("2.0") {
             let method = context.http.as_ref().map(|http| text(&http.method));
@@ -150,7 +157,7 @@ impl HttpRequest {
             return (method.unwrap_or_default(), within.unwrap_or(path));
         }
         // A route for several paths does not say which it is.
-        let resource = self.resource.clone().filter(|resource| !resource.contains('{'));
+        let resource = self.resource.clone().filter(|resource| !resource.contains(['{', '$']));
         (text(&self.http_method), resource.unwrap_or_else(|| text(&self.path)))
     }
 
@@ -159,7 +166,7 @@ impl HttpRequest {
             return Err(Refusal::MediaType);
         }
         let body = self.body.ok_or(Refusal::Body)?;
-        if self.is_base64_encoded {
+        if self.is_base64_encoded == Some(true) {
             return STANDARD.decode(body).map_err(|_| Refusal::Body);
         }
         Ok(body.into_bytes())
@@ -171,6 +178,9 @@ fn is_json(content_type: &str) -> bool {
     media_type.trim().eq_ignore_ascii_case("application/json")
 }
 
+/// No ARN of IAM or STS is longer.
+const MAX_ARN_BYTES: usize = 2048;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +191,9 @@ mod tests {
         let text = r#"{"claims":{"sub":"a"}}"#;
         let ask = Ok(Ask::Token(Caller::Invoke, text.as_bytes().to_vec()));
         assert_eq!(Event::read(text), Event { door: Door::Invoke, ask });
-        assert_eq!(Event::read("null").door, Door::Invoke);
+        for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
+            assert_eq!(Event::read(other).door, Door::Invoke, "{other}");
+        }
     }
 
     #[test]
@@ -237,6 +249,45 @@ mod tests {
         }
     }
 
+    /// Nobody but API Gateway says who asks.
+    #[test]
+    fn callers_by_format() {
+        let arn = "arn:aws:iam::123456789012:role/admin";
+        let known = Some(Caller::Iam(arn.into()));
+        let (iam, identity) = (json!({"iam": {"userArn": arn}}), json!({"userArn": arn}));
+        let long = format!("arn:{}", "x".repeat(2045));
+        let rows = [
+            ("REST", json!(null), identity.clone(), json!(null), known.clone()),
+            ("REST, a Lambda authorizer's", json!(null), json!({}), iam.clone(), None),
+            ("REST, both", json!(null), identity.clone(), json!({"iam": "x"}), known.clone()),
+            ("HTTP 1.0", json!("1.0"), identity.clone(), json!(null), known.clone()),
+            ("HTTP 1.0, a Lambda authorizer's", json!("1.0"), json!({}), iam.clone(), None),
+            ("HTTP 2.0", json!("2.0"), json!(null), iam, known),
+            (
+                "HTTP 2.0, a Lambda authorizer's",
+                json!("2.0"),
+                json!(null),
+                json!({"lambda": {"iam": 1}}),
+                None,
+            ),
+            ("HTTP 2.0, in the other place", json!("2.0"), identity, json!(null), None),
+            ("no ARN", json!(null), json!({"userArn": "admin"}), json!(null), None),
+            ("too long", json!(null), json!({"userArn": long}), json!(null), None),
+        ];
+        for (name, version, identity, authorizer, expected) in rows {
+            let event = json!({
+                "version": version, "resource": "/token", "httpMethod": "POST", "body": "{}",
+                "rawPath": "/token", "isBase64Encoded": null,
+                "requestContext": {
+                    "identity": identity, "authorizer": authorizer, "http": {"method": "POST"},
+                },
+            });
+            let ask = expected.map(|caller| Ask::Token(caller, b"{}".to_vec()));
+            let ask = ask.ok_or(Refusal::Anonymous);
+            assert_eq!(Event::read(&event.to_string()), Event { door: Door::Http, ask }, "{name}");
+        }
+    }
+
     #[test]
     fn routes_of_every_kind_of_api() {
         let rest = |resource: &str, path: &str, method: &str| {
@@ -262,6 +313,7 @@ mod tests {
         let rows = [
             ("keys", rest(jwks, jwks, "GET"), keys.clone()),
             ("keys, greedy", rest("/{proxy+}", jwks, "GET"), keys.clone()),
+            ("keys, by the default route", rest("$default", jwks, "GET"), keys.clone()),
             (
                 "keys, with a base path",
                 rest(jwks, "/base/.well-known/jwks.json", "HEAD"),
@@ -291,6 +343,8 @@ mod tests {
             ("HTTP API, keys", http("$default", jwks, "GET"), keys),
             ("HTTP API for nobody", anonymous, Err(Refusal::Anonymous)),
             ("nothing", json!({"requestContext": {}}), Err(Refusal::NotFound)),
+            ("not an event", json!({"requestContext": []}), Err(Refusal::Event)),
+            ("odd members", json!({"requestContext": {}, "resource": 1}), Err(Refusal::Event)),
         ];
         for (name, event, ask) in rows {
             assert_eq!(Event::read(&event.to_string()), Event { door: Door::Http, ask }, "{name}");

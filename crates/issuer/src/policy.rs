@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{Caller, Terms, TokenRequest, caller::is_vague};
 
@@ -89,8 +89,14 @@ impl FromStr for Policy {
     type Err = PolicyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rules: Vec<Rule> =
-            serde_json::from_str(text).map_err(|error| PolicyError::Form(error.to_string()))?;
+        let form = |error: &dyn std::error::Error| PolicyError::Form(error.to_string());
+        let objects = jwt::json::objects(text.as_bytes()).map_err(|error| form(&error))?;
+        let rule = |members: Map<_, _>| serde_json::from_value(members.into());
+        let rules: Vec<Rule> = objects
+            .into_iter()
+            .map(rule)
+            .collect::<Result<_, _>>()
+            .map_err(|error| form(&error))?;
         for (at, rule) in rules.iter().enumerate() {
             let known = |caller: &String| {
                 caller == "*" || caller == "invoke" || caller.splitn(6, ':').count() == 6
@@ -151,10 +157,19 @@ impl Rule {
             Some(_) => vec![""],
         };
         let all = |texts: &[&str], patterns: &Patterns| texts.iter().all(|text| patterns.fit(text));
-        if !all(&texts("sub"), &self.subject) {
+        // To ask for none is to ask for one that is empty, where the rule says which there may be.
+        let or_none = |texts: Vec<&'_ str>, patterns: &Patterns| {
+            let demanded = texts.is_empty() && !patterns.as_slice().is_empty();
+            all(if demanded { &[""] } else { &texts }, patterns)
+        };
+        if !or_none(texts("sub"), &self.subject) {
             return Err(Part::Subject);
         }
-        if !all(&texts("aud"), &self.audience) {
+        // The issuer's own is everybody's.
+        let own = terms.audience.as_deref();
+        let asked: Vec<&str> = texts("aud").into_iter().filter(|aud| Some(*aud) != own).collect();
+        let given = own.is_some() && asked.is_empty();
+        if !given && !or_none(asked, &self.audience) {
             return Err(Part::Audience);
         }
         let scopes: Vec<&str> = texts("scope").iter().flat_map(|scope| scope.split(' ')).collect();
@@ -239,6 +254,7 @@ mod tests {
         Terms {
             lifetime: Duration::from_mins(10),
             lifetime_max: Duration::from_hours(1),
+            audience: Some("own".into()),
             ..Terms::of("us")
         }
     }
@@ -292,13 +308,15 @@ mod tests {
             (ROLE, json!({"sub": "test", "scope": "orders:read read"}), Some(300), granted(300)),
             (SESSION, json!({"sub": "test", "tenant": 7, "x-a": {}}), Some(1), granted(1)),
             (SESSION, json!({"sub": "test", "aud": "https://api.example/a"}), None, granted(300)),
+            (SESSION, json!({"sub": "test", "aud": "own"}), None, granted(300)),
+            (SESSION, json!({"sub": "test", "aud": ["own", "other"]}), None, Err(Part::Audience)),
             (
                 SESSION,
                 json!({"sub": "test", "aud": ["https://api.example/", "b"]}),
                 None,
                 Err(Part::Audience),
             ),
-            (SESSION, json!({}), None, granted(300)),
+            (SESSION, json!({}), None, Err(Part::Subject)),
             (SESSION, json!({"sub": "other"}), None, Err(Part::Subject)),
             (SESSION, json!({"sub": "test", "scope": "orders:read write"}), None, Err(Part::Scope)),
             (SESSION, json!({"sub": "test", "scope": ["read"]}), None, granted(300)),
@@ -335,9 +353,23 @@ mod tests {
             let grant = policy.grant(&request, &who, &terms());
             assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{caller} {claims}");
         }
+        // Without an audience of the issuer's own, one that fits must be asked for.
+        let terms = Terms { audience: None, ..terms() };
+        let caller = Caller::Iam(ROLE.into());
+        for (claims, expected) in [
+            (json!({"sub": "test"}), Err(Part::Audience)),
+            (json!({"sub": "test", "aud": []}), Err(Part::Audience)),
+            (json!({"sub": "test", "aud": "https://api.example/"}), Ok(300)),
+            (json!({"aud": "https://api.example/"}), Err(Part::Subject)),
+        ] {
+            let claims = claims.as_object().unwrap().clone();
+            let request = TokenRequest { claims, lifetime: None };
+            let grant = policy.grant(&request, &caller, &terms);
+            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected);
+        }
         let nobody: Policy = "[]".parse().unwrap();
-        let request = TokenRequest { claims: serde_json::Map::new(), lifetime: None };
-        assert_eq!(nobody.grant(&request, &Caller::Invoke, &terms()), Err(Part::Caller));
+        let request = TokenRequest { claims: Map::new(), lifetime: None };
+        assert_eq!(nobody.grant(&request, &Caller::Invoke, &terms), Err(Part::Caller));
     }
 
     #[test]
@@ -357,7 +389,14 @@ mod tests {
             let read = read.and_then(|policy| policy.fits(Duration::from_hours(1)));
             assert_eq!(read, expected, "{policy}");
         }
-        for text in ["", "{}", r#"[{"subject":"a"}]"#, r#"[{"caller":"*","scopes":"a"}]"#] {
+        for text in [
+            "",
+            "{}",
+            r#"[{"subject":"a"}]"#,
+            r#"[{"caller":"*","scopes":"a"}]"#,
+            r#"[["*"]]"#,
+            r#"[{"caller":"*","claims":{"a":"b","a":"c"}}]"#,
+        ] {
             assert!(matches!(text.parse::<Policy>(), Err(PolicyError::Form(_))), "{text}");
         }
     }

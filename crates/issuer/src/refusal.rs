@@ -8,6 +8,9 @@ pub enum Refusal {
     /// There is no such route.
     #[error("no such resource")]
     NotFound,
+    /// The event is not one of API Gateway's, though it has a `requestContext`.
+    #[error("the event cannot be read")]
+    Event,
     /// The route does not take this method.
     #[error("only {allow} is accepted here")]
     Method {
@@ -53,6 +56,9 @@ pub enum Refusal {
         /// In seconds.
         max: u64,
     },
+    /// RFC 9068 has a string there.
+    #[error("client_id must be a string that is not empty")]
+    ClientId,
     /// `scope` is not one string of scopes with a space between each two.
     #[error("scope must be scopes with one space between them")]
     Scope,

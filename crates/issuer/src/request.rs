@@ -38,11 +38,22 @@ impl TokenRequest {
         if claims.get("scope").is_some_and(|scope| !is_scope(scope)) {
             return Err(Refusal::Scope);
         }
-        let own = OWN_BYTES + terms.issuer.len() + terms.audience.as_ref().map_or(0, String::len);
+        let passed_on =
+            OWN_BYTES + terms.issuer.len() + terms.audience.as_ref().map_or(0, String::len);
+        let mut own = passed_on;
+        if terms.are_access_tokens() {
+            let client = claims.get("client_id");
+            if client.is_some_and(|client| client.as_str().is_none_or(str::is_empty)) {
+                return Err(Refusal::ClientId);
+            }
+            // `client_id` is `sub` again where it is not asked for.
+            own += CLIENT_BYTES + claims.get("sub").map_or(0, |sub| sub.to_string().len());
+        }
         if Value::Object(claims.clone()).to_string().len() + own > MAX_CLAIMS_BYTES {
             return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
         }
-        if jwt::passed_on_bytes(&claims) + own > jwt::MAX_PASSED_ON_BYTES {
+        if jwt::passed_on_bytes(&claims) + OWN_BYTES + terms.issuer.len() > jwt::MAX_PASSED_ON_BYTES
+        {
             return Err(Refusal::TooLongToPassOn);
         }
         if terms.are_access_tokens() && !claims.contains_key("sub") {
@@ -105,6 +116,9 @@ const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
 /// What `iss`, `iat`, `exp`, `jti` and the default `aud` take beside their settings: names,
 /// quotation marks, two times and a UUID.
 const OWN_BYTES: usize = 120;
+
+/// What `client_id` takes beside its value.
+const CLIENT_BYTES: usize = 14;
 
 /// Of the whole payload: with the header and the longest RSA signature, the token stays within [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes).
 const MAX_CLAIMS_BYTES: usize = 5400;
@@ -176,11 +190,33 @@ mod tests {
             ("not who", &known, r#"{"claims":{}}"#, Err(Refusal::NoSubject)),
             ("not for whom", &access, r#"{"claims":{"sub":"a"}}"#, Err(Refusal::NoAudience)),
             ("not access tokens", &terms(), r#"{"claims":{}}"#, Ok(())),
+            (
+                "a client that is a number",
+                &known,
+                r#"{"claims":{"sub":"a","client_id":5}}"#,
+                Err(Refusal::ClientId),
+            ),
+            ("a client", &known, r#"{"claims":{"sub":"a","client_id":"b"}}"#, Ok(())),
         ];
         for (name, terms, text, expected) in rows {
             let read = TokenRequest::read(text.as_bytes(), terms);
             assert_eq!(read.map(|_| ()), expected, "{name}");
         }
+    }
+
+    /// The subject stands twice in an access token.
+    #[test]
+    fn access_tokens_fit_too() {
+        let known = Terms { token_type: "at+jwt".into(), audience: Some("a".into()), ..terms() };
+        let read = |other: usize| {
+            let (sub, other) = ("s".repeat(2700), "x".repeat(other));
+            let text = format!(r#"{{"claims":{{"sub":"{sub}","f":"{other}"}}}}"#);
+            TokenRequest::read(text.as_bytes(), &known).map(|_| ())
+        };
+        assert_eq!(read(10), Err(Refusal::TooLarge { max: 2561 }));
+        let plain = Terms { token_type: "JWT".into(), ..known.clone() };
+        let text = format!(r#"{{"claims":{{"sub":"{}"}}}}"#, "s".repeat(2700));
+        assert!(TokenRequest::read(text.as_bytes(), &plain).is_ok());
     }
 
     #[test]

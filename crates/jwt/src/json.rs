@@ -17,16 +17,30 @@ pub const MAX_DEPTH: u8 = 16;
 /// # Errors
 /// When the text is not JSON, not an object, repeats a member name, or nests too deep.
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+    match read(text)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(NotStrict { column: 0 }),
+    }
+}
+
+/// Reads one list of objects, as strictly.
+///
+/// # Errors
+/// As for [`object`].
+pub fn objects(text: &[u8]) -> Result<Vec<Map<String, Value>>, NotStrict> {
+    let not_one = NotStrict { column: 0 };
+    let Value::Array(items) = read(text)? else { return Err(not_one) };
+    let object = |item| if let Value::Object(members) = item { Ok(members) } else { Err(not_one) };
+    items.into_iter().map(object).collect()
+}
+
+fn read(text: &[u8]) -> Result<Value, NotStrict> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Level(MAX_DEPTH).deserialize(&mut reader).and_then(|value| {
         reader.end()?;
         Ok(value)
     });
-    match value {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(NotStrict { column: 0 }),
-        Err(error) => Err(NotStrict { column: error.column() }),
-    }
+    value.map_err(|error| NotStrict { column: error.column() })
 }
 
 /// The text is not one strict JSON object.
@@ -113,6 +127,23 @@ impl<'de> Visitor<'de> for Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_objects() {
+        let rows = [
+            ("[]", Ok(0)),
+            (r#" [{"a": 1}, {"a": 2}] "#, Ok(2)),
+            (r#"[{"a": 1, "a": 2}]"#, Err(())),
+            (r#"[["a"]]"#, Err(())),
+            ("[1]", Err(())),
+            ("{}", Err(())),
+            ("[{}] []", Err(())),
+        ];
+        for (text, expected) in rows {
+            let read = objects(text.as_bytes());
+            assert_eq!(read.map(|objects| objects.len()).map_err(|_| ()), expected, "{text}");
+        }
+    }
     use serde_json::json;
 
     #[test]

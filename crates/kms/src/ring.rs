@@ -69,8 +69,10 @@ impl Ring {
     /// Every key that is trusted, the one that signs first.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         // In the middle of a rotation two aliases may point at one key.
-        let others = self.next.iter().chain(&self.previous);
-        iter::once(&self.current).chain(others.filter(|key| key.id != self.current.id))
+        let next = self.next.as_ref().filter(|key| key.id != self.current.id);
+        let known = |id: &str| id == self.current.id || next.is_some_and(|key| key.id == id);
+        let previous = self.previous.as_ref().filter(|key| !known(&key.id));
+        iter::once(&self.current).chain(next).chain(previous)
     }
 }
 
@@ -170,6 +172,23 @@ mod tests {
         ];
         for (text, expected) in rows {
             assert_eq!(text.parse::<KeyName>().is_ok(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_under_two_aliases_is_one_key() {
+        let key = |id: &str| key(id, Algorithm::Rs256);
+        let rows = [
+            (["a", "b", "c"], vec!["a", "b", "c"]),
+            (["a", "a", "c"], vec!["a", "c"]),
+            (["a", "b", "a"], vec!["a", "b"]),
+            (["a", "b", "b"], vec!["a", "b"]),
+            (["a", "a", "a"], vec!["a"]),
+        ];
+        for ([current, next, previous], expected) in rows {
+            let (next, previous) = (Some(key(next)), Some(key(previous)));
+            let ring = Ring { current: key(current), next, previous };
+            assert_eq!(ring.keys().map(|key| &*key.id).collect::<Vec<_>>(), expected);
         }
     }
 

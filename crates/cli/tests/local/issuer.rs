@@ -54,10 +54,16 @@ async fn what_the_policy_grants_and_what_it_does_not() {
         ),
         ("orders-1", r#"{"claims":{"sub":"test-user","tenant":{"a":1}},"expires_in":60}"#, 200, ""),
         ("orders-1", r#"{"claims":{"sub":"root"}}"#, 403, "access_denied"),
-        ("orders-1", r#"{"claims":{"scope":"orders:read admin"}}"#, 403, "invalid_scope"),
-        ("orders-1", r#"{"claims":{"aud":"elsewhere"}}"#, 403, "invalid_target"),
-        ("orders-1", r#"{"claims":{"role":"admin"}}"#, 403, "access_denied"),
-        ("orders-1", r#"{"claims":{},"expires_in":61}"#, 403, "access_denied"),
+        (
+            "orders-1",
+            r#"{"claims":{"sub":"test-user","scope":"orders:read admin"}}"#,
+            403,
+            "invalid_scope",
+        ),
+        ("orders-1", r#"{"claims":{"sub":"test-user","aud":"elsewhere"}}"#, 403, "invalid_target"),
+        ("orders-1", r#"{"claims":{"sub":"test-user","role":"admin"}}"#, 403, "access_denied"),
+        ("orders-1", r#"{"claims":{"sub":"test-user"},"expires_in":61}"#, 403, "access_denied"),
+        ("orders-1", r#"{"claims":{}}"#, 403, "access_denied"),
         ("nobody", r#"{"claims":{}}"#, 403, "unauthorized_client"),
         ("orders-1", r#"{"claims":{"iss":"me"}}"#, 400, "invalid_request"),
         ("orders-1", r#"{"claims":{"exp":9999999999}}"#, 400, "invalid_request"),
@@ -72,7 +78,7 @@ async fn what_the_policy_grants_and_what_it_does_not() {
         assert_eq!(body_of["error"].as_str().unwrap_or_default(), error, "{caller} {body}");
         assert_eq!(answer.headers()["cache-control"], "no-store");
     }
-    let (_, short) = post(&stack, "orders-1", r#"{"claims":{}}"#).await;
+    let (_, short) = post(&stack, "orders-1", r#"{"claims":{"sub":"test-user"}}"#).await;
     assert_eq!(short["expires_in"], 60, "no longer than the policy has it");
 
     let invoke = async |event: Value| {
