@@ -4,14 +4,17 @@ use std::{
     env, fs,
     io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{SIGV4, TEMPLATE, options};
+use crate::{ALIAS, SIGV4, TEMPLATE, options};
 
 #[expect(unreachable_pub, reason = "it stands in README, too, for anybody to take")]
 #[path = "../../../../interop/jsonwebtoken.rs"]
@@ -39,10 +42,24 @@ fn runtime(program: &str, arguments: &[&str]) -> bool {
     found
 }
 
-/// Whether a client takes a token: it prints the subject then.
-fn takes(program: &str, script: &str, issuer: &str, token: &str) -> bool {
+/// Whether `openssl` takes a token, with the public key that KMS gives to whoever may ask it.
+fn openssl_takes(stack: &Stack, algorithm: &str, token: &str) -> bool {
+    let key = stack.kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
+    let key = STANDARD.decode(key["PublicKey"].as_str().unwrap()).unwrap();
+    let file = env::temp_dir().join(format!("countersign-{}.pem", std::process::id()));
+    let name = file.display().to_string();
+    let to_pem = ["pkey", "-pubin", "-inform", "DER", "-out", &name];
+    assert!(fed("openssl", &to_pem, &key).status.success());
+    let script = ["openssl.sh", algorithm, &name];
+    let taken = fed("sh", &script, token.as_bytes()).status.success();
+    fs::remove_file(file).unwrap();
+    taken
+}
+
+/// What a program says of what it reads.
+fn fed(program: &str, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(program)
-        .args([script, issuer, AUDIENCE])
+        .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -50,8 +67,13 @@ fn takes(program: &str, script: &str, issuer: &str, token: &str) -> bool {
         .spawn()
         .unwrap();
     // Who refuses early does not read to the end.
-    let _ = child.stdin.take().unwrap().write_all(token.as_bytes());
-    let output = child.wait_with_output().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+/// Whether a client takes a token: it prints the subject then.
+fn takes(program: &str, script: &str, issuer: &str, token: &str) -> bool {
+    let output = fed(program, &[script, issuer, AUDIENCE], token.as_bytes());
     let subject = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.success(), subject.trim() == "test-user", "{script}: {subject}");
     output.status.success()
@@ -103,6 +125,7 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
     );
     let has_node =
         runtime("node", &["--input-type=module", "-e", "import 'jose'; import 'aws-jwt-verify'"]);
+    let has_openssl = runtime("openssl", &["version"]);
     let template = fs::read_to_string(TEMPLATE).unwrap();
     // KeySpec and algorithm; PyJWT, joserfc, jose, aws-jwt-verify, jsonwebtoken.
     let rows = [
@@ -148,6 +171,12 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
                 assert!(!takes(program, script, &issuer, token), "{case}: tampered {at}");
             }
         }
+        if has_openssl {
+            assert!(openssl_takes(&stack, algorithm, &good), "{algorithm} openssl");
+            for (at, token) in tampered(&good, &other).iter().enumerate() {
+                assert!(!openssl_takes(&stack, algorithm, token), "{algorithm} openssl: {at}");
+            }
+        }
         // A set with a key of a kind that it does not know is none to it.
         let keys = serde_json::from_value(keys);
         let takes = |token: &str| {
@@ -164,7 +193,15 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
 #[test]
 fn readme_shows_these_clients() {
     let readme = fs::read_to_string(folder().join("../README.md")).unwrap();
-    for name in ["pyjwt.py", "joserfc_jwt.py", "jose.js", "aws-jwt-verify.js", "jsonwebtoken.rs"] {
+    let names = [
+        "pyjwt.py",
+        "joserfc_jwt.py",
+        "jose.js",
+        "aws-jwt-verify.js",
+        "jsonwebtoken.rs",
+        "openssl.sh",
+    ];
+    for name in names {
         let client = fs::read_to_string(folder().join(name)).unwrap();
         assert!(readme.contains(&client), "{name}");
     }

@@ -1,0 +1,29 @@
+#!/bin/sh
+# openssl.sh ALG KEY.pem < token: the signature alone, as openssl knows no claims.
+set -eu
+alg=$1 key=$2
+token=$(cat)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+
+printf '%s' "${token%.*}" > "$folder/input"
+signature=$(printf '%s' "${token##*.}" | tr -- '-_' '+/')
+case $((${#signature} % 4)) in 2) signature=$signature== ;; 3) signature=$signature= ;; esac
+printf '%s' "$signature" | openssl base64 -d -A > "$folder/signature"
+
+check() { openssl dgst "$@" -verify "$key" -signature "$folder/signature" "$folder/input"; }
+case $alg in
+RS256) check -sha256 ;;
+PS256) check -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest ;;
+ES*)
+    # JOSE has the two numbers side by side, openssl wants them in DER.
+    hex=$(od -An -v -tx1 "$folder/signature" | tr -d ' \n')
+    half=$((${#hex} / 2))
+    printf 'asn1=SEQUENCE:two\n[two]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' \
+        "$(printf '%s' "$hex" | cut -c "-$half")" \
+        "$(printf '%s' "$hex" | cut -c "$((half + 1))-")" > "$folder/two"
+    openssl asn1parse -genconf "$folder/two" -noout -out "$folder/signature"
+    check "-sha${alg#ES}" ;;
+Ed25519) openssl pkeyutl -verify -pubin -inkey "$key" -rawin \
+    -sigfile "$folder/signature" -in "$folder/input" ;;
+esac
