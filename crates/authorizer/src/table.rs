@@ -1,10 +1,8 @@
 use std::cmp::Ordering;
 
 use crate::{
-    RulesError,
-    condition::Condition,
-    route::{PathPattern, RoutePattern},
-    rules::{Access, Rule},
+    RulesError, condition::Condition, path::PathPattern, route::RoutePattern, rule::Rule,
+    rules::Access,
 };
 
 /// The rules for one method, and how a policy says the same as they do.

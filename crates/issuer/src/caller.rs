@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::policy::fits;
+use crate::pattern::fits;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod caller;
 mod document;
 mod event;
 mod issue;
+mod pattern;
 mod policy;
 mod refusal;
 mod request;

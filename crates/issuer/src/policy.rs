@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Caller, Terms, TokenRequest, caller::is_vague};
+use crate::{Caller, Terms, TokenRequest, caller::is_vague, pattern::Patterns};
 
 /// Who may ask for what: `ISSUANCE_POLICY`.
 ///
@@ -25,14 +25,6 @@ struct Rule {
     #[serde(default)]
     claims: Claims,
     max_lifetime: Option<u64>,
-}
-
-/// One pattern, or several of which one must fit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Patterns {
-    One(String),
-    Several(Vec<String>),
 }
 
 /// The names of further claims, with any value; or with the values that each may have.
@@ -209,38 +201,6 @@ impl Default for Claims {
     }
 }
 
-impl Patterns {
-    fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Several(several) => several,
-        }
-    }
-
-    fn fit(&self, text: &str) -> bool {
-        self.as_slice().iter().any(|pattern| fits(pattern, text))
-    }
-}
-
-impl Default for Patterns {
-    fn default() -> Self {
-        Self::Several(Vec::new())
-    }
-}
-
-/// Whether a text is what a pattern says, in which `*` stands for any run of characters.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    // The first place of each part leaves the most room for those after it.
-    let middle = parts.try_fold(rest, |rest, part| {
-        let at = rest.find(part)?;
-        rest.get(at + part.len()..)
-    });
-    middle.is_some_and(|rest| rest.ends_with(last))
-}
-
 /// The claims that have a member of their own in a rule.
 const OWN: [&str; 3] = ["sub", "aud", "scope"];
 
@@ -261,29 +221,6 @@ mod tests {
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/orders";
     const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/orders/i-1";
-
-    #[test]
-    fn patterns() {
-        let rows = [
-            ("", "", true),
-            ("*", "", true),
-            ("*", "a/b", true),
-            ("a*c", "abbc", true),
-            ("a*c", "abcb", false),
-            ("a*c", "ac", true),
-            ("a*a", "a", false),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*bb*c", "abc", false),
-            ("*b", "abb", true),
-            ("abc", "ab", false),
-            ("ab", "abc", false),
-            ("**", "x", true),
-            ("a*é*", "aé", true),
-        ];
-        for (pattern, text, expected) in rows {
-            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
-        }
-    }
 
     /// Caller, request, answer.
     #[test]
