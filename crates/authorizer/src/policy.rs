@@ -8,7 +8,7 @@ use crate::{Access, Kind, Request, Route, Rules};
 /// become of it: API Gateway may keep it, and use it for another route than it was asked about.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Policy {
+pub struct Policy {
     version: &'static str,
     statement: Vec<Statement>,
 }

@@ -17,7 +17,7 @@ pub enum Response {
         /// Who it is, as API Gateway's logs have it.
         principal_id: String,
         /// What they may do.
-        policy_document: PolicyDocument,
+        policy_document: Policy,
         /// What the backend gets to know of them.
         context: Map<String, Value>,
     },
@@ -30,11 +30,6 @@ pub enum Response {
         context: Map<String, Value>,
     },
 }
-
-/// A policy in an answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct PolicyDocument(Policy);
 
 /// Why there is no answer that API Gateway could be given, though there is a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -93,8 +88,7 @@ pub fn response(
         let context = context(&grant.claims, nested, MAX_BYTES);
         return fitting(Response::Simple { is_authorized, context });
     }
-    let policy = Policy::new(request, profile.rules.as_ref(), grant.access.as_ref());
-    let policy_document = PolicyDocument(policy);
+    let policy_document = Policy::new(request, profile.rules.as_ref(), grant.access.as_ref());
     let principal_id = principal(&grant.claims).to_owned();
     let bare = Response::Policy { principal_id, policy_document, context: Map::new() };
     let left = MAX_BYTES.saturating_sub(bytes(&bare));
