@@ -9,10 +9,7 @@
 
 use std::{
     io::{Read, Write},
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -28,7 +25,7 @@ use jwt::{
     Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
     VerifyingKey,
 };
-use local::kms::Kms;
+use local::kms::{Disturbance, Kms};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -362,19 +359,9 @@ async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
 #[tokio::test]
 async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
     let kms = kms().await;
-    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
-    let slow = Arc::new(AtomicBool::new(false));
-    let is_slow = Arc::clone(&slow);
-    let endpoint = serve(move |_| {
-        if is_slow.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(700));
-        }
-        (200, key.clone())
-    });
-    let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
-    let keyring = Arc::new(keyring);
+    let keyring = ring(&kms, HOUR);
     let ring = keyring.ring().await.unwrap();
-    slow.store(true, Ordering::Relaxed);
+    kms.disturb(Some(Disturbance::Late(Duration::from_millis(700))));
     later(3601).await;
     assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring), "the last ring serves on");
     let refreshed = async {

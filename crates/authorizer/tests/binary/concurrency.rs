@@ -157,13 +157,13 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
 
 /// The next event. When there is none, the request is never answered.
 fn next(state: &Mutex<State>) -> (usize, Value) {
+    let mut held = state.lock().unwrap();
+    if let Some((at, event)) = held.events.pop() {
+        held.log.push(format!("next {at}"));
+        return (at, event);
+    }
+    drop(held);
     loop {
-        let mut state = state.lock().unwrap();
-        if let Some((at, event)) = state.events.pop() {
-            state.log.push(format!("next {at}"));
-            return (at, event);
-        }
-        drop(state);
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park();
     }
 }
