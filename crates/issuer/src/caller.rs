@@ -112,6 +112,8 @@ mod tests {
         for (pattern, arn, expected) in rows {
             assert_eq!(Caller::Iam(arn.into()).is(pattern), expected, "{pattern} {arn}");
         }
+        let named = [Caller::Invoke, Caller::Iam(user.into())].map(|caller| caller.to_string());
+        assert_eq!(named, ["invoke", user], "as the audit line has them");
         assert!(Caller::Invoke.is("invoke"));
         assert!(!Caller::Invoke.is("*") && !Caller::Invoke.is("inv*"));
         // A user who is called like a session's role.

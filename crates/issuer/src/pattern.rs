@@ -59,6 +59,8 @@ mod tests {
             ("a*b*c", "aXbYbZc", true),
             ("a*bb*c", "abc", false),
             ("*b", "abb", true),
+            ("*bb*bb", "xbbbb", true),
+            ("*bb*bb", "xbbb", false),
             ("abc", "ab", false),
             ("ab", "abc", false),
             ("**", "x", true),
