@@ -7,10 +7,10 @@ use aws_sdk_kms::Client;
 use jwt::Algorithm;
 use tokio::{
     sync::{Mutex as Turn, OwnedMutexGuard},
-    time::{Instant, timeout},
+    time::timeout,
 };
 
-use crate::{Cause, Fault, Key, KeyName, Ring, telemetry::Chain};
+use crate::{Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry::Chain};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
@@ -29,8 +29,17 @@ struct Held {
     ring: Result<Arc<Ring>, Fault>,
     /// Why something of it is not known, or not as KMS has it now.
     failed: Option<Fault>,
-    asked: Instant,
-    due: Instant,
+    /// When KMS last said which key signs.
+    known: Moment,
+    asked: Moment,
+    /// How long after that it is asked again.
+    wait: Duration,
+}
+
+impl Held {
+    fn is_due(&self) -> bool {
+        self.asked.elapsed() >= self.wait
+    }
 }
 
 impl Keyring {
@@ -53,9 +62,24 @@ impl Keyring {
     /// When there never was a ring, and when KMS says that there is none any more.
     pub async fn ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
         match self.held() {
-            Some(held) if Instant::now() < held.due => held.ring,
+            Some(held) if !held.is_due() => held.ring,
             Some(held) if held.ring.is_ok() => self.refreshed(held).await.ring,
-            _ => self.reload(|held| held.due).await.ring,
+            _ => self.reload(Held::is_due).await.ring,
+        }
+    }
+
+    /// The ring by which a token may be signed: one that was KMS's [`SIGNING_LAG`] after the refresh
+    /// interval at most. A rotation counts on it, to know which tokens of an old key still live.
+    pub(crate) async fn signing_ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
+        let limit = self.refresh + SIGNING_LAG;
+        let ring = self.ring().await?;
+        if self.held().is_some_and(|held| held.known.elapsed() < limit) {
+            return Ok(ring);
+        }
+        let held = self.reload(|held| held.known.elapsed() >= limit).await;
+        match held.failed {
+            Some(fault) if held.known.elapsed() >= limit => Err(fault),
+            _ => held.ring,
         }
     }
 
@@ -69,7 +93,7 @@ impl Keyring {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(key.clone()));
         }
-        let held = self.reload(|held| held.asked + UNKNOWN_KEY_INTERVAL).await;
+        let held = self.reload(|held| held.asked.elapsed() >= UNKNOWN_KEY_INTERVAL).await;
         match (held.ring?.find(key_id), held.failed) {
             (Some(key), _) => Ok(Some(key.clone())),
             (None, Some(fault)) => Err(fault),
@@ -90,36 +114,39 @@ impl Keyring {
         }
     }
 
-    /// Asks KMS if the time that `next` names has come. Of several callers one asks, and the
-    /// others take what it got.
-    async fn reload(&self, next: impl Fn(&Held) -> Instant) -> Held {
+    /// Asks KMS if it is time. Of several callers one asks, and the others take what it got.
+    async fn reload(&self, is_time: impl Fn(&Held) -> bool) -> Held {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         match self.held() {
-            Some(held) if Instant::now() < next(&held) => held,
+            Some(held) if !is_time(&held) => held,
             // Large, and rare: not to be a part of every request.
             _ => Box::pin(self.load(turn)).await,
         }
     }
 
     async fn load(&self, turn: OwnedMutexGuard<()>) -> Held {
-        let last = self.held().and_then(|held| held.ring.ok());
+        let held = self.held();
+        let known = held.as_ref().map(|held| held.known);
+        let last = held.and_then(|held| held.ring.ok());
+        // Before the answer: the alias may move while it is on its way.
+        let asked = Moment::now();
         let (ring, failed) = self.ask(last.as_deref()).await;
-        let asked = Instant::now();
         for fault in ring.as_ref().err().into_iter().chain(&failed) {
             tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
         }
         let held = match ring {
             Ok(ring) => {
                 let soon = failed.as_ref().is_some_and(|fault| fault.cause.is_transient());
-                let due = asked + if soon { RETRY.min(self.refresh) } else { self.refresh };
-                Held { ring: Ok(Arc::new(ring)), failed, asked, due }
+                let wait = if soon { RETRY.min(self.refresh) } else { self.refresh };
+                Held { ring: Ok(Arc::new(ring)), failed, known: asked, asked, wait }
             }
             Err(fault) => {
                 // Out of reach, the last good ring serves on. What KMS says counts at once.
                 let last = last.filter(|_| fault.cause.is_transient());
                 let retry = if last.is_some() { RETRY } else { FIRST_RETRY };
-                let due = asked + retry.min(self.refresh);
-                Held { ring: last.ok_or_else(|| fault.clone()), failed: Some(fault), asked, due }
+                let wait = retry.min(self.refresh);
+                let (ring, known) = (last.ok_or_else(|| fault.clone()), known.unwrap_or(asked));
+                Held { ring, failed: Some(fault), known, asked, wait }
             }
         };
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
@@ -172,6 +199,8 @@ impl Keyring {
     }
 }
 
+/// How long after a refresh was due a key may still sign.
+pub(crate) const SIGNING_LAG: Duration = Duration::from_mins(1);
 /// How often made-up key ids can make KMS be asked.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon a refresh that failed is tried again while the last ring serves.

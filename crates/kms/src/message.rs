@@ -1,7 +1,7 @@
 use aws_lc_rs::digest::{self, digest};
 use aws_sdk_kms::{
     primitives::Blob,
-    types::{MessageType, SigningAlgorithmSpec},
+    types::{KeySpec, MessageType, SigningAlgorithmSpec},
 };
 use jwt::{Algorithm, Curve, PublicKey};
 use shake::{ExtendableOutput, Shake256, Update, XofReader};
@@ -54,6 +54,28 @@ pub(crate) fn spec(algorithm: Algorithm) -> SigningAlgorithmSpec {
         Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
             SigningAlgorithmSpec::MlDsaShake256
         }
+    }
+}
+
+/// What tokens a key of this spec can sign, the usual one first.
+pub(crate) const fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
+    use Algorithm::{
+        Ed25519, Es256, Es256k, Es384, Es512, MlDsa44, MlDsa65, MlDsa87, Ps256, Ps384, Ps512, Rs256,
+        Rs384, Rs512,
+    };
+    match spec {
+        KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => {
+            &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]
+        }
+        KeySpec::EccNistP256 => &[Es256],
+        KeySpec::EccNistP384 => &[Es384],
+        KeySpec::EccNistP521 => &[Es512],
+        KeySpec::EccSecgP256K1 => &[Es256k],
+        KeySpec::EccNistEdwards25519 => &[Ed25519],
+        KeySpec::MlDsa44 => &[MlDsa44],
+        KeySpec::MlDsa65 => &[MlDsa65],
+        KeySpec::MlDsa87 => &[MlDsa87],
+        _ => &[],
     }
 }
 

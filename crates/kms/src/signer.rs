@@ -23,7 +23,7 @@ impl Signer for KmsSigner<'_> {
     /// The key's ARN is sent, never the alias: should the alias move in this moment, `kid` and
     /// signature would be of two keys.
     async fn sign(&self, draft: &Draft) -> Result<Signed, Fault> {
-        let ring = self.keyring.ring().await?;
+        let ring = self.keyring.signing_ring().await?;
         let key = &ring.current;
         let input = draft.signing_input(key.algorithm, &key.id);
         let message = Message::new(input.as_bytes(), key.algorithm, &key.public)

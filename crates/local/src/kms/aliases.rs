@@ -7,18 +7,18 @@ use super::{
     input::Input,
     keys::deletable,
     spec::Spec,
-    store::{Alias, Key, Store, now},
+    store::{Alias, Key, Store},
 };
 
 pub(super) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let name = name(input)?;
     let key = deletable(store, &input.target()?)?.id.clone();
-    if store.aliases.contains_key(name) {
+    if store.aliases.actual(name).is_some() {
         let message = format!("An alias with the name {} already exists", store.arn(name));
         return Err(KmsError::new("AlreadyExistsException", message));
     }
-    let created = now();
-    store.aliases.insert(name.to_owned(), Alias { key, created, updated: created });
+    let now = store.now();
+    store.aliases.change(name, Some(Alias { key, created: now, updated: now }), now);
     Ok(Value::Null)
 }
 
@@ -26,8 +26,7 @@ pub(super) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError
 pub(super) fn update(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let name = name(input)?;
     let target = deletable(store, &input.target()?)?.clone();
-    let missing = store.no_alias(name);
-    let alias = store.aliases.get_mut(name).ok_or(missing)?;
+    let alias = store.aliases.actual(name).ok_or_else(|| store.no_alias(name))?;
     if let Some(old) = store.keys.get(&alias.key) {
         let symmetric = |key: &Key| key.spec == Spec::SymmetricDefault;
         if symmetric(old) != symmetric(&target) || old.usage != target.usage {
@@ -36,12 +35,19 @@ pub(super) fn update(store: &mut Store, input: &Input) -> Result<Value, KmsError
             ));
         }
     }
-    alias.key = target.id;
-    alias.updated = now();
+    let now = store.now();
+    let alias = Alias { key: target.id, created: alias.created, updated: now };
+    store.aliases.change(name, Some(alias), now);
     Ok(Value::Null)
 }
 
-pub(super) fn name(input: &Input) -> Result<&str, KmsError> {
+pub(super) fn delete(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let name = name(input)?;
+    let (missing, now) = (store.no_alias(name), store.now());
+    store.aliases.change(name, None, now).map(|_| Value::Null).ok_or(missing)
+}
+
+fn name(input: &Input) -> Result<&str, KmsError> {
     let name = input.required("AliasName")?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "/_-".contains(c);
     match name.strip_prefix("alias/") {
@@ -61,12 +67,13 @@ pub(super) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
         Some(key) => Some(&*store.find_key(key)?.id),
         None => None,
     };
-    let rows = store.aliases.iter().filter(|(_, alias)| only.is_none_or(|key| alias.key == key));
+    let rows = store.aliases.all_seen(store.now()).into_iter();
+    let rows = rows.filter(|(_, alias)| only.is_none_or(|key| alias.key == key));
     input.page(
         "Aliases",
         rows.map(|(name, alias)| {
             (
-                &**name,
+                name,
                 json!({
                     "AliasName": name,
                     "AliasArn": store.arn(name),

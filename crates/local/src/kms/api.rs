@@ -19,6 +19,7 @@ pub(super) fn perform(
     body: &[u8],
 ) -> Result<Value, KmsError> {
     let input = Input::read(body)?;
+    lock(store).bury();
     match operation {
         "Sign" => return signing::sign(store, &input),
         "Verify" => return signing::verify(store, &input),
@@ -44,11 +45,7 @@ pub(super) fn perform(
         "CancelKeyDeletion" => keys::cancel_deletion(store, &input),
         "CreateAlias" => aliases::create(store, &input),
         "UpdateAlias" => aliases::update(store, &input),
-        "DeleteAlias" => {
-            let name = aliases::name(&input)?;
-            let missing = store.no_alias(name);
-            store.aliases.remove(name).map(|_| Value::Null).ok_or(missing)
-        }
+        "DeleteAlias" => aliases::delete(store, &input),
         "ListAliases" => aliases::list(store, &input),
         "TagResource" => keys::tag(store, &input),
         "ListResourceTags" => {

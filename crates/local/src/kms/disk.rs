@@ -53,7 +53,7 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
             tags: key.tags.clone(),
         })
     });
-    let image = Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.clone() };
+    let image = Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.all().clone() };
     let next = file.with_extension("next");
     // For its owner alone: there are private keys in it.
     let options =
@@ -84,7 +84,7 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
             tags: key.tags,
         });
     }
-    store.aliases = image.aliases;
+    store.aliases.restore(image.aliases);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::{
     input::{Input, with},
     lock,
     spec::Spec,
-    store::{ACCOUNT, Key, State, Store, Usage, now},
+    store::{ACCOUNT, Key, State, Store, Usage},
 };
 
 pub(super) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
@@ -48,7 +48,8 @@ pub(super) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
         let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
         return Err(KmsError::validation(message));
     }
-    let mut key = Key::new(spec, usage)?;
+    let created = lock(store).now();
+    let mut key = Key::new(spec, usage, created)?;
     input.text("Description")?.unwrap_or_default().clone_into(&mut key.description);
     if let Some(policy) = policy(input)? {
         key.policy = policy;
@@ -101,8 +102,9 @@ pub(super) fn set_state(store: &mut Store, input: &Input, state: State) -> Resul
 
 pub(super) fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let days = input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30);
+    let now = store.now();
     let key = deletable(store, input)?;
-    let date = now() + f64::from(u32::try_from(days).unwrap_or_default()) * 86_400.0;
+    let date = now + f64::from(u32::try_from(days).unwrap_or_default()) * 86_400.0;
     key.state = State::PendingDeletion { date };
     let (id, state) = (key.id.clone(), key.state.name());
     Ok(json!({

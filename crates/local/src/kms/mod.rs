@@ -12,6 +12,7 @@ mod input;
 mod keys;
 mod material;
 mod mu;
+mod propagation;
 mod signing;
 mod spec;
 mod store;
@@ -25,6 +26,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
@@ -100,6 +102,23 @@ impl Kms {
     pub fn disturb(&self, disturbance: Option<Disturbance>) {
         let place = &self.state.disturbance;
         *place.lock().unwrap_or_else(PoisonError::into_inner) = disturbance;
+    }
+
+    /// From now on it is this time here, and stands still.
+    pub fn set_time(&self, time: SystemTime) {
+        lock(&self.state.store).set_time(time);
+    }
+
+    /// From now on each look at an alias sees it as it was this long ago, asked anew each time, or
+    /// as it is where it has not changed since this was called. Changes build on what is.
+    pub fn delay_aliases(&self, delay: impl Fn() -> Duration + Send + 'static) {
+        lock(&self.state.store).aliases.delay(Box::new(delay));
+    }
+
+    /// Answers a request without the network: not counted among the calls.
+    #[must_use]
+    pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.state.answer(request)
     }
 
     /// Performs an operation without the network: not counted among the calls.

@@ -7,13 +7,15 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{error::KmsError, material::Material, spec::Spec};
+use super::{error::KmsError, material::Material, propagation::Aliases, spec::Spec};
 
 /// All keys and aliases of one account in one Region.
 pub(super) struct Store {
     region: String,
     pub(super) keys: BTreeMap<String, Key>,
-    pub(super) aliases: BTreeMap<String, Alias>,
+    pub(super) aliases: Aliases,
+    /// What time it is, where that is not the machine's.
+    time: Option<f64>,
 }
 
 /// A KMS key.
@@ -55,7 +57,28 @@ pub(super) struct Alias {
 
 impl Store {
     pub(super) fn new(region: &str) -> Self {
-        Self { region: region.into(), keys: BTreeMap::new(), aliases: BTreeMap::new() }
+        let (keys, aliases) = (BTreeMap::new(), Aliases::default());
+        Self { region: region.into(), keys, aliases, time: None }
+    }
+
+    /// Seconds since the epoch with a fraction, as AWS JSON writes a date.
+    pub(super) fn now(&self) -> f64 {
+        self.time.unwrap_or_else(|| seconds(SystemTime::now()))
+    }
+
+    pub(super) fn set_time(&mut self, time: SystemTime) {
+        self.time = Some(seconds(time));
+    }
+
+    /// Deletes the keys whose time has come, and with a key its aliases.
+    pub(super) fn bury(&mut self) {
+        let now = self.now();
+        let due = |key: &Key| matches!(key.state, State::PendingDeletion { date } if date <= now);
+        let gone: Vec<_> = self.keys.extract_if(.., |_, key| due(key)).map(|(id, _)| id).collect();
+        let names = self.aliases.all().iter().filter(|(_, alias)| gone.contains(&alias.key));
+        for name in names.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.aliases.change(&name, None, now);
+        }
     }
 
     pub(super) fn arn(&self, resource: &str) -> String {
@@ -72,7 +95,8 @@ impl Store {
         if !resource.starts_with("alias/") {
             return self.find_key(name);
         }
-        let alias = self.aliases.get(resource).ok_or_else(|| self.no_alias(resource))?;
+        let alias = self.aliases.seen(resource, self.now());
+        let alias = alias.ok_or_else(|| self.no_alias(resource))?;
         self.keys.get(&alias.key).ok_or_else(|| self.no_alias(resource))
     }
 
@@ -128,14 +152,14 @@ impl Store {
 }
 
 impl Key {
-    pub(super) fn new(spec: Spec, usage: Usage) -> Result<Self, KmsError> {
+    pub(super) fn new(spec: Spec, usage: Usage, created: f64) -> Result<Self, KmsError> {
         Ok(Self {
             id: Uuid::new_v4().to_string(),
             spec,
             usage,
             material: Arc::new(Material::generate(spec)?),
             state: State::Enabled,
-            created: now(),
+            created,
             description: String::new(),
             policy: DEFAULT_POLICY.into(),
             tags: BTreeMap::new(),
@@ -166,9 +190,8 @@ impl State {
     }
 }
 
-/// Seconds since the epoch with a fraction, as AWS JSON writes a date.
-pub(super) fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn seconds(time: SystemTime) -> f64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs_f64() * 1000.0).floor() / 1000.0
 }
 

@@ -1,0 +1,340 @@
+use std::time::Duration;
+
+use aws_sdk_kms::types::KeySpec;
+use jwt::{Algorithm, UnixTime};
+
+use super::{KeyFacts, KeyState, Place, Seen, Waits};
+
+/// What a rotation goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How old the current key gets; none is for a rotation that begins when somebody asks.
+    pub every: Option<Duration>,
+    /// How long the steps wait for each other.
+    pub waits: Waits,
+    /// The algorithm that every key must have, where the functions are set to one.
+    pub algorithm: Option<Algorithm>,
+    /// What the next key is to be; none is for the kind of the current one.
+    pub spec: Option<KeySpec>,
+}
+
+/// Which step comes next, and from when on it is safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The step.
+    pub step: Step,
+    /// The first second at which it may be done.
+    pub due: UnixTime,
+}
+
+/// A step of a rotation, with all that it does to KMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Create a key of this spec, or find one that an interrupted prepare has left, and point `-next`
+    /// at it.
+    Prepare(KeySpec),
+    /// Point `-previous` at the current key, this one.
+    Keep(KeyFacts),
+    /// Point the alias itself at the next key, this one.
+    Promote(KeyFacts),
+    /// Take `-next` away, which points at the current key.
+    Clear,
+    /// Disable the previous key, this one, have it deleted, and take `-previous` away.
+    Retire(KeyFacts),
+}
+
+impl Step {
+    /// A name that stays.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Prepare(_) => "prepare",
+            Self::Keep(_) => "keep",
+            Self::Promote(_) => "promote",
+            Self::Clear => "clear",
+            Self::Retire(_) => "retire",
+        }
+    }
+}
+
+impl Plan {
+    /// How long the step has been due.
+    #[must_use]
+    pub fn overdue(&self, now: UnixTime) -> Option<Duration> {
+        now.seconds().checked_sub(self.due.seconds()).map(Duration::from_secs)
+    }
+}
+
+/// The step that comes next for a ring that looks like this.
+///
+/// What is seen may be up to five minutes old: a step that was done a moment ago may come up again,
+/// and doing it again changes nothing.
+///
+/// # Errors
+/// When somebody has to put something right first.
+pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacle> {
+    let Seen { current, next, previous } = seen;
+    expect_usable("the ring's own alias", &current.key, policy)?;
+    let same = |one: &Place, other: &Place| one.key.id == other.key.id;
+    let (step, due) = match (next, previous) {
+        (Some(next), _) if same(next, current) => {
+            (Step::Clear, current.since.after(policy.waits.propagation()))
+        }
+        (Some(next), Some(previous)) if same(next, previous) => return Err(Obstacle::Shared),
+        (_, Some(previous)) if !same(previous, current) => {
+            let last = current.since.max(previous.since);
+            (Step::Retire(previous.key.clone()), last.after(policy.waits.retirement()))
+        }
+        (Some(next), previous) => {
+            expect_usable("-next", &next.key, policy)?;
+            let published = next.since.after(policy.waits.publication());
+            match previous {
+                None => (Step::Keep(current.key.clone()), published),
+                Some(previous) => {
+                    let kept = previous.since.after(policy.waits.propagation());
+                    (Step::Promote(next.key.clone()), published.max(kept))
+                }
+            }
+        }
+        (None, _) => {
+            let spec = policy.spec.clone().unwrap_or_else(|| current.key.spec.clone());
+            expect_creatable(&spec, &current.key, policy)?;
+            (Step::Prepare(spec), policy.every.map_or(now, |every| current.since.after(every)))
+        }
+    };
+    Ok(Plan { step, due })
+}
+
+fn expect_usable(alias: &'static str, key: &KeyFacts, policy: &Policy) -> Result<(), Obstacle> {
+    let id = key.id.clone();
+    if key.algorithms().is_empty() {
+        return Err(Obstacle::Unfit { alias, id, spec: key.spec.to_string() });
+    }
+    if key.state != KeyState::Enabled {
+        return Err(Obstacle::State { alias, id, state: key.state });
+    }
+    match policy.algorithm {
+        Some(algorithm) if !key.algorithms().contains(&algorithm) => {
+            Err(Obstacle::Algorithm { spec: key.spec.to_string(), algorithm })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a next key of this spec can be made with a call, and will do.
+fn expect_creatable(spec: &KeySpec, current: &KeyFacts, policy: &Policy) -> Result<(), Obstacle> {
+    if !current.plain {
+        return Err(Obstacle::Special { id: current.id.clone() });
+    }
+    let algorithms = crate::message::algorithms(spec);
+    match policy.algorithm {
+        Some(algorithm) if !algorithms.contains(&algorithm) => {
+            Err(Obstacle::Algorithm { spec: spec.to_string(), algorithm })
+        }
+        _ if algorithms.is_empty() => Err(Obstacle::Spec { spec: spec.to_string() }),
+        _ => Ok(()),
+    }
+}
+
+/// What somebody has to put right before a rotation goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// The key is not for signing.
+    #[error("{alias} points at {id}, a key of KeySpec {spec} that signs no tokens")]
+    Unfit {
+        /// What points at it.
+        alias: &'static str,
+        /// The key.
+        id: String,
+        /// Its spec.
+        spec: String,
+    },
+    /// The key cannot be used now.
+    #[error("{alias} points at {id}, which is {state}: enable it, or point the alias elsewhere")]
+    State {
+        /// What points at it.
+        alias: &'static str,
+        /// The key.
+        id: String,
+        /// Its state.
+        state: KeyState,
+    },
+    /// The functions would not start with such a key.
+    #[error("a key of KeySpec {spec} does not sign with {algorithm} (SIGNING_ALGORITHM)")]
+    Algorithm {
+        /// The key's spec.
+        spec: String,
+        /// What they are set to.
+        algorithm: Algorithm,
+    },
+    /// There are no tokens of such keys.
+    #[error("a key of KeySpec {spec} does not sign tokens")]
+    Spec {
+        /// The spec.
+        spec: String,
+    },
+    /// Nobody knows which of the two it is.
+    #[error("-next and -previous point at the same key: take one of them away")]
+    Shared,
+    /// Its successor takes more than a call: replicas, material, or a key store.
+    #[error(
+        "{id} is a multi-Region key or one whose material is not KMS's own: create the next key \
+         yourself and point -next at it"
+    )]
+    Special {
+        /// The current key.
+        id: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(id: &str, since: u64) -> Place {
+        let key = KeyFacts {
+            id: id.into(),
+            arn: format!("arn:aws:kms:us-east-1:1:key/{id}"),
+            spec: KeySpec::EccNistP256,
+            state: KeyState::Enabled,
+            created: UnixTime::from_seconds(0),
+            signs: true,
+            plain: true,
+        };
+        Place { key, since: UnixTime::from_seconds(since) }
+    }
+
+    fn policy() -> Policy {
+        let (hour, minutes) = (Duration::from_hours(1), Duration::from_mins(5));
+        let waits = Waits::new(Duration::from_mins(150), hour, Duration::ZERO, minutes).unwrap();
+        Policy { every: Some(Duration::from_hours(24)), waits, algorithm: None, spec: None }
+    }
+
+    fn step(seen: &Seen, policy: &Policy) -> Result<(&'static str, u64), Obstacle> {
+        let plan = plan(seen, UnixTime::from_seconds(777), policy)?;
+        Ok((plan.step.name(), plan.due.seconds()))
+    }
+
+    #[test]
+    fn what_is_seen_decides_the_step() {
+        let place = |alias: Option<(&str, u64)>| alias.map(|(id, since)| place(id, since));
+        let rows = [
+            ("at rest", ("a", 1000), None, None, ("prepare", 1000 + 86_400)),
+            ("published", ("a", 0), Some(("b", 1000)), None, ("keep", 10_000)),
+            ("kept", ("a", 0), Some(("b", 1000)), Some(("a", 10_000)), ("promote", 10_600)),
+            ("kept early", ("a", 0), Some(("b", 1000)), Some(("a", 1)), ("promote", 10_000)),
+            ("promoted", ("b", 1000), Some(("b", 0)), Some(("a", 0)), ("clear", 1600)),
+            ("nothing kept", ("b", 1000), Some(("b", 0)), None, ("clear", 1600)),
+            ("cleared", ("b", 1000), None, Some(("a", 0)), ("retire", 1000 + 4560)),
+            ("moved late", ("b", 1000), None, Some(("a", 5000)), ("retire", 5000 + 4560)),
+            ("the next one early", ("b", 0), Some(("c", 1)), Some(("a", 0)), ("retire", 4560)),
+            ("kept for nothing", ("a", 0), None, Some(("a", 1)), ("prepare", 86_400)),
+        ];
+        for (name, (id, since), next, previous, expected) in rows {
+            let current = tests::place(id, since);
+            let seen = Seen { current, next: place(next), previous: place(previous) };
+            assert_eq!(step(&seen, &policy()), Ok(expected), "{name}");
+        }
+        let seen = Seen { current: tests::place("a", 1000), next: None, previous: None };
+        let asked = Policy { every: None, ..policy() };
+        assert_eq!(step(&seen, &asked), Ok(("prepare", 777)), "asked for");
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_said() {
+        type Change = fn(&mut Seen, &mut Policy);
+        let (a, b) = (|| "a".to_owned(), || "b".to_owned());
+        let p256 = || "ECC_NIST_P256".to_owned();
+        let own = "the ring's own alias";
+        let rows: [(&str, Change, Obstacle); 11] = [
+            (
+                "no signing key",
+                |seen, _| seen.current.key.signs = false,
+                Obstacle::Unfit { alias: own, id: a(), spec: p256() },
+            ),
+            (
+                "a symmetric key",
+                |seen, _| seen.current.key.spec = KeySpec::SymmetricDefault,
+                Obstacle::Unfit { alias: own, id: a(), spec: "SYMMETRIC_DEFAULT".into() },
+            ),
+            (
+                "a disabled key",
+                |seen, _| seen.current.key.state = KeyState::Disabled,
+                Obstacle::State { alias: own, id: a(), state: KeyState::Disabled },
+            ),
+            (
+                "a next key that cannot be used",
+                |seen, _| seen.next.as_mut().unwrap().key.state = KeyState::Other,
+                Obstacle::State { alias: "-next", id: b(), state: KeyState::Other },
+            ),
+            (
+                "a next key that does not sign",
+                |seen, _| seen.next.as_mut().unwrap().key.signs = false,
+                Obstacle::Unfit { alias: "-next", id: b(), spec: p256() },
+            ),
+            (
+                "a next key of another algorithm",
+                |seen, policy| {
+                    policy.algorithm = Some(Algorithm::Es256);
+                    seen.next.as_mut().unwrap().key.spec = KeySpec::EccSecgP256K1;
+                },
+                Obstacle::Algorithm {
+                    spec: "ECC_SECG_P256K1".into(),
+                    algorithm: Algorithm::Es256,
+                },
+            ),
+            (
+                "one key on both sides",
+                |seen, _| seen.previous = Some(place("b", 0)),
+                Obstacle::Shared,
+            ),
+            (
+                "a current key of another algorithm",
+                |_, policy| policy.algorithm = Some(Algorithm::Rs256),
+                Obstacle::Algorithm { spec: p256(), algorithm: Algorithm::Rs256 },
+            ),
+            (
+                "a successor of another algorithm",
+                |seen, policy| {
+                    seen.next = None;
+                    policy.algorithm = Some(Algorithm::Es256);
+                    policy.spec = Some(KeySpec::Rsa2048);
+                },
+                Obstacle::Algorithm { spec: "RSA_2048".into(), algorithm: Algorithm::Es256 },
+            ),
+            (
+                "a successor that signs nothing",
+                |seen, policy| {
+                    seen.next = None;
+                    policy.spec = Some(KeySpec::Hmac256);
+                },
+                Obstacle::Spec { spec: "HMAC_256".into() },
+            ),
+            (
+                "a key that has no successor like it",
+                |seen, _| {
+                    seen.next = None;
+                    seen.current.key.plain = false;
+                },
+                Obstacle::Special { id: a() },
+            ),
+        ];
+        for (name, change, expected) in rows {
+            let next = Some(place("b", 0));
+            let mut seen = Seen { current: place("a", 0), next, previous: None };
+            let mut policy = policy();
+            change(&mut seen, &mut policy);
+            assert_eq!(step(&seen, &policy), Err(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_overdue_from_its_first_second_on() {
+        let plan = Plan { step: Step::Clear, due: UnixTime::from_seconds(100) };
+        let rows = [(99, None), (100, Some(0)), (160, Some(60))];
+        for (now, expected) in rows {
+            let overdue = plan.overdue(UnixTime::from_seconds(now));
+            assert_eq!(overdue, expected.map(Duration::from_secs), "{now}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Years in the life of a ring: whatever happens to those who rotate it, no token is lost.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use ::kms::{
+    Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
+    rotation::{Policy, RotationError, Waits},
+};
+use jwt::{Draft, Profile, Signer, UnixTime, UnverifiedToken};
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::runtime;
+
+use crate::world::{ALIAS, Dice, Life, REFRESH, World, waits};
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        max_shrink_iters: 0,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn no_token_is_lost(
+        seed: u64,
+        publication in 1260_u64..12_000,
+        lifetime in 1_u64..20_000,
+        skew in prop::sample::select(vec![0_u64, 300]),
+    ) {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(Simulation::run(seed, publication, lifetime, skew));
+    }
+}
+
+/// Each takes a second or two; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(6)
+}
+
+struct Simulation {
+    world: World,
+    policy: Policy,
+    /// Of the functions, and never killed.
+    client: Client,
+    lifetime: u64,
+    /// How wrong a rotating operator's clock can be.
+    skew: u64,
+    dice: Dice,
+    issuers: Vec<Arc<Keyring>>,
+    authorizers: Vec<(Arc<Keyring>, Verification)>,
+    /// Third parties that keep public keys for as long as the publication wait lets them.
+    parties: Vec<(u64, BTreeSet<String>)>,
+    live: Vec<(String, String, u64)>,
+    /// A token of each key that never expires.
+    eternal: BTreeMap<String, String>,
+    retired: BTreeMap<String, u64>,
+}
+
+impl Simulation {
+    async fn run(seed: u64, publication: u64, lifetime: u64, skew: u64) {
+        let mut simulation = Self::new(seed, publication, lifetime, skew).await;
+        let end = simulation.now() + YEARS;
+        while simulation.now() < end {
+            simulation.rotate().await;
+            simulation.issue().await;
+            simulation.decide().await;
+            simulation.fetch().await;
+            simulation.refuse_retired().await;
+            let until = simulation.next_moment();
+            simulation.world.wait(until).await;
+        }
+        let (rotations, retired) = (simulation.eternal.len() - 1, simulation.retired.len());
+        assert!(rotations >= 4 && retired >= 3, "{rotations} {retired}");
+    }
+
+    async fn new(seed: u64, publication: u64, lifetime: u64, skew: u64) -> Self {
+        let world = World::new(seed, Duration::from_mins(5)).await;
+        let waits: Waits = waits(publication, lifetime);
+        let every = Some(Duration::from_secs(EVERY));
+        let policy = Policy { every, waits, algorithm: None, spec: None };
+        let client = world.client(None);
+        let ring = || keyring(&client, ALIAS);
+        let issuers = (0..2).map(|_| ring()).collect();
+        let both = [Verification::Kms, Verification::Local, Verification::Local];
+        let authorizers = both.map(|verification| (ring(), verification)).into();
+        let parties = vec![(0, BTreeSet::new()); 2];
+        let dice = Dice::new(seed);
+        let (live, eternal, retired) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self {
+            world,
+            policy,
+            client,
+            lifetime,
+            skew,
+            dice,
+            issuers,
+            authorizers,
+            parties,
+            live,
+            eternal,
+            retired,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.world.now().seconds()
+    }
+
+    /// Nobody, somebody, or two at once do what is due by their own clocks.
+    async fn rotate(&mut self) {
+        let runs = self.dice.roll(8).saturating_sub(4).min(2);
+        let clock = || {
+            let skewed = self.now() + self.dice.roll(2 * self.skew + 1) - self.skew;
+            UnixTime::from_seconds(skewed)
+        };
+        let life = || {
+            let limit = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(16) + 1 };
+            Life::of(limit, self.dice.once_in(2), runs == 2)
+        };
+        let run = || self.world.run(&self.policy, clock(), life());
+        let done = match runs {
+            0 => return,
+            1 => vec![run().await],
+            _ => {
+                let (one, other) = tokio::join!(run(), run());
+                vec![one, other]
+            }
+        };
+        for done in done.into_iter().flatten() {
+            match done {
+                Ok(_) | Err(RotationError::Overtaken(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        for key in self.eternal.keys() {
+            if self.world.state(key).as_deref() != Some("Enabled") {
+                self.retired.entry(key.clone()).or_insert(self.world.now().seconds());
+            }
+        }
+    }
+
+    async fn issue(&mut self) {
+        // Between two rotations a token now and then will do.
+        if self.at_rest() && !self.dice.once_in(3) {
+            return;
+        }
+        let issuer = &self.issuers[self.index(self.issuers.len())];
+        let exp = self.now() + 1 + self.dice.roll(self.lifetime);
+        let (token, key) = sign(issuer, exp).await;
+        if !self.eternal.contains_key(&key) {
+            if let Some(published) = self.world.published.lock().unwrap().get(&key) {
+                let wait = self.policy.waits.publication().as_secs();
+                let early = published + wait > self.now() + self.skew;
+                assert!(!early, "{key} was published at {published} and signs at {}", self.now());
+            }
+            let (token, _) = sign(&keyring(&self.client, &key), FOREVER).await;
+            self.eternal.insert(key.clone(), token);
+        }
+        for (_, known) in &self.parties {
+            let told = known.is_empty() || known.contains(&key);
+            assert!(told, "{key} signs, and whoever keeps keys does not know it");
+        }
+        self.live.push((token, key, exp));
+    }
+
+    /// Every authorizer sees some of the tokens that live, and all that are about to die.
+    async fn decide(&mut self) {
+        let now = self.now();
+        self.live.retain(|(.., exp)| now < *exp);
+        if self.dice.once_in(4) {
+            // One has just been started.
+            let cold = self.index(self.authorizers.len());
+            self.authorizers[cold].0 = keyring(&self.client, ALIAS);
+        }
+        for (token, key, exp) in &self.live {
+            if now + 1 < *exp && !self.dice.once_in(self.live.len().try_into().unwrap()) {
+                continue;
+            }
+            for (keyring, verification) in &self.authorizers {
+                let good = is_good(keyring, *verification, token, self.world.now()).await;
+                assert!(good, "a token of {key} until {exp} is lost at {now} ({verification:?})");
+            }
+            for (_, known) in &self.parties {
+                assert!(known.is_empty() || known.contains(key), "{key} is gone too early");
+            }
+        }
+    }
+
+    async fn fetch(&mut self) {
+        let lag = self.policy.waits.propagation() + REFRESH + Duration::from_mins(1);
+        let keep = self.policy.waits.publication().checked_sub(lag).unwrap().as_secs();
+        let now = self.now();
+        for number in 0..self.parties.len() {
+            if self.parties[number].0 <= now {
+                let issuer = &self.issuers[self.index(self.issuers.len())];
+                let ring = issuer.ring().await.unwrap();
+                let known = ring.keys().map(|key| key.id.clone()).collect();
+                self.parties[number] = (now + keep, known);
+            }
+        }
+    }
+
+    async fn refuse_retired(&mut self) {
+        for (key, since) in &self.retired {
+            let at_once = self.now() < since + 3 * REFRESH.as_secs();
+            for (keyring, verification) in &self.authorizers {
+                if at_once && *verification == Verification::Local {
+                    continue;
+                }
+                let token = &self.eternal[key];
+                let good = is_good(keyring, *verification, token, self.world.now()).await;
+                assert!(!good, "{key} was retired at {since} and verifies at {}", self.now());
+            }
+        }
+        // Once is enough, after a while.
+        let now = self.now();
+        let over = |since: &u64| now > since + 30 * DAY;
+        let buried = self.retired.iter().filter(|(_, since)| over(since)).map(|(key, _)| key);
+        for key in buried {
+            assert_eq!(self.world.state(key), None, "deleted after 30 days");
+        }
+    }
+
+    /// Long while nothing happens, short around a rotation, and never past the end of a token.
+    fn next_moment(&self) -> u64 {
+        let now = self.now();
+        let some = self.dice.roll(if self.at_rest() { 10 * DAY } else { 1200 }) + 1;
+        let ends = self.live.iter().map(|(.., exp)| exp - 1).filter(|end| *end > now);
+        ends.map(|end| end - now).min().map_or(some, |end| end.min(some))
+    }
+
+    fn at_rest(&self) -> bool {
+        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
+        answer["Aliases"].as_array().unwrap().len() == 1
+    }
+
+    fn index(&self, length: usize) -> usize {
+        usize::try_from(self.dice.roll(length.try_into().unwrap())).unwrap()
+    }
+}
+
+fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
+    let name: KeyName = name.parse().unwrap();
+    Arc::new(Keyring::new(client.clone(), name, None, REFRESH))
+}
+
+/// A token, and the id of the key that signed it.
+async fn sign(keyring: &Arc<Keyring>, exp: u64) -> (String, String) {
+    let claims = json!({"iss": "us", "exp": exp}).as_object().unwrap().clone();
+    let draft = Draft { token_type: "JWT".into(), claims };
+    let signed = KmsSigner { keyring, stopwatch: &UNREAD }.sign(&draft).await.unwrap();
+    (signed.token.reveal().to_owned(), signed.key_id)
+}
+
+/// A key that is disabled makes KMS answer with an error, which is no yes either.
+async fn is_good(
+    keyring: &Arc<Keyring>,
+    verification: Verification,
+    token: &str,
+    now: UnixTime,
+) -> bool {
+    let profile = Profile {
+        issuer: Some("us".into()),
+        audiences: None,
+        token_type: "JWT".into(),
+        leeway: Duration::ZERO,
+    };
+    let candidate = UnverifiedToken::parse(token).unwrap().screen(&profile, now).unwrap();
+    let verifier = KmsVerifier { keyring, verification, stopwatch: &UNREAD };
+    matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
+}
+
+static UNREAD: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
+
+const DAY: u64 = 86_400;
+const EVERY: u64 = 90 * DAY;
+const YEARS: u64 = 2 * 365 * DAY;
+const FOREVER: u64 = 253_402_300_799;
