@@ -1,23 +1,26 @@
 use std::{
     env,
     error::Error,
-    fs::{self, File},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    fs,
+    io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
-    time::SystemTime,
 };
 
 use authorizer::{
     Check, Decision, Profile, Request, Response, Route, Unanswerable, decide, response,
 };
 use clap::Args;
-use jwt::{Keys, Proof, Rejection, Verifier};
-use kms::{Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification, connect};
+use jwt::Keys;
+use kms::{Keyring, Settings, Verification, connect};
 use serde_json::{Value, json};
 
-use crate::verify::read_keys;
+use crate::{
+    input::{self, about},
+    judge::Judge,
+    words::now,
+};
 
 /// Which event, and what the authorizer goes by.
 #[derive(Args)]
@@ -29,8 +32,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// The public keys that are trusted, in place of the key ring
-    #[arg(long, value_name = "FILE")]
-    jwks: Option<PathBuf>,
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: Option<String>,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -71,12 +74,13 @@ struct Told {
 async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
     let mut settings: Settings = env::vars().chain(rules(arguments)?).collect();
     let profile = Profile::read(&mut settings);
-    let judge = Judge::find(arguments, &mut settings)?;
+    let judge = judge(arguments, &mut settings).await?;
     let (Some(profile), Some(judge)) = (profile, judge) else {
         return Err(settings.refuse().into());
     };
-    let request: Request = read_event(&arguments.event)?.parse()?;
-    let decision = decide(&request, &profile, SystemTime::now().into(), &judge).await?;
+    let event = String::from_utf8(input::read(&arguments.event)?);
+    let request: Request = event.map_err(|error| about(&arguments.event, &error))?.parse()?;
+    let decision = decide(&request, &profile, now(), &judge).await?;
     let answer = response(&request, &decision, &profile);
     Ok(Told { profile, request, decision, answer, judge })
 }
@@ -87,70 +91,27 @@ fn rules(arguments: &Arguments) -> Result<Option<(String, String)>, Box<dyn Erro
     Ok(Some(("ACCESS_RULES".into(), rules)))
 }
 
-fn read_event(file: &Path) -> Result<String, Box<dyn Error>> {
-    let mut event = String::new();
-    let read = if file == Path::new("-") {
-        io::stdin().take(MAX_EVENT).read_to_string(&mut event)
-    } else {
-        File::open(file).and_then(|file| file.take(MAX_EVENT).read_to_string(&mut event))
+/// `None` means that a problem with a setting was noted.
+async fn judge(
+    arguments: &Arguments,
+    settings: &mut Settings,
+) -> Result<Option<Judge>, Box<dyn Error>> {
+    if let Some(place) = &arguments.jwks {
+        let keys = Keys::new(&input::read_keys(place).await?)?;
+        return Ok(Some(Judge::Keys(keys)));
+    }
+    let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
+    let Some(name) = name else { return Ok(Some(Judge::Nobody)) };
+    let (Some(client), Some(algorithm), Some(refresh), Some(verification)) = (
+        connect(settings),
+        settings.choice("SIGNING_ALGORITHM"),
+        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+        settings.optional("VERIFICATION", Verification::default()),
+    ) else {
+        return Ok(None);
     };
-    read.map_err(|error| about(file, &error))?;
-    Ok(event)
-}
-
-fn about(file: &Path, problem: &dyn Error) -> String {
-    format!("{}: {problem}", file.display())
-}
-
-/// Who tells whether the signature is good.
-enum Judge {
-    Keys(Keys),
-    Ring(Arc<Keyring>, Verification),
-    /// Nobody: it is taken for good, and that is said.
-    Nobody,
-}
-
-impl Judge {
-    /// `None` means that a problem with a setting was noted.
-    fn find(
-        arguments: &Arguments,
-        settings: &mut Settings,
-    ) -> Result<Option<Self>, Box<dyn Error>> {
-        if let Some(file) = &arguments.jwks {
-            let keys = Keys::new(&read_keys(file)?)?;
-            return Ok(Some(Self::Keys(keys)));
-        }
-        let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
-        let Some(name) = name else { return Ok(Some(Self::Nobody)) };
-        let (Some(client), Some(algorithm), Some(refresh), Some(verification)) = (
-            connect(settings),
-            settings.choice("SIGNING_ALGORITHM"),
-            settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
-            settings.optional("VERIFICATION", Verification::default()),
-        ) else {
-            return Ok(None);
-        };
-        let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
-        Ok(Some(Self::Ring(keyring, verification)))
-    }
-}
-
-impl Verifier for Judge {
-    type Error = Fault;
-
-    async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
-        match self {
-            Self::Keys(keys) => {
-                let Ok(judged) = keys.verify(proof).await;
-                Ok(judged)
-            }
-            Self::Ring(keyring, verification) => {
-                let (stopwatch, verification) = (Stopwatch::default(), *verification);
-                KmsVerifier { keyring, verification, stopwatch: &stopwatch }.verify(proof).await
-            }
-            Self::Nobody => Ok(Ok(())),
-        }
-    }
+    let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
+    Ok(Some(Judge::Ring(keyring, verification)))
 }
 
 impl Told {
@@ -252,5 +213,3 @@ impl Told {
 }
 
 const NOBODY: &str = "NOT CHECKED: name the keys with --jwks, or the ring with KEY_ALIAS";
-/// Lambda's limit for an event.
-const MAX_EVENT: u64 = 6 * 1024 * 1024;

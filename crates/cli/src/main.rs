@@ -1,10 +1,19 @@
 //! `countersign`: parse, call, print.
 
+mod aws;
 mod demo;
+mod event;
 mod explain;
 mod function;
+mod input;
+mod inspect;
+mod judge;
+mod key;
 mod local;
+mod public;
+mod sign;
 mod verify;
+mod words;
 
 use std::{
     env,
@@ -13,7 +22,9 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use kms::telemetry::Chain;
 use tokio::runtime;
 
 /// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
@@ -34,12 +45,37 @@ enum Command {
     /// Run KMS, Lambda and API Gateway on this machine until Ctrl-C.
     #[command(after_help = local::HELP)]
     Local(local::Arguments),
-    /// Say whether a token is good, with public keys from a file.
+    /// Create, show, list and rotate the keys of a ring.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Have a payload signed as it stands.
+    #[command(after_help = sign::HELP)]
+    Sign(sign::Arguments),
+    /// Say whether a token is good, by KMS or by public keys.
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
     /// Say what the authorizer makes of an event, check by check, and what policy comes back.
     #[command(after_help = explain::HELP)]
     Explain(explain::Arguments),
+    /// Show what a token says of itself, with nothing verified.
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::Arguments),
+    /// Print a ring's public keys as a JWK Set.
+    #[command(after_help = public::JWKS_HELP)]
+    Jwks(public::Arguments),
+    /// Print a ring's public keys as PEM.
+    #[command(after_help = public::PEM_HELP)]
+    Pem(public::Arguments),
+    /// Print a sample event with a fresh token in its place.
+    #[command(after_help = event::HELP)]
+    Event(event::Arguments),
+    /// Print what makes a shell complete these commands.
+    #[command(after_help = "  source <(countersign completions bash)")]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
     /// Be one of the functions, for a Lambda host.
     #[command(hide = true)]
     Function {
@@ -59,6 +95,21 @@ fn main() -> ExitCode {
         Command::Local(arguments) => local::run(arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Key(command) => key::run(&command),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Jwks(arguments) => public::jwks(&arguments),
+        Command::Pem(arguments) => public::pem(&arguments),
+        Command::Event(arguments) => event::run(&arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "countersign",
+                &mut io::stdout(),
+            );
+            ExitCode::SUCCESS
+        }
         Command::Function { name } => function::run(name),
     }
 }
@@ -84,15 +135,29 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAULT))
 }
 
+/// The exit code of a command that has said what there is to say, or what went wrong.
+fn finish(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
+    done.unwrap_or_else(|error| fault(&*error))
+}
+
 /// Says what is wrong, on one line or as many as it has; nothing to one who has stopped reading.
 fn fault(error: &(dyn Error + 'static)) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     if kind != Some(io::ErrorKind::BrokenPipe) {
-        let _ = writeln!(io::stderr(), "countersign: {error}");
+        let _ = writeln!(io::stderr(), "countersign: {}", Chain(error));
     }
-    ExitCode::from(FAULT)
+    ExitCode::from(if error.is::<Usage>() { USAGE } else { FAULT })
 }
 
+/// What was asked for cannot be meant so.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// The answer is no.
+const NO: u8 = 1;
+/// As clap has it for what it does not understand.
+const USAGE: u8 = 2;
 /// Something is in the way that the user cannot answer for.
 const FAULT: u8 = 3;
 

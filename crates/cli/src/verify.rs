@@ -1,26 +1,37 @@
 use std::{
     error::Error,
-    fs::File,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
     process::ExitCode,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Args;
-use jwt::{JwkSet, Keys, Profile, Rejection, UnverifiedToken, Verifier, json};
+use jwt::{Algorithm, Keys, Profile, Rejection, UnverifiedToken, Verifier};
+use kms::{KeyName, Verification};
 use serde_json::{Value, json};
+
+use crate::{Usage, aws::Aws, input, judge::Judge, sign::keyring, words::now};
 
 /// Which token, and what a good one is.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The token, or - to read it from standard input, so that it stands in no shell's history
     token: String,
-    /// The public keys that may have signed it: a JWK Set, or one JWK
-    #[arg(long, value_name = "FILE")]
-    jwks: PathBuf,
-    /// The iss that it must have; without it any is good
-    #[arg(long)]
+    /// The ring, or a key by its id or ARN, that may have signed it
+    #[arg(long, value_name = "ALIAS|ID", conflicts_with = "jwks")]
+    key: Option<KeyName>,
+    /// With --key: verify here with the public keys, and do not ask KMS Verify
+    #[arg(long, requires = "key")]
+    local: bool,
+    /// The algorithm of the ring's keys, if it is not their usual one
+    #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM", conflicts_with = "jwks")]
+    algorithm: Option<Algorithm>,
+    /// The public keys that may have signed it: a JWK Set or one JWK, in a file or at a URL
+    #[arg(long, value_name = "FILE|URL")]
+    jwks: Option<String>,
+    /// The iss that it must have; without it any is good. With neither --key nor --jwks the keys are
+    /// those that it publishes
+    #[arg(long, value_name = "ISS", required_unless_present_any = ["key", "jwks"])]
     issuer: Option<String>,
     /// An aud that it may be for; without one any is good
     #[arg(long)]
@@ -34,10 +45,14 @@ pub(crate) struct Arguments {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    aws: Aws,
 }
 
 pub(crate) const HELP: &str = "\
+  countersign verify --key alias/countersign --issuer https://issuer.example - < token
   countersign verify --jwks jwks.json --issuer https://issuer.example - < token
+  countersign verify --issuer https://issuer.example - < token
   countersign verify --jwks key.json --signature-only - < jws
 
 Exit codes: 0 it is good, 1 it is not, 2 usage, 3 it could not be told.";
@@ -58,8 +73,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 type Verdict = Result<Option<Value>, Rejection>;
 
 async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
-    let keys = Keys::new(&read_keys(&arguments.jwks)?)?;
-    let text = read_token(&arguments.token)?;
+    let text = input::read_token(&arguments.token)?;
+    let judge = find(arguments).await?;
     let token = match UnverifiedToken::parse(&text) {
         Ok(token) => token,
         Err(rejection) => return Ok(Err(rejection)),
@@ -69,44 +84,32 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
             Ok(proof) => proof,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        return Ok(keys.verify(&proof).await?.map(|()| None));
+        return Ok(judge.verify(&proof).await?.map(|()| None));
     }
-    let candidate = match token.screen(&profile(arguments), SystemTime::now().into()) {
+    let candidate = match token.screen(&profile(arguments), now()) {
         Ok(candidate) => candidate,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let claims = candidate.confirm(&keys).await?;
+    let claims = candidate.confirm(&judge).await?;
     let object = |claims: &jwt::Claims| {
         claims.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
     };
     Ok(claims.map(|claims| Some(object(&claims))))
 }
 
-/// A JWK alone is a set of one.
-pub(crate) fn read_keys(file: &Path) -> Result<JwkSet, Box<dyn Error>> {
-    let problem = |problem: &dyn Error| format!("{}: {problem}", file.display());
-    let mut text = Vec::new();
-    File::open(file)
-        .and_then(|file| file.take(MAX_KEYS).read_to_end(&mut text))
-        .map_err(|error| problem(&error))?;
-    let members = json::object(&text).map_err(|error| problem(&error))?;
-    if !members.contains_key("kty") {
-        return Ok(JwkSet::read(&text).map_err(|error| problem(&error))?);
-    }
-    let set = json!({"keys": [members]}).to_string();
-    Ok(JwkSet::read(set.as_bytes()).map_err(|error| problem(&error))?)
-}
-
-fn read_token(argument: &str) -> io::Result<String> {
-    if argument != "-" {
-        return Ok(argument.to_owned());
-    }
-    let mut bytes = Vec::new();
-    // Far past any token: what is longer is none, and need not be read.
-    io::stdin().take(MAX_INPUT).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    let token = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(token.strip_suffix('\r').unwrap_or(token).to_owned())
+async fn find(arguments: &Arguments) -> Result<Judge, Box<dyn Error>> {
+    let set = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
+        (Some(key), ..) => {
+            let keyring = keyring(arguments.aws.connect().await?, key, arguments.algorithm);
+            let here = arguments.local;
+            let verification = if here { Verification::Local } else { Verification::Kms };
+            return Ok(Judge::Ring(keyring, verification));
+        }
+        (None, Some(place), _) => input::read_keys(place).await?,
+        (None, None, Some(issuer)) => input::discover(issuer).await?,
+        (None, None, None) => return Err(Usage("name the keys".into()).into()),
+    };
+    Ok(Judge::Keys(Keys::new(&set)?))
 }
 
 /// What was not asked for is not looked at.
@@ -153,6 +156,3 @@ fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
         Err(rejection) => writeln!(out, "refused: {rejection}"),
     }
 }
-
-const MAX_KEYS: u64 = 1024 * 1024;
-const MAX_INPUT: u64 = 64 * 1024;

@@ -96,6 +96,7 @@ fn error(code: &str, description: &str) -> Value {
 }
 
 /// Far shorter than a key is published before it signs.
+/// As long as a rotation waits for it: [`kms::rotation::MAX_AGE`].
 const PUBLIC: &str = "public, max-age=300";
 
 #[cfg(test)]
@@ -107,7 +108,7 @@ mod tests {
     use crate::Part;
 
     fn issued() -> Answer {
-        let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+        let draft = Draft::new("JWT", &Map::new());
         let token = draft.signing_input(jwt::Algorithm::Rs256, "k").into_token(b"s");
         Answer::Issued(Issued {
             signed: Signed { token, key_id: "k".into(), receipt: None },

@@ -35,10 +35,9 @@ pub async fn issue<S: Signer>(
     signer: &S,
 ) -> Result<Issued, S::Error> {
     let expires_in = grant.lifetime.as_secs();
-    let draft =
-        Draft { token_type: terms.token_type.clone(), claims: complete(grant, terms, id, now) };
-    let signed = signer.sign(&draft).await?;
-    Ok(Issued { signed, expires_in, claims: draft.claims })
+    let claims = complete(grant, terms, id, now);
+    let signed = signer.sign(&Draft::new(&terms.token_type, &claims)).await?;
+    Ok(Issued { signed, expires_in, claims })
 }
 
 fn complete(grant: Grant, terms: &Terms, id: Uuid, now: UnixTime) -> Map<String, Value> {

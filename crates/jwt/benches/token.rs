@@ -97,7 +97,7 @@ impl Signer {
             "scope": "orders:read orders:write",
         });
         let claims = claims.as_object().unwrap().clone();
-        let draft = Draft { token_type: "JWT".into(), claims };
+        let draft = Draft::new("JWT", &claims);
         let input = draft.signing_input(algorithm, "1234abcd-12ab-34cd-56ef-1234567890ab");
         let signature = (self.sign)(input.as_bytes());
         input.into_token(&signature).reveal().to_owned()

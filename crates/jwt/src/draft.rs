@@ -8,11 +8,17 @@ use crate::{Algorithm, base64url};
 pub struct Draft {
     /// The header's `typ`.
     pub token_type: String,
-    /// The payload.
-    pub claims: Map<String, Value>,
+    /// The payload, as it will stand in the token: JSON.
+    pub payload: String,
 }
 
 impl Draft {
+    /// With these claims as the payload.
+    #[must_use]
+    pub fn new(token_type: &str, claims: &Map<String, Value>) -> Self {
+        Self { token_type: token_type.to_owned(), payload: json!(claims).to_string() }
+    }
+
     /// The bytes that a key of this algorithm and id has to sign.
     #[must_use]
     pub fn signing_input(&self, algorithm: Algorithm, key_id: &str) -> SigningInput {
@@ -23,8 +29,7 @@ impl Draft {
             json!(self.token_type),
             json!(key_id)
         );
-        let claims = json!(self.claims).to_string();
-        SigningInput(format!("{}.{}", base64url::encode(header), base64url::encode(claims)))
+        SigningInput(format!("{}.{}", base64url::encode(header), base64url::encode(&self.payload)))
     }
 }
 
@@ -83,7 +88,7 @@ mod tests {
     fn the_form_of_a_token() {
         let claims = json!({"sub": "test-user", "iss": "my-lambda", "exp": 1_911_744_000});
         let Value::Object(claims) = claims else { panic!("an object") };
-        let draft = Draft { token_type: "JWT".into(), claims };
+        let draft = Draft::new("JWT", &claims);
         let input = draft.signing_input(Algorithm::Rs256, "a\"b");
         let token = input.into_token(&[0xff, 0xfe]);
         let parts: Vec<_> = token.reveal().split('.').collect();

@@ -58,10 +58,11 @@ pub(crate) fn spec(algorithm: Algorithm) -> SigningAlgorithmSpec {
 }
 
 /// What tokens a key of this spec can sign, the usual one first.
-pub(crate) const fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
+#[must_use]
+pub const fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
     use Algorithm::{
-        Ed25519, Es256, Es256k, Es384, Es512, MlDsa44, MlDsa65, MlDsa87, Ps256, Ps384, Ps512, Rs256,
-        Rs384, Rs512,
+        Ed25519, Es256, Es256k, Es384, Es512, MlDsa44, MlDsa65, MlDsa87, Ps256, Ps384, Ps512,
+        Rs256, Rs384, Rs512,
     };
     match spec {
         KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => {

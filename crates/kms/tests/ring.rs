@@ -93,7 +93,7 @@ async fn sign(keyring: &Arc<Keyring>, claims: Value) -> Token {
     let Value::Object(mut claims) = claims else { panic!("an object") };
     claims.insert("iss".into(), "us".into());
     claims.insert("exp".into(), 2000.into());
-    let draft = Draft { token_type: "JWT".into(), claims };
+    let draft = Draft::new("JWT", &claims);
     signer(keyring).sign(&draft).await.unwrap().token
 }
 
@@ -130,12 +130,9 @@ const SPECS: [(&str, &[Algorithm]); 11] = {
 
 /// A draft whose signing input has exactly this many bytes under a key of this algorithm.
 fn draft(bytes: usize, algorithm: Algorithm, key_id: &str) -> Draft {
-    let with = |padding: usize, kind: &str| Draft {
-        token_type: kind.into(),
-        claims: json!({"iss": "us", "exp": 2000, "a": "x".repeat(padding)})
-            .as_object()
-            .unwrap()
-            .clone(),
+    let with = |padding: usize, kind: &str| {
+        let claims = json!({"iss": "us", "exp": 2000, "a": "x".repeat(padding)});
+        Draft::new(kind, claims.as_object().unwrap())
     };
     let length = |draft: &Draft| draft.signing_input(algorithm, key_id).as_bytes().len();
     // Base64 skips some lengths, which another length of the header makes up for.
@@ -507,7 +504,7 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
 async fn a_signature_that_kms_cannot_have_made_is_none() {
     for body in ["{}", r#"{"Signature":"AAAA"}"#] {
         let (keyring, _) = stand_in(200, body).await;
-        let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+        let draft = Draft::new("JWT", &Map::new());
         assert_eq!(
             signer(&keyring).sign(&draft).await.unwrap_err().cause,
             Cause::Unreachable,
@@ -548,7 +545,7 @@ async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
     let key = keyring.ring().await.unwrap().current.clone();
     let signature = signature(&kms);
     kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
-    let draft = Draft { token_type: "JWT".into(), claims: Map::new() };
+    let draft = Draft::new("JWT", &Map::new());
     assert_eq!(signer(&keyring).sign(&draft).await.unwrap_err().cause, Cause::KeyState);
     let proof =
         Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };

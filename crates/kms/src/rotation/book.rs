@@ -84,9 +84,8 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<Entry>
 /// is there.
 fn of<'a>(alias: &'a str, aliases: &Aliases) -> (&'a str, Role) {
     let beside = [(NEXT, Role::Next), (PREVIOUS, Role::Previous)];
-    let mut rings = beside
-        .into_iter()
-        .filter_map(|(suffix, role)| Some((alias.strip_suffix(suffix)?, role)));
+    let mut rings =
+        beside.into_iter().filter_map(|(suffix, role)| Some((alias.strip_suffix(suffix)?, role)));
     let ring = rings.find(|(ring, _)| aliases.contains_key(*ring));
     ring.unwrap_or((alias, Role::Current))
 }

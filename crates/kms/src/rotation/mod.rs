@@ -23,6 +23,8 @@ mod waits;
 
 pub use aws_sdk_kms::types::KeySpec;
 
+pub use crate::message::algorithms;
+
 pub use book::{Entry, Role, list};
 pub use perform::{Look, Rotation, RotationError};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};

@@ -210,7 +210,11 @@ impl Rotation {
 
     /// A key that has signed nothing and never will. The error is why; that the key is still there
     /// does not change it.
-    async fn throw_away<T>(&self, key: &KeyFacts, error: RotationError) -> Result<T, RotationError> {
+    async fn throw_away<T>(
+        &self,
+        key: &KeyFacts,
+        error: RotationError,
+    ) -> Result<T, RotationError> {
         // A fault may have come after the deed, and the next run will find the key in any case.
         if matches!(error, RotationError::Overtaken(_)) {
             let request = self.client.schedule_key_deletion().key_id(&key.id);

@@ -278,10 +278,7 @@ mod tests {
                     policy.algorithm = Some(Algorithm::Es256);
                     seen.next.as_mut().unwrap().key.spec = KeySpec::EccSecgP256K1;
                 },
-                Obstacle::Algorithm {
-                    spec: "ECC_SECG_P256K1".into(),
-                    algorithm: Algorithm::Es256,
-                },
+                Obstacle::Algorithm { spec: "ECC_SECG_P256K1".into(), algorithm: Algorithm::Es256 },
             ),
             (
                 "one key on both sides",

@@ -3,6 +3,7 @@ use std::{fmt, str::FromStr};
 use aws_sdk_kms::types::{self, KeyMetadata, KeySpec, KeyUsageType, OriginType};
 use jwt::{Algorithm, UnixTime};
 
+use super::Step;
 use crate::{KeyName, message};
 
 /// A ring's three aliases, as one look at KMS showed them. It may have been minutes behind.
@@ -14,6 +15,21 @@ pub struct Seen {
     pub next: Option<Place>,
     /// `alias/NAME-previous`.
     pub previous: Option<Place>,
+}
+
+impl Seen {
+    /// What it looks like once this step is done, which was about this key, and everybody sees it.
+    #[must_use]
+    pub fn after(self, step: &Step, key: &KeyFacts, now: UnixTime) -> Self {
+        let place = || Place { key: key.clone(), since: now };
+        match step {
+            Step::Prepare(_) => Self { next: Some(place()), ..self },
+            Step::Keep(_) => Self { previous: Some(place()), ..self },
+            Step::Promote(_) => Self { current: place(), ..self },
+            Step::Clear => Self { next: None, ..self },
+            Step::Retire(_) => Self { previous: None, ..self },
+        }
+    }
 }
 
 /// An alias, and the key that it points at.

@@ -7,6 +7,7 @@ use crate::{Settings, keyring::SIGNING_LAG};
 pub struct Waits {
     publication: Duration,
     retirement: Duration,
+    lifetime_max: Duration,
 }
 
 impl Waits {
@@ -26,7 +27,7 @@ impl Waits {
         if publication < least {
             return Err(WaitsError { least });
         }
-        Ok(Self { publication, retirement: known + lifetime_max + leeway })
+        Ok(Self { publication, retirement: known + lifetime_max + leeway, lifetime_max })
     }
 
     /// From the settings that the functions have. `None` means that a problem was noted.
@@ -56,6 +57,12 @@ impl Waits {
     #[must_use]
     pub const fn retirement(&self) -> Duration {
         self.retirement
+    }
+
+    /// The longest life of a token that all this goes by.
+    #[must_use]
+    pub const fn lifetime_max(&self) -> Duration {
+        self.lifetime_max
     }
 
     /// From the moment at which an alias moves to the one at which everybody sees it.

@@ -220,7 +220,8 @@ async fn a_ring_lists_its_keys_of_old_too() {
         let ring = ("alias/other-next".to_owned(), Role::Current);
         assert!(listed(false).await.contains(&ring), "an alias of its own");
     }
-    let spec = |step: &Step| matches!(step, Step::Prepare(spec) if spec.as_str() == "ECC_NIST_P256");
+    let spec =
+        |step: &Step| matches!(step, Step::Prepare(spec) if spec.as_str() == "ECC_NIST_P256");
     let look = world.rotation(None).look().await.unwrap();
     assert!(spec(&plan(&look.seen, world.now(), &policy).unwrap().step));
 }

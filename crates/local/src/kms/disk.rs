@@ -53,7 +53,8 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
             tags: key.tags.clone(),
         })
     });
-    let image = Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.all().clone() };
+    let image =
+        Image { keys: keys.collect::<io::Result<_>>()?, aliases: store.aliases.all().clone() };
     let next = file.with_extension("next");
     // For its owner alone: there are private keys in it.
     let options =

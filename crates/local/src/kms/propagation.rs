@@ -84,7 +84,10 @@ mod tests {
         aliases.change("b", Some(alias("one")), 1000.0);
         aliases.change("a", Some(alias("two")), 1100.0);
         aliases.change("b", None, 1200.0);
-        assert_eq!((key(aliases.actual("a")), key(aliases.actual("b"))), (Some("two".into()), None));
+        assert_eq!(
+            (key(aliases.actual("a")), key(aliases.actual("b"))),
+            (Some("two".into()), None)
+        );
         let rows = [
             (1299.0, Some("before"), None),
             (1300.0, Some("one"), Some("one")),

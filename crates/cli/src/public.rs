@@ -1,0 +1,72 @@
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::Args;
+use jwt::{Algorithm, Jwk, JwkSet};
+use kms::{Key, KeyName};
+
+use crate::{aws::Aws, sign::keyring};
+
+/// Whose public keys.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The ring, or a key by its id or ARN
+    #[arg(value_name = "ALIAS|ID")]
+    key: KeyName,
+    /// The algorithm, if it is not the usual one of the key
+    #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM")]
+    algorithm: Option<Algorithm>,
+    #[command(flatten)]
+    aws: Aws,
+}
+
+pub(crate) const JWKS_HELP: &str = "\
+All keys of the ring that are trusted, just as the issuer publishes them.
+
+  countersign jwks alias/countersign > jwks.json
+  countersign verify --jwks jwks.json - < token
+
+Exit codes: 0 printed, 2 usage, 3 fault.";
+
+pub(crate) const PEM_HELP: &str = "\
+All keys of the ring that are trusted, the one that signs first; openssl takes the first. A line
+before each says which it is.
+
+  countersign pem alias/countersign > key.pem
+  openssl pkey -pubin -in key.pem -noout -text
+
+Exit codes: 0 printed, 2 usage, 3 fault.";
+
+/// Prints the keys as a JWK Set.
+pub(crate) fn jwks(arguments: &Arguments) -> ExitCode {
+    print(arguments, |keys| {
+        let jwk = |key: &&Key| Jwk {
+            key: key.public.clone(),
+            key_id: Some(key.id.clone()),
+            algorithm: Some(key.algorithm),
+        };
+        format!("{}\n", JwkSet(keys.iter().map(jwk).collect()).to_json())
+    })
+}
+
+/// Prints the keys as PEM.
+pub(crate) fn pem(arguments: &Arguments) -> ExitCode {
+    print(arguments, |keys| {
+        let pem = |key: &&Key| format!("{} {}\n{}", key.id, key.algorithm, key.public.to_pem());
+        keys.iter().map(pem).collect()
+    })
+}
+
+fn print(arguments: &Arguments, form: impl Fn(&[&Key]) -> String) -> ExitCode {
+    let printed = async {
+        let client = arguments.aws.connect().await?;
+        let ring = keyring(client, &arguments.key, arguments.algorithm).ring().await?;
+        let keys: Vec<_> = ring.keys().collect();
+        write!(io::stdout(), "{}", form(&keys))?;
+        Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
+    };
+    crate::finish(crate::block_on(printed))
+}

@@ -1,0 +1,72 @@
+//! Times as people read them.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jwt::UnixTime;
+
+/// The time here and now.
+pub(crate) fn now() -> UnixTime {
+    SystemTime::now().into()
+}
+
+/// A point in time with its distance from now: `2026-11-23 21:44:21 UTC (in 59 minutes)`.
+pub(crate) struct When {
+    pub(crate) time: UnixTime,
+    pub(crate) now: UnixTime,
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (time, now) = (self.time.seconds(), self.now.seconds());
+        let date = UNIX_EPOCH + Duration::from_secs(self.time.min(UnixTime::MAX).seconds());
+        let date = humantime::format_rfc3339_seconds(date).to_string();
+        let date = date.replace('T', " ").replace('Z', " UTC");
+        if time > now {
+            write!(f, "{date} (in {})", Span(time - now))
+        } else {
+            write!(f, "{date} ({} ago)", Span(now - time))
+        }
+    }
+}
+
+/// A number of seconds in the largest unit that says enough.
+pub(crate) struct Span(pub(crate) u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+        // Two of a unit, or all there is: 90 minutes, and not one hour.
+        let unit = units.into_iter().find(|(seconds, _)| self.0 >= 2 * seconds);
+        let (seconds, name) = unit.unwrap_or((1, "second"));
+        let count = self.0 / seconds;
+        write!(f, "{count} {name}{}", if count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_words() {
+        let (hour, day) = (3600, 86_400);
+        let rows = [
+            (1_700_000_000, "2023-11-14 22:13:20 UTC (0 seconds ago)"),
+            (1_700_000_001, "2023-11-14 22:13:21 UTC (in 1 second)"),
+            (1_700_000_000 + 119, "2023-11-14 22:15:19 UTC (in 119 seconds)"),
+            (1_700_000_000 - 120, "2023-11-14 22:11:20 UTC (2 minutes ago)"),
+            (1_700_000_000 + 2 * hour - 1, "2023-11-15 00:13:19 UTC (in 119 minutes)"),
+            (1_700_000_000 + 2 * hour, "2023-11-15 00:13:20 UTC (in 2 hours)"),
+            (1_700_000_000 - 2 * day, "2023-11-12 22:13:20 UTC (2 days ago)"),
+            (u64::MAX, "9999-12-31 23:59:59 UTC (in 213503962347614 days)"),
+        ];
+        let now = UnixTime::from_seconds(1_700_000_000);
+        for (time, expected) in rows {
+            let time = UnixTime::from_seconds(time);
+            assert_eq!(When { time, now }.to_string(), expected);
+        }
+    }
+}
