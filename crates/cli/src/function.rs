@@ -9,6 +9,7 @@ use tokio::runtime;
 pub(crate) enum Name {
     Issuer,
     Authorizer,
+    Rotator,
 }
 
 /// Runs one of the functions in this process, just as its own binary does.
@@ -21,6 +22,7 @@ pub(crate) fn run(name: Name) -> ExitCode {
         match name {
             Name::Issuer => issuer::run().await,
             Name::Authorizer => authorizer::run().await,
+            Name::Rotator => rotator::run().await,
         }
     })
 }

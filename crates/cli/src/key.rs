@@ -232,7 +232,8 @@ fn show_words(
 ) -> String {
     let place = |words: &str, place: &Place| {
         let Place { key, since } = place;
-        let since = When { time: *since, now };
+        // KMS has fractions of a second, which are rounded up.
+        let since = When { time: (*since).min(now), now };
         format!("  {words:<28} {}  {}  {}  since {since}", key.id, key.spec, key.state)
     };
     let current = &seen.current;

@@ -145,13 +145,15 @@ fn complain(line: &Line) -> io::Result<()> {
 }
 
 /// Every setting that a function reads.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 16] = [
     "ACCESS_RULES",
     "CLOCK_LEEWAY_SECONDS",
     "HTTP_API_RESPONSE",
     "ISSUANCE_POLICY",
     "KEY_ALIAS",
     "KEY_REFRESH_SECONDS",
+    "PUBLICATION_WAIT_SECONDS",
+    "ROTATION_DAYS",
     "SIGNING_ALGORITHM",
     "TOKEN_AUDIENCE",
     "TOKEN_ISSUER",

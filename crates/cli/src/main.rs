@@ -102,13 +102,10 @@ fn main() -> ExitCode {
         Command::Pem(arguments) => public::pem(&arguments),
         Command::Event(arguments) => event::run(&arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "countersign",
-                &mut io::stdout(),
-            );
-            ExitCode::SUCCESS
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "countersign", &mut script);
+            let written = io::stdout().write_all(&script);
+            finish(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
         }
         Command::Function { name } => function::run(name),
     }

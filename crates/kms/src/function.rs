@@ -56,7 +56,36 @@ where
         tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
         return ExitCode::FAILURE;
     }
-    let function = Arc::new(build(own, keyring));
+    serve(Arc::new(build(own, keyring)), answer).await
+}
+
+/// Runs a function that has no ring of its own: `read` its settings, and have it `answer`.
+pub async fn run_alone<F, A, Answer, Response>(
+    read: impl FnOnce(&mut Settings) -> Option<F>,
+    answer: A,
+) -> ExitCode
+where
+    F: Send + Sync + 'static,
+    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Response: Serialize + Send + 'static,
+{
+    telemetry::start();
+    let mut settings = Settings::from_environment();
+    let (Some(()), Some(function)) = (settings.lambda(), read(&mut settings)) else {
+        tracing::error!(problems = %settings.refuse(), "the settings are wrong");
+        return ExitCode::FAILURE;
+    };
+    serve(Arc::new(function), answer).await
+}
+
+async fn serve<F, A, Answer, Response>(function: Arc<F>, answer: A) -> ExitCode
+where
+    F: Send + Sync + 'static,
+    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Response: Serialize + Send + 'static,
+{
     let cold = Arc::new(AtomicBool::new(true));
     let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let LambdaEvent { payload, context } = event;

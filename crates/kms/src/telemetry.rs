@@ -61,6 +61,9 @@ pub enum Outcome {
     Refused,
     /// What anybody may know was given out.
     Published,
+    /// A rotation went as it should, and its step had been due for this long. The details have the
+    /// `Ring`.
+    Rotation(Duration),
     /// Nobody knows, for this cause.
     Fault(&'static str),
 }
@@ -96,7 +99,11 @@ impl Record<'_> {
             members.insert(dimension.into(), value.into());
             dimensions.push(vec![dimension]);
         }
-        if !matches!(self.outcome, Outcome::Refused | Outcome::Published) {
+        if let Outcome::Rotation(overdue) = self.outcome {
+            members.insert("RotationOverdue".into(), overdue.as_secs().into());
+            // Of each ring on its own: one that is late must not hide behind another.
+            metrics.push(metric_of("RotationOverdue", "Seconds", &[vec!["Ring"]]));
+        } else if !matches!(self.outcome, Outcome::Refused | Outcome::Published) {
             let metric = if name == "Fault" { "Faults" } else { name };
             members.insert(metric.into(), 1.into());
             metrics.push(metric_of(metric, "Count", &dimensions));
@@ -125,6 +132,7 @@ impl Outcome {
             Self::Rejected(reason) => ("Rejected", Some(("Reason", reason))),
             Self::Refused => ("Refused", None),
             Self::Published => ("Published", None),
+            Self::Rotation(_) => ("Rotation", None),
             Self::Fault(cause) => ("Fault", Some(("Cause", cause))),
         }
     }
@@ -220,6 +228,15 @@ mod tests {
                 None,
                 json!({"level": "INFO", "message": "refused", "outcome": "Refused"}),
                 None,
+            ),
+            (
+                Outcome::Rotation(Duration::from_hours(1)),
+                None,
+                json!({
+                    "level": "INFO", "message": "rotation", "outcome": "Rotation",
+                    "RotationOverdue": 3600,
+                }),
+                Some(vec![metric("RotationOverdue", "Seconds", &json!([["Ring"]]))]),
             ),
             (
                 Outcome::Fault("KeyState"),

@@ -94,13 +94,21 @@ impl Stack {
         let kms_listener = listen(options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(options.port, "the gateway", "--port").await?;
         let mut scope = template.scope(&options.region);
-        for (id, resource) in template.resources("AWS::Serverless::Function") {
+        for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
                 template.function_default("Environment"),
                 resource.pointer("/Properties/Environment"),
             ] {
                 override_parameters(&mut scope, variables, &options.overrides);
             }
+        }
+        let mut deployed = Vec::new();
+        for (id, resource) in template.resources("AWS::Serverless::Function") {
+            if scope.includes(resource)? {
+                deployed.push((id, resource));
+            }
+        }
+        for (id, resource) in &deployed {
             let name = function_name(id, resource, &scope)?;
             let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
             scope.define(id, name.into());
@@ -123,7 +131,7 @@ impl Stack {
         let mut refusals = create_keys(&template, &mut scope, &kms)?;
         let journal = Journal::default();
         let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
-        for (id, resource) in template.resources("AWS::Serverless::Function") {
+        for (id, resource) in deployed {
             let configuration =
                 configure(id, resource, &template, &scope, &kms, &own_url, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());

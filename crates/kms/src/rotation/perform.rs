@@ -2,14 +2,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_kms::{
     Client, Config,
-    config::retry::RetryConfig,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
     operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
     types::{AliasListEntry, KeySpec, KeyUsageType, Tag},
 };
 use jwt::UnixTime;
 
 use super::{
-    KeyFacts, KeyState, Place, RingName, Seen, Step,
+    KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
     seen::{EPOCH, round_up},
 };
 use crate::{Cause, Fault, moment::Moment};
@@ -178,9 +178,16 @@ impl Rotation {
             .set_policy(policy)
             .set_tags(Some(tags))
             .tags(ring)
-            // Each attempt that arrives makes a key.
             .customize()
-            .config_override(Config::builder().retry_config(RetryConfig::disabled()));
+            // Each attempt that arrives makes a key: there is one, with time enough.
+            .config_override(
+                Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
+                    TimeoutConfig::builder()
+                        .operation_attempt_timeout(CREATION)
+                        .operation_timeout(CREATION)
+                        .build(),
+                ),
+            );
         let answer = request.send().await.map_err(|error| Fault::of(operation, error))?;
         let metadata = answer.key_metadata.map(KeyFacts::read);
         metadata.ok_or_else(|| Fault::new(operation, Cause::Unreachable))
@@ -252,6 +259,9 @@ pub enum RotationError {
     /// What was seen is too old to go by.
     #[error("the ring was looked at more than a minute ago: look again")]
     Late,
+    /// Somebody has to put something right first.
+    #[error(transparent)]
+    Obstacle(#[from] Obstacle),
     /// KMS could not be asked, or does not let us.
     #[error(transparent)]
     Fault(#[from] Fault),
@@ -332,6 +342,8 @@ fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 
 /// Every key that is made for a ring has this tag, with the ring's name.
 pub(super) const RING_TAG: &str = "countersign:ring";
+/// An RSA key takes KMS a second or two, now and then.
+const CREATION: Duration = Duration::from_secs(10);
 /// How soon a step has to follow a look.
 const FRESH: Duration = Duration::from_mins(1);
 /// The longest that KMS has for a change of mind.

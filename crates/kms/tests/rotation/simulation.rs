@@ -121,7 +121,7 @@ impl Simulation {
 
     /// Nobody, somebody, or two at once do what is due by their own clocks.
     async fn rotate(&mut self) {
-        let runs = if self.busy > 0 { 1 } else { 0 } + self.dice.roll(8).saturating_sub(5).min(1);
+        let runs = u64::from(self.busy > 0) + self.dice.roll(8).saturating_sub(5).min(1);
         self.busy = self.busy.saturating_sub(1);
         let clock = || {
             let skewed = self.now() + self.dice.roll(2 * self.skew + 1) - self.skew;

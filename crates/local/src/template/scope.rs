@@ -93,6 +93,15 @@ impl Scope {
         }
     }
 
+    /// Whether there is this resource: it may depend on a condition.
+    ///
+    /// # Errors
+    /// When the condition is none.
+    pub fn includes(&self, resource: &Value) -> Result<bool, TemplateError> {
+        let Some(name) = resource.get("Condition").and_then(Value::as_str) else { return Ok(true) };
+        self.holds(self.conditions.get(name).ok_or_else(|| undefined(name))?)
+    }
+
     /// Whether a condition is true.
     fn holds(&self, condition: &Value) -> Result<bool, TemplateError> {
         let malformed = || TemplateError("a condition is malformed".into());

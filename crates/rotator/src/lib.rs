@@ -1,0 +1,12 @@
+//! The calendar of keys. Its role may create keys and move aliases.
+//!
+//! Start with [`turn`]: one look at the ring, and the step that is due. [`Calendar`] is its
+//! settings, [`run`] the Lambda function.
+
+mod calendar;
+mod shell;
+mod turn;
+
+pub use calendar::Calendar;
+pub use shell::run;
+pub use turn::{Turn, turn};

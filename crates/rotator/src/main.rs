@@ -1,0 +1,8 @@
+//! The rotator's bootstrap.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    rotator::run().await
+}
