@@ -9,9 +9,9 @@ use std::{
 
 use ::kms::{
     Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
-    rotation::{Policy, RotationError, Waits},
+    rotation::{Policy, RotationError, Waits, plan},
 };
-use jwt::{Draft, Profile, Signer, UnixTime, UnverifiedToken};
+use jwt::{Draft, Profile, Rejection, Signer, UnixTime, UnverifiedToken};
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::runtime;
@@ -44,7 +44,7 @@ proptest! {
 
 /// Each takes a second or two; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(6)
+    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3)
 }
 
 struct Simulation {
@@ -82,7 +82,7 @@ impl Simulation {
             simulation.world.wait(until).await;
         }
         let (rotations, retired) = (simulation.eternal.len() - 1, simulation.retired.len());
-        assert!(rotations >= 3 && retired >= 2, "{rotations} {retired}");
+        assert!(rotations >= 2 && retired >= 1, "{rotations} {retired}");
     }
 
     async fn new(seed: u64, publication: u64, lifetime: u64, skew: u64) -> Self {
@@ -259,6 +259,69 @@ impl Simulation {
     }
 }
 
+/// The operator's clock is five minutes fast and each step is done in its first second; whoever looks
+/// sees each alias five minutes late or as it is; and an issuer has looked at the worst moment.
+#[tokio::test(start_paused = true)]
+async fn the_worst_is_provided_for() {
+    const LIFETIME: u64 = 3600;
+    let world = World::new(7, Duration::ZERO).await;
+    let policy = Policy { every: None, waits: waits(1260, LIFETIME), algorithm: None, spec: None };
+    let client = world.client(None);
+    let now = || world.now().seconds();
+    let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];
+    for expected in ["prepare", "keep", "promote", "clear", "retire"] {
+        world.kms.delay_aliases(|| Duration::ZERO);
+        let seen = world.rotation(None).look().await.unwrap().seen;
+        let due = plan(&seen, world.now(), &policy).unwrap().due.seconds();
+        world.wait(due.saturating_sub(LATE.as_secs()).saturating_sub(now())).await;
+        see_late_or_not(&world);
+        let fast = UnixTime::from_seconds(now() + LATE.as_secs());
+        let done = world.run(&policy, fast, Arc::default()).await.unwrap().unwrap();
+        let (step, key) = done.unwrap();
+        assert_eq!(step.name(), expected);
+        if expected == "retire" {
+            break;
+        }
+        if expected == "promote" {
+            tokens.push(sign(&keyring(&client, &key.id), FOREVER).await.0);
+        }
+        are_known(&client, &world, &tokens).await;
+        if expected == "promote" {
+            world.kms.delay_aliases(|| LATE);
+            world.wait(LATE.as_secs() - 1).await;
+            let issuer = keyring(&client, ALIAS);
+            issuer.ring().await.unwrap();
+            see_late_or_not(&world);
+            world.wait(REFRESH.as_secs() - 1).await;
+            let (token, by) = sign(&issuer, now() + LIFETIME).await;
+            assert_ne!(by, key.id);
+            tokens.push(token);
+            are_known(&client, &world, &tokens).await;
+        }
+    }
+    let last = UnverifiedToken::parse(tokens.last().unwrap()).unwrap();
+    let dead = last.screen(&profile(), world.now()).err();
+    assert!(matches!(dead, Some(Rejection::Expired { .. })), "retired while its last token lives");
+}
+
+fn see_late_or_not(world: &World) {
+    let dice = Dice::new(world.now().seconds());
+    world.kms.delay_aliases(move || if dice.once_in(2) { LATE } else { Duration::ZERO });
+}
+
+/// To whoever starts now, whichever aliases it sees late.
+async fn are_known(client: &Client, world: &World, tokens: &[String]) {
+    for _ in 0..30 {
+        let keyring = keyring(client, ALIAS);
+        for token in tokens {
+            assert!(is_good(&keyring, Verification::Local, token, world.now()).await);
+        }
+    }
+}
+
+/// How late an alias can be seen, and how wrong a clock can be.
+const LATE: Duration = Duration::from_mins(5);
+
 fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
     let name: KeyName = name.parse().unwrap();
     Arc::new(Keyring::new(client.clone(), name, None, REFRESH))
@@ -279,20 +342,23 @@ async fn is_good(
     token: &str,
     now: UnixTime,
 ) -> bool {
-    let profile = Profile {
+    let candidate = UnverifiedToken::parse(token).unwrap().screen(&profile(), now).unwrap();
+    let verifier = KmsVerifier { keyring, verification, stopwatch: &UNREAD };
+    matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
+}
+
+fn profile() -> Profile {
+    Profile {
         issuer: Some("us".into()),
         audiences: None,
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
-    };
-    let candidate = UnverifiedToken::parse(token).unwrap().screen(&profile, now).unwrap();
-    let verifier = KmsVerifier { keyring, verification, stopwatch: &UNREAD };
-    matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
+    }
 }
 
 static UNREAD: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
 
 const DAY: u64 = 86_400;
-const EVERY: u64 = 120 * DAY;
+const EVERY: u64 = 240 * DAY;
 const YEARS: u64 = 2 * 365 * DAY;
 const FOREVER: u64 = 253_402_300_799;
