@@ -11,6 +11,7 @@ mod explain;
 mod interop;
 mod issuer;
 mod kept;
+mod keys;
 
 use std::{
     env, fs,

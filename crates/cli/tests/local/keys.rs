@@ -1,0 +1,350 @@
+//! `countersign key …`, and what else the command line does with keys in KMS.
+
+use std::{
+    env, fs,
+    io::Write,
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use local::{Stack, kms::Kms};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{ALIAS, BINARY, TEMPLATE, command, options, said};
+
+/// A KMS, and the environment that leads to it.
+struct Cloud {
+    kms: Kms,
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Cloud {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let kms = Kms::start(listener, "us-east-1", None).unwrap();
+        let settings = vec![
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+            ("AWS_ENDPOINT_URL_KMS", format!("http://{}", kms.address())),
+        ];
+        Self { kms, settings }
+    }
+
+    fn run(&self, line: &str, input: &str) -> (Option<i32>, String, String) {
+        let settings: Vec<_> =
+            self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let arguments: Vec<_> = line.split(' ').collect();
+        let mut command = command(&arguments, &settings);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), said(&output.stdout), said(&output.stderr))
+    }
+
+    /// What a run that goes well says.
+    fn good(&self, line: &str, input: &str) -> String {
+        let (code, out, error) = self.run(line, input);
+        assert_eq!(code, Some(0), "{line}: {out}{error}");
+        out
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_str(&self.good(&format!("{line} --json"), "")).unwrap()
+    }
+
+    /// From now on it is this long ago in KMS.
+    fn ago(&self, hours: u64) {
+        self.kms.set_time(SystemTime::now() - Duration::from_hours(hours));
+    }
+
+    fn create_key(&self, input: &Value) -> String {
+        let key = self.kms.perform("CreateKey", input).unwrap();
+        key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+    }
+
+    fn alias(&self, alias: &str, key: &str) {
+        let input = json!({"AliasName": alias, "TargetKeyId": key});
+        self.kms.perform("CreateAlias", &input).unwrap();
+    }
+
+    /// The ring's aliases and the states of its keys, told by the AWS CLI if it is there.
+    fn told_by_aws(&self) -> Option<(Vec<(String, String)>, Vec<String>)> {
+        let aws = |arguments: &[&str]| {
+            let output = Command::new("aws")
+                .args(["kms", "--output", "json", "--region", "us-east-1"])
+                .args(["--endpoint-url", &format!("http://{}", self.kms.address())])
+                .args(arguments)
+                .envs(self.settings.iter().map(|(name, value)| (name, value)))
+                .output();
+            let output = match output {
+                Ok(output) => output,
+                Err(_) => {
+                    assert!(env::var_os("CI").is_none(), "the AWS CLI must be there");
+                    return None;
+                }
+            };
+            Some(serde_json::from_slice::<Value>(&output.stdout).unwrap())
+        };
+        let aliases = aws(&["list-aliases"])?;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let rows = aliases["Aliases"].as_array().unwrap().iter();
+        let rows: Vec<_> =
+            rows.map(|row| (text(&row["AliasName"]), text(&row["TargetKeyId"]))).collect();
+        let states = rows.iter().map(|(alias, _)| {
+            let key = aws(&["describe-key", "--key-id", alias]).unwrap();
+            text(&key["KeyMetadata"]["KeyState"])
+        });
+        let states = states.collect();
+        Some((rows, states))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_by_the_command_line_is_what_the_aws_cli_sees() {
+    let cloud = Cloud::start().await;
+    let rotate = format!("key rotate {ALIAS}");
+    cloud.ago(100);
+    cloud.good(&format!("key create {ALIAS}"), "");
+    let old = cloud.json(&format!("key show {ALIAS}"))["current"]["id"].clone();
+    let mut next = Value::Null;
+    let suffixes = [("", "current"), ("-next", "next"), ("-previous", "previous")];
+    let steps = [
+        ("prepare", "keep", ["old", "new", ""]),
+        ("keep", "promote", ["old", "new", "old"]),
+        ("promote", "clear", ["new", "new", "old"]),
+        ("clear", "retire", ["new", "", "old"]),
+        ("retire", "prepare", ["new", "", ""]),
+    ];
+    for (number, (step, after, standing)) in (0_u64..).zip(steps) {
+        cloud.ago(99 - number);
+        let before = cloud.json(&format!("key show {ALIAS}"));
+        assert_eq!(before["step"]["name"], step);
+        let dry = cloud.json(&format!("{rotate} --dry-run"));
+        assert_eq!(dry["would"]["name"], step);
+        assert_eq!(cloud.json(&format!("key show {ALIAS}"))["current"], before["current"]);
+        if step == "retire" {
+            let (code, out, error) = cloud.run(&rotate, "y\n");
+            assert_eq!((code, &*out), (Some(2), ""), "nobody can be asked: {error}");
+            assert!(error.contains("--yes"), "{error}");
+        }
+        let done = cloud.json(&format!("{rotate} --yes"));
+        assert_eq!(done["done"], step);
+        let shown = cloud.json(&format!("key show {ALIAS}"));
+        if step == "prepare" {
+            next = shown["next"]["id"].clone();
+        }
+        assert_eq!(shown["step"]["name"], after);
+        let key = |name: &str| match name {
+            "old" => old.clone(),
+            "new" => next.clone(),
+            _ => Value::Null,
+        };
+        for ((_, place), name) in suffixes.into_iter().zip(standing) {
+            assert_eq!(shown[place]["id"], key(name), "{step} {place}");
+        }
+        if let Some((aliases, states)) = cloud.told_by_aws() {
+            let expected = suffixes.into_iter().zip(standing).filter(|(_, name)| !name.is_empty());
+            let expected: Vec<_> = expected
+                .map(|((suffix, _), name)| {
+                    (format!("{ALIAS}{suffix}"), key(name).as_str().unwrap().to_owned())
+                })
+                .collect();
+            assert_eq!(aliases, expected, "{step}");
+            assert!(states.iter().all(|state| state == "Enabled"), "{step} {states:?}");
+        }
+    }
+    let listed = cloud.json(&format!("key list {ALIAS}"));
+    assert_eq!(
+        [&listed[0]["role"], &listed[1]["role"], &listed[1]["key"]["state"]],
+        ["current", "retired", "PendingDeletion"]
+    );
+    let words = cloud.good(&format!("key list {ALIAS}"), "");
+    assert!(words.contains("PendingDeletion") && words.contains("is deleted"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_rotated_is_said() {
+    let cloud = Cloud::start().await;
+    let symmetric = cloud.create_key(&json!({}));
+    let signing = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
+    let disabled = cloud.create_key(&signing);
+    let good = cloud.create_key(&signing);
+    for (alias, key) in [
+        ("alias/symmetric", &symmetric),
+        ("alias/disabled", &disabled),
+        ("alias/good", &good),
+        ("alias/both", &good),
+        ("alias/both-next", &disabled),
+        ("alias/both-previous", &disabled),
+    ] {
+        cloud.alias(alias, key);
+    }
+    cloud.kms.perform("DisableKey", &json!({"KeyId": disabled})).unwrap();
+    let before = cloud.told_by_aws();
+    let rows = [
+        ("key rotate alias/nobody", 3, "there is no alias/nobody"),
+        ("key rotate alias/symmetric", 3, "KeySpec SYMMETRIC_DEFAULT that signs no tokens"),
+        ("key rotate alias/disabled", 3, "which is Disabled: enable it"),
+        ("key rotate alias/both", 3, "-next and -previous point at the same key"),
+        ("key rotate alias/good --signing-algorithm RS256", 3, "does not sign with RS256"),
+        ("key rotate alias/good --spec RSA_2048 --signing-algorithm ES256", 3, "KeySpec RSA_2048"),
+        ("key rotate alias/good --publication-wait 1259", 2, "at least 1260 seconds"),
+        ("key rotate alias/good --token-lifetime-max 1h", 2, "TOKEN_LIFETIME_MAX_SECONDS must be"),
+        ("key rotate alias/good --spec HMAC_256", 2, "must be a KeySpec that signs tokens"),
+        ("key rotate alias/good-next", 2, "must not end in -next or -previous"),
+        ("key rotate good", 2, "must be alias/"),
+        ("key create alias/good", 1, "alias/good is there already"),
+        ("key create alias/good --dry-run", 1, "alias/good is there already"),
+        ("key show alias/nobody", 3, "there is no alias/nobody"),
+        ("key show alias/disabled", 3, "Something is in the way"),
+        ("key list alias/nobody", 1, ""),
+        ("jwks alias/nobody", 3, "no such key"),
+        ("pem alias/symmetric", 3, "the key cannot do this"),
+        ("sign --key alias/disabled -", 3, "the key is not enabled"),
+        ("sign --key alias/good --algorithm HS256 -", 2, "HS256"),
+        ("verify --key alias/good --jwks keys.json -", 2, "cannot be used with"),
+        ("verify --local --issuer us -", 2, "--key"),
+        ("verify -", 2, "--issuer"),
+        ("event nothing.json", 3, "nothing.json"),
+    ];
+    for (line, code, words) in rows {
+        let (exit, out, error) = cloud.run(line, r#"{"exp":1911744000}"#);
+        assert_eq!(exit, Some(code), "{line}: {out}{error}");
+        assert!(format!("{out}{error}").contains(words), "{line}: {out}{error}");
+    }
+    assert_eq!(cloud.told_by_aws(), before, "nothing has changed");
+    assert_eq!(cloud.json("key list").as_array().unwrap().len(), 5);
+    let dry = cloud.good("key rotate alias/good --dry-run", "");
+    assert!(dry.contains("would create a key of KeySpec ECC_NIST_P256"), "{dry}");
+    assert_eq!(cloud.told_by_aws(), before, "nor has it now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_is_signed_as_it_stands_and_verified_in_every_way() {
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    let payload = "{ \"sub\": \"test-user\",\n\"iss\":\"us\", \"exp\": 1911744000 }\n";
+    let token = cloud.good(&format!("sign --key {ALIAS} -"), payload);
+    let part = token.split('.').nth(1).unwrap();
+    assert_eq!(part, base64::Engine::encode(&crate::URL_SAFE_NO_PAD, payload));
+
+    let folder = env::temp_dir().join(format!("countersign-keys-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("jwks.json");
+    fs::write(&file, cloud.good(&format!("jwks {ALIAS}"), "")).unwrap();
+    let ways = [
+        format!("verify --key {ALIAS} --issuer us -"),
+        format!("verify --key {ALIAS} --local --issuer us -"),
+        format!("verify --jwks {} --issuer us -", file.display()),
+    ];
+    let input = token.rsplit_once('.').unwrap().0;
+    let forged = format!("{input}.{}", "A".repeat(86));
+    for way in &ways {
+        let claims: Value = serde_json::from_str(&cloud.good(way, &token)).unwrap();
+        assert_eq!(claims["sub"], "test-user", "{way}");
+        let (code, out, _) = cloud.run(way, &forged);
+        assert_eq!((code, out.starts_with("refused: ")), (Some(1), true), "{way}: {out}");
+        let (code, out, _) = cloud.run(&way.replace(" us ", " them "), &token);
+        assert_eq!((code, &*out), (Some(1), "refused: unexpected issuer\n"), "{way}");
+    }
+    fs::remove_dir_all(folder).unwrap();
+
+    let shown = cloud.good("inspect -", &forged);
+    assert!(shown.starts_with("NOTHING OF THIS WAS VERIFIED"), "{shown}");
+    assert!(shown.contains("exp: good until 2030-07-31 16:00:00 UTC"), "{shown}");
+    let (code, out, _) = cloud.run("inspect --json -", "no token");
+    assert_eq!(code, Some(1), "{out}");
+    let without = cloud.run(&format!("sign --key {ALIAS} -"), "{}");
+    assert!(without.2.contains("no exp"), "{}", without.2);
+    for payload in ["[]", "{", r#"{"a":1,"a":2}"#, ""] {
+        let (code, out, error) = cloud.run(&format!("sign --key {ALIAS} -"), payload);
+        assert_eq!((code, &*out), (Some(2), ""), "{payload}: {error}");
+    }
+    let pem = cloud.good(&format!("pem {ALIAS}"), "");
+    assert!(pem.contains(" ES256\n-----BEGIN PUBLIC KEY-----\n"), "{pem}");
+}
+
+/// A token that a third party gets to know of by nothing but its issuer's name.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_carries_a_fresh_token_and_an_issuer_is_found_by_its_name() {
+    let stack = Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options(&[])).await.unwrap();
+    let issuer = format!("http://{}", stack.gateway.address());
+    let endpoint = format!("http://{}", stack.kms.address());
+    let run = |arguments: &[&str], input: &str| {
+        let settings = [("TOKEN_ISSUER", &*issuer), ("AWS_ACCESS_KEY_ID", "local")];
+        let mut command = Command::new(BINARY);
+        command.args(arguments).env_clear().envs(settings).env("AWS_SECRET_ACCESS_KEY", "local");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output.stderr));
+        said(&output.stdout)
+    };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events/authorize-expired.json");
+    // As the AWS CLI has these.
+    let flags = ["--endpoint-url", &endpoint, "--region", "us-east-1"];
+    let claims = r#"{"sub":"somebody","scope":"read"}"#;
+    let event = run(&[&["event", file, "--claims", claims], &flags[..]].concat(), "");
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let answer = stack.functions["Authorizer"].invoke(&event).await.result.unwrap();
+    assert_eq!(answer["principalId"], "somebody");
+    let token = event["headers"]["Authorization"].as_str().unwrap().replace("Bearer ", "");
+    let claims = run(&["verify", "--issuer", &issuer, "-"], &token);
+    assert!(claims.contains("somebody"), "{claims}");
+    let keys = format!("{issuer}/.well-known/jwks.json");
+    assert!(run(&["verify", "--jwks", &keys, "-"], &token).contains("somebody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rotator_does_one_step_a_run_and_says_so() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let without = Stack::start(&template, &options(&[])).await.unwrap();
+    assert!(!without.functions.contains_key("Rotator"), "nobody asked for it");
+    let stack = Stack::start(&template, &options(&[("ROTATION_DAYS", "2")])).await.unwrap();
+    let start = SystemTime::now();
+    let alias = json!({"KeyId": ALIAS});
+    let current =
+        || stack.kms.perform("DescribeKey", &alias).unwrap()["KeyMetadata"]["KeyId"].clone();
+    let old = current();
+    // Whoever looks at the clock sees it move on; KMS sees the days before it, backwards.
+    let moved = json!({"AliasName": ALIAS, "TargetKeyId": old});
+    let mut said = Vec::new();
+    for days in [60, 50, 40, 30, 20, 10] {
+        stack.kms.set_time(start - Duration::from_hours(24 * days));
+        if days == 60 {
+            stack.kms.perform("UpdateAlias", &moved).unwrap();
+            continue;
+        }
+        let invocation = stack.functions["Rotator"].invoke(&json!({})).await;
+        let answer = invocation.result.unwrap();
+        assert_eq!(answer["Ring"], ALIAS);
+        said.push((answer["done"].clone(), answer["next"].clone()));
+    }
+    let steps = ["prepare", "keep", "promote", "clear", "retire"];
+    let expected = steps.into_iter().zip(["keep", "promote", "clear", "retire", "prepare"]);
+    assert_eq!(said, expected.map(|(done, next)| (json!(done), json!(next))).collect::<Vec<_>>());
+    assert_ne!(current(), old);
+    let lines = stack.journal.recent();
+    let lines = lines.iter().filter(|line| line.function == "Rotator");
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line.text).unwrap()).collect();
+    assert_eq!(lines.len(), 5, "one line a run");
+    // Fifty days after its key's sixty.
+    let overdue = lines[0]["RotationOverdue"].as_u64().unwrap();
+    assert!((57 * 86_400..59 * 86_400).contains(&overdue), "{overdue}");
+    assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Ring"]]));
+    // Nothing is due now; then something is in the way.
+    stack.kms.set_time(start);
+    stack
+        .kms
+        .perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": current()}))
+        .unwrap();
+    let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
+    assert_eq!((&answer["done"], &answer["next"]), (&Value::Null, &json!("prepare")));
+    stack.kms.perform("DisableKey", &json!({"KeyId": current()})).unwrap();
+    let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
+    assert_eq!(error.error_type, "Obstacle");
+}
