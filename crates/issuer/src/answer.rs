@@ -194,7 +194,8 @@ mod tests {
     #[test]
     fn what_is_published_may_be_kept() {
         let answer = Answer::Published(json!({"keys": []})).through(Door::Http).unwrap();
-        assert_eq!(answer["headers"]["Cache-Control"], "public, max-age=300");
+        let age = kms::rotation::MAX_AGE.as_secs();
+        assert_eq!(answer["headers"]["Cache-Control"], format!("public, max-age={age}"));
         assert_eq!(
             (&answer["statusCode"], &answer["body"]),
             (&json!(200), &json!(r#"{"keys":[]}"#))

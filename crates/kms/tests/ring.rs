@@ -369,6 +369,41 @@ async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
     tokio::time::timeout(Duration::from_secs(20), refreshed).await.expect("the new one is there");
 }
 
+/// A rotation counts on it: what a ring trusts may be old, but not what it signs with.
+#[tokio::test]
+async fn a_ring_of_long_ago_does_not_sign() {
+    let kms = kms().await;
+    let keyring = ring(&kms, Duration::from_mins(5));
+    let old = keyring.ring().await.unwrap().current.id.clone();
+    let next = create_key(&kms, "RSA_2048");
+    kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
+    let signed_by = async |keyring: &Arc<Keyring>| {
+        let signed = signer(keyring).sign(&Draft::new("JWT", &Map::new())).await;
+        signed.map(|signed| signed.key_id).map_err(|fault| fault.cause)
+    };
+    kms.disturb(Some(Disturbance::Late(Duration::from_millis(700))));
+    later(359).await;
+    assert_eq!(
+        signed_by(&keyring).await,
+        Ok(old),
+        "a refresh that is due a minute ago is waited for a moment"
+    );
+    let keyring = ring(&kms, Duration::from_mins(5));
+    assert_eq!(signed_by(&keyring).await, Ok(next.clone()));
+    let last = create_key(&kms, "RSA_2048");
+    kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": last})).unwrap();
+    later(361).await;
+    assert_eq!(
+        signed_by(&keyring).await,
+        Ok(last),
+        "one that is due longer is waited for until it is there"
+    );
+    drop(kms);
+    later(361).await;
+    assert_eq!(keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause), Ok(()));
+    assert_eq!(signed_by(&keyring).await, Err(Cause::Unreachable));
+}
+
 #[tokio::test]
 async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
     let kms = kms().await;

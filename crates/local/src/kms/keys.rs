@@ -157,6 +157,8 @@ const ELSEWHERE: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_5
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use serde_json::json;
 
     use super::super::fixture::{signing, state};
@@ -203,6 +205,24 @@ mod tests {
         for (step, (operation, input, expected)) in rows.into_iter().enumerate() {
             assert_eq!(state.call(operation, input).err(), expected, "{step}: {operation}");
         }
+    }
+
+    #[test]
+    fn a_key_is_gone_with_its_aliases_when_its_time_has_come() {
+        let state = state();
+        let id = state.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let key = json!({"KeyId": id, "PendingWindowInDays": 7});
+        state.call("CreateAlias", &json!({"AliasName": "alias/a", "TargetKeyId": id})).unwrap();
+        state.call("ScheduleKeyDeletion", &key).unwrap();
+        for (days, expected) in [(6, None), (8, Some("NotFoundException"))] {
+            let then = SystemTime::now() + Duration::from_hours(24 * days);
+            state.store.lock().unwrap().set_time(then);
+            for name in [&*id, "alias/a"] {
+                let answer = state.call("DescribeKey", &json!({"KeyId": name}));
+                assert_eq!(answer.err(), expected, "{name} after {days} days");
+            }
+        }
+        assert_eq!(state.call("ListAliases", &json!({})).unwrap()["Aliases"], json!([]));
     }
 
     #[test]
