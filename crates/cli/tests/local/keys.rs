@@ -19,6 +19,9 @@ struct Cloud {
     settings: Vec<(&'static str, String)>,
 }
 
+/// Aliases with their keys, and the keys' states.
+type Told = (Vec<(String, String)>, Vec<String>);
+
 impl Cloud {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -71,7 +74,7 @@ impl Cloud {
     }
 
     /// The ring's aliases and the states of its keys, told by the AWS CLI if it is there.
-    fn told_by_aws(&self) -> Option<(Vec<(String, String)>, Vec<String>)> {
+    fn told_by_aws(&self) -> Option<Told> {
         let aws = |arguments: &[&str]| {
             let output = Command::new("aws")
                 .args(["kms", "--output", "json", "--region", "us-east-1"])
@@ -79,12 +82,9 @@ impl Cloud {
                 .args(arguments)
                 .envs(self.settings.iter().map(|(name, value)| (name, value)))
                 .output();
-            let output = match output {
-                Ok(output) => output,
-                Err(_) => {
-                    assert!(env::var_os("CI").is_none(), "the AWS CLI must be there");
-                    return None;
-                }
+            let Ok(output) = output else {
+                assert!(env::var_os("CI").is_none(), "the AWS CLI must be there");
+                return None;
             };
             Some(serde_json::from_slice::<Value>(&output.stdout).unwrap())
         };

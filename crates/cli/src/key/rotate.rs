@@ -1,0 +1,152 @@
+use std::{
+    error::Error,
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use kms::rotation::{KeyFacts, Plan, Policy, Rotation, RotationError, Step, plan};
+use serde_json::json;
+
+use super::{Ring, describe, no, plan_json, tell, words};
+use crate::{
+    NO, Usage,
+    words::{Span, When, now},
+};
+
+/// A rotation as one user wants it.
+pub(super) struct Rotate<'a> {
+    pub(super) ring: &'a Ring,
+    pub(super) policy: Policy,
+    pub(super) dry_run: bool,
+    pub(super) wait: bool,
+}
+
+/// Whether a key may be disabled.
+#[derive(PartialEq)]
+pub(super) enum Consent {
+    Ask,
+    Given,
+}
+
+impl Rotate<'_> {
+    pub(super) async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
+        let Ring { alias, json, aws } = self.ring;
+        let rotation = Rotation::new(aws.connect().await?, alias.clone());
+        loop {
+            let look = rotation.look().await?;
+            let planned = plan(&look.seen, now(), &self.policy)?;
+            let (step, now) = (&planned.step, now());
+            if planned.overdue(now).is_none() {
+                if !self.wait {
+                    return self.not_due(&planned);
+                }
+                self.sleep(&planned).await?;
+                continue;
+            }
+            if self.dry_run {
+                let words = format!("{} is due: would {}", step.name(), words(step, alias));
+                return tell(*json, &json!({"would": plan_json(&planned)}), &words);
+            }
+            if let Step::Retire(key) = step
+                && consent == Consent::Ask
+            {
+                if !self.ask(key)? {
+                    return no(*json, &Declined);
+                }
+                // The answer may have taken a night.
+                consent = Consent::Given;
+                continue;
+            }
+            let key = match rotation.perform(&look, step).await {
+                Ok(key) => key,
+                Err(error @ (RotationError::Overtaken(_) | RotationError::Late)) => {
+                    return no(*json, &error);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let after = look.seen.after(step, &key, now);
+            let next = plan(&after, now, &self.policy)?;
+            self.done(step, &key, &next)?;
+            if !self.wait || matches!(step, Step::Retire(_)) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            self.sleep(&next).await?;
+        }
+    }
+
+    fn not_due(&self, planned: &Plan) -> Result<ExitCode, Box<dyn Error>> {
+        let Ring { alias, json, .. } = self.ring;
+        let Plan { step, due } = planned;
+        let when = When { time: *due, now: now() };
+        let words =
+            format!("{} is not due before {when}: it would {}", step.name(), words(step, alias));
+        tell(*json, &json!({"notDue": plan_json(planned)}), &words)?;
+        Ok(ExitCode::from(NO))
+    }
+
+    fn done(&self, step: &Step, key: &KeyFacts, next: &Plan) -> Result<(), Box<dyn Error>> {
+        let Ring { alias, json, .. } = self.ring;
+        let rest = matches!(next.step, Step::Prepare(_));
+        let when = When { time: next.due, now: now() };
+        let next_words = if rest {
+            "The rotation is complete.".to_owned()
+        } else {
+            format!("{} comes next, not before {when}.", next.step.name())
+        };
+        let done = match step {
+            Step::Prepare(spec) => {
+                format!("created {} ({spec}), and pointed {} at it", key.id, alias.next())
+            }
+            Step::Keep(_) => format!("pointed {} at {}", alias.previous(), key.id),
+            Step::Promote(_) => format!("pointed {alias} at {}: it signs from now on", key.id),
+            Step::Clear => format!("took {} away", alias.next()),
+            Step::Retire(_) => format!(
+                "disabled {}, to be deleted in 30 days, and took {} away",
+                key.id,
+                alias.previous()
+            ),
+        };
+        let next = (!rest).then(|| plan_json(next));
+        let told = json!({"done": step.name(), "key": describe(key), "next": next});
+        tell(*json, &told, &format!("{}: {done}. {next_words}", step.name()))?;
+        Ok(())
+    }
+
+    async fn sleep(&self, planned: &Plan) -> Result<(), Box<dyn Error>> {
+        let now = now();
+        if !self.ring.json {
+            let when = When { time: planned.due, now };
+            writeln!(io::stderr(), "waiting for {}: {when}", planned.step.name())?;
+        }
+        let left = planned.due.seconds().saturating_sub(now.seconds());
+        tokio::time::sleep(Duration::from_secs(left)).await;
+        Ok(())
+    }
+
+    fn ask(&self, key: &KeyFacts) -> Result<bool, Box<dyn Error>> {
+        let mut out = io::stderr();
+        let life = Span(self.policy.waits.lifetime_max().as_secs());
+        writeln!(
+            out,
+            "retire disables {} and has it deleted. No token of it lives any more if none ever \
+             lived longer than {life} (TOKEN_LIFETIME_MAX_SECONDS).",
+            key.id
+        )?;
+        if !io::stdin().is_terminal() {
+            return Err(
+                Usage("nobody can be asked here: say --yes to retire the key".into()).into()
+            );
+        }
+        write!(out, "Retire it? [y/N] ")?;
+        out.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+}
+
+/// Whoever was asked said no.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing was done")]
+struct Declined;
