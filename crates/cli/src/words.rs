@@ -20,8 +20,8 @@ pub(crate) struct When {
 
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (time, now) = (self.time.seconds(), self.now.seconds());
-        let date = UNIX_EPOCH + Duration::from_secs(self.time.min(UnixTime::MAX).seconds());
+        let (time, now) = (self.time.min(UnixTime::MAX).seconds(), self.now.seconds());
+        let date = UNIX_EPOCH + Duration::from_secs(time);
         let date = humantime::format_rfc3339_seconds(date).to_string();
         let date = date.replace('T', " ").replace('Z', " UTC");
         if time > now {
@@ -61,7 +61,7 @@ mod tests {
             (1_700_000_000 + 2 * hour - 1, "2023-11-15 00:13:19 UTC (in 119 minutes)"),
             (1_700_000_000 + 2 * hour, "2023-11-15 00:13:20 UTC (in 2 hours)"),
             (1_700_000_000 - 2 * day, "2023-11-12 22:13:20 UTC (2 days ago)"),
-            (u64::MAX, "9999-12-31 23:59:59 UTC (in 213503962347614 days)"),
+            (u64::MAX, "9999-12-31 23:59:59 UTC (in 2913221 days)"),
         ];
         let now = UnixTime::from_seconds(1_700_000_000);
         for (time, expected) in rows {
