@@ -1,5 +1,4 @@
 use std::{
-    env,
     error::Error,
     io::{self, Write},
     path::PathBuf,
@@ -52,7 +51,7 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let event = json::object(&input::read(&arguments.event)?);
     let event =
         event.map_err(|problem| Usage(format!("the event is no JSON object: {problem}")))?;
-    let mut settings: Settings = env::vars().collect();
+    let mut settings = Settings::from_environment();
     let Some(terms) = Terms::read(&mut settings) else {
         return Err(Usage(settings.refuse().to_string()).into());
     };

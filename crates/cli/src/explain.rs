@@ -1,5 +1,4 @@
 use std::{
-    env,
     error::Error,
     fs,
     io::{self, Write},
@@ -72,7 +71,11 @@ struct Told {
 }
 
 async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
-    let mut settings: Settings = env::vars().chain(rules(arguments)?).collect();
+    let mut settings = Settings::from_environment();
+    if let Some(file) = &arguments.rules {
+        let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
+        settings = settings.with("ACCESS_RULES", rules);
+    }
     let profile = Profile::read(&mut settings);
     let judge = judge(arguments, &mut settings).await?;
     let (Some(profile), Some(judge)) = (profile, judge) else {
@@ -83,12 +86,6 @@ async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
     let decision = decide(&request, &profile, now(), &judge).await?;
     let answer = response(&request, &decision, &profile);
     Ok(Told { profile, request, decision, answer, judge })
-}
-
-fn rules(arguments: &Arguments) -> Result<Option<(String, String)>, Box<dyn Error>> {
-    let Some(file) = &arguments.rules else { return Ok(None) };
-    let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
-    Ok(Some(("ACCESS_RULES".into(), rules)))
 }
 
 /// `None` means that a problem with a setting was noted.

@@ -25,6 +25,7 @@ use std::{
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use kms::telemetry::Chain;
+use serde_json::json;
 use tokio::runtime;
 
 /// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
@@ -118,12 +119,7 @@ fn block_on<T, E: From<io::Error>>(command: impl Future<Output = Result<T, E>>) 
 
 /// Shows the help, or what is wrong with the arguments: not a token that stands in a wrong place.
 fn usage(error: &clap::Error) -> ExitCode {
-    let mut text = error.to_string();
-    for argument in env::args().filter(|argument| argument.matches('.').count() > 1) {
-        if argument.len() > 40 {
-            text = text.replace(&argument, "(a token)");
-        }
-    }
+    let text = without_tokens(&error.to_string());
     let _ = if error.use_stderr() {
         io::stderr().write_all(text.as_bytes())
     } else {
@@ -141,9 +137,29 @@ fn finish(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
 fn fault(error: &(dyn Error + 'static)) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     if kind != Some(io::ErrorKind::BrokenPipe) {
-        let _ = writeln!(io::stderr(), "countersign: {}", Chain(error));
+        let words = without_tokens(&Chain(error).to_string());
+        if env::args_os().any(|argument| argument == "--json") {
+            let _ = writeln!(io::stdout(), "{}", json!({"error": words}));
+        }
+        let _ = writeln!(io::stderr(), "countersign: {words}");
     }
     ExitCode::from(if error.is::<Usage>() { USAGE } else { FAULT })
+}
+
+/// The text with no token in it, wherever one was put by mistake.
+fn without_tokens(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
+    let mut rest = text;
+    let mut clean = String::new();
+    while let Some(start) = rest.find(fits) {
+        let (before, word) = rest.split_at(start);
+        let (word, after) = word.split_at(word.find(|c| !fits(c)).unwrap_or(word.len()));
+        // The beginning of every JSON object in base64url.
+        let token = word.len() > LONGEST_WORD || (word.contains("eyJ") && word.contains('.'));
+        clean.extend([before, if token { "(a token)" } else { word }]);
+        rest = after;
+    }
+    clean + rest
 }
 
 /// What was asked for cannot be meant so.
@@ -151,6 +167,8 @@ fn fault(error: &(dyn Error + 'static)) -> ExitCode {
 #[error("{0}")]
 struct Usage(String);
 
+/// Longer than every name that an error has a reason to say.
+const LONGEST_WORD: usize = 120;
 /// The answer is no.
 const NO: u8 = 1;
 /// As clap has it for what it does not understand.
@@ -159,3 +177,25 @@ const USAGE: u8 = 2;
 const FAULT: u8 = 3;
 
 const EXIT_CODES: &str = "Exit codes: 0 yes, 1 no, 2 usage, 3 fault.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_is_said_again() {
+        let long = format!("a {} b", "x".repeat(121));
+        let rows = [
+            ("--key=eyJh.eyJz.c2ln is no key", "(a token) is no key"),
+            ("eyJh.eyJz: File name too long", "(a token): File name too long"),
+            ("https://issuer.example/eyJh.e.s?", "https://issuer.example/(a token)?"),
+            (&*long, "a (a token) b"),
+            ("events/a.json: No such file", "events/a.json: No such file"),
+            ("there is no alias/a, eyJ", "there is no alias/a, eyJ"),
+            ("", ""),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(without_tokens(text), expected);
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl Issuer {
     }
 
     async fn publish(&self, which: Document) -> Answer {
-        let ring = timeout(ANSWER_WITHIN, self.keyring.ring()).await;
+        let ring = timeout(ANSWER_WITHIN, self.keyring.published_ring()).await;
         match ring.unwrap_or_else(|_| Err(Fault::overdue("GetPublicKey"))) {
             Ok(ring) => match document(which, &self.terms, &ring) {
                 Ok(document) => Answer::Published(document),

@@ -71,16 +71,31 @@ impl Keyring {
     /// The ring by which a token may be signed: one that was KMS's [`SIGNING_LAG`] after the refresh
     /// interval at most. A rotation counts on it, to know which tokens of an old key still live.
     pub(crate) async fn signing_ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
-        let limit = self.refresh + SIGNING_LAG;
-        let ring = self.ring().await?;
-        if self.held().is_some_and(|held| held.known.elapsed() < limit) {
-            return Ok(ring);
-        }
-        let held = self.reload(|held| held.known.elapsed() >= limit).await;
+        let held = self.recent().await?;
         match held.failed {
-            Some(fault) if held.known.elapsed() >= limit => Err(fault),
+            Some(fault) if self.is_old(&held) => Err(fault),
             _ => held.ring,
         }
+    }
+
+    /// The ring as it is published: as old as one that signs at most, or as KMS is out of reach.
+    ///
+    /// # Errors
+    /// As for [`Self::ring`].
+    pub async fn published_ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
+        self.recent().await?.ring
+    }
+
+    async fn recent(self: &Arc<Self>) -> Result<Held, Fault> {
+        self.ring().await?;
+        match self.held() {
+            Some(held) if !self.is_old(&held) => Ok(held),
+            _ => Ok(self.reload(|held| self.is_old(held)).await),
+        }
+    }
+
+    fn is_old(&self, held: &Held) -> bool {
+        held.known.elapsed() >= self.refresh + SIGNING_LAG
     }
 
     /// The key of this id. An unknown one may be newer than the ring that is held, so KMS is asked

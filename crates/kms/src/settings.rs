@@ -33,6 +33,13 @@ impl Settings {
             .collect()
     }
 
+    /// The same with this setting.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// A setting without which nothing can be done. `None` means that a problem was noted.
     pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Option<T> {
         match self.value(name) {

@@ -45,8 +45,9 @@ impl Rotator {
                         "Ring": ring,
                         "done": step,
                         "kid": done.as_ref().map(|(_, key)| &key.id),
-                        "next": next.step.name(),
-                        "due": next.due.seconds(),
+                        "next": next.as_ref().ok().map(|next| next.step.name()),
+                        "due": next.as_ref().ok().map(|next| next.due.seconds()),
+                        "obstacle": next.as_ref().err().map(ToString::to_string),
                     });
                     (Outcome::Rotation(overdue), details.clone(), Ok(details))
                 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jwt::UnixTime;
-use kms::rotation::{KeyFacts, Plan, Policy, Rotation, RotationError, Step, plan};
+use kms::rotation::{KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +10,8 @@ pub struct Turn {
     pub done: Option<(Step, KeyFacts)>,
     /// How long it had been due.
     pub overdue: Duration,
-    /// The step that comes next.
-    pub next: Plan,
+    /// The step that comes next, or what is in its way.
+    pub next: Result<Plan, Obstacle>,
 }
 
 /// Looks at the ring once, and does the step that is due, if one is.
@@ -26,9 +26,9 @@ pub async fn turn(
     let look = rotation.look().await?;
     let planned = plan(&look.seen, now, policy)?;
     let Some(overdue) = planned.overdue(now) else {
-        return Ok(Turn { done: None, overdue: Duration::ZERO, next: planned });
+        return Ok(Turn { done: None, overdue: Duration::ZERO, next: Ok(planned) });
     };
     let key = rotation.perform(&look, &planned.step).await?;
-    let next = plan(&look.seen.after(&planned.step, &key, now), now, policy)?;
+    let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
     Ok(Turn { done: Some((planned.step, key)), overdue, next })
 }

@@ -29,9 +29,9 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     story.done(step, None, published && !next.is_empty())?;
     Story::say(format_args!("{ALIAS}-next is {next}"))?;
 
-    let step = story.step("keep and promote: KMS's clock is 2 h 40 min later, and it signs");
+    let step = story.step("keep and promote: KMS's clock is 2 h 50 min later, and it signs");
     rotator.turn(&story.stack, "keep", rotator.policy.waits.publication()).await?;
-    rotator.turn(&story.stack, "promote", rotator.policy.waits.propagation()).await?;
+    rotator.turn(&story.stack, "promote", rotator.policy.waits.keeping()).await?;
     let mut after = String::new();
     let signs = within(async || {
         after = text(&story.token(&claims()).await?, "access_token");

@@ -2,7 +2,6 @@ mod rotate;
 mod show;
 
 use std::{
-    env,
     error::Error,
     io::{self, Write},
     process::ExitCode,
@@ -125,8 +124,9 @@ impl Terms {
             ("SIGNING_ALGORITHM", &self.signing_algorithm),
         ];
         let flags = flags.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let flags = flags.map(|(name, value)| (name.to_owned(), value.clone()));
-        let mut settings: Settings = env::vars().chain(flags).collect();
+        let mut settings = flags.fold(Settings::from_environment(), |settings, (name, value)| {
+            settings.with(name, value)
+        });
         let algorithm: Option<Option<Algorithm>> = settings.choice("SIGNING_ALGORITHM");
         let (Some(waits), Some(algorithm)) = (Waits::read(&mut settings), algorithm) else {
             return Err(Usage(settings.refuse().to_string()));
@@ -158,7 +158,7 @@ Each run does one step. What is not due is not done, and a run can be repeated o
 
   prepare   creates the next key and points -next at it: it is published, and does not sign
   keep      points -previous at the key that signs, once the next one was published for long enough
-  promote   points the alias at the next key, ten minutes later: it signs from now on
+  promote   points the alias at the next key, twenty minutes later: it signs from now on
   clear     takes -next away, ten minutes later
   retire    disables the old key once its last token is dead, and has it deleted in 30 days
 

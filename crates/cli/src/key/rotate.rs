@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kms::rotation::{KeyFacts, Plan, Policy, Rotation, RotationError, Step, plan};
+use kms::rotation::{KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
 use serde_json::json;
 
 use super::{Ring, describe, no, plan_json, tell, words};
@@ -33,10 +33,17 @@ impl Rotate<'_> {
     pub(super) async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, aws } = self.ring;
         let rotation = Rotation::new(aws.connect().await?, alias.clone());
+        let mut under_way = false;
         loop {
             let look = rotation.look().await?;
             let planned = plan(&look.seen, now(), &self.policy)?;
             let (step, now) = (&planned.step, now());
+            let rest = matches!(step, Step::Prepare(_));
+            if rest && under_way {
+                // Somebody else has brought it to its end.
+                return tell(*json, &json!({"next": null}), "The rotation is complete.");
+            }
+            under_way |= !rest;
             if planned.overdue(now).is_none() {
                 if !self.wait {
                     return self.not_due(&planned);
@@ -60,18 +67,23 @@ impl Rotate<'_> {
             }
             let key = match rotation.perform(&look, step).await {
                 Ok(key) => key,
+                Err(RotationError::Overtaken(_) | RotationError::Late) if self.wait => {
+                    tokio::time::sleep(PATIENCE).await;
+                    continue;
+                }
                 Err(error @ (RotationError::Overtaken(_) | RotationError::Late)) => {
                     return no(*json, &error);
                 }
                 Err(error) => return Err(error.into()),
             };
             let after = look.seen.after(step, &key, now);
-            let next = plan(&after, now, &self.policy)?;
-            self.done(step, &key, &next)?;
+            let next = plan(&after, now, &self.policy);
+            self.done(step, &key, next.as_ref())?;
             if !self.wait || matches!(step, Step::Retire(_)) {
                 return Ok(ExitCode::SUCCESS);
             }
-            self.sleep(&next).await?;
+            under_way = true;
+            self.sleep(&next?).await?;
         }
     }
 
@@ -85,14 +97,20 @@ impl Rotate<'_> {
         Ok(ExitCode::from(NO))
     }
 
-    fn done(&self, step: &Step, key: &KeyFacts, next: &Plan) -> Result<(), Box<dyn Error>> {
+    fn done(
+        &self,
+        step: &Step,
+        key: &KeyFacts,
+        next: Result<&Plan, &Obstacle>,
+    ) -> Result<(), Box<dyn Error>> {
         let Ring { alias, json, .. } = self.ring;
-        let rest = matches!(next.step, Step::Prepare(_));
-        let when = When { time: next.due, now: now() };
-        let next_words = if rest {
-            "The rotation is complete.".to_owned()
-        } else {
-            format!("{} comes next, not before {when}.", next.step.name())
+        let next_words = match (step, next) {
+            (Step::Retire(_), _) => "The rotation is complete.".to_owned(),
+            (_, Ok(next)) => {
+                let when = When { time: next.due, now: now() };
+                format!("{} comes next, not before {when}.", next.step.name())
+            }
+            (_, Err(obstacle)) => format!("Something is in the way of the next step: {obstacle}."),
         };
         let done = match step {
             Step::Prepare(spec) => {
@@ -107,7 +125,7 @@ impl Rotate<'_> {
                 alias.previous()
             ),
         };
-        let next = (!rest).then(|| plan_json(next));
+        let next = next.ok().filter(|next| !matches!(next.step, Step::Prepare(_))).map(plan_json);
         let told = json!({"done": step.name(), "key": describe(key), "next": next});
         tell(*json, &told, &format!("{}: {done}. {next_words}", step.name()))?;
         Ok(())
@@ -150,3 +168,6 @@ impl Rotate<'_> {
 #[derive(Debug, thiserror::Error)]
 #[error("nothing was done")]
 struct Declined;
+
+/// Before another look, where somebody else is at work.
+const PATIENCE: Duration = Duration::from_mins(1);

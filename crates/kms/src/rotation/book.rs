@@ -3,7 +3,7 @@ use jwt::UnixTime;
 
 use super::{
     KeyFacts, KeyState, RingName,
-    perform::{Aliases, aliases, describe, unnamed},
+    account::{Aliases, aliases, describe, unnamed},
     seen::{NEXT, PREVIOUS},
 };
 use crate::Fault;

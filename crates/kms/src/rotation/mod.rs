@@ -15,6 +15,7 @@
 //! Keep, promote and clear are one move in three parts, as KMS shows an alias some minutes after it
 //! has moved, and no two aliases at the same moment: in between, everybody must find both keys.
 
+mod account;
 mod book;
 mod perform;
 mod plan;

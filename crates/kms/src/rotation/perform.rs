@@ -1,16 +1,15 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_kms::{
     Client, Config,
-    config::{retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Builder, retry::RetryConfig, timeout::TimeoutConfig},
     operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
-    types::{AliasListEntry, KeySpec, KeyUsageType, Tag},
+    types::{KeySpec, KeyUsageType, Tag},
 };
-use jwt::UnixTime;
 
 use super::{
     KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
-    seen::{EPOCH, round_up},
+    account::{Aliases, RING_TAG, aliases, describe, is_usual, tags, unnamed},
 };
 use crate::{Cause, Fault, moment::Moment};
 
@@ -29,9 +28,6 @@ pub struct Look {
     aliases: Aliases,
     at: Moment,
 }
-
-/// Every alias of the account and Region, with the id of its key and since when it has it.
-pub(super) type Aliases = BTreeMap<String, (String, UnixTime)>;
 
 impl Rotation {
     /// The ring of this name.
@@ -77,7 +73,8 @@ impl Rotation {
             Step::Promote(key) => {
                 look.expect_fresh()?;
                 let request = self.client.update_alias().alias_name(self.name.current());
-                let moved = request.target_key_id(&key.arn).send().await;
+                let moved = request.target_key_id(&key.arn).customize().config_override(once());
+                let moved = moved.send().await;
                 moved.map_err(|error| match error.as_service_error() {
                     Some(UpdateAliasError::NotFoundException(_)) => {
                         RotationError::Overtaken(self.name.current().to_owned())
@@ -115,15 +112,18 @@ impl Rotation {
 
     async fn prepare(&self, look: &Look, spec: &KeySpec) -> Result<KeyFacts, RotationError> {
         let current = &look.seen.current;
-        if let Some(key) = self.left_over(look, spec).await? {
+        let policy = self.policy(&current.key).await?;
+        if let Some(key) = self.left_over(look, spec, &policy).await? {
             look.expect_fresh()?;
             self.point(&self.name.next(), &key).await?;
             return Ok(key);
         }
-        let policy = self.client.get_key_policy().key_id(&current.key.id).send().await;
-        let policy = policy.map_err(|error| Fault::of("GetKeyPolicy", error))?.policy;
-        let tags = tags(&self.client, &current.key.id).await?;
+        let mut tags = tags(&self.client, &current.key.id).await?;
+        tags.retain(|tag| tag.tag_key != RING_TAG);
         look.expect_fresh()?;
+        // Without a policy KMS gives the key its usual one. To give it that with the call would take
+        // the right to change policies.
+        let policy = Some(policy).filter(|policy| !is_usual(policy, &current.key));
         let key = self.create_key(spec, policy, tags).await?;
         match self.point(&self.name.next(), &key).await {
             Ok(()) => Ok(key),
@@ -132,27 +132,47 @@ impl Rotation {
     }
 
     /// A key that was made for this and got no alias, as something came in between. It is newer
-    /// than the current key's time as that, so it cannot have signed before it.
-    async fn left_over(&self, look: &Look, spec: &KeySpec) -> Result<Option<KeyFacts>, Fault> {
+    /// than the current key's time as that, so it cannot have signed before it; and nobody has a
+    /// right to it that a new key would not give.
+    async fn left_over(
+        &self,
+        look: &Look,
+        spec: &KeySpec,
+        policy: &str,
+    ) -> Result<Option<KeyFacts>, Fault> {
         let fits = |key: &KeyFacts| {
             key.spec == *spec
                 && key.state == KeyState::Enabled
                 && key.signs
+                && key.plain
                 && key.created > look.seen.current.since
         };
         let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
-        Ok(keys.into_iter().filter(fits).min_by_key(|key| key.created))
+        let Some(key) = keys.into_iter().filter(fits).min_by_key(|key| key.created) else {
+            return Ok(None);
+        };
+        let own = self.policy(&key).await?;
+        let same = own == policy || (is_usual(&own, &key) && is_usual(policy, &key));
+        Ok(Some(key).filter(|_| same))
+    }
+
+    async fn policy(&self, key: &KeyFacts) -> Result<String, Fault> {
+        let answer = self.client.get_key_policy().key_id(&key.id).send().await;
+        let answer = answer.map_err(|error| Fault::of("GetKeyPolicy", error))?;
+        answer.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::Unreachable))
     }
 
     async fn retire(&self, look: &Look, key: &KeyFacts) -> Result<(), RotationError> {
         // The alias goes last: as long as it is there, the next run knows what is to be done.
         if !matches!(key.state, KeyState::PendingDeletion(_)) {
             look.expect_fresh()?;
-            let disabled = self.client.disable_key().key_id(&key.id).send().await;
+            let request = self.client.disable_key().key_id(&key.id).customize();
+            let disabled = request.config_override(once()).send().await;
             done_before(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
             look.expect_fresh()?;
             let request = self.client.schedule_key_deletion().key_id(&key.id);
-            let scheduled = request.pending_window_in_days(PENDING_DAYS).send().await;
+            let request = request.pending_window_in_days(PENDING_DAYS).customize();
+            let scheduled = request.config_override(once()).send().await;
             done_before(scheduled.map_err(|error| Fault::of("ScheduleKeyDeletion", error)))?;
         }
         look.expect_fresh()?;
@@ -179,15 +199,7 @@ impl Rotation {
             .set_tags(Some(tags))
             .tags(ring)
             .customize()
-            // Each attempt that arrives makes a key: there is one, with time enough.
-            .config_override(
-                Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
-                    TimeoutConfig::builder()
-                        .operation_attempt_timeout(CREATION)
-                        .operation_timeout(CREATION)
-                        .build(),
-                ),
-            );
+            .config_override(once());
         let answer = request.send().await.map_err(|error| Fault::of(operation, error))?;
         let metadata = answer.key_metadata.map(KeyFacts::read);
         metadata.ok_or_else(|| Fault::new(operation, Cause::Unreachable))
@@ -196,6 +208,7 @@ impl Rotation {
     /// Makes a new alias of the ring.
     async fn point(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
         let request = self.client.create_alias().alias_name(alias).target_key_id(&key.id);
+        let request = request.customize().config_override(once());
         let Err(error) = request.send().await else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateAliasError::AlreadyExistsException(_))) {
             return Err(Fault::of("CreateAlias", error).into());
@@ -203,12 +216,15 @@ impl Rotation {
         // By somebody else, or by an attempt of ours whose answer was lost.
         match describe(&self.client, alias).await {
             Ok(there) if there.id == key.id => Ok(()),
-            _ => Err(RotationError::Overtaken(alias.to_owned())),
+            Ok(_) => Err(RotationError::Overtaken(alias.to_owned())),
+            // Not seen yet. It may be ours, so nothing is thrown away.
+            Err(_) => Err(Fault::of("CreateAlias", error).into()),
         }
     }
 
     async fn take_away(&self, alias: &str) -> Result<(), RotationError> {
-        let gone = self.client.delete_alias().alias_name(alias).send().await;
+        let request = self.client.delete_alias().alias_name(alias).customize();
+        let gone = request.config_override(once()).send().await;
         match gone.map_err(|error| Fault::of("DeleteAlias", error)) {
             Err(fault) if fault.cause != Cause::NotFound => Err(fault.into()),
             _ => Ok(()),
@@ -267,71 +283,6 @@ pub enum RotationError {
     Fault(#[from] Fault),
 }
 
-/// All aliases, page by page.
-pub(super) async fn aliases(client: &Client) -> Result<Aliases, Fault> {
-    let mut pages = client.list_aliases().into_paginator().items().send();
-    let mut aliases = Aliases::new();
-    while let Some(alias) = pages.next().await {
-        let alias = alias.map_err(|error| Fault::of("ListAliases", error))?;
-        aliases.extend(entry(alias));
-    }
-    Ok(aliases)
-}
-
-fn entry(alias: AliasListEntry) -> Option<(String, (String, UnixTime))> {
-    // KMS has no dates for aliases of old: those have been where they are for long.
-    let since = alias.last_updated_date.or(alias.creation_date);
-    let since = since.as_ref().map_or(EPOCH, round_up);
-    Some((alias.alias_name?, (alias.target_key_id?, since)))
-}
-
-pub(super) async fn describe(client: &Client, key: &str) -> Result<KeyFacts, Fault> {
-    let answer = client.describe_key().key_id(key).send().await;
-    let answer = answer.map_err(|error| Fault::of("DescribeKey", error))?;
-    let metadata = answer.key_metadata.map(KeyFacts::read);
-    metadata.ok_or_else(|| Fault::new("DescribeKey", Cause::Unreachable))
-}
-
-/// The keys that were made for the ring and have no alias.
-pub(super) async fn unnamed(
-    client: &Client,
-    ring: &RingName,
-    aliases: &Aliases,
-) -> Result<Vec<KeyFacts>, Fault> {
-    let mut pages = client.list_keys().into_paginator().items().send();
-    let mut keys = Vec::new();
-    while let Some(key) = pages.next().await {
-        let key = key.map_err(|error| Fault::of("ListKeys", error))?.key_id.unwrap_or_default();
-        if aliases.values().any(|(named, _)| *named == key) {
-            continue;
-        }
-        match tags(client, &key).await {
-            Ok(tags) if tags.iter().any(|tag| is_of(tag, ring)) => {
-                keys.push(describe(client, &key).await?);
-            }
-            // Others have their own keys, which are nothing to us.
-            Err(fault) if fault.cause.is_transient() => return Err(fault),
-            _ => {}
-        }
-    }
-    Ok(keys)
-}
-
-fn is_of(tag: &Tag, ring: &RingName) -> bool {
-    tag.tag_key == RING_TAG && tag.tag_value == ring.current()
-}
-
-/// A key's tags that another key can have too.
-async fn tags(client: &Client, key: &str) -> Result<Vec<Tag>, Fault> {
-    let mut pages = client.list_resource_tags().key_id(key).into_paginator().items().send();
-    let mut tags = Vec::new();
-    while let Some(tag) = pages.next().await {
-        tags.push(tag.map_err(|error| Fault::of("ListResourceTags", error))?);
-    }
-    tags.retain(|tag| !tag.tag_key.starts_with("aws:"));
-    Ok(tags)
-}
-
 /// A key that is on its way to deletion was brought there by an earlier run, or is gone by now.
 fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     match result {
@@ -340,13 +291,22 @@ fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     }
 }
 
-/// Every key that is made for a ring has this tag, with the ring's name.
-pub(super) const RING_TAG: &str = "countersign:ring";
-/// An RSA key takes KMS a second or two, now and then.
-const CREATION: Duration = Duration::from_secs(10);
+/// For calls that change something: one attempt, with time enough for an RSA key. Another, made by
+/// the SDK when a machine wakes up, would be as late as that, and one more `CreateKey` another key.
+fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
+        TimeoutConfig::builder()
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(ATTEMPT)
+            .build(),
+    )
+}
+
 /// How soon a step has to follow a look.
 const FRESH: Duration = Duration::from_mins(1);
 /// The longest that KMS has for a change of mind.
 const PENDING_DAYS: i32 = 30;
 /// The shortest.
 const PENDING_DAYS_UNUSED: i32 = 7;
+/// What a call that changes something has.
+const ATTEMPT: Duration = Duration::from_secs(10);

@@ -91,7 +91,7 @@ pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacl
             match previous {
                 None => (Step::Keep(current.key.clone()), published),
                 Some(previous) => {
-                    let kept = previous.since.after(policy.waits.propagation());
+                    let kept = previous.since.after(policy.waits.keeping());
                     (Step::Promote(next.key.clone()), published.max(kept))
                 }
             }
@@ -221,7 +221,7 @@ mod tests {
         let rows = [
             ("at rest", ("a", 1000), None, None, ("prepare", 1000 + 86_400)),
             ("published", ("a", 0), Some(("b", 1000)), None, ("keep", 10_000)),
-            ("kept", ("a", 0), Some(("b", 1000)), Some(("a", 10_000)), ("promote", 10_600)),
+            ("kept", ("a", 0), Some(("b", 1000)), Some(("a", 10_000)), ("promote", 11_200)),
             ("kept early", ("a", 0), Some(("b", 1000)), Some(("a", 1)), ("promote", 10_000)),
             ("promoted", ("b", 1000), Some(("b", 0)), Some(("a", 0)), ("clear", 1600)),
             ("nothing kept", ("b", 1000), Some(("b", 0)), None, ("clear", 1600)),

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use ::kms::rotation::{Policy, Role, RotationError, Step, list, plan};
+use jwt::UnixTime;
 use serde_json::json;
 
 use crate::world::{ALIAS, Life, World, policy};
@@ -10,7 +11,7 @@ const PREVIOUS: &str = "alias/ring-previous";
 
 /// Each step with the seconds from the one before it to the first at which it is due.
 const STEPS: [(&str, u64); 5] =
-    [("prepare", 0), ("keep", 1260), ("promote", 600), ("clear", 600), ("retire", 3960)];
+    [("prepare", 0), ("keep", 1260), ("promote", 1200), ("clear", 600), ("retire", 3960)];
 
 /// What is under the three aliases, by the keys' age, and the states of the keys in the same order.
 fn standing(world: &World, keys: &[String]) -> (String, Vec<String>) {
@@ -166,6 +167,43 @@ async fn two_at_once_do_a_step_once() {
     assert!(overtaken > 10, "{overtaken}");
 }
 
+/// A key with the ring's tag is taken for one that a prepare has left only if it is as good as new.
+#[tokio::test(start_paused = true)]
+async fn a_stranger_s_key_is_not_taken() {
+    let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+    let rows = [
+        ("as a prepare leaves it", "ECC_NIST_P256", None, 1, true),
+        ("another spec", "ECC_NIST_P384", None, 1, false),
+        ("another policy", "ECC_NIST_P256", Some(own), 1, false),
+        ("older than the ring", "ECC_NIST_P256", None, 0, false),
+    ];
+    for (name, spec, policy, age, expected) in rows {
+        let world = World::new(1, Duration::ZERO).await;
+        world.wait(age).await;
+        let input = json!({
+            "KeySpec": spec, "KeyUsage": "SIGN_VERIFY", "Policy": policy,
+            "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+        });
+        let left = world.kms.perform("CreateKey", &input).unwrap();
+        let done =
+            world.run(&self::policy(None), world.now(), Life::of(u64::MAX, true, false)).await;
+        let (_, key) = done.unwrap().unwrap().unwrap();
+        assert_eq!(left["KeyMetadata"]["KeyId"] == *key.id, expected, "{name}");
+    }
+}
+
+/// Twice: the second time, the current key has a tag of this project's own.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_follows_another() {
+    let world = World::new(1, Duration::ZERO).await;
+    let policy = policy(None);
+    for _ in 0..2 {
+        until(&world, &policy, 4).await;
+        world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
+    }
+    assert_eq!(world.keys().len(), 3);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_look_from_yesterday_is_not_gone_by() {
     let world = World::new(1, Duration::ZERO).await;
@@ -182,6 +220,47 @@ async fn a_look_from_yesterday_is_not_gone_by() {
         let look = rotation.look().await.unwrap();
         rotation.perform(&look, &step).await.unwrap();
     }
+}
+
+/// Where the next key is there before the previous one is gone, somebody who has not seen yet that it
+/// is gone takes `-previous` away a second time, from the key that signs.
+#[tokio::test(start_paused = true)]
+async fn a_retirement_twice_does_not_lose_the_key_that_signs() {
+    const LATE: Duration = Duration::from_mins(5);
+    let world = World::new(1, Duration::ZERO).await;
+    let policy = policy(None);
+    until(&world, &policy, 3).await;
+    world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
+    let key = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
+    let key = world.kms.perform("CreateKey", &key).unwrap()["KeyMetadata"]["KeyId"].clone();
+    world.kms.perform("CreateAlias", &json!({"AliasName": NEXT, "TargetKeyId": key})).unwrap();
+    world.wait(STEPS[4].1).await;
+    let fast = || UnixTime::from_seconds((world.now().seconds()) + LATE.as_secs());
+    let run = async || {
+        let done = world.run(&policy, fast(), Life::of(u64::MAX, true, false)).await;
+        done.unwrap().unwrap().map(|(step, _)| step.name())
+    };
+    assert_eq!(run().await, Some("retire"));
+    world.wait(1).await;
+    assert_eq!(run().await, Some("keep"));
+    world.kms.delay_aliases(|| LATE);
+    world.wait(298).await;
+    let rotation = world.rotation(None);
+    let look = rotation.look().await.unwrap();
+    let step = plan(&look.seen, world.now(), &policy).unwrap().step;
+    assert_eq!(step.name(), "retire", "seen late");
+    world.wait(60).await;
+    rotation.perform(&look, &step).await.unwrap();
+    // By now everybody sees that it is gone, before anybody thinks it was there for long enough.
+    for _ in 0..20 {
+        world.wait(60).await;
+        assert_ne!(run().await, Some("promote"));
+        if world.aliases().contains_key(PREVIOUS) {
+            break;
+        }
+        world.kms.delay_aliases(|| LATE);
+    }
+    assert!(world.aliases().contains_key(PREVIOUS), "kept again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What a request says, and the shapes that answers have in common.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -98,7 +98,13 @@ impl Input {
             let member = |name| tag.get(name).and_then(Value::as_str).map(str::to_owned);
             Some((member("TagKey")?, member("TagValue")?))
         };
-        tags.into_iter().flatten().map(|each| tag(each).ok_or_else(malformed)).collect()
+        let tags = tags.into_iter().flatten().map(|each| tag(each).ok_or_else(malformed));
+        let tags: Vec<_> = tags.collect::<Result<_, _>>()?;
+        let names: BTreeSet<_> = tags.iter().map(|(name, _)| name).collect();
+        if names.len() < tags.len() {
+            return Err(KmsError::new("TagException", "Duplicate tag keys"));
+        }
+        Ok(tags)
     }
 
     /// The same request about its `TargetKeyId`.
