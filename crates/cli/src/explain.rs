@@ -12,10 +12,11 @@ use authorizer::{
 };
 use clap::Args;
 use jwt::Keys;
-use kms::{Keyring, Settings, Verification, connect};
+use kms::{Keyring, Settings, Verification};
 use serde_json::{Value, json};
 
 use crate::{
+    aws::Aws,
     input::{self, about},
     judge::Judge,
     words::now,
@@ -36,6 +37,8 @@ pub(crate) struct Arguments {
     /// Answer in JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    aws: Aws,
 }
 
 pub(crate) const HELP: &str = "\
@@ -44,8 +47,7 @@ The settings are those of the function, from the environment: TOKEN_ISSUER, TOKE
   TOKEN_ISSUER=countersign countersign explain --event event.json --rules rules.json --jwks jwks.json
   TOKEN_ISSUER=countersign KEY_ALIAS=alias/countersign countersign explain --event - < event.json
 
-With KEY_ALIAS, KMS is asked, with AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at
-AWS_ENDPOINT_URL_KMS if that is set. With neither keys nor a ring, the signature is not checked.
+With KEY_ALIAS, KMS is asked. With neither keys nor a ring, the signature is not checked.
 
 Exit codes: 0 the request goes on to the backend, 1 it does not, 2 usage, 3 it could not be told.";
 
@@ -99,14 +101,14 @@ async fn judge(
     }
     let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
     let Some(name) = name else { return Ok(Some(Judge::Nobody)) };
-    let (Some(client), Some(algorithm), Some(refresh), Some(verification)) = (
-        connect(settings),
+    let (Some(algorithm), Some(refresh), Some(verification)) = (
         settings.choice("SIGNING_ALGORITHM"),
         settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
         settings.optional("VERIFICATION", Verification::default()),
     ) else {
         return Ok(None);
     };
+    let client = arguments.aws.connect().await?;
     let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
     Ok(Some(Judge::Ring(keyring, verification)))
 }

@@ -1,8 +1,11 @@
 //! `countersign key …`, and what else the command line does with keys in KMS.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     io::Write,
+    os::unix::ffi::OsStrExt,
     process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
@@ -216,6 +219,21 @@ async fn what_cannot_be_rotated_is_said() {
         assert!(format!("{out}{error}").contains(words), "{line}: {out}{error}");
     }
     assert_eq!(cloud.told_by_aws(), before, "nothing has changed");
+    let (code, out, _) = cloud.run("key show alias/nobody --json", "");
+    let out: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == Some(3) && out["error"].as_str().unwrap().contains("alias/nobody"), "{out}");
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
+    for line in ["verify --key=TOKEN -", "sign --key alias/good TOKEN", "event TOKEN", "jwks TOKEN"]
+    {
+        let (code, out, error) = cloud.run(&line.replace("TOKEN", token), "");
+        assert!(matches!(code, Some(2 | 3)), "{line}: {code:?}");
+        assert!(!format!("{out}{error}").contains(token), "{line}: {out}{error}");
+    }
+    let odd = OsStr::from_bytes(b"\xff");
+    for arguments in [[OsStr::new("inspect"), odd], [OsStr::new("jwks"), odd]] {
+        let output = Command::new(BINARY).args(arguments).env("ODD", odd).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
     assert_eq!(cloud.json("key list").as_array().unwrap().len(), 5);
     let dry = cloud.good("key rotate alias/good --dry-run", "");
     assert!(dry.contains("would create a key of KeySpec ECC_NIST_P256"), "{dry}");
