@@ -24,7 +24,6 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use kms::telemetry::Chain;
 use serde_json::json;
 use tokio::runtime;
 
@@ -137,13 +136,27 @@ fn finish(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
 fn fault(error: &(dyn Error + 'static)) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     if kind != Some(io::ErrorKind::BrokenPipe) {
-        let words = without_tokens(&Chain(error).to_string());
+        let words = without_tokens(&with_causes(error));
         if env::args_os().any(|argument| argument == "--json") {
             let _ = writeln!(io::stdout(), "{}", json!({"error": words}));
         }
         let _ = writeln!(io::stderr(), "countersign: {words}");
     }
     ExitCode::from(if error.is::<Usage>() { USAGE } else { FAULT })
+}
+
+/// An error with each of its causes that it does not name itself.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let own = error.to_string();
+        if !words.contains(&own) {
+            words = format!("{words}: {own}");
+        }
+        cause = error.source();
+    }
+    words
 }
 
 /// The text with no token in it, wherever one was put by mistake.

@@ -106,6 +106,9 @@ impl Rotate<'_> {
         let Ring { alias, json, .. } = self.ring;
         let next_words = match (step, next) {
             (Step::Retire(_), _) => "The rotation is complete.".to_owned(),
+            (_, Ok(next)) if next.overdue(now()).is_some() => {
+                format!("{} is due already.", next.step.name())
+            }
             (_, Ok(next)) => {
                 let when = When { time: next.due, now: now() };
                 format!("{} comes next, not before {when}.", next.step.name())
