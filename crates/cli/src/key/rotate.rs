@@ -22,11 +22,24 @@ pub(super) struct Rotate<'a> {
     pub(super) wait: bool,
 }
 
-/// Whether a key may be disabled.
-#[derive(PartialEq)]
+/// Which keys may be disabled.
 pub(super) enum Consent {
+    /// None, before somebody is asked.
     Ask,
+    /// This one.
+    For(String),
+    /// Whichever it is.
     Given,
+}
+
+impl Consent {
+    fn covers(&self, key: &KeyFacts) -> bool {
+        match self {
+            Self::Ask => false,
+            Self::For(id) => *id == key.id,
+            Self::Given => true,
+        }
+    }
 }
 
 impl Rotate<'_> {
@@ -56,13 +69,13 @@ impl Rotate<'_> {
                 return tell(*json, &json!({"would": plan_json(&planned)}), &words);
             }
             if let Step::Retire(key) = step
-                && consent == Consent::Ask
+                && !consent.covers(key)
             {
                 if !self.ask(key)? {
                     return no(*json, &Declined);
                 }
                 // The answer may have taken a night.
-                consent = Consent::Given;
+                consent = Consent::For(key.id.clone());
                 continue;
             }
             let key = match rotation.perform(&look, step).await {
@@ -172,5 +185,5 @@ impl Rotate<'_> {
 #[error("nothing was done")]
 struct Declined;
 
-/// Before another look, where somebody else is at work.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Before another look, where somebody else is at work: by then it shows what they did.
+const PATIENCE: Duration = Duration::from_mins(5);
