@@ -216,9 +216,7 @@ impl Rotation {
         // By somebody else, or by an attempt of ours whose answer was lost.
         match describe(&self.client, alias).await {
             Ok(there) if there.id == key.id => Ok(()),
-            Ok(_) => Err(RotationError::Overtaken(alias.to_owned())),
-            // Not seen yet. It may be ours, so nothing is thrown away.
-            Err(_) => Err(Fault::of("CreateAlias", error).into()),
+            _ => Err(RotationError::Overtaken(alias.to_owned())),
         }
     }
 
@@ -238,8 +236,11 @@ impl Rotation {
         key: &KeyFacts,
         error: RotationError,
     ) -> Result<T, RotationError> {
-        // A fault may have come after the deed, and the next run will find the key in any case.
-        if matches!(error, RotationError::Overtaken(_)) {
+        // Unless the alias is seen at another key it may be at this one; and a fault may have come
+        // after the deed. The next run finds what is left.
+        if let RotationError::Overtaken(alias) = &error
+            && describe(&self.client, alias).await.is_ok_and(|there| there.id != key.id)
+        {
             let request = self.client.schedule_key_deletion().key_id(&key.id);
             let _ = request.pending_window_in_days(PENDING_DAYS_UNUSED).send().await;
         }
