@@ -20,7 +20,7 @@ use authorizer::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Proof, Rejection, UnixTime, Verifier};
-use local::gateway::{Policy, Verdict};
+use local::iam::{Policy, Verdict};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -157,7 +157,7 @@ fn decided(profile: &Profile, token: &Token, (method, path): &(&str, String)) ->
     let mut answer = serde_json::to_value(answer).unwrap();
     assert!(answer.to_string().len() <= 8192);
     let policy: Policy = serde_json::from_value(answer["policyDocument"].take()).unwrap();
-    assert!(policy.is_valid());
+    assert!(policy.is_authorizers());
     (matches!(decision, Decision::Allow(_)), policy)
 }
 

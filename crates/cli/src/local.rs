@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// What is to be run
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
+    /// Parameters of the template, as `sam deploy` takes them
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter)]
+    parameter_overrides: Vec<(String, String)>,
     /// The AWS Region that everything says it is in
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
@@ -40,6 +43,8 @@ pub(crate) struct Arguments {
 pub(crate) const HELP: &str = "\
 A setting of the functions in the environment takes the place of the template's:
   TOKEN_ISSUER=my-lambda countersign local
+Or name a parameter of the template:
+  countersign local --parameter-overrides KeySpec=ECC_NIST_P256 SigningAlgorithm=ES256
 
 The AWS CLI talks to this KMS:
   export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
@@ -77,6 +82,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         region: arguments.region,
         bootstrap: function::bootstrap()?,
         state: arguments.state,
+        parameters: arguments.parameter_overrides.into_iter().collect(),
         overrides: overrides(),
     };
     let stack = tokio::select! {
@@ -142,6 +148,11 @@ fn complain(line: &Line) -> io::Result<()> {
         return Ok(());
     }
     writeln!(io::stdout(), "     {}: {}", line.function, line.text.escape_debug())
+}
+
+fn parameter(argument: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = argument.split_once('=').ok_or("a parameter is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Every setting that a function reads.

@@ -60,10 +60,11 @@ impl Answer {
                     "body": body.to_string(),
                     "isBase64Encoded": false,
                 });
-                if let (Some((name, value)), Some(headers)) =
-                    (extra, response.get_mut("headers").and_then(Value::as_object_mut))
-                {
-                    headers.insert(name.into(), value.into());
+                // A page of any origin may read what is public.
+                let origin = public.then_some(("Access-Control-Allow-Origin", "*"));
+                if let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) {
+                    let more = [extra, origin].into_iter().flatten();
+                    headers.extend(more.map(|(name, value)| (name.into(), value.into())));
                 }
                 Ok(response)
             }
@@ -196,6 +197,7 @@ mod tests {
         let answer = Answer::Published(json!({"keys": []})).through(Door::Http).unwrap();
         let age = kms::rotation::MAX_AGE.as_secs();
         assert_eq!(answer["headers"]["Cache-Control"], format!("public, max-age={age}"));
+        assert_eq!(answer["headers"]["Access-Control-Allow-Origin"], "*");
         assert_eq!(
             (&answer["statusCode"], &answer["body"]),
             (&json!(200), &json!(r#"{"keys":[]}"#))

@@ -8,6 +8,7 @@
 
 pub mod gateway;
 pub mod http;
+pub mod iam;
 pub mod kms;
 pub mod lambda;
 mod stack;

@@ -1,11 +1,14 @@
-use std::{collections::BTreeMap, io, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap, io, iter, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration,
+};
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
     gateway::{API, Gateway, GatewayError},
-    kms::{ACCOUNT, Kms},
+    iam::Policy,
+    kms::{ACCOUNT, Kms, Role},
     lambda::{Bootstrap, Configuration, Function, FunctionError, Journal},
     template::{Scope, Template, TemplateError, text},
 };
@@ -36,6 +39,8 @@ pub struct Options {
     pub bootstrap: Bootstrap,
     /// The folder where keys are kept, if they are to outlive the process.
     pub state: Option<PathBuf>,
+    /// Values that take the place of the template's parameters' defaults.
+    pub parameters: BTreeMap<String, String>,
     /// Settings that take the place of the template's.
     pub overrides: BTreeMap<String, String>,
 }
@@ -93,7 +98,7 @@ impl Stack {
         }
         let kms_listener = listen(options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(options.port, "the gateway", "--port").await?;
-        let mut scope = template.scope(&options.region);
+        let mut scope = template.scope(&options.region, &options.parameters)?;
         for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
                 template.function_default("Environment"),
@@ -102,16 +107,16 @@ impl Stack {
                 override_parameters(&mut scope, variables, &options.overrides);
             }
         }
-        let mut deployed = Vec::new();
-        for (id, resource) in template.resources("AWS::Serverless::Function") {
-            if scope.includes(resource)? {
-                deployed.push((id, resource));
-            }
-        }
+        let deployed = template.made("AWS::Serverless::Function", &scope)?;
         for (id, resource) in &deployed {
             let name = function_name(id, resource, &scope)?;
             let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
             scope.define(id, name.into());
+            scope.define_attribute(id, "Arn", arn);
+            scope.define_attribute(&role_name(id), "Arn", role_arn(id));
+        }
+        for (id, _) in template.resources("AWS::Logs::LogGroup") {
+            let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
             scope.define_attribute(id, "Arn", arn);
         }
         let (api_id, api) = template
@@ -132,6 +137,11 @@ impl Stack {
         let journal = Journal::default();
         let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in deployed {
+            if let Some(policies) = resource.pointer("/Properties/Policies") {
+                let policies: Vec<Policy> = serde_json::from_value(scope.resolve(policies)?)
+                    .map_err(|error| TemplateError(format!("the policies of {id}: {error}")))?;
+                kms.hold(&role_name(id), Role { arn: role_arn(id), policies });
+            }
             let configuration =
                 configure(id, resource, &template, &scope, &kms, &own_url, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
@@ -170,7 +180,9 @@ fn override_parameters(
 ) {
     let variables = environment.and_then(|value| value.get("Variables")).and_then(Value::as_object);
     for (name, value) in variables.into_iter().flatten() {
-        let parameter = value.get("Ref").and_then(Value::as_str);
+        let branches = value.get("Fn::If").and_then(Value::as_array).into_iter().flatten();
+        let mut parameters = iter::once(value).chain(branches).map(|value| value.get("Ref"));
+        let parameter = parameters.find_map(|name| name?.as_str());
         if let (Some(parameter), Some(value)) = (parameter, overrides.get(name)) {
             scope.define(parameter, value.as_str().into());
         }
@@ -186,7 +198,7 @@ fn create_keys(
 ) -> Result<Vec<String>, StackError> {
     let mut refusals = Vec::new();
     let mut aliases = BTreeMap::new();
-    for (id, resource) in template.resources("AWS::KMS::Alias") {
+    for (id, resource) in template.made("AWS::KMS::Alias", scope)? {
         let name = scope.resolve(property(resource, "/AliasName")?)?;
         scope.define(id, name.clone());
         // An override may name a key by its id instead: then there is no alias to be made.
@@ -194,7 +206,7 @@ fn create_keys(
             aliases.insert(text(property(resource, "/TargetKeyId/Ref")?), name);
         }
     }
-    for (id, resource) in template.resources("AWS::KMS::Key") {
+    for (id, resource) in template.made("AWS::KMS::Key", scope)? {
         let alias = aliases.get(id);
         let known = alias.map(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})));
         let key = match known {
@@ -251,8 +263,8 @@ fn configure(
         [
             ("AWS_REGION", &*options.region),
             ("AWS_DEFAULT_REGION", &*options.region),
-            // The form of credentials is all that the servers here look at.
-            ("AWS_ACCESS_KEY_ID", "local"),
+            // KMS knows the role by it. Of the rest only the form is looked at.
+            ("AWS_ACCESS_KEY_ID", &*role_name(id)),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL_KMS", &format!("http://{}", kms.address())),
         ]
@@ -286,6 +298,15 @@ impl OwnUrl {
     fn translate(&self, value: &str) -> String {
         value.replace(&self.deployed, &self.here)
     }
+}
+
+/// The logical id of the role that SAM makes for a function.
+fn role_name(function: &str) -> String {
+    format!("{function}Role")
+}
+
+fn role_arn(function: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{}", role_name(function))
 }
 
 /// The name that a function has in its ARN: its logical id, unless it is given another.

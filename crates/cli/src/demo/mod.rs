@@ -109,6 +109,7 @@ fn options() -> Result<Options, DemoError> {
         region: "us-east-1".into(),
         bootstrap: function::bootstrap()?,
         state: None,
+        parameters: BTreeMap::new(),
         overrides: BTreeMap::new(),
     })
 }

@@ -14,7 +14,7 @@ use base64::{
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{ALIAS, SIGV4, TEMPLATE, options};
+use crate::{ALIAS, SIGV4, TEMPLATE, with_parameters};
 
 #[expect(unreachable_pub, reason = "it stands in README, too, for anybody to take")]
 #[path = "../../../../interop/jsonwebtoken.rs"]
@@ -137,9 +137,9 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
         ("ECC_NIST_EDWARDS25519", "Ed25519", [false, true, true, false, false]),
     ];
     for (spec, algorithm, expected) in rows {
-        let template = template.replace("KeySpec: RSA_2048", &format!("KeySpec: {spec}"));
-        let settings = [("SIGNING_ALGORITHM", algorithm), ("TOKEN_AUDIENCE", AUDIENCE)];
-        let stack = Stack::start(&template, &options(&settings)).await.unwrap();
+        let parameters = [("KeySpec", spec), ("SigningAlgorithm", algorithm)];
+        let options = with_parameters(&parameters, &[("TOKEN_AUDIENCE", AUDIENCE)]);
+        let stack = Stack::start(&template, &options).await.unwrap();
         let good = token(&stack, json!({"sub": "test-user"})).await;
         let other = token(&stack, json!({"sub": "root-user"})).await;
         let elsewhere = token(&stack, json!({"sub": "test-user", "aud": "elsewhere"})).await;

@@ -8,7 +8,7 @@ use std::{
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{SIGV4, TEMPLATE, options};
+use crate::{SIGV4, TEMPLATE, with_parameters};
 
 const RULES: &str = r#"[
     {"route": "GET /whoami", "scope": "read"},
@@ -24,8 +24,9 @@ async fn stack(seconds: u64) -> Stack {
     let paths = ["/admin/{proxy+}", "/reports/{id}", "/reports/{id}/pages", "/whoami"];
     let paths = paths.map(|path| format!("          {path}:\n{whoami}\n")).concat();
     let template = template.replace(&format!("          /whoami:\n{whoami}"), &paths);
-    let template = template.replace("ReauthorizeEvery: 0", &format!("ReauthorizeEvery: {seconds}"));
-    Stack::start(&template, &options(&[("ACCESS_RULES", RULES)])).await.unwrap()
+    let seconds = seconds.to_string();
+    let options = with_parameters(&[("PolicyCacheSeconds", &seconds)], &[("ACCESS_RULES", RULES)]);
+    Stack::start(&template, &options).await.unwrap()
 }
 
 async fn token(stack: &Stack, scope: &str, lifetime: u64) -> String {

@@ -45,7 +45,8 @@ impl Cloud {
         let mut command = command(&arguments, &settings);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        // Who refuses the arguments does not read on.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         (output.status.code(), said(&output.stdout), said(&output.stderr))
     }

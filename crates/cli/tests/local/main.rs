@@ -12,8 +12,10 @@ mod interop;
 mod issuer;
 mod kept;
 mod keys;
+mod roles;
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
@@ -52,7 +54,16 @@ struct Local {
 
 impl Local {
     fn start(settings: &[(&str, &str)]) -> Self {
-        let mut command = command(&["local", "--port", "0", "--kms-port", "0"], settings);
+        Self::start_with(&[], settings)
+    }
+
+    fn start_with(parameters: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut arguments = vec!["local", "--port", "0", "--kms-port", "0"];
+        if !parameters.is_empty() {
+            arguments.push("--parameter-overrides");
+            arguments.extend(parameters);
+        }
+        let mut command = command(&arguments, settings);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |name: &str| {
@@ -114,8 +125,14 @@ fn options(overrides: &[(&str, &str)]) -> Options {
         region: "us-east-1".into(),
         bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
         state: None,
+        parameters: BTreeMap::new(),
         overrides: overrides.iter().map(own).collect(),
     }
+}
+
+fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> Options {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Options { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
 }
 
 /// The binary with these settings and none of the caller's.
@@ -239,7 +256,8 @@ async fn a_fresh_token_is_verified_with_the_public_key() {
 /// The alias moves to a key of another kind, which signs short messages alone.
 #[tokio::test]
 async fn an_ed25519_key_takes_over_and_refuses_what_it_cannot_sign() {
-    let local = Local::start(&[("KEY_REFRESH_SECONDS", "1")]);
+    let next = ["NextSigningAlgorithm=Ed25519"];
+    let local = Local::start_with(&next, &[("KEY_REFRESH_SECONDS", "1")]);
     let kms = async |operation: &str, input: Value| {
         let request =
             Request::post("/").header("x-amz-target", format!("TrentService.{operation}"));

@@ -46,15 +46,18 @@ pub(super) struct Authorizer {
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     Function(String),
-    Mock { status: u16, body: Mapping },
+    Mock { status: u16, headers: Headers, body: Mapping },
 }
 
-/// What a gateway response changes: its status, and headers of the kind `'text'`.
+/// What a gateway response changes: its status, and headers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct GatewayResponse {
     pub(super) status: Option<u16>,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Headers,
 }
+
+/// Headers of the kind `'text'`.
+type Headers = Vec<(String, String)>;
 
 impl Api {
     /// Reads the properties, with every intrinsic function evaluated.
@@ -70,8 +73,17 @@ impl Api {
             authorizers,
             schemes: definition.pointer("/components/securitySchemes"),
         };
+        let cors = properties.get("Cors").map(|cors| guards.preflight(auth, cors)).transpose()?;
         let mut routes = Vec::new();
         for (resource, methods) in members(definition.get("paths")) {
+            if let (Some((guard, target)), None) = (&cors, methods.get("options")) {
+                routes.push(Route {
+                    method: "OPTIONS".into(),
+                    resource: resource.clone(),
+                    guard: guard.clone(),
+                    target: target.clone(),
+                });
+            }
             for (method, operation) in members(Some(methods)) {
                 let integration = member(operation, "x-amazon-apigateway-integration")?;
                 let method = match &**method {
@@ -133,6 +145,24 @@ impl Guards<'_> {
     }
 }
 
+impl Guards<'_> {
+    /// The method that SAM adds to every path.
+    fn preflight(&self, auth: &Value, cors: &Value) -> Result<(Guard, Target), TemplateError> {
+        let open = auth.get("AddDefaultAuthorizerToCorsPreflight") == Some(&Value::Bool(false));
+        let guard = if open { Guard::Open } else { self.of(&Value::Null)? };
+        let names = [
+            ("AllowOrigin", "access-control-allow-origin"),
+            ("AllowHeaders", "access-control-allow-headers"),
+            ("AllowMethods", "access-control-allow-methods"),
+            ("MaxAge", "access-control-max-age"),
+        ];
+        let header =
+            |(property, name): (&str, &str)| Some((name.to_owned(), literal(cors.get(property)?)));
+        let headers = names.into_iter().filter_map(header).collect();
+        Ok((guard, Target::Mock { status: 200, headers, body: Mapping::parse("")? }))
+    }
+}
+
 impl Authorizer {
     fn read(authorizer: &Value) -> Result<Self, TemplateError> {
         if authorizer.get("FunctionPayloadType").and_then(Value::as_str) != Some("REQUEST") {
@@ -171,7 +201,12 @@ impl Target {
                 let body = templates.get("application/json").map(text).unwrap_or_default();
                 let status = text(member(response, "statusCode")?).parse();
                 let status = status.map_err(|_| missing("a statusCode"))?;
-                Ok(Self::Mock { status, body: Mapping::parse(&body)? })
+                let headers = members(response.get("responseParameters"));
+                let headers = headers.filter_map(|(name, value)| {
+                    let name = name.strip_prefix("method.response.header.")?;
+                    Some((name.to_owned(), literal(value)))
+                });
+                Ok(Self::Mock { status, headers: headers.collect(), body: Mapping::parse(&body)? })
             }
             _ => Err(TemplateError("an integration is neither aws_proxy nor mock".into())),
         }
@@ -182,7 +217,6 @@ impl GatewayResponse {
     fn read(response: &Value) -> Self {
         let status = response.get("StatusCode").and_then(|status| text(status).parse().ok());
         let headers = members(response.pointer("/ResponseParameters/Headers"));
-        let literal = |value: &Value| text(value).trim_matches('\'').to_owned();
         let headers = headers.map(|(name, value)| (name.clone(), literal(value)));
         Self { status, headers: headers.collect() }
     }
@@ -217,6 +251,11 @@ fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
 fn function_name(arn: &str) -> Result<String, TemplateError> {
     let name = arn.split_once(":function:").and_then(|(_, name)| name.split(['/', ':']).next());
     name.map(str::to_owned).ok_or_else(|| missing("a function's ARN"))
+}
+
+/// What stands between API Gateway's quotation marks.
+fn literal(value: &Value) -> String {
+    text(value).trim_matches('\'').to_owned()
 }
 
 fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {

@@ -9,12 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{
-    api::Authorizer,
-    event::Call,
-    policy::{Policy, Verdict},
+use super::{api::Authorizer, event::Call};
+use crate::{
+    iam::{Policy, Verdict},
+    lambda::{Function, FunctionError},
 };
-use crate::lambda::{Function, FunctionError};
 
 /// What an authorizer's answer means for one request.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl Grant {
         let grant: Self = serde_json::from_value(answer).ok()?;
         let scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
         let valid = !grant.principal_id.is_empty()
-            && grant.policy_document.is_valid()
+            && grant.policy_document.is_authorizers()
             && grant.context.values().all(scalar);
         valid.then_some(grant)
     }

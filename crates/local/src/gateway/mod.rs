@@ -4,7 +4,6 @@ mod api;
 mod authorize;
 mod event;
 mod mapping;
-mod policy;
 mod refusal;
 mod sigv4;
 
@@ -22,7 +21,6 @@ use tokio::{net::TcpListener, sync::broadcast};
 use uuid::Uuid;
 
 pub(crate) use self::event::API;
-pub use self::policy::{Policy, Verdict};
 use self::{
     api::{Api, Guard, Route, Target},
     authorize::{Cache, Outcome, Source, authorize},
@@ -264,11 +262,13 @@ impl State {
         why: Option<Why>,
     ) -> Answer {
         match &route.target {
-            Target::Mock { status, body } => {
+            Target::Mock { status, headers, body } => {
                 let body = body.render(&json!({"authorizer": authorizer}));
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
                 let why = why.unwrap_or_else(|| Why::Said("open".into()));
-                Answer { response: http::json(status, body), why }
+                let mut all = vec![("content-type", "application/json")];
+                all.extend(headers.iter().map(|(name, value)| (&**name, &**value)));
+                Answer { response: http::respond(status, &all, body), why }
             }
             Target::Function(name) => {
                 let failed = |why| self.refuse(Refusal::IntegrationFailure, why);

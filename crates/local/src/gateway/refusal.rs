@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::policy::Verdict;
+use crate::iam::Verdict;
 
 /// An answer of API Gateway's own: one of its gateway responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

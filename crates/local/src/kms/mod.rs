@@ -1,13 +1,15 @@
 //! AWS KMS, as far as keys that sign need it: AWS JSON 1.1 over HTTP.
 //!
 //! Stricter than it must be to work: where the service refuses what a token's keys are asked, this
-//! refuses with the same error. Signatures of requests are not looked at.
+//! refuses with the same error. Signatures of requests are not looked at: a caller is whoever the
+//! access key says, and one that has a role here may do what that allows.
 
 mod aliases;
 mod api;
 mod disk;
 mod disturbance;
 mod error;
+mod guard;
 mod input;
 mod keys;
 mod material;
@@ -18,6 +20,7 @@ mod spec;
 mod store;
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io,
     net::SocketAddr,
@@ -34,8 +37,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-pub use self::disturbance::Disturbance;
-use self::{error::KmsError, store::Store};
+pub use self::{disturbance::Disturbance, guard::Role};
+use self::{error::KmsError, guard::Guard, input::Input, store::Store};
 use crate::http::{self, Server};
 
 pub(crate) use self::store::ACCOUNT;
@@ -52,6 +55,7 @@ struct State {
     /// Where the store is kept, if it is to outlive the process.
     file: Option<PathBuf>,
     _lock: Option<File>,
+    guard: Mutex<Guard>,
     calls: AtomicU64,
     disturbance: Mutex<Option<Disturbance>>,
 }
@@ -75,6 +79,7 @@ impl Kms {
             store: Mutex::new(store),
             file,
             _lock: lock,
+            guard: Mutex::default(),
             calls: AtomicU64::new(0),
             disturbance: Mutex::default(),
         });
@@ -96,6 +101,32 @@ impl Kms {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// From now on whoever calls with this access key may do what the role may, and nothing else.
+    pub fn hold(&self, access_key: &str, role: Role) {
+        self.state.guard().hold(access_key, role);
+    }
+
+    /// Whether whoever has this access key may do this.
+    ///
+    /// # Errors
+    /// The error that KMS would answer with, in words.
+    pub fn may(&self, access_key: &str, operation: &str, input: &Value) -> Result<(), String> {
+        let input = Input::read(input.to_string().as_bytes());
+        // In the order in which a request takes them.
+        let guard = self.state.guard();
+        let store = lock(&self.state.store);
+        input
+            .and_then(|input| guard.check(&store, access_key, operation, &input))
+            .map(|_| ())
+            .map_err(|error| format!("{}: {}", error.code, error.message))
+    }
+
+    /// Every role's ARN with every action that it was allowed so far.
+    #[must_use]
+    pub fn used(&self) -> BTreeSet<(String, String)> {
+        self.state.guard().used()
     }
 
     /// From now on this goes wrong with every request, or nothing any more.
@@ -142,6 +173,21 @@ impl State {
         Ok(answer)
     }
 
+    fn guard(&self) -> MutexGuard<'_, Guard> {
+        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether whoever asks may.
+    fn admit(&self, request: &Request<Bytes>, operation: &str) -> Result<(), KmsError> {
+        let header = request.headers().get("authorization");
+        let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
+        let credential = header.split_once("Credential=").map(|(_, rest)| rest);
+        let access_key = credential.and_then(|credential| credential.split('/').next());
+        let Some(access_key) = access_key else { return Ok(()) };
+        let input = Input::read(request.body())?;
+        self.guard().admit(&lock(&self.store), access_key, operation, &input)
+    }
+
     async fn disturbed(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let disturbance = *self.disturbance.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +203,9 @@ impl State {
         let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
         let operation = target.and_then(|target| target.strip_prefix("TrentService."));
         let answer = match operation {
-            Some(operation) => self.perform(operation, request.body()),
+            Some(operation) => self
+                .admit(request, operation)
+                .and_then(|()| self.perform(operation, request.body())),
             None => Err(KmsError::new("UnknownOperationException", "")),
         };
         let mut response = match answer {
@@ -202,6 +250,7 @@ mod fixture {
             store: Mutex::new(Store::new("us-east-1")),
             file: None,
             _lock: None,
+            guard: Mutex::default(),
             calls: AtomicU64::new(0),
             disturbance: Mutex::default(),
         }

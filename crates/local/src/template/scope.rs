@@ -11,6 +11,7 @@ pub struct Scope {
     names: BTreeMap<String, Value>,
     attributes: BTreeMap<(String, String), Value>,
     conditions: BTreeMap<String, Value>,
+    mappings: BTreeMap<String, Value>,
 }
 
 impl Scope {
@@ -23,7 +24,12 @@ impl Scope {
             ("AWS::StackName", "local"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-        Self { names: names.collect(), attributes: BTreeMap::new(), conditions: BTreeMap::new() }
+        Self {
+            names: names.collect(),
+            attributes: BTreeMap::new(),
+            conditions: BTreeMap::new(),
+            mappings: BTreeMap::new(),
+        }
     }
 
     /// What `Ref` gives for this name.
@@ -35,28 +41,52 @@ impl Scope {
         self.conditions.insert(name.to_owned(), condition);
     }
 
+    pub(super) fn define_mapping(&mut self, name: &str, mapping: Value) {
+        self.mappings.insert(name.to_owned(), mapping);
+    }
+
     /// What `Fn::GetAtt` gives for this resource's attribute.
     pub fn define_attribute(&mut self, resource: &str, attribute: &str, value: impl Into<Value>) {
         self.attributes.insert((resource.to_owned(), attribute.to_owned()), value.into());
     }
 
-    /// The value with every intrinsic function in it evaluated.
+    /// The value with every intrinsic function in it evaluated. One that comes to `AWS::NoValue` is
+    /// left out of the list or object that it stands in.
     ///
     /// # Errors
     /// For a name that is not defined, and for a function that is not known here.
     pub fn resolve(&self, value: &Value) -> Result<Value, TemplateError> {
+        Ok(self.optional(value)?.unwrap_or_default())
+    }
+
+    fn optional(&self, value: &Value) -> Result<Option<Value>, TemplateError> {
         match value {
-            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
+            Value::Array(items) => {
+                let items = items.iter().filter_map(|item| self.optional(item).transpose());
+                items.collect::<Result<_, _>>().map(Some)
+            }
             Value::Object(members) => match function(members) {
-                Some((name, argument)) => self.call(name, argument),
-                None => members
-                    .iter()
-                    .map(|(name, value)| Ok((name.clone(), self.resolve(value)?)))
-                    .collect::<Result<Map<_, _>, _>>()
-                    .map(Value::Object),
+                Some(("Ref", name)) if name == "AWS::NoValue" => Ok(None),
+                Some(("Fn::If", argument)) => self.optional(self.branch(argument)?),
+                Some((name, argument)) => self.call(name, argument).map(Some),
+                None => {
+                    let members = members.iter().filter_map(|(name, value)| {
+                        let value = self.optional(value).transpose()?;
+                        Some(value.map(|value| (name.clone(), value)))
+                    });
+                    members.collect::<Result<_, _>>().map(Value::Object).map(Some)
+                }
             },
-            scalar => Ok(scalar.clone()),
+            scalar => Ok(Some(scalar.clone())),
         }
+    }
+
+    /// The value that an `Fn::If` takes.
+    fn branch<'a>(&self, argument: &'a Value) -> Result<&'a Value, TemplateError> {
+        let malformed = || TemplateError("Fn::If has a malformed argument".into());
+        let name = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
+        let branch = if self.holds_named(name)? { 1 } else { 2 };
+        argument.get(branch).ok_or_else(malformed)
     }
 
     fn call(&self, name: &str, argument: &Value) -> Result<Value, TemplateError> {
@@ -71,11 +101,17 @@ impl Scope {
                 let (resource, attribute) = part(0).zip(part(1)).ok_or_else(malformed)?;
                 self.attribute(resource, attribute)
             }
-            "Fn::If" => {
-                let name = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
-                let condition = self.conditions.get(name).ok_or_else(|| undefined(name))?;
-                let branch = if self.holds(condition)? { 1 } else { 2 };
-                self.resolve(argument.get(branch).ok_or_else(malformed)?)
+            "Fn::FindInMap" => {
+                let path = self.resolve(argument)?;
+                let path = path.as_array().filter(|path| path.len() == 3).ok_or_else(malformed)?;
+                let path: Vec<_> = path.iter().map(text).collect();
+                let found = match &*path {
+                    [map, first, second] => {
+                        self.mappings.get(map).and_then(|map| map.get(first)?.get(second))
+                    }
+                    _ => None,
+                };
+                found.cloned().ok_or_else(|| undefined(&path.join(".")))
             }
             "Fn::Join" => {
                 let separator = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
@@ -93,25 +129,35 @@ impl Scope {
         }
     }
 
-    /// Whether there is this resource: it may depend on a condition.
-    ///
-    /// # Errors
-    /// When the condition is none.
-    pub fn includes(&self, resource: &Value) -> Result<bool, TemplateError> {
+    /// Whether there is this resource.
+    pub(super) fn includes(&self, resource: &Value) -> Result<bool, TemplateError> {
         let Some(name) = resource.get("Condition").and_then(Value::as_str) else { return Ok(true) };
-        self.holds(self.conditions.get(name).ok_or_else(|| undefined(name))?)
+        self.holds_named(name)
+    }
+
+    fn holds_named(&self, condition: &str) -> Result<bool, TemplateError> {
+        self.holds(self.conditions.get(condition).ok_or_else(|| undefined(condition))?)
     }
 
     /// Whether a condition is true.
     fn holds(&self, condition: &Value) -> Result<bool, TemplateError> {
         let malformed = || TemplateError("a condition is malformed".into());
         let members = condition.as_object().ok_or_else(malformed)?;
+        if let Some(name) = members.get("Condition") {
+            return self.holds_named(name.as_str().ok_or_else(malformed)?);
+        }
         let (name, argument) = function(members).ok_or_else(malformed)?;
         match (name, argument.as_array().map(Vec::as_slice)) {
             ("Fn::Equals", Some([one, other])) => {
                 Ok(text(&self.resolve(one)?) == text(&self.resolve(other)?))
             }
             ("Fn::Not", Some([condition])) => Ok(!self.holds(condition)?),
+            ("Fn::And" | "Fn::Or", Some(conditions)) => {
+                let all = name == "Fn::And";
+                let held = conditions.iter().map(|condition| self.holds(condition));
+                let held = held.collect::<Result<Vec<_>, _>>()?;
+                Ok(if all { !held.contains(&false) } else { held.contains(&true) })
+            }
             _ => Err(malformed()),
         }
     }
@@ -177,8 +223,12 @@ mod tests {
         scope.define_condition("IsN", json!({"Fn::Equals": [{"Ref": "Name"}, "n"]}));
         scope.define_condition(
             "IsNot",
-            json!({"Fn::Not": [{"Fn::Equals": [7, {"Ref": "Number"}]}]}),
+            json!({"Fn::Not": [{"Fn::Equals": [8, {"Ref": "Number"}]}]}),
         );
+        let two = json!([{"Condition": "IsN"}, {"Fn::Not": [{"Condition": "IsN"}]}]);
+        scope.define_condition("Both", json!({"Fn::And": two}));
+        scope.define_condition("Either", json!({"Fn::Or": two}));
+        scope.define_mapping("M", json!({"n": {"b": "c"}}));
         let undefined = |name| Err(TemplateError(format!("{name} is not defined")));
         let rows = [
             ("a scalar", json!(true), Ok(json!(true))),
@@ -197,7 +247,16 @@ mod tests {
                 Ok(json!("nn")),
             ),
             ("If", json!({"Fn::If": ["IsN", {"Ref": "Number"}, 8]}), Ok(json!(7))),
-            ("If not", json!({"Fn::If": ["IsNot", 6, {"Ref": "Name"}]}), Ok(json!("n"))),
+            ("If not", json!({"Fn::If": ["IsN", {"Ref": "Name"}, 6]}), Ok(json!("n"))),
+            (
+                "no value",
+                json!([{"Fn::If": ["IsNot", {"a": {"Ref": "AWS::NoValue"}}, 7]}, {"Ref": "AWS::NoValue"}]),
+                Ok(json!([{}])),
+            ),
+            ("a mapping", json!({"Fn::FindInMap": ["M", {"Ref": "Name"}, "b"]}), Ok(json!("c"))),
+            ("no such mapping", json!({"Fn::FindInMap": ["M", "n", "d"]}), undefined("M.n.d")),
+            ("both", json!({"Fn::If": ["Both", 1, 2]}), Ok(json!(2))),
+            ("either", json!({"Fn::If": ["Either", 1, 2]}), Ok(json!(1))),
             ("no such condition", json!({"Fn::If": ["Is", 1, 2]}), undefined("Is")),
             ("no such name", json!({"Ref": "Nobody"}), undefined("Nobody")),
             ("no such attribute", json!({"Fn::Sub": "${Key.Id}"}), undefined("Key.Id")),

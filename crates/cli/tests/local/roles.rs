@@ -1,0 +1,259 @@
+//! The template's roles and key policy, evaluated: what the functions do is allowed, nothing else.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, SystemTime},
+};
+
+use local::{Bytes, Request, Stack, http};
+use serde_json::{Value, json};
+
+use crate::{ALIAS, SIGV4, TEMPLATE, options, with_parameters};
+
+const ROLES: [&str; 3] = ["IssuerRole", "AuthorizerRole", "RotatorRole"];
+
+async fn start() -> Stack {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let parameters = [("RotationDays", "2"), ("KeyRefreshSeconds", "10")];
+    let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
+    stack.unwrap()
+}
+
+async fn token(stack: &Stack, claims: Value) -> String {
+    let request = Request::post("/token")
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", SIGV4)
+        .body(json!({"claims": claims}).to_string().into());
+    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn opens(stack: &Stack, token: &str) -> u16 {
+    let request = Request::get("/whoami").header("authorization", format!("Bearer {token}"));
+    let request = request.body(Bytes::new()).unwrap();
+    http::send(stack.gateway.address(), request).await.unwrap().status().as_u16()
+}
+
+/// What a role's statements name, action by action.
+fn named(role: &str) -> BTreeSet<String> {
+    let template = local::template::Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
+    let template = template.unwrap();
+    let function = role.strip_suffix("Role").unwrap();
+    let functions = template.resources("AWS::Serverless::Function");
+    let (_, function) = functions.into_iter().find(|(id, _)| *id == function).unwrap();
+    let mut actions = BTreeSet::new();
+    collect(function.pointer("/Properties/Policies").unwrap(), &mut actions);
+    actions
+}
+
+fn collect(value: &Value, actions: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if text.starts_with("kms:") => drop(actions.insert(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, actions)),
+        Value::Object(members) => {
+            let members = members.iter().filter(|(name, _)| *name != "Condition");
+            members.for_each(|(_, value)| collect(value, actions));
+        }
+        _ => {}
+    }
+}
+
+/// A whole life: tokens short and long, decisions, a rotation, and one that was interrupted. KMS
+/// refuses what a role or a key's policy does not allow, and then a step of it fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_right_is_used_and_none_is_missing() {
+    let stack = start().await;
+    let alias = json!({"KeyId": ALIAS});
+    let described = stack.kms.perform("DescribeKey", &alias).unwrap();
+    let first = described["KeyMetadata"]["KeyId"].clone();
+    let long = token(&stack, json!({"sub": "a", "more": "x".repeat(4500)})).await;
+    for token in [token(&stack, json!({"sub": "a"})).await, long] {
+        assert_eq!(opens(&stack, &token).await, 200);
+    }
+    let start = SystemTime::now();
+    for days in [60, 50, 40, 30, 20, 10] {
+        stack.kms.set_time(start - Duration::from_hours(24 * days));
+        if days == 60 {
+            let moved = json!({"AliasName": ALIAS, "TargetKeyId": first});
+            stack.kms.perform("UpdateAlias", &moved).unwrap();
+            continue;
+        }
+        if days == 50 {
+            // The run that made the next key died before it could name it.
+            let policy = json!({"KeyId": first});
+            let policy = stack.kms.perform("GetKeyPolicy", &policy).unwrap()["Policy"].clone();
+            let left = json!({
+                "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Policy": policy,
+                "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+            });
+            stack.kms.perform("CreateKey", &left).unwrap();
+        }
+        let run = stack.functions["Rotator"].invoke(&json!({})).await;
+        run.result.unwrap_or_else(|error| panic!("{days}: {error:?}"));
+    }
+    // And once more, to the next key, which the rotator makes itself.
+    stack.kms.set_time(start);
+    let run = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
+    assert_eq!(run["done"], "prepare", "{run}");
+    let used = stack.kms.used();
+    for role in ROLES {
+        let arn = format!("arn:aws:iam::000000000000:role/{role}");
+        let used: BTreeSet<_> =
+            used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
+        assert_eq!(used, named(role), "{role}");
+    }
+}
+
+/// Every operation of every role on every kind of key.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_is_allowed() {
+    let stack = start().await;
+    let kms = &stack.kms;
+    let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
+    let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
+    let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
+    let create = |tags: &Value, policy: &Value| {
+        let input = json!({
+            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags, "Policy": policy,
+        });
+        let key = kms.perform("CreateKey", &input).unwrap();
+        key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+    };
+    // n and p in the ring, l left by an interrupted run, e another ring's, s a stranger's.
+    let keys = [
+        ('c', current),
+        ('n', create(&tagged, &policy)),
+        ('p', create(&tagged, &policy)),
+        ('l', create(&tagged, &policy)),
+        ('e', create(&json!([{"TagKey": "countersign:ring", "TagValue": "alias/e"}]), &policy)),
+        ('s', create(&json!([]), &Value::Null)),
+    ];
+    for (kind, key) in &keys {
+        let alias = match kind {
+            'n' => "alias/countersign-next",
+            'p' => "alias/countersign-previous",
+            'e' => "alias/elsewhere",
+            _ => continue,
+        };
+        kms.perform("CreateAlias", &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
+    }
+    let usage = |algorithm: &str, kind: &str| json!({"SigningAlgorithm": algorithm, "MessageType": kind, "Message": "", "Signature": ""});
+    let rs256 = "RSASSA_PKCS1_V1_5_SHA_256";
+    let spec = |spec: &str, usage: &str, tags: &Value| json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags, "KeyId": null});
+    let other = json!([{"TagKey": "countersign:ring", "TagValue": "alias/e"}]);
+    let days = |days: u64| json!({"PendingWindowInDays": days});
+    let target = |alias: &str| json!({"AliasName": alias});
+    let none = json!({});
+    // Operation, the rest of its input, and the keys on which issuer, authorizer, rotator may.
+    let rows = [
+        ("Sign", usage(rs256, "RAW"), ["cnp", "", ""]),
+        ("Sign", usage(rs256, "DIGEST"), ["cnp", "", ""]),
+        ("Sign", usage(rs256, "EXTERNAL_MU"), ["", "", ""]),
+        ("Sign", usage("RSASSA_PSS_SHA_256", "RAW"), ["", "", ""]),
+        ("Sign", usage("RSASSA_PKCS1_V1_5_SHA_512", "RAW"), ["", "", ""]),
+        ("Verify", usage(rs256, "RAW"), ["", "cnp", ""]),
+        ("Verify", usage(rs256, "DIGEST"), ["", "cnp", ""]),
+        ("Verify", usage(rs256, "EXTERNAL_MU"), ["", "", ""]),
+        ("Verify", usage("RSASSA_PSS_SHA_256", "RAW"), ["", "", ""]),
+        ("GetPublicKey", none.clone(), ["cnp", "cnp", ""]),
+        ("DescribeKey", none.clone(), ["", "", "cnpl"]),
+        ("GetKeyPolicy", none.clone(), ["", "", "cnpl"]),
+        ("PutKeyPolicy", json!({"Policy": policy}), ["", "", ""]),
+        ("ListResourceTags", none.clone(), ["", "", "cnples"]),
+        ("ListKeys", none.clone(), ["", "", "cnples"]),
+        ("ListAliases", none.clone(), ["", "", "cnples"]),
+        ("TagResource", json!({"Tags": tagged}), ["", "", "cnples"]),
+        ("TagResource", json!({"Tags": other}), ["", "", ""]),
+        ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &tagged), ["", "", "cnples"]),
+        ("CreateKey", spec("ECC_NIST_P256", "SIGN_VERIFY", &tagged), ["", "", ""]),
+        ("CreateKey", spec("RSA_2048", "ENCRYPT_DECRYPT", &tagged), ["", "", ""]),
+        ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &other), ["", "", ""]),
+        ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &json!([])), ["", "", ""]),
+        ("CreateAlias", target("alias/countersign-next"), ["", "", "cnpl"]),
+        ("CreateAlias", target("alias/other"), ["", "", ""]),
+        ("UpdateAlias", target(ALIAS), ["", "", "cnp"]),
+        ("UpdateAlias", target("alias/elsewhere"), ["", "", ""]),
+        ("DisableKey", none.clone(), ["", "", "p"]),
+        ("EnableKey", none.clone(), ["", "", ""]),
+        ("ScheduleKeyDeletion", days(30), ["", "", "p"]),
+        ("ScheduleKeyDeletion", days(29), ["", "", ""]),
+        ("CancelKeyDeletion", none.clone(), ["", "", ""]),
+    ];
+    for (operation, input, expected) in rows {
+        for (role, expected) in ROLES.into_iter().zip(expected) {
+            let allowed = keys.iter().filter(|(_, key)| {
+                let mut input = input.clone();
+                let member = if operation.ends_with("Alias") { "TargetKeyId" } else { "KeyId" };
+                input[member] = json!(key);
+                match kms.may(role, operation, &input) {
+                    Ok(()) => true,
+                    Err(error) if error.starts_with("AccessDenied") => false,
+                    Err(error) => panic!("{operation} {input}: {error}"),
+                }
+            });
+            let allowed: String = allowed.map(|(kind, _)| *kind).collect();
+            assert_eq!(allowed, expected, "{role} {operation} {input}");
+        }
+    }
+    for (alias, expected) in [
+        ("alias/countersign", [false, false, true]),
+        ("alias/countersign-previous", [false, false, true]),
+        ("alias/elsewhere", [false, false, false]),
+    ] {
+        for (role, expected) in ROLES.into_iter().zip(expected) {
+            let may = kms.may(role, "DeleteAlias", &json!({"AliasName": alias})).is_ok();
+            assert_eq!(may, expected, "{role} {alias}");
+        }
+    }
+}
+
+/// A policy that the role could not change any more is refused, unless the role says that it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_policy_keeps_administration_and_use_apart() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let administrator = "arn:aws:iam::000000000000:role/security";
+    let parameters = [("KeyAdministrators", administrator), ("RotationDays", "90")];
+    let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
+    let kms = &stack.kms;
+    let policy: Vec<local::iam::Policy> = serde_json::from_value(json!([{
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+    }]))
+    .unwrap();
+    for (name, arn) in [
+        ("security", administrator.to_owned()),
+        ("everything", "arn:aws:iam::000000000000:role/everything".to_owned()),
+    ] {
+        kms.hold(name, local::kms::Role { arn, policies: policy.clone() });
+    }
+    let sign = json!({"SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
+    let rows = [
+        ("Sign", sign, ["IssuerRole"].as_slice()),
+        ("PutKeyPolicy", json!({}), &["security"]),
+        ("EnableKey", json!({}), &["security"]),
+        ("DescribeKey", json!({}), &["security", "everything", "RotatorRole"]),
+        ("GetPublicKey", json!({}), &["security", "everything", "IssuerRole", "AuthorizerRole"]),
+    ];
+    for (operation, mut input, expected) in rows {
+        input["KeyId"] = json!(ALIAS);
+        for role in ["security", "everything", "IssuerRole", "AuthorizerRole", "RotatorRole"] {
+            let may = kms.may(role, operation, &input);
+            assert_eq!(may.is_ok(), expected.contains(&role), "{role} {operation} {may:?}");
+        }
+    }
+    let plain = Stack::start(&template, &options(&[])).await.unwrap();
+    plain.kms.hold(
+        "everything",
+        local::kms::Role {
+            arn: "arn:aws:iam::000000000000:role/everything".into(),
+            policies: policy,
+        },
+    );
+    let may = |operation| plain.kms.may("everything", operation, &json!({"KeyId": ALIAS})).is_ok();
+    assert!(may("PutKeyPolicy") && may("ScheduleKeyDeletion"), "IAM says who administers");
+    assert!(!may("Sign"), "nobody but the issuer signs");
+}
