@@ -1,0 +1,69 @@
+//! What a page of another origin sees: preflights, and answers that it may read.
+
+use std::fs;
+
+use local::{Bytes, Request, Response, Stack, http};
+
+use crate::{SIGV4, TEMPLATE, with_parameters};
+
+const ORIGIN: &str = "https://app.example";
+
+async fn send(stack: &Stack, request: &str, authorization: Option<&str>) -> Response<Bytes> {
+    let (method, path) = request.split_once(' ').unwrap();
+    let mut request = Request::builder().method(method).uri(path).header("origin", ORIGIN);
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    http::send(stack.gateway.address(), request.body(Bytes::new()).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_page_sees_every_answer_and_preflights_need_no_token() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
+    let parameters = [("AllowedOrigin", ORIGIN), ("AccessRules", rules)];
+    let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
+    let mut tokens = Vec::new();
+    for scope in ["read", "write"] {
+        let request = Request::post("/token")
+            .header("content-type", "application/json")
+            .header("x-amz-date", "20261123T000000Z")
+            .header("authorization", SIGV4)
+            .body(format!(r#"{{"claims":{{"sub":"a","scope":"{scope}"}}}}"#).into());
+        let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
+        tokens.push(format!("Bearer {}", answer["access_token"].as_str().unwrap()));
+    }
+    let rows = [
+        ("GET /whoami", Some(&*tokens[0]), 200, ORIGIN, None),
+        ("GET /whoami", None, 401, ORIGIN, Some("Bearer")),
+        ("GET /whoami", Some("Bearer x"), 401, ORIGIN, Some("Bearer")),
+        (
+            "GET /whoami",
+            Some(&*tokens[1]),
+            403,
+            ORIGIN,
+            Some("Bearer error=\"insufficient_scope\""),
+        ),
+        ("GET /nowhere", None, 403, ORIGIN, None),
+        ("POST /token", None, 403, ORIGIN, None),
+        ("GET /.well-known/jwks.json", None, 200, "*", None),
+        ("OPTIONS /whoami", None, 200, ORIGIN, None),
+        ("OPTIONS /token", None, 200, ORIGIN, None),
+    ];
+    for (request, authorization, status, origin, challenge) in rows {
+        let answer = send(&stack, request, authorization).await;
+        assert_eq!(answer.status(), status, "{request}");
+        let header = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(header("access-control-allow-origin"), Some(origin), "{request}");
+        assert_eq!(header("www-authenticate"), challenge, "{request}");
+        if request.starts_with("OPTIONS") {
+            let allowed = header("access-control-allow-headers");
+            assert_eq!(allowed, Some("Authorization,Content-Type"), "{request}");
+            assert!(header("access-control-allow-methods").unwrap().contains("POST"));
+        }
+    }
+    let lines = stack.journal.recent();
+    let asked = lines.iter().filter(|line| line.function == "Authorizer").count();
+    assert_eq!(asked, 3, "of preflights and open routes the authorizer does not hear");
+}
