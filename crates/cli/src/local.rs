@@ -4,6 +4,7 @@ use std::{
     error::Error,
     fs,
     io::{self, Write},
+    net::IpAddr,
     path::PathBuf,
     process::ExitCode,
 };
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     /// The port of KMS; 0 takes any that is free
     #[arg(long, default_value_t = 4566)]
     kms_port: u16,
+    /// Where else KMS listens, as on Docker's bridge; whoever reaches it may use the keys
+    #[arg(long, value_name = "ADDRESS")]
+    kms_address: Option<IpAddr>,
     /// A folder in which the keys are kept; without it they are gone at the end
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -79,6 +83,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let options = Options {
         port: arguments.port,
         kms_port: arguments.kms_port,
+        kms_address: arguments.kms_address,
         region: arguments.region,
         bootstrap: function::bootstrap()?,
         state: arguments.state,

@@ -22,6 +22,12 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
     ) else {
         return None;
     };
+    let endpoint = [endpoint, anywhere].into_iter().find(|url| !url.url.is_empty());
+    let in_sam: String = settings.optional("AWS_SAM_LOCAL", String::new())?;
+    if endpoint.as_ref().is_some_and(|endpoint| endpoint.around_container) && in_sam != "true" {
+        let problem = "host.docker.internal is this machine only in sam local's containers";
+        return settings.problem("AWS_ENDPOINT_URL_KMS", problem);
+    }
     let session = Some(session).filter(|token| !token.is_empty());
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -40,7 +46,7 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
                 .with_initial_backoff(FIRST_BACKOFF)
                 .with_max_backoff(LAST_BACKOFF),
         );
-    if let Some(Endpoint(url)) = [endpoint, anywhere].into_iter().find(|url| !url.0.is_empty()) {
+    if let Some(Endpoint { url, .. }) = endpoint {
         config = config.endpoint_url(url);
     }
     Some(Client::from_conf(config.build()))
@@ -50,22 +56,28 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
 ///
 /// Whoever can set it decides which tokens are good, so the network in between must not.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Endpoint(String);
+struct Endpoint {
+    url: String,
+    /// Docker's name for the machine that a container runs on.
+    around_container: bool,
+}
 
 impl FromStr for Endpoint {
     type Err = &'static str;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         let host = match url.split_once("://") {
-            Some(("https", _)) => return Ok(Self(url.to_owned())),
+            Some(("https", _)) => return Ok(Self { url: url.to_owned(), around_container: false }),
             Some(("http", rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
             _ => return Err("must be an http or https URL"),
         };
         let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
         let name = name.map_or(host, |(name, _)| name);
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if name == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
-            Ok(Self(url.to_owned()))
+        let around_container = name == "host.docker.internal";
+        let here = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        if here || around_container {
+            Ok(Self { url: url.to_owned(), around_container })
         } else {
             Err("must be https unless it is on this machine")
         }
@@ -108,6 +120,25 @@ mod tests {
         ];
         for (url, expected) in rows {
             assert_eq!(url.parse::<Endpoint>().map(|_| ()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_container_s_machine_is_this_one_only_for_sam() {
+        let settings = |sam: &str| {
+            [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "k"),
+                ("AWS_SECRET_ACCESS_KEY", "s"),
+                ("AWS_ENDPOINT_URL_KMS", "http://host.docker.internal:4566"),
+                ("AWS_SAM_LOCAL", sam),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect::<Settings>()
+        };
+        for (sam, expected) in [("true", true), ("", false), ("false", false)] {
+            assert_eq!(connect(&mut settings(sam)).is_some(), expected, "{sam:?}");
         }
     }
 }

@@ -1,5 +1,10 @@
 use std::{
-    collections::BTreeMap, io, iter, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration,
+    collections::BTreeMap,
+    io, iter,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -33,6 +38,8 @@ pub struct Options {
     pub port: u16,
     /// The KMS server's port; 0 for any that is free.
     pub kms_port: u16,
+    /// Where else the KMS server listens, so that who is not on this machine reaches it.
+    pub kms_address: Option<IpAddr>,
     /// The Region that everything says it is in.
     pub region: String,
     /// How functions are started.
@@ -96,8 +103,10 @@ impl Stack {
         if options.region.is_empty() || !options.region.chars().all(fits) {
             return Err(StackError::Region);
         }
-        let kms_listener = listen(options.kms_port, "KMS", "--kms-port").await?;
-        let listener = listen(options.port, "the gateway", "--port").await?;
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let kms_listener = listen(here, options.kms_port, "KMS", "--kms-port").await?;
+        let listener = listen(here, options.port, "the gateway", "--port").await?;
+        let kms_port = kms_listener.local_addr().map_err(GatewayError::Listen)?.port();
         let mut scope = template.scope(&options.region, &options.parameters)?;
         for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
@@ -131,8 +140,12 @@ impl Stack {
         };
         let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
         let name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        let kms = Kms::start(kms_listener, &options.region, file)
+        let mut kms = Kms::start(kms_listener, &options.region, file)
             .map_err(|source| StackError::State { file: name, source })?;
+        if let Some(address) = options.kms_address {
+            let listener = listen(address, kms_port, "KMS", "--kms-address").await?;
+            kms.listen(listener).map_err(GatewayError::Listen)?;
+        }
         let mut refusals = create_keys(&template, &mut scope, &kms)?;
         let journal = Journal::default();
         let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
@@ -163,11 +176,12 @@ impl Stack {
 }
 
 async fn listen(
+    address: IpAddr,
     port: u16,
     what: &'static str,
     flag: &'static str,
 ) -> Result<TcpListener, StackError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let listener = TcpListener::bind((address, port)).await;
     listener.map_err(|source| StackError::Port { port, what, flag, source })
 }
 

@@ -106,6 +106,7 @@ fn options() -> Result<Options, DemoError> {
     Ok(Options {
         port: 0,
         kms_port: 0,
+        kms_address: None,
         region: "us-east-1".into(),
         bootstrap: function::bootstrap()?,
         state: None,

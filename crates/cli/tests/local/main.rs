@@ -123,6 +123,7 @@ fn options(overrides: &[(&str, &str)]) -> Options {
     Options {
         port: 0,
         kms_port: 0,
+        kms_address: None,
         region: "us-east-1".into(),
         bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
         state: None,

@@ -47,7 +47,16 @@ pub(crate) use self::store::ACCOUNT;
 #[derive(Debug)]
 pub struct Kms {
     server: Server,
+    more: Vec<Server>,
     state: Arc<State>,
+}
+
+fn serve(state: &Arc<State>, listener: TcpListener) -> io::Result<Server> {
+    let state = Arc::clone(state);
+    Server::start(listener, MAX_BYTES, move |request| {
+        let state = Arc::clone(&state);
+        async move { state.disturbed(&request).await }
+    })
 }
 
 struct State {
@@ -83,12 +92,17 @@ impl Kms {
             calls: AtomicU64::new(0),
             disturbance: Mutex::default(),
         });
-        let shared = Arc::clone(&state);
-        let server = Server::start(listener, MAX_BYTES, move |request| {
-            let state = Arc::clone(&shared);
-            async move { state.disturbed(&request).await }
-        })?;
-        Ok(Self { server, state })
+        let server = serve(&state, listener)?;
+        Ok(Self { server, more: Vec::new(), state })
+    }
+
+    /// Serves on this listener too.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.more.push(serve(&self.state, listener)?);
+        Ok(())
     }
 
     /// Where it listens.
