@@ -14,6 +14,7 @@ mod issuer;
 mod kept;
 mod keys;
 mod roles;
+mod watch;
 
 use std::{
     collections::BTreeMap,

@@ -1,0 +1,114 @@
+//! What the template watches is what the functions say.
+
+use std::{collections::BTreeSet, fs};
+
+use local::{Bytes, Request, Stack, http, kms::Disturbance, template::Template};
+use serde_json::{Value, json};
+
+use crate::{SIGV4, TEMPLATE, with_parameters};
+
+/// A metric's name with the dimensions that it is divided by, and their values.
+type Series = (String, Vec<(String, String)>);
+
+async fn send(stack: &Stack, path: &str, authorization: &str, body: &str) -> Value {
+    let request = if body.is_empty() { Request::get(path) } else { Request::post(path) };
+    let request = request
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", authorization)
+        .body(Bytes::from(body.to_owned()));
+    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+    serde_json::from_slice(answer.body()).unwrap_or_default()
+}
+
+/// Every series in a log line.
+fn series(line: &Value) -> Vec<Series> {
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut all = Vec::new();
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().into_iter().flatten() {
+        assert_eq!(directive["Namespace"], "Countersign");
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_number(), "{line}");
+            for set in directive["Dimensions"].as_array().unwrap() {
+                let value = |name: String| {
+                    let value = line[&name].as_str().unwrap().to_owned();
+                    (name, value)
+                };
+                all.push((name.to_owned(), texts(set).into_iter().map(value).collect()));
+            }
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_and_dashboard_name_metrics_that_there_are() {
+    let text = fs::read_to_string(TEMPLATE).unwrap();
+    let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
+    let parameters = [("RotationDays", "90"), ("AccessRules", rules)];
+    let stack = Stack::start(&text, &with_parameters(&parameters, &[])).await.unwrap();
+    for scope in ["read", "write"] {
+        let claims = json!({"claims": {"sub": "a", "scope": scope}}).to_string();
+        let answer = send(&stack, "/token", SIGV4, &claims).await;
+        let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        send(&stack, "/whoami", &bearer, "").await;
+        stack.kms.disturb(Some(Disturbance::Error("ThrottlingException")));
+        send(&stack, "/whoami", &bearer, "").await;
+        stack.kms.disturb(None);
+    }
+    send(&stack, "/whoami", "Bearer x", "").await;
+    stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
+    let lines = stack.journal.recent();
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
+    let lines: Vec<Value> = lines.collect();
+    let there: BTreeSet<Series> = lines.iter().flat_map(series).collect();
+    let names: BTreeSet<&str> = there.iter().map(|(name, _)| &**name).collect();
+
+    let template = Template::parse(&text).unwrap();
+    let given = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut scope = template.scope("us-east-1", &given.into_iter().collect()).unwrap();
+    for name in ["Issuer", "Authorizer", "AuthorizerLogs", "IssuerLogs"] {
+        scope.define(name, name.into());
+    }
+    let mut watched = 0;
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let alarm = scope.resolve(&alarm["Properties"]).unwrap();
+        if alarm["Namespace"] != "Countersign" {
+            continue;
+        }
+        let dimension = |dimension: &Value| {
+            let text = |name: &str| dimension[name].as_str().unwrap().to_owned();
+            (text("Name"), text("Value"))
+        };
+        let dimensions = alarm["Dimensions"].as_array().into_iter().flatten().map(dimension);
+        let watches = (alarm["MetricName"].as_str().unwrap().to_owned(), dimensions.collect());
+        assert!(there.contains(&watches), "{id}: {watches:?} is not in {there:#?}");
+        watched += 1;
+    }
+    assert_eq!(watched, 3);
+
+    let (_, dashboard) = template.resources("AWS::CloudWatch::Dashboard").next().unwrap();
+    let body = scope.resolve(&dashboard["Properties"]["DashboardBody"]).unwrap();
+    let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    let mut shown = BTreeSet::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        let properties = &widget["properties"];
+        for metric in properties["metrics"].as_array().into_iter().flatten() {
+            if metric[0] == "Countersign" {
+                shown.insert(metric[1].as_str().unwrap());
+            }
+        }
+        if let Some(query) = properties["query"].as_str() {
+            let outcomes: BTreeSet<_> =
+                lines.iter().filter_map(|line| line["outcome"].as_str()).collect();
+            let wanted = ["Rejected", "Forbidden", "Fault"];
+            assert!(wanted.iter().all(|name| outcomes.contains(name)), "{outcomes:?}");
+            assert!(query.contains(&format!("outcome in ['{}']", wanted.join("', '"))), "{query}");
+        }
+    }
+    assert!(shown.iter().all(|name| names.contains(name)), "{shown:?} {names:?}");
+    assert_eq!(shown.len(), 6);
+}
