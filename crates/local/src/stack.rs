@@ -122,7 +122,10 @@ impl Stack {
             let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
             scope.define(id, name.into());
             scope.define_attribute(id, "Arn", arn);
-            scope.define_attribute(&role_name(id), "Arn", role_arn(id));
+        }
+        let roles = template.made("AWS::IAM::Role", &scope)?;
+        for (id, _) in &roles {
+            scope.define_attribute(id, "Arn", role_arn(id, &scope)?);
         }
         for (id, _) in template.resources("AWS::Logs::LogGroup") {
             let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
@@ -147,14 +150,13 @@ impl Stack {
             kms.listen(listener).map_err(GatewayError::Listen)?;
         }
         let mut refusals = create_keys(&template, &mut scope, &kms)?;
+        for (id, resource) in roles {
+            let role = Role { arn: role_arn(id, &scope)?, policies: policies(resource, &scope)? };
+            kms.hold(id, role);
+        }
         let journal = Journal::default();
         let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in deployed {
-            if let Some(policies) = resource.pointer("/Properties/Policies") {
-                let policies: Vec<Policy> = serde_json::from_value(scope.resolve(policies)?)
-                    .map_err(|error| TemplateError(format!("the policies of {id}: {error}")))?;
-                kms.hold(&role_name(id), Role { arn: role_arn(id), policies });
-            }
             let configuration =
                 configure(id, resource, &template, &scope, &kms, &own_url, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
@@ -273,12 +275,14 @@ fn configure(
             .extend(values.map(|(name, value)| (name.clone(), own_url.translate(&text(value)))));
     }
     environment.extend(options.overrides.clone());
+    let role = resource.pointer("/Properties/Role/Fn::GetAtt/0").and_then(Value::as_str);
+    let role = role.ok_or_else(|| TemplateError(format!("{id} has no Role of the template's")))?;
     environment.extend(
         [
             ("AWS_REGION", &*options.region),
             ("AWS_DEFAULT_REGION", &*options.region),
             // KMS knows the role by it. Of the rest only the form is looked at.
-            ("AWS_ACCESS_KEY_ID", &*role_name(id)),
+            ("AWS_ACCESS_KEY_ID", role),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL_KMS", &format!("http://{}", kms.address())),
         ]
@@ -314,13 +318,22 @@ impl OwnUrl {
     }
 }
 
-/// The logical id of the role that SAM makes for a function.
-fn role_name(function: &str) -> String {
-    format!("{function}Role")
+/// The ARN of a role, which gets a name with an end that nobody knows before.
+fn role_arn(id: &str, scope: &Scope) -> Result<String, TemplateError> {
+    let stack = scope.resolve(&json!({"Ref": "AWS::StackName"}))?;
+    Ok(format!("arn:aws:iam::{ACCOUNT}:role/{}-{id}-0LOCAL0LOCAL", text(&stack)))
 }
 
-fn role_arn(function: &str) -> String {
-    format!("arn:aws:iam::{ACCOUNT}:role/{}", role_name(function))
+/// The policies that are written into a role.
+fn policies(role: &Value, scope: &Scope) -> Result<Vec<Policy>, TemplateError> {
+    let all = scope.resolve(property(role, "/Policies").unwrap_or(&Value::Null))?;
+    let documents = all.as_array().into_iter().flatten();
+    let read = |policy: &Value| {
+        let document = policy.get("PolicyDocument").cloned().unwrap_or_default();
+        serde_json::from_value(document)
+            .map_err(|error| TemplateError(format!("the policy of a role: {error}")))
+    };
+    documents.map(read).collect()
 }
 
 /// The name that a function has in its ARN: its logical id, unless it is given another.

@@ -41,11 +41,10 @@ async fn opens(stack: &Stack, token: &str) -> u16 {
 fn named(role: &str) -> BTreeSet<String> {
     let template = local::template::Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
     let template = template.unwrap();
-    let function = role.strip_suffix("Role").unwrap();
-    let functions = template.resources("AWS::Serverless::Function");
-    let (_, function) = functions.into_iter().find(|(id, _)| *id == function).unwrap();
+    let mut roles = template.resources("AWS::IAM::Role");
+    let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
     let mut actions = BTreeSet::new();
-    collect(function.pointer("/Properties/Policies").unwrap(), &mut actions);
+    collect(role.pointer("/Properties/Policies").unwrap(), &mut actions);
     actions
 }
 
@@ -100,7 +99,7 @@ async fn every_right_is_used_and_none_is_missing() {
     assert_eq!(run["done"], "prepare", "{run}");
     let used = stack.kms.used();
     for role in ROLES {
-        let arn = format!("arn:aws:iam::000000000000:role/{role}");
+        let arn = format!("arn:aws:iam::000000000000:role/local-{role}-0LOCAL0LOCAL");
         let used: BTreeSet<_> =
             used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
         assert_eq!(used, named(role), "{role}");
@@ -166,7 +165,7 @@ async fn nothing_else_is_allowed() {
         ("ListResourceTags", none.clone(), ["", "", "cnples"]),
         ("ListKeys", none.clone(), ["", "", "cnples"]),
         ("ListAliases", none.clone(), ["", "", "cnples"]),
-        ("TagResource", json!({"Tags": tagged}), ["", "", "cnples"]),
+        ("TagResource", json!({"Tags": tagged}), ["", "", "cnpls"]),
         ("TagResource", json!({"Tags": other}), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &tagged), ["", "", "cnples"]),
         ("CreateKey", spec("ECC_NIST_P256", "SIGN_VERIFY", &tagged), ["", "", ""]),
@@ -244,6 +243,13 @@ async fn the_key_policy_keeps_administration_and_use_apart() {
             let may = kms.may(role, operation, &input);
             assert_eq!(may.is_ok(), expected.contains(&role), "{role} {operation} {may:?}");
         }
+    }
+    // A role that is made anew, as the next stack of the name has it.
+    for (name, expected) in [("local-IssuerRole-1", true), ("other-IssuerRole-1", false)] {
+        let arn = format!("arn:aws:iam::000000000000:role/{name}");
+        kms.hold(name, local::kms::Role { arn, policies: policy.clone() });
+        let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
+        assert_eq!(kms.may(name, "Sign", &sign).is_ok(), expected, "{name}");
     }
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
     plain.kms.hold(
