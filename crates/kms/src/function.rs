@@ -45,7 +45,7 @@ where
     let (own, keyring) = match start(Settings::from_environment(), read) {
         Ok(parts) => parts,
         Err(error) => {
-            tracing::error!(problems = %error, "the settings are wrong");
+            telemetry::refuse_start(SETTINGS, "the settings are wrong", &error);
             return ExitCode::FAILURE;
         }
     };
@@ -53,7 +53,8 @@ where
     if let Err(fault) = keyring.ring().await
         && fault.cause == Cause::Unfit
     {
-        tracing::error!(problems = %telemetry::Chain(&fault), "the key cannot sign tokens");
+        let problems = telemetry::Chain(&fault);
+        telemetry::refuse_start(fault.cause.code(), "the key cannot sign tokens", &problems);
         return ExitCode::FAILURE;
     }
     serve(Arc::new(build(own, keyring)), answer).await
@@ -73,7 +74,7 @@ where
     telemetry::start();
     let mut settings = Settings::from_environment();
     let (Some(()), Some(function)) = (settings.lambda(), read(&mut settings)) else {
-        tracing::error!(problems = %settings.refuse(), "the settings are wrong");
+        telemetry::refuse_start(SETTINGS, "the settings are wrong", &settings.refuse());
         return ExitCode::FAILURE;
     };
     serve(Arc::new(function), answer).await
@@ -133,6 +134,9 @@ fn trace_id(header: &str) -> Option<String> {
     };
     (hex(time, 8) && hex(id, 24)).then(|| root.to_owned())
 }
+
+/// The cause of a fault that no request has brought about.
+const SETTINGS: &str = "Settings";
 
 #[cfg(test)]
 mod tests {

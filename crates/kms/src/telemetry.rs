@@ -33,6 +33,24 @@ pub fn start() {
     let _ = registry().with(lines.with_filter(ours)).try_init();
 }
 
+/// Says why this process cannot start, as the fault that it is to whoever asks the function.
+pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &dyn fmt::Display) {
+    let line = json!({
+        "timestamp": timestamp(),
+        "level": "ERROR",
+        "message": message,
+        "problems": problems.to_string(),
+        "outcome": "Fault",
+        "Cause": cause,
+        "Faults": 1,
+        "_aws": {
+            "Timestamp": milliseconds(SystemTime::now()),
+            "CloudWatchMetrics": [metric_of("Faults", "Count", &[vec![], vec!["Cause"]])],
+        },
+    });
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 /// What became of one request, which is one line of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<'a> {
@@ -112,10 +130,8 @@ impl Record<'_> {
             members.insert("KmsLatency".into(), (time.as_secs_f64() * 1000.0).into());
             metrics.push(metric_of("KmsLatency", "Milliseconds", &[Vec::new()]));
         }
-        let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         if !metrics.is_empty() {
-            let metadata = json!({"Timestamp": millis, "CloudWatchMetrics": metrics});
+            let metadata = json!({"Timestamp": milliseconds(now), "CloudWatchMetrics": metrics});
             members.insert("_aws".into(), metadata);
         }
         line
@@ -144,6 +160,12 @@ fn metric_of(name: &str, unit: &str, dimensions: &[Vec<&str>]) -> Value {
         "Dimensions": dimensions,
         "Metrics": [{"Name": name, "Unit": unit}],
     })
+}
+
+/// The time as a metric has it.
+fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time as every other line has it.

@@ -358,6 +358,11 @@ fn a_function_on_its_own_says_what_it_misses() {
     for name in ["KEY_ALIAS", "TOKEN_ISSUER", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
         assert!(message.contains(name), "{name}: {message}");
     }
+    // Nobody could ask, which an alarm has to know.
+    let line: Value = serde_json::from_str(&message).unwrap();
+    assert_eq!((&line["Faults"], &line["Cause"]), (&json!(1), &json!("Settings")));
+    let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([[], ["Cause"]]));
 }
 
 #[test]
