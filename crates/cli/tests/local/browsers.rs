@@ -3,8 +3,9 @@
 use std::fs;
 
 use local::{Bytes, Request, Response, Stack, http};
+use serde_json::json;
 
-use crate::{SIGV4, TEMPLATE, with_parameters};
+use crate::{TEMPLATE, token, with_parameters};
 
 const ORIGIN: &str = "https://app.example";
 
@@ -25,14 +26,8 @@ async fn a_page_sees_every_answer_and_preflights_need_no_token() {
     let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
     let mut tokens = Vec::new();
     for scope in ["read", "write"] {
-        let request = Request::post("/token")
-            .header("content-type", "application/json")
-            .header("x-amz-date", "20261123T000000Z")
-            .header("authorization", SIGV4)
-            .body(format!(r#"{{"claims":{{"sub":"a","scope":"{scope}"}}}}"#).into());
-        let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
-        let answer: serde_json::Value = serde_json::from_slice(answer.body()).unwrap();
-        tokens.push(format!("Bearer {}", answer["access_token"].as_str().unwrap()));
+        let token = token(&stack, json!({"sub": "a", "scope": scope})).await;
+        tokens.push(format!("Bearer {token}"));
     }
     let rows = [
         ("GET /whoami", Some(&*tokens[0]), 200, ORIGIN, None),

@@ -14,7 +14,7 @@ use base64::{
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{ALIAS, SIGV4, TEMPLATE, with_parameters};
+use crate::{ALIAS, TEMPLATE, token, with_parameters};
 
 #[expect(unreachable_pub, reason = "it stands in README, too, for anybody to take")]
 #[path = "../../../../interop/jsonwebtoken.rs"]
@@ -85,17 +85,6 @@ async fn get(stack: &Stack, path: &str) -> Value {
     assert_eq!(answer.status(), 200, "{path}");
     assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
     serde_json::from_slice(answer.body()).unwrap()
-}
-
-async fn token(stack: &Stack, claims: Value) -> String {
-    let request = Request::post("/token")
-        .header("content-type", "application/json")
-        .header("x-amz-date", "20261123T000000Z")
-        .header("authorization", SIGV4)
-        .body(json!({"claims": claims}).to_string().into());
-    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
-    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// A token with something changed, each in its own way.

@@ -8,7 +8,7 @@ use std::{
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{SIGV4, TEMPLATE, with_parameters};
+use crate::{TEMPLATE, token_for, with_parameters};
 
 const RULES: &str = r#"[
     {"route": "GET /whoami", "scope": "read"},
@@ -27,18 +27,6 @@ async fn stack(seconds: u64) -> Stack {
     let seconds = seconds.to_string();
     let options = with_parameters(&[("PolicyCacheSeconds", &seconds)], &[("ACCESS_RULES", RULES)]);
     Stack::start(&template, &options).await.unwrap()
-}
-
-async fn token(stack: &Stack, scope: &str, lifetime: u64) -> String {
-    let body = json!({"claims": {"sub": "a", "scope": scope}, "expires_in": lifetime}).to_string();
-    let request = Request::post("/token")
-        .header("content-type", "application/json")
-        .header("x-amz-date", "20261123T000000Z")
-        .header("authorization", SIGV4);
-    let request = request.body(body.into()).unwrap();
-    let answer = http::send(stack.gateway.address(), request).await.unwrap();
-    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 /// The status, and how often KMS was asked.
@@ -62,7 +50,7 @@ async fn a_kept_policy_is_right_for_every_route() {
     for scope in ["read", "admin", "read admin", "other"] {
         // From whichever route the policy was kept.
         for first in 0..routes.len() {
-            let token = token(&stack, scope, 600).await;
+            let token = token_for(&stack, json!({"sub": "a", "scope": scope}), 600).await;
             let mut order = routes;
             order.rotate_left(first);
             for (at, (path, needed)) in order.into_iter().enumerate() {
@@ -77,7 +65,7 @@ async fn a_kept_policy_is_right_for_every_route() {
 #[tokio::test]
 async fn an_allow_outlives_its_token_by_no_more_than_it_is_kept() {
     let stack = stack(2).await;
-    let token = token(&stack, "read", 1).await;
+    let token = token_for(&stack, json!({"sub": "a", "scope": "read"}), 1).await;
     assert_eq!(get(&stack, "/whoami", &token).await, (200, 1));
     assert_eq!(get(&stack, "/whoami", &token).await, (200, 0), "kept");
     let expiry = claims(&token)["exp"].as_u64().unwrap();

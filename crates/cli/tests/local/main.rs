@@ -138,6 +138,23 @@ fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> O
     Options { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
 }
 
+/// A token with these claims, from the issuer behind the gateway.
+async fn token(stack: &Stack, claims: Value) -> String {
+    token_for(stack, claims, 3600).await
+}
+
+/// And with this many seconds to live.
+async fn token_for(stack: &Stack, claims: Value, lifetime: u64) -> String {
+    let request = Request::post("/token")
+        .header("content-type", "application/json")
+        .header("x-amz-date", "20261123T000000Z")
+        .header("authorization", SIGV4)
+        .body(json!({"claims": claims, "expires_in": lifetime}).to_string().into());
+    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
 /// The binary with these settings and none of the caller's.
 fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);

@@ -9,7 +9,7 @@ use std::{
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{ALIAS, SIGV4, TEMPLATE, options, with_parameters};
+use crate::{ALIAS, TEMPLATE, options, token, with_parameters};
 
 const ROLES: [&str; 3] = ["IssuerRole", "AuthorizerRole", "RotatorRole"];
 
@@ -18,17 +18,6 @@ async fn start() -> Stack {
     let parameters = [("RotationDays", "2"), ("KeyRefreshSeconds", "10")];
     let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
     stack.unwrap()
-}
-
-async fn token(stack: &Stack, claims: Value) -> String {
-    let request = Request::post("/token")
-        .header("content-type", "application/json")
-        .header("x-amz-date", "20261123T000000Z")
-        .header("authorization", SIGV4)
-        .body(json!({"claims": claims}).to_string().into());
-    let answer = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
-    let answer: Value = serde_json::from_slice(answer.body()).unwrap();
-    answer["access_token"].as_str().unwrap().to_owned()
 }
 
 async fn opens(stack: &Stack, token: &str) -> u16 {
