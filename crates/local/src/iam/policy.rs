@@ -109,12 +109,6 @@ impl Policy {
             }
         })
     }
-
-    /// Every action that a statement names, as it is written.
-    pub fn actions(&self) -> impl Iterator<Item = &str> {
-        let statements = self.statement.as_slice().iter();
-        statements.flat_map(|statement| statement.action.as_slice()).map(String::as_str)
-    }
 }
 
 impl Statement {
