@@ -124,6 +124,7 @@ def main():
         return f"{wrong} answers are wrong" if wrong else None
     finally:
         local.terminate()
+        local.communicate()
 
 
 sys.exit(main())

@@ -101,9 +101,11 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     tokio::select! {
         told = told => told?,
-        _ = interrupt.recv() => println!("stopped"),
-        _ = terminate.recv() => println!("stopped"),
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
     }
+    // Nobody may be left to read it.
+    let _ = writeln!(io::stdout(), "stopped");
     Ok(())
 }
 
