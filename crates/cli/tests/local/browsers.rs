@@ -5,7 +5,7 @@ use std::fs;
 use local::{Bytes, Request, Response, Stack, http};
 use serde_json::json;
 
-use crate::{TEMPLATE, token, with_parameters};
+use crate::{TEMPLATE, logged, token, with_parameters};
 
 const ORIGIN: &str = "https://app.example";
 
@@ -58,7 +58,6 @@ async fn a_page_sees_every_answer_and_preflights_need_no_token() {
             assert!(header("access-control-allow-methods").unwrap().contains("POST"));
         }
     }
-    let lines = stack.journal.recent();
-    let asked = lines.iter().filter(|line| line.function == "Authorizer").count();
-    assert_eq!(asked, 3, "of preflights and open routes the authorizer does not hear");
+    let asked = logged(&stack, "Authorizer", 3).await;
+    assert_eq!(asked.len(), 3, "of preflights and open routes the authorizer does not hear");
 }

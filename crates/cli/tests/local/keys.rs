@@ -14,7 +14,7 @@ use local::{Stack, kms::Kms};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{ALIAS, BINARY, TEMPLATE, command, options, said};
+use crate::{ALIAS, BINARY, TEMPLATE, command, logged, options, said};
 
 /// A KMS, and the environment that leads to it.
 struct Cloud {
@@ -347,9 +347,7 @@ async fn the_rotator_does_one_step_a_run_and_says_so() {
     let expected = steps.into_iter().zip(["keep", "promote", "clear", "retire", "prepare"]);
     assert_eq!(said, expected.map(|(done, next)| (json!(done), json!(next))).collect::<Vec<_>>());
     assert_ne!(current(), old);
-    let lines = stack.journal.recent();
-    let lines = lines.iter().filter(|line| line.function == "Rotator");
-    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(&line.text).unwrap()).collect();
+    let lines = logged(&stack, "Rotator", 5).await;
     assert_eq!(lines.len(), 5, "one line a run");
     // Fifty days after its key's sixty.
     let overdue = lines[0]["RotationOverdue"].as_u64().unwrap();

@@ -155,6 +155,21 @@ async fn token_for(stack: &Stack, claims: Value, lifetime: u64) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
+/// What a function has logged, once it is so many lines: they come a little after the answers.
+async fn logged(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let all = stack.journal.recent();
+        let own = all.iter().filter(|line| line.function == function);
+        let own: Vec<Value> =
+            own.filter_map(|line| serde_json::from_str(&line.text).ok()).collect();
+        if own.len() >= lines || Instant::now() > deadline {
+            return own;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The binary with these settings and none of the caller's.
 fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);

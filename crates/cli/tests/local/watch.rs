@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use local::{Bytes, Request, Stack, http, kms::Disturbance, template::Template};
 use serde_json::{Value, json};
 
-use crate::{SIGV4, TEMPLATE, with_parameters};
+use crate::{SIGV4, TEMPLATE, logged, with_parameters};
 
 /// A metric's name with the dimensions that it is divided by, and their values.
 type Series = (String, Vec<(String, String)>);
@@ -61,9 +61,11 @@ async fn alarms_and_dashboard_name_metrics_that_there_are() {
     }
     send(&stack, "/whoami", "Bearer x", "").await;
     stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
-    let lines = stack.journal.recent();
-    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
-    let lines: Vec<Value> = lines.collect();
+    let mut lines = Vec::new();
+    for (function, count) in [("Issuer", 2), ("Authorizer", 5), ("Rotator", 1)] {
+        lines.extend(logged(&stack, function, count).await);
+    }
+    assert_eq!(lines.len(), 8, "one line each: {lines:#?}");
     let there: BTreeSet<Series> = lines.iter().flat_map(series).collect();
     let names: BTreeSet<&str> = there.iter().map(|(name, _)| &**name).collect();
 
