@@ -1,4 +1,7 @@
+use std::io;
+
 use jwt::{Claims, PASSED_ON};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
@@ -6,16 +9,16 @@ use serde_json::{Map, Value};
 ///
 /// The claims that say who and what for are always among them. Of the others, one that does not fit
 /// into so many bytes any more is left out.
-pub(crate) fn context(claims: &Claims, nested: bool, bytes: usize) -> Map<String, Value> {
+pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> Map<String, Value> {
     let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
     let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
-    let mut left = bytes.min(MAX_BYTES);
+    let mut left = room.min(MAX_BYTES);
     let mut context = Map::new();
     for (name, value) in first.chain(rest) {
         let Some(value) = passed_on(name, value, nested) else { continue };
         // The name's and the value's own text, and what stands around them.
-        let bytes = Value::from(name).to_string().len() + value.to_string().len() + 2;
-        let rest = left.checked_sub(bytes);
+        let taken = bytes(name).saturating_add(bytes(&value)).saturating_add(2);
+        let rest = left.checked_sub(taken);
         if rest.is_some() || PASSED_ON.contains(&name) {
             left = rest.unwrap_or(0);
             context.insert(name.to_owned(), value);
@@ -43,6 +46,23 @@ fn has_null(value: &Value) -> bool {
         Value::Object(members) => members.values().any(has_null),
         _ => false,
     }
+}
+
+/// How long this is as JSON.
+pub(crate) fn bytes<T: Serialize + ?Sized>(value: &T) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0 += text.len();
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
 }
 
 /// API Gateway's own names in `$context.authorizer`.

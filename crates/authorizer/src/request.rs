@@ -66,7 +66,8 @@ impl FromStr for Request {
     type Err = MalformedEvent;
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
-        let event: Wire = serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
+        let event: Wire<'_> =
+            serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
             return Err(MalformedEvent::Kind);
         }
@@ -81,7 +82,9 @@ impl FromStr for Request {
             _ => return Err(MalformedEvent::Kind),
         };
         let authorization = match kind {
-            Kind::RestToken => event.authorization_token.0.clone(),
+            Kind::RestToken => {
+                event.authorization_token.0.iter().map(|text| (**text).to_owned()).collect()
+            }
             _ => event.values("authorization"),
         };
         let protocols = event.values("sec-websocket-protocol");
@@ -93,29 +96,29 @@ impl FromStr for Request {
 /// the client's, and so is what stands in them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire {
+struct Wire<'a> {
     #[serde(rename = "type")]
     kind: Option<String>,
     version: Option<String>,
     method_arn: Option<String>,
     route_arn: Option<String>,
-    #[serde(default)]
-    authorization_token: Texts,
-    #[serde(default)]
-    headers: Headers,
-    #[serde(default)]
-    multi_value_headers: Headers,
-    #[serde(default)]
-    identity_source: Texts,
-    #[serde(default)]
-    route_key: Texts,
-    #[serde(default)]
-    query_string_parameters: Headers,
-    #[serde(default)]
-    cookies: Texts,
+    #[serde(borrow, default)]
+    authorization_token: Texts<'a>,
+    #[serde(borrow, default)]
+    headers: Headers<'a>,
+    #[serde(borrow, default)]
+    multi_value_headers: Headers<'a>,
+    #[serde(borrow, default)]
+    identity_source: Texts<'a>,
+    #[serde(borrow, default)]
+    route_key: Texts<'a>,
+    #[serde(borrow, default)]
+    query_string_parameters: Headers<'a>,
+    #[serde(borrow, default)]
+    cookies: Texts<'a>,
 }
 
-impl Wire {
+impl Wire<'_> {
     /// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
     /// alone counts all the same, so that no way of writing a second header hides it.
     fn values(&self, name: &str) -> Vec<String> {
@@ -143,10 +146,10 @@ impl Wire {
         let cookies = [self.cookies.0.join("; "), self.cookies.0.join(";")];
         let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
         let mut clients = clients.into_iter().flatten().chain(cookies.iter().map(String::as_str));
-        if !sources.contains(key) || clients.any(|value| value == key) {
+        if !sources.contains(key) || clients.any(|value| value == &**key) {
             return Cached::ByIdentity;
         }
-        Cached::ByRoute(key.clone())
+        Cached::ByRoute((**key).to_owned())
     }
 }
 

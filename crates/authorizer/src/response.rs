@@ -3,7 +3,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Cached, Decision, HttpApiResponse, Kind, Profile, Request, Route, context::context,
+    Cached, Decision, HttpApiResponse, Kind, Profile, Request, Route,
+    context::{bytes, context},
     policy::Policy,
 };
 
@@ -102,10 +103,6 @@ fn fitting(response: Response) -> Result<Option<Response>, Unanswerable> {
         return Err(Unanswerable::TooLong);
     }
     Ok(Some(response))
-}
-
-fn bytes(response: &Response) -> usize {
-    serde_json::to_string(response).map_or(usize::MAX, |text| text.len())
 }
 
 /// The `sub`, or what API Gateway writes for a missing value in its logs: it takes no answer without

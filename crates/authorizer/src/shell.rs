@@ -9,7 +9,7 @@ use kms::{
     function::{self, Diagnostic, Invocation},
     telemetry::{self, Outcome, Record},
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
@@ -40,11 +40,11 @@ impl Authorizer {
 
     async fn handle(
         self: Arc<Self>,
-        event: Box<RawValue>,
+        event: String,
         invocation: Invocation,
     ) -> Result<Response, Diagnostic> {
         let stopwatch = Stopwatch::default();
-        let answer = self.answer(event.get(), &stopwatch).await;
+        let answer = self.answer(&event, &stopwatch).await;
         record(&answer, &invocation, &stopwatch);
         match answer {
             Ok((_, Some(response))) => Ok(response),

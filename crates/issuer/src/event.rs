@@ -53,7 +53,7 @@ impl Event {
             let ask = Ok(Ask::Token(Caller::Invoke, event.as_bytes().to_vec()));
             return Self { door: Door::Invoke, ask };
         }
-        let proxy = serde_json::from_str::<Proxy>(event).map_err(|_| Refusal::Event);
+        let proxy = serde_json::from_str::<Proxy<'_>>(event).map_err(|_| Refusal::Event);
         Self { door: Door::Http, ask: proxy.and_then(Proxy::ask) }
     }
 }
@@ -69,15 +69,15 @@ struct Probe {
 /// format 1.0, or with format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Proxy {
+struct Proxy<'a> {
     request_context: Context,
     version: Option<String>,
     resource: Option<String>,
     path: Option<String>,
     raw_path: Option<String>,
     http_method: Option<String>,
-    #[serde(default)]
-    headers: Headers,
+    #[serde(borrow, default)]
+    headers: Headers<'a>,
     body: Option<String>,
     is_base64_encoded: Option<bool>,
 }
@@ -122,7 +122,7 @@ impl Context {
     }
 }
 
-impl Proxy {
+impl Proxy<'_> {
     fn ask(self) -> Result<Ask, Refusal> {
         let (method, path) = self.route();
         let document = match &*path {

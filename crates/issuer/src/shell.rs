@@ -9,7 +9,7 @@ use kms::{
     function::{self, Diagnostic, Invocation},
     telemetry::{self, Outcome, Record},
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -32,11 +32,11 @@ impl Issuer {
 
     async fn handle(
         self: Arc<Self>,
-        event: Box<RawValue>,
+        event: String,
         invocation: Invocation,
     ) -> Result<Value, Diagnostic> {
         let stopwatch = Stopwatch::default();
-        let event = Event::read(event.get());
+        let event = Event::read(&event);
         let caller = match &event.ask {
             Ok(Ask::Token(caller, _)) => Some(caller.clone()),
             _ => None,

@@ -2,24 +2,43 @@ use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use aws_sdk_kms::{
     Client, Config,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{
+        BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
+        timeout::TimeoutConfig,
+    },
 };
+use rustls::ClientConfig;
 
-use crate::Settings;
+use crate::{
+    Settings,
+    connector::Connector,
+    trust::{self, Roots},
+};
 
 /// A client for a Lambda function, from the environment that Lambda gives it and from nothing
 /// else: no profile, no metadata service, nothing that could wait for an answer that never comes.
 ///
 /// `None` means that a problem was noted.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    let (Some(region), Some(key_id), Some(secret), Some(session), Some(anywhere), Some(endpoint)) = (
+    let tls = tls(settings);
+    let (
+        Some(tls),
+        Some(region),
+        Some(key_id),
+        Some(secret),
+        Some(session),
+        Some(anywhere),
+        Some(endpoint),
+    ) = (
+        tls,
         settings.required::<String>("AWS_REGION"),
         settings.required::<String>("AWS_ACCESS_KEY_ID"),
         settings.required::<String>("AWS_SECRET_ACCESS_KEY"),
         settings.optional("AWS_SESSION_TOKEN", String::new()),
         settings.optional("AWS_ENDPOINT_URL", Endpoint::default()),
         settings.optional("AWS_ENDPOINT_URL_KMS", Endpoint::default()),
-    ) else {
+    )
+    else {
         return None;
     };
     let endpoint = [endpoint, anywhere].into_iter().find(|url| !url.url.is_empty());
@@ -32,6 +51,9 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))
+        .http_client(Connector::new(tls))
+        // It would find a body that stalls after 20 s: an attempt is given up long before.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .credentials_provider(Credentials::new(key_id, secret, session, None, "environment"))
         .timeout_config(
             TimeoutConfig::builder()
@@ -50,6 +72,22 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
         config = config.endpoint_url(url);
     }
     Some(Client::from_conf(config.build()))
+}
+
+/// The certificates that KMS may show, as the AWS CLI and OpenSSL are told.
+fn tls(settings: &mut Settings) -> Option<ClientConfig> {
+    let bundle: Option<String> = settings.choice("AWS_CA_BUNDLE")?;
+    let (cert_file, cert_dir): (Option<String>, Option<String>) =
+        (settings.choice("SSL_CERT_FILE")?, settings.choice("SSL_CERT_DIR")?);
+    let roots = match bundle {
+        Some(bundle) => Roots::File(bundle),
+        None if cert_file.is_some() || cert_dir.is_some() => Roots::System,
+        None => Roots::Amazon,
+    };
+    match trust::client(&roots) {
+        Ok(tls) => Some(tls),
+        Err(problem) => settings.problem("AWS_CA_BUNDLE", problem),
+    }
 }
 
 /// Where KMS is, when it is not where AWS has it.

@@ -2,6 +2,9 @@
 //! answer until the Runtime API is gone.
 
 use std::{
+    convert::Infallible,
+    io,
+    num::NonZero,
     process::ExitCode,
     sync::{
         Arc,
@@ -9,13 +12,17 @@ use std::{
     },
 };
 
-use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use tokio::task::JoinSet;
 
-use crate::{Cause, Keyring, Settings, SettingsError, client::connect, telemetry};
+use crate::{
+    Cause, Keyring, Settings, SettingsError,
+    client::connect,
+    runtime_api::{RuntimeApi, Work},
+    telemetry,
+};
 
-pub use lambda_runtime::Diagnostic;
+pub use crate::runtime_api::Diagnostic;
 
 /// What a log line has to say of the invocation that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +35,15 @@ pub struct Invocation {
     pub trace: Option<String>,
 }
 
+/// What Lambda says of itself.
+#[derive(Debug)]
+pub(crate) struct Lambda {
+    /// Where its Runtime API is.
+    pub(crate) host: Arc<str>,
+    /// How many requests it sends at once: more than one on Lambda Managed Instances alone.
+    pub(crate) workers: NonZero<u16>,
+}
+
 /// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
 /// event. Returns when the Runtime API is gone or the settings are wrong.
 pub async fn run<T, F, A, Answer, Response>(
@@ -37,12 +53,12 @@ pub async fn run<T, F, A, Answer, Response>(
 ) -> ExitCode
 where
     F: Send + Sync + 'static,
-    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
     Response: Serialize + Send + 'static,
 {
     telemetry::start();
-    let (own, keyring) = match start(Settings::from_environment(), read) {
+    let (lambda, own, keyring) = match start(Settings::from_environment(), read) {
         Ok(parts) => parts,
         Err(error) => {
             telemetry::refuse_start(SETTINGS, "the settings are wrong", &error);
@@ -50,14 +66,14 @@ where
         }
     };
     // Any other fault is logged, and no reason to give up: KMS may be back for the first request.
-    if let Err(fault) = keyring.ring().await
+    if let Err(fault) = Box::pin(keyring.prepare()).await
         && fault.cause == Cause::Unfit
     {
         let problems = telemetry::Chain(&fault);
         telemetry::refuse_start(fault.cause.code(), "the key cannot sign tokens", &problems);
         return ExitCode::FAILURE;
     }
-    serve(Arc::new(build(own, keyring)), answer).await
+    Box::pin(serve(lambda, Arc::new(build(own, keyring)), answer)).await
 }
 
 /// Runs a function that has no ring of its own: `read` its settings, and have it `answer`.
@@ -67,51 +83,70 @@ pub async fn run_alone<F, A, Answer, Response>(
 ) -> ExitCode
 where
     F: Send + Sync + 'static,
-    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
     Response: Serialize + Send + 'static,
 {
     telemetry::start();
     let mut settings = Settings::from_environment();
-    let (Some(()), Some(function)) = (settings.lambda(), read(&mut settings)) else {
+    let (Some(lambda), Some(function)) = (settings.lambda(), read(&mut settings)) else {
         telemetry::refuse_start(SETTINGS, "the settings are wrong", &settings.refuse());
         return ExitCode::FAILURE;
     };
-    serve(Arc::new(function), answer).await
+    Box::pin(serve(lambda, Arc::new(function), answer)).await
 }
 
-async fn serve<F, A, Answer, Response>(function: Arc<F>, answer: A) -> ExitCode
+async fn serve<F, A, Answer, Response>(lambda: Lambda, function: Arc<F>, answer: A) -> ExitCode
 where
     F: Send + Sync + 'static,
-    A: Fn(Arc<F>, Box<RawValue>, Invocation) -> Answer + Clone + Send + 'static,
+    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
     Response: Serialize + Send + 'static,
 {
     let cold = Arc::new(AtomicBool::new(true));
-    let handler = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let LambdaEvent { payload, context } = event;
-        let invocation = Invocation {
-            request_id: context.request_id,
-            cold: cold.swap(false, Ordering::Relaxed),
-            trace: context.xray_trace_id.as_deref().and_then(trace_id),
-        };
-        answer(Arc::clone(&function), payload, invocation)
-    });
-    // On Lambda Managed Instances, as many requests at once as Lambda says; else one by one.
-    match Box::pin(Runtime::new(handler).run_concurrent()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(error = %telemetry::Chain(&*error), "the runtime stopped");
-            ExitCode::FAILURE
+    let work = move |host: Arc<str>| {
+        let (function, answer, cold) = (Arc::clone(&function), answer.clone(), Arc::clone(&cold));
+        async move {
+            let mut runtime = RuntimeApi::connect(&host).await?;
+            loop {
+                let Work { id, trace, event } = runtime.next().await?;
+                let invocation = Invocation {
+                    request_id: id.request.clone(),
+                    cold: cold.swap(false, Ordering::Relaxed),
+                    trace: trace_id(&trace),
+                };
+                let answer = answer(Arc::clone(&function), event, invocation).await;
+                let answer = match answer {
+                    Ok(answer) => Ok(serde_json::to_vec(&answer)?),
+                    Err(diagnostic) => Err(diagnostic),
+                };
+                runtime.end(&id, &answer).await?;
+            }
         }
-    }
+    };
+    let host = lambda.host;
+    // On Lambda Managed Instances, as many requests at once as Lambda says; else one by one.
+    let end: io::Result<Infallible> = if lambda.workers.get() == 1 {
+        work(host).await
+    } else {
+        let mut workers = JoinSet::new();
+        (0..lambda.workers.get()).for_each(|_| drop(workers.spawn(work(Arc::clone(&host)))));
+        match workers.join_next().await {
+            Some(Ok(end)) => end,
+            Some(Err(error)) => Err(io::Error::other(error)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    };
+    let Err(error) = end;
+    tracing::error!(error = %telemetry::Chain(&error), "the runtime stopped");
+    ExitCode::FAILURE
 }
 
 fn start<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
-) -> Result<(T, Arc<Keyring>), SettingsError> {
-    let (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
+) -> Result<(Lambda, T, Arc<Keyring>), SettingsError> {
+    let (Some(lambda), Some(client), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
         settings.lambda(),
         connect(&mut settings),
         settings.required("KEY_ALIAS"),
@@ -121,7 +156,7 @@ fn start<T>(
     ) else {
         return Err(settings.refuse());
     };
-    Ok((own, Arc::new(Keyring::new(client, name, algorithm, refresh))))
+    Ok((lambda, own, Arc::new(Keyring::new(client, name, algorithm, refresh))))
 }
 
 /// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have

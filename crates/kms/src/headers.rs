@@ -1,83 +1,167 @@
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, fmt};
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 /// The headers of a request in an event, whatever stands in them: null, numbers, names in any case.
 /// What is not text is passed over, and does not make the event unreadable.
-#[derive(Default, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Map")]
-pub struct Headers(BTreeMap<String, Texts>);
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-impl Headers {
+impl Headers<'_> {
     /// Every value of every header of this name, in whatever case it is written.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
-        named.flat_map(|(_, values)| &values.0).map(String::as_str)
+        named.map(|(_, value)| &**value)
     }
 
     /// Every value of all of them.
     pub fn all(&self) -> impl Iterator<Item = &str> {
-        self.0.values().flat_map(|values| &values.0).map(String::as_str)
+        self.0.iter().map(|(_, value)| &**value)
     }
 }
 
-impl fmt::Debug for Headers {
+/// A text, several of them, or none: what is not text is passed over.
+#[derive(Default, Clone, PartialEq, Eq)]
+pub struct Texts<'a>(pub Vec<Cow<'a, str>>);
+
+impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Headers").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Texts {
+impl fmt::Debug for Texts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Texts").finish_non_exhaustive()
     }
 }
 
-/// A text, several of them, or none: what is not text is passed over.
-#[derive(Default, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Member")]
-pub struct Texts(pub Vec<String>);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Map {
-    Members(BTreeMap<String, Texts>),
-    Other(IgnoredAny),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Member {
-    Text(String),
-    Several(Vec<Item>),
-    Other(IgnoredAny),
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Item {
-    Text(String),
-    Other(IgnoredAny),
-}
-
-impl From<Map> for Headers {
-    fn from(map: Map) -> Self {
-        match map {
-            Map::Members(members) => Self(members),
-            Map::Other(_) => Self::default(),
-        }
+impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut headers = Vec::new();
+        let mut add = |name: &Cow<'de, str>, value| headers.push((name.clone(), value));
+        deserializer.deserialize_any(Level::Members(&mut add))?;
+        Ok(Self(headers))
     }
 }
 
-impl From<Member> for Texts {
-    fn from(member: Member) -> Self {
-        Self(match member {
-            Member::Text(text) => vec![text],
-            Member::Several(items) => {
-                let text = |item| if let Item::Text(text) = item { Some(text) } else { None };
-                items.into_iter().filter_map(text).collect()
+impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut texts = Vec::new();
+        deserializer.deserialize_any(Level::Value(&mut |text| texts.push(text)))?;
+        Ok(Self(texts))
+    }
+}
+
+/// What is taken from a value, by where it stands. Read without a copy: an event is mostly headers.
+enum Level<'f, 'de> {
+    /// An object's members, each with its texts.
+    Members(&'f mut dyn FnMut(&Cow<'de, str>, Cow<'de, str>)),
+    /// A text, or a list's items.
+    Value(&'f mut dyn FnMut(Cow<'de, str>)),
+    /// A text.
+    Item(&'f mut dyn FnMut(Cow<'de, str>)),
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        if let Self::Value(add) | Self::Item(add) = self {
+            add(Cow::Borrowed(text));
+        }
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        if let Self::Value(add) | Self::Item(add) = self {
+            add(Cow::Owned(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        if let Self::Value(add) = self {
+            while items.next_element_seed(Level::Item(add))?.is_some() {}
+        } else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        if let Self::Members(add) = self {
+            while let Some(Texts(name)) = members.next_key()? {
+                let name = name.into_iter().next().unwrap_or_default();
+                members.next_value_seed(Level::Value(&mut |value| add(&name, value)))?;
             }
-            Member::Other(_) => Vec::new(),
-        })
+        } else {
+            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_text_is_passed_over() {
+        let event = r#"{"a": "1", "A": ["2", "\u0033", 4, ["5"], {"6": "7"}, null], "b": 8,
+            "c": {"a": "9"}, "d": null, "\u0061": "x", "e": true, "f": -1.5, "g": [], "": "y"}"#;
+        let headers: Headers<'_> = serde_json::from_str(event).unwrap();
+        assert_eq!(headers.values("a").collect::<Vec<_>>(), ["1", "2", "3", "x"]);
+        assert_eq!(headers.all().collect::<Vec<_>>(), ["1", "2", "3", "x", "y"]);
+        for nothing in ["null", "[]", r#"["a"]"#, "1", "-1", "1.5", "true", r#""a""#, "{}"] {
+            let headers: Headers<'_> = serde_json::from_str(nothing).unwrap();
+            assert_eq!(headers, Headers::default(), "{nothing}");
+        }
+        let rows: [(&str, &[&str]); 6] = [
+            (r#""a""#, &["a"]),
+            (r#"["a", 1, "b", ["c"]]"#, &["a", "b"]),
+            (r#"{"a": "b"}"#, &[]),
+            ("null", &[]),
+            ("[]", &[]),
+            ("1", &[]),
+        ];
+        for (text, expected) in rows {
+            let texts: Texts<'_> = serde_json::from_str(text).unwrap();
+            assert_eq!(texts.0, expected, "{text}");
+        }
     }
 }

@@ -22,11 +22,15 @@ pub struct Keyring {
     held: Mutex<Option<Held>>,
     /// Of several that want the ring loaded, one loads it.
     turn: Arc<Turn<()>>,
+    /// When KMS last refused a signature.
+    forged: Mutex<Option<Moment>>,
 }
 
 #[derive(Debug, Clone)]
 struct Held {
     ring: Result<Arc<Ring>, Fault>,
+    /// Whether the keys beside the current one have been asked for.
+    whole: bool,
     /// Why something of it is not known, or not as KMS has it now.
     failed: Option<Fault>,
     /// When KMS last said which key signs.
@@ -40,6 +44,11 @@ impl Held {
     fn is_due(&self) -> bool {
         self.asked.elapsed() >= self.wait
     }
+
+    /// Whether there may be more to it than is known, and nothing that would be in the way.
+    fn is_open(&self) -> bool {
+        !self.whole && self.failed.is_none()
+    }
 }
 
 impl Keyring {
@@ -52,8 +61,19 @@ impl Keyring {
         algorithm: Option<Algorithm>,
         refresh: Duration,
     ) -> Self {
-        let (held, turn) = (Mutex::default(), Arc::default());
-        Self { client, name, algorithm, refresh, held, turn }
+        let (held, turn, forged) = (Mutex::default(), Arc::default(), Mutex::default());
+        Self { client, name, algorithm, refresh, held, turn, forged }
+    }
+
+    /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
+    /// The others are asked for when a token names one, when the ring is published, and when a
+    /// refresh is due.
+    ///
+    /// # Errors
+    /// As for [`Self::ring`].
+    pub(crate) async fn prepare(&self) -> Result<(), Fault> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        Box::pin(self.load(turn, false)).await.ring.map(|_| ())
     }
 
     /// The ring, not older than the refresh interval, or as old as KMS is out of reach.
@@ -83,7 +103,14 @@ impl Keyring {
     /// # Errors
     /// As for [`Self::ring`].
     pub async fn published_ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
-        self.recent().await?.ring
+        let mut held = self.recent().await?;
+        if held.is_open() {
+            held = self.reload(Held::is_open).await;
+        }
+        match held.failed {
+            Some(fault) if !held.whole => Err(fault),
+            _ => held.ring,
+        }
     }
 
     async fn recent(self: &Arc<Self>) -> Result<Held, Fault> {
@@ -108,7 +135,8 @@ impl Keyring {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(key.clone()));
         }
-        let held = self.reload(|held| held.asked.elapsed() >= UNKNOWN_KEY_INTERVAL).await;
+        let is_time = |held: &Held| held.is_open() || held.asked.elapsed() >= UNKNOWN_KEY_INTERVAL;
+        let held = self.reload(is_time).await;
         match (held.ring?.find(key_id), held.failed) {
             (Some(key), _) => Ok(Some(key.clone())),
             (None, Some(fault)) => Err(fault),
@@ -122,7 +150,7 @@ impl Keyring {
         let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else { return held };
         let patience = if held.failed.is_some() { Duration::ZERO } else { PATIENCE };
         let keyring = Arc::clone(self);
-        let load = tokio::spawn(async move { keyring.load(turn).await });
+        let load = tokio::spawn(async move { keyring.load(turn, true).await });
         match timeout(patience, load).await {
             Ok(Ok(fresh)) => fresh,
             _ => held,
@@ -135,17 +163,18 @@ impl Keyring {
         match self.held() {
             Some(held) if !is_time(&held) => held,
             // Large, and rare: not to be a part of every request.
-            _ => Box::pin(self.load(turn)).await,
+            _ => Box::pin(self.load(turn, true)).await,
         }
     }
 
-    async fn load(&self, turn: OwnedMutexGuard<()>) -> Held {
+    async fn load(&self, turn: OwnedMutexGuard<()>, whole: bool) -> Held {
         let held = self.held();
+        let was_whole = held.as_ref().is_some_and(|held| held.whole);
         let known = held.as_ref().map(|held| held.known);
         let last = held.and_then(|held| held.ring.ok());
         // Before the answer: the alias may move while it is on its way.
         let asked = Moment::now();
-        let (ring, failed) = self.ask(last.as_deref()).await;
+        let (ring, failed) = self.ask(last.as_deref(), whole).await;
         for fault in ring.as_ref().err().into_iter().chain(&failed) {
             tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
         }
@@ -153,7 +182,7 @@ impl Keyring {
             Ok(ring) => {
                 let soon = failed.as_ref().is_some_and(|fault| fault.cause.is_transient());
                 let wait = if soon { RETRY.min(self.refresh) } else { self.refresh };
-                Held { ring: Ok(Arc::new(ring)), failed, known: asked, asked, wait }
+                Held { ring: Ok(Arc::new(ring)), whole, failed, known: asked, asked, wait }
             }
             Err(fault) => {
                 // Out of reach, the last good ring serves on. What KMS says counts at once.
@@ -161,7 +190,7 @@ impl Keyring {
                 let retry = if last.is_some() { RETRY } else { FIRST_RETRY };
                 let wait = retry.min(self.refresh);
                 let (ring, known) = (last.ok_or_else(|| fault.clone()), known.unwrap_or(asked));
-                Held { ring, failed: Some(fault), known, asked, wait }
+                Held { ring, whole: was_whole, failed: Some(fault), known, asked, wait }
             }
         };
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.clone());
@@ -170,7 +199,11 @@ impl Keyring {
     }
 
     /// The ring as KMS has it, and why one of the keys beside the current one is not known.
-    async fn ask(&self, last: Option<&Ring>) -> (Result<Ring, Fault>, Option<Fault>) {
+    async fn ask(&self, last: Option<&Ring>, whole: bool) -> (Result<Ring, Fault>, Option<Fault>) {
+        if !whole {
+            let current = Box::pin(self.key(&self.name, self.algorithm)).await;
+            return (current.map(|current| Ring { current, next: None, previous: None }), None);
+        }
         let (current, next, previous) = tokio::join!(
             self.key(&self.name, self.algorithm),
             self.beside("-next", last.and_then(|ring| ring.next.as_ref())),
@@ -205,6 +238,17 @@ impl Keyring {
         Key::read(answer.map_err(|error| Fault::of("GetPublicKey", error))?, algorithm)
     }
 
+    /// From now on, somebody tries forged signatures.
+    pub(crate) fn suspect(&self) {
+        *self.forged.lock().unwrap_or_else(PoisonError::into_inner) = Some(Moment::now());
+    }
+
+    /// Whether somebody has tried one of late.
+    pub(crate) fn is_suspicious(&self) -> bool {
+        let forged = *self.forged.lock().unwrap_or_else(PoisonError::into_inner);
+        forged.is_some_and(|last| last.elapsed() < SUSPICION)
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -218,6 +262,8 @@ impl Keyring {
 pub(crate) const SIGNING_LAG: Duration = Duration::from_mins(1);
 /// How often made-up key ids can make KMS be asked.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
+/// How long after a forged signature KMS is not asked about the next one unseen.
+const SUSPICION: Duration = Duration::from_mins(1);
 /// How soon a refresh that failed is tried again while the last ring serves.
 const RETRY: Duration = Duration::from_secs(10);
 /// The same while there is no ring: until then requests fail at once and do not wait for KMS.

@@ -6,6 +6,7 @@
 //! [`function`].
 
 mod client;
+mod connector;
 mod fault;
 pub mod function;
 mod headers;
@@ -14,10 +15,13 @@ mod message;
 mod moment;
 mod ring;
 pub mod rotation;
+mod runtime_api;
 mod settings;
 mod signer;
 pub mod telemetry;
+mod trust;
 mod verifier;
+mod wire;
 
 pub use aws_sdk_kms::Client;
 

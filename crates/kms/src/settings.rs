@@ -1,7 +1,9 @@
 use std::{
-    collections::BTreeMap, env, error::Error, fmt, ops::RangeInclusive, str::FromStr,
+    collections::BTreeMap, env, error::Error, fmt, num::NonZero, ops::RangeInclusive, str::FromStr,
     time::Duration,
 };
+
+use crate::function::Lambda;
 
 /// The environment, read once. Every problem is collected, so that one failed start names them all.
 ///
@@ -78,24 +80,17 @@ impl Settings {
         self.problem(name, format!("must be from {} to {} seconds", range.start(), range.end()))
     }
 
-    /// Lambda's own variables, without which its runtime could not start. `None` means a problem.
-    pub fn lambda(&mut self) -> Option<()> {
+    /// Lambda's own variables. `None` means a problem.
+    pub(crate) fn lambda(&mut self) -> Option<Lambda> {
         for name in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
             if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
                 return self.problem(name, "must not be TRACE, at which events would be logged");
             }
         }
-        let names = [
-            self.required::<String>("AWS_LAMBDA_RUNTIME_API"),
-            self.required("AWS_LAMBDA_FUNCTION_NAME"),
-            self.required("AWS_LAMBDA_FUNCTION_VERSION"),
-        ];
-        let memory = self.value("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-        if memory.is_none_or(|memory| memory.parse::<i32>().is_err()) {
-            return self
-                .problem("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "must be a number of megabytes");
-        }
-        names.iter().all(Option::is_some).then_some(())
+        let host = self.required::<String>("AWS_LAMBDA_RUNTIME_API");
+        let workers = self.optional("AWS_LAMBDA_MAX_CONCURRENCY", NonZero::<u16>::MIN);
+        let (host, workers) = host.zip(workers)?;
+        Some(Lambda { host: host.into(), workers })
     }
 
     /// Notes a problem that a single value does not show.

@@ -8,11 +8,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use tracing::{Level, level_filters::LevelFilter};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     Layer,
-    filter::Targets,
     fmt::{format::Writer, layer, time::FormatTime},
     layer::SubscriberExt,
     registry,
@@ -22,15 +22,10 @@ use tracing_subscriber::{
 use crate::function::Invocation;
 
 /// Starts the log of this process: INFO and above.
-///
-/// The runtime's own lines are left out. It would log every refused request as an error of the
-/// function's, and at TRACE the whole event with the token in it.
 pub fn start() {
     let lines = layer().json().flatten_event(true).with_target(false).with_current_span(false);
-    let ours =
-        Targets::new().with_default(Level::INFO).with_target("lambda_runtime", LevelFilter::OFF);
     // A second start in one process keeps the first.
-    let _ = registry().with(lines.with_filter(ours)).try_init();
+    let _ = registry().with(lines.with_filter(LevelFilter::INFO)).try_init();
 }
 
 /// Says why this process cannot start, as the fault that it is to whoever asks the function.
@@ -43,10 +38,10 @@ pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &dyn fm
         "outcome": "Fault",
         "Cause": cause,
         "Faults": 1,
-        "_aws": {
-            "Timestamp": milliseconds(SystemTime::now()),
-            "CloudWatchMetrics": [metric_of("Faults", "Count", &[vec![], vec!["Cause"]])],
-        },
+        "_aws": Metadata::new(
+            SystemTime::now(),
+            &[Metric::new("Faults", "Count", &[&[], &["Cause"]])],
+        ),
     });
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -89,52 +84,106 @@ pub enum Outcome {
 impl Record<'_> {
     /// Writes the line.
     pub fn write(&self) {
-        // With nobody to read the log there is nobody to tell.
-        let _ = writeln!(io::stdout(), "{}", self.line(SystemTime::now()));
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        let mut serializer = serde_json::Serializer::new(&mut line);
+        let written = Line { record: self, now: SystemTime::now() }.serialize(&mut serializer);
+        if written.is_ok() {
+            line.push(b'\n');
+            // With nobody to read the log there is nobody to tell.
+            let _ = io::stdout().write_all(&line);
+        }
     }
+}
 
-    fn line(&self, now: SystemTime) -> Value {
-        let Invocation { request_id, cold, trace } = self.invocation;
-        let (name, dimension) = self.outcome.metric();
-        let mut metrics = Vec::new();
-        let mut line = json!({
-            "timestamp": timestamp(),
-            "level": if matches!(self.outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" },
-            "message": name.to_ascii_lowercase(),
-            "requestId": request_id,
-            "coldStart": cold,
-            "outcome": name,
-        });
-        let Value::Object(members) = &mut line else { return line };
-        members.extend(trace.as_ref().map(|trace| ("xrayTraceId".into(), json!(trace))));
-        if let Value::Object(details) = &self.details {
-            let told = details.iter().filter(|(_, value)| !value.is_null());
-            members.extend(told.map(|(name, value)| (name.clone(), value.clone())));
+/// A record as it stands in the log, written without a copy: each request pays for one.
+struct Line<'a> {
+    record: &'a Record<'a>,
+    now: SystemTime,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { record: Record { invocation, outcome, kms, details }, now } = self;
+        let (name, dimension) = outcome.metric();
+        let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("timestamp", &timestamp())?;
+        line.serialize_entry("level", level)?;
+        line.serialize_entry("message", &name.to_ascii_lowercase())?;
+        line.serialize_entry("requestId", &invocation.request_id)?;
+        line.serialize_entry("coldStart", &invocation.cold)?;
+        line.serialize_entry("outcome", name)?;
+        if let Some(trace) = &invocation.trace {
+            line.serialize_entry("xrayTraceId", trace)?;
+        }
+        if let Value::Object(details) = details {
+            for (name, value) in details.iter().filter(|(_, value)| !value.is_null()) {
+                line.serialize_entry(name, value)?;
+            }
         }
         // All of them together too: an alarm can watch that, and not each reason on its own.
-        let mut dimensions = vec![Vec::new()];
-        if let Some((dimension, value)) = dimension {
-            members.insert(dimension.into(), value.into());
-            dimensions.push(vec![dimension]);
+        let all: &[&str] = &[];
+        let (one, mut dimensions) = (dimension.map(|(name, _)| [name]), Vec::with_capacity(2));
+        dimensions.push(all);
+        if let Some((name, value)) = dimension {
+            line.serialize_entry(name, value)?;
+            dimensions.extend(one.as_ref().map(<[&str; 1]>::as_slice));
         }
-        if let Outcome::Rotation(overdue) = self.outcome {
-            members.insert("RotationOverdue".into(), overdue.as_secs().into());
+        let mut metrics = Vec::with_capacity(2);
+        if let Outcome::Rotation(overdue) = outcome {
+            line.serialize_entry("RotationOverdue", &overdue.as_secs())?;
             // Of each ring on its own: one that is late must not hide behind another.
-            metrics.push(metric_of("RotationOverdue", "Seconds", &[vec!["Ring"]]));
-        } else if !matches!(self.outcome, Outcome::Refused | Outcome::Published) {
+            metrics.push(Metric::new("RotationOverdue", "Seconds", &[&["Ring"]]));
+        } else if !matches!(outcome, Outcome::Refused | Outcome::Published) {
             let metric = if name == "Fault" { "Faults" } else { name };
-            members.insert(metric.into(), 1.into());
-            metrics.push(metric_of(metric, "Count", &dimensions));
+            line.serialize_entry(metric, &1)?;
+            metrics.push(Metric::new(metric, "Count", &dimensions));
         }
-        if let Some(time) = self.kms {
-            members.insert("KmsLatency".into(), (time.as_secs_f64() * 1000.0).into());
-            metrics.push(metric_of("KmsLatency", "Milliseconds", &[Vec::new()]));
+        if let Some(time) = kms {
+            line.serialize_entry("KmsLatency", &(time.as_secs_f64() * 1000.0))?;
+            metrics.push(Metric::new("KmsLatency", "Milliseconds", &[&[]]));
         }
         if !metrics.is_empty() {
-            let metadata = json!({"Timestamp": milliseconds(now), "CloudWatchMetrics": metrics});
-            members.insert("_aws".into(), metadata);
+            line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
         }
-        line
+        line.end()
+    }
+}
+
+/// What makes metrics of the members of a line.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: &'a [Metric<'a>],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric<'a> {
+    namespace: &'static str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: [Unit<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Unit<'a> {
+    name: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    fn new(now: SystemTime, metrics: &'a [Metric<'a>]) -> Self {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let timestamp = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self { timestamp, cloud_watch_metrics: metrics }
+    }
+}
+
+impl<'a> Metric<'a> {
+    fn new(name: &'a str, unit: &'a str, dimensions: &'a [&'a [&'a str]]) -> Self {
+        Self { namespace: "Countersign", dimensions, metrics: [Unit { name, unit }] }
     }
 }
 
@@ -152,20 +201,6 @@ impl Outcome {
             Self::Fault(cause) => ("Fault", Some(("Cause", cause))),
         }
     }
-}
-
-fn metric_of(name: &str, unit: &str, dimensions: &[Vec<&str>]) -> Value {
-    json!({
-        "Namespace": "Countersign",
-        "Dimensions": dimensions,
-        "Metrics": [{"Name": name, "Unit": unit}],
-    })
-}
-
-/// The time as a metric has it.
-fn milliseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The time as every other line has it.
@@ -192,6 +227,9 @@ impl fmt::Display for Chain<'_> {
         Ok(())
     }
 }
+
+/// What a usual line takes.
+const LINE_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -276,7 +314,8 @@ mod tests {
             let kms = micros.map(Duration::from_micros);
             let details = json!({"sub": "somebody", "jti": null});
             let record = Record { invocation: &invocation, outcome, kms, details };
-            let mut line = record.line(UNIX_EPOCH + Duration::from_millis(1234));
+            let now = UNIX_EPOCH + Duration::from_millis(1234);
+            let mut line = serde_json::to_value(Line { record: &record, now }).unwrap();
             let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
             assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
             let members = expected.as_object_mut().unwrap();

@@ -15,8 +15,9 @@ use crate::{Fault, Key, Keyring, message::spec};
 /// Who tells whether a signature is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once. What the
-    /// public key finds bad is not sent there, so that a forged token costs no call.
+    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once. For a minute
+    /// after KMS has refused one, the public key is asked before KMS is: forged tokens cost a call a
+    /// minute, and good ones are not verified twice.
     #[default]
     Kms,
     /// The ring's public keys, here: KMS is asked for the keys alone.
@@ -53,10 +54,18 @@ impl Verifier for KmsVerifier<'_> {
         let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
-        match (key.verify(proof), self.verification) {
-            (Ok(()), Verification::Kms) => self.ask(key, proof).await,
-            (judged, _) => Ok(judged),
+        let local = self.verification == Verification::Local;
+        if local || self.keyring.is_suspicious() {
+            let judged = key.verify(proof);
+            if local || judged.is_err() {
+                return Ok(judged);
+            }
         }
+        let judged = self.ask(key, proof).await?;
+        if judged == Err(Rejection::Signature) {
+            self.keyring.suspect();
+        }
+        Ok(judged)
     }
 }
 

@@ -221,9 +221,15 @@ async fn a_signed_token_is_good_and_a_changed_one_is_not() {
     let (input, _) = token.reveal().rsplit_once('.').unwrap();
     let (_, signature) = other.reveal().rsplit_once('.').unwrap();
     let mixed = format!("{input}.{signature}");
-    let calls = kms.calls();
-    assert_eq!(confirm(&keyring, &mixed).await, Err(Rejection::Signature));
-    assert_eq!(kms.calls() - calls, 0, "the public key tells");
+    let mut seen = Vec::new();
+    for (seconds, token) in [(0, &mixed), (0, &mixed), (59, &mixed), (1, &mixed)] {
+        later(seconds).await;
+        let calls = kms.calls();
+        assert_eq!(confirm(&keyring, token).await, Err(Rejection::Signature));
+        seen.push(kms.calls() - calls);
+    }
+    assert_eq!(seen, [1, 0, 0, 1], "once a minute KMS is asked, else the public key tells");
+    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()), "KMS has the last word");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use kms::{
     rotation::{Rotation, RotationError},
     telemetry::{Chain, Outcome, Record},
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 use crate::{Calendar, Turn, turn};
 
@@ -32,7 +32,7 @@ impl Rotator {
     /// Whatever the event is: it says that a day has passed.
     async fn handle(
         self: Arc<Self>,
-        _: Box<RawValue>,
+        _: String,
         invocation: Invocation,
     ) -> Result<Value, Diagnostic> {
         let now = SystemTime::now().into();

@@ -225,6 +225,14 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
     row("a long header", headed(json!({"x": "x".repeat(2000)})), "TokenTooLong");
     row("much to pass on", changed("sub", "s".repeat(3100).into()), "ClaimsTooLong");
 
+    // The first of each kind is asked about, and makes the next ones cost nothing: the keys beside
+    // the current one are not known before they are needed, nor that somebody forges signatures.
+    let unknown = bearer(&headed(json!({"kid": "unknown"})));
+    assert_eq!(stack.ask(&unknown).await, ("Unauthorized", "UnknownKey".into(), 3));
+    let (_, signature) = good.rsplit_once('.').unwrap();
+    let other = input(&plain.to_string(), &own.replace('}', r#","a":1}"#));
+    let forged = stack.ask(&bearer(&format!("{other}.{signature}"))).await;
+    assert_eq!(forged, ("Unauthorized", "InvalidSignature".into(), 1));
     for (name, token, reason) in rows {
         assert_eq!(stack.ask(&bearer(&token)).await, refused(reason), "{name}");
     }

@@ -73,7 +73,7 @@ async fn tell() -> Result<(), DemoError> {
 
     let step = story.step("GET /whoami with one bit of it changed");
     let (status, body, why) = story.whoami(Some(&change_a_bit(&token))).await?;
-    story.done(step, 0, status == 401 && why == "InvalidSignature")?;
+    story.done(step, 1, status == 401 && why == "InvalidSignature")?;
     Story::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let short = story.token(&json!({"claims": {"sub": "test-user"}, "expires_in": 1})).await?;

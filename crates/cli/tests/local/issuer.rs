@@ -161,6 +161,8 @@ async fn answer_token(stack: &Stack) -> String {
 #[tokio::test]
 async fn when_kms_throttles_or_is_down() {
     let stack = start(&[]).await;
+    let keys = || Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
+    assert_eq!(send(&stack, keys()).await.0.status(), 200);
     let disturbances = [
         Disturbance::Error("ThrottlingException"),
         Disturbance::Error("KMSInternalException"),
@@ -175,8 +177,7 @@ async fn when_kms_throttles_or_is_down() {
         });
         assert_eq!((answer.status().as_u16(), body), (503, expected), "{disturbance:?}");
         assert_eq!(answer.headers()["retry-after"], "1");
-        let keys = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
-        assert_eq!(send(&stack, keys).await.0.status(), 200, "{disturbance:?}");
+        assert_eq!(send(&stack, keys()).await.0.status(), 200, "{disturbance:?}");
     }
     stack.kms.disturb(None);
     assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);

@@ -1,0 +1,259 @@
+//! Lambda's side of a function, as light as it can be: what is measured is the function, so the
+//! host answers from the same thread, and its clock starts with the last byte that it had to write.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    time::timeout,
+};
+
+/// How a function is started.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+/// A process that runs a function, and the Runtime API that it talks to.
+pub struct Environment {
+    child: Child,
+    received: mpsc::UnboundedReceiver<Received>,
+    /// Connections on which the function waits for work.
+    waiting: Vec<mpsc::UnboundedSender<Vec<u8>>>,
+    answers: HashMap<u64, (Instant, bool)>,
+    invocations: u64,
+}
+
+enum Received {
+    Next(mpsc::UnboundedSender<Vec<u8>>),
+    Answer { id: u64, at: Instant, good: bool, body: Vec<u8> },
+    Gone,
+}
+
+impl Environment {
+    /// Starts the process, on which the clock runs from here on.
+    pub async fn start(program: &Program) -> io::Result<(Self, Instant)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let mut command = Command::new(&program.path);
+        command
+            .args(&program.arguments)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/bench")
+            .env("AWS_LAMBDA_LOG_STREAM_NAME", "bench")
+            .env("_HANDLER", "bootstrap")
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let started = Instant::now();
+        let child = command.spawn()?;
+        let (sender, received) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    if serve(stream, &sender).await.is_err() {
+                        let _ = sender.send(Received::Gone);
+                    }
+                });
+            }
+        });
+        let (waiting, answers) = (Vec::new(), HashMap::new());
+        Ok((Self { child, received, waiting, answers, invocations: 0 }, started))
+    }
+
+    /// Invokes the function with each of these events, all at once, and tells how long it took
+    /// until the last answer.
+    pub async fn invoke(&mut self, events: &[Vec<u8>]) -> io::Result<(Duration, Vec<u8>)> {
+        let (sent, last, body) = self.exchange(events).await?;
+        Ok((last - sent, body))
+    }
+
+    /// When the first byte of the first event was sent, and when the last answer was here.
+    pub async fn exchange(
+        &mut self,
+        events: &[Vec<u8>],
+    ) -> io::Result<(Instant, Instant, Vec<u8>)> {
+        while self.waiting.len() < events.len() {
+            self.take().await?;
+        }
+        let sent = Instant::now();
+        for event in events {
+            let id = self.invocations;
+            self.invocations += 1;
+            let Some(waiting) = self.waiting.pop() else { return Err(gone()) };
+            let mut message = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
+                 Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-{id:012}\r\n\
+                 Lambda-Runtime-Deadline-Ms: 4102444800000\r\n\
+                 Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:000000000000:function:bench\r\n\
+                 Lambda-Runtime-Trace-Id: Root=1-65a1b2c3-{id:024};Sampled=0\r\n\
+                 Content-Length: {}\r\n\r\n",
+                event.len()
+            )
+            .into_bytes();
+            message.extend_from_slice(event);
+            waiting.send(message).map_err(|_| gone())?;
+        }
+        let first = self.invocations - events.len() as u64;
+        let mut last = (sent, Vec::new());
+        while self.answers.len() < events.len() {
+            if let Some((at, body)) = self.take().await? {
+                last = (at, body);
+            }
+        }
+        for id in first..self.invocations {
+            match self.answers.remove(&id) {
+                Some((_, true)) => {}
+                _ => {
+                    let body = String::from_utf8_lossy(&last.1);
+                    return Err(io::Error::other(format!("the function failed: {body}")));
+                }
+            }
+        }
+        Ok((sent, last.0, last.1))
+    }
+
+    async fn take(&mut self) -> io::Result<Option<(Instant, Vec<u8>)>> {
+        match timeout(PATIENCE, self.received.recv()).await? {
+            Some(Received::Next(connection)) => self.waiting.push(connection),
+            Some(Received::Answer { id, at, good, body }) => {
+                self.answers.insert(id, (at, good));
+                return Ok(Some((at, body)));
+            }
+            Some(Received::Gone) if matches!(self.child.try_wait(), Ok(None)) => {}
+            Some(Received::Gone) | None => return Err(gone()),
+        }
+        Ok(None)
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+
+    /// The CPU time of the process so far, of all its threads.
+    pub fn cpu(&self) -> io::Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in fs::read_dir(self.proc().join("task"))? {
+            let line = fs::read_to_string(task?.path().join("schedstat"))?;
+            let first = line.split(' ').next().unwrap_or_default();
+            nanoseconds += first.parse::<u64>().map_err(io::Error::other)?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The most memory that it held at once, in bytes.
+    pub fn peak(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(self.proc().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        kilobytes
+            .map(|kilobytes: u64| kilobytes * 1024)
+            .ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn proc(&self) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string())
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One connection: requests in, answers out, in turn.
+async fn serve(mut stream: TcpStream, sender: &mpsc::UnboundedSender<Received>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input = Vec::with_capacity(64 * 1024);
+    let (work, mut works) = mpsc::unbounded_channel();
+    loop {
+        let Some((method, path, body, used)) = request(&input)? else {
+            if stream.read_buf(&mut input).await? == 0 {
+                return Err(gone());
+            }
+            continue;
+        };
+        if method == "GET" {
+            sender.send(Received::Next(work.clone())).map_err(|_| gone())?;
+            let message: Vec<u8> = works.recv().await.ok_or_else(gone)?;
+            stream.write_all(&message).await?;
+        } else {
+            let at = Instant::now();
+            let (good, rest) = (path.ends_with("/response"), path.rsplit_once('/'));
+            let id = rest.and_then(|(start, _)| start.rsplit('-').next()?.parse().ok());
+            let id = id.unwrap_or(u64::MAX);
+            sender.send(Received::Answer { id, at, good, body }).map_err(|_| gone())?;
+            stream.write_all(ACCEPTED).await?;
+        }
+        input.drain(..used);
+    }
+}
+
+type Request = (String, String, Vec<u8>, usize);
+
+/// The first request in the buffer, if it is there whole, and how much of the buffer it is.
+fn request(input: &[u8]) -> io::Result<Option<Request>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut head = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(start) = head.parse(input).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
+    let header = |name: &str| head.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
+    let (method, path) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
+    let body = if header("transfer-encoding").is_some() {
+        dechunk(&input[start..])?
+    } else {
+        let length =
+            header("content-length").and_then(|h| str::from_utf8(h.value).ok()?.parse().ok());
+        let length: usize = length.unwrap_or_default();
+        input.get(start..start + length).map(|body| (body.to_vec(), length))
+    };
+    Ok(body.map(|(body, used)| (method.to_owned(), path.to_owned(), body, start + used)))
+}
+
+fn dechunk(input: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let status = httparse::parse_chunk_size(&input[at..]);
+        let status = status.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let httparse::Status::Complete((head, size)) = status else { return Ok(None) };
+        let (start, end) = (at + head, at + head + size as usize);
+        let Some(chunk) = input.get(start..end) else { return Ok(None) };
+        body.extend_from_slice(chunk);
+        at = end + 2;
+        if at > input.len() {
+            return Ok(None);
+        }
+        if size == 0 {
+            return Ok(Some((body, at)));
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the function is gone")
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const ACCEPTED: &[u8] =
+    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}";

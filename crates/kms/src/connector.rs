@@ -1,0 +1,250 @@
+//! How the SDK's requests get to KMS and back: HTTP/1.1 over connections that are kept.
+//!
+//! Retries, time-outs of attempts and of calls, and signatures stay the SDK's. In place of its own
+//! client this has no task for each connection, no second protocol and no resolver of proxies.
+
+use std::{
+    fmt, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpConnector,
+        },
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::{io::ReadBuf, net::TcpStream, time::timeout};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
+
+use crate::{moment::Moment, wire::Wire};
+
+/// Connections to KMS.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: Arc<ClientConfig>,
+    connect_timeout: Duration,
+    idle: Arc<Mutex<Vec<Idle>>>,
+}
+
+/// A connection that waits for its next request.
+struct Idle {
+    place: String,
+    wire: Wire<Stream>,
+    since: Moment,
+}
+
+type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+impl Connector {
+    pub(crate) fn new(tls: ClientConfig) -> Self {
+        Self { tls: Arc::new(tls), connect_timeout: CONNECT, idle: Arc::default() }
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let Some(target) = Target::read(request.uri()) else {
+            return Err(ConnectorError::user("not a URL of KMS".into()));
+        };
+        let Some(body) = request.body().bytes() else {
+            return Err(ConnectorError::user("a body that is not there whole".into()));
+        };
+        let mut wire = match self.idle(target.place) {
+            Some(wire) => wire,
+            None => self.connect(&target).await?,
+        };
+        let mut headers = Vec::with_capacity(8);
+        let answer = wire
+            .exchange(
+                |output| write(&request, &target, body, output),
+                |name, value| {
+                    let value = str::from_utf8(value).ok();
+                    headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+                },
+            )
+            .await
+            .map_err(|error| ConnectorError::io(error.into()))?;
+        if wire.is_reusable() {
+            let idle = Idle { place: target.place.to_owned(), wire, since: Moment::now() };
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+        }
+        let status = StatusCode::try_from(answer.status)
+            .map_err(|error| ConnectorError::other(error.into(), None))?;
+        let mut response = HttpResponse::new(status, SdkBody::from(answer.body));
+        for (name, value) in headers {
+            // A header that is none is nothing that KMS has said.
+            let _ = response.headers_mut().try_append(name, value);
+        }
+        Ok(response)
+    }
+
+    /// A connection that still stands, as far as this side can know without asking the other.
+    fn idle(&self, place: &str) -> Option<Wire<Stream>> {
+        loop {
+            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            let fresh = idle.place == place && idle.since.elapsed() < IDLE;
+            if fresh && is_quiet(idle.wire.stream()) {
+                return Some(idle.wire);
+            }
+        }
+    }
+
+    async fn connect(&self, target: &Target<'_>) -> Result<Wire<Stream>, ConnectorError> {
+        match timeout(self.connect_timeout, self.open(target)).await {
+            Ok(Ok(stream)) => Ok(Wire::new(stream)),
+            Ok(Err(error)) => Err(ConnectorError::io(error.into())),
+            Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+        }
+    }
+
+    async fn open(&self, target: &Target<'_>) -> io::Result<Stream> {
+        let Target { host, port, tls, .. } = target;
+        let tcp = match host.trim_start_matches('[').trim_end_matches(']') {
+            // RFC 6761, section 6.3: nobody has to be asked.
+            "localhost" => {
+                let here: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                TcpStream::connect(&here.map(|address| SocketAddr::new(address, *port))[..]).await?
+            }
+            host => TcpStream::connect((host, *port)).await?,
+        };
+        tcp.set_nodelay(true)?;
+        if !tls {
+            return Ok(Either::Left(tcp));
+        }
+        let name = ServerName::try_from((*host).to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await?;
+        Ok(Either::Right(Box::new(stream)))
+    }
+}
+
+impl HttpClient for Connector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let connect_timeout = settings.connect_timeout().unwrap_or(self.connect_timeout);
+        SharedHttpConnector::new(Self { connect_timeout, ..self.clone() })
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(self.clone().exchange(request))
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// Where a request goes.
+struct Target<'a> {
+    /// Scheme, host and port: what a connection is to.
+    place: &'a str,
+    authority: &'a str,
+    host: &'a str,
+    port: u16,
+    tls: bool,
+    path: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn read(url: &'a str) -> Option<Self> {
+        let (scheme, rest) = url.split_once("://")?;
+        let tls = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return None,
+        };
+        let end = rest.find('/').unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end)?;
+        let place = url.get(..url.len() - path.len())?;
+        // Of an IPv6 address in brackets, a colon is no sign of a port.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+            _ => (authority, if tls { 443 } else { 80 }),
+        };
+        let path = if path.is_empty() { "/" } else { path };
+        Some(Self { place, authority, host, port, tls, path })
+    }
+}
+
+fn write(request: &HttpRequest, target: &Target<'_>, body: &[u8], output: &mut Vec<u8>) {
+    let mut add = |text: &str| output.extend_from_slice(text.as_bytes());
+    for text in [request.method(), " ", target.path, " HTTP/1.1\r\n"] {
+        add(text);
+    }
+    for (name, value) in request.headers() {
+        [name, ": ", value, "\r\n"].into_iter().for_each(&mut add);
+    }
+    if !request.headers().contains_key("host") {
+        ["host: ", target.authority, "\r\n"].into_iter().for_each(&mut add);
+    }
+    if !request.headers().contains_key("content-length") {
+        ["content-length: ", &body.len().to_string(), "\r\n"].into_iter().for_each(&mut add);
+    }
+    add("\r\n");
+    output.extend_from_slice(body);
+}
+
+/// Whether nothing has come that nobody asked for, the end of the connection among it.
+fn is_quiet(stream: &Stream) -> bool {
+    let tcp = match stream {
+        Either::Left(tcp) => tcp,
+        Either::Right(tls) => tls.get_ref().0,
+    };
+    let mut byte = [0];
+    let look = tcp.poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
+    look.is_pending()
+}
+
+/// How long a connection may take when the SDK does not say.
+const CONNECT: Duration = Duration::from_secs(1);
+/// How long a connection may wait for its next request. The longer, the likelier that the other
+/// side, or something in between, has forgotten it without a word.
+const IDLE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let rows = [
+            (
+                "https://kms.eu-west-1.amazonaws.com/",
+                Some(("kms.eu-west-1.amazonaws.com", 443, true, "/")),
+            ),
+            (
+                "https://kms.eu-west-1.amazonaws.com",
+                Some(("kms.eu-west-1.amazonaws.com", 443, true, "/")),
+            ),
+            ("http://127.0.0.1:4566/", Some(("127.0.0.1", 4566, false, "/"))),
+            ("http://localhost", Some(("localhost", 80, false, "/"))),
+            ("http://[::1]:4566/a/b?c", Some(("[::1]", 4566, false, "/a/b?c"))),
+            ("https://[::1]", Some(("[::1]", 443, true, "/"))),
+            ("https://kms:many/", None),
+            ("ftp://kms/", None),
+            ("kms", None),
+        ];
+        for (url, expected) in rows {
+            let target = Target::read(url);
+            let found = target.map(|t| (t.host, t.port, t.tls, t.path));
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+}
