@@ -70,12 +70,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.stream.flush().await?;
         self.input.clear();
         let head = loop {
-            self.fill(MAX_HEAD).await?;
             match head(&self.input, &mut header)? {
                 // Of an answer that is yet to come.
                 Some(head) if head.status < 200 => drop(self.input.drain(..head.bytes)),
                 Some(head) => break head,
-                None => {}
+                None => self.fill(MAX_HEAD).await?,
             }
         };
         self.input.drain(..head.bytes);
@@ -99,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             },
         };
         // What nobody asked for is an answer to nothing.
-        self.whole = head.keep && self.input.is_empty();
+        self.whole = head.keep && head.end != End::Close && self.input.is_empty();
         Ok(Answer { status: head.status, body })
     }
 
@@ -204,3 +203,105 @@ const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 64 * 1024;
 /// Far over the largest event: 6 MB, and what JSON makes of it.
 const MAX_BODY: usize = 32 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    /// What is made of an answer that comes in pieces of this size, with the end after it.
+    async fn read(answer: &str, piece: usize) -> Option<(u16, String, bool)> {
+        let (ours, mut theirs) = duplex(1024 * 1024);
+        for piece in answer.as_bytes().chunks(piece) {
+            theirs.write_all(piece).await.unwrap();
+        }
+        theirs.shutdown().await.unwrap();
+        let mut wire = Wire::new(ours);
+        let answer = wire.exchange(|output| output.extend(b"GET / HTTP/1.1\r\n\r\n"), |_, _| {});
+        let answer = answer.await.ok()?;
+        let body = String::from_utf8(answer.body).unwrap();
+        Some((answer.status, body, wire.is_reusable()))
+    }
+
+    #[tokio::test]
+    async fn where_an_answer_ends() {
+        let ok = |body: &str, reusable| Some((200, body.to_owned(), reusable));
+        let rows = [
+            ("a length", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", ok("ab", true)),
+            ("no body", "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", ok("", true)),
+            (
+                "one length twice",
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+                ok("ab", true),
+            ),
+            (
+                "two lengths",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+                None,
+            ),
+            ("a length that is none", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nab", None),
+            ("too little", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", None),
+            ("too much", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", ok("a", false)),
+            ("more than is taken", "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n", None),
+            (
+                "the last answer",
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab",
+                ok("ab", false),
+            ),
+            ("until the end", "HTTP/1.1 200 OK\r\n\r\nab", ok("ab", false)),
+            ("HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab", ok("ab", false)),
+            (
+                "chunks",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\n\r\n",
+                ok("abc", true),
+            ),
+            (
+                "chunks and trailers",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n",
+                ok("a", true),
+            ),
+            (
+                "chunks without an end",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+                None,
+            ),
+            (
+                "a chunk without a size",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\na\r\n0\r\n\r\n",
+                None,
+            ),
+            (
+                "a chunk that is too large",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\na",
+                None,
+            ),
+            (
+                "a length and chunks",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                None,
+            ),
+            (
+                "another encoding",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                None,
+            ),
+            (
+                "an answer before the answer",
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+                ok("a", true),
+            ),
+            ("no content", "HTTP/1.1 204 No Content\r\n\r\n", Some((204, String::new(), true))),
+            ("no answer", "", None),
+            ("half a head", "HTTP/1.1 200 OK\r\nContent-Le", None),
+            ("another protocol", "220 mail.example ESMTP\r\n\r\n", None),
+        ];
+        for (name, answer, expected) in rows {
+            for piece in [1, 7, answer.len().max(1)] {
+                assert_eq!(read(answer, piece).await, expected, "{name}, by {piece}");
+            }
+        }
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * MAX_HEAD));
+        assert_eq!(read(&endless, 8192).await, None, "a head without an end");
+    }
+}
