@@ -6,7 +6,7 @@ use std::{
 
 use kms::{
     Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification,
-    function::{self, Diagnostic, Invocation},
+    function::{self, Answered, Diagnostic, Invocation},
     telemetry::{self, Outcome, Record},
 };
 use serde_json::{Value, json};
@@ -42,15 +42,17 @@ impl Authorizer {
         self: Arc<Self>,
         event: String,
         invocation: Invocation,
-    ) -> Result<Response, Diagnostic> {
+    ) -> Answered<Response, impl FnOnce()> {
         let stopwatch = Stopwatch::default();
-        let answer = self.answer(&event, &stopwatch).await;
-        record(&answer, &invocation, &stopwatch);
-        match answer {
-            Ok((_, Some(response))) => Ok(response),
-            Ok((_, None)) => Err(diagnostic("Unauthorized", "Unauthorized")),
-            Err(_) => Err(diagnostic("Fault", "the request could not be decided on")),
-        }
+        let (response, outcome) = match self.answer(&event, &stopwatch).await {
+            Ok((decision, Some(response))) => (Ok(response), Ok(decision)),
+            Ok((decision, None)) => (Err(diagnostic("Unauthorized", "Unauthorized")), Ok(decision)),
+            Err(failure) => {
+                (Err(diagnostic("Fault", "the request could not be decided on")), Err(failure))
+            }
+        };
+        let afterwards = move || record(&outcome, &invocation, &stopwatch);
+        Answered { response, afterwards }
     }
 
     async fn answer(
@@ -92,15 +94,11 @@ impl Failure {
 
 /// One line for each request: the only place that learns why. Of a token that is not good it says
 /// nothing but the reason.
-fn record(
-    answer: &Result<(Decision, Option<Response>), Failure>,
-    invocation: &Invocation,
-    stopwatch: &Stopwatch,
-) {
-    let (outcome, details) = match answer {
-        Ok((Decision::Allow(grant), _)) => (Outcome::Allowed, who(grant)),
-        Ok((Decision::Forbid(grant), _)) => (Outcome::Forbidden, who(grant)),
-        Ok((Decision::Refuse(refusal), _)) => (Outcome::Rejected(refusal.code()), Value::Null),
+fn record(outcome: &Result<Decision, Failure>, invocation: &Invocation, stopwatch: &Stopwatch) {
+    let (outcome, details) = match outcome {
+        Ok(Decision::Allow(grant)) => (Outcome::Allowed, who(grant)),
+        Ok(Decision::Forbid(grant)) => (Outcome::Forbidden, who(grant)),
+        Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
         Err(failure) => {
             let details = json!({"error": telemetry::Chain(failure).to_string()});
             (Outcome::Fault(failure.code()), details)

@@ -6,7 +6,7 @@ use std::{
 
 use kms::{
     Fault, Keyring, KmsSigner, Stopwatch,
-    function::{self, Diagnostic, Invocation},
+    function::{self, Answered, Invocation},
     telemetry::{self, Outcome, Record},
 };
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ impl Issuer {
         self: Arc<Self>,
         event: String,
         invocation: Invocation,
-    ) -> Result<Value, Diagnostic> {
+    ) -> Answered<Value, fn()> {
         let stopwatch = Stopwatch::default();
         let event = Event::read(&event);
         let caller = match &event.ask {
@@ -53,7 +53,7 @@ impl Issuer {
             }
         };
         audit(&answer, caller.as_ref(), &invocation, &stopwatch);
-        answer.through(event.door)
+        answer.through(event.door).into()
     }
 
     async fn issue(&self, grant: Grant, stopwatch: &Stopwatch) -> Answer {

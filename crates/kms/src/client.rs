@@ -10,7 +10,8 @@ use aws_sdk_kms::{
 use rustls::ClientConfig;
 
 use crate::{
-    Settings,
+    Calls, Settings,
+    calls::Place,
     connector::Connector,
     trust::{self, Roots},
 };
@@ -20,25 +21,55 @@ use crate::{
 ///
 /// `None` means that a problem was noted.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    let tls = tls(settings);
-    let (
-        Some(tls),
-        Some(region),
-        Some(key_id),
-        Some(secret),
-        Some(session),
-        Some(anywhere),
-        Some(endpoint),
-    ) = (
-        tls,
+    read(settings).map(|(endpoint, place)| client(endpoint, place))
+}
+
+/// The same for the calls that a ring needs.
+pub(crate) fn calls(settings: &mut Settings) -> Option<Calls> {
+    let (endpoint, mut place) = read(settings)?;
+    match endpoint.or_else(|| public_endpoint(place.region.as_ref())) {
+        Some(url) => {
+            place.url = url;
+            Some(Calls::direct(place))
+        }
+        None => Some(client(None, place).into()),
+    }
+}
+
+fn client(endpoint: Option<String>, place: Place) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(place.region)
+        .http_client(place.connector)
+        // It would find a body that stalls after 20 s: an attempt is given up long before.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .credentials_provider(place.credentials)
+        .timeout_config(place.timeouts)
+        .retry_config(place.retries);
+    let config = match endpoint {
+        Some(url) => config.endpoint_url(url),
+        None => config,
+    };
+    Client::from_conf(config.build())
+}
+
+/// Where the public Regions of AWS and its US government's have KMS; of others the SDK knows more.
+fn public_endpoint(region: &str) -> Option<String> {
+    let (area, _) = region.split_once('-')?;
+    let public = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"].contains(&area);
+    let isolated = region.contains("iso");
+    (public && !isolated).then(|| format!("https://kms.{region}.amazonaws.com"))
+}
+
+fn read(settings: &mut Settings) -> Option<(Option<String>, Place)> {
+    let (Some(region), Some(key_id), Some(secret), Some(session), Some(anywhere), Some(endpoint)) = (
         settings.required::<String>("AWS_REGION"),
         settings.required::<String>("AWS_ACCESS_KEY_ID"),
         settings.required::<String>("AWS_SECRET_ACCESS_KEY"),
         settings.optional("AWS_SESSION_TOKEN", String::new()),
         settings.optional("AWS_ENDPOINT_URL", Endpoint::default()),
         settings.optional("AWS_ENDPOINT_URL_KMS", Endpoint::default()),
-    )
-    else {
+    ) else {
         return None;
     };
     let endpoint = [endpoint, anywhere].into_iter().find(|url| !url.url.is_empty());
@@ -47,31 +78,26 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
         let problem = "host.docker.internal is this machine only in sam local's containers";
         return settings.problem("AWS_ENDPOINT_URL_KMS", problem);
     }
+    // A connection that nobody else can hear needs none.
+    let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.url.starts_with("http:"));
+    let tls = if is_plain { None } else { Some(tls(settings)?) };
     let session = Some(session).filter(|token| !token.is_empty());
-    let mut config = Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(region))
-        .http_client(Connector::new(tls))
-        // It would find a body that stalls after 20 s: an attempt is given up long before.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .credentials_provider(Credentials::new(key_id, secret, session, None, "environment"))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(OPERATION)
-                .build(),
-        )
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(ATTEMPTS)
-                .with_initial_backoff(FIRST_BACKOFF)
-                .with_max_backoff(LAST_BACKOFF),
-        );
-    if let Some(Endpoint { url, .. }) = endpoint {
-        config = config.endpoint_url(url);
-    }
-    Some(Client::from_conf(config.build()))
+    let place = Place {
+        url: String::new(),
+        region: Region::new(region),
+        credentials: Credentials::new(key_id, secret, session, None, "environment"),
+        connector: Connector::new(tls),
+        timeouts: TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(OPERATION)
+            .build(),
+        retries: RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(LAST_BACKOFF),
+    };
+    Some((endpoint.map(|endpoint| endpoint.url), place))
 }
 
 /// The certificates that KMS may show, as the AWS CLI and OpenSSL are told.
@@ -135,7 +161,35 @@ const LAST_BACKOFF: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
     use super::*;
+
+    #[tokio::test]
+    async fn public_endpoints_are_those_of_the_sdk() {
+        let regions = [
+            ("us-east-1", true),
+            ("eu-central-2", true),
+            ("ap-southeast-7", true),
+            ("ca-west-1", true),
+            ("mx-central-1", true),
+            ("us-gov-west-1", true),
+            ("cn-north-1", false),
+            ("us-iso-east-1", false),
+            ("us-isob-east-1", false),
+            ("eu-isoe-west-1", false),
+            ("us-isof-south-1", false),
+            ("eusc-de-east-1", false),
+            ("somewhere", false),
+        ];
+        for (region, is_public) in regions {
+            let params = Params::builder().region(region).build().unwrap();
+            let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
+            let found = public_endpoint(region);
+            assert_eq!(found.is_some(), is_public, "{region}");
+            assert!(found.is_none_or(|found| found == expected.url()), "{region}");
+        }
+    }
 
     #[test]
     fn endpoints() {

@@ -34,7 +34,7 @@ use crate::{moment::Moment, wire::Wire};
 /// Connections to KMS.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tls: Arc<ClientConfig>,
+    tls: Option<Arc<ClientConfig>>,
     connect_timeout: Duration,
     idle: Arc<Mutex<Vec<Idle>>>,
 }
@@ -49,8 +49,9 @@ struct Idle {
 type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Connector {
-    pub(crate) fn new(tls: ClientConfig) -> Self {
-        Self { tls: Arc::new(tls), connect_timeout: CONNECT, idle: Arc::default() }
+    /// Without TLS, for a KMS on this machine alone.
+    pub(crate) fn new(tls: Option<ClientConfig>) -> Self {
+        Self { tls: tls.map(Arc::new), connect_timeout: CONNECT, idle: Arc::default() }
     }
 
     async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
@@ -123,7 +124,8 @@ impl Connector {
             return Ok(Either::Left(tcp));
         }
         let name = ServerName::try_from((*host).to_owned()).map_err(io::Error::other)?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await?;
+        let config = self.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
+        let stream = TlsConnector::from(config).connect(name, tcp).await?;
         Ok(Either::Right(Box::new(stream)))
     }
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Cause, Keyring, Settings, SettingsError,
-    client::connect,
+    client::calls,
     runtime_api::{RuntimeApi, Work},
     telemetry,
 };
@@ -35,6 +35,22 @@ pub struct Invocation {
     pub trace: Option<String>,
 }
 
+/// How an invocation ends.
+#[derive(Debug)]
+pub struct Answered<Response, Afterwards> {
+    /// What Lambda is told.
+    pub response: Result<Response, Diagnostic>,
+    /// What is left to do once Lambda has been told, and before the next invocation: nobody waits
+    /// for it. Only a process that is killed in between leaves it out.
+    pub afterwards: Afterwards,
+}
+
+impl<Response> From<Result<Response, Diagnostic>> for Answered<Response, fn()> {
+    fn from(response: Result<Response, Diagnostic>) -> Self {
+        Self { response, afterwards: || () }
+    }
+}
+
 /// What Lambda says of itself.
 #[derive(Debug)]
 pub(crate) struct Lambda {
@@ -46,7 +62,7 @@ pub(crate) struct Lambda {
 
 /// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
 /// event. Returns when the Runtime API is gone or the settings are wrong.
-pub async fn run<T, F, A, Answer, Response>(
+pub async fn run<T, F, A, Answer, Response, Afterwards>(
     read: impl FnOnce(&mut Settings) -> Option<T>,
     build: impl FnOnce(T, Arc<Keyring>) -> F,
     answer: A,
@@ -54,8 +70,9 @@ pub async fn run<T, F, A, Answer, Response>(
 where
     F: Send + Sync + 'static,
     A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
     Response: Serialize + Send + 'static,
+    Afterwards: FnOnce() + Send + 'static,
 {
     telemetry::start();
     let (lambda, own, keyring) = match start(Settings::from_environment(), read) {
@@ -77,15 +94,16 @@ where
 }
 
 /// Runs a function that has no ring of its own: `read` its settings, and have it `answer`.
-pub async fn run_alone<F, A, Answer, Response>(
+pub async fn run_alone<F, A, Answer, Response, Afterwards>(
     read: impl FnOnce(&mut Settings) -> Option<F>,
     answer: A,
 ) -> ExitCode
 where
     F: Send + Sync + 'static,
     A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
     Response: Serialize + Send + 'static,
+    Afterwards: FnOnce() + Send + 'static,
 {
     telemetry::start();
     let mut settings = Settings::from_environment();
@@ -96,12 +114,17 @@ where
     Box::pin(serve(lambda, Arc::new(function), answer)).await
 }
 
-async fn serve<F, A, Answer, Response>(lambda: Lambda, function: Arc<F>, answer: A) -> ExitCode
+async fn serve<F, A, Answer, Response, Afterwards>(
+    lambda: Lambda,
+    function: Arc<F>,
+    answer: A,
+) -> ExitCode
 where
     F: Send + Sync + 'static,
     A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Result<Response, Diagnostic>> + Send + 'static,
+    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
     Response: Serialize + Send + 'static,
+    Afterwards: FnOnce() + Send + 'static,
 {
     let cold = Arc::new(AtomicBool::new(true));
     let work = move |host: Arc<str>| {
@@ -115,12 +138,14 @@ where
                     cold: cold.swap(false, Ordering::Relaxed),
                     trace: trace_id(&trace),
                 };
-                let answer = answer(Arc::clone(&function), event, invocation).await;
-                let answer = match answer {
-                    Ok(answer) => Ok(serde_json::to_vec(&answer)?),
+                let answered = answer(Arc::clone(&function), event, invocation).await;
+                let response = match answered.response {
+                    Ok(response) => Ok(serde_json::to_vec(&response)?),
                     Err(diagnostic) => Err(diagnostic),
                 };
-                runtime.end(&id, &answer).await?;
+                let told = runtime.end(&id, &response).await;
+                (answered.afterwards)();
+                told?;
             }
         }
     };
@@ -146,9 +171,9 @@ fn start<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
 ) -> Result<(Lambda, T, Arc<Keyring>), SettingsError> {
-    let (Some(lambda), Some(client), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
+    let (Some(lambda), Some(calls), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
         settings.lambda(),
-        connect(&mut settings),
+        calls(&mut settings),
         settings.required("KEY_ALIAS"),
         settings.choice("SIGNING_ALGORITHM"),
         settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
@@ -156,7 +181,7 @@ fn start<T>(
     ) else {
         return Err(settings.refuse());
     };
-    Ok((lambda, own, Arc::new(Keyring::new(client, name, algorithm, refresh))))
+    Ok((lambda, own, Arc::new(Keyring::new(calls, name, algorithm, refresh))))
 }
 
 /// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have

@@ -3,19 +3,18 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_kms::Client;
 use jwt::Algorithm;
 use tokio::{
     sync::{Mutex as Turn, OwnedMutexGuard},
     time::timeout,
 };
 
-use crate::{Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry::Chain};
+use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry::Chain};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
 pub struct Keyring {
-    client: Client,
+    calls: Calls,
     name: KeyName,
     algorithm: Option<Algorithm>,
     refresh: Duration,
@@ -56,13 +55,13 @@ impl Keyring {
     /// is the usual one of its kind.
     #[must_use]
     pub fn new(
-        client: Client,
+        calls: impl Into<Calls>,
         name: KeyName,
         algorithm: Option<Algorithm>,
         refresh: Duration,
     ) -> Self {
         let (held, turn, forged) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { client, name, algorithm, refresh, held, turn, forged }
+        Self { calls: calls.into(), name, algorithm, refresh, held, turn, forged }
     }
 
     /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
@@ -234,7 +233,7 @@ impl Keyring {
     }
 
     async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Key, Fault> {
-        let answer = self.client.get_public_key().key_id(name.as_str()).send().await;
+        let answer = self.calls.get_public_key(name.as_str()).await;
         Key::read(answer.map_err(|error| Fault::of("GetPublicKey", error))?, algorithm)
     }
 
@@ -249,8 +248,8 @@ impl Keyring {
         forged.is_some_and(|last| last.elapsed() < SUSPICION)
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     fn held(&self) -> Option<Held> {

@@ -5,6 +5,7 @@
 //! what they share is here too: [`Settings`], [`Headers`], [`telemetry`], and the way of a
 //! [`function`].
 
+mod calls;
 mod client;
 mod connector;
 mod fault;
@@ -25,6 +26,7 @@ mod wire;
 
 pub use aws_sdk_kms::Client;
 
+pub use calls::Calls;
 pub use client::connect;
 pub use fault::{Cause, Fault};
 pub use headers::{Headers, Texts};

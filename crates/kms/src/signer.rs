@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use aws_sdk_kms::operation::RequestId;
+use aws_sdk_kms::operation::{RequestId, sign::SignInput};
 use jwt::{Draft, Signed, Signer};
 
 use crate::{
@@ -28,15 +28,12 @@ impl Signer for KmsSigner<'_> {
         let input = draft.signing_input(key.algorithm, &key.id);
         let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
             .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
-        let request = self
-            .keyring
-            .client()
-            .sign()
+        let request = SignInput::builder()
             .key_id(&key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signing_algorithm(spec(key.algorithm));
-        let answer = self.stopwatch.time(request.send()).await;
+        let answer = self.stopwatch.time(self.keyring.calls().sign(request)).await;
         let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
         // Not KMS's form of a signature: then it is not KMS that answers.

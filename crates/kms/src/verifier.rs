@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
+use aws_sdk_kms::{
+    error::SdkError,
+    operation::verify::{VerifyError, VerifyInput},
+    primitives::Blob,
+};
 use jwt::{Proof, Rejection, Verifier};
 
 use crate::{Fault, Key, Keyring, message::spec};
@@ -75,17 +79,14 @@ impl KmsVerifier<'_> {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let question = self
-            .keyring
-            .client()
-            .verify()
+        let question = VerifyInput::builder()
             .key_id(key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signature(Blob::new(signature))
             .signing_algorithm(spec(key.algorithm));
         // KMS has an error for a bad signature; what stands in for KMS may say `false` instead.
-        match self.stopwatch.time(question.send()).await {
+        match self.stopwatch.time(self.keyring.calls().verify(question)).await {
             Ok(answer) if answer.signature_valid => Ok(Ok(())),
             Ok(_) => Ok(Err(Rejection::Signature)),
             Err(SdkError::ServiceError(answer))

@@ -2,7 +2,7 @@ use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use kms::{
     Settings, connect,
-    function::{self, Diagnostic, Invocation},
+    function::{self, Answered, Diagnostic, Invocation},
     rotation::{Rotation, RotationError},
     telemetry::{Chain, Outcome, Record},
 };
@@ -30,11 +30,7 @@ impl Rotator {
     }
 
     /// Whatever the event is: it says that a day has passed.
-    async fn handle(
-        self: Arc<Self>,
-        _: String,
-        invocation: Invocation,
-    ) -> Result<Value, Diagnostic> {
+    async fn handle(self: Arc<Self>, _: String, invocation: Invocation) -> Answered<Value, fn()> {
         let now = SystemTime::now().into();
         let ring = self.calendar.ring.current();
         let (outcome, details, answer) =
@@ -61,7 +57,7 @@ impl Rotator {
                 }
             };
         Record { invocation: &invocation, outcome, kms: None, details }.write();
-        answer
+        answer.into()
     }
 }
 
