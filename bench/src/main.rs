@@ -1,171 +1,105 @@
-//! What the functions cost, in one run with the floors and the peers: cold, warm, CPU and memory.
+//! What the functions cost, beside the work that cannot be avoided and beside their peers.
 //!
-//! `ROUNDS`, `COLDS`, `ONLY`, `OURS` and `FLOORS` say how much of what is measured.
+//! All of it is measured through a Lambda host of its own, on one core: start with [`contest`] for
+//! what is compared, and [`growth`] for how cost grows.
 
+mod contest;
+mod growth;
 mod host;
+mod instructions;
+mod plot;
+mod report;
 mod world;
 
-use std::{
-    env,
-    error::Error,
-    fs,
-    path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{env, error::Error, fs, path::Path, process::Command, time::Duration};
 
-use host::{Environment, Program};
-use serde_json::json;
+use contest::Effort;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use serde_json::{Value, json};
 use world::World;
 
-fn pin() -> Result<(), Box<dyn Error>> {
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(1);
-    rustix::thread::sched_setaffinity(None, &set)?;
-    Ok(())
-}
+const USAGE: &str = "\
+usage: bench [compare|growth|instructions] [--quick] [--write]
 
-fn median(mut times: Vec<Duration>) -> f64 {
-    times.sort();
-    times[times.len() / 2].as_secs_f64() * 1e6
-}
+compare       the functions, the floors and the peers: a table, JSON and plots
+growth        how cost grows with tokens, keys, rules and concurrency
+instructions  what one warm decision takes, against what is on record (valgrind)
+All three without a name. --quick measures a tenth as often; --write puts the figures on record.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    pin()?;
-    let rounds: usize = env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
-    let colds: usize = env::var("COLDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
-    let only = env::var("ONLY").unwrap_or_default();
-    let ours: PathBuf = env::var("OURS").unwrap_or("../target/release".into()).into();
-    let floors: PathBuf = env::var("FLOORS").unwrap_or("target/release".into()).into();
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| it.starts_with("--"));
+    let known = flags.iter().all(|flag| ["--quick", "--write"].contains(&flag.as_str()));
+    let parts = ["compare", "growth", "instructions"];
+    if !known || names.iter().any(|name| !parts.contains(&name.as_str())) {
+        eprintln!("{USAGE}");
+        return Err("not an argument".into());
+    }
+    let is_asked = |part: &str| names.is_empty() || names.iter().any(|name| *name == part);
+    let has = |flag: &str| flags.iter().any(|other| *other == flag);
+    let (write, effort) = (has("--write"), Effort::new(has("--quick")));
+
+    // On one core, so that a thread more is no gain.
+    let mut core = CpuSet::new();
+    core.set(1);
+    sched_setaffinity(None, &core)?;
     let world = World::new(Path::new("target/world")).await?;
-    let event = fs::read_to_string("../events/authorize-expired.json")?;
-    let (_, rest) = event.split_once("Bearer ").ok_or("no token")?;
-    let old = &rest[..rest.find('"').ok_or("no end")?];
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut events = Vec::new();
-    for n in 0..rounds.max(colds) + 50 {
-        let claims = json!({"iss": "bench", "sub": "test-user", "iat": now, "exp": now + 3600, "scope": "orders:read", "jti": format!("{n:08}-1234-1234-1234-123456789012")});
-        let token = world.token(&claims)?;
-        events.push(event.replace(old, &token).into_bytes());
-    }
-    let issue =
-        br#"{"claims":{"sub":"test-user","scope":"orders:read"},"expires_in":900}"#.to_vec();
-    let base = |endpoint: &str| {
-        [
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "bench"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_SESSION_TOKEN", "session"),
-            ("AWS_ENDPOINT_URL_KMS", endpoint),
-            ("SSL_CERT_FILE", world.authority.to_str().unwrap_or_default()),
-            ("AWS_CA_BUNDLE", world.authority.to_str().unwrap_or_default()),
-            ("KEY_ALIAS", world::ALIAS),
-            ("TOKEN_ISSUER", "bench"),
-            ("KMS", &world.http),
-            ("KEY", &world.key_id),
-            ("PUBLIC_KEY", world.public_key.to_str().unwrap_or_default()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
-    };
-    let (http, https) = (format!("http://{}", world.http), format!("https://{}", world.https));
-    let contestant = |path: PathBuf, endpoint: &str, more: &[(&str, &str)]| {
-        let mut environment = base(endpoint);
-        environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        Program { path, arguments: vec![], environment }
-    };
-    let mut all = vec![
-        ("echo", contestant(floors.join("echo"), &http, &[])),
-        ("kms", contestant(floors.join("kms"), &http, &[("OPERATION", "Verify")])),
-        ("rsa", contestant(floors.join("rsa"), &http, &[])),
-        ("sign", contestant(floors.join("kms"), &http, &[("OPERATION", "Sign")])),
-        ("authorizer kms", contestant(ours.join("authorizer"), &http, &[])),
-        ("authorizer https", contestant(ours.join("authorizer"), &https, &[])),
-        (
-            "authorizer local",
-            contestant(ours.join("authorizer"), &http, &[("VERIFICATION", "local")]),
-        ),
-        ("issuer", contestant(ours.join("issuer"), &http, &[])),
-        ("issuer https", contestant(ours.join("issuer"), &https, &[])),
-    ];
-    all.extend([
-        ("sdk", contestant(floors.join("sdk"), &http, &[])),
-        ("sdk https", contestant(floors.join("sdk"), &https, &[])),
-        ("jsonwebtoken", contestant(floors.join("jsonwebtoken"), &http, &[])),
-        ("sdk sign", contestant(floors.join("sdk"), &http, &[("OPERATION", "Sign")])),
-    ]);
-    all.retain(|(name, _)| only.is_empty() || only.split(',').any(|o| name == &o));
-    let input = |name: &str, n: usize| {
-        if name.starts_with("issuer") || name.ends_with("sign") {
-            vec![issue.clone()]
-        } else {
-            vec![events[n].clone()]
-        }
-    };
-    if let Ok(name) = env::var("GRIND") {
-        let n: usize = env::var("N").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-        let (_, program) = all.iter().find(|(other, _)| *other == name).ok_or("no such")?;
-        let mut program = program.clone();
-        program.arguments = vec![
-            "--tool=callgrind".into(),
-            format!("--callgrind-out-file=/tmp/cg.{}.{n}", name.replace(' ', "-")),
-            program.path.to_string_lossy().into_owned(),
-        ];
-        program.path = "/usr/bin/valgrind".into();
-        let (mut environment, _) = Environment::start(&program).await?;
-        for i in 0..n {
-            environment.invoke(&input(&name, i)).await?;
-        }
-        environment.stop();
-        return Ok(());
-    }
-    // Cold.
-    let mut cold: Vec<Vec<Duration>> = vec![vec![]; all.len()];
-    for n in 0..colds {
-        for (i, (name, program)) in all.iter().enumerate() {
-            let (mut environment, started) = Environment::start(program).await?;
-            let (_, last, body) = environment.exchange(&input(name, n)).await?;
-            if n == 0 {
-                eprintln!(
-                    "{name}: {}",
-                    String::from_utf8_lossy(&body).chars().take(100).collect::<String>()
-                );
-            }
-            cold[i].push(last - started);
-        }
-    }
-    let mut warm: Vec<Vec<Duration>> = vec![vec![]; all.len()];
-    let mut cpu = vec![Duration::ZERO; all.len()];
-    let mut peak = vec![0; all.len()];
-    let mut environments = Vec::new();
-    for (_, program) in &all {
-        environments.push(Environment::start(program).await?.0);
-    }
-    for n in 0..rounds + 50 {
-        for (i, (name, _)) in all.iter().enumerate() {
-            if n == 50 {
-                cpu[i] = environments[i].cpu()?;
-            }
-            let (time, _) = environments[i].invoke(&input(name, n)).await?;
-            if n >= 50 {
-                warm[i].push(time);
+    let place = place()?;
+    println!("{place}\n");
+    if is_asked("compare") {
+        let results = contest::run(&world, &effort).await?;
+        println!("{}", report::table(&results));
+        if write {
+            record("compare.json", &report::json(&results, &place))?;
+            for (name, text) in report::plots(&results) {
+                fs::write(Path::new(RESULTS).join(name), text)?;
             }
         }
     }
-    for i in 0..all.len() {
-        cpu[i] = (environments[i].cpu()? - cpu[i]) / rounds as u32;
-        peak[i] = environments[i].peak()?;
+    if is_asked("growth") {
+        let curves = growth::run(&world, &effort).await?;
+        for curve in &curves {
+            println!("{}", report::curve_table(curve));
+        }
+        if write {
+            record("growth.json", &report::curves_json(&curves, &place))?;
+            for curve in &curves {
+                let path = Path::new(RESULTS).join(format!("growth-{}.svg", curve.name));
+                fs::write(path, plot::lines(curve))?;
+            }
+        }
     }
-    println!("{:20} {:>9} {:>9} {:>9} {:>9}", "", "cold µs", "warm µs", "cpu µs", "peak kB");
-    for (i, (name, _)) in all.iter().enumerate() {
-        println!(
-            "{name:20} {:9.0} {:9.1} {:9.1} {:9}",
-            median(cold[i].clone()),
-            median(warm[i].clone()),
-            cpu[i].as_secs_f64() * 1e6,
-            peak[i] / 1024
-        );
+    if is_asked("instructions") {
+        let path = Path::new(RESULTS).join("instructions.json");
+        let found = instructions::count(&world).await?;
+        if write {
+            record("instructions.json", &json!(found))?;
+        }
+        instructions::compare(&found, &serde_json::from_slice(&fs::read(path)?)?)?;
     }
-    let _ = Instant::now();
     Ok(())
 }
+
+fn record(name: &str, value: &Value) -> Result<(), Box<dyn Error>> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(fs::write(Path::new(RESULTS).join(name), text + "\n")?)
+}
+
+/// When and on what this is measured.
+fn place() -> Result<String, Box<dyn Error>> {
+    let date = Command::new("date").args(["-u", "+%F"]).output()?;
+    let cpu = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let (_, model) = model.unwrap_or(("", "unknown"));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let date = String::from_utf8(date.stdout)?;
+    Ok(format!("{}, {model}, one core, Linux {}", date.trim(), kernel.trim()))
+}
+
+fn median(times: &mut [Duration]) -> f64 {
+    times.sort();
+    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
+}
+
+const RESULTS: &str = "results";

@@ -5,7 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
+
+use aws_lc_rs::digest::{SHA256, digest};
 
 use local::kms::Kms;
 use rcgen::{
@@ -41,14 +44,7 @@ impl World {
         let key_id = key["KeyMetadata"]["KeyId"].as_str().unwrap_or_default().to_owned();
         kms.perform("CreateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": key_id}))?;
         let public = kms.perform("GetPublicKey", &json!({"KeyId": key_id}))?;
-        let spki = floor::decode(
-            &public["PublicKey"]
-                .as_str()
-                .unwrap_or_default()
-                .replace('+', "-")
-                .replace('/', "_")
-                .replace('=', ""),
-        );
+        let spki = decode(&public["PublicKey"]);
         let public_key = directory.join("public-key.der");
         // After the header of 24 bytes that says which algorithm it is for.
         fs::write(&public_key, spki.get(24..).unwrap_or_default())?;
@@ -58,29 +54,146 @@ impl World {
         Ok(Self { kms, key_id, http, https, authority, public_key })
     }
 
-    /// A token of these claims, signed by the key that signs.
-    pub fn token(&self, claims: &Value) -> Result<String, Box<dyn Error>> {
-        let url = |bytes: &[u8]| {
-            floor::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "")
-        };
-        let header = json!({"alg": "RS256", "typ": "JWT", "kid": self.key_id});
+    /// Events with a token of its own in each.
+    pub fn events(&self, count: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+        (0..count)
+            .map(|n| {
+                let claims = json!({"scope": "orders:read", "jti": format!("{n:036}")});
+                Ok(self.event(&self.token(&self.key_id, "RS256", claims)?))
+            })
+            .collect()
+    }
+
+    /// A request with this token.
+    pub fn event(&self, token: &str) -> Vec<u8> {
+        let rest = EVENT.split_once("Bearer ").map_or("", |(_, rest)| rest);
+        let old = rest.split('"').next().unwrap_or_default();
+        EVENT.replace(old, token).into_bytes()
+    }
+
+    /// A token of about this length.
+    pub fn token_of(
+        &self,
+        key: &str,
+        algorithm: &str,
+        length: usize,
+    ) -> Result<String, Box<dyn Error>> {
+        let claims = |filler: usize| json!({"scope": "orders:read", "x": ["x".repeat(filler)]});
+        let least = self.token(key, algorithm, claims(0))?.len();
+        self.token(key, algorithm, claims(length.saturating_sub(least) * 3 / 4))
+    }
+
+    /// A token of these claims and those that every token has, signed by this key.
+    fn token(
+        &self,
+        key: &str,
+        algorithm: &str,
+        mut claims: Value,
+    ) -> Result<String, Box<dyn Error>> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        for (name, value) in [
+            ("iss", json!("bench")),
+            ("sub", json!("test-user")),
+            ("iat", json!(now)),
+            ("exp", json!(now + 3600)),
+        ] {
+            claims[name] = value;
+        }
+        let header = json!({"alg": algorithm, "typ": "JWT", "kid": key});
         let input = format!(
             "{}.{}",
             url(header.to_string().as_bytes()),
             url(claims.to_string().as_bytes())
         );
+        let (bytes, kind) = if input.len() > 4096 {
+            (digest(&SHA256, input.as_bytes()).as_ref().to_vec(), "DIGEST")
+        } else {
+            (input.as_bytes().to_vec(), "RAW")
+        };
+        let spec = if algorithm == "ES256" { "ECDSA_SHA_256" } else { "RSASSA_PKCS1_V1_5_SHA_256" };
         let answer = self.kms.perform(
             "Sign",
             &json!({
-                "KeyId": self.key_id,
-                "Message": floor::encode(input.as_bytes()),
-                "MessageType": "RAW",
-                "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
+                "KeyId": key,
+                "Message": floor::encode(&bytes),
+                "MessageType": kind,
+                "SigningAlgorithm": spec,
             }),
         )?;
-        let signature = answer["Signature"].as_str().unwrap_or_default();
-        Ok(format!("{input}.{}", signature.replace('+', "-").replace('/', "_").replace('=', "")))
+        let signature = decode(&answer["Signature"]);
+        let signature = if algorithm == "ES256" { jose(&signature) } else { signature };
+        Ok(format!("{input}.{}", url(&signature)))
     }
+
+    /// A key of this kind with this alias.
+    pub fn curve(&self, alias: &str, spec: &str) -> Result<String, Box<dyn Error>> {
+        let key =
+            self.kms.perform("CreateKey", &json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}))?;
+        let key = key["KeyMetadata"]["KeyId"].as_str().unwrap_or_default().to_owned();
+        self.kms.perform("CreateAlias", &json!({"AliasName": alias, "TargetKeyId": key}))?;
+        Ok(key)
+    }
+
+    /// A ring of so many keys, and the key that is farthest from the one that signs.
+    pub fn ring(&self, alias: &str, count: usize) -> Result<String, Box<dyn Error>> {
+        let mut last = self.curve(alias, "RSA_2048")?;
+        for beside in ["-next", "-previous"].into_iter().take(count - 1) {
+            last = self.curve(&format!("{alias}{beside}"), "RSA_2048")?;
+        }
+        Ok(last)
+    }
+
+    /// The public half of a key, as SPKI in DER.
+    pub fn public_key(&self, key: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+        let public = self.kms.perform("GetPublicKey", &json!({"KeyId": key}))?;
+        Ok(decode(&public["PublicKey"]))
+    }
+
+    /// What a function is told, and what the floors and the peers are told beyond it.
+    pub fn environment(&self, endpoint: &str) -> Vec<(String, String)> {
+        let authority = self.authority.to_str().unwrap_or_default();
+        [
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "bench"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("AWS_SESSION_TOKEN", "session"),
+            ("AWS_ENDPOINT_URL_KMS", endpoint),
+            ("SSL_CERT_FILE", authority),
+            ("AWS_CA_BUNDLE", authority),
+            ("KEY_ALIAS", ALIAS),
+            ("TOKEN_ISSUER", "bench"),
+            ("KMS", &self.http),
+            ("KEY", &self.key_id),
+            ("PUBLIC_KEY", self.public_key.to_str().unwrap_or_default()),
+            ("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+}
+
+fn url(bytes: &[u8]) -> String {
+    floor::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "")
+}
+
+fn decode(base64: &Value) -> Vec<u8> {
+    let base64 = base64.as_str().unwrap_or_default();
+    floor::decode(&base64.replace('+', "-").replace('/', "_").replace('=', ""))
+}
+
+/// An ECDSA signature of P-256 as JOSE has it: both numbers, of 32 bytes each.
+fn jose(der: &[u8]) -> Vec<u8> {
+    let mut rest = der.get(2..).unwrap_or_default();
+    let mut signature = Vec::with_capacity(64);
+    for _ in 0..2 {
+        let length = usize::from(rest.get(1).copied().unwrap_or_default());
+        let number = rest.get(2..2 + length).unwrap_or_default();
+        let number = number.get(number.len().saturating_sub(32)..).unwrap_or_default();
+        signature.extend(vec![0; 32 - number.len()]);
+        signature.extend(number);
+        rest = rest.get(2 + length..).unwrap_or_default();
+    }
+    signature
 }
 
 /// HTTPS in front of KMS, with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
@@ -120,3 +233,7 @@ async fn serve_tls(kms: &Kms, authority: &Path) -> Result<String, Box<dyn Error>
 }
 
 pub const ALIAS: &str = "alias/bench";
+/// What the issuer is asked for.
+pub const ISSUE: &[u8] =
+    br#"{"claims":{"sub":"test-user","scope":"orders:read"},"expires_in":900}"#;
+const EVENT: &str = include_str!("../../events/authorize-expired.json");

@@ -1,0 +1,74 @@
+//! What one warm invocation takes in instructions: the same on a busy machine as on an idle one.
+
+use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
+
+use crate::{
+    contest::{AUTHORIZER, ISSUER, LOCAL},
+    host::{Environment, Program},
+    world::{self, World},
+};
+
+pub type Counts = BTreeMap<String, u64>;
+
+pub async fn count(world: &World) -> Result<Counts, Box<dyn Error>> {
+    let cases: [(&str, &str, &[(&str, &str)]); 3] = [
+        ("authorizer, kms", AUTHORIZER, &[]),
+        ("authorizer, local", AUTHORIZER, &[LOCAL]),
+        ("issuer", ISSUER, &[]),
+    ];
+    let mut counts = Counts::new();
+    for (name, path, more) in cases {
+        let few = run(world, path, more, FEW).await?;
+        let many = run(world, path, more, MANY).await?;
+        counts.insert(name.to_owned(), (many - few) / (MANY - FEW) as u64);
+    }
+    Ok(counts)
+}
+
+/// Tells what has become dearer, and what has become so much cheaper that the record is of no use.
+pub fn compare(found: &Counts, known: &Counts) -> Result<(), Box<dyn Error>> {
+    println!("| instructions | on record | now |\n|---|---|---|");
+    let mut good = found.len() == known.len();
+    for (name, now) in found {
+        let before = known.get(name).copied().unwrap_or_default();
+        println!("| {name} | {before} | {now} |");
+        good &= now.abs_diff(before) * 100 <= before * TOLERANCE;
+    }
+    println!();
+    let problem =
+        "not within 5 % of what is on record: see why, then bench/run instructions --write";
+    if good { Ok(()) } else { Err(problem.into()) }
+}
+
+async fn run(
+    world: &World,
+    path: &str,
+    more: &[(&str, &str)],
+    times: usize,
+) -> Result<u64, Box<dyn Error>> {
+    let log = PathBuf::from("target/world/valgrind.log");
+    let mut environment = world.environment(&format!("http://{}", world.http));
+    environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+    let arguments = [
+        "--tool=callgrind".to_owned(),
+        "--callgrind-out-file=/dev/null".to_owned(),
+        format!("--log-file={}", log.display()),
+        path.to_owned(),
+    ];
+    let program = Program { path: "valgrind".into(), arguments: arguments.to_vec(), environment };
+    let (mut running, _) = Environment::start(&program).await?;
+    let events = if path == ISSUER { vec![world::ISSUE.to_vec()] } else { world.events(times)? };
+    for n in 0..times {
+        running.invoke(&events[n % events.len()..][..1]).await?;
+    }
+    running.stop();
+    let log = fs::read_to_string(log)?;
+    let count = log.lines().find_map(|line| line.split_once("Collected :"));
+    let (_, count) = count.ok_or("valgrind counted nothing")?;
+    Ok(count.trim().parse()?)
+}
+
+const FEW: usize = 20;
+const MANY: usize = 220;
+/// In per cent: hash maps and numbers of their own length are not the same twice.
+const TOLERANCE: u64 = 5;

@@ -1,0 +1,120 @@
+//! What has been measured, to be read by people and by programs.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::{
+    contest::{Kind, Measured},
+    growth::Curve,
+    plot,
+};
+
+const NAN: f64 = f64::NAN;
+
+fn floor<'a>(results: &'a [Measured], name: &str) -> Option<&'a Measured> {
+    results.iter().find(|other| other.kind == Kind::Floor && other.name == name)
+}
+
+/// How many times its floor something takes: cold, warm, and of CPU time.
+fn ratios(result: &Measured, results: &[Measured]) -> (f64, f64, f64) {
+    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold / echo.cold);
+    let own = floor(results, result.floor);
+    let warm = own.map_or(NAN, |own| result.warm / own.warm);
+    let cpu = own.map_or(NAN, |own| result.cpu / own.cpu);
+    (cold, warm, cpu)
+}
+
+/// A table in Markdown.
+pub fn table(results: &[Measured]) -> String {
+    let mut text = String::from(
+        "| | first answer | × `echo` | warm | × floor | CPU | × floor | memory | package |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for result in results {
+        let (cold, warm, cpu) = ratios(result, results);
+        let package =
+            result.package.map_or(String::new(), |bytes| format!("{:.1} MB", megabytes(bytes)));
+        let name = match result.kind {
+            Kind::Floor => format!("`{}`", result.name),
+            Kind::Ours => format!("**{}**", result.name),
+            Kind::Peer => result.name.to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "| {name} | {:.2} ms | {cold:.1} | {:.0} µs | {warm:.2} | {:.0} µs | {cpu:.1} | {:.1} MB | {package} |",
+            result.cold / 1000.0,
+            result.warm,
+            result.cpu,
+            megabytes(result.peak),
+        );
+    }
+    text
+}
+
+pub fn json(results: &[Measured], place: &str) -> Value {
+    let rows = results.iter().map(|result| {
+        let (cold, warm, cpu) = ratios(result, results);
+        json!({
+            "name": result.name,
+            "kind": format!("{:?}", result.kind).to_lowercase(),
+            "floor": result.floor,
+            "first_answer_us": result.cold.round(),
+            "warm_us": tenths(result.warm),
+            "cpu_us": tenths(result.cpu),
+            "peak_bytes": result.peak,
+            "package_bytes": result.package,
+            "first_answer_ratio": hundredths(cold),
+            "warm_ratio": hundredths(warm),
+            "cpu_ratio": hundredths(cpu),
+        })
+    });
+    json!({"measured": place, "results": rows.collect::<Vec<_>>()})
+}
+
+pub fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
+    let rows = |value: fn(&Measured) -> f64| -> Vec<_> {
+        results.iter().map(|result| (result.name, result.kind, value(result))).collect()
+    };
+    vec![
+        (
+            "first-answer.svg",
+            plot::bars("From start to first answer", "ms", &rows(|it| it.cold / 1000.0)),
+        ),
+        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm))),
+        ("memory.svg", plot::bars("Memory at most", "MB", &rows(|it| megabytes(it.peak)))),
+    ]
+}
+
+pub fn curve_table(curve: &Curve) -> String {
+    let mut text = format!("| {} ({}) | |\n|---|---|\n", curve.title, curve.unit);
+    for (name, points) in &curve.lines {
+        let points: Vec<_> = points.iter().map(|(x, y)| format!("{x}: {y:.1} µs")).collect();
+        let _ = writeln!(text, "| {name} | {} |", points.join(", "));
+    }
+    text
+}
+
+pub fn curves_json(curves: &[Curve], place: &str) -> Value {
+    let curves = curves.iter().map(|curve| {
+        let lines = curve.lines.iter().map(|(name, points)| {
+            let points = points.iter().map(|(x, y)| json!([x, tenths(*y)]));
+            json!({"name": name, "points": points.collect::<Vec<_>>()})
+        });
+        let lines = lines.collect::<Vec<_>>();
+        json!({"name": curve.name, "by": curve.unit, "unit": "us", "lines": lines})
+    });
+    json!({"measured": place, "curves": curves.collect::<Vec<_>>()})
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
