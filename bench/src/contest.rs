@@ -1,6 +1,7 @@
 //! Who is measured, and how: cold, warm, CPU time, memory and size.
 
 use std::{
+    env,
     error::Error,
     fs, io,
     path::{Path, PathBuf},
@@ -20,11 +21,14 @@ use crate::{
 pub struct Effort {
     pub colds: usize,
     pub rounds: usize,
+    /// Whether the peers are measured too.
+    pub peers: bool,
 }
 
 impl Effort {
-    pub fn new(quick: bool) -> Self {
-        if quick { Self { colds: 4, rounds: 10 } } else { Self { colds: 40, rounds: 100 } }
+    pub fn new(quick: bool, peers: bool) -> Self {
+        let (colds, rounds) = if quick { (4, 10) } else { (40, 100) };
+        Self { colds, rounds, peers }
     }
 }
 
@@ -59,7 +63,7 @@ pub struct Measured {
 }
 
 pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let all = contestants(world);
+    let all = contestants(world, effort.peers);
     let events = world.events(effort.colds.max(effort.rounds * BURST + BURST))?;
     let mut dice = Dice(1);
     let mut cold = vec![Vec::new(); all.len()];
@@ -115,7 +119,7 @@ impl Contestant {
     }
 }
 
-fn contestants(world: &World) -> Vec<Contestant> {
+fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
     use Kind::{Floor, Ours, Peer};
     let (http, https) = (format!("http://{}", world.http), format!("https://{}", world.https));
     let make = |name: &'static str,
@@ -132,7 +136,9 @@ fn contestants(world: &World) -> Vec<Contestant> {
         let issues = more.iter().any(|more| *more == SIGN) || name.starts_with("issuer");
         Some(Contestant { name, kind, floor, program, issues })
     };
-    let (authorizer, issuer) = (&[AUTHORIZER][..], &[ISSUER][..]);
+    let [authorizer, issuer] =
+        ["authorizer", "issuer"].map(|name| function(name).to_string_lossy().into_owned());
+    let (authorizer, issuer) = (&[&*authorizer][..], &[&*issuer][..]);
     let mut all = vec![
         make("echo", Floor, "echo", &["target/release/echo"], &http, &[]),
         make("kms", Floor, "kms", &["target/release/kms"], &http, &[VERIFY]),
@@ -174,7 +180,7 @@ fn contestants(world: &World) -> Vec<Contestant> {
             more("Python, PyJWT", "rsa", "pyjwt", &http, &[]),
         ]);
     }
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect()
 }
 
 /// Where a program is, if what it needs is there.
@@ -182,6 +188,12 @@ fn installed(name: &str, needs: &str) -> Option<String> {
     let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output().ok()?;
     let path = String::from_utf8(found.stdout).ok()?.trim().to_owned();
     (found.status.success() && Path::new(needs).exists()).then_some(path)
+}
+
+/// Where one of the functions is.
+pub fn function(name: &str) -> PathBuf {
+    let directory = env::var_os("FUNCTIONS").map_or("../target/release".into(), PathBuf::from);
+    directory.join(name)
 }
 
 /// How long the program is when it is deflated, as in a zip.
@@ -208,8 +220,6 @@ impl Dice {
     }
 }
 
-pub const AUTHORIZER: &str = "../target/release/authorizer";
-pub const ISSUER: &str = "../target/release/issuer";
 pub const LOCAL: (&str, &str) = ("VERIFICATION", "local");
 const VERIFY: (&str, &str) = ("OPERATION", "Verify");
 const SIGN: (&str, &str) = ("OPERATION", "Sign");

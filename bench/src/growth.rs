@@ -3,7 +3,6 @@
 use std::{
     error::Error,
     hint::black_box,
-    path::Path,
     time::{Duration, Instant},
 };
 
@@ -11,7 +10,7 @@ use jwt::{Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken};
 use serde_json::json;
 
 use crate::{
-    contest::{AUTHORIZER, Effort, LOCAL},
+    contest::{Effort, LOCAL, function},
     host::{Environment, Program},
     median,
     world::World,
@@ -69,7 +68,7 @@ pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Curve>, Box<dyn E
 fn program(world: &World, more: &[(&str, &str)]) -> Program {
     let mut environment = world.environment(&format!("http://{}", world.http));
     environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-    Program { path: Path::new(AUTHORIZER).to_owned(), arguments: vec![], environment }
+    Program { path: function("authorizer"), arguments: vec![], environment }
 }
 
 /// Several environments in turn, each with its own event.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
 use crate::{
-    contest::{AUTHORIZER, ISSUER, LOCAL},
+    contest::{LOCAL, function},
     host::{Environment, Program},
     world::{self, World},
 };
@@ -12,14 +12,14 @@ pub type Counts = BTreeMap<String, u64>;
 
 pub async fn count(world: &World) -> Result<Counts, Box<dyn Error>> {
     let cases: [(&str, &str, &[(&str, &str)]); 3] = [
-        ("authorizer, kms", AUTHORIZER, &[]),
-        ("authorizer, local", AUTHORIZER, &[LOCAL]),
-        ("issuer", ISSUER, &[]),
+        ("authorizer, kms", "authorizer", &[]),
+        ("authorizer, local", "authorizer", &[LOCAL]),
+        ("issuer", "issuer", &[]),
     ];
     let mut counts = Counts::new();
-    for (name, path, more) in cases {
-        let few = run(world, path, more, FEW).await?;
-        let many = run(world, path, more, MANY).await?;
+    for (name, function, more) in cases {
+        let few = run(world, function, more, FEW).await?;
+        let many = run(world, function, more, MANY).await?;
         counts.insert(name.to_owned(), (many - few) / (MANY - FEW) as u64);
     }
     Ok(counts)
@@ -42,7 +42,7 @@ pub fn compare(found: &Counts, known: &Counts) -> Result<(), Box<dyn Error>> {
 
 async fn run(
     world: &World,
-    path: &str,
+    called: &str,
     more: &[(&str, &str)],
     times: usize,
 ) -> Result<u64, Box<dyn Error>> {
@@ -53,11 +53,12 @@ async fn run(
         "--tool=callgrind".to_owned(),
         "--callgrind-out-file=/dev/null".to_owned(),
         format!("--log-file={}", log.display()),
-        path.to_owned(),
+        function(called).to_string_lossy().into_owned(),
     ];
     let program = Program { path: "valgrind".into(), arguments: arguments.to_vec(), environment };
     let (mut running, _) = Environment::start(&program).await?;
-    let events = if path == ISSUER { vec![world::ISSUE.to_vec()] } else { world.events(times)? };
+    let events =
+        if called == "issuer" { vec![world::ISSUE.to_vec()] } else { world.events(times)? };
     for n in 0..times {
         running.invoke(&events[n % events.len()..][..1]).await?;
     }

@@ -19,18 +19,20 @@ use serde_json::{Value, json};
 use world::World;
 
 const USAGE: &str = "\
-usage: bench [compare|growth|instructions] [--quick] [--write]
+usage: bench [compare|growth|instructions] [--quick] [--alone] [--write]
 
 compare       the functions, the floors and the peers: a table, JSON and plots
 growth        how cost grows with tokens, keys, rules and concurrency
 instructions  what one warm decision takes, against what is on record (valgrind)
-All three without a name. --quick measures a tenth as often; --write puts the figures on record.";
+All three without a name. --quick measures a tenth as often, --alone leaves out the
+peers, and --write puts the figures on record. FUNCTIONS is where the functions are, if they are not
+those of cargo build --release.";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| it.starts_with("--"));
-    let known = flags.iter().all(|flag| ["--quick", "--write"].contains(&flag.as_str()));
+    let known = flags.iter().all(|flag| ["--quick", "--alone", "--write"].contains(&flag.as_str()));
     let parts = ["compare", "growth", "instructions"];
     if !known || names.iter().any(|name| !parts.contains(&name.as_str())) {
         eprintln!("{USAGE}");
@@ -38,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let is_asked = |part: &str| names.is_empty() || names.iter().any(|name| *name == part);
     let has = |flag: &str| flags.iter().any(|other| *other == flag);
-    let (write, effort) = (has("--write"), Effort::new(has("--quick")));
+    let (write, effort) = (has("--write"), Effort::new(has("--quick"), !has("--alone")));
 
     // On one core, so that a thread more is no gain.
     let mut core = CpuSet::new();
