@@ -1,16 +1,16 @@
 use std::{
+    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use kms::{
-    Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification,
+    Fault, Keyring, KmsVerifier, Patience, Settings, Stopwatch, Verification,
     function::{self, Answered, Diagnostic, Invocation},
     telemetry::{self, Outcome, Record},
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::{
     Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
@@ -31,11 +31,12 @@ struct Authorizer {
     profile: Profile,
     verification: Verification,
     keyring: Arc<Keyring>,
+    patience: Patience,
 }
 
 impl Authorizer {
     fn new((profile, verification): (Profile, Verification), keyring: Arc<Keyring>) -> Self {
-        Self { profile, verification, keyring }
+        Self { profile, verification, keyring, patience: Patience::new(ANSWER_WITHIN) }
     }
 
     async fn handle(
@@ -60,11 +61,11 @@ impl Authorizer {
         event: &str,
         stopwatch: &Stopwatch,
     ) -> Result<(Decision, Option<Response>), Failure> {
-        let Self { profile, verification, keyring } = self;
+        let Self { profile, verification, keyring, patience } = self;
         let request: Request = event.parse()?;
         let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
         let decision = decide(&request, profile, SystemTime::now().into(), &verifier);
-        let decision = timeout(ANSWER_WITHIN, decision).await;
+        let decision = patience.wait(pin!(decision)).await;
         let decision = decision.unwrap_or_else(|_| Err(Fault::overdue("Verify")))?;
         let response = response(&request, &decision, profile)?;
         Ok((decision, response))

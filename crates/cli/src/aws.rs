@@ -1,11 +1,12 @@
 use std::{error::Error, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, Region, environment::EnvironmentVariableRegionProvider,
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, timeout::TimeoutConfig,
 };
+use aws_types::service_config::ServiceConfigKey;
 use clap::Args;
-use kms::Client;
+use kms::{Calls, Client};
 
 use crate::Usage;
 
@@ -26,6 +27,26 @@ pub(crate) struct Aws {
 impl Aws {
     /// A client of KMS.
     pub(crate) async fn connect(&self) -> Result<Client, Box<dyn Error>> {
+        Ok(Client::new(&self.load().await?))
+    }
+
+    /// The calls of a ring.
+    pub(crate) async fn calls(&self) -> Result<Calls, Box<dyn Error>> {
+        let config = self.load().await?;
+        // A place of KMS's own in the environment or in the profile, before that of all services.
+        let key = ServiceConfigKey::builder().service_id("KMS").env("AWS_ENDPOINT_URL");
+        let key = key.profile("endpoint_url").build()?;
+        let own = config.service_config().and_then(|settings| settings.load_config(key));
+        let mut builder = config.to_builder();
+        if self.endpoint_url.is_none()
+            && let Some(url) = own
+        {
+            builder.set_endpoint_url(Some(url));
+        }
+        Ok(Calls::new(&builder.build())?)
+    }
+
+    async fn load(&self) -> Result<SdkConfig, Box<dyn Error>> {
         let mut profile = ProfileFileRegionProvider::builder();
         if let Some(name) = &self.profile {
             profile = profile.profile_name(name);
@@ -53,7 +74,7 @@ impl Aws {
             }
             config = config.endpoint_url(url);
         }
-        Ok(Client::new(&Box::pin(config.load()).await))
+        Ok(Box::pin(config.load()).await)
     }
 }
 

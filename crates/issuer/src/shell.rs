@@ -1,16 +1,16 @@
 use std::{
+    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use kms::{
-    Fault, Keyring, KmsSigner, Stopwatch,
+    Fault, Keyring, KmsSigner, Patience, Stopwatch,
     function::{self, Answered, Invocation},
     telemetry::{self, Outcome, Record},
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{Answer, Ask, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue};
@@ -23,11 +23,12 @@ pub async fn run() -> ExitCode {
 struct Issuer {
     terms: Terms,
     keyring: Arc<Keyring>,
+    patience: Patience,
 }
 
 impl Issuer {
     fn new(terms: Terms, keyring: Arc<Keyring>) -> Self {
-        Self { terms, keyring }
+        Self { terms, keyring, patience: Patience::new(ANSWER_WITHIN) }
     }
 
     async fn handle(
@@ -60,12 +61,12 @@ impl Issuer {
         let now = SystemTime::now().into();
         let signer = KmsSigner { keyring: &self.keyring, stopwatch };
         let issued = issue(grant, &self.terms, Uuid::new_v4(), now, &signer);
-        let issued = timeout(ANSWER_WITHIN, issued).await;
+        let issued = self.patience.wait(pin!(issued)).await;
         issued.unwrap_or_else(|_| Err(Fault::overdue("Sign"))).into()
     }
 
     async fn publish(&self, which: Document) -> Answer {
-        let ring = timeout(ANSWER_WITHIN, self.keyring.published_ring()).await;
+        let ring = self.patience.wait(pin!(self.keyring.published_ring())).await;
         match ring.unwrap_or_else(|_| Err(Fault::overdue("GetPublicKey"))) {
             Ok(ring) => match document(which, &self.terms, &ring) {
                 Ok(document) => Answer::Published(document),

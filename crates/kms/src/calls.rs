@@ -2,30 +2,23 @@
 //!
 //! The SDK's `Client` reads all partitions of AWS when it is made, which takes a fifth of a start,
 //! and for each call it puts a configuration together out of a dozen parts. Here the same parts,
-//! those that matter for KMS, are put together once. Operations, signatures, retries, time-outs and
-//! the correction of clocks are the SDK's.
+//! those that matter for KMS, are put together once. Operations, signatures, retries and the
+//! correction of clocks are the SDK's; what it tells AWS of itself with each request is left out.
 
 use std::fmt;
 
 use aws_runtime::{
     auth::sigv4::{SCHEME_ID, SigV4AuthScheme},
-    invocation_id::InvocationIdInterceptor,
-    request_info::RequestInfoInterceptor,
     retries::classifiers::AwsErrorCodeClassifier,
     service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor},
-    user_agent::{ApiMetadata, UserAgentInterceptor},
 };
 use aws_sdk_kms::{
-    Client,
     config::{
-        BehaviorVersion, ConfigBag, Credentials, FrozenLayer, IdentityCache, Intercept, Layer,
-        Region, RuntimeComponentsBuilder, RuntimePlugin, SharedCredentialsProvider,
-        SharedInterceptor, StalledStreamProtectionConfig,
+        BehaviorVersion, ConfigBag, FrozenLayer, IdentityCache, Intercept, Layer,
+        RuntimeComponentsBuilder, RuntimePlugin, SharedInterceptor, StalledStreamProtectionConfig,
         interceptors::BeforeSerializationInterceptorContextRef, retry::RetryConfig,
-        timeout::TimeoutConfig,
     },
     error::{BoxError, ProvideErrorMetadata, SdkError},
-    meta::PKG_VERSION,
     operation::{
         get_public_key::{GetPublicKey, GetPublicKeyError, GetPublicKeyInput, GetPublicKeyOutput},
         sign::{Sign, SignError, SignInput, SignOutput, builders::SignInputBuilder},
@@ -53,37 +46,28 @@ use aws_smithy_runtime_api::client::{
     runtime_plugin::{RuntimePlugins, StaticRuntimePlugin},
 };
 use aws_smithy_types::retry::ProvideErrorKind;
-use aws_types::{SigningName, region::SigningRegion};
-
-use crate::connector::Connector;
+use aws_types::{SdkConfig, SigningName, region::SigningRegion};
 
 type Answer<T, E> = Result<T, SdkError<E, HttpResponse>>;
 
 /// What a ring asks of KMS.
 #[derive(Clone)]
-pub struct Calls(Way);
-
-#[derive(Clone)]
-enum Way {
-    Client(Client),
-    Direct { get_public_key: RuntimePlugins, sign: RuntimePlugins, verify: RuntimePlugins },
-}
-
-/// Where KMS is, and how it is called.
-pub(crate) struct Place {
-    pub(crate) url: String,
-    pub(crate) region: Region,
-    pub(crate) credentials: Credentials,
-    pub(crate) connector: Connector,
-    pub(crate) timeouts: TimeoutConfig,
-    pub(crate) retries: RetryConfig,
+pub struct Calls {
+    get_public_key: RuntimePlugins,
+    sign: RuntimePlugins,
+    verify: RuntimePlugins,
 }
 
 impl Calls {
-    pub(crate) fn direct(place: Place) -> Self {
-        let (layer, components) = place.parts();
+    /// As the SDK's configuration has it: endpoint or Region, credentials, HTTP client, time-outs
+    /// and retries.
+    ///
+    /// # Errors
+    /// What the configuration lacks.
+    pub fn new(config: &SdkConfig) -> Result<Self, &'static str> {
+        let (layer, components) = parts(config)?;
         let (layer, components) = (&layer, &components);
-        Self(Way::Direct {
+        Ok(Self {
             get_public_key: plugins::<GetPublicKey>(layer, components),
             sign: plugins::<Sign>(layer, components),
             verify: plugins::<Verify>(layer, components),
@@ -94,44 +78,23 @@ impl Calls {
         &self,
         key: &str,
     ) -> Answer<GetPublicKeyOutput, GetPublicKeyError> {
-        let input = GetPublicKeyInput::builder().key_id(key);
-        match &self.0 {
-            Way::Client(client) => Box::pin(input.send_with(client)).await,
-            Way::Direct { get_public_key, .. } => {
-                let input = input.build().map_err(SdkError::construction_failure)?;
-                // Large, and rare: not to be a part of every request.
-                Box::pin(call::<GetPublicKey>(input, get_public_key)).await
-            }
-        }
+        let input = GetPublicKeyInput::builder().key_id(key).build();
+        let input = input.map_err(SdkError::construction_failure)?;
+        // Large, and rare: not to be a part of every request.
+        Box::pin(call::<GetPublicKey>(input, &self.get_public_key)).await
     }
 
     pub(crate) async fn sign(&self, input: SignInputBuilder) -> Answer<SignOutput, SignError> {
-        match &self.0 {
-            Way::Client(client) => input.send_with(client).await,
-            Way::Direct { sign, .. } => {
-                let input = input.build().map_err(SdkError::construction_failure)?;
-                call::<Sign>(input, sign).await
-            }
-        }
+        let input = input.build().map_err(SdkError::construction_failure)?;
+        call::<Sign>(input, &self.sign).await
     }
 
     pub(crate) async fn verify(
         &self,
         input: VerifyInputBuilder,
     ) -> Answer<VerifyOutput, VerifyError> {
-        match &self.0 {
-            Way::Client(client) => input.send_with(client).await,
-            Way::Direct { verify, .. } => {
-                let input = input.build().map_err(SdkError::construction_failure)?;
-                call::<Verify>(input, verify).await
-            }
-        }
-    }
-}
-
-impl From<Client> for Calls {
-    fn from(client: Client) -> Self {
-        Self(Way::Client(client))
+        let input = input.build().map_err(SdkError::construction_failure)?;
+        call::<Verify>(input, &self.verify).await
     }
 }
 
@@ -141,51 +104,58 @@ impl fmt::Debug for Calls {
     }
 }
 
-impl Place {
-    /// What is the same for every operation.
-    fn parts(self) -> (FrozenLayer, RuntimeComponentsBuilder) {
-        let Self { url, region, credentials, connector, timeouts, retries } = self;
-        let partition = format!("kms-{region}");
-        let defaults = DefaultPluginParams::new()
-            .with_retry_partition_name(partition.clone())
-            .with_behavior_version(BehaviorVersion::v2026_01_12())
-            .with_is_aws_sdk(true);
-        let components = RuntimeComponentsBuilder::new("kms");
-        let components = match default_retry_config_plugin_v2(&defaults) {
-            Some(retries) => retries.runtime_components(&components).into_owned(),
-            None => components,
-        };
-        let components = components
-            .with_http_client(Some(connector))
-            .with_sleep_impl(Some(TokioSleep::new()))
-            .with_time_source(Some(SystemTimeSource::new()))
-            .with_identity_cache(Some(IdentityCache::no_cache()))
-            .with_identity_resolver(SCHEME_ID, SharedCredentialsProvider::new(credentials))
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
-                SCHEME_ID,
-            ])))
-            .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(url)))
-            .with_retry_classifier(HttpStatusCodeClassifier::default())
-            .with_interceptor(SharedInterceptor::permanent(NoEndpointParams))
-            .with_interceptor(ServiceClockSkewInterceptor::new())
-            .with_interceptor(RequestInfoInterceptor::new())
-            .with_interceptor(UserAgentInterceptor::new())
-            .with_interceptor(InvocationIdInterceptor::new());
-        let mut layer = Layer::new("kms");
-        layer
-            .store_put(AuthSchemeAndEndpointOrchestrationV2)
-            .store_put(ApiMetadata::new("kms", PKG_VERSION))
-            .store_put(SigningName::from_static("kms"))
-            .store_put(SigningRegion::from(region.clone()))
-            .store_put(region)
-            .store_put(RetryPartition::new(partition))
-            .store_put(retries)
-            .store_put(timeouts)
-            // It would find a body that stalls after 20 s: an attempt is given up long before.
-            .store_put(StalledStreamProtectionConfig::disabled());
-        (layer.freeze(), components)
-    }
+/// What is the same for every operation.
+fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), &'static str> {
+    let region = config.region().ok_or("is required")?.clone();
+    let credentials = config.credentials_provider().ok_or("goes with credentials")?;
+    let url = config.endpoint_url().map(str::to_owned);
+    let url = url.unwrap_or_else(|| endpoint(region.as_ref(), config.use_fips() == Some(true)));
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let identities = config.identity_cache().unwrap_or_else(IdentityCache::no_cache);
+    let partition = format!("kms-{region}");
+    let defaults = DefaultPluginParams::new()
+        .with_retry_partition_name(partition.clone())
+        .with_behavior_version(BehaviorVersion::v2026_01_12())
+        .with_is_aws_sdk(true);
+    let components = RuntimeComponentsBuilder::new("kms");
+    let components = match default_retry_config_plugin_v2(&defaults) {
+        Some(retries) => retries.runtime_components(&components).into_owned(),
+        None => components,
+    };
+    let components = components
+        .with_http_client(config.http_client())
+        .with_sleep_impl(Some(TokioSleep::new()))
+        .with_time_source(Some(SystemTimeSource::new()))
+        .with_identity_cache(Some(identities))
+        .with_identity_resolver(SCHEME_ID, credentials)
+        .with_auth_scheme(SigV4AuthScheme::new())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
+            SCHEME_ID,
+        ])))
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(url)))
+        .with_retry_classifier(HttpStatusCodeClassifier::default())
+        .with_interceptor(SharedInterceptor::permanent(NoEndpointParams))
+        .with_interceptor(ServiceClockSkewInterceptor::new());
+    let mut layer = Layer::new("kms");
+    layer
+        .store_put(AuthSchemeAndEndpointOrchestrationV2)
+        .store_put(SigningName::from_static("kms"))
+        .store_put(SigningRegion::from(region.clone()))
+        .store_put(region)
+        .store_put(RetryPartition::new(partition))
+        .store_put(retries)
+        // It would find a body that stalls after 20 s: an attempt is given up long before.
+        .store_put(StalledStreamProtectionConfig::disabled());
+    layer.store_or_unset(config.timeout_config().cloned());
+    Ok((layer.freeze(), components))
+}
+
+/// Where AWS has KMS.
+fn endpoint(region: &str, fips: bool) -> String {
+    let service = if fips { "kms-fips" } else { "kms" };
+    let partition = PARTITIONS.iter().find(|(start, _)| region.starts_with(start));
+    let domain = partition.map_or("amazonaws.com", |(_, domain)| domain);
+    format!("https://{service}.{region}.{domain}")
 }
 
 /// An operation, with the types that the SDK has for it.
@@ -273,5 +243,52 @@ impl Intercept for NoEndpointParams {
     ) -> Result<(), BoxError> {
         config.interceptor_state().store_put(EndpointResolverParams::new(()));
         Ok(())
+    }
+}
+
+/// The partitions of AWS by the names of their Regions; all others are the public one's.
+const PARTITIONS: [(&str, &str); 6] = [
+    ("cn-", "amazonaws.com.cn"),
+    ("eu-isoe-", "cloud.adc-e.uk"),
+    ("eusc-", "amazonaws.eu"),
+    ("us-iso-", "c2s.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov"),
+    ("us-isof-", "csp.hci.ic.gov"),
+];
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn endpoints_are_those_of_the_sdk() {
+        let regions = [
+            "us-east-1",
+            "us-gov-west-1",
+            "eu-central-2",
+            "ap-southeast-7",
+            "ca-west-1",
+            "mx-central-1",
+            "il-central-1",
+            "cn-north-1",
+            "cn-northwest-1",
+            "us-iso-east-1",
+            "us-iso-west-1",
+            "us-isob-east-1",
+            "eu-isoe-west-1",
+            "us-isof-south-1",
+            "us-isof-east-1",
+            "eusc-de-east-1",
+            "somewhere",
+        ];
+        for region in regions {
+            for fips in [false, true] {
+                let params = Params::builder().region(region).use_fips(fips).build().unwrap();
+                let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
+                assert_eq!(endpoint(region, fips), expected.url(), "{region}");
+            }
+        }
     }
 }

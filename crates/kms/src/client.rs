@@ -1,17 +1,17 @@
 use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use aws_sdk_kms::{
-    Client, Config,
+    Client,
     config::{
-        BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig,
-        timeout::TimeoutConfig,
+        BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
+        StalledStreamProtectionConfig, retry::RetryConfig,
     },
 };
+use aws_types::SdkConfig;
 use rustls::ClientConfig;
 
 use crate::{
     Calls, Settings,
-    calls::Place,
     connector::Connector,
     trust::{self, Roots},
 };
@@ -21,47 +21,19 @@ use crate::{
 ///
 /// `None` means that a problem was noted.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    read(settings).map(|(endpoint, place)| client(endpoint, place))
+    read(settings).map(|config| Client::new(&config))
 }
 
 /// The same for the calls that a ring needs.
-pub(crate) fn calls(settings: &mut Settings) -> Option<Calls> {
-    let (endpoint, mut place) = read(settings)?;
-    match endpoint.or_else(|| public_endpoint(place.region.as_ref())) {
-        Some(url) => {
-            place.url = url;
-            Some(Calls::direct(place))
-        }
-        None => Some(client(None, place).into()),
+pub fn calls(settings: &mut Settings) -> Option<Calls> {
+    let config = read(settings)?;
+    match Calls::new(&config) {
+        Ok(calls) => Some(calls),
+        Err(problem) => settings.problem("AWS_REGION", problem),
     }
 }
 
-fn client(endpoint: Option<String>, place: Place) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(place.region)
-        .http_client(place.connector)
-        // It would find a body that stalls after 20 s: an attempt is given up long before.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .credentials_provider(place.credentials)
-        .timeout_config(place.timeouts)
-        .retry_config(place.retries);
-    let config = match endpoint {
-        Some(url) => config.endpoint_url(url),
-        None => config,
-    };
-    Client::from_conf(config.build())
-}
-
-/// Where the public Regions of AWS and its US government's have KMS; of others the SDK knows more.
-fn public_endpoint(region: &str) -> Option<String> {
-    let (area, _) = region.split_once('-')?;
-    let public = ["af", "ap", "ca", "eu", "il", "me", "mx", "sa", "us"].contains(&area);
-    let isolated = region.contains("iso");
-    (public && !isolated).then(|| format!("https://kms.{region}.amazonaws.com"))
-}
-
-fn read(settings: &mut Settings) -> Option<(Option<String>, Place)> {
+fn read(settings: &mut Settings) -> Option<SdkConfig> {
     let (Some(region), Some(key_id), Some(secret), Some(session), Some(anywhere), Some(endpoint)) = (
         settings.required::<String>("AWS_REGION"),
         settings.required::<String>("AWS_ACCESS_KEY_ID"),
@@ -82,22 +54,21 @@ fn read(settings: &mut Settings) -> Option<(Option<String>, Place)> {
     let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.url.starts_with("http:"));
     let tls = if is_plain { None } else { Some(tls(settings)?) };
     let session = Some(session).filter(|token| !token.is_empty());
-    let place = Place {
-        url: String::new(),
-        region: Region::new(region),
-        credentials: Credentials::new(key_id, secret, session, None, "environment"),
-        connector: Connector::new(tls),
-        timeouts: TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(OPERATION)
-            .build(),
-        retries: RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS)
-            .with_initial_backoff(FIRST_BACKOFF)
-            .with_max_backoff(LAST_BACKOFF),
-    };
-    Some((endpoint.map(|endpoint| endpoint.url), place))
+    let credentials = Credentials::new(key_id, secret, session, None, "environment");
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LAST_BACKOFF);
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region))
+        .http_client(Connector::new(tls))
+        // It would find a body that stalls after 20 s: an attempt is given up long before.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(retries);
+    config.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
+    Some(config.build())
 }
 
 /// The certificates that KMS may show, as the AWS CLI and OpenSSL are told.
@@ -148,12 +119,8 @@ impl FromStr for Endpoint {
     }
 }
 
-/// KMS is in the same Region: a connection takes a few milliseconds or is not to be had.
-const CONNECT: Duration = Duration::from_secs(1);
-/// A signature takes KMS some tens of milliseconds; an attempt that takes this long is lost.
-const ATTEMPT: Duration = Duration::from_millis(1500);
-/// All attempts together, so that a caller who waits for 5 s still gets an answer.
-const OPERATION: Duration = Duration::from_secs(4);
+/// Each is as long as the connector lets it be. Whoever has an answer to give sooner than all of them
+/// are over bounds the whole.
 const ATTEMPTS: u32 = 3;
 /// The SDK's default of 1 s is for batch work; a request is waiting behind this one.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
@@ -161,35 +128,7 @@ const LAST_BACKOFF: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-
     use super::*;
-
-    #[tokio::test]
-    async fn public_endpoints_are_those_of_the_sdk() {
-        let regions = [
-            ("us-east-1", true),
-            ("eu-central-2", true),
-            ("ap-southeast-7", true),
-            ("ca-west-1", true),
-            ("mx-central-1", true),
-            ("us-gov-west-1", true),
-            ("cn-north-1", false),
-            ("us-iso-east-1", false),
-            ("us-isob-east-1", false),
-            ("eu-isoe-west-1", false),
-            ("us-isof-south-1", false),
-            ("eusc-de-east-1", false),
-            ("somewhere", false),
-        ];
-        for (region, is_public) in regions {
-            let params = Params::builder().region(region).build().unwrap();
-            let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
-            let found = public_endpoint(region);
-            assert_eq!(found.is_some(), is_public, "{region}");
-            assert!(found.is_none_or(|found| found == expected.url()), "{region}");
-        }
-    }
 
     #[test]
     fn endpoints() {

@@ -1,11 +1,12 @@
 //! How the SDK's requests get to KMS and back: HTTP/1.1 over connections that are kept.
 //!
-//! Retries, time-outs of attempts and of calls, and signatures stay the SDK's. In place of its own
-//! client this has no task for each connection, no second protocol and no resolver of proxies.
+//! Retries and signatures stay the SDK's. In place of its own client this has no task for each
+//! connection, no second protocol and no resolver of proxies, and it knows when an attempt is lost.
 
 use std::{
     fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Waker},
     time::Duration,
@@ -25,18 +26,21 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{io::ReadBuf, net::TcpStream, time::timeout};
+use tokio::{io::ReadBuf, net::TcpStream};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-use crate::{moment::Moment, wire::Wire};
+use crate::{Overdue, Patience, moment::Moment, wire::Wire};
 
 /// Connections to KMS.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub(crate) struct Connector(Arc<Connections>);
+
+struct Connections {
     tls: Option<Arc<ClientConfig>>,
-    connect_timeout: Duration,
-    idle: Arc<Mutex<Vec<Idle>>>,
+    idle: Mutex<Vec<Idle>>,
+    connect: Patience,
+    attempt: Patience,
 }
 
 /// A connection that waits for its next request.
@@ -51,10 +55,27 @@ type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 impl Connector {
     /// Without TLS, for a KMS on this machine alone.
     pub(crate) fn new(tls: Option<ClientConfig>) -> Self {
-        Self { tls: tls.map(Arc::new), connect_timeout: CONNECT, idle: Arc::default() }
+        Self(Arc::new(Connections {
+            tls: tls.map(Arc::new),
+            idle: Mutex::default(),
+            connect: Patience::new(CONNECT),
+            attempt: Patience::new(ATTEMPT),
+        }))
     }
 
-    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    async fn attempt(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let Self(connections) = &self;
+        let exchange = pin!(connections.exchange(request));
+        connections.attempt.wait(exchange).await.unwrap_or_else(overdue)
+    }
+}
+
+fn overdue<T>(overdue: Overdue) -> Result<T, ConnectorError> {
+    Err(ConnectorError::timeout(overdue.into()))
+}
+
+impl Connections {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let Some(target) = Target::read(request.uri()) else {
             return Err(ConnectorError::user("not a URL of KMS".into()));
         };
@@ -102,10 +123,10 @@ impl Connector {
     }
 
     async fn connect(&self, target: &Target<'_>) -> Result<Wire<Stream>, ConnectorError> {
-        match timeout(self.connect_timeout, self.open(target)).await {
+        match self.connect.wait(pin!(self.open(target))).await {
             Ok(Ok(stream)) => Ok(Wire::new(stream)),
             Ok(Err(error)) => Err(ConnectorError::io(error.into())),
-            Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
+            Err(late) => overdue(late),
         }
     }
 
@@ -133,17 +154,16 @@ impl Connector {
 impl HttpClient for Connector {
     fn http_connector(
         &self,
-        settings: &HttpConnectorSettings,
+        _: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let connect_timeout = settings.connect_timeout().unwrap_or(self.connect_timeout);
-        SharedHttpConnector::new(Self { connect_timeout, ..self.clone() })
+        SharedHttpConnector::new(self.clone())
     }
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::new(self.clone().exchange(request))
+        HttpConnectorFuture::new(self.clone().attempt(request))
     }
 }
 
@@ -196,6 +216,9 @@ fn write(request: &HttpRequest, target: &Target<'_>, body: &[u8], output: &mut V
     if !request.headers().contains_key("host") {
         ["host: ", target.authority, "\r\n"].into_iter().for_each(&mut add);
     }
+    if !request.headers().contains_key("user-agent") {
+        add(USER_AGENT);
+    }
     if !request.headers().contains_key("content-length") {
         ["content-length: ", &body.len().to_string(), "\r\n"].into_iter().for_each(&mut add);
     }
@@ -214,8 +237,12 @@ fn is_quiet(stream: &Stream) -> bool {
     look.is_pending()
 }
 
-/// How long a connection may take when the SDK does not say.
+const USER_AGENT: &str = concat!("user-agent: countersign/", env!("CARGO_PKG_VERSION"), "\r\n");
+/// KMS is in the same Region: a connection takes a few milliseconds or is not to be had.
 const CONNECT: Duration = Duration::from_secs(1);
+/// A signature takes KMS some tens of milliseconds; an attempt that takes this long, the connection
+/// in it, is lost.
+const ATTEMPT: Duration = Duration::from_millis(1500);
 /// How long a connection may wait for its next request. The longer, the likelier that the other
 /// side, or something in between, has forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);

@@ -55,13 +55,13 @@ impl Keyring {
     /// is the usual one of its kind.
     #[must_use]
     pub fn new(
-        calls: impl Into<Calls>,
+        calls: Calls,
         name: KeyName,
         algorithm: Option<Algorithm>,
         refresh: Duration,
     ) -> Self {
         let (held, turn, forged) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { calls: calls.into(), name, algorithm, refresh, held, turn, forged }
+        Self { calls, name, algorithm, refresh, held, turn, forged }
     }
 
     /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.

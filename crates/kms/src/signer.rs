@@ -33,7 +33,9 @@ impl Signer for KmsSigner<'_> {
             .message(message.bytes)
             .message_type(message.kind)
             .signing_algorithm(spec(key.algorithm));
-        let answer = self.stopwatch.time(self.keyring.calls().sign(request)).await;
+        let running = self.stopwatch.start();
+        let answer = self.keyring.calls().sign(request).await;
+        drop(running);
         let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
         // Not KMS's form of a signature: then it is not KMS that answers.

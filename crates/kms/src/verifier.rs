@@ -85,8 +85,11 @@ impl KmsVerifier<'_> {
             .message_type(message.kind)
             .signature(Blob::new(signature))
             .signing_algorithm(spec(key.algorithm));
+        let running = self.stopwatch.start();
+        let answer = self.keyring.calls().verify(question).await;
+        drop(running);
         // KMS has an error for a bad signature; what stands in for KMS may say `false` instead.
-        match self.stopwatch.time(self.keyring.calls().verify(question)).await {
+        match answer {
             Ok(answer) if answer.signature_valid => Ok(Ok(())),
             Ok(_) => Ok(Err(Rejection::Signature)),
             Err(SdkError::ServiceError(answer))
@@ -110,11 +113,21 @@ impl Stopwatch {
         Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0).map(Duration::from_micros)
     }
 
-    pub(crate) async fn time<T>(&self, call: impl Future<Output = T>) -> T {
-        let start = Instant::now();
-        let answer = call.await;
-        let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.0.fetch_add(took.max(1), Ordering::Relaxed);
-        answer
+    /// Runs until what it gives is dropped: at the answer, or when nobody waits for it any more.
+    pub(crate) fn start(&self) -> Running<'_> {
+        Running { stopwatch: self, start: Instant::now() }
+    }
+}
+
+/// A call that is on its way.
+pub(crate) struct Running<'a> {
+    stopwatch: &'a Stopwatch,
+    start: Instant,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let took = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.stopwatch.0.fetch_add(took.max(1), Ordering::Relaxed);
     }
 }

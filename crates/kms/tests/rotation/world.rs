@@ -11,13 +11,10 @@ use std::{
 };
 
 use ::kms::{
-    Client,
+    Calls, Client,
     rotation::{KeyFacts, Policy, Rotation, RotationError, Step, Waits, plan},
 };
-use aws_sdk_kms::{
-    Config,
-    config::{BehaviorVersion, Credentials, Region},
-};
+use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     http::{
         HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -25,6 +22,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
     runtime_components::RuntimeComponents,
 };
+use aws_types::SdkConfig;
 use jwt::UnixTime;
 use local::{Bytes, Request, kms::Kms};
 use serde_json::{Value, json};
@@ -66,17 +64,25 @@ impl World {
     }
 
     pub(crate) fn client(&self, life: Option<Arc<Life>>) -> Client {
+        Client::new(&self.config(life))
+    }
+
+    pub(crate) fn calls(&self) -> Calls {
+        Calls::new(&self.config(None)).unwrap()
+    }
+
+    fn config(&self, life: Option<Arc<Life>>) -> SdkConfig {
         let (kms, published) = (Arc::clone(&self.kms), Arc::clone(&self.published));
         let (life, pace) = (life.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
         let now = self.now().seconds();
         let wire = Arc::new(Wire { kms, life, pace, published, now });
-        let config = Config::builder()
+        let credentials = Credentials::new("local", "local", None, None, "test");
+        SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(InProcess(wire))
-            .build();
-        Client::from_conf(config)
+            .build()
     }
 
     pub(crate) fn rotation(&self, life: Option<Arc<Life>>) -> Rotation {
