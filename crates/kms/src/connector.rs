@@ -65,6 +65,7 @@ impl Connector {
             Some(wire) => wire,
             None => self.connect(&target).await?,
         };
+        let doubt = Doubt(Some(&self.idle));
         let mut headers = Vec::with_capacity(8);
         let answer = wire
             .exchange(
@@ -76,6 +77,7 @@ impl Connector {
             )
             .await
             .map_err(|error| ConnectorError::io(error.into()))?;
+        doubt.dispel();
         if wire.is_reusable() {
             let idle = Idle { place: target.place.to_owned(), wire, since: Moment::now() };
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
@@ -127,6 +129,24 @@ impl Connector {
         let config = self.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
         Ok(Either::Right(Box::new(stream)))
+    }
+}
+
+/// As long as an answer is not there whole. If it never is, the connections that wait are given up
+/// too: they have waited for as long, and each would cost the next attempt as this one has.
+struct Doubt<'a>(Option<&'a Mutex<Vec<Idle>>>);
+
+impl Doubt<'_> {
+    fn dispel(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(idle) = self.0 {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 }
 
