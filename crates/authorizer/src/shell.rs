@@ -121,4 +121,4 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
 /// Short of the 5 s that a request may have to wait for its answer, start included: API Gateway gives
 /// up after 10 s, and a client before that. KMS has less for each call (`kms::client`), so this ends
 /// only what needs more than one call.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4500);
+const ANSWER_WITHIN: Duration = Duration::from_millis(4200);
