@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     harness::{Arguments, Verdict, judge, table, together},
-    world::{Door, World},
+    world::{Door, World, kill},
 };
 
 /// Who is killed while KMS has its question, and whether it is the first in its life.
@@ -45,7 +45,7 @@ async fn trial(door: Door, cold: bool, status: u16) -> String {
     let (client, own) = (Arc::clone(&world), token.clone());
     let request = tokio::spawn(async move { client.ask(door, &own).await });
     held.await.unwrap();
-    world.kill(door);
+    kill(&world.processes(door));
     let seen = request.await.unwrap();
     assert_eq!(seen.status, status, "{door:?}: {}", seen.body);
     let next = world.ask(door, &token).await;

@@ -7,16 +7,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use local::kms::Kms;
+use local::{
+    kms::Kms,
+    lambda::{Bootstrap, Configuration, Function, Invocation, Journal},
+};
 use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
+    task::JoinHandle,
 };
 
 use crate::{
     BINARY,
     harness::{Arguments, Verdict, judge, table, together},
+    world::{kill, processes},
 };
 
 /// Each step, with the keys under the three aliases before it, after it, and after what another run
@@ -32,19 +37,34 @@ const STEPS: [Step; 5] = [
 
 type Step = (&'static str, [&'static str; 3], [&'static str; 3], [&'static str; 3]);
 
-fn name(step: &str) -> String {
-    format!("killed::rotation::{step}")
+/// Who rotates.
+#[derive(Debug, Clone, Copy)]
+enum Who {
+    CommandLine,
+    Rotator,
+}
+
+fn name(who: Who, step: &str) -> String {
+    let who = match who {
+        Who::CommandLine => "key rotate",
+        Who::Rotator => ROTATOR,
+    };
+    format!("killed::{who}::{step}")
+}
+
+fn trials() -> impl Iterator<Item = (String, Who, Step)> {
+    let all = |who| STEPS.into_iter().map(move |step| (name(who, step.0), who, step));
+    [Who::CommandLine, Who::Rotator].into_iter().flat_map(all)
 }
 
 pub(crate) fn names() -> Vec<String> {
-    STEPS.iter().map(|(step, ..)| name(step)).collect()
+    trials().map(|(name, ..)| name).collect()
 }
 
 pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
-    let steps = STEPS.iter().filter(|(step, ..)| arguments.wants(&name(step)));
-    let trials = steps.map(|step| async move {
-        let name = name(step.0);
-        let (verdict, kills) = judge(&name, killed(*step)).await;
+    let trials = trials().filter(|(name, ..)| arguments.wants(name));
+    let trials = trials.map(|(name, who, step)| async move {
+        let (verdict, kills) = judge(&name, killed(who, step)).await;
         let said = kills.map_or("WRONG".into(), |kills| format!("{kills} times, and gone on with"));
         (verdict, vec![name, said])
     });
@@ -57,33 +77,56 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
 }
 
 /// Kills the step after its first call, its second and so on, until it ends by itself.
-async fn killed((step, before, after, further): Step) -> u64 {
+async fn killed(who: Who, (step, before, after, further): Step) -> u64 {
     for calls in 0.. {
         let account = Account::with(before).await;
-        let mut held = account.kms.hold_after(calls);
-        let mut child = account.rotate();
+        let held = account.kms.hold_after(calls);
+        let mut run = account.rotate(who);
         let case = format!("{step}, killed after {} calls", calls + 1);
         tokio::select! {
-            _ = &mut held => {
-                // SIGKILL.
-                child.kill().await.unwrap();
-            }
-            ended = child.wait() => {
-                assert!(ended.unwrap().success(), "{step}");
-                assert_eq!(account.standing(), after, "{step}");
+            _ = held => run.kill(&account.kms).await,
+            end = run.end() => {
+                assert_eq!((end, account.standing()), (Some(0), after.map(str::to_owned)), "{step}");
                 return calls;
             }
         }
         let current = account.kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
         assert_eq!(current["KeyMetadata"]["KeyState"], "Enabled", "{case}");
-        let again = account.rotate().wait().await.unwrap();
         // Killed after its last deed, the step was done: then another run does what comes next, or
         // finds that it is too early for that.
-        assert!(matches!(again.code(), Some(0 | 1)), "{case}");
+        let end = account.rotate(who).end().await;
+        assert!(matches!(end, Some(0 | 1)), "{case}: {end:?}");
         let standing = account.standing();
         assert!(standing == after || standing == further, "{case}: {standing:?}");
     }
     0
+}
+
+/// A rotation under way.
+enum Run {
+    Command(Child),
+    Function(JoinHandle<Invocation>),
+}
+
+impl Run {
+    /// The exit code, or what would be one.
+    async fn end(&mut self) -> Option<i32> {
+        match self {
+            Self::Command(child) => child.wait().await.unwrap().code(),
+            Self::Function(invocation) => invocation.await.unwrap().result.ok().map(|_| 0),
+        }
+    }
+
+    async fn kill(&mut self, kms: &Kms) {
+        match self {
+            // SIGKILL.
+            Self::Command(child) => child.kill().await.unwrap(),
+            Self::Function(invocation) => {
+                kill(&processes(kms.address(), ROTATOR));
+                assert!(invocation.await.unwrap().result.is_err());
+            }
+        }
+    }
 }
 
 /// A KMS with a ring of which every step is due that can be.
@@ -114,18 +157,33 @@ impl Account {
         Self { kms, keys }
     }
 
-    fn rotate(&self) -> Child {
-        Command::new(BINARY)
-            .args(["key", "rotate", ALIAS, "--yes"])
-            .env_clear()
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_ENDPOINT_URL_KMS", format!("http://{}", self.kms.address()))
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+    fn rotate(&self, who: Who) -> Run {
+        let environment = [
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_ENDPOINT_URL_KMS", &format!("http://{}", self.kms.address())),
+            ("KEY_ALIAS", ALIAS),
+            ("ROTATION_DAYS", "1"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        if let Who::CommandLine = who {
+            let mut command = Command::new(BINARY);
+            command.args(["key", "rotate", ALIAS, "--yes"]).env_clear().envs(environment);
+            let child = command.stdout(Stdio::null()).kill_on_drop(true).spawn();
+            return Run::Command(child.unwrap());
+        }
+        let configuration = Configuration {
+            name: ROTATOR.into(),
+            binary: ROTATOR.into(),
+            region: "us-east-1".into(),
+            environment: environment.into(),
+            memory: 128,
+            timeout: Duration::from_mins(1),
+        };
+        let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
+        let function = Function::new(configuration, bootstrap, Journal::default());
+        Run::Function(tokio::spawn(async move { function.invoke(&json!({})).await }))
     }
 
     /// The keys under the three aliases. No more were made than one after those that were there.
@@ -147,5 +205,6 @@ impl Account {
 
 const ALIAS: &str = "alias/ring";
 const ALIASES: [&str; 3] = [ALIAS, "alias/ring-next", "alias/ring-previous"];
-/// Longer than any step waits for another.
-const LONG_AGO: Duration = Duration::from_hours(24);
+const ROTATOR: &str = "rotator";
+/// Longer than any step waits for another, and than a key is to sign.
+const LONG_AGO: Duration = Duration::from_hours(48);

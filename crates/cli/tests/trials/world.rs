@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -118,27 +119,9 @@ impl World {
         [aliases, key]
     }
 
-    /// The processes of a function of this world.
+    /// The processes of a function.
     pub(crate) fn processes(&self, door: Door) -> Vec<PathBuf> {
-        let kms = format!("AWS_ENDPOINT_URL_KMS=http://{}\0", self.stack.kms.address());
-        let name = format!("AWS_LAMBDA_FUNCTION_NAME={}\0", door.function());
-        let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-        let own = processes.map(|process| process.path()).filter(|path| {
-            let environment = fs::read(path.join("environ")).unwrap_or_default();
-            let environment = String::from_utf8_lossy(&environment);
-            environment.contains(&kms) && environment.contains(&name)
-        });
-        own.collect()
-    }
-
-    /// Ends a function's processes as nothing else does: they do not get to say or do anything.
-    pub(crate) fn kill(&self, door: Door) {
-        let processes = self.processes(door);
-        assert!(!processes.is_empty());
-        for process in processes {
-            let id = process.file_name().unwrap();
-            assert!(Command::new("kill").arg("-KILL").arg(id).status().unwrap().success());
-        }
+        processes(self.stack.kms.address(), door.function())
     }
 }
 
@@ -148,6 +131,28 @@ impl Door {
             Self::Issuer => "Issuer",
             Self::Authorizer => "Authorizer",
         }
+    }
+}
+
+/// The processes of the function of this name that asks this KMS.
+pub(crate) fn processes(kms: SocketAddr, function: &str) -> Vec<PathBuf> {
+    let kms = format!("AWS_ENDPOINT_URL_KMS=http://{kms}\0");
+    let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}\0");
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let own = processes.map(|process| process.path()).filter(|path| {
+        let environment = fs::read(path.join("environ")).unwrap_or_default();
+        let environment = String::from_utf8_lossy(&environment);
+        environment.contains(&kms) && environment.contains(&name)
+    });
+    own.collect()
+}
+
+/// Ends processes as nothing else does: they do not get to say or do anything.
+pub(crate) fn kill(processes: &[PathBuf]) {
+    assert!(!processes.is_empty());
+    for process in processes {
+        let id = process.file_name().unwrap();
+        assert!(Command::new("kill").arg("-KILL").arg(id).status().unwrap().success());
     }
 }
 
