@@ -162,7 +162,7 @@ const ATTEMPTS: u32 = 3;
 /// The SDK's default of 1 s is for batch work; a request is waiting behind this one. The SDK waits for
 /// a random part of it, so that those who were throttled together do not come again together.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-/// What doubling leads to at most, should there be more attempts: a tenth of what a caller waits.
+/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): a tenth of what a caller waits.
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
