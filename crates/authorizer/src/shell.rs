@@ -118,7 +118,7 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
     Diagnostic { error_type: error_type.into(), error_message: error_message.into() }
 }
 
-/// Short of the 5 s that a request may have to wait for its answer, start included: API Gateway gives
-/// up after 10 s, and a client before that. KMS has less for each call (`kms::client`), so this ends
-/// only what needs more than one call.
+/// Short of the 5 s that a request may have to wait for its answer, start included: API Gateway
+/// gives up after 10 s, and a client before that. KMS has less for each call (`kms::client`), so
+/// this ends only what needs more than one call.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4200);

@@ -153,16 +153,17 @@ impl FromStr for Endpoint {
 const CONNECT: Duration = Duration::from_secs(1);
 /// A signature takes KMS some tens of milliseconds; an attempt that takes this long is lost.
 const ATTEMPT: Duration = Duration::from_millis(1500);
-/// All attempts together, so that a caller who waits for 5 s still gets an answer: two that are lost,
-/// and a third with a second left for it.
+/// All attempts together, so that a caller who waits for 5 s still gets an answer: two that are
+/// lost, and a third with a second left for it.
 const OPERATION: Duration = Duration::from_secs(4);
-/// The first, one for a connection that the other side has forgotten, and one for bad luck. More would
-/// only add to the load of a KMS that throttles.
+/// The first, one for a connection that the other side has forgotten, and one for bad luck. More
+/// would only add to the load of a KMS that throttles.
 const ATTEMPTS: u32 = 3;
-/// The SDK's default of 1 s is for batch work; a request is waiting behind this one. The SDK waits for
-/// a random part of it, so that those who were throttled together do not come again together.
+/// The SDK's default of 1 s is for batch work; a request is waiting behind this one. The SDK waits
+/// for a random part of it, so that those who were throttled together do not come again together.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): a tenth of what a caller waits.
+/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): a tenth of what a caller
+/// waits.
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

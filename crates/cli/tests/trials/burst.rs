@@ -1,5 +1,5 @@
-//! 200 clients at once with tokens of every kind, over a KMS that throttles: what they are answered,
-//! what KMS is asked, and what it does to the functions' memory.
+//! 200 clients at once with tokens of every kind, over a KMS that throttles: what they are
+//! answered, what KMS is asked, and what it does to the functions' memory.
 
 use std::{
     collections::BTreeMap,
@@ -43,8 +43,8 @@ async fn burst(time: Duration) {
     let tokens = Arc::new(Tokens::make(&world).await);
     let kms = &world.stack.kms;
 
-    // What needs no key costs no call, however much of it comes: each function has asked for the key
-    // when it was started.
+    // What needs no key costs no call, however much of it comes: each function has asked for the
+    // key when it was started.
     crowd(&world, &tokens, &[Kind::Garbage], A_MOMENT).await;
     let calls = kms.calls();
     let useless = crowd(&world, &tokens, &[Kind::Expired, Kind::Garbage], A_MOMENT).await;

@@ -1,4 +1,5 @@
-//! A connection to KMS that the other side has given up while nobody used it: a retry, and no error.
+//! A connection to KMS that the other side has given up while nobody used it: a retry, and no
+//! error.
 
 use std::time::Duration;
 

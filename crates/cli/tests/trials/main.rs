@@ -1,8 +1,8 @@
-//! What is promised under faults and load, tried with the real functions over a KMS that is told what
-//! goes wrong. Prints tables, and fails if a cell of them is wrong.
+//! What is promised under faults and load, tried with the real functions over a KMS that is told
+//! what goes wrong. Prints tables, and fails if a cell of them is wrong.
 //!
-//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As for any
-//! test, a word picks the trials that have it in their names.
+//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As for
+//! any test, a word picks the trials that have it in their names.
 
 #![expect(
     clippy::unwrap_used,

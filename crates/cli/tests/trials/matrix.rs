@@ -1,5 +1,5 @@
-//! Each fault of KMS, met by each function, just started or warm: what the client sees and when, and
-//! what the log and the metrics say. A fault is never a 401 or a 403.
+//! Each fault of KMS, met by each function, just started or warm: what the client sees and when,
+//! and what the log and the metrics say. A fault is never a 401 or a 403.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! KMS is gone while an authorizer verifies with public keys: nobody notices, even while the ring is
-//! due for a refresh again and again.
+//! KMS is gone while an authorizer verifies with public keys: nobody notices, even while the ring
+//! is due for a refresh again and again.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! A rotation that is killed after each of its calls of KMS, in each of its steps, and run again: the
-//! ring ends as if nothing had been, and there is a key that signs at every moment.
+//! A rotation that is killed after each of its calls of KMS, in each of its steps, and run again:
+//! the ring ends as if nothing had been, and there is a key that signs at every moment.
 
 use std::{
     collections::BTreeMap,

@@ -21,8 +21,8 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Expired, Self::Tampered, Self::Garbage];
 
-    /// The statuses that are right. That a signature is bad is for KMS to say, until it has said so of
-    /// one: nobody knows before.
+    /// The statuses that are right. That a signature is bad is for KMS to say, until it has said so
+    /// of one: nobody knows before.
     pub(crate) const fn right(self) -> &'static [u16] {
         match self {
             Self::Good => &[200, 500],

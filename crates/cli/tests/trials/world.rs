@@ -93,8 +93,8 @@ impl World {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// And what the function's log says of it. It comes after the answer, so those who go by the log
-    /// have to wait for it each time.
+    /// And what the function's log says of it. It comes after the answer, so those who go by the
+    /// log have to wait for it each time.
     pub(crate) async fn ask_and_read(&self, door: Door, token: &str) -> (Seen, Value) {
         let mut lines = self.stack.journal.follow();
         let seen = self.ask(door, token).await;

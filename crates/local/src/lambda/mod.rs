@@ -110,7 +110,8 @@ impl Function {
             None => self.start().await?,
         };
         let result = environment.invoke(id, event, self.configuration.timeout).await;
-        // After a crash or a time-out the environment is dropped, and the next request gets a new one.
+        // After a crash or a time-out the environment is dropped, and the next request gets a new
+        // one.
         if result.as_ref().err().is_none_or(|error| error.environment_lives) {
             self.put_back(environment);
         }
