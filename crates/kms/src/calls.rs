@@ -9,6 +9,7 @@ use std::fmt;
 
 use aws_runtime::{
     auth::sigv4::{SCHEME_ID, SigV4AuthScheme},
+    request_info::RequestInfoInterceptor,
     retries::classifiers::AwsErrorCodeClassifier,
     service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor},
 };
@@ -135,6 +136,7 @@ fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), 
         .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(url)))
         .with_retry_classifier(HttpStatusCodeClassifier::default())
         .with_interceptor(SharedInterceptor::permanent(NoEndpointParams))
+        .with_interceptor(RequestInfoInterceptor::new())
         .with_interceptor(ServiceClockSkewInterceptor::new());
     let mut layer = Layer::new("kms");
     layer

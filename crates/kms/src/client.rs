@@ -119,11 +119,14 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Each is as long as the connector lets it be. Whoever has an answer to give sooner than all of them
-/// are over bounds the whole.
+/// The first, one for a connection that the other side has forgotten, and one for bad luck. More
+/// would only add to the load of a KMS that throttles. Each is as long as the connector lets it be.
 const ATTEMPTS: u32 = 3;
-/// The SDK's default of 1 s is for batch work; a request is waiting behind this one.
+/// The SDK's default of 1 s is for batch work; a request is waiting behind this one. The SDK waits
+/// for a random part of it, so that those who were throttled together do not come again together.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
+/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): a tenth of what a caller
+/// waits.
 const LAST_BACKOFF: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

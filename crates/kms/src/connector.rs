@@ -58,15 +58,15 @@ impl Connector {
         Self(Arc::new(Connections {
             tls: tls.map(Arc::new),
             idle: Mutex::default(),
-            connect: Patience::new(CONNECT),
-            attempt: Patience::new(ATTEMPT),
+            connect: Patience::default(),
+            attempt: Patience::default(),
         }))
     }
 
     async fn attempt(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let Self(connections) = &self;
         let exchange = pin!(connections.exchange(request));
-        connections.attempt.wait(exchange).await.unwrap_or_else(overdue)
+        connections.attempt.wait(ATTEMPT, exchange).await.unwrap_or_else(overdue)
     }
 }
 
@@ -86,6 +86,7 @@ impl Connections {
             Some(wire) => wire,
             None => self.connect(&target).await?,
         };
+        let doubt = Doubt(Some(&self.idle));
         let mut headers = Vec::with_capacity(8);
         let answer = wire
             .exchange(
@@ -97,6 +98,7 @@ impl Connections {
             )
             .await
             .map_err(|error| ConnectorError::io(error.into()))?;
+        doubt.dispel();
         if wire.is_reusable() {
             let idle = Idle { place: target.place.to_owned(), wire, since: Moment::now() };
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
@@ -123,7 +125,7 @@ impl Connections {
     }
 
     async fn connect(&self, target: &Target<'_>) -> Result<Wire<Stream>, ConnectorError> {
-        match self.connect.wait(pin!(self.open(target))).await {
+        match self.connect.wait(CONNECT, pin!(self.open(target))).await {
             Ok(Ok(stream)) => Ok(Wire::new(stream)),
             Ok(Err(error)) => Err(ConnectorError::io(error.into())),
             Err(late) => overdue(late),
@@ -148,6 +150,24 @@ impl Connections {
         let config = self.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
         Ok(Either::Right(Box::new(stream)))
+    }
+}
+
+/// As long as an answer is not there whole. If it never is, the connections that wait are given up
+/// too: they have waited for as long, and each would cost the next attempt as this one has.
+struct Doubt<'a>(Option<&'a Mutex<Vec<Idle>>>);
+
+impl Doubt<'_> {
+    fn dispel(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(idle) = self.0 {
+            idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 }
 
@@ -238,11 +258,13 @@ fn is_quiet(stream: &Stream) -> bool {
 }
 
 const USER_AGENT: &str = concat!("user-agent: countersign/", env!("CARGO_PKG_VERSION"), "\r\n");
-/// KMS is in the same Region: a connection takes a few milliseconds or is not to be had.
+/// KMS is in the same Region: a connection takes a few milliseconds or is not to be had. Within an
+/// attempt, so that one that has to connect has time left to ask.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A signature takes KMS some tens of milliseconds; an attempt that takes this long, the connection
-/// in it, is lost.
-const ATTEMPT: Duration = Duration::from_millis(1500);
+/// A signature takes KMS some tens of milliseconds; an attempt that takes this long is lost. Three of
+/// them, and what is waited for between them, are a little over 4 s: a caller who waits for 5 s still
+/// gets an answer.
+const ATTEMPT: Duration = Duration::from_millis(1300);
 /// How long a connection may wait for its next request. The longer, the likelier that the other
 /// side, or something in between, has forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);

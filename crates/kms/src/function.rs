@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use serde::Serialize;
@@ -31,8 +32,19 @@ pub struct Invocation {
     pub request_id: String,
     /// Whether it is the first in its environment.
     pub cold: bool,
+    /// How long the start took, for the first in its environment: whoever waits for an answer has
+    /// waited for that too, unless Lambda started it ahead of time.
+    pub started_in: Duration,
     /// The X-Ray trace that it is part of.
     pub trace: Option<String>,
+}
+
+impl Invocation {
+    /// What is left for the answer of the time that it may take in all.
+    #[must_use]
+    pub fn left_of(&self, time: Duration) -> Duration {
+        time.saturating_sub(self.started_in)
+    }
 }
 
 /// How an invocation ends.
@@ -74,6 +86,7 @@ where
     Response: Serialize + Send + 'static,
     Afterwards: FnOnce() + Send + 'static,
 {
+    let start_of_init = Instant::now();
     telemetry::start();
     let (lambda, own, keyring) = match start(Settings::from_environment(), read) {
         Ok(parts) => parts,
@@ -90,7 +103,8 @@ where
         telemetry::refuse_start(fault.cause.code(), "the key cannot sign tokens", &problems);
         return ExitCode::FAILURE;
     }
-    Box::pin(serve(lambda, Arc::new(build(own, keyring)), answer)).await
+    let started_in = start_of_init.elapsed();
+    Box::pin(serve(lambda, started_in, Arc::new(build(own, keyring)), answer)).await
 }
 
 /// Runs a function that has no ring of its own: `read` its settings, and have it `answer`.
@@ -111,11 +125,12 @@ where
         telemetry::refuse_start(SETTINGS, "the settings are wrong", &settings.refuse());
         return ExitCode::FAILURE;
     };
-    Box::pin(serve(lambda, Arc::new(function), answer)).await
+    Box::pin(serve(lambda, Duration::ZERO, Arc::new(function), answer)).await
 }
 
 async fn serve<F, A, Answer, Response, Afterwards>(
     lambda: Lambda,
+    started_in: Duration,
     function: Arc<F>,
     answer: A,
 ) -> ExitCode
@@ -133,9 +148,11 @@ where
             let mut runtime = RuntimeApi::connect(&host).await?;
             loop {
                 let Work { id, trace, event } = runtime.next().await?;
+                let cold = cold.swap(false, Ordering::Relaxed);
                 let invocation = Invocation {
                     request_id: id.request.clone(),
-                    cold: cold.swap(false, Ordering::Relaxed),
+                    cold,
+                    started_in: if cold { started_in } else { Duration::ZERO },
                     trace: trace_id(&trace),
                 };
                 let answered = answer(Arc::clone(&function), event, invocation).await;
@@ -201,6 +218,17 @@ const SETTINGS: &str = "Settings";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_start_is_part_of_the_time_that_a_caller_waits() {
+        let (limit, second) = (Duration::from_secs(4), Duration::from_secs(1));
+        let rows = [(Duration::ZERO, limit), (second, 3 * second), (9 * second, Duration::ZERO)];
+        for (started_in, expected) in rows {
+            let id = String::new();
+            let invocation = Invocation { request_id: id, cold: true, started_in, trace: None };
+            assert_eq!(invocation.left_of(limit), expected);
+        }
+    }
 
     #[test]
     fn trace_ids() {

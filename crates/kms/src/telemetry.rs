@@ -308,8 +308,9 @@ mod tests {
                 Some(vec![divided("Faults", "Cause")]),
             ),
         ];
-        let invocation =
-            Invocation { request_id: "id".into(), cold: true, trace: Some("1-2-3".into()) };
+        let (request_id, started_in) = ("id".to_owned(), Duration::ZERO);
+        let trace = Some("1-2-3".to_owned());
+        let invocation = Invocation { request_id, cold: true, started_in, trace };
         for (outcome, micros, mut expected, metrics) in rows {
             let kms = micros.map(Duration::from_micros);
             let details = json!({"sub": "somebody", "jti": null});

@@ -1,6 +1,11 @@
 //! HTTP/1.1 as little as the three servers need it, and a client for those who try them.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -10,14 +15,18 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
 };
+
+use crate::wire::{Damage, Wire};
 
 /// A server that stops, with all its connections, when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     task: AbortHandle,
+    hang_up: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
 impl Server {
@@ -31,9 +40,35 @@ impl Server {
         H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Bytes>> + Send + 'static,
     {
+        Self::damaged(listener, max_bytes, |_| None, handler)
+    }
+
+    /// The same, over connections of which `damage` says what is wrong with one of this age.
+    pub(crate) fn damaged<H, F, D>(
+        listener: TcpListener,
+        max_bytes: usize,
+        damage: D,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Response<Bytes>> + Send + 'static,
+        D: Fn(Instant) -> Option<Damage> + Clone + Send + Unpin + 'static,
+    {
         let address = listener.local_addr()?;
-        let task = tokio::spawn(accept(listener, max_bytes, handler)).abort_handle();
-        Ok(Self { address, task })
+        let (hang_up, wishes) = mpsc::unbounded_channel();
+        let connect =
+            move |stream| connection(Wire::new(stream, damage.clone()), max_bytes, handler.clone());
+        let task = tokio::spawn(accept(listener, wishes, connect)).abort_handle();
+        Ok(Self { address, task, hang_up })
+    }
+
+    /// Ends every connection that there is, whatever goes on on it.
+    pub(crate) async fn hang_up(&self) {
+        let (done, told) = oneshot::channel();
+        // A server that is no more has no connections either.
+        let _ = self.hang_up.send(done);
+        let _ = told.await;
     }
 }
 
@@ -43,28 +78,39 @@ impl Drop for Server {
     }
 }
 
-async fn accept<H, F>(listener: TcpListener, max_bytes: usize, handler: H)
-where
-    H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Bytes>> + Send + 'static,
+async fn accept<F>(
+    listener: TcpListener,
+    mut hang_up: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    connect: impl Fn(TcpStream) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
 {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(done) = hang_up.recv() => {
+                connections.shutdown().await;
+                let _ = done.send(());
+                continue;
+            }
+        };
+        let Ok((stream, _)) = accepted else {
             // Out of file descriptors, most likely: some come back when a connection ends.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         while connections.try_join_next().is_some() {}
         let _ = stream.set_nodelay(true);
-        connections.spawn(connection(stream, max_bytes, handler.clone()));
+        connections.spawn(connect(stream));
     }
 }
 
-async fn connection<H, F>(stream: TcpStream, max_bytes: usize, handler: H)
+async fn connection<H, F, D>(wire: Wire<D>, max_bytes: usize, handler: H)
 where
     H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Bytes>> + Send + 'static,
+    D: Fn(Instant) -> Option<Damage> + Send + Unpin + 'static,
 {
     let service = service_fn(|request: Request<hyper::body::Incoming>| async {
         let (head, body) = request.into_parts();
@@ -77,7 +123,7 @@ where
     // A client that goes away in the middle of a request is its own affair.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(wire), service)
         .await;
 }
 

@@ -13,6 +13,7 @@ pub mod kms;
 pub mod lambda;
 mod stack;
 pub mod template;
+mod wire;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 

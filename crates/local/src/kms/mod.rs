@@ -9,7 +9,10 @@ mod api;
 mod disk;
 mod disturbance;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod guard;
+mod hold;
 mod input;
 mod keys;
 mod material;
@@ -22,7 +25,7 @@ mod store;
 use std::{
     collections::BTreeSet,
     fs::File,
-    io,
+    io, iter,
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -34,11 +37,13 @@ use std::{
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 use uuid::Uuid;
 
 pub use self::{disturbance::Disturbance, guard::Role};
-use self::{error::KmsError, guard::Guard, input::Input, store::Store};
+use self::{
+    disturbance::Weather, error::KmsError, guard::Guard, hold::Hold, input::Input, store::Store,
+};
 use crate::http::{self, Server};
 
 pub(crate) use self::store::ACCOUNT;
@@ -52,8 +57,9 @@ pub struct Kms {
 }
 
 fn serve(state: &Arc<State>, listener: TcpListener) -> io::Result<Server> {
-    let state = Arc::clone(state);
-    Server::start(listener, MAX_BYTES, move |request| {
+    let (state, shared) = (Arc::clone(state), Arc::clone(state));
+    let damage = move |opened| shared.weather.damage(opened);
+    Server::damaged(listener, MAX_BYTES, damage, move |request| {
         let state = Arc::clone(&state);
         async move { state.disturbed(&request).await }
     })
@@ -66,7 +72,9 @@ struct State {
     _lock: Option<File>,
     guard: Mutex<Guard>,
     calls: AtomicU64,
-    disturbance: Mutex<Option<Disturbance>>,
+    retries: AtomicU64,
+    weather: Weather,
+    hold: Hold,
 }
 
 impl Kms {
@@ -90,7 +98,9 @@ impl Kms {
             _lock: lock,
             guard: Mutex::default(),
             calls: AtomicU64::new(0),
-            disturbance: Mutex::default(),
+            retries: AtomicU64::new(0),
+            weather: Weather::default(),
+            hold: Hold::default(),
         });
         let server = serve(&state, listener)?;
         Ok(Self { server, more: Vec::new(), state })
@@ -115,6 +125,12 @@ impl Kms {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.state.calls.load(Ordering::Relaxed)
+    }
+
+    /// How many of them an AWS SDK had sent before, to no avail.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.state.retries.load(Ordering::Relaxed)
     }
 
     /// From now on whoever calls with this access key may do what the role may, and nothing else.
@@ -145,8 +161,21 @@ impl Kms {
 
     /// From now on this goes wrong with every request, or nothing any more.
     pub fn disturb(&self, disturbance: Option<Disturbance>) {
-        let place = &self.state.disturbance;
-        *place.lock().unwrap_or_else(PoisonError::into_inner) = disturbance;
+        self.state.weather.set(disturbance);
+    }
+
+    /// Ends every connection that there is: who keeps one can know before its next request.
+    pub async fn hang_up(&self) {
+        for server in iter::once(&self.server).chain(&self.more) {
+            server.hang_up().await;
+        }
+    }
+
+    /// Answers so many requests more, and performs the next one without ever answering it: then is
+    /// the moment that is told.
+    #[must_use]
+    pub fn hold_after(&self, requests: u64) -> oneshot::Receiver<()> {
+        self.state.hold.after(requests)
     }
 
     /// From now on it is this time here, and stands still.
@@ -204,13 +233,17 @@ impl State {
 
     async fn disturbed(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let disturbance = *self.disturbance.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(disturbance) = disturbance
-            && let Some(answer) = disturbance.answer().await
-        {
+        let attempt = request.headers().get("amz-sdk-request");
+        let again = attempt.is_some_and(|attempt| !attempt.as_bytes().starts_with(b"attempt=1;"));
+        self.retries.fetch_add(u64::from(again), Ordering::Relaxed);
+        if let Some(answer) = self.weather.answer(request).await {
             return answer;
         }
-        self.answer(request)
+        let answer = self.answer(request);
+        if self.hold.takes() {
+            return std::future::pending().await;
+        }
+        answer
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -250,48 +283,3 @@ fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
 
 /// Far over any request with a message of 4096 bytes.
 const MAX_BYTES: usize = 256 * 1024;
-
-/// What the tests of the operations start with.
-#[cfg(test)]
-mod fixture {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    use serde_json::json;
-
-    use super::*;
-
-    pub(super) fn state() -> State {
-        State {
-            store: Mutex::new(Store::new("us-east-1")),
-            file: None,
-            _lock: None,
-            guard: Mutex::default(),
-            calls: AtomicU64::new(0),
-            disturbance: Mutex::default(),
-        }
-    }
-
-    impl State {
-        pub(super) fn call(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
-            let answer = self.perform(operation, input.to_string().as_bytes());
-            answer.map_err(|error| error.code)
-        }
-
-        pub(super) fn create(&self, spec: &str, usage: &str) -> String {
-            let input = json!({"KeySpec": spec, "KeyUsage": usage});
-            let key = self.call("CreateKey", &input).unwrap();
-            key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
-        }
-    }
-
-    /// A request to Sign, with some of its members changed.
-    pub(super) fn signing(key: &str, changes: Value) -> Value {
-        let mut input = json!({
-            "KeyId": key,
-            "Message": STANDARD.encode("message"),
-            "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
-        });
-        let Value::Object(changes) = changes else { panic!("an object") };
-        input.as_object_mut().unwrap().extend(changes);
-        input
-    }
-}

@@ -89,6 +89,10 @@ impl Line {
     }
 
     fn reason(&self, request_id: &str) -> Option<String> {
+        // Reading all of them again for each request would take longer than the request.
+        if !self.text.contains(request_id) {
+            return None;
+        }
         let line: Value = serde_json::from_str(&self.text).ok()?;
         let text = |name| line.get(name).and_then(Value::as_str);
         if text("requestId") != Some(request_id) {

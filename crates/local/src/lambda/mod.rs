@@ -87,6 +87,12 @@ impl Function {
         Ok(())
     }
 
+    /// Ends every environment that is free, as Lambda does with those that wait for long: the next
+    /// request is answered by a new one.
+    pub fn cool(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Invokes the function, in an environment that is free or in a new one.
     pub async fn invoke(&self, event: &Value) -> Invocation {
         let id = Uuid::new_v4();
@@ -104,7 +110,8 @@ impl Function {
             None => self.start().await?,
         };
         let result = environment.invoke(id, event, self.configuration.timeout).await;
-        // After a crash or a time-out the environment is dropped, and the next request gets a new one.
+        // After a crash or a time-out the environment is dropped, and the next request gets a new
+        // one.
         if result.as_ref().err().is_none_or(|error| error.environment_lives) {
             self.put_back(environment);
         }
