@@ -13,6 +13,7 @@ mod interop;
 mod issuer;
 mod kept;
 mod keys;
+mod refusals;
 mod roles;
 mod watch;
 
