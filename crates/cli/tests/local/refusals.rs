@@ -10,7 +10,7 @@ use local::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{ALIAS, BINARY, command, said};
+use crate::{ALIAS, BINARY, run, said};
 
 const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
 
@@ -150,7 +150,7 @@ fn the_command_line_knows_the_names_too() {
     for arguments in
         [&["local", "--port", "0", "--kms-port", "0"][..], &["explain", "--event", "-"]]
     {
-        let output = command(arguments, &[("TOKEN_ISSUERS", "us")]).output().unwrap();
+        let output = run(arguments, &[("TOKEN_ISSUERS", "us")]);
         let told = said(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{told}");
         assert!(told.contains("TOKEN_ISSUERS is no setting: TOKEN_ISSUER?"), "{told}");
