@@ -39,7 +39,7 @@ static LOGS: AtomicUsize = AtomicUsize::new(0);
 /// Keeps every token in what is on its way to a function or from it.
 pub fn tokens(text: &[u8]) {
     if let Some(folder) = &*FOLDER {
-        tokens::within(text).for_each(|token| secret(folder, token));
+        tokens_in(folder, text);
     }
 }
 
@@ -55,6 +55,10 @@ pub fn signature(signature: &[u8]) {
 /// # Errors
 /// When it cannot be started.
 pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+    run_for(FOLDER.as_deref(), command, input)
+}
+
+fn run_for(folder: Option<&Path>, command: &mut Command, input: &[u8]) -> io::Result<Output> {
     command.envs(environment()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = name(command);
     let mut child = command.spawn()?;
@@ -63,11 +67,11 @@ pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     let fed = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let output = child.wait_with_output()?;
     let _ = fed.join();
-    Log::new(&name).keep(&output.stderr);
-    if TOKEN_PRINTERS.iter().any(|printer| command.get_args().next() == Some(printer.as_ref())) {
-        tokens(&output.stdout);
-    } else {
-        Log::new(&name).keep(&output.stdout);
+    Log::within(folder, &name).keep(&output.stderr);
+    if !TOKEN_PRINTERS.iter().any(|printer| command.get_args().next() == Some(printer.as_ref())) {
+        Log::within(folder, &name).keep(&output.stdout);
+    } else if let Some(folder) = folder {
+        tokens_in(folder, &output.stdout);
     }
     Ok(output)
 }
@@ -88,9 +92,13 @@ impl Log {
     /// Nothing as yet.
     #[must_use]
     pub fn new(writer: &str) -> Self {
+        Self::within(FOLDER.as_deref(), writer)
+    }
+
+    fn within(folder: Option<&Path>, writer: &str) -> Self {
         let number = LOGS.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}-{writer}.{LOG}", process::id());
-        Self { place: FOLDER.as_ref().map(|folder| folder.join(name)), file: None }
+        Self { place: folder.map(|folder| folder.join(name)), file: None }
     }
 
     /// Keeps what comes next.
@@ -130,6 +138,10 @@ impl<R: Read> Read for Kept<R> {
     }
 }
 
+fn tokens_in(folder: &Path, text: &[u8]) {
+    tokens::within(text).for_each(|token| secret(folder, token));
+}
+
 fn secret(folder: &Path, secret: &[u8]) {
     if !KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.to_owned()) {
         return;
@@ -157,3 +169,52 @@ fn complain(place: &Path, error: &io::Error) {
 
 const LOG: &str = "log";
 const SECRETS: &str = "secrets";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What becomes of a token on its way through a process.
+    #[test]
+    fn what_processes_write_is_kept() {
+        let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0LXVzZXIifQ.c2lnbmF0dXJlc2lnbmF0dXJl";
+        let folder = env::temp_dir().join(format!("countersign-kept-{}", process::id()));
+        let shell = |script: &'static str| vec!["-c", script, "sh", token];
+        let rows = [
+            ("quiet", "sh", shell("cat"), "", Some(0)),
+            ("on its output", "sh", shell("cat"), token, Some(1)),
+            ("as an error", "sh", shell("echo $1 >&2"), "", Some(1)),
+            ("in both", "sh", shell("echo $1; echo $1 >&2"), "", Some(2)),
+            ("a token that was asked for", "echo", vec!["sign", token], "", Some(0)),
+            ("a token that was not", "echo", vec!["verify", token], "", Some(1)),
+            ("nothing is read", "true", vec!["sh"], token, Some(0)),
+        ];
+        for (name, program, arguments, input, expected) in rows {
+            fs::create_dir_all(&folder).unwrap();
+            KNOWN.lock().unwrap().clear();
+            Log::within(Some(&folder), "other").keep(b"a line\n");
+            let mut command = Command::new(program);
+            run_for(Some(&folder), command.args(arguments), input.as_bytes()).unwrap();
+            tokens_in(&folder, token.as_bytes());
+            let leaks = match search(&folder) {
+                Ok(_) => Some(0),
+                Err(SearchError::Leaks(leaks)) => Some(leaks.len()),
+                Err(_) => None,
+            };
+            assert_eq!(leaks, expected, "{name}");
+            fs::remove_dir_all(&folder).unwrap();
+        }
+
+        // Read piece by piece, it is whole.
+        fs::create_dir_all(&folder).unwrap();
+        KNOWN.lock().unwrap().clear();
+        secret(&folder, token.as_bytes());
+        let log = Log::within(Some(&folder), "pieces");
+        let mut kept = Kept { stream: token.as_bytes(), log };
+        while kept.read(&mut [0; 7]).unwrap() > 0 {}
+        assert!(matches!(search(&folder), Err(SearchError::Leaks(leaks)) if leaks.len() == 1));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
