@@ -167,7 +167,9 @@ mod tests {
         let token = format!("{header}.{claims}.{signature}");
         let digits: Vec<_> = raw().iter().map(|byte| format!("{byte:02x}")).collect();
         let digits = digits.concat();
-        let secrets = format!("{token}\n{}\n", "x".repeat(30));
+        // In base64 of marks alone, which base64url has not.
+        let marks = [0xfb, 0xef, 0xff].repeat(16);
+        let secrets = format!("{token}\n{}\n{}\n", "x".repeat(30), URL_SAFE_NO_PAD.encode(&marks));
         let mut leaks = vec![
             ("the token".to_owned(), token.clone()),
             ("as a header".into(), format!("{{\"Authorization\": \"Bearer {token}\"}}")),
@@ -175,6 +177,7 @@ mod tests {
             ("its claims".into(), claims.clone()),
             ("its signature".into(), format!("signature={signature};")),
             ("in base64".into(), STANDARD.encode(raw())),
+            ("in marks".into(), STANDARD.encode(marks)),
             ("in hexadecimal digits".into(), digits.clone()),
             ("in large ones".into(), digits.to_uppercase()),
             ("what was no token".into(), "x".repeat(30)),
