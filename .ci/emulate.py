@@ -2,7 +2,8 @@
 
 emulate.py EMULATOR COUNTERSIGN: every file in events/ is sent to its function, and every event for
 the authorizer once more with a good token in it. KMS is `countersign local`'s, which holds the
-functions to the roles of template.yaml.
+functions to the roles of template.yaml. What the processes write, and the tokens, is kept where
+COUNTERSIGN_EVIDENCE says, for the check of the logs.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +19,9 @@ from pathlib import Path
 
 emulator, countersign = sys.argv[1:]
 build = Path(".aws-sam/build")
+evidence = os.environ.get("COUNTERSIGN_EVIDENCE")
 ISSUER = "https://issuer.example"
+TOKEN = r"eyJ[\w-]+\.[\w-]+\.[\w-]+"
 
 
 def refused(answer):
@@ -50,6 +54,12 @@ EXPECTED = {
 }
 
 
+def keep(name, text):
+    if evidence:
+        with Path(evidence, f"emulated-{name}").open("a") as file:
+            file.write(text)
+
+
 def invoke(event):
     url = "http://127.0.0.1:9180/2015-03-31/functions/function/invocations"
     deadline = time.monotonic() + 10
@@ -72,15 +82,19 @@ def emulated(function, settings, events):
         command,
         cwd=build / function,
         env={**settings, **role},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
     )
+    reader = threading.Thread(target=lambda: keep(f"{function}.log", process.stdout.read()))
+    reader.start()
     try:
         return [invoke(event) for event in events]
     finally:
         os.killpg(process.pid, 9)
         process.wait()
+        reader.join()
 
 
 def main():
@@ -112,6 +126,7 @@ def main():
                     capture_output=True,
                     text=True,
                 ).stdout
+                keep("tokens.secrets", "\n".join(re.findall(TOKEN, event)) + "\n")
                 cases.append((f"{name} with a good token", function, allowed, event))
         wrong = 0
         for function in sorted({function for _, function, _, _ in cases}):
@@ -124,7 +139,7 @@ def main():
         return f"{wrong} answers are wrong" if wrong else None
     finally:
         local.terminate()
-        local.communicate()
+        keep("local.log", local.communicate()[0])
 
 
 sys.exit(main())

@@ -78,9 +78,9 @@ async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
         let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
         settings = settings.with("ACCESS_RULES", rules);
     }
-    let profile = Profile::read(&mut settings);
+    let (spelt, profile) = (settings.spelt(), Profile::read(&mut settings));
     let judge = judge(arguments, &mut settings).await?;
-    let (Some(profile), Some(judge)) = (profile, judge) else {
+    let (Some(()), Some(profile), Some(judge)) = (spelt, profile, judge) else {
         return Err(settings.refuse().into());
     };
     let event = String::from_utf8(input::read(&arguments.event)?);

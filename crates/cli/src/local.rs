@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::Args;
+use kms::{SETTINGS, Settings};
 use local::{Options, Stack, gateway::Exchange, lambda::Line};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -79,6 +80,10 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(folder).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
+    }
+    let mut settings = Settings::from_environment();
+    if settings.spelt().is_none() {
+        return Err(settings.refuse().into());
     }
     let options = Options {
         port: arguments.port,
@@ -161,23 +166,3 @@ fn parameter(argument: &str) -> Result<(String, String), &'static str> {
     let (name, value) = argument.split_once('=').ok_or("a parameter is NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
-
-/// Every setting that a function reads.
-const SETTINGS: [&str; 16] = [
-    "ACCESS_RULES",
-    "CLOCK_LEEWAY_SECONDS",
-    "HTTP_API_RESPONSE",
-    "ISSUANCE_POLICY",
-    "KEY_ALIAS",
-    "KEY_REFRESH_SECONDS",
-    "PUBLICATION_WAIT_SECONDS",
-    "ROTATION_DAYS",
-    "SIGNING_ALGORITHM",
-    "TOKEN_AUDIENCE",
-    "TOKEN_ISSUER",
-    "TOKEN_LIFETIME_MAX_SECONDS",
-    "TOKEN_LIFETIME_SECONDS",
-    "TOKEN_TYPE",
-    "VERIFICATION",
-    "WEBSOCKET_TOKEN_PROTOCOL",
-];

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use crate::function::Lambda;
+use crate::{function::Lambda, spelling};
 
 /// The environment, read once. Every problem is collected, so that one failed start names them all.
 ///
@@ -80,16 +80,28 @@ impl Settings {
         self.problem(name, format!("must be from {} to {} seconds", range.start(), range.end()))
     }
 
-    /// Lambda's own variables. `None` means a problem.
+    /// Notes every name that is almost a setting's: whoever gave it believes that it is one. `None`
+    /// means that there are some.
+    pub fn spelt(&mut self) -> Option<()> {
+        let meant =
+            |name: &String| Some(format!("{name} is no setting: {}?", spelling::meant(name)?));
+        let misspelt: Vec<_> = self.values.keys().filter_map(meant).collect();
+        let none = misspelt.is_empty();
+        self.problems.extend(misspelt);
+        none.then_some(())
+    }
+
+    /// Lambda's own variables, and what all of them together must not be. `None` means a problem.
     pub(crate) fn lambda(&mut self) -> Option<Lambda> {
-        for name in ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"] {
-            if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
-                return self.problem(name, "must not be TRACE, at which events would be logged");
-            }
-        }
-        let host = self.required::<String>("AWS_LAMBDA_RUNTIME_API");
-        let workers = self.optional("AWS_LAMBDA_MAX_CONCURRENCY", NonZero::<u16>::MIN);
-        let (host, workers) = host.zip(workers)?;
+        let levels = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].map(|name| self.level(name));
+        let (Some(()), [Some(()), Some(())], Some(host), Some(workers)) = (
+            self.spelt(),
+            levels,
+            self.required::<String>("AWS_LAMBDA_RUNTIME_API"),
+            self.optional("AWS_LAMBDA_MAX_CONCURRENCY", NonZero::<u16>::MIN),
+        ) else {
+            return None;
+        };
         Some(Lambda { host: host.into(), workers })
     }
 
@@ -103,6 +115,13 @@ impl Settings {
     #[must_use]
     pub fn refuse(self) -> SettingsError {
         SettingsError(self.problems)
+    }
+
+    fn level(&mut self, name: &str) -> Option<()> {
+        if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
+            return self.problem(name, "must not be TRACE, at which events would be logged");
+        }
+        Some(())
     }
 
     /// An empty value is no value: that is how a template leaves one out.
@@ -168,11 +187,51 @@ impl Error for SettingsError {}
 mod tests {
     use super::*;
 
+    fn settings(values: &[(&str, &str)]) -> Settings {
+        values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_lambda_starts_with() {
+        let host = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
+        let level =
+            |name: &str| format!("{name} must not be TRACE, at which events would be logged");
+        let rows = [
+            (vec![host, ("RUST_LOG", "debug"), ("AWS_LAMBDA_LOG_LEVEL", "DEBUG")], Ok(1)),
+            (vec![host, ("RUST_LOG", ""), ("AWS_LAMBDA_MAX_CONCURRENCY", "7")], Ok(7)),
+            (vec![host, ("RUST_LOG", "trace")], Err(level("RUST_LOG"))),
+            (vec![host, ("RUST_LOG", "info,hyper=Trace")], Err(level("RUST_LOG"))),
+            (vec![host, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
+            (vec![host, ("AWS_LAMBDA_LOG_LEVEL", "trace")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
+            (
+                vec![
+                    ("token_type", ""),
+                    ("KEYALIAS", "secret"),
+                    ("RUST_LOG", "trace"),
+                    ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+                ],
+                Err([
+                    level("AWS_LAMBDA_LOG_LEVEL"),
+                    level("RUST_LOG"),
+                    "KEYALIAS is no setting: KEY_ALIAS?".into(),
+                    "token_type is no setting: TOKEN_TYPE?".into(),
+                    "AWS_LAMBDA_RUNTIME_API is required".into(),
+                ]
+                .join("; ")),
+            ),
+        ];
+        for (values, expected) in rows {
+            let mut settings = settings(&values);
+            let workers = settings.lambda().map(|lambda| lambda.workers.get());
+            let told = workers.ok_or_else(|| settings.refuse().to_string());
+            assert_eq!(told, expected, "{values:?}");
+        }
+    }
+
     #[test]
     fn every_problem_is_named_at_once() {
         let values = [("A", "90000"), ("B", "soon"), ("C", ""), ("D", "60")];
-        let mut settings: Settings =
-            values.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+        let mut settings = settings(&values);
         assert_eq!(settings.seconds("A", 1, 1..=300), None);
         assert_eq!(settings.seconds("B", 1, 1..=300), None);
         assert_eq!(settings.required::<String>("C"), None);

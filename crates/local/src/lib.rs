@@ -4,8 +4,11 @@
 //! speaks AWS JSON 1.1 to any client, [`lambda`] runs the real binaries through the Runtime API,
 //! and [`gateway`] does with their answers what API Gateway does.
 //!
+//! What its processes write and which tokens they see is kept by [`evidence`], if it is told to.
+//!
 //! No deployed function depends on this crate.
 
+pub mod evidence;
 pub mod gateway;
 pub mod http;
 pub mod iam;

@@ -1,13 +1,17 @@
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
-use local::kms::Disturbance;
+use local::{
+    evidence::{self, Kept},
+    kms::Disturbance,
+};
 use serde_json::{Value, json};
 
 use crate::stack::{Stack, bearer, environment};
@@ -25,7 +29,7 @@ async fn many_requests_at_once_in_one_environment() {
         let mut child = Running::start(&runtime.address, &endpoint, at_once);
         let log = runtime.after(8).await;
         stack.kms.disturb(None);
-        child.0.kill().unwrap();
+        child.child.kill().unwrap();
         // Those that KMS was not asked about are over at once; of the others, as many wait for it.
         let mut waiting = BTreeSet::new();
         let mut most = 0;
@@ -44,11 +48,15 @@ async fn many_requests_at_once_in_one_environment() {
 }
 
 /// The function's process, which ends with the test.
-struct Running(Child);
+struct Running {
+    child: Child,
+    /// Who reads its log, to the end.
+    log: Option<JoinHandle<()>>,
+}
 
 impl Running {
     fn start(runtime: &str, endpoint: &str, at_once: u32) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_authorizer"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_authorizer"))
             .env_clear()
             .envs(environment(endpoint))
             .env("AWS_LAMBDA_RUNTIME_API", runtime)
@@ -56,16 +64,20 @@ impl Running {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .env("AWS_LAMBDA_MAX_CONCURRENCY", at_once.to_string())
-            .stdout(Stdio::null())
-            .spawn();
-        Self(child.unwrap())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Kept::new("authorizer", child.stdout.take().unwrap());
+        let log = thread::spawn(move || io::read_to_string(log).map(drop).unwrap());
+        Self { child, log: Some(log) }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = self.log.take().map(JoinHandle::join);
     }
 }
 
@@ -87,10 +99,10 @@ impl Runtime {
         let events = events.into_iter().enumerate().rev().collect();
         let state = Arc::new(Mutex::new(State { events, log: Vec::new() }));
         let shared = Arc::clone(&state);
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             for stream in listener.incoming() {
                 let state = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream.unwrap(), &state));
+                thread::spawn(move || serve(stream.unwrap(), &state));
             }
         });
         Self { address, state }
@@ -135,6 +147,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         let answer = if path.ends_with("/next") {
             let (at, event) = next(state);
             let event = event.to_string();
+            evidence::tokens(event.as_bytes());
             let head = [
                 "HTTP/1.1 200 OK".to_owned(),
                 format!("lambda-runtime-aws-request-id: {at}"),
@@ -164,6 +177,6 @@ fn next(state: &Mutex<State>) -> (usize, Value) {
     }
     drop(held);
     loop {
-        std::thread::park();
+        thread::park();
     }
 }

@@ -11,6 +11,7 @@ use base64::{
 };
 use jwt::{Algorithm, Curve};
 use local::{
+    evidence,
     kms::Kms,
     lambda::{Bootstrap, Configuration, Function, Journal},
 };
@@ -191,16 +192,16 @@ pub(crate) fn environment(endpoint: &str) -> BTreeMap<&str, &str> {
 
 /// What the function says of its settings before it has asked KMS for anything.
 pub(crate) fn starting(settings: &[(&str, &str)]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_authorizer"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authorizer"));
+    command
         .env_clear()
         .envs(environment(""))
         .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
         .env("AWS_LAMBDA_FUNCTION_NAME", "Authorizer")
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-        .envs(settings.iter().copied())
-        .output()
-        .unwrap();
+        .envs(settings.iter().copied());
+    let output = evidence::run(&mut command, b"").unwrap();
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();
     line["problems"].as_str().unwrap().to_owned()

@@ -1,17 +1,13 @@
 //! `countersign explain`: what it says is what the function does.
 
-use std::{
-    env, fs,
-    io::Write,
-    process::{Output, Stdio},
-};
+use std::{env, fs, process::Output};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jwt::{Jwk, PublicKey};
 use local::{Request, http};
 use serde_json::{Value, json};
 
-use crate::{ALIAS, Local, command, said};
+use crate::{ALIAS, Local, fed, said};
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
@@ -19,11 +15,7 @@ type Settings<'a> = &'a [(&'a str, &'a str)];
 
 fn explain(event: &Value, arguments: &[&str], settings: Settings<'_>) -> Output {
     let arguments = [&["explain", "--event", "-"], arguments].concat();
-    let mut command = command(&arguments, settings);
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(event.to_string().as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    fed(&arguments, settings, event.to_string().as_bytes())
 }
 
 #[tokio::test]

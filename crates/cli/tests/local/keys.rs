@@ -4,17 +4,16 @@ use std::{
     env,
     ffi::OsStr,
     fs,
-    io::Write,
     os::unix::ffi::OsStrExt,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, SystemTime},
 };
 
-use local::{Stack, kms::Kms};
+use local::{Stack, evidence, kms::Kms};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{ALIAS, BINARY, TEMPLATE, command, logged, options, said};
+use crate::{ALIAS, BINARY, TEMPLATE, fed, logged, options, said};
 
 /// A KMS, and the environment that leads to it.
 struct Cloud {
@@ -42,12 +41,7 @@ impl Cloud {
         let settings: Vec<_> =
             self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let arguments: Vec<_> = line.split(' ').collect();
-        let mut command = command(&arguments, &settings);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // Who refuses the arguments does not read on.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
+        let output = fed(&arguments, &settings, input.as_bytes());
         (output.status.code(), said(&output.stdout), said(&output.stderr))
     }
 
@@ -232,7 +226,8 @@ async fn what_cannot_be_rotated_is_said() {
     }
     let odd = OsStr::from_bytes(b"\xff");
     for arguments in [[OsStr::new("inspect"), odd], [OsStr::new("jwks"), odd]] {
-        let output = Command::new(BINARY).args(arguments).env("ODD", odd).output().unwrap();
+        let mut command = Command::new(BINARY);
+        let output = evidence::run(command.args(arguments).env("ODD", odd), b"").unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(cloud.json("key list").as_array().unwrap().len(), 5);
@@ -293,13 +288,12 @@ async fn an_event_carries_a_fresh_token_and_an_issuer_is_found_by_its_name() {
     let issuer = format!("http://{}", stack.gateway.address());
     let endpoint = format!("http://{}", stack.kms.address());
     let run = |arguments: &[&str], input: &str| {
-        let settings = [("TOKEN_ISSUER", &*issuer), ("AWS_ACCESS_KEY_ID", "local")];
-        let mut command = Command::new(BINARY);
-        command.args(arguments).env_clear().envs(settings).env("AWS_SECRET_ACCESS_KEY", "local");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let settings = [
+            ("TOKEN_ISSUER", &*issuer),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        let output = fed(arguments, &settings, input.as_bytes());
         assert!(output.status.success(), "{arguments:?}: {}", said(&output.stderr));
         said(&output.stdout)
     };

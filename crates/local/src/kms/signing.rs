@@ -12,12 +12,14 @@ use super::{
     spec::SigningAlgorithm,
     store::{Key, State, Store, Usage},
 };
+use crate::evidence;
 
 pub(super) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let request = Request::read(store, input)?;
     let message = request.message()?;
     input.dry_run()?;
     let signature = request.material.sign(request.algorithm, &message)?;
+    evidence::signature(&signature);
     Ok(json!({
         "KeyId": request.arn,
         "Signature": blob(&signature),

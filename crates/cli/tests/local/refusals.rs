@@ -1,0 +1,158 @@
+//! What stops the start of a function: named all at once, before anything is asked of KMS.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kms::SETTINGS;
+use local::{
+    kms::Kms,
+    lambda::{Bootstrap, Configuration, Function, Journal},
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{ALIAS, BINARY, run, said};
+
+const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
+
+/// Starts a function with these settings beside those that it must have. What it says of them, if it
+/// does not start.
+async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(), Vec<String>> {
+    let endpoint = format!("http://{}", kms.address());
+    let mut environment = BTreeMap::from([
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_KMS", &endpoint),
+        ("KEY_ALIAS", ALIAS),
+        ("TOKEN_ISSUER", "https://issuer.example"),
+        ("ROTATION_DAYS", "90"),
+    ]);
+    environment.extend(settings.iter().copied());
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let configuration = Configuration {
+        name: function.into(),
+        binary: function.into(),
+        region: "us-east-1".into(),
+        environment: environment.into_iter().map(own).collect(),
+        memory: 128,
+        timeout: Duration::from_secs(10),
+    };
+    let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
+    let journal = Journal::default();
+    let function = Function::new(configuration, bootstrap, journal.clone());
+    let answer = function.invoke(&json!({})).await.result;
+    let lines = journal.recent();
+    match answer {
+        Err(error) if error.error_type == "Runtime.ExitError" => {
+            assert_eq!(error.message, "Runtime exited: exit status: 1");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            let line: Value = serde_json::from_str(&lines[0].text).unwrap();
+            assert_eq!((&line["Cause"], &line["Faults"]), (&json!("Settings"), &json!(1)));
+            Err(line["problems"].as_str().unwrap().split("; ").map(str::to_owned).collect())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn dangerous_settings_stop_the_start_of_every_function() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kms = Kms::start(listener, "us-east-1", None).unwrap();
+    let (plain, trace) = (
+        "must be https unless it is on this machine",
+        "must not be TRACE, at which events would be logged",
+    );
+    let leeway = "must be from 0 to 300 seconds";
+    // Name and value, what is said of it, and by whom.
+    let rows = [
+        ("AWS_LAMBDA_LOG_LEVEL", "TRACE", trace, &FUNCTIONS[..]),
+        ("AWS_LAMBDA_LOG_LEVEL", "trace", trace, &FUNCTIONS),
+        ("RUST_LOG", "trace", trace, &FUNCTIONS),
+        ("RUST_LOG", "info,hyper=trace", trace, &FUNCTIONS),
+        ("KEYALIAS", ALIAS, "is no setting: KEY_ALIAS?", &FUNCTIONS),
+        ("TOKEN_AUDIANCE", "us", "is no setting: TOKEN_AUDIENCE?", &FUNCTIONS),
+        ("VERIFICATON", "local", "is no setting: VERIFICATION?", &FUNCTIONS),
+        ("issuance_policy", "", "is no setting: ISSUANCE_POLICY?", &FUNCTIONS),
+        ("AWS_ENDPOINT_URL", "http://10.0.0.1:4566", plain, &FUNCTIONS),
+        ("AWS_ENDPOINT_URL_KMS", "http://kms.example", plain, &FUNCTIONS),
+        ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1.example:80", plain, &FUNCTIONS),
+        ("CLOCK_LEEWAY_SECONDS", "301", leeway, &FUNCTIONS[1..]),
+    ];
+    for function in FUNCTIONS {
+        for (name, value, problem, concerns) in rows {
+            let told = start(function, &kms, &[(name, value)]).await;
+            let expected = if concerns.contains(&function) {
+                Err(vec![format!("{name} {problem}")])
+            } else {
+                Ok(())
+            };
+            assert_eq!(told, expected, "{function} {name}={value}");
+        }
+        let (settings, problems): (BTreeMap<_, _>, BTreeMap<_, _>) = rows
+            .iter()
+            .filter(|(.., concerns)| concerns.contains(&function))
+            .map(|(name, value, problem, _)| ((*name, *value), (*name, *problem)))
+            .unzip();
+        let settings: Vec<_> = settings.into_iter().collect();
+        let mut told = start(function, &kms, &settings).await.unwrap_err();
+        told.sort();
+        let mut expected: Vec<_> =
+            problems.iter().map(|(name, problem)| format!("{name} {problem}")).collect();
+        expected.sort();
+        assert_eq!(told, expected, "{function}: all at once");
+    }
+    // The issuer has no leeway, so it has started once.
+    assert_eq!(kms.calls(), 1, "nothing else was asked");
+}
+
+/// Settings of the other functions, and what Lambda, its extensions and other programs are given.
+#[tokio::test]
+async fn what_others_are_given_stops_no_start() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kms = Kms::start(listener, "us-east-1", None).unwrap();
+    let values = [
+        ("ACCESS_RULES", r#"[{"route": "GET /a", "any": true}]"#),
+        ("CLOCK_LEEWAY_SECONDS", "300"),
+        ("HTTP_API_RESPONSE", "simple"),
+        ("ISSUANCE_POLICY", r#"[{"caller": "*"}]"#),
+        ("KEY_ALIAS", ALIAS),
+        ("KEY_REFRESH_SECONDS", "300"),
+        ("PUBLICATION_WAIT_SECONDS", "9000"),
+        ("ROTATION_DAYS", "90"),
+        ("SIGNING_ALGORITHM", "RS256"),
+        ("TOKEN_AUDIENCE", "us"),
+        ("TOKEN_ISSUER", "https://issuer.example"),
+        ("TOKEN_LIFETIME_MAX_SECONDS", "3600"),
+        ("TOKEN_LIFETIME_SECONDS", "60"),
+        ("TOKEN_TYPE", "at+jwt"),
+        ("VERIFICATION", "local"),
+        ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
+    ];
+    assert_eq!(values.map(|(name, _)| name), SETTINGS, "all of them");
+    let others = [
+        ("AWS_LAMBDA_LOG_LEVEL", "DEBUG"),
+        ("RUST_LOG", "debug"),
+        ("PATH", "/usr/bin"),
+        ("LANG", "en_US.UTF-8"),
+        ("OTEL_SERVICE_NAME", "orders"),
+        ("KMS_ALIAS", "alias/another"),
+        ("TOKEN_TABLE", "tokens"),
+    ];
+    for function in FUNCTIONS {
+        let all = [&values[..], &others].concat();
+        assert_eq!(start(function, &kms, &all).await, Ok(()), "{function}");
+    }
+}
+
+/// The command line does not tell of functions that would not start.
+#[test]
+fn the_command_line_knows_the_names_too() {
+    for arguments in
+        [&["local", "--port", "0", "--kms-port", "0"][..], &["explain", "--event", "-"]]
+    {
+        let output = run(arguments, &[("TOKEN_ISSUERS", "us")]);
+        let told = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{told}");
+        assert!(told.contains("TOKEN_ISSUERS is no setting: TOKEN_ISSUER?"), "{told}");
+    }
+}

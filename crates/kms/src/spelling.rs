@@ -1,0 +1,138 @@
+//! The names of settings, and names that are meant to be one of them. A setting under a name that is
+//! not its own is not set: an audience that nobody asks for, a policy that grants everything.
+
+/// Every setting that one of the functions reads, and that all may be given.
+pub const SETTINGS: [&str; 16] = [
+    "ACCESS_RULES",
+    "CLOCK_LEEWAY_SECONDS",
+    "HTTP_API_RESPONSE",
+    "ISSUANCE_POLICY",
+    "KEY_ALIAS",
+    "KEY_REFRESH_SECONDS",
+    "PUBLICATION_WAIT_SECONDS",
+    "ROTATION_DAYS",
+    "SIGNING_ALGORITHM",
+    "TOKEN_AUDIENCE",
+    "TOKEN_ISSUER",
+    "TOKEN_LIFETIME_MAX_SECONDS",
+    "TOKEN_LIFETIME_SECONDS",
+    "TOKEN_TYPE",
+    "VERIFICATION",
+    "WEBSOCKET_TOKEN_PROTOCOL",
+];
+
+/// The setting that is nearest to a name, if that is no setting itself and near one: by few mistakes
+/// for its length, in whichever case, or without its unit.
+pub(crate) fn meant(name: &str) -> Option<&'static str> {
+    if name.starts_with("AWS_") || SETTINGS.contains(&name) {
+        return None;
+    }
+    let few = |setting: &str| setting.len() / LETTERS_A_MISTAKE;
+    let near = |setting: &str, mistakes: usize| {
+        // Most names are of another length, and nothing else is looked at.
+        name.len().abs_diff(setting.len()) <= mistakes
+            && within(mistakes, name.as_bytes(), setting.as_bytes())
+    };
+    let unitless = |setting: &str| {
+        name.len() + UNIT.len() == setting.len()
+            && setting.strip_suffix(UNIT).is_some_and(|start| name.eq_ignore_ascii_case(start))
+    };
+    SETTINGS
+        .into_iter()
+        .filter(|setting| near(setting, few(setting)) || unitless(setting))
+        .min_by_key(|setting| (0..few(setting)).take_while(|few| !near(setting, *few)).count())
+}
+
+/// Whether so many mistakes make one of the other: a letter too much, left out or another, or two
+/// that are swapped.
+fn within(mistakes: usize, one: &[u8], other: &[u8]) -> bool {
+    let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
+    match (one, other) {
+        ([], []) => return true,
+        ([a, one @ ..], [b, other @ ..]) if same(a, b) => return within(mistakes, one, other),
+        _ => {}
+    }
+    let Some(mistakes) = mistakes.checked_sub(1) else { return false };
+    let swapped = match (one, other) {
+        ([a, b, one @ ..], [c, d, other @ ..]) if same(a, d) && same(b, c) => Some((one, other)),
+        _ => None,
+    };
+    let (less, fewer) = (one.get(1..).unwrap_or_default(), other.get(1..).unwrap_or_default());
+    let ways = [Some((less, other)), Some((one, fewer)), Some((less, fewer)), swapped];
+    ways.into_iter().flatten().any(|(one, other)| within(mistakes, one, other))
+}
+
+/// The shortest settings may have one mistake in them: of two, another's name comes out.
+const LETTERS_A_MISTAKE: usize = 8;
+const UNIT: &str = "_SECONDS";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_meant_to_be_settings() {
+        let rows = [
+            ("TOKEN_AUDIANCE", "TOKEN_AUDIENCE"),
+            ("TOKEN_AUDIENCES", "TOKEN_AUDIENCE"),
+            ("TOKEN_ISSUERS", "TOKEN_ISSUER"),
+            ("TOKEN_ISSUER ", "TOKEN_ISSUER"),
+            ("TOKEN_ISUSER", "TOKEN_ISSUER"),
+            ("token_issuer", "TOKEN_ISSUER"),
+            ("tokenIssuer", "TOKEN_ISSUER"),
+            ("TOKEN-ISSUER", "TOKEN_ISSUER"),
+            ("KEYALIAS", "KEY_ALIAS"),
+            ("KEY_ALAIS", "KEY_ALIAS"),
+            ("Key_Alias", "KEY_ALIAS"),
+            ("VERIFICATON", "VERIFICATION"),
+            ("VERIFICATIONS", "VERIFICATION"),
+            ("ISSUENCE_POLICY", "ISSUANCE_POLICY"),
+            ("ISSUANCE_POLICYS", "ISSUANCE_POLICY"),
+            ("ACCESS_RULE", "ACCESS_RULES"),
+            ("TOKEN_TIPE", "TOKEN_TYPE"),
+            ("ROTATION_DAY", "ROTATION_DAYS"),
+            ("HTTPAPIRESPONSE", "HTTP_API_RESPONSE"),
+            ("SINGING_ALGORITM", "SIGNING_ALGORITHM"),
+            ("CLOCK_LEEWAY_SECOND", "CLOCK_LEEWAY_SECONDS"),
+            ("CLOCKLEEWAYSECONDS", "CLOCK_LEEWAY_SECONDS"),
+            ("clock_leeway", "CLOCK_LEEWAY_SECONDS"),
+            ("KEY_REFRESH", "KEY_REFRESH_SECONDS"),
+            ("TOKEN_LIFETIME", "TOKEN_LIFETIME_SECONDS"),
+            ("TOKEN_LIFETIME_MAX", "TOKEN_LIFETIME_MAX_SECONDS"),
+            ("TokenLifetimeMaxSeconds", "TOKEN_LIFETIME_MAX_SECONDS"),
+            ("TOKEN_LIVETIME_MIN_SECONDS", "TOKEN_LIFETIME_MAX_SECONDS"),
+            ("TOKEN_LIFETIME_SECOND", "TOKEN_LIFETIME_SECONDS"),
+            ("PUBLICATON_WIAT_SECOND", "PUBLICATION_WAIT_SECONDS"),
+            ("WEBSOCKETTOKENPROTOCOLL", "WEBSOCKET_TOKEN_PROTOCOL"),
+        ];
+        for (name, setting) in rows {
+            assert_eq!(meant(name), Some(setting), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_others_and_settings_themselves() {
+        let lambda = "AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_REGION _HANDLER TZ \
+            AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_FORMAT AWS_EXECUTION_ENV _X_AMZN_TRACE_ID \
+            AWS_XRAY_CONTEXT_MISSING AWS_XRAY_DAEMON_ADDRESS LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR \
+            PATH LD_LIBRARY_PATH LANG AWS_ACCESS_KEY AWS_ACCESS_RULES AWS_KEY_ALIAS";
+        let ordinary = "HOME HOSTNAME PWD SHLVL TERM USER LC_ALL LOG_LEVEL RUST_LOG RUST_BACKTRACE \
+            NODE_OPTIONS PYTHONPATH JAVA_TOOL_OPTIONS OTEL_SERVICE_NAME OTEL_TRACES_EXPORTER \
+            OTEL_EXPORTER_OTLP_ENDPOINT OPENTELEMETRY_COLLECTOR_CONFIG_FILE DD_API_KEY DD_SITE \
+            POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE SSL_CERT_FILE SSL_CERT_DIR NO_PROXY \
+            HTTPS_PROXY HTTP_PROXY STAGE ENVIRONMENT TABLE_NAME BUCKET_NAME API_KEY API_URL";
+        let alike = "KEY ALIAS KEY_ID KEY_ARN KMS_ALIAS KEY_ALIASES_TABLE TOKEN TOKENS TOKEN_TABLE \
+            TOKEN_TTL TOKEN_TIME TOKEN_URL TOKEN_SECRET TOKEN_ENDPOINT ISSUER ISSUER_URL AUDIENCE \
+            USER_TOKEN_ISSUER INSURANCE_POLICY POLICY RULES ACCESS_ROLES_TABLE ACCESS_TOKEN TYPE \
+            CERTIFICATION NOTIFICATION VERIFICATION_URL DAYS RETENTION_DAYS LEEWAY CLOCK SECONDS \
+            REFRESH_SECONDS LIFETIME_SECONDS SIGNING_KEY SIGNING HASHING_ALGORITHM HTTP_API_ID \
+            HTTP_API_RESPONSE_TIME WEBSOCKET_URL WEBSOCKET_PROTOCOL";
+        for name in [lambda, ordinary, alike].into_iter().flat_map(str::split_whitespace) {
+            assert_eq!(meant(name), None, "{name}");
+        }
+        for name in SETTINGS {
+            assert_eq!(meant(name), None, "{name}");
+        }
+        assert_eq!(meant(""), None);
+    }
+}
