@@ -87,7 +87,6 @@ where
     Afterwards: FnOnce() + Send + 'static,
 {
     let start_of_init = Instant::now();
-    telemetry::start();
     let (lambda, own, keyring) = match start(Settings::from_environment(), read) {
         Ok(parts) => parts,
         Err(error) => {
@@ -119,7 +118,6 @@ where
     Response: Serialize + Send + 'static,
     Afterwards: FnOnce() + Send + 'static,
 {
-    telemetry::start();
     let mut settings = Settings::from_environment();
     let (Some(lambda), Some(function)) = (settings.lambda(), read(&mut settings)) else {
         telemetry::refuse_start(SETTINGS, "the settings are wrong", &settings.refuse());
@@ -180,7 +178,7 @@ where
         }
     };
     let Err(error) = end;
-    tracing::error!(error = %telemetry::Chain(&error), "the runtime stopped");
+    telemetry::note("ERROR", "the runtime stopped", &error);
     ExitCode::FAILURE
 }
 

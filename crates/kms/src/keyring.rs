@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry::Chain};
+use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Keyring {
         let asked = Moment::now();
         let (ring, failed) = self.ask(last.as_deref(), whole).await;
         for fault in ring.as_ref().err().into_iter().chain(&failed) {
-            tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
+            telemetry::note("WARN", "the key ring could not be loaded", fault);
         }
         let held = match ring {
             Ok(ring) => {

@@ -10,22 +10,18 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{
-    Layer,
-    fmt::{format::Writer, layer, time::FormatTime},
-    layer::SubscriberExt,
-    registry,
-    util::SubscriberInitExt,
-};
 
 use crate::function::Invocation;
 
-/// Starts the log of this process: INFO and above.
-pub fn start() {
-    let lines = layer().json().flatten_event(true).with_target(false).with_current_span(false);
-    // A second start in one process keeps the first.
-    let _ = registry().with(lines.with_filter(LevelFilter::INFO)).try_init();
+/// Says what is of no single request, and no metric.
+pub(crate) fn note(level: &str, message: &str, error: &(dyn Error + 'static)) {
+    let line = json!({
+        "timestamp": timestamp(),
+        "level": level,
+        "message": message,
+        "error": Chain(error).to_string(),
+    });
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Says why this process cannot start, as the fault that it is to whoever asks the function.
@@ -203,13 +199,9 @@ impl Outcome {
     }
 }
 
-/// The time as every other line has it.
+/// The time as Lambda's own lines have it.
 fn timestamp() -> String {
-    let mut text = String::new();
-    match tracing_subscriber::fmt::time().format_time(&mut Writer::new(&mut text)) {
-        Ok(()) => text,
-        Err(fmt::Error) => String::new(),
-    }
+    humantime::format_rfc3339_micros(SystemTime::now()).to_string()
 }
 
 /// An error with all its causes, in one line.
