@@ -92,8 +92,10 @@ impl Connections {
             .exchange(
                 |output| write(&request, &target, body, output),
                 |name, value| {
-                    let value = str::from_utf8(value).ok();
-                    headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+                    if says_something(name) {
+                        let value = str::from_utf8(value).ok();
+                        headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+                    }
                 },
             )
             .await
@@ -244,6 +246,12 @@ fn write(request: &HttpRequest, target: &Target<'_>, body: &[u8], output: &mut V
     }
     add("\r\n");
     output.extend_from_slice(body);
+}
+
+/// Whether the SDK reads it: AWS's own headers, and the time, by which clocks are corrected.
+fn says_something(header: &str) -> bool {
+    let amz = header.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("x-amz"));
+    amz || header.eq_ignore_ascii_case("date") || header.eq_ignore_ascii_case("age")
 }
 
 /// Whether nothing has come that nobody asked for, the end of the connection among it.

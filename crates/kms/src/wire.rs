@@ -77,20 +77,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 None => self.fill(MAX_HEAD).await?,
             }
         };
-        self.input.drain(..head.bytes);
         let body = match head.end {
             End::Length(length) => {
-                while self.input.len() < length {
-                    self.fill(MAX_BODY).await?;
+                let end = head.bytes + length;
+                while self.input.len() < end {
+                    self.fill(MAX_HEAD + MAX_BODY).await?;
                 }
-                let rest = self.input.split_off(length);
-                std::mem::replace(&mut self.input, rest)
+                // Copied, and not taken: the buffer serves every exchange.
+                let body = self.input.get(head.bytes..end).unwrap_or_default().to_vec();
+                self.input.drain(..end);
+                body
             }
-            End::Chunks => self.chunks().await?,
+            End::Chunks => {
+                self.input.drain(..head.bytes);
+                self.chunks().await?
+            }
             End::Close => loop {
                 match self.fill(MAX_BODY).await {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        self.input.drain(..head.bytes);
                         break std::mem::take(&mut self.input);
                     }
                     Err(error) => return Err(error),
