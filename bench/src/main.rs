@@ -34,6 +34,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| it.starts_with("--"));
     let known = flags.iter().all(|flag| ["--quick", "--alone", "--write"].contains(&flag.as_str()));
     let parts = ["compare", "growth", "instructions"];
+    if arguments.iter().any(|it| it == "--help") {
+        println!("{USAGE}");
+        return Ok(());
+    }
     if !known || names.iter().any(|name| !parts.contains(&name.as_str())) {
         eprintln!("{USAGE}");
         return Err("not an argument".into());
