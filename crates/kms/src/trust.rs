@@ -12,19 +12,20 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{
-        CryptoProvider, KeyProvider,
+        CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
         aws_lc_rs::{
             cipher_suite::{
                 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
                 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
                 TLS13_AES_128_GCM_SHA256,
             },
-            default_provider,
+            kx_group::{SECP256R1, SECP384R1, X25519, X25519MLKEM768},
         },
     },
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     sign::SigningKey,
 };
+use webpki::aws_lc_rs as known;
 
 /// Where the roots come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,16 +73,24 @@ fn provider() -> CryptoProvider {
             TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
             TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
         ],
-        key_provider: &Anonymous,
-        ..default_provider()
+        kx_groups: vec![X25519, SECP256R1, SECP384R1, X25519MLKEM768],
+        signature_verification_algorithms: SIGNATURES,
+        secure_random: &AwsLc,
+        key_provider: &AwsLc,
+    }
+}
+
+#[derive(Debug)]
+struct AwsLc;
+
+impl SecureRandom for AwsLc {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
+        aws_lc_rs::rand::fill(bytes).map_err(|_| GetRandomFailed)
     }
 }
 
 /// A client without a certificate of its own has no key to load.
-#[derive(Debug)]
-struct Anonymous;
-
-impl KeyProvider for Anonymous {
+impl KeyProvider for AwsLc {
     fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, Error> {
         Err(Error::General("no keys are loaded".to_owned()))
     }
@@ -184,6 +193,43 @@ impl fmt::Debug for AmazonFirst {
         f.debug_struct("AmazonFirst").finish_non_exhaustive()
     }
 }
+
+/// By which certificates are signed, in public and in authorities of one's own.
+const SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
+    all: &[
+        known::RSA_PKCS1_2048_8192_SHA256,
+        known::RSA_PKCS1_2048_8192_SHA384,
+        known::RSA_PKCS1_2048_8192_SHA512,
+        known::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
+        known::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
+        known::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
+        known::ECDSA_P256_SHA256,
+        known::ECDSA_P256_SHA384,
+        known::ECDSA_P384_SHA256,
+        known::ECDSA_P384_SHA384,
+        known::ECDSA_P521_SHA512,
+        known::ED25519,
+    ],
+    // With TLS 1.2, an ECDSA scheme says nothing of the curve.
+    mapping: &[
+        (
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            &[known::ECDSA_P256_SHA256, known::ECDSA_P384_SHA256],
+        ),
+        (
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            &[known::ECDSA_P384_SHA384, known::ECDSA_P256_SHA384],
+        ),
+        (SignatureScheme::ECDSA_NISTP521_SHA512, &[known::ECDSA_P521_SHA512]),
+        (SignatureScheme::ED25519, &[known::ED25519]),
+        (SignatureScheme::RSA_PSS_SHA256, &[known::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA384, &[known::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
+        (SignatureScheme::RSA_PSS_SHA512, &[known::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
+        (SignatureScheme::RSA_PKCS1_SHA256, &[known::RSA_PKCS1_2048_8192_SHA256]),
+        (SignatureScheme::RSA_PKCS1_SHA384, &[known::RSA_PKCS1_2048_8192_SHA384]),
+        (SignatureScheme::RSA_PKCS1_SHA512, &[known::RSA_PKCS1_2048_8192_SHA512]),
+    ],
+};
 
 #[cfg(test)]
 mod tests {
