@@ -1,0 +1,127 @@
+//! A server that is KMS, or says so.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use ::kms::{Calls, Fault, Keyring, Settings};
+use local::kms::Kms;
+use rustls::{
+    HandshakeKind, ServerConfig, SupportedCipherSuite,
+    crypto::{CryptoProvider, aws_lc_rs::default_provider},
+    sign::{CertifiedKey, SingleCertAndKey},
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+pub(crate) fn config(identity: CertifiedKey, suites: &[SupportedCipherSuite]) -> ServerConfig {
+    config_of(identity, CryptoProvider { cipher_suites: suites.to_vec(), ..default_provider() })
+}
+
+pub(crate) fn config_of(identity: CertifiedKey, provider: CryptoProvider) -> ServerConfig {
+    ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+}
+
+/// HTTPS in front of KMS, for one connection at a time.
+pub(crate) struct Server {
+    pub(crate) kms: Kms,
+    key: String,
+    listener: TcpListener,
+    pub(crate) config: Arc<ServerConfig>,
+    open: Option<(TlsStream<TcpStream>, TcpStream)>,
+    /// Of each connection that both sides have agreed to.
+    pub(crate) spoken: Vec<(SupportedCipherSuite, HandshakeKind)>,
+}
+
+impl Server {
+    pub(crate) async fn new(config: ServerConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let kms = Kms::start(listener, "us-east-1", None).unwrap();
+        let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
+        let created = kms.perform("CreateKey", &input).unwrap();
+        let key = created.pointer("/KeyMetadata/KeyId").and_then(|id| id.as_str()).unwrap();
+        let (key, listener) = (key.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        Self { kms, key, listener, config: Arc::new(config), open: None, spoken: Vec::new() }
+    }
+
+    /// As a function calls, with these settings beside those that all have.
+    pub(crate) fn calls(&self, trust: &[(&str, &str)]) -> Calls {
+        let endpoint = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
+        let values = [
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_ENDPOINT_URL_KMS", &endpoint),
+        ];
+        let all = values.iter().chain(trust);
+        let mut settings: Settings =
+            all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        ::kms::calls(&mut settings).unwrap()
+    }
+
+    /// Loads a ring of one key, which is one call.
+    pub(crate) async fn load(&mut self, calls: &Calls) -> Result<(), Fault> {
+        let name = self.key.parse().unwrap();
+        let keyring = Arc::new(Keyring::new(calls.clone(), name, None, Duration::from_hours(1)));
+        tokio::select! {
+            ring = keyring.ring() => ring.map(|_| ()),
+            never = self.serve() => match never {},
+        }
+    }
+
+    /// Leaves the connection that there is.
+    pub(crate) async fn end(&mut self, end: End) {
+        let (inner, _) = self.open.as_mut().unwrap();
+        match end {
+            End::Stays => {}
+            End::Goodbye => inner.shutdown().await.unwrap(),
+            End::Alert => {
+                inner.get_mut().1.send_close_notify();
+                inner.flush().await.unwrap();
+            }
+            End::Silent => inner.get_mut().0.shutdown().await.unwrap(),
+            End::Reset => {
+                inner.get_ref().0.set_zero_linger().unwrap();
+                self.open = None;
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> Infallible {
+        loop {
+            if let Some((inner, outer)) = &mut self.open {
+                // As long as both sides keep it.
+                let _ = copy_bidirectional(inner, outer).await;
+            }
+            self.open = None;
+            let (stream, _) = self.listener.accept().await.unwrap();
+            // What it says at the end is not to wait for a word from the other side.
+            stream.set_nodelay(true).unwrap();
+            let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+            let Ok(inner) = acceptor.accept(stream).await else { continue };
+            let tls = inner.get_ref().1;
+            let suite = tls.negotiated_cipher_suite().unwrap();
+            self.spoken.push((suite, tls.handshake_kind().unwrap()));
+            self.open = Some((inner, TcpStream::connect(self.kms.address()).await.unwrap()));
+        }
+    }
+}
+
+/// How a server leaves a connection.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    Stays,
+    /// As it should be: TLS says so, and then TCP.
+    Goodbye,
+    /// TLS says so, and TCP does not yet.
+    Alert,
+    /// TCP ends without a word of TLS.
+    Silent,
+    Reset,
+}
