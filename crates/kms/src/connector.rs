@@ -84,7 +84,8 @@ impl Connections {
         };
         let mut wire = match self.idle(target.place) {
             Some(wire) => wire,
-            None => self.connect(&target).await?,
+            // Large, and rare: not to be a part of every request.
+            None => Box::pin(self.connect(&target)).await?,
         };
         let doubt = Doubt(Some(&self.idle));
         let mut headers = Vec::with_capacity(8);

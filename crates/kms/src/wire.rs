@@ -136,13 +136,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     async fn trailers(&mut self, start: usize) -> io::Result<()> {
         self.input.drain(..start);
         loop {
-            match httparse::parse_headers(&self.input, &mut [EMPTY_HEADER; MAX_HEADERS]) {
-                Ok(Status::Complete((bytes, _))) => {
+            match trailers(&self.input)? {
+                Some(bytes) => {
                     self.input.drain(..bytes);
                     return Ok(());
                 }
-                Ok(Status::Partial) => self.fill(MAX_HEAD).await?,
-                Err(error) => return Err(io::Error::other(error)),
+                None => self.fill(MAX_HEAD).await?,
             }
         }
     }
@@ -156,6 +155,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// How long the trailers are, once they are there whole.
+fn trailers(input: &[u8]) -> io::Result<Option<usize>> {
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
+    match httparse::parse_headers(input, &mut headers).map_err(io::Error::other)? {
+        Status::Complete((bytes, _)) => Ok(Some(bytes)),
+        Status::Partial => Ok(None),
     }
 }
 
