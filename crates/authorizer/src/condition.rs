@@ -6,15 +6,14 @@ use std::{
 
 use cel::{
     Context, Env, ExecutionError, IdedExpr,
-    common::{
-        ast::{EntryExpr, Expr, LiteralValue},
-        types::{CelBool, CelString},
-    },
+    common::types::{CelBool, CelString},
     parser::PrattParser,
 };
 use jwt::Claims;
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
+
+use crate::slips::Slips;
 
 /// What a token must have for a rule to let it through.
 #[derive(Debug)]
@@ -170,84 +169,6 @@ fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
     })
 }
 
-/// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
-/// when a request comes.
-#[derive(Default)]
-struct Slips {
-    variable: Option<String>,
-    function: Option<String>,
-    regex: Option<String>,
-    nested: bool,
-}
-
-impl Slips {
-    fn first(self) -> Option<ConditionError> {
-        let variable = self.variable.map(ConditionError::Variable);
-        let function = self.function.map(ConditionError::Function);
-        let regex = self.regex.map(ConditionError::Regex);
-        variable.or(function).or(regex).or(self.nested.then_some(ConditionError::Nested))
-    }
-
-    fn read<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
-        match &expression.expr {
-            Expr::Ident(name) => {
-                let known = name == "claims" || TYPES.contains(&&**name);
-                if !known && !bound.contains(&**name) {
-                    self.variable.get_or_insert_with(|| name.clone());
-                }
-            }
-            Expr::Call(call) => {
-                // An operator's name has something else in it: `_&&_`.
-                let operator = !call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_');
-                if !operator && !FUNCTIONS.contains(&&*call.func_name) {
-                    self.function.get_or_insert_with(|| call.func_name.clone());
-                }
-                if call.func_name == "matches"
-                    && let Some(Expr::Literal(LiteralValue::String(pattern))) =
-                        call.args.last().map(|pattern| &pattern.expr)
-                    && Regex::new(pattern.inner()).is_err()
-                {
-                    self.regex.get_or_insert_with(|| pattern.inner().to_owned());
-                }
-                call.target.iter().for_each(|target| self.read(target, bound));
-                call.args.iter().for_each(|argument| self.read(argument, bound));
-            }
-            Expr::Comprehension(loops) => {
-                self.nested |= !bound.is_empty();
-                self.read(&loops.iter_range, bound);
-                self.read(&loops.accu_init, bound);
-                let mut inner = bound.clone();
-                inner.extend([&*loops.iter_var, &*loops.accu_var]);
-                inner.extend(loops.iter_var2.as_deref());
-                for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
-                    self.read(part, &inner);
-                }
-            }
-            Expr::List(list) => list.elements.iter().for_each(|item| self.read(item, bound)),
-            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), bound),
-            Expr::Struct(of) => self.entries(of.entries.iter().map(|entry| &entry.expr), bound),
-            Expr::Select(select) => self.read(&select.operand, bound),
-            Expr::Literal(_) | Expr::Unspecified => {}
-        }
-    }
-
-    fn entries<'a>(
-        &mut self,
-        entries: impl Iterator<Item = &'a EntryExpr>,
-        bound: &HashSet<&'a str>,
-    ) {
-        for entry in entries {
-            match entry {
-                EntryExpr::StructField(field) => self.read(&field.value, bound),
-                EntryExpr::MapEntry(entry) => {
-                    self.read(&entry.key, bound);
-                    self.read(&entry.value, bound);
-                }
-            }
-        }
-    }
-}
-
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
     // The library's own brings all of Unicode with it: a quarter of the function.
@@ -259,30 +180,20 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     Arc::new(env)
 });
 
+/// No larger than what a token of full length is matched with in some milliseconds: a pattern can be
+/// a claim.
+pub(crate) fn regex(pattern: &str) -> Result<Regex, regex_lite::Error> {
+    RegexBuilder::new(pattern).size_limit(REGEX_BYTES).build()
+}
+
 fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, ExecutionError> {
-    Regex::new(pattern.inner())
+    regex(pattern.inner())
         .map(|pattern| CelBool::from(pattern.is_match(text.inner())))
         .map_err(|error| ExecutionError::function_error("matches", error))
 }
 
-const TYPES: [&str; 9] =
-    ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-const FUNCTIONS: [&str; 13] = [
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "dyn",
-    "endsWith",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "type",
-    "uint",
-];
 const MAX_CHARS: usize = 1024;
+const REGEX_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -326,6 +237,7 @@ mod tests {
             ("claims.sub.matches(claims.pattern)", Ok(())),
             ("claims.sub.matches('(')", regex("(")),
             ("true || matches(claims.sub, '[z-a]')", regex("[z-a]")),
+            ("claims.sub.matches('(x{0,200}){0,200}y')", regex("(x{0,200}){0,200}y")),
             ("claims.sub.matches('\\\\p{Greek}')", regex("\\p{Greek}")),
         ];
         for (text, expected) in rows {

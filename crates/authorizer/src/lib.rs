@@ -18,6 +18,7 @@ mod route;
 mod rule;
 mod rules;
 mod shell;
+mod slips;
 mod table;
 
 pub use check::Check;

@@ -120,6 +120,6 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
 }
 
 /// Short of the 5 s that a request may have to wait for its answer, start included: API Gateway
-/// gives up after 10 s, and a client before that. A call of KMS with all its attempts takes less, so
-/// this ends only what needs more than one.
+/// gives up after 10 s, and a client before that. About what a call of KMS has with all its attempts; an
+/// eighth less where a timer serves again.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4200);

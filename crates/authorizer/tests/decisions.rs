@@ -437,6 +437,12 @@ fn conditions() {
             false,
         ),
         ("when", json!({"when": "claims.sub.matches('1')"}), json!({"sub": 1}), false),
+        (
+            "when",
+            json!({"when": "'xy'.matches(claims.x)"}),
+            json!({"x": "(x{0,200}){0,200}y"}),
+            false,
+        ),
         ("when", json!({"when": "type(claims.sub) == string"}), json!({"sub": "a"}), true),
         ("when", json!({"when": "claims.sub == 'é\\u0000'"}), json!({"sub": "é\u{0}"}), true),
         ("any", json!({"any": true}), json!({}), true),

@@ -4,6 +4,10 @@ use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
     meta::region::RegionProviderChain, profile::ProfileFileRegionProvider, timeout::TimeoutConfig,
 };
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 use aws_types::service_config::ServiceConfigKey;
 use clap::Args;
 use kms::{Calls, Client};
@@ -62,7 +66,9 @@ impl Aws {
             .connect_timeout(CONNECT)
             .operation_attempt_timeout(ATTEMPT)
             .build();
+        let tls = Provider::Rustls(CryptoMode::AwsLc);
         let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(Builder::new().tls_provider(tls).build_https())
             .region(region)
             .timeout_config(timeouts);
         if let Some(name) = &self.profile {

@@ -108,5 +108,6 @@ fn audit(answer: &Answer, caller: Option<&Caller>, invocation: &Invocation, stop
 
 /// Short of the 8 s in which a caller gets an answer in every case, start included, and of the
 /// function's own time-out. A token can take two calls of KMS in a row, the refresh of a ring that
-/// is long due, and the signature: each has up to 4 s (`kms::client`), and both together less.
+/// is long due, and the signature: each has a little over 4 s (`kms::connector`), and both together this.
+/// An eighth less where a timer serves again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(7);

@@ -109,8 +109,13 @@ impl fmt::Debug for Calls {
 fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), &'static str> {
     let region = config.region().ok_or("is required")?.clone();
     let credentials = config.credentials_provider().ok_or("goes with credentials")?;
-    let url = config.endpoint_url().map(str::to_owned);
-    let url = url.unwrap_or_else(|| endpoint(region.as_ref(), config.use_fips() == Some(true)));
+    let (fips, dual_stack) =
+        (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
+    let url = match config.endpoint_url() {
+        Some(url) => url.to_owned(),
+        None => endpoint(region.as_ref(), fips, dual_stack)?,
+    };
+    let client = config.http_client().ok_or("goes with an HTTP client")?;
     let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
     let identities = config.identity_cache().unwrap_or_else(IdentityCache::no_cache);
     let partition = format!("kms-{region}");
@@ -124,7 +129,7 @@ fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), 
         None => components,
     };
     let components = components
-        .with_http_client(config.http_client())
+        .with_http_client(Some(client))
         .with_sleep_impl(Some(TokioSleep::new()))
         .with_time_source(Some(SystemTimeSource::new()))
         .with_identity_cache(Some(identities))
@@ -153,11 +158,12 @@ fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), 
 }
 
 /// Where AWS has KMS.
-fn endpoint(region: &str, fips: bool) -> String {
+fn endpoint(region: &str, fips: bool, dual_stack: bool) -> Result<String, &'static str> {
     let service = if fips { "kms-fips" } else { "kms" };
-    let partition = PARTITIONS.iter().find(|(start, _)| region.starts_with(start));
-    let domain = partition.map_or("amazonaws.com", |(_, domain)| domain);
-    format!("https://{service}.{region}.{domain}")
+    let partition = PARTITIONS.iter().find(|(start, ..)| region.starts_with(start));
+    let (_, domain, both) = partition.unwrap_or(&PUBLIC);
+    let domain = if dual_stack { both.ok_or("has no dual-stack endpoint")? } else { domain };
+    Ok(format!("https://{service}.{region}.{domain}"))
 }
 
 /// An operation, with the types that the SDK has for it.
@@ -248,15 +254,17 @@ impl Intercept for NoEndpointParams {
     }
 }
 
-/// The partitions of AWS by the names of their Regions; all others are the public one's.
-const PARTITIONS: [(&str, &str); 6] = [
-    ("cn-", "amazonaws.com.cn"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("eusc-", "amazonaws.eu"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("us-isof-", "csp.hci.ic.gov"),
+/// The partitions of AWS by the names of their Regions, with the domain of endpoints for IPv4 and, if
+/// there is one, for IPv6 too.
+const PARTITIONS: [(&str, &str, Option<&str>); 6] = [
+    ("cn-", "amazonaws.com.cn", Some("api.amazonwebservices.com.cn")),
+    ("eu-isoe-", "cloud.adc-e.uk", Some("api.cloud-aws.adc-e.uk")),
+    ("eusc-", "amazonaws.eu", Some("api.amazonwebservices.eu")),
+    ("us-iso-", "c2s.ic.gov", Some("api.aws.ic.gov")),
+    ("us-isob-", "sc2s.sgov.gov", Some("api.aws.scloud")),
+    ("us-isof-", "csp.hci.ic.gov", Some("api.aws.hci.ic.gov")),
 ];
+const PUBLIC: (&str, &str, Option<&str>) = ("", "amazonaws.com", Some("api.aws"));
 
 #[cfg(test)]
 mod tests {
@@ -286,10 +294,12 @@ mod tests {
             "somewhere",
         ];
         for region in regions {
-            for fips in [false, true] {
-                let params = Params::builder().region(region).use_fips(fips).build().unwrap();
-                let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
-                assert_eq!(endpoint(region, fips), expected.url(), "{region}");
+            for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
+                let params = Params::builder().region(region).use_fips(fips);
+                let params = params.use_dual_stack(dual_stack).build().unwrap();
+                let expected = DefaultResolver::new().resolve_endpoint(&params).await;
+                let expected = expected.ok().map(|endpoint| endpoint.url().to_owned());
+                assert_eq!(endpoint(region, fips, dual_stack).ok(), expected, "{region}");
             }
         }
     }

@@ -44,6 +44,12 @@ fn read(settings: &mut Settings) -> Option<SdkConfig> {
     ) else {
         return None;
     };
+    let (Some(fips), Some(dual_stack)) = (
+        settings.optional("AWS_USE_FIPS_ENDPOINT", false),
+        settings.optional("AWS_USE_DUALSTACK_ENDPOINT", false),
+    ) else {
+        return None;
+    };
     let endpoint = [endpoint, anywhere].into_iter().find(|url| !url.url.is_empty());
     let in_sam: String = settings.optional("AWS_SAM_LOCAL", String::new())?;
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.around_container) && in_sam != "true" {
@@ -63,7 +69,8 @@ fn read(settings: &mut Settings) -> Option<SdkConfig> {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))
         .http_client(Connector::new(tls))
-        // It would find a body that stalls after 20 s: an attempt is given up long before.
+        .use_fips(fips)
+        .use_dual_stack(dual_stack)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retries);
@@ -125,9 +132,9 @@ const ATTEMPTS: u32 = 3;
 /// The SDK's default of 1 s is for batch work; a request is waiting behind this one. The SDK waits
 /// for a random part of it, so that those who were throttled together do not come again together.
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): a tenth of what a caller
-/// waits.
-const LAST_BACKOFF: Duration = Duration::from_millis(500);
+/// What doubling leads to at most, or a wish of KMS (`x-amz-retry-after`): whoever waits for an answer
+/// has 5 s for three attempts.
+const LAST_BACKOFF: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

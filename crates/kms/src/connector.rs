@@ -34,7 +34,11 @@ use crate::{Overdue, Patience, moment::Moment, wire::Wire};
 
 /// Connections to KMS.
 #[derive(Clone)]
-pub(crate) struct Connector(Arc<Connections>);
+pub(crate) struct Connector {
+    connections: Arc<Connections>,
+    /// How long an attempt may take.
+    limit: Duration,
+}
 
 struct Connections {
     tls: Option<Arc<ClientConfig>>,
@@ -55,18 +59,19 @@ type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 impl Connector {
     /// Without TLS, for a KMS on this machine alone.
     pub(crate) fn new(tls: Option<ClientConfig>) -> Self {
-        Self(Arc::new(Connections {
+        let connections = Connections {
             tls: tls.map(Arc::new),
             idle: Mutex::default(),
             connect: Patience::default(),
             attempt: Patience::default(),
-        }))
+        };
+        Self { connections: Arc::new(connections), limit: ATTEMPT }
     }
 
     async fn attempt(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let Self(connections) = &self;
+        let Self { connections, limit } = &self;
         let exchange = pin!(connections.exchange(request));
-        connections.attempt.wait(ATTEMPT, exchange).await.unwrap_or_else(overdue)
+        connections.attempt.wait(*limit, exchange).await.unwrap_or_else(overdue)
     }
 }
 
@@ -177,10 +182,11 @@ impl Drop for Doubt<'_> {
 impl HttpClient for Connector {
     fn http_connector(
         &self,
-        _: &HttpConnectorSettings,
+        settings: &HttpConnectorSettings,
         _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+        let limit = settings.read_timeout().unwrap_or(self.limit);
+        SharedHttpConnector::new(Self { limit, ..self.clone() })
     }
 }
 
@@ -219,11 +225,14 @@ impl<'a> Target<'a> {
         let (authority, path) = rest.split_at_checked(end)?;
         let place = url.get(..url.len() - path.len())?;
         // Of an IPv6 address in brackets, a colon is no sign of a port.
+        let usual = if tls { 443 } else { 80 };
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (authority, if tls { 443 } else { 80 }),
+            _ => (authority, usual),
         };
         let path = if path.is_empty() { "/" } else { path };
+        // As the SDK signs it: without a port that goes without saying.
+        let authority = if port == usual { host } else { authority };
         Some(Self { place, authority, host, port, tls, path })
     }
 }
@@ -270,9 +279,9 @@ const USER_AGENT: &str = concat!("user-agent: countersign/", env!("CARGO_PKG_VER
 /// KMS is in the same Region: a connection takes a few milliseconds or is not to be had. Within an
 /// attempt, so that one that has to connect has time left to ask.
 const CONNECT: Duration = Duration::from_secs(1);
-/// A signature takes KMS some tens of milliseconds; an attempt that takes this long is lost. Three of
-/// them, and what is waited for between them, are a little over 4 s: a caller who waits for 5 s still
-/// gets an answer.
+/// A signature takes KMS some tens of milliseconds; an attempt that takes this long, or an eighth less
+/// ([`Patience`]), is lost. Three of them, and what is waited for between them, are a little over 4 s: a
+/// caller who waits for 5 s still gets an answer. A change that takes KMS longer says so.
 const ATTEMPT: Duration = Duration::from_millis(1300);
 /// How long a connection may wait for its next request. The longer, the likelier that the other
 /// side, or something in between, has forgotten it without a word.
@@ -305,6 +314,20 @@ mod tests {
             let target = Target::read(url);
             let found = target.map(|t| (t.host, t.port, t.tls, t.path));
             assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_goes_without_saying_is_not_said() {
+        let rows = [
+            ("https://kms.example:443/", "kms.example"),
+            ("http://localhost:80", "localhost"),
+            ("https://[::1]:443", "[::1]"),
+            ("https://kms.example:80", "kms.example:80"),
+            ("http://127.0.0.1:4566", "127.0.0.1:4566"),
+        ];
+        for (url, expected) in rows {
+            assert_eq!(Target::read(url).map(|target| target.authority), Some(expected), "{url}");
         }
     }
 }

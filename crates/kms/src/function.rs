@@ -3,7 +3,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    io, mem,
     num::NonZero,
     process::ExitCode,
     sync::{
@@ -17,8 +17,9 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::{
-    Cause, Keyring, Settings, SettingsError,
+    Cause, Fault, Keyring, Settings, SettingsError,
     client::calls,
+    moment::Moment,
     runtime_api::{RuntimeApi, Work},
     telemetry,
 };
@@ -32,8 +33,8 @@ pub struct Invocation {
     pub request_id: String,
     /// Whether it is the first in its environment.
     pub cold: bool,
-    /// How long the start took, for the first in its environment: whoever waits for an answer has
-    /// waited for that too, unless Lambda started it ahead of time.
+    /// How long the start took, for a request that was there when it was over: whoever waits for an
+    /// answer has waited for that too.
     pub started_in: Duration,
     /// The X-Ray trace that it is part of.
     pub trace: Option<String>,
@@ -144,13 +145,18 @@ where
         let (function, answer, cold) = (Arc::clone(&function), answer.clone(), Arc::clone(&cold));
         async move {
             let mut runtime = RuntimeApi::connect(&host).await?;
+            // Whoever is there at once has waited for the start: each worker's first may have.
+            let (idle, mut started_in) = (Moment::now(), started_in);
             loop {
                 let Work { id, trace, event } = runtime.next().await?;
+                if idle.elapsed() >= AT_ONCE {
+                    started_in = Duration::ZERO;
+                }
                 let cold = cold.swap(false, Ordering::Relaxed);
                 let invocation = Invocation {
                     request_id: id.request.clone(),
                     cold,
-                    started_in: if cold { started_in } else { Duration::ZERO },
+                    started_in: mem::take(&mut started_in),
                     trace: trace_id(&trace),
                 };
                 let answered = answer(Arc::clone(&function), event, invocation).await;
@@ -196,7 +202,11 @@ fn start<T>(
     ) else {
         return Err(settings.refuse());
     };
-    Ok((lambda, own, Arc::new(Keyring::new(calls, name, algorithm, refresh))))
+    Ok((lambda, own, Arc::new(Keyring::new(calls, name, algorithm, refresh).telling(unloaded))))
+}
+
+fn unloaded(fault: &Fault) {
+    telemetry::note("WARN", "the key ring could not be loaded", fault);
 }
 
 /// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have
@@ -210,6 +220,9 @@ fn trace_id(header: &str) -> Option<String> {
     (hex(time, 8) && hex(id, 24)).then(|| root.to_owned())
 }
 
+/// How soon after a start Lambda has a request that waits for it. Of a start ahead of time, the first
+/// request comes later.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// The cause of a fault that no request has brought about.
 const SETTINGS: &str = "Settings";
 

@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment, telemetry};
+use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Keyring {
     name: KeyName,
     algorithm: Option<Algorithm>,
     refresh: Duration,
+    /// Who is told why the ring, or a part of it, could not be loaded.
+    tell: fn(&Fault),
     held: Mutex<Option<Held>>,
     /// Of several that want the ring loaded, one loads it.
     turn: Arc<Turn<()>>,
@@ -61,7 +63,12 @@ impl Keyring {
         refresh: Duration,
     ) -> Self {
         let (held, turn, forged) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { calls, name, algorithm, refresh, held, turn, forged }
+        Self { calls, name, algorithm, refresh, tell: |_| (), held, turn, forged }
+    }
+
+    /// The same, and whoever is told why it could not be loaded.
+    pub(crate) fn telling(self, tell: fn(&Fault)) -> Self {
+        Self { tell, ..self }
     }
 
     /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
@@ -175,7 +182,7 @@ impl Keyring {
         let asked = Moment::now();
         let (ring, failed) = self.ask(last.as_deref(), whole).await;
         for fault in ring.as_ref().err().into_iter().chain(&failed) {
-            telemetry::note("WARN", "the key ring could not be loaded", fault);
+            (self.tell)(fault);
         }
         let held = match ring {
             Ok(ring) => {

@@ -119,7 +119,7 @@ impl Settings {
 
     fn level(&mut self, name: &str) -> Option<()> {
         if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
-            return self.problem(name, "must not be TRACE, at which events would be logged");
+            return self.problem(name, "must not be TRACE: events are never logged");
         }
         Some(())
     }
@@ -194,8 +194,7 @@ mod tests {
     #[test]
     fn what_lambda_starts_with() {
         let host = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
-        let level =
-            |name: &str| format!("{name} must not be TRACE, at which events would be logged");
+        let level = |name: &str| format!("{name} must not be TRACE: events are never logged");
         let rows = [
             (vec![host, ("RUST_LOG", "debug"), ("AWS_LAMBDA_LOG_LEVEL", "DEBUG")], Ok(1)),
             (vec![host, ("RUST_LOG", ""), ("AWS_LAMBDA_MAX_CONCURRENCY", "7")], Ok(7)),

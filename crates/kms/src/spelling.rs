@@ -24,7 +24,7 @@ pub const SETTINGS: [&str; 16] = [
 /// The setting that is nearest to a name, if that is no setting itself and near one: by few mistakes
 /// for its length, in whichever case, or without its unit.
 pub(crate) fn meant(name: &str) -> Option<&'static str> {
-    if name.starts_with("AWS_") || SETTINGS.contains(&name) {
+    if name.starts_with("AWS_") || name == INNOCENT || SETTINGS.contains(&name) {
         return None;
     }
     let few = |setting: &str| setting.len() / LETTERS_A_MISTAKE;
@@ -64,6 +64,8 @@ fn within(mistakes: usize, one: &[u8], other: &[u8]) -> bool {
 
 /// The shortest settings may have one mistake in them: of two, another's name comes out.
 const LETTERS_A_MISTAKE: usize = 8;
+/// A name of its own right.
+const INNOCENT: &str = "ACCESS_ROLES";
 const UNIT: &str = "_SECONDS";
 
 #[cfg(test)]
@@ -123,7 +125,7 @@ mod tests {
             HTTPS_PROXY HTTP_PROXY STAGE ENVIRONMENT TABLE_NAME BUCKET_NAME API_KEY API_URL";
         let alike = "KEY ALIAS KEY_ID KEY_ARN KMS_ALIAS KEY_ALIASES_TABLE TOKEN TOKENS TOKEN_TABLE \
             TOKEN_TTL TOKEN_TIME TOKEN_URL TOKEN_SECRET TOKEN_ENDPOINT ISSUER ISSUER_URL AUDIENCE \
-            USER_TOKEN_ISSUER INSURANCE_POLICY POLICY RULES ACCESS_ROLES_TABLE ACCESS_TOKEN TYPE \
+            USER_TOKEN_ISSUER INSURANCE_POLICY POLICY RULES ACCESS_ROLES ACCESS_ROLES_TABLE ACCESS_TOKEN TYPE \
             CERTIFICATION NOTIFICATION VERIFICATION_URL DAYS RETENTION_DAYS LEEWAY CLOCK SECONDS \
             REFRESH_SECONDS LIFETIME_SECONDS SIGNING_KEY SIGNING HASHING_ALGORITHM HTTP_API_ID \
             HTTP_API_RESPONSE_TIME WEBSOCKET_URL WEBSOCKET_PROTOCOL";

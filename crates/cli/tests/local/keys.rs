@@ -9,7 +9,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use local::{Stack, evidence, kms::Kms};
+use local::{
+    Stack, evidence,
+    kms::{Disturbance, Kms},
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -358,4 +361,17 @@ async fn the_rotator_does_one_step_a_run_and_says_so() {
     stack.kms.perform("DisableKey", &json!({"KeyId": current()})).unwrap();
     let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
     assert_eq!(error.error_type, "Obstacle");
+}
+
+/// What stands on standard output is the answer, and nothing of how it came about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_is_said_on_standard_error_alone() {
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS}"), "");
+    cloud.kms.disturb(Some(Disturbance::Error("AccessDeniedException")));
+    for line in ["jwks", "pem"] {
+        let (code, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
+        assert_eq!((code, &*out), (Some(3), ""), "{line}");
+        assert!(error.contains("GetPublicKey failed: access denied"), "{line}: {error}");
+    }
 }

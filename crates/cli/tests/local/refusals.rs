@@ -60,7 +60,7 @@ async fn dangerous_settings_stop_the_start_of_every_function() {
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
     let (plain, trace) = (
         "must be https unless it is on this machine",
-        "must not be TRACE, at which events would be logged",
+        "must not be TRACE: events are never logged",
     );
     let leeway = "must be from 0 to 300 seconds";
     // Name and value, what is said of it, and by whom.

@@ -20,7 +20,7 @@ enum End {
 }
 
 /// Each with the longest time that the next request takes: an attempt that nobody hears is given up
-/// after 1.5 s.
+/// after 1.3 s.
 const ROWS: [(&str, Door, End, u64); 6] = [
     ("idle::closed::issuer", Door::Issuer, End::Closed, 1000),
     ("idle::closed::authorizer", Door::Authorizer, End::Closed, 1000),

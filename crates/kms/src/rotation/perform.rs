@@ -299,6 +299,7 @@ fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
         TimeoutConfig::builder()
+            .read_timeout(ATTEMPT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(ATTEMPT)
             .build(),
