@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use local::{
@@ -45,6 +45,32 @@ async fn many_requests_at_once_in_one_environment() {
         }
         assert_eq!(most, expected, "{log:?}");
     }
+}
+
+/// A start that KMS makes slow is part of what every request waits for that was there from its
+/// beginning, and of no other's time.
+#[tokio::test]
+async fn a_start_counts_for_those_who_wait_for_it() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let good = stack.good(&json!({}));
+    stack.kms.disturb(Some(Disturbance::Silence));
+    let endpoint = format!("http://{}", stack.kms.address());
+    let runtime = Runtime::start(vec![bearer(&good), bearer(&good)]);
+    let ahead = Runtime::start(Vec::new());
+    let start = Instant::now();
+    let _running = [&runtime, &ahead].map(|it| Running::start(&it.address, &endpoint, 2));
+    let log = runtime.after(2).await;
+    let took = start.elapsed();
+    assert!(log.iter().filter(|entry| entry.starts_with("error")).count() == 2, "{log:?}");
+    assert!(took < Duration::from_secs(5), "both within what a caller waits: {took:?}");
+    // That the other one has started long before its first request comes is what this waits for.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    ahead.give(bearer(&good));
+    ahead.after(1).await;
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(3), "it has its whole time: {took:?}");
+    assert!(took < Duration::from_secs(5), "and no more: {took:?}");
 }
 
 /// The function's process, which ends with the test.
@@ -108,6 +134,11 @@ impl Runtime {
         Self { address, state }
     }
 
+    /// One more event, for whoever waits for it.
+    fn give(&self, event: Value) {
+        self.state.lock().unwrap().events.push((0, event));
+    }
+
     /// The log once there are so many answers in it.
     async fn after(&self, answers: usize) -> Vec<String> {
         for _ in 0..1000 {
@@ -168,15 +199,15 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     }
 }
 
-/// The next event. When there is none, the request is never answered.
+/// The next event, once there is one.
 fn next(state: &Mutex<State>) -> (usize, Value) {
-    let mut held = state.lock().unwrap();
-    if let Some((at, event)) = held.events.pop() {
-        held.log.push(format!("next {at}"));
-        return (at, event);
-    }
-    drop(held);
     loop {
-        thread::park();
+        let mut held = state.lock().unwrap();
+        if let Some((at, event)) = held.events.pop() {
+            held.log.push(format!("next {at}"));
+            return (at, event);
+        }
+        drop(held);
+        thread::park_timeout(Duration::from_millis(10));
     }
 }
