@@ -113,7 +113,7 @@ fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), 
         (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
     let url = match config.endpoint_url() {
         Some(url) => url.to_owned(),
-        None => endpoint(region.as_ref(), fips, dual_stack)?,
+        None => endpoint(region.as_ref(), fips, dual_stack),
     };
     let client = config.http_client().ok_or("goes with an HTTP client")?;
     let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
@@ -158,12 +158,12 @@ fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), 
 }
 
 /// Where AWS has KMS.
-fn endpoint(region: &str, fips: bool, dual_stack: bool) -> Result<String, &'static str> {
+fn endpoint(region: &str, fips: bool, dual_stack: bool) -> String {
     let service = if fips { "kms-fips" } else { "kms" };
     let partition = PARTITIONS.iter().find(|(start, ..)| region.starts_with(start));
     let (_, domain, both) = partition.unwrap_or(&PUBLIC);
-    let domain = if dual_stack { both.ok_or("has no dual-stack endpoint")? } else { domain };
-    Ok(format!("https://{service}.{region}.{domain}"))
+    let domain = if dual_stack { both } else { domain };
+    format!("https://{service}.{region}.{domain}")
 }
 
 /// An operation, with the types that the SDK has for it.
@@ -254,17 +254,17 @@ impl Intercept for NoEndpointParams {
     }
 }
 
-/// The partitions of AWS by the names of their Regions, with the domain of endpoints for IPv4 and, if
-/// there is one, for IPv6 too.
-const PARTITIONS: [(&str, &str, Option<&str>); 6] = [
-    ("cn-", "amazonaws.com.cn", Some("api.amazonwebservices.com.cn")),
-    ("eu-isoe-", "cloud.adc-e.uk", Some("api.cloud-aws.adc-e.uk")),
-    ("eusc-", "amazonaws.eu", Some("api.amazonwebservices.eu")),
-    ("us-iso-", "c2s.ic.gov", Some("api.aws.ic.gov")),
-    ("us-isob-", "sc2s.sgov.gov", Some("api.aws.scloud")),
-    ("us-isof-", "csp.hci.ic.gov", Some("api.aws.hci.ic.gov")),
+/// The partitions of AWS by the names of their Regions, with the domain of endpoints for IPv4 and of
+/// those for IPv6 too.
+const PARTITIONS: [(&str, &str, &str); 6] = [
+    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
 ];
-const PUBLIC: (&str, &str, Option<&str>) = ("", "amazonaws.com", Some("api.aws"));
+const PUBLIC: (&str, &str, &str) = ("", "amazonaws.com", "api.aws");
 
 #[cfg(test)]
 mod tests {
@@ -297,9 +297,8 @@ mod tests {
             for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
                 let params = Params::builder().region(region).use_fips(fips);
                 let params = params.use_dual_stack(dual_stack).build().unwrap();
-                let expected = DefaultResolver::new().resolve_endpoint(&params).await;
-                let expected = expected.ok().map(|endpoint| endpoint.url().to_owned());
-                assert_eq!(endpoint(region, fips, dual_stack).ok(), expected, "{region}");
+                let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
+                assert_eq!(endpoint(region, fips, dual_stack), expected.url(), "{region}");
             }
         }
     }
