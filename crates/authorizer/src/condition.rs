@@ -48,6 +48,9 @@ pub enum ConditionError {
     /// The expression is too long.
     #[error("when has at most 1024 characters")]
     TooLong,
+    /// A chain or a nest that the stack may be too small for.
+    #[error("when has at most 48 levels, one in the other")]
+    TooDeep,
     /// A loop within a loop, which a token with long lists would make slow.
     #[error("when has no all, exists, map or filter within another; use in for the inner one")]
     Nested,
@@ -158,9 +161,9 @@ fn cel(value: &Value) -> cel::Value {
     }
 }
 
-/// As deep as its parser goes by itself: 96 levels.
 fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
     let parser = PrattParser::new().enable_optional_syntax(true).enable_ident_escape_syntax(true);
+    let parser = parser.max_recursion_depth(MAX_DEPTH);
     parser.parse(text).map_err(|errors| {
         let first = errors.errors.first().map(|error| error.msg.as_str());
         // The parser's own words where they are for people, and not for its makers.
@@ -193,6 +196,8 @@ fn matches(text: &CelString<'_>, pattern: &CelString<'_>) -> Result<CelBool, Exe
 }
 
 const MAX_CHARS: usize = 1024;
+/// Each level takes its part of the stack, when an expression is read and when it is evaluated.
+pub(crate) const MAX_DEPTH: u16 = 48;
 const REGEX_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -253,6 +258,45 @@ mod tests {
             panic!("not an expression")
         };
         assert!(words.contains('='), "the parser's own words: {words}");
+    }
+
+    /// A test's thread has a quarter of the stack that a function has.
+    #[test]
+    fn deep_expressions_are_refused_or_end() {
+        let texts = |times: usize| {
+            let deep = |start: &str, middle: &str, end: &str| {
+                [&start.repeat(times), middle, &end.repeat(times)].concat()
+            };
+            [
+                deep("[", "1", "]"),
+                deep("{1:", "1", "}"),
+                deep("size(", "1", ")"),
+                deep("1==1?2:", "1", ""),
+                deep("", "claims", ".a"),
+                deep("", "claims", "[0]"),
+                deep("1+", "1", ""),
+            ]
+        };
+        let mut context = Context::with_env(Arc::clone(&ENV));
+        context.add_variable_from_value("claims", HashMap::<String, cel::Value>::new());
+        for text in texts(40) {
+            let Ok(Condition::When(expression)) = Condition::when(text.clone()) else {
+                panic!("{text}")
+            };
+            // Some have no value: what counts is that this comes to an end.
+            let _ = cel::Value::resolve(&expression.parsed, &context);
+        }
+        for text in texts(60) {
+            assert!(Condition::when(text.clone()).is_err(), "{text}");
+        }
+        // Of these the parser makes one, or a tree that is not deep.
+        for text in [
+            "!".repeat(1016) + "true",
+            "-".repeat(1000) + "claims.a",
+            "true&&".repeat(170) + "true",
+        ] {
+            assert!(Condition::when(text.clone()).is_ok(), "{text}");
+        }
     }
 
     /// The library's other parser, which is the older one, is the judge.

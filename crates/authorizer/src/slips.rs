@@ -5,7 +5,10 @@ use cel::{
     common::ast::{EntryExpr, Expr, LiteralValue},
 };
 
-use crate::{ConditionError, condition::regex};
+use crate::{
+    ConditionError,
+    condition::{MAX_DEPTH, regex},
+};
 
 /// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
 /// when a request comes.
@@ -15,6 +18,8 @@ pub(crate) struct Slips {
     function: Option<String>,
     regex: Option<String>,
     nested: bool,
+    deep: bool,
+    depth: u16,
 }
 
 impl Slips {
@@ -23,11 +28,26 @@ impl Slips {
         let variable = self.variable.map(ConditionError::Variable);
         let function = self.function.map(ConditionError::Function);
         let regex = self.regex.map(ConditionError::Regex);
-        variable.or(function).or(regex).or(self.nested.then_some(ConditionError::Nested))
+        self.deep
+            .then_some(ConditionError::TooDeep)
+            .or(variable)
+            .or(function)
+            .or(regex)
+            .or(self.nested.then_some(ConditionError::Nested))
     }
 
     /// Looks at an expression in which these names are bound.
     pub(crate) fn read<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            self.deep = true;
+        } else {
+            self.look(expression, bound);
+        }
+        self.depth -= 1;
+    }
+
+    fn look<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         match &expression.expr {
             Expr::Ident(name) => {
                 let known = name == "claims" || TYPES.contains(&&**name);

@@ -270,7 +270,32 @@ const PUBLIC: (&str, &str, &str) = ("", "amazonaws.com", "api.aws");
 mod tests {
     use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 
+    use aws_sdk_kms::config::{Credentials, Region, SharedCredentialsProvider};
+
     use super::*;
+    use crate::connector::Connector;
+
+    #[test]
+    fn what_a_configuration_lacks() {
+        let region = Region::new("us-east-1");
+        let credentials = Credentials::new("k", "s", None, None, "test");
+        let credentials = SharedCredentialsProvider::new(credentials);
+        let rows = [
+            ([true, true, true], None),
+            ([false, true, true], Some("is required")),
+            ([true, false, true], Some("goes with credentials")),
+            ([true, true, false], Some("goes with an HTTP client")),
+        ];
+        for ([has_region, has_credentials, has_client], expected) in rows {
+            let mut config = SdkConfig::builder();
+            config.set_region(has_region.then(|| region.clone()));
+            config.set_credentials_provider(has_credentials.then(|| credentials.clone()));
+            if has_client {
+                config = config.http_client(Connector::new(None));
+            }
+            assert_eq!(Calls::new(&config.build()).err(), expected);
+        }
+    }
 
     #[tokio::test]
     async fn endpoints_are_those_of_the_sdk() {

@@ -182,4 +182,34 @@ mod tests {
             assert_eq!(connect(&mut settings(sam)).is_some(), expected, "{sam:?}");
         }
     }
+
+    #[test]
+    fn wishes_for_an_endpoint_count() {
+        let settings = |fips: &str, dual_stack: &str| {
+            [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "k"),
+                ("AWS_SECRET_ACCESS_KEY", "s"),
+                ("AWS_USE_FIPS_ENDPOINT", fips),
+                ("AWS_USE_DUALSTACK_ENDPOINT", dual_stack),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect::<Settings>()
+        };
+        let rows = [
+            ("", "", Some((false, false))),
+            ("true", "false", Some((true, false))),
+            ("", "true", Some((false, true))),
+            ("yes", "", None),
+            ("", "1", None),
+        ];
+        for (fips, dual_stack, expected) in rows {
+            let config = read(&mut settings(fips, dual_stack));
+            let found = config.map(|config| {
+                (config.use_fips() == Some(true), config.use_dual_stack() == Some(true))
+            });
+            assert_eq!(found, expected, "{fips:?} {dual_stack:?}");
+        }
+    }
 }

@@ -52,6 +52,23 @@ pub struct Options {
     pub overrides: BTreeMap<String, String>,
 }
 
+impl Options {
+    /// On whichever ports are free, from the template as it stands.
+    #[must_use]
+    pub fn anywhere(bootstrap: Bootstrap) -> Self {
+        Self {
+            port: 0,
+            kms_port: 0,
+            kms_address: None,
+            region: "us-east-1".into(),
+            bootstrap,
+            state: None,
+            parameters: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+        }
+    }
+}
+
 /// Why a stack did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {

@@ -1,7 +1,6 @@
 mod rotation;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     io::{self, Write},
     process::ExitCode,
@@ -103,16 +102,7 @@ async fn tell() -> Result<(), DemoError> {
 }
 
 fn options() -> Result<Options, DemoError> {
-    Ok(Options {
-        port: 0,
-        kms_port: 0,
-        kms_address: None,
-        region: "us-east-1".into(),
-        bootstrap: function::bootstrap()?,
-        state: None,
-        parameters: BTreeMap::new(),
-        overrides: BTreeMap::new(),
-    })
+    Ok(Options::anywhere(function::bootstrap()?))
 }
 
 /// The stack, and how far the story has come.

@@ -375,3 +375,29 @@ async fn a_fault_is_said_on_standard_error_alone() {
         assert!(error.contains("GetPublicKey failed: access denied"), "{line}: {error}");
     }
 }
+
+/// As the AWS CLI has it: what is said here, then KMS's own place, then that of all services.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nearest_word_on_where_kms_is_counts() {
+    let mut cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS}"), "");
+    let (own, nowhere) = (format!("http://{}", cloud.kms.address()), "http://127.0.0.1:1");
+    let rows = [
+        (Some(&*own), Some(nowhere), Some(nowhere), 0),
+        (None, Some(&own), Some(nowhere), 0),
+        (None, None, Some(&own), 0),
+        (None, Some(nowhere), Some(&own), 3),
+        (Some(nowhere), Some(&own), Some(&own), 3),
+    ];
+    for row @ (here, kms, all, expected) in rows {
+        cloud.settings.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        let places = [("AWS_ENDPOINT_URL_KMS", kms), ("AWS_ENDPOINT_URL", all)];
+        let places = places.into_iter().filter_map(|(name, url)| Some((name, url?.to_owned())));
+        cloud.settings.extend(places);
+        let here = here.map_or(String::new(), |url| format!(" --endpoint-url {url}"));
+        for line in ["jwks", "key show"] {
+            let (code, ..) = cloud.run(&format!("{line} {ALIAS}{here}"), "");
+            assert_eq!(code, Some(expected), "{line}: {row:?}");
+        }
+    }
+}

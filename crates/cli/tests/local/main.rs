@@ -19,7 +19,6 @@ mod roles;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
@@ -134,16 +133,8 @@ impl Drop for Local {
 /// A stack within this process, with these settings in place of the template's.
 fn options(overrides: &[(&str, &str)]) -> Options {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Options {
-        port: 0,
-        kms_port: 0,
-        kms_address: None,
-        region: "us-east-1".into(),
-        bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
-        state: None,
-        parameters: BTreeMap::new(),
-        overrides: overrides.iter().map(own).collect(),
-    }
+    let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
+    Options { overrides: overrides.iter().map(own).collect(), ..Options::anywhere(bootstrap) }
 }
 
 fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> Options {

@@ -1,7 +1,6 @@
 //! Everything that the template deploys, and a client of it who reads the logs too.
 
 use std::{
-    collections::BTreeMap,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -45,16 +44,9 @@ impl World {
     /// With these settings in place of the template's.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let options = Options {
-            port: 0,
-            kms_port: 0,
-            kms_address: None,
-            region: "us-east-1".into(),
-            bootstrap: Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] },
-            state: None,
-            parameters: BTreeMap::new(),
-            overrides: settings.iter().map(own).collect(),
-        };
+        let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
+        let overrides = settings.iter().map(own).collect();
+        let options = Options { overrides, ..Options::anywhere(bootstrap) };
         let template = fs::read_to_string(TEMPLATE).unwrap();
         Self { stack: Stack::start(&template, &options).await.unwrap() }
     }
