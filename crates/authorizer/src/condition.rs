@@ -268,6 +268,7 @@ mod tests {
                 [&start.repeat(times), middle, &end.repeat(times)].concat()
             };
             [
+                deep("(", "true", ")"),
                 deep("[", "1", "]"),
                 deep("{1:", "1", "}"),
                 deep("size(", "1", ")"),
