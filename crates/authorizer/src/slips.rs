@@ -5,10 +5,7 @@ use cel::{
     common::ast::{EntryExpr, Expr, LiteralValue},
 };
 
-use crate::{
-    ConditionError,
-    condition::{MAX_DEPTH, regex},
-};
+use crate::{ConditionError, condition::regex};
 
 /// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
 /// when a request comes.
@@ -19,7 +16,7 @@ pub(crate) struct Slips {
     regex: Option<String>,
     nested: bool,
     deep: bool,
-    depth: u16,
+    depth: usize,
 }
 
 impl Slips {
@@ -107,6 +104,8 @@ impl Slips {
     }
 }
 
+/// Each level takes its part of the stack when the expression is evaluated.
+const MAX_DEPTH: usize = 48;
 const TYPES: [&str; 9] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
 const FUNCTIONS: [&str; 13] = [
