@@ -1,23 +1,27 @@
 //! The calls of KMS that serve requests, by the shortest way through the SDK.
 //!
-//! The SDK's `Client` reads all partitions of AWS when it is made, which takes a fifth of a start,
-//! and for each call it puts a configuration together out of a dozen parts. Here the same parts,
-//! those that matter for KMS, are put together once. Operations, signatures, retries and the
-//! correction of clocks are the SDK's; what it tells AWS of itself with each request is left out.
+//! Operations, credentials and the rules of retries are the SDK's. They are put together here: the
+//! SDK's `Client` reads all partitions of AWS when it is made, a fifth of a start, and its
+//! orchestrator asks each of its parts at nineteen places of a call what it wants, which takes as
+//! long as all the rest of an answer.
 
-use std::fmt;
-
-use aws_runtime::{
-    auth::sigv4::{SCHEME_ID, SigV4AuthScheme},
-    request_info::RequestInfoInterceptor,
-    retries::classifiers::AwsErrorCodeClassifier,
-    service_clock_skew::{ServiceClockSkewClassifier, ServiceClockSkewInterceptor},
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
+
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_sdk_kms::{
     config::{
-        BehaviorVersion, ConfigBag, FrozenLayer, IdentityCache, Intercept, Layer,
-        RuntimeComponentsBuilder, RuntimePlugin, SharedInterceptor, StalledStreamProtectionConfig,
-        interceptors::BeforeSerializationInterceptorContextRef, retry::RetryConfig,
+        ConfigBag, Credentials, FrozenLayer, HttpClient, IdentityCache, Layer, ProvideCredentials,
+        RuntimeComponents, RuntimeComponentsBuilder, RuntimePlugin, SharedCredentialsProvider,
+        interceptors::InterceptorContext,
+        retry::{RetryConfig, ShouldAttempt, TokenBucket},
+        timeout::TimeoutConfig,
     },
     error::{BoxError, ProvideErrorMetadata, SdkError},
     operation::{
@@ -28,35 +32,66 @@ use aws_sdk_kms::{
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use aws_smithy_runtime::client::{
-    defaults::{DefaultPluginParams, default_retry_config_plugin_v2},
-    orchestrator::{
-        AuthSchemeAndEndpointOrchestrationV2, endpoints::StaticUriEndpointResolver, invoke,
-    },
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::no_auth::NoAuthIdentityResolver,
+    orchestrator::endpoints::StaticUriEndpointResolver,
     retries::{
-        RetryPartition,
         classifiers::{
             HttpStatusCodeClassifier, ModeledAsRetryableClassifier, TransientErrorClassifier,
         },
+        strategy::StandardRetryStrategy,
     },
 };
 use aws_smithy_runtime_api::client::{
     auth::static_resolver::StaticAuthSchemeOptionResolver,
-    endpoint::EndpointResolverParams,
+    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
     interceptors::context::{Error, Input, Output},
-    orchestrator::HttpResponse,
-    runtime_plugin::{RuntimePlugins, StaticRuntimePlugin},
+    orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
+    retries::{RequestAttempts, RetryStrategy},
+    ser_de::{
+        DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
+    },
 };
-use aws_smithy_types::retry::ProvideErrorKind;
-use aws_types::{SdkConfig, SigningName, region::SigningRegion};
+use aws_smithy_types::{
+    DateTime, body::SdkBody, byte_stream::ByteStream, date_time::Format, retry::ProvideErrorKind,
+};
+use aws_types::SdkConfig;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Overdue,
+    connector::Target,
+    endpoint::endpoint,
+    sigv4::{Signable, Signer, timestamp},
+};
 
 type Answer<T, E> = Result<T, SdkError<E, HttpResponse>>;
+type Failure = OrchestratorError<Error>;
 
 /// What a ring asks of KMS.
 #[derive(Clone)]
-pub struct Calls {
-    get_public_key: RuntimePlugins,
-    sign: RuntimePlugins,
-    verify: RuntimePlugins,
+pub struct Calls(Arc<Way>);
+
+/// How all of them are made.
+struct Way {
+    url: String,
+    authority: String,
+    path: String,
+    connector: SharedHttpConnector,
+    attempt_timeout: Option<Duration>,
+    credentials: SharedCredentialsProvider,
+    known: Mutex<Option<Credentials>>,
+    signer: Signer,
+    /// How far the clock of KMS is ahead of this one, in seconds: none unless that is the trouble.
+    skew: AtomicI64,
+    /// What all retries draw on, so that a KMS in trouble is not asked more and more.
+    quota: TokenBucket,
+    retries: RetryConfig,
+    strategy: StandardRetryStrategy,
+    components: RuntimeComponentsBuilder,
+    get_public_key: OnceLock<FrozenLayer>,
+    sign: OnceLock<FrozenLayer>,
+    verify: OnceLock<FrozenLayer>,
 }
 
 impl Calls {
@@ -66,13 +101,7 @@ impl Calls {
     /// # Errors
     /// What the configuration lacks.
     pub fn new(config: &SdkConfig) -> Result<Self, &'static str> {
-        let (layer, components) = parts(config)?;
-        let (layer, components) = (&layer, &components);
-        Ok(Self {
-            get_public_key: plugins::<GetPublicKey>(layer, components),
-            sign: plugins::<Sign>(layer, components),
-            verify: plugins::<Verify>(layer, components),
-        })
+        Ok(Self(Arc::new(Way::new(config)?)))
     }
 
     pub(crate) async fn get_public_key(
@@ -80,14 +109,14 @@ impl Calls {
         key: &str,
     ) -> Answer<GetPublicKeyOutput, GetPublicKeyError> {
         let input = GetPublicKeyInput::builder().key_id(key).build();
-        let input = input.map_err(SdkError::construction_failure)?;
         // Large, and rare: not to be a part of every request.
-        Box::pin(call::<GetPublicKey>(input, &self.get_public_key)).await
+        let input = input.map_err(SdkError::construction_failure)?;
+        Box::pin(self.0.call::<GetPublicKey>(input, &self.0.get_public_key)).await
     }
 
     pub(crate) async fn sign(&self, input: SignInputBuilder) -> Answer<SignOutput, SignError> {
         let input = input.build().map_err(SdkError::construction_failure)?;
-        call::<Sign>(input, &self.sign).await
+        self.0.call::<Sign>(input, &self.0.sign).await
     }
 
     pub(crate) async fn verify(
@@ -95,7 +124,7 @@ impl Calls {
         input: VerifyInputBuilder,
     ) -> Answer<VerifyOutput, VerifyError> {
         let input = input.build().map_err(SdkError::construction_failure)?;
-        call::<Verify>(input, &self.verify).await
+        self.0.call::<Verify>(input, &self.0.verify).await
     }
 }
 
@@ -105,70 +134,271 @@ impl fmt::Debug for Calls {
     }
 }
 
-/// What is the same for every operation.
-fn parts(config: &SdkConfig) -> Result<(FrozenLayer, RuntimeComponentsBuilder), &'static str> {
-    let region = config.region().ok_or("is required")?.clone();
-    let credentials = config.credentials_provider().ok_or("goes with credentials")?;
-    let (fips, dual_stack) =
-        (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
-    let url = match config.endpoint_url() {
-        Some(url) => url.to_owned(),
-        None => endpoint(region.as_ref(), fips, dual_stack),
-    };
-    let client = config.http_client().ok_or("goes with an HTTP client")?;
-    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
-    let identities = config.identity_cache().unwrap_or_else(IdentityCache::no_cache);
-    let partition = format!("kms-{region}");
-    let defaults = DefaultPluginParams::new()
-        .with_retry_partition_name(partition.clone())
-        .with_behavior_version(BehaviorVersion::v2026_01_12())
-        .with_is_aws_sdk(true);
-    let components = RuntimeComponentsBuilder::new("kms");
-    let components = match default_retry_config_plugin_v2(&defaults) {
-        Some(retries) => retries.runtime_components(&components).into_owned(),
-        None => components,
-    };
-    let components = components
-        .with_http_client(Some(client))
-        .with_sleep_impl(Some(TokioSleep::new()))
-        .with_time_source(Some(SystemTimeSource::new()))
-        .with_identity_cache(Some(identities))
-        .with_identity_resolver(SCHEME_ID, credentials)
-        .with_auth_scheme(SigV4AuthScheme::new())
-        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![
-            SCHEME_ID,
-        ])))
-        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(url)))
-        .with_retry_classifier(HttpStatusCodeClassifier::default())
-        .with_interceptor(SharedInterceptor::permanent(NoEndpointParams))
-        .with_interceptor(RequestInfoInterceptor::new())
-        .with_interceptor(ServiceClockSkewInterceptor::new());
-    let mut layer = Layer::new("kms");
-    layer
-        .store_put(AuthSchemeAndEndpointOrchestrationV2)
-        .store_put(SigningName::from_static("kms"))
-        .store_put(SigningRegion::from(region.clone()))
-        .store_put(region)
-        .store_put(RetryPartition::new(partition))
-        .store_put(retries)
-        // It would find a body that stalls after 20 s: an attempt is given up long before.
-        .store_put(StalledStreamProtectionConfig::disabled());
-    layer.store_or_unset(config.timeout_config().cloned());
-    Ok((layer.freeze(), components))
+impl Way {
+    fn new(config: &SdkConfig) -> Result<Self, &'static str> {
+        let region = config.region().ok_or("is required")?.as_ref();
+        let credentials = config.credentials_provider().ok_or("goes with credentials")?;
+        let client = config.http_client().ok_or("goes with an HTTP client")?;
+        let (fips, dual_stack) =
+            (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
+        let url = match config.endpoint_url() {
+            Some(url) => format!("{}/", url.trim_end_matches('/')),
+            None => endpoint(region, fips, dual_stack) + "/",
+        };
+        let target = Target::read(&url).ok_or("goes with an endpoint that is a URL")?;
+        let (authority, path) = (target.authority.to_owned(), target.path.to_owned());
+        let components = RuntimeComponents::builder("kms")
+            .with_sleep_impl(Some(TokioSleep::new()))
+            .with_time_source(Some(SystemTimeSource::new()))
+            // None of these is asked for anything, but there are no components without them.
+            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![])))
+            .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(&*url)))
+            .with_identity_cache(Some(IdentityCache::no_cache()))
+            .with_auth_scheme(NoAuthScheme::new())
+            .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
+            .with_retry_strategy(Some(StandardRetryStrategy::new()));
+        let timeouts = config.timeout_config();
+        let mut settings = HttpConnectorSettings::builder();
+        settings.set_connect_timeout(timeouts.and_then(TimeoutConfig::connect_timeout));
+        settings.set_read_timeout(timeouts.and_then(TimeoutConfig::read_timeout));
+        let whole = components.clone().build().map_err(|_| "cannot be used")?;
+        Ok(Self {
+            url,
+            authority,
+            path,
+            connector: client.http_connector(&settings.build(), &whole),
+            attempt_timeout: timeouts.and_then(TimeoutConfig::operation_attempt_timeout),
+            credentials,
+            known: Mutex::default(),
+            signer: Signer::new(region, "kms"),
+            skew: AtomicI64::default(),
+            quota: TokenBucket::default(),
+            retries: config.retry_config().cloned().unwrap_or_else(RetryConfig::standard),
+            strategy: StandardRetryStrategy::new(),
+            components,
+            get_public_key: OnceLock::new(),
+            sign: OnceLock::new(),
+            verify: OnceLock::new(),
+        })
+    }
+
+    /// Makes a call. What the SDK has for the operation is kept in `layer`.
+    async fn call<O: Operation>(
+        &self,
+        input: O::Input,
+        layer: &OnceLock<FrozenLayer>,
+    ) -> Answer<O::Output, O::Error> {
+        let none = || Layer::new("none").freeze();
+        let layer = layer.get_or_init(|| O::default().config().unwrap_or_else(none));
+        let serializer = layer.load::<SharedRequestSerializer>();
+        let deserializer = layer.load::<SharedResponseDeserializer>();
+        let (Some(serializer), Some(deserializer)) = (serializer, deserializer) else {
+            return Err(unfit("no wire format"));
+        };
+        let mut config = ConfigBag::base();
+        let request = serializer.serialize_input(Input::erase(input), &mut config);
+        let mut request = request.map_err(SdkError::construction_failure)?;
+        request.set_uri(&*self.url).map_err(SdkError::construction_failure)?;
+        let answer = self.repeat::<O>(&request, deserializer, &config).await;
+        let answer = answer.map_err(|error| {
+            error.map_service_error(|error| error.downcast().unwrap_or_else(O::unhandled))
+        })?;
+        answer.downcast().map_err(|_| unfit("another operation's answer"))
+    }
+
+    /// Sends a request until there is an answer, or none to be had.
+    async fn repeat<O: Operation>(
+        &self,
+        request: &HttpRequest,
+        deserializer: &SharedResponseDeserializer,
+        config: &ConfigBag,
+    ) -> Answer<Output, Error> {
+        let (mut attempt, mut corrected) = (1, false);
+        loop {
+            let skew = self.skew.load(Ordering::Relaxed);
+            let (response, result) = match self.send(request, attempt, skew).await {
+                Ok(response) => {
+                    let result =
+                        deserializer.deserialize_nonstreaming_with_config(&response, config);
+                    (Some(response), result)
+                }
+                Err(failure) => (None, Err(failure)),
+            };
+            let result = match result {
+                // Nothing has been taken of what retries draw on, so there is nothing to give back.
+                Ok(output) if attempt == 1 && self.quota.is_full() => return Ok(output),
+                result => result,
+            };
+            if !corrected && self.corrects::<O>(response.as_ref(), &result, skew) {
+                corrected = true;
+            } else {
+                let context = context(response, result);
+                match self.again::<O>(&context, attempt) {
+                    Some(delay) => sleep(delay).await,
+                    None => return context.finalize(),
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn send(
+        &self,
+        request: &HttpRequest,
+        attempt: u32,
+        skew: i64,
+    ) -> Result<HttpResponse, Failure> {
+        let mut request = request.try_clone().ok_or_else(|| Failure::other("taken"))?;
+        let credentials = self.credentials().await.map_err(Failure::other)?;
+        self.authorize(&mut request, &credentials, skew).map_err(Failure::other)?;
+        let attempts = format!("attempt={attempt}; max={}", self.retries.max_attempts());
+        request.headers_mut().try_insert("amz-sdk-request", attempts).map_err(Failure::other)?;
+        let answer = self.connector.call(request);
+        let answer = match self.attempt_timeout {
+            Some(limit) => {
+                let late = |_| Failure::timeout(Overdue.into());
+                timeout(limit, answer).await.map_err(late)?
+            }
+            None => answer.await,
+        };
+        let mut response = answer.map_err(Failure::connector)?;
+        if response.body().bytes().is_none() {
+            let body = ByteStream::new(response.take_body()).collect().await;
+            let body = body.map_err(|error| Failure::response(error.into()))?;
+            *response.body_mut() = SdkBody::from(body.into_bytes());
+        }
+        Ok(response)
+    }
+
+    fn authorize(
+        &self,
+        request: &mut HttpRequest,
+        credentials: &Credentials,
+        skew: i64,
+    ) -> Result<(), BoxError> {
+        let date = timestamp(ahead(SystemTime::now(), skew));
+        let authorization = {
+            let sent = |name: &str| request.headers().get(name).unwrap_or_default();
+            let headers = [
+                ("content-type", sent("content-type")),
+                ("host", &*self.authority),
+                ("x-amz-date", &*date),
+                ("x-amz-security-token", credentials.session_token().unwrap_or_default()),
+                ("x-amz-target", sent("x-amz-target")),
+            ];
+            let headers: Vec<_> =
+                headers.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+            let body = request.body().bytes().ok_or("a body that is not there whole")?;
+            let signable = Signable { path: &self.path, headers: &headers, body };
+            self.signer.authorization(&signable, &date, credentials)
+        };
+        let headers = request.headers_mut();
+        headers.try_insert("authorization", authorization)?;
+        headers.try_insert("x-amz-date", date)?;
+        if let Some(token) = credentials.session_token() {
+            headers.try_insert("x-amz-security-token", token.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Those of the last call, as long as they are good.
+    async fn credentials(&self) -> Result<Credentials, BoxError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let soon = SystemTime::now() + RENEWAL;
+        if let Some(known) = known.filter(|known| known.expiry().is_none_or(|end| end > soon)) {
+            return Ok(known);
+        }
+        let credentials = self.credentials.provide_credentials().await?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials.clone());
+        Ok(credentials)
+    }
+
+    /// Whether KMS refused a request for its time, and says what time it is. Requests are signed
+    /// with that from then on.
+    fn corrects<O: Operation>(
+        &self,
+        response: Option<&HttpResponse>,
+        result: &Result<Output, Failure>,
+        skew: i64,
+    ) -> bool {
+        let refusal = result.as_ref().err().and_then(OrchestratorError::as_operation_error);
+        let code =
+            refusal.and_then(|error| ProvideErrorMetadata::code(error.downcast_ref::<O::Error>()?));
+        if !code.is_some_and(|code| OF_CLOCKS.contains(&code)) {
+            return false;
+        }
+        // What comes from a cache has another time.
+        let headers =
+            response.map(HttpResponse::headers).filter(|headers| !headers.contains_key("age"));
+        let date = headers.and_then(|headers| headers.get("date"));
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        let Some(theirs) = date.map(|date| date.secs()) else { return false };
+        let ahead = theirs - DateTime::from(SystemTime::now()).secs();
+        if ahead.abs_diff(skew) <= SKEW {
+            return false;
+        }
+        self.skew.store(ahead, Ordering::Relaxed);
+        true
+    }
+
+    /// How long to wait for the next attempt, if there is one: the SDK knows what is worth it.
+    fn again<O: Operation>(&self, context: &InterceptorContext, attempt: u32) -> Option<Duration> {
+        let components = self
+            .components
+            .clone()
+            .with_retry_classifier(HttpStatusCodeClassifier::default())
+            .with_retry_classifier(TransientErrorClassifier::<O::Error>::new())
+            .with_retry_classifier(ModeledAsRetryableClassifier::<O::Error>::new())
+            .with_retry_classifier(AwsErrorCodeClassifier::<O::Error>::new())
+            .build()
+            .ok()?;
+        let mut layer = Layer::new("retries");
+        layer
+            .store_put(self.retries.clone())
+            .store_put(self.quota.clone())
+            .store_put(RequestAttempts::new(attempt));
+        let config = ConfigBag::of_layers([layer]);
+        match self.strategy.should_attempt_retry(context, &components, &config).ok()? {
+            ShouldAttempt::Yes => Some(Duration::ZERO),
+            ShouldAttempt::YesAfterDelay(delay) => Some(delay),
+            ShouldAttempt::No => None,
+        }
+    }
 }
 
-/// Where AWS has KMS.
-fn endpoint(region: &str, fips: bool, dual_stack: bool) -> String {
-    let service = if fips { "kms-fips" } else { "kms" };
-    let partition = PARTITIONS.iter().find(|(start, ..)| region.starts_with(start));
-    let (_, domain, both) = partition.unwrap_or(&PUBLIC);
-    let domain = if dual_stack { both } else { domain };
-    format!("https://{service}.{region}.{domain}")
+/// An attempt, as the SDK's rules of retries look at it.
+fn context(response: Option<HttpResponse>, result: Result<Output, Failure>) -> InterceptorContext {
+    let mut context = InterceptorContext::new(Input::erase(()));
+    context.enter_serialization_phase();
+    context.take_input();
+    context.set_request(HttpRequest::empty());
+    context.enter_before_transmit_phase();
+    context.enter_transmit_phase();
+    context.take_request();
+    let Some(response) = response else {
+        context.set_output_or_error(result);
+        return context;
+    };
+    context.set_response(response);
+    context.enter_before_deserialization_phase();
+    context.enter_deserialization_phase();
+    context.set_output_or_error(result);
+    context.enter_after_deserialization_phase();
+    context
+}
+
+fn unfit<E>(problem: &'static str) -> SdkError<E, HttpResponse> {
+    SdkError::construction_failure(problem)
+}
+
+fn ahead(time: SystemTime, seconds: i64) -> SystemTime {
+    let by = Duration::from_secs(seconds.unsigned_abs());
+    let moved = if seconds < 0 { time.checked_sub(by) } else { time.checked_add(by) };
+    moved.unwrap_or(time)
 }
 
 /// An operation, with the types that the SDK has for it.
 trait Operation: RuntimePlugin + Default {
-    const NAME: &'static str;
     type Input: fmt::Debug + Send + Sync + 'static;
     type Output: fmt::Debug + Send + Sync + 'static;
     type Error: std::error::Error
@@ -185,7 +415,6 @@ trait Operation: RuntimePlugin + Default {
 macro_rules! operations {
     ($($operation:ident, $input:ident, $output:ident, $error:ident;)+) => {$(
         impl Operation for $operation {
-            const NAME: &'static str = stringify!($operation);
             type Input = $input;
             type Output = $output;
             type Error = $error;
@@ -203,74 +432,23 @@ operations! {
     Verify, VerifyInput, VerifyOutput, VerifyError;
 }
 
-fn plugins<O: Operation>(
-    layer: &FrozenLayer,
-    components: &RuntimeComponentsBuilder,
-) -> RuntimePlugins {
-    let components = components
-        .clone()
-        .with_retry_classifier(TransientErrorClassifier::<O::Error>::new())
-        .with_retry_classifier(ModeledAsRetryableClassifier::<O::Error>::new())
-        .with_retry_classifier(AwsErrorCodeClassifier::<O::Error>::new())
-        .with_retry_classifier(ServiceClockSkewClassifier::<O::Error>::new());
-    let service =
-        StaticRuntimePlugin::new().with_config(layer.clone()).with_runtime_components(components);
-    let plugins = RuntimePlugins::new().with_client_plugin(service);
-    match O::default().config() {
-        Some(config) => {
-            plugins.with_operation_plugin(StaticRuntimePlugin::new().with_config(config))
-        }
-        None => plugins,
-    }
-}
-
-async fn call<O: Operation>(
-    input: O::Input,
-    plugins: &RuntimePlugins,
-) -> Answer<O::Output, O::Error> {
-    let answer = invoke("KMS", O::NAME, Input::erase(input), plugins).await;
-    let answer: Output = answer.map_err(|error| {
-        error.map_service_error(|error| error.downcast().unwrap_or_else(O::unhandled))
-    })?;
-    answer.downcast().map_err(|_| SdkError::construction_failure("another operation's answer"))
-}
-
-/// The endpoint is known, so nothing is told about the call to whoever would find it.
-#[derive(Debug)]
-struct NoEndpointParams;
-
-impl Intercept for NoEndpointParams {
-    fn name(&self) -> &'static str {
-        "NoEndpointParams"
-    }
-
-    fn read_before_execution(
-        &self,
-        _: &BeforeSerializationInterceptorContextRef<'_>,
-        config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(EndpointResolverParams::new(()));
-        Ok(())
-    }
-}
-
-/// The partitions of AWS by the names of their Regions, with the domain of endpoints for IPv4 and of
-/// those for IPv6 too.
-const PARTITIONS: [(&str, &str, &str); 6] = [
-    ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
-    ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
-    ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
-    ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
-    ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+/// How long before they end credentials are asked for anew.
+const RENEWAL: Duration = Duration::from_mins(5);
+/// Clocks that are further apart than this many seconds are what a refusal is about: AWS takes five
+/// minutes.
+const SKEW: u64 = 240;
+/// What AWS says of a signature whose time is wrong, among other things.
+const OF_CLOCKS: [&str; 5] = [
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "RequestTimeTooSkewed",
+    "AccessDeniedException",
 ];
-const PUBLIC: (&str, &str, &str) = ("", "amazonaws.com", "api.aws");
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_kms::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
-
-    use aws_sdk_kms::config::{Credentials, Region, SharedCredentialsProvider};
+    use aws_sdk_kms::config::Region;
 
     use super::*;
     use crate::connector::Connector;
@@ -294,37 +472,6 @@ mod tests {
                 config = config.http_client(Connector::new(None));
             }
             assert_eq!(Calls::new(&config.build()).err(), expected);
-        }
-    }
-
-    #[tokio::test]
-    async fn endpoints_are_those_of_the_sdk() {
-        let regions = [
-            "us-east-1",
-            "us-gov-west-1",
-            "eu-central-2",
-            "ap-southeast-7",
-            "ca-west-1",
-            "mx-central-1",
-            "il-central-1",
-            "cn-north-1",
-            "cn-northwest-1",
-            "us-iso-east-1",
-            "us-iso-west-1",
-            "us-isob-east-1",
-            "eu-isoe-west-1",
-            "us-isof-south-1",
-            "us-isof-east-1",
-            "eusc-de-east-1",
-            "somewhere",
-        ];
-        for region in regions {
-            for (fips, dual_stack) in [(false, false), (true, false), (false, true), (true, true)] {
-                let params = Params::builder().region(region).use_fips(fips);
-                let params = params.use_dual_stack(dual_stack).build().unwrap();
-                let expected = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
-                assert_eq!(endpoint(region, fips, dual_stack), expected.url(), "{region}");
-            }
         }
     }
 }

@@ -203,18 +203,18 @@ impl fmt::Debug for Connector {
 }
 
 /// Where a request goes.
-struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// Scheme, host and port: what a connection is to.
     place: &'a str,
-    authority: &'a str,
+    pub(crate) authority: &'a str,
     host: &'a str,
     port: u16,
     tls: bool,
-    path: &'a str,
+    pub(crate) path: &'a str,
 }
 
 impl<'a> Target<'a> {
-    fn read(url: &'a str) -> Option<Self> {
+    pub(crate) fn read(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let tls = match scheme {
             "https" => true,

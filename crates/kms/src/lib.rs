@@ -8,6 +8,7 @@
 mod calls;
 mod client;
 mod connector;
+mod endpoint;
 mod fault;
 pub mod function;
 mod headers;
@@ -20,6 +21,7 @@ pub mod rotation;
 mod runtime_api;
 mod settings;
 mod signer;
+mod sigv4;
 mod spelling;
 pub mod telemetry;
 mod trust;
