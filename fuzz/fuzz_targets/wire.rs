@@ -42,7 +42,7 @@ type Read = (Answer, bool);
 fn read(bytes: &[u8], pieces: [usize; 2]) -> Option<Read> {
     let mut wire = Wire::new(Pieces { rest: bytes, pieces });
     let answer = {
-        let exchange = pin!(wire.exchange(|_| {}, |_, _| {}));
+        let exchange = pin!(wire.exchange(|_| {}, |_, _, _| {}));
         match exchange.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer.ok()?,
             Poll::Pending => unreachable!("there is always something, or the end"),

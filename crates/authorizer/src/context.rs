@@ -8,11 +8,12 @@ use serde_json::{Map, Value};
 /// `aud` as one string; where it is `nested`, arrays and objects too. API Gateway takes no nulls.
 ///
 /// The claims that say who and what for are always among them. Of the others, one that does not fit
-/// into so many bytes any more is left out.
-pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> Map<String, Value> {
+/// into so many bytes any more is left out. With it comes how many bytes it takes at most.
+pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String, Value>, usize) {
     let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
     let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
     let mut left = room.min(MAX_BYTES);
+    let mut all = 0_usize;
     let mut context = Map::new();
     for (name, value) in first.chain(rest) {
         let Some(value) = passed_on(name, value, nested) else { continue };
@@ -21,10 +22,11 @@ pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> Map<String,
         let rest = left.checked_sub(taken);
         if rest.is_some() || PASSED_ON.contains(&name) {
             left = rest.unwrap_or(0);
+            all = all.saturating_add(taken);
             context.insert(name.to_owned(), value);
         }
     }
-    context
+    (context, all)
 }
 
 fn passed_on(name: &str, value: &Value, nested: bool) -> Option<Value> {

@@ -3,7 +3,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Cached, Decision, HttpApiResponse, Kind, Profile, Request, Route,
+    Cached, Decision, Grant, HttpApiResponse, Kind, Profile, Request, Route,
     context::{bytes, context},
     policy::Policy,
 };
@@ -86,20 +86,26 @@ pub fn response(
                 return Err(Unanswerable::Kept);
             }
         }
-        let context = context(&grant.claims, nested, MAX_BYTES);
-        return fitting(Response::Simple { is_authorized, context });
+        let bare = Response::Simple { is_authorized, context: Map::new() };
+        return with_context(bare, grant, nested);
     }
     let policy_document = Policy::new(request, profile.rules.as_ref(), grant.access.as_ref());
     let principal_id = principal(&grant.claims).to_owned();
     let bare = Response::Policy { principal_id, policy_document, context: Map::new() };
-    let left = MAX_BYTES.saturating_sub(bytes(&bare));
-    let Response::Policy { principal_id, policy_document, .. } = bare else { return Ok(None) };
-    let context = context(&grant.claims, nested, left);
-    fitting(Response::Policy { principal_id, policy_document, context })
+    with_context(bare, grant, nested)
 }
 
-fn fitting(response: Response) -> Result<Option<Response>, Unanswerable> {
-    if bytes(&response) > MAX_BYTES {
+fn with_context(
+    mut response: Response,
+    grant: &Grant,
+    nested: bool,
+) -> Result<Option<Response>, Unanswerable> {
+    let bare = bytes(&response);
+    let (found, taken) = context(&grant.claims, nested, MAX_BYTES.saturating_sub(bare));
+    let (Response::Policy { context, .. } | Response::Simple { context, .. }) = &mut response;
+    *context = found;
+    // Counted once more only if the estimate, which is a comma too high, does not fit.
+    if bare.saturating_add(taken) > MAX_BYTES && bytes(&response) > MAX_BYTES {
         return Err(Unanswerable::TooLong);
     }
     Ok(Some(response))

@@ -97,8 +97,8 @@ impl Connections {
         let answer = wire
             .exchange(
                 |output| write(&request, &target, body, output),
-                |name, value| {
-                    if says_something(name) {
+                |status, name, value| {
+                    if says_something(status, name) {
                         let value = str::from_utf8(value).ok();
                         headers.extend(value.map(|value| (name.to_owned(), value.to_owned())));
                     }
@@ -258,10 +258,12 @@ fn write(request: &HttpRequest, target: &Target<'_>, body: &[u8], output: &mut V
     output.extend_from_slice(body);
 }
 
-/// Whether the SDK reads it: AWS's own headers, and the time, by which clocks are corrected.
-fn says_something(header: &str) -> bool {
+/// Whether somebody reads it: AWS's own headers, and of a refusal the time, by which clocks are
+/// corrected.
+fn says_something(status: u16, header: &str) -> bool {
     let amz = header.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("x-amz"));
-    amz || header.eq_ignore_ascii_case("date") || header.eq_ignore_ascii_case("age")
+    let is = |name: &str| header.eq_ignore_ascii_case(name);
+    amz || (status >= 400 && (is("date") || is("age")))
 }
 
 /// Whether nothing has come that nobody asked for, the end of the connection among it.

@@ -105,8 +105,8 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         if let Self::Members(add) = self {
-            while let Some(Texts(name)) = members.next_key()? {
-                let name = name.into_iter().next().unwrap_or_default();
+            let mut name = Cow::default();
+            while members.next_key_seed(Level::Item(&mut |text| name = text))?.is_some() {
                 members.next_value_seed(Level::Value(&mut |value| add(&name, value)))?;
             }
         } else {

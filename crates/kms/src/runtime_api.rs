@@ -49,7 +49,7 @@ impl RuntimeApi {
     pub(crate) async fn next(&mut self) -> io::Result<Work> {
         let mut work = Work::default();
         let request = Request { method: "GET", path: &["next"], headers: &[], body: b"" };
-        let answer = self.exchange(&request, |name, value| {
+        let answer = self.exchange(&request, |_, name, value| {
             let text = || str::from_utf8(value).unwrap_or_default().to_owned();
             if name.eq_ignore_ascii_case("lambda-runtime-aws-request-id") {
                 work.id.request = text();
@@ -86,13 +86,13 @@ impl RuntimeApi {
         };
         let path = &[&id.request, place];
         let request = Request { method: "POST", path, headers: &headers, body };
-        self.exchange(&request, |_, _| {}).await.map(|_| ())
+        self.exchange(&request, |_, _, _| {}).await.map(|_| ())
     }
 
     async fn exchange(
         &mut self,
         request: &Request<'_>,
-        header: impl FnMut(&str, &[u8]),
+        header: impl FnMut(u16, &str, &[u8]),
     ) -> io::Result<Answer> {
         if !self.wire.is_reusable() {
             self.wire = open(&self.host).await?;

@@ -23,7 +23,6 @@ pub(crate) struct Signer {
 }
 
 /// The key of a day.
-#[derive(Clone)]
 struct Derived {
     date: String,
     access_key_id: String,
@@ -80,7 +79,7 @@ impl Signer {
         let scope = [date, &*self.region, self.service, "aws4_request"].join("/");
         let mut to_sign = ["AWS4-HMAC-SHA256", timestamp, &*scope, ""].join("\n");
         hex(digest(&SHA256, canonical.as_bytes()).as_ref(), &mut to_sign);
-        let signature = hmac::sign(&self.key(date, credentials), to_sign.as_bytes());
+        let signature = self.sign(to_sign.as_bytes(), date, credentials);
         let id = credentials.access_key_id();
         let mut authorization =
             format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature=");
@@ -88,24 +87,24 @@ impl Signer {
         authorization
     }
 
-    fn key(&self, date: &str, credentials: &Credentials) -> hmac::Key {
-        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+    fn sign(&self, message: &[u8], date: &str, credentials: &Credentials) -> hmac::Tag {
         let access_key_id = credentials.access_key_id();
-        match &*derived {
-            Some(known) if known.date == date && known.access_key_id == access_key_id => {
-                known.key.clone()
-            }
-            _ => {
-                let secret = format!("AWS4{}", credentials.secret_access_key());
-                let mut key = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
-                for part in [date, &self.region, self.service, "aws4_request"] {
-                    key = hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
-                }
-                let (date, access_key_id) = (date.to_owned(), access_key_id.to_owned());
-                *derived = Some(Derived { date, access_key_id, key: key.clone() });
-                key
-            }
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*derived
+            && known.date == date
+            && known.access_key_id == access_key_id
+        {
+            return hmac::sign(&known.key, message);
         }
+        let secret = format!("AWS4{}", credentials.secret_access_key());
+        let mut key = hmac::Key::new(HMAC_SHA256, secret.as_bytes());
+        for part in [date, &self.region, self.service, "aws4_request"] {
+            key = hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
+        }
+        let signature = hmac::sign(&key, message);
+        let (date, access_key_id) = (date.to_owned(), access_key_id.to_owned());
+        *derived = Some(Derived { date, access_key_id, key });
+        signature
     }
 }
 

@@ -56,11 +56,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.whole
     }
 
-    /// Sends what `write` writes, and shows each header of the answer to `header`.
+    /// Sends what `write` writes, and shows each header of the answer, with its status, to `header`.
     pub(crate) async fn exchange(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>),
-        mut header: impl FnMut(&str, &[u8]),
+        mut header: impl FnMut(u16, &str, &[u8]),
     ) -> io::Result<Answer> {
         // Until the end is reached: dropped before, this is in the middle of an answer.
         self.whole = false;
@@ -168,7 +168,7 @@ fn trailers(input: &[u8]) -> io::Result<Option<usize>> {
 }
 
 /// The head of an answer, once it is there whole.
-fn head(input: &[u8], header: &mut impl FnMut(&str, &[u8])) -> io::Result<Option<Head>> {
+fn head(input: &[u8], header: &mut impl FnMut(u16, &str, &[u8])) -> io::Result<Option<Head>> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut response = Response::new(&mut headers);
     let Status::Complete(bytes) = response.parse(input).map_err(io::Error::other)? else {
@@ -195,7 +195,7 @@ fn head(input: &[u8], header: &mut impl FnMut(&str, &[u8])) -> io::Result<Option
         } else if is("connection") && found.value.eq_ignore_ascii_case(b"close") {
             keep = false;
         }
-        header(found.name, found.value);
+        header(status, found.name, found.value);
     }
     let end = match (status, chunks, length) {
         (..200 | 204 | 304, ..) => End::Length(0),
@@ -232,7 +232,7 @@ mod tests {
         }
         theirs.shutdown().await.unwrap();
         let mut wire = Wire::new(ours);
-        let answer = wire.exchange(|output| output.extend(b"GET / HTTP/1.1\r\n\r\n"), |_, _| {});
+        let answer = wire.exchange(|output| output.extend(b"GET / HTTP/1.1\r\n\r\n"), |_, _, _| {});
         let answer = answer.await.ok()?;
         let body = String::from_utf8(answer.body).unwrap();
         Some((answer.status, body, wire.is_reusable()))
