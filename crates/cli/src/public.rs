@@ -64,7 +64,7 @@ fn print(arguments: &Arguments, form: impl Fn(&[&Key]) -> String) -> ExitCode {
     let printed = async {
         let calls = arguments.aws.calls().await?;
         let ring = keyring(calls, &arguments.key, arguments.algorithm).ring().await?;
-        let keys: Vec<_> = ring.keys().collect();
+        let keys: Vec<&Key> = ring.keys().map(AsRef::as_ref).collect();
         write!(io::stdout(), "{}", form(&keys))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
     };

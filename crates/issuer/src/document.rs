@@ -41,10 +41,10 @@ pub fn document(which: Document, terms: &Terms, ring: &Ring) -> Result<Value, Re
 
 /// Every key that is trusted: the next one too, so that it is known before it signs.
 fn jwks(ring: &Ring) -> Value {
-    let key = |key: &kms::Key| Jwk {
+    let keys = ring.keys().map(|key| Jwk {
         key: key.public.clone(),
         key_id: Some(key.id.clone()),
         algorithm: Some(key.algorithm),
-    };
-    JwkSet(ring.keys().map(key).collect()).to_json()
+    });
+    JwkSet(keys.collect()).to_json()
 }

@@ -40,7 +40,8 @@ impl fmt::Debug for Texts<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut headers = Vec::new();
+        // About as many as there are: it need not grow step by step.
+        let mut headers = Vec::with_capacity(16);
         let mut add = |name: &Cow<'de, str>, value| headers.push((name.clone(), value));
         deserializer.deserialize_any(Level::Members(&mut add))?;
         Ok(Self(headers))

@@ -137,14 +137,14 @@ impl Keyring {
     /// # Errors
     /// As for [`Self::ring`], and when KMS could not be asked for an unknown key: nobody knows then
     /// that there is none.
-    pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Key>, Fault> {
+    pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Arc<Key>>, Fault> {
         if let Some(key) = self.ring().await?.find(key_id) {
-            return Ok(Some(key.clone()));
+            return Ok(Some(Arc::clone(key)));
         }
         let is_time = |held: &Held| held.is_open() || held.asked.elapsed() >= UNKNOWN_KEY_INTERVAL;
         let held = self.reload(is_time).await;
         match (held.ring?.find(key_id), held.failed) {
-            (Some(key), _) => Ok(Some(key.clone())),
+            (Some(key), _) => Ok(Some(Arc::clone(key))),
             (None, Some(fault)) => Err(fault),
             (None, None) => Ok(None),
         }
@@ -221,7 +221,11 @@ impl Keyring {
     }
 
     /// The key under an alias beside the current one, if there is one.
-    async fn beside(&self, suffix: &str, last: Option<&Key>) -> (Option<Key>, Option<Fault>) {
+    async fn beside(
+        &self,
+        suffix: &str,
+        last: Option<&Arc<Key>>,
+    ) -> (Option<Arc<Key>>, Option<Fault>) {
         let Some(name) = self.name.beside(suffix) else { return (None, None) };
         // Of another kind than the current key, it has an algorithm of its own.
         let key = match self.key(&name, self.algorithm).await {
@@ -239,9 +243,10 @@ impl Keyring {
         }
     }
 
-    async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Key, Fault> {
+    async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Arc<Key>, Fault> {
         let answer = self.calls.get_public_key(name.as_str()).await;
-        Key::read(answer.map_err(|error| Fault::of("GetPublicKey", error))?, algorithm)
+        let answer = answer.map_err(|error| Fault::of("GetPublicKey", error))?;
+        Key::read(answer, algorithm).map(Arc::new)
     }
 
     /// From now on, somebody tries forged signatures.

@@ -1,4 +1,4 @@
-use std::{iter, str::FromStr};
+use std::{iter, str::FromStr, sync::Arc};
 
 use aws_sdk_kms::{operation::get_public_key::GetPublicKeyOutput, types::KeySpec};
 use jwt::{Algorithm, Proof, PublicKey, Rejection, VerifyingKey};
@@ -51,23 +51,23 @@ impl FromStr for KeyName {
 #[derive(Debug, Clone)]
 pub struct Ring {
     /// The key that signs.
-    pub current: Key,
+    pub current: Arc<Key>,
     /// The key that is published and will sign.
-    pub next: Option<Key>,
+    pub next: Option<Arc<Key>>,
     /// The key that has signed, and whose tokens still live.
-    pub previous: Option<Key>,
+    pub previous: Option<Arc<Key>>,
 }
 
 impl Ring {
     /// The key of this id. A token that names none can only be the signing key's.
     #[must_use]
-    pub fn find(&self, key_id: Option<&str>) -> Option<&Key> {
+    pub fn find(&self, key_id: Option<&str>) -> Option<&Arc<Key>> {
         let Some(key_id) = key_id else { return Some(&self.current) };
         self.keys().find(|key| key.id == key_id)
     }
 
     /// Every key that is trusted, the one that signs first.
-    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
         // In the middle of a rotation two aliases may point at one key.
         let next = self.next.as_ref().filter(|key| key.id != self.current.id);
         let known = |id: &str| id == self.current.id || next.is_some_and(|key| key.id == id);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     /// A key that is nobody's: the points are the base points of their curves.
-    fn key(id: &str, algorithm: Algorithm) -> Key {
+    fn key(id: &str, algorithm: Algorithm) -> Arc<Key> {
         let public = match algorithm {
             Algorithm::Es256 => {
                 let base = P256_BASE.map(u128::to_be_bytes).concat();
@@ -220,7 +220,7 @@ mod tests {
         };
         let verifying = VerifyingKey::new(&public, algorithm).unwrap();
         let arn = format!("arn:aws:kms:us-east-1:1:key/{id}");
-        Key { id: id.into(), arn, public, algorithm, verifying }
+        Arc::new(Key { id: id.into(), arn, public, algorithm, verifying })
     }
 
     /// SEC 2 section 2.4.2, in halves of the two numbers.

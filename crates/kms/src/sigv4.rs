@@ -59,7 +59,9 @@ impl Signer {
     ) -> String {
         let date = timestamp.split('T').next().unwrap_or_default();
         let mut names = String::with_capacity(128);
-        let mut canonical = String::with_capacity(2048);
+        let length: usize =
+            request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let mut canonical = String::with_capacity(length + 256);
         canonical.push_str("POST\n");
         encode(request.path, &mut canonical);
         canonical.push_str("\n\n");
@@ -81,8 +83,17 @@ impl Signer {
         hex(digest(&SHA256, canonical.as_bytes()).as_ref(), &mut to_sign);
         let signature = self.sign(to_sign.as_bytes(), date, credentials);
         let id = credentials.access_key_id();
-        let mut authorization =
-            format!("AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, Signature=");
+        let parts = [
+            "AWS4-HMAC-SHA256 Credential=",
+            id,
+            "/",
+            &scope,
+            ", SignedHeaders=",
+            &names,
+            ", Signature=",
+        ];
+        let mut authorization = String::with_capacity(256);
+        authorization.extend(parts);
         hex(signature.as_ref(), &mut authorization);
         authorization
     }

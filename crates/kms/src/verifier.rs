@@ -65,7 +65,7 @@ impl Verifier for KmsVerifier<'_> {
                 return Ok(judged);
             }
         }
-        let judged = self.ask(key, proof).await?;
+        let judged = self.ask(&key, proof).await?;
         if judged == Err(Rejection::Signature) {
             self.keyring.suspect();
         }
@@ -74,13 +74,13 @@ impl Verifier for KmsVerifier<'_> {
 }
 
 impl KmsVerifier<'_> {
-    async fn ask(&self, key: Key, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
+    async fn ask(&self, key: &Key, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
         let (message, signature) = match key.admit(proof) {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let question = VerifyInput::builder()
-            .key_id(key.arn)
+            .key_id(&*key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signature(Blob::new(signature))
