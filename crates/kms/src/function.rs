@@ -14,7 +14,10 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::task::JoinSet;
+use tokio::{
+    runtime::Handle,
+    task::{self, JoinSet},
+};
 
 use crate::{
     Cause, Fault, Keyring, Settings, SettingsError,
@@ -71,6 +74,13 @@ pub(crate) struct Lambda {
     pub(crate) host: Arc<str>,
     /// How many requests it sends at once: more than one on Lambda Managed Instances alone.
     pub(crate) workers: NonZero<u16>,
+}
+
+impl Lambda {
+    /// Whether there is one request at a time, and nothing to be done beside it.
+    fn is_alone(&self) -> bool {
+        self.workers.get() == 1
+    }
 }
 
 /// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
@@ -141,14 +151,20 @@ where
     Afterwards: FnOnce() + Send + 'static,
 {
     let cold = Arc::new(AtomicBool::new(true));
+    let alone = lambda.is_alone();
     let work = move |host: Arc<str>| {
         let (function, answer, cold) = (Arc::clone(&function), answer.clone(), Arc::clone(&cold));
         async move {
-            let mut runtime = RuntimeApi::connect(&host).await?;
+            let mut runtime = RuntimeApi::connect(&host, alone).await?;
             // Whoever is there at once has waited for the start: each worker's first may have.
             let (idle, mut started_in) = (Moment::now(), started_in);
             loop {
-                let Work { id, trace, event } = runtime.next().await?;
+                // A process that waits alone lets nobody go on by itself.
+                let beside = alone && Handle::current().metrics().num_alive_tasks() > 0;
+                if beside {
+                    task::yield_now().await;
+                }
+                let Work { id, trace, event } = runtime.next(beside).await?;
                 if idle.elapsed() >= AT_ONCE {
                     started_in = Duration::ZERO;
                 }
@@ -172,7 +188,7 @@ where
     };
     let host = lambda.host;
     // On Lambda Managed Instances, as many requests at once as Lambda says; else one by one.
-    let end: io::Result<Infallible> = if lambda.workers.get() == 1 {
+    let end: io::Result<Infallible> = if alone {
         work(host).await
     } else {
         let mut workers = JoinSet::new();

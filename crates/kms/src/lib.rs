@@ -22,6 +22,7 @@ mod runtime_api;
 mod settings;
 mod signer;
 mod sigv4;
+mod socket;
 mod spelling;
 pub mod telemetry;
 mod trust;

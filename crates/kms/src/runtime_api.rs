@@ -1,11 +1,14 @@
 //! The Lambda Runtime API (2018-06-01), as a function of this project needs it.
 
-use std::io;
+use std::{io, net::TcpStream as BlockingStream};
 
 use serde::Serialize;
 use tokio::net::TcpStream;
 
-use crate::wire::{Answer, Wire};
+use crate::{
+    socket::Socket,
+    wire::{Answer, Wire},
+};
 
 /// A function's error, as Lambda tells it to whoever invoked it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +24,9 @@ pub struct Diagnostic {
 #[derive(Debug)]
 pub(crate) struct RuntimeApi {
     host: String,
-    wire: Wire<TcpStream>,
+    /// Whether it is the only one.
+    alone: bool,
+    wire: Wire<Socket>,
 }
 
 /// An invocation that is to be answered.
@@ -41,12 +46,13 @@ pub(crate) struct WorkId {
 }
 
 impl RuntimeApi {
-    pub(crate) async fn connect(host: &str) -> io::Result<Self> {
-        Ok(Self { host: host.to_owned(), wire: open(host).await? })
+    pub(crate) async fn connect(host: &str, alone: bool) -> io::Result<Self> {
+        Ok(Self { host: host.to_owned(), alone, wire: open(host, alone).await? })
     }
 
-    /// Waits until there is work.
-    pub(crate) async fn next(&mut self) -> io::Result<Work> {
+    /// Waits until there is work, and lets go on what is to be done `beside` that.
+    pub(crate) async fn next(&mut self, beside: bool) -> io::Result<Work> {
+        self.wire.stream_mut().wait_in_slices(beside)?;
         let mut work = Work::default();
         let request = Request { method: "GET", path: &["next"], headers: &[], body: b"" };
         let answer = self.exchange(&request, |_, name, value| {
@@ -95,7 +101,7 @@ impl RuntimeApi {
         header: impl FnMut(u16, &str, &[u8]),
     ) -> io::Result<Answer> {
         if !self.wire.is_reusable() {
-            self.wire = open(&self.host).await?;
+            self.wire = open(&self.host, self.alone).await?;
         }
         let host = &self.host;
         self.wire.exchange(|output| request.write(host, output), header).await
@@ -130,10 +136,18 @@ impl Request<'_> {
     }
 }
 
-async fn open(host: &str) -> io::Result<Wire<TcpStream>> {
-    let stream = TcpStream::connect(host).await?;
-    stream.set_nodelay(true)?;
-    Ok(Wire::new(stream))
+async fn open(host: &str, alone: bool) -> io::Result<Wire<Socket>> {
+    // It is in the same sandbox, and there before a function is.
+    let socket = if alone {
+        let stream = BlockingStream::connect(host)?;
+        stream.set_nodelay(true)?;
+        Socket::Alone { stream, sliced: false }
+    } else {
+        let stream = TcpStream::connect(host).await?;
+        stream.set_nodelay(true)?;
+        Socket::Shared(stream)
+    };
+    Ok(Wire::new(socket))
 }
 
 const INVOCATION_ID: &str = "lambda-runtime-invocation-id";
