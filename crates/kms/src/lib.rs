@@ -5,6 +5,7 @@
 //! what they share is here too: [`Settings`], [`Headers`], [`telemetry`], and the way of a
 //! [`function`].
 
+mod attempts;
 mod calls;
 mod client;
 mod connector;
@@ -16,6 +17,7 @@ mod keyring;
 mod message;
 mod moment;
 mod patience;
+mod retries;
 mod ring;
 pub mod rotation;
 mod runtime_api;

@@ -1,0 +1,286 @@
+//! How a call is made: written and read by the SDK, signed and sent here, and sent again where that
+//! is worth it.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use aws_sdk_kms::{
+    config::{
+        ConfigBag, Credentials, FrozenLayer, HttpClient, IdentityCache, ProvideCredentials,
+        RuntimeComponents, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+    },
+    error::{BoxError, SdkError},
+};
+use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
+use aws_smithy_runtime::client::{
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::no_auth::NoAuthIdentityResolver,
+    orchestrator::endpoints::StaticUriEndpointResolver,
+    retries::strategy::StandardRetryStrategy,
+};
+use aws_smithy_runtime_api::client::{
+    auth::static_resolver::StaticAuthSchemeOptionResolver,
+    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
+    interceptors::context::{Error, Input, Output},
+    orchestrator::{HttpRequest, HttpResponse},
+    ser_de::{
+        DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
+    },
+};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use aws_types::SdkConfig;
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    Overdue,
+    calls::{Answer, Operation},
+    connector::Target,
+    endpoint::endpoint,
+    retries::{Attempt, Failure, Retries, now},
+    sigv4::{Signable, Signer, timestamp},
+};
+
+/// Where calls go, and what they go with.
+pub(crate) struct Attempts {
+    url: String,
+    authority: String,
+    path: String,
+    connector: SharedHttpConnector,
+    /// How long one may take that the connector does not end by itself.
+    limit: Option<Duration>,
+    credentials: SharedCredentialsProvider,
+    /// Those of the last call.
+    known: Mutex<Option<Credentials>>,
+    signer: Signer,
+    retries: Retries,
+}
+
+impl Attempts {
+    pub(crate) fn new(config: &SdkConfig) -> Result<Self, &'static str> {
+        let region = config.region().ok_or("is required")?.as_ref();
+        let credentials = config.credentials_provider().ok_or("goes with credentials")?;
+        let client = config.http_client().ok_or("goes with an HTTP client")?;
+        let (fips, dual_stack) =
+            (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
+        let url = match config.endpoint_url() {
+            Some(url) => format!("{}/", url.trim_end_matches('/')),
+            None => endpoint(region, fips, dual_stack) + "/",
+        };
+        let target = Target::read(&url).ok_or("goes with an endpoint that is a URL")?;
+        let (authority, path) = (target.authority.to_owned(), target.path.to_owned());
+        let components = RuntimeComponents::builder("kms")
+            .with_sleep_impl(Some(TokioSleep::new()))
+            .with_time_source(Some(SystemTimeSource::new()))
+            // None of these is asked for anything, but there are no components without them.
+            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![])))
+            .with_auth_scheme(NoAuthScheme::new())
+            .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(&*url)))
+            .with_identity_cache(Some(IdentityCache::no_cache()))
+            .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
+            .with_retry_strategy(Some(StandardRetryStrategy::new()))
+            .build()
+            .map_err(|_| "cannot be used")?;
+        let timeouts = config.timeout_config();
+        let mut settings = HttpConnectorSettings::builder();
+        settings.set_connect_timeout(timeouts.and_then(TimeoutConfig::connect_timeout));
+        settings.set_read_timeout(timeouts.and_then(TimeoutConfig::read_timeout));
+        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        Ok(Self {
+            url,
+            authority,
+            path,
+            connector: client.http_connector(&settings.build(), &components),
+            limit: timeouts.and_then(TimeoutConfig::operation_attempt_timeout),
+            credentials,
+            known: Mutex::default(),
+            signer: Signer::new(region, "kms"),
+            retries: Retries::new(retries, components),
+        })
+    }
+
+    /// Makes a call, by what the SDK has for the operation.
+    pub(crate) async fn call<O: Operation>(
+        &self,
+        input: O::Input,
+        layer: &FrozenLayer,
+    ) -> Answer<O::Output, O::Error> {
+        let serializer = layer.load::<SharedRequestSerializer>();
+        let deserializer = layer.load::<SharedResponseDeserializer>();
+        let (Some(serializer), Some(deserializer)) = (serializer, deserializer) else {
+            return Err(SdkError::construction_failure("no wire format"));
+        };
+        let request = serializer.serialize_input(Input::erase(input), &mut ConfigBag::base());
+        let mut request = request.map_err(SdkError::construction_failure)?;
+        request.set_uri(&*self.url).map_err(SdkError::construction_failure)?;
+        let answer = self.repeat::<O>(&request, deserializer).await;
+        let answer = answer.map_err(|error| {
+            error.map_service_error(|error| error.downcast().unwrap_or_else(O::unhandled))
+        })?;
+        let other = |_| SdkError::construction_failure("another operation's answer");
+        answer.downcast().map_err(other)
+    }
+
+    /// Sends a request until there is an answer, or none to be had.
+    async fn repeat<O: Operation>(
+        &self,
+        request: &HttpRequest,
+        deserializer: &SharedResponseDeserializer,
+    ) -> Answer<Output, Error> {
+        let (mut number, mut corrected) = (1, false);
+        loop {
+            let skew = self.retries.skew();
+            let attempt = match self.send(request, number, skew).await {
+                Ok(response) => {
+                    let result = deserializer
+                        .deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
+                    Attempt { skew, response: Some(response), result }
+                }
+                Err(failure) => Attempt { skew, response: None, result: Err(failure) },
+            };
+            if number == 1 && attempt.result.is_ok() && self.retries.are_whole() {
+                return attempt.result.map_err(SdkError::construction_failure);
+            }
+            if !corrected && self.retries.correct::<O>(&attempt) {
+                corrected = true;
+            } else {
+                match self.retries.after::<O>(number, attempt) {
+                    ControlFlow::Continue(delay) => sleep(delay).await,
+                    ControlFlow::Break(answer) => return answer,
+                }
+            }
+            number += 1;
+        }
+    }
+
+    async fn send(
+        &self,
+        request: &HttpRequest,
+        number: u32,
+        skew: i64,
+    ) -> Result<HttpResponse, Failure> {
+        let mut request = request.try_clone().ok_or_else(|| Failure::other(NOT_WHOLE))?;
+        let credentials = self.credentials().await.map_err(Failure::other)?;
+        self.sign(&mut request, &credentials, skew).map_err(Failure::other)?;
+        let attempts = format!("attempt={number}; max={}", self.retries.max_attempts());
+        request.headers_mut().try_insert("amz-sdk-request", attempts).map_err(Failure::other)?;
+        let answer = self.connector.call(request);
+        let answer = match self.limit {
+            Some(limit) => {
+                let late = |_| Failure::timeout(Overdue.into());
+                timeout(limit, answer).await.map_err(late)?
+            }
+            None => answer.await,
+        };
+        let mut response = answer.map_err(Failure::connector)?;
+        if response.body().bytes().is_none() {
+            let body = ByteStream::new(response.take_body()).collect().await;
+            let body = body.map_err(|error| Failure::response(error.into()))?;
+            *response.body_mut() = SdkBody::from(body.into_bytes());
+        }
+        Ok(response)
+    }
+
+    fn sign(
+        &self,
+        request: &mut HttpRequest,
+        credentials: &Credentials,
+        skew: i64,
+    ) -> Result<(), BoxError> {
+        let date = timestamp(now(skew));
+        let authorization = {
+            let sent = |name: &str| request.headers().get(name).unwrap_or_default();
+            let headers = [
+                ("content-type", sent("content-type")),
+                ("host", &*self.authority),
+                ("x-amz-date", &*date),
+                ("x-amz-security-token", credentials.session_token().unwrap_or_default()),
+                ("x-amz-target", sent("x-amz-target")),
+            ];
+            let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
+            let headers: Vec<_> = headers.collect();
+            let body = request.body().bytes().ok_or(NOT_WHOLE)?;
+            let signable = Signable { path: &self.path, headers: &headers, body };
+            self.signer.authorization(&signable, &date, credentials)
+        };
+        let headers = request.headers_mut();
+        headers.try_insert("authorization", authorization)?;
+        headers.try_insert("x-amz-date", date)?;
+        if let Some(token) = credentials.session_token() {
+            headers.try_insert("x-amz-security-token", token.to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Those of the last call, as long as they are good.
+    async fn credentials(&self) -> Result<Credentials, BoxError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let soon = SystemTime::now() + RENEWAL;
+        if let Some(known) = known.filter(|known| known.expiry().is_none_or(|end| end > soon)) {
+            return Ok(known);
+        }
+        let credentials = self.credentials.provide_credentials().await?;
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials.clone());
+        Ok(credentials)
+    }
+}
+
+/// How long before they end credentials are asked for anew.
+const RENEWAL: Duration = Duration::from_mins(5);
+const NOT_WHOLE: &str = "a body that is not there whole";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use aws_credential_types::provider::future::ProvideCredentials as Provided;
+    use aws_sdk_kms::config::Region;
+
+    use super::*;
+    use crate::connector::Connector;
+
+    #[derive(Debug)]
+    struct Provider {
+        asked: Arc<AtomicUsize>,
+        good_for: Option<Duration>,
+    }
+
+    impl ProvideCredentials for Provider {
+        fn provide_credentials<'a>(&'a self) -> Provided<'a>
+        where
+            Self: 'a,
+        {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let end = self.good_for.map(|time| SystemTime::now() + time);
+            Provided::ready(Ok(Credentials::new("k", "s", None, end, "test")))
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_are_kept_as_long_as_they_are_good() {
+        let rows = [
+            ("for ever", None, 1),
+            ("for an hour", Some(Duration::from_hours(1)), 1),
+            ("not for much longer", Some(Duration::from_mins(4)), 3),
+        ];
+        for (name, good_for, expected) in rows {
+            let asked = Arc::new(AtomicUsize::new(0));
+            let provider = Provider { asked: Arc::clone(&asked), good_for };
+            let config = SdkConfig::builder()
+                .region(Region::new("us-east-1"))
+                .credentials_provider(SharedCredentialsProvider::new(provider))
+                .http_client(Connector::new(None))
+                .build();
+            let attempts = Attempts::new(&config).unwrap();
+            for _ in 0..3 {
+                assert_eq!(attempts.credentials().await.unwrap().access_key_id(), "k");
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), expected, "{name}");
+        }
+    }
+}
