@@ -5,10 +5,10 @@
 
 use std::{
     fmt, io,
+    mem::MaybeUninit,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Waker},
     time::Duration,
 };
 
@@ -26,7 +26,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{io::ReadBuf, net::TcpStream};
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
@@ -266,15 +267,15 @@ fn says_something(status: u16, header: &str) -> bool {
     amz || (status >= 400 && (is("date") || is("age")))
 }
 
-/// Whether nothing has come that nobody asked for, the end of the connection among it.
+/// Whether nothing has come that nobody asked for, the end of the connection among it. The operating
+/// system is asked: tokio knows what it knew when it last waited.
 fn is_quiet(stream: &Stream) -> bool {
     let tcp = match stream {
         Either::Left(tcp) => tcp,
         Either::Right(tls) => tls.get_ref().0,
     };
-    let mut byte = [0];
-    let look = tcp.poll_peek(&mut Context::from_waker(Waker::noop()), &mut ReadBuf::new(&mut byte));
-    look.is_pending()
+    let look = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+    look.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 const USER_AGENT: &str = concat!("user-agent: countersign/", env!("CARGO_PKG_VERSION"), "\r\n");
