@@ -13,7 +13,7 @@ use authorizer::{Decision, HttpApiResponse, Profile, Request, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Proof, Rejection, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
-use local::gateway::{Policy, Verdict};
+use local::iam::{Policy, Verdict};
 use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
