@@ -3,7 +3,6 @@
 
 use std::{
     ops::ControlFlow,
-    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +11,7 @@ use aws_sdk_kms::{
         ConfigBag, Credentials, FrozenLayer, HttpClient, IdentityCache, ProvideCredentials,
         RuntimeComponents, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
     },
-    error::{BoxError, SdkError},
+    error::{BoxError, ConnectorError, SdkError},
 };
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use aws_smithy_runtime::client::{
@@ -32,7 +31,10 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use aws_types::SdkConfig;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
 use crate::{
     Overdue,
@@ -143,7 +145,8 @@ impl Attempts {
             if number == 1 && attempt.result.is_ok() && self.retries.are_whole() {
                 return attempt.result.map_err(SdkError::construction_failure);
             }
-            if !corrected && self.retries.correct::<O>(&attempt) {
+            let more = number < self.retries.max_attempts();
+            if more && !corrected && self.retries.correct::<O>(&attempt) {
                 corrected = true;
             } else {
                 match self.retries.after::<O>(number, attempt) {
@@ -161,23 +164,28 @@ impl Attempts {
         number: u32,
         skew: i64,
     ) -> Result<HttpResponse, Failure> {
+        let answer = self.exchange(request, number, skew);
+        let Some(limit) = self.limit else { return answer.await };
+        timeout(limit, answer).await.map_err(|_| Failure::timeout(Overdue.into()))?
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+        number: u32,
+        skew: i64,
+    ) -> Result<HttpResponse, Failure> {
         let mut request = request.try_clone().ok_or_else(|| Failure::other(NOT_WHOLE))?;
         let credentials = self.credentials().await.map_err(Failure::other)?;
         self.sign(&mut request, &credentials, skew).map_err(Failure::other)?;
         let attempts = format!("attempt={number}; max={}", self.retries.max_attempts());
         request.headers_mut().try_insert("amz-sdk-request", attempts).map_err(Failure::other)?;
-        let answer = self.connector.call(request);
-        let answer = match self.limit {
-            Some(limit) => {
-                let late = |_| Failure::timeout(Overdue.into());
-                timeout(limit, answer).await.map_err(late)?
-            }
-            None => answer.await,
-        };
-        let mut response = answer.map_err(Failure::connector)?;
+        let mut response = self.connector.call(request).await.map_err(Failure::connector)?;
         if response.body().bytes().is_none() {
             let body = ByteStream::new(response.take_body()).collect().await;
-            let body = body.map_err(|error| Failure::response(error.into()))?;
+            // What breaks off is no answer.
+            let body =
+                body.map_err(|error| Failure::connector(ConnectorError::io(error.into())))?;
             *response.body_mut() = SdkBody::from(body.into_bytes());
         }
         Ok(response)
@@ -190,13 +198,14 @@ impl Attempts {
         skew: i64,
     ) -> Result<(), BoxError> {
         let date = timestamp(now(skew));
+        let token = credentials.session_token().filter(|token| !token.is_empty());
         let authorization = {
             let sent = |name: &str| request.headers().get(name).unwrap_or_default();
             let headers = [
                 ("content-type", sent("content-type")),
                 ("host", &*self.authority),
                 ("x-amz-date", &*date),
-                ("x-amz-security-token", credentials.session_token().unwrap_or_default()),
+                ("x-amz-security-token", token.unwrap_or_default()),
                 ("x-amz-target", sent("x-amz-target")),
             ];
             let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
@@ -208,27 +217,25 @@ impl Attempts {
         let headers = request.headers_mut();
         headers.try_insert("authorization", authorization)?;
         headers.try_insert("x-amz-date", date)?;
-        if let Some(token) = credentials.session_token() {
+        if let Some(token) = token {
             headers.try_insert("x-amz-security-token", token.to_owned())?;
         }
         Ok(())
     }
 
-    /// Those of the last call, as long as they are good.
+    /// Those of the last call, as long as they are good. Of several callers one asks for others.
     async fn credentials(&self) -> Result<Credentials, BoxError> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut known = self.known.lock().await;
         let soon = SystemTime::now() + RENEWAL;
-        if let Some(known) = known.filter(|known| known.expiry().is_none_or(|end| end > soon)) {
-            return Ok(known);
+        match &*known {
+            Some(good) if good.expiry().is_none_or(|end| end > soon) => Ok(good.clone()),
+            _ => Ok(known.insert(self.credentials.provide_credentials().await?).clone()),
         }
-        let credentials = self.credentials.provide_credentials().await?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials.clone());
-        Ok(credentials)
     }
 }
 
-/// How long before they end credentials are asked for anew.
-const RENEWAL: Duration = Duration::from_mins(5);
+/// How long before they end credentials are asked for anew, as the SDK has it.
+const RENEWAL: Duration = Duration::from_secs(10);
 const NOT_WHOLE: &str = "a body that is not there whole";
 
 #[cfg(test)]
@@ -266,7 +273,7 @@ mod tests {
         let rows = [
             ("for ever", None, 1),
             ("for an hour", Some(Duration::from_hours(1)), 1),
-            ("not for much longer", Some(Duration::from_mins(4)), 3),
+            ("not for much longer", Some(Duration::from_secs(9)), 3),
         ];
         for (name, good_for, expected) in rows {
             let asked = Arc::new(AtomicUsize::new(0));

@@ -1,7 +1,7 @@
 //! How the SDK's requests get to KMS and back: HTTP/1.1 over connections that are kept.
 //!
-//! Retries and signatures stay the SDK's. In place of its own client this has no task for each
-//! connection, no second protocol and no resolver of proxies, and it knows when an attempt is lost.
+//! In place of its own client this has no task for each connection, no second protocol and no resolver
+//! of proxies, and it knows when an attempt is lost.
 
 use std::{
     fmt, io,
@@ -217,11 +217,10 @@ pub(crate) struct Target<'a> {
 impl<'a> Target<'a> {
     pub(crate) fn read(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
-        let tls = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
+        let tls = scheme.eq_ignore_ascii_case("https");
+        if !tls && !scheme.eq_ignore_ascii_case("http") {
+            return None;
+        }
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end)?;
         let place = url.get(..url.len() - path.len())?;
@@ -311,6 +310,7 @@ mod tests {
             ("https://[::1]", Some(("[::1]", 443, true, "/"))),
             ("https://kms:many/", None),
             ("ftp://kms/", None),
+            ("HTTPS://kms.example", Some(("kms.example", 443, true, "/"))),
             ("kms", None),
         ];
         for (url, expected) in rows {

@@ -77,7 +77,7 @@ pub(crate) struct Lambda {
 }
 
 impl Lambda {
-    /// Whether there is one request at a time, and nothing to be done beside it.
+    /// Whether there is one request at a time.
     fn is_alone(&self) -> bool {
         self.workers.get() == 1
     }

@@ -11,7 +11,7 @@ use aws_sdk_kms::{
     config::{
         ConfigBag, Layer, RuntimeComponents,
         interceptors::InterceptorContext,
-        retry::{RetryConfig, ShouldAttempt, TokenBucket},
+        retry::{RetryConfig, RetryMode, ShouldAttempt, TokenBucket},
     },
     error::ProvideErrorMetadata,
 };
@@ -54,6 +54,8 @@ pub(crate) struct Retries {
 impl Retries {
     pub(crate) fn new(config: RetryConfig, components: RuntimeComponents) -> Self {
         let (quota, strategy) = (TokenBucket::default(), StandardRetryStrategy::new());
+        // Adaptive, it would measure out the calls of a program that makes many.
+        let config = config.with_retry_mode(RetryMode::Standard);
         Self { config, quota, strategy, components, skew: AtomicI64::default() }
     }
 
@@ -124,7 +126,7 @@ impl Retries {
         let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
         let Some(theirs) = date.map(|date| date.secs()) else { return false };
         let ahead = theirs - DateTime::from(SystemTime::now()).secs();
-        if ahead.abs_diff(attempt.skew) <= NEAR_ENOUGH {
+        if ahead.abs_diff(attempt.skew) <= NEAR_ENOUGH || ahead.unsigned_abs() > ABSURD {
             return false;
         }
         self.skew.store(ahead, Ordering::Relaxed);
@@ -164,6 +166,8 @@ pub(crate) fn now(skew: i64) -> SystemTime {
 
 /// Clocks that are no more seconds apart are not what a refusal is about: AWS takes five minutes.
 const NEAR_ENOUGH: u64 = 240;
+/// A clock that is wrong by more seconds than that, a century, is nobody's.
+const ABSURD: u64 = 100 * 365 * 86_400;
 /// What AWS says of a signature whose time is wrong, among other things.
 const OF_CLOCKS: [&str; 5] = [
     "InvalidSignatureException",

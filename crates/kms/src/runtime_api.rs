@@ -52,6 +52,7 @@ impl RuntimeApi {
 
     /// Waits until there is work, and lets go on what is to be done `beside` that.
     pub(crate) async fn next(&mut self, beside: bool) -> io::Result<Work> {
+        self.reopen().await?;
         self.wire.stream_mut().wait_in_slices(beside)?;
         let mut work = Work::default();
         let request = Request { method: "GET", path: &["next"], headers: &[], body: b"" };
@@ -95,14 +96,20 @@ impl RuntimeApi {
         self.exchange(&request, |_, _, _| {}).await.map(|_| ())
     }
 
+    /// A new connection, if this one cannot serve on.
+    async fn reopen(&mut self) -> io::Result<()> {
+        if !self.wire.is_reusable() {
+            self.wire = open(&self.host, self.alone).await?;
+        }
+        Ok(())
+    }
+
     async fn exchange(
         &mut self,
         request: &Request<'_>,
         header: impl FnMut(u16, &str, &[u8]),
     ) -> io::Result<Answer> {
-        if !self.wire.is_reusable() {
-            self.wire = open(&self.host, self.alone).await?;
-        }
+        self.reopen().await?;
         let host = &self.host;
         self.wire.exchange(|output| request.write(host, output), header).await
     }

@@ -39,7 +39,7 @@ pub(crate) struct Signable<'a> {
 
 /// A moment as signatures have it: `20150830T123600Z`.
 pub(crate) fn timestamp(time: SystemTime) -> String {
-    // There is no time before that here, and none of which the year has five digits.
+    // There is no time before that here, and none that is centuries ahead.
     let time = time.max(UNIX_EPOCH);
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.chars().filter(|c| !matches!(c, '-' | ':')).collect()

@@ -45,11 +45,16 @@ impl Asked {
     }
 
     fn keyring(&self) -> Arc<Keyring> {
+        self.keyring_under("", "")
+    }
+
+    fn keyring_under(&self, path: &str, token: &str) -> Arc<Keyring> {
         let mut settings: Settings = [
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-            ("AWS_ENDPOINT_URL_KMS", format!("http://{}", self.address)),
+            ("AWS_SESSION_TOKEN", token.to_owned()),
+            ("AWS_ENDPOINT_URL_KMS", format!("http://{}{path}", self.address)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into_iter()
@@ -173,5 +178,48 @@ async fn a_refusal_that_is_not_the_clock_s_fault_stands() {
             let (asked, cause) = kms.ask(&keyring).await;
             assert_eq!((asked.len(), cause), (attempts, Cause::AccessDenied), "{name}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_signed_is_what_is_sent() {
+    let usual = "content-type;host;x-amz-date;x-amz-target";
+    let with_token = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
+    let rows = [
+        ("", "", "post / http/1.1", "", usual),
+        ("/kms/", "", "post /kms/ http/1.1", "", usual),
+        ("", "token", "post / http/1.1", "token", with_token),
+    ];
+    for (path, token, line, sent, names) in rows {
+        let kms = Asked::start(|_| (400, error("NotFoundException"))).await;
+        let keyring = kms.keyring_under(path, token);
+        keyring.ring().await.unwrap_err();
+        let requests = std::mem::take(&mut *kms.requests.lock().unwrap());
+        let [request] = &*requests else { panic!("{requests:?}") };
+        assert_eq!(request.lines().next(), Some(line));
+        assert_eq!(header(request, "host"), kms.address.to_string());
+        assert_eq!(header(request, "x-amz-security-token"), sent);
+        let signed = format!("signedheaders={names},");
+        assert!(header(request, "authorization").contains(&signed), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_retry_has_taken_is_given_back_when_it_helps() {
+    let asked = AtomicI64::new(0);
+    let kms = Asked::start(move |_| {
+        let helps = asked.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        if helps {
+            (200, "content-length: 2\r\n\r\n{}".into())
+        } else {
+            (500, error("KMSInternalException"))
+        }
+    })
+    .await;
+    let keyring = kms.keyring();
+    // More than there would be to take.
+    for call in 0..60 {
+        let (attempts, cause) = kms.ask(&keyring).await;
+        assert_eq!((attempts.len(), cause), (2, Cause::Unfit), "{call}: an answer, but no key");
     }
 }

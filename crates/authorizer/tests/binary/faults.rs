@@ -138,3 +138,22 @@ async fn a_log_line_has_what_it_needs_and_nothing_of_the_clients() {
     assert_eq!((&second["Reason"], &second["Rejected"]), (&json!("NotCompact"), &json!(1)));
     assert_eq!((&lines[4]["Cause"], &lines[4]["Faults"]), (&json!("MalformedEvent"), &json!(1)));
 }
+
+/// A process that waits for its next event in the operating system must not stop what it has begun.
+#[tokio::test]
+async fn a_refresh_goes_on_while_nobody_asks() {
+    let settings = [("VERIFICATION", "local"), ("KEY_REFRESH_SECONDS", "3")];
+    let stack = Stack::start("RSA_2048", &settings).await;
+    let good = bearer(&stack.good(&json!({})));
+    let allowed = |outcome: Outcome| assert_eq!((outcome.0, &*outcome.1), ("Allow", "Allowed"));
+    allowed(stack.ask(&good).await);
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    // Longer than a request waits for it, and shorter than an attempt.
+    stack.kms.disturb(Some(Disturbance::Late(Duration::from_millis(900))));
+    let calls = stack.kms.calls();
+    allowed(stack.ask(&good).await);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    allowed(stack.ask(&good).await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(stack.kms.calls() - calls, 3, "three aliases, each asked for once");
+}

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsStr,
     fs,
+    io::{Read, Write},
     os::unix::ffi::OsStrExt,
     process::Command,
     time::{Duration, SystemTime},
@@ -399,5 +400,51 @@ async fn the_nearest_word_on_where_kms_is_counts() {
             let (code, ..) = cloud.run(&format!("{line} {ALIAS}{here}"), "");
             assert_eq!(code, Some(expected), "{line}: {row:?}");
         }
+    }
+}
+
+/// What stands in the place of KMS answers with this, and hangs up or does not.
+fn stand_in(answer: &'static str, hangs_up: bool) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = stream.write_all(answer.as_bytes());
+            open.extend((!hangs_up).then_some(stream));
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn an_answer_that_is_none_is_a_fault() {
+    let missing = "HTTP/1.1 400 x\r\ncontent-length: 30\r\n\r\n{\"__type\":\"NotFoundException\"}";
+    let half = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"KeyId\":";
+    let rows = [
+        ("breaks off", half, true, ("AWS_RETRY_MODE", "standard"), "KMS is out of reach"),
+        ("does not end", half, false, ("AWS_MAX_ATTEMPTS", "1"), "KMS is out of reach"),
+        ("an error", missing, true, ("AWS_RETRY_MODE", "adaptive"), "no such key"),
+    ];
+    let trials = rows.map(|(name, answer, hangs_up, setting, expected)| {
+        std::thread::spawn(move || {
+            let endpoint = stand_in(answer, hangs_up);
+            let settings = [
+                ("AWS_REGION", "us-east-1"),
+                ("AWS_ACCESS_KEY_ID", "local"),
+                ("AWS_SECRET_ACCESS_KEY", "local"),
+                ("AWS_ENDPOINT_URL_KMS", &endpoint),
+                setting,
+            ];
+            let output = fed(&["jwks", ALIAS], &settings, b"");
+            let said = said(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{name}: {said}");
+            assert!(said.contains(expected), "{name}: {said}");
+        })
+    });
+    for trial in trials {
+        trial.join().unwrap();
     }
 }
