@@ -142,7 +142,7 @@ impl Attempts {
                 }
                 Err(failure) => Attempt { skew, response: None, result: Err(failure) },
             };
-            if number == 1 && attempt.result.is_ok() && self.retries.are_whole() {
+            if attempt.result.is_ok() && self.retries.are_whole() {
                 return attempt.result.map_err(SdkError::construction_failure);
             }
             let more = number < self.retries.max_attempts();

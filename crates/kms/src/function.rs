@@ -159,12 +159,11 @@ where
             // Whoever is there at once has waited for the start: each worker's first may have.
             let (idle, mut started_in) = (Moment::now(), started_in);
             loop {
-                // A process that waits alone lets nobody go on by itself.
-                let beside = alone && Handle::current().metrics().num_alive_tasks() > 0;
-                if beside {
+                // A process that waits alone lets nothing else go on by itself.
+                if alone && Handle::current().metrics().num_alive_tasks() > 0 {
                     task::yield_now().await;
                 }
-                let Work { id, trace, event } = runtime.next(beside).await?;
+                let Work { id, trace, event } = runtime.next().await?;
                 if idle.elapsed() >= AT_ONCE {
                     started_in = Duration::ZERO;
                 }

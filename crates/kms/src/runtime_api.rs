@@ -50,10 +50,8 @@ impl RuntimeApi {
         Ok(Self { host: host.to_owned(), alone, wire: open(host, alone).await? })
     }
 
-    /// Waits until there is work, and lets go on what is to be done `beside` that.
-    pub(crate) async fn next(&mut self, beside: bool) -> io::Result<Work> {
-        self.reopen().await?;
-        self.wire.stream_mut().wait_in_slices(beside)?;
+    /// Waits until there is work.
+    pub(crate) async fn next(&mut self) -> io::Result<Work> {
         let mut work = Work::default();
         let request = Request { method: "GET", path: &["next"], headers: &[], body: b"" };
         let answer = self.exchange(&request, |_, name, value| {
@@ -96,20 +94,14 @@ impl RuntimeApi {
         self.exchange(&request, |_, _, _| {}).await.map(|_| ())
     }
 
-    /// A new connection, if this one cannot serve on.
-    async fn reopen(&mut self) -> io::Result<()> {
-        if !self.wire.is_reusable() {
-            self.wire = open(&self.host, self.alone).await?;
-        }
-        Ok(())
-    }
-
     async fn exchange(
         &mut self,
         request: &Request<'_>,
         header: impl FnMut(u16, &str, &[u8]),
     ) -> io::Result<Answer> {
-        self.reopen().await?;
+        if !self.wire.is_reusable() {
+            self.wire = open(&self.host, self.alone).await?;
+        }
         let host = &self.host;
         self.wire.exchange(|output| request.write(host, output), header).await
     }
@@ -148,7 +140,7 @@ async fn open(host: &str, alone: bool) -> io::Result<Wire<Socket>> {
     let socket = if alone {
         let stream = BlockingStream::connect(host)?;
         stream.set_nodelay(true)?;
-        Socket::Alone { stream, sliced: false }
+        Socket::Alone(stream)
     } else {
         let stream = TcpStream::connect(host).await?;
         stream.set_nodelay(true)?;

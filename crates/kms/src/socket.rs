@@ -2,8 +2,7 @@ use std::{
     io::{self, Read, Write},
     net::TcpStream as BlockingStream,
     pin::Pin,
-    task::{Context, Poll, ready},
-    time::Duration,
+    task::{Context, Poll},
 };
 
 use tokio::{
@@ -18,29 +17,8 @@ pub(crate) enum Socket {
     Shared(TcpStream),
     /// In the operating system, by a process that has nothing else to do meanwhile. That is how a
     /// function waits that answers one request after another: tokio's way through `epoll` costs each
-    /// wait some microseconds.
-    Alone {
-        /// The connection.
-        stream: BlockingStream,
-        /// Whether a wait ends after a [`SLICE`], and goes on if nothing was to be done: for the
-        /// sake of timers, and of what is done beside requests now and then.
-        sliced: bool,
-    },
-}
-
-impl Socket {
-    /// Whether it waits in slices from now on.
-    pub(crate) fn wait_in_slices(&mut self, slices: bool) -> io::Result<()> {
-        if let Self::Alone { stream, sliced } = self
-            && *sliced != slices
-        {
-            let limit = slices.then_some(SLICE);
-            stream.set_read_timeout(limit)?;
-            stream.set_write_timeout(limit)?;
-            *sliced = slices;
-        }
-        Ok(())
-    }
+    /// wait some microseconds. On Lambda nothing goes on between two requests in any case.
+    Alone(BlockingStream),
 }
 
 impl AsyncRead for Socket {
@@ -51,8 +29,8 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Shared(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Alone { stream, .. } => {
-                let read = ready!(wait(context, || stream.read(buffer.initialize_unfilled())))?;
+            Self::Alone(stream) => {
+                let read = uninterrupted(|| stream.read(buffer.initialize_unfilled()))?;
                 buffer.advance(read);
                 Poll::Ready(Ok(()))
             }
@@ -68,42 +46,31 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Shared(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Alone { stream, .. } => wait(context, || stream.write(bytes)),
+            Self::Alone(stream) => Poll::Ready(uninterrupted(|| stream.write(bytes))),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Shared(stream) => Pin::new(stream).poll_flush(context),
-            Self::Alone { .. } => Poll::Ready(Ok(())),
+            Self::Alone(_) => Poll::Ready(Ok(())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Shared(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Alone { stream, .. } => Poll::Ready(stream.shutdown(std::net::Shutdown::Write)),
+            Self::Alone(stream) => Poll::Ready(stream.shutdown(std::net::Shutdown::Write)),
         }
     }
 }
 
-/// What comes of it within a slice.
-fn wait<T>(
-    context: &Context<'_>,
-    mut attempt: impl FnMut() -> io::Result<T>,
-) -> Poll<io::Result<T>> {
+/// A signal is no reason to stop waiting.
+fn uninterrupted(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // What a socket says whose time is over.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            result => return Poll::Ready(result),
+            result => return result,
         }
     }
 }
-
-/// How late a timer may be where a process waits alone.
-const SLICE: Duration = Duration::from_millis(50);

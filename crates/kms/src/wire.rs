@@ -50,10 +50,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         &self.stream
     }
 
-    pub(crate) fn stream_mut(&mut self) -> &mut S {
-        &mut self.stream
-    }
-
     /// Whether another exchange can follow: the other side has said where the answer ended, and
     /// that it keeps the connection.
     pub(crate) fn is_reusable(&self) -> bool {

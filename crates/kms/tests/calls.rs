@@ -6,11 +6,16 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
+use aws_sdk_kms::config::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningParams, SigningSettings, sign},
+    sign::v4,
+};
 use aws_smithy_types::{DateTime, date_time::Format};
 use kms::{Cause, Keyring, Settings, calls};
 use tokio::{
@@ -34,7 +39,7 @@ impl Asked {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut request = Vec::with_capacity(8192);
                 stream.read_buf(&mut request).await.unwrap();
-                let request = String::from_utf8_lossy(&request).to_ascii_lowercase();
+                let request = String::from_utf8_lossy(&request).into_owned();
                 let (status, answer) = answer(&request);
                 seen.lock().unwrap().push(request);
                 let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
@@ -121,18 +126,7 @@ async fn a_clock_that_is_wrong_costs_one_attempt() {
     let kms = Asked::start(move |request| {
         let now = DateTime::from(SystemTime::now()).secs() + clock.load(Ordering::Relaxed);
         let date = DateTime::from_secs(now).fmt(Format::HttpDate).unwrap();
-        let signed = header(request, "x-amz-date").to_ascii_uppercase();
-        let time = |at: std::ops::Range<usize>| signed.get(at).unwrap_or_default();
-        let iso = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            time(0..4),
-            time(4..6),
-            time(6..8),
-            time(9..11),
-            time(11..13),
-            time(13..15),
-        );
-        let signed = DateTime::from_str(&iso, Format::DateTime).unwrap().secs();
+        let signed = Timestamp(header(request, "x-amz-date")).seconds();
         let code = if now.abs_diff(signed) > 300 {
             "InvalidSignatureException"
         } else {
@@ -186,21 +180,58 @@ async fn what_is_signed_is_what_is_sent() {
     let usual = "content-type;host;x-amz-date;x-amz-target";
     let with_token = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
     let rows = [
-        ("", "", "post / http/1.1", "", usual),
-        ("/kms/", "", "post /kms/ http/1.1", "", usual),
-        ("", "token", "post / http/1.1", "token", with_token),
+        ("", "", "/", usual),
+        ("/kms", "", "/kms/", usual),
+        ("/a%20b/", "", "/a%20b/", usual),
+        ("", "token", "/", with_token),
     ];
-    for (path, token, line, sent, names) in rows {
+    for (path, token, expected, names) in rows {
         let kms = Asked::start(|_| (400, error("NotFoundException"))).await;
-        let keyring = kms.keyring_under(path, token);
-        keyring.ring().await.unwrap_err();
+        kms.keyring_under(path, token).ring().await.unwrap_err();
         let requests = std::mem::take(&mut *kms.requests.lock().unwrap());
         let [request] = &*requests else { panic!("{requests:?}") };
-        assert_eq!(request.lines().next(), Some(line));
+        assert_eq!(request.lines().next(), Some(&*format!("POST {expected} HTTP/1.1")));
         assert_eq!(header(request, "host"), kms.address.to_string());
-        assert_eq!(header(request, "x-amz-security-token"), sent);
-        let signed = format!("signedheaders={names},");
-        assert!(header(request, "authorization").contains(&signed), "{request}");
+        assert_eq!(header(request, "x-amz-security-token"), token);
+        assert_eq!(header(request, "authorization"), signed(request, expected, token, names));
+    }
+}
+
+/// What the SDK's signer makes of these headers of a request.
+fn signed(request: &str, path: &str, token: &str, names: &str) -> String {
+    let token = Some(token.to_owned()).filter(|token| !token.is_empty());
+    let identity = Credentials::new("local", "local", token, None, "test").into();
+    let date = Timestamp(header(request, "x-amz-date"));
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-east-1")
+        .name("kms")
+        .time(SystemTime::UNIX_EPOCH + Duration::from_secs(date.seconds().try_into().unwrap()))
+        .settings(SigningSettings::default())
+        .build()
+        .unwrap();
+    let own = ["x-amz-date", "x-amz-security-token"];
+    let headers = names.split(';').filter(|name| !own.contains(name));
+    let headers = headers.map(|name| (name, header(request, name)));
+    let (_, body) = request.split_once("\r\n\r\n").unwrap();
+    let url = format!("http://{}{path}", header(request, "host"));
+    let body = SignableBody::Bytes(body.as_bytes());
+    let request = SignableRequest::new("POST", url, headers, body).unwrap();
+    let (instructions, _) = sign(request, &SigningParams::V4(params)).unwrap().into_parts();
+    let mut headers = instructions.headers();
+    headers.find(|(name, _)| *name == "authorization").unwrap().1.to_owned()
+}
+
+/// As signatures have it: `20150830T123600Z`.
+struct Timestamp<'a>(&'a str);
+
+impl Timestamp<'_> {
+    fn seconds(&self) -> i64 {
+        let part = |at: std::ops::Range<usize>| self.0.get(at).unwrap_or_default();
+        let [year, month, day] = [part(0..4), part(4..6), part(6..8)];
+        let [hour, minute, second] = [part(9..11), part(11..13), part(13..15)];
+        let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+        DateTime::from_str(&text, Format::DateTime).unwrap().secs()
     }
 }
 
@@ -222,4 +253,30 @@ async fn what_a_retry_has_taken_is_given_back_when_it_helps() {
         let (attempts, cause) = kms.ask(&keyring).await;
         assert_eq!((attempts.len(), cause), (2, Cause::Unfit), "{call}: an answer, but no key");
     }
+}
+
+#[tokio::test]
+async fn calls_that_go_well_make_room_for_retries_again() {
+    let trouble = Arc::new(AtomicBool::new(true));
+    let is_trouble = Arc::clone(&trouble);
+    let kms = Asked::start(move |_| {
+        if is_trouble.load(Ordering::Relaxed) {
+            (500, error("KMSInternalException"))
+        } else {
+            (200, "content-length: 2\r\n\r\n{}".into())
+        }
+    })
+    .await;
+    let keyring = kms.keyring();
+    for _ in 0..26 {
+        kms.ask(&keyring).await;
+    }
+    assert_eq!(kms.ask(&keyring).await.0.len(), 1, "there is no room");
+    trouble.store(false, Ordering::Relaxed);
+    // A retry takes 10, and each call that goes well gives 1.
+    for _ in 0..20 {
+        kms.ask(&keyring).await;
+    }
+    trouble.store(true, Ordering::Relaxed);
+    assert_eq!(kms.ask(&keyring).await.0.len(), 3);
 }
