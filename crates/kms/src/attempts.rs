@@ -131,20 +131,18 @@ impl Attempts {
         request: &HttpRequest,
         deserializer: &SharedResponseDeserializer,
     ) -> Answer<Output, Error> {
-        let (mut number, mut corrected) = (1, false);
+        let (mut number, mut corrected, config) = (1, false, ConfigBag::base());
         loop {
             let skew = self.retries.skew();
             let attempt = match self.send(request, number, skew).await {
                 Ok(response) => {
-                    let result = deserializer
-                        .deserialize_nonstreaming_with_config(&response, &ConfigBag::base());
-                    Attempt { skew, response: Some(response), result }
+                    match deserializer.deserialize_nonstreaming_with_config(&response, &config) {
+                        Ok(output) if self.retries.are_whole() => return Ok(output),
+                        result => Attempt { skew, response: Some(response), result },
+                    }
                 }
                 Err(failure) => Attempt { skew, response: None, result: Err(failure) },
             };
-            if attempt.result.is_ok() && self.retries.are_whole() {
-                return attempt.result.map_err(SdkError::construction_failure);
-            }
             let more = number < self.retries.max_attempts();
             if more && !corrected && self.retries.correct::<O>(&attempt) {
                 corrected = true;
