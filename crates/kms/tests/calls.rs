@@ -118,6 +118,22 @@ async fn a_kms_in_trouble_is_not_asked_more_and_more() {
     assert_eq!(attempts.last(), Some(&1));
 }
 
+#[tokio::test]
+async fn a_clock_is_not_corrected_beyond_the_last_attempt() {
+    let asked = AtomicI64::new(0);
+    let kms = Asked::start(move |_| {
+        if asked.fetch_add(1, Ordering::Relaxed) < 2 {
+            return (500, error("KMSInternalException"));
+        }
+        let ahead = DateTime::from_secs(DateTime::from(SystemTime::now()).secs() + 3600);
+        let date = ahead.fmt(Format::HttpDate).unwrap();
+        (400, format!("date: {date}\r\n{}", error("InvalidSignatureException")))
+    })
+    .await;
+    let (attempts, cause) = kms.ask(&kms.keyring()).await;
+    assert_eq!((attempts.len(), cause), (3, Cause::Refused));
+}
+
 /// Of a container that was asleep, say.
 #[tokio::test]
 async fn a_clock_that_is_wrong_costs_one_attempt() {
@@ -159,6 +175,7 @@ async fn a_refusal_that_is_not_the_clock_s_fault_stands() {
         ("one that is near enough", 200, "", [1, 1]),
         ("one that is wrong", 3600, "", [2, 1]),
         ("an answer of long ago", -3600, "age: 3600\r\n", [1, 1]),
+        ("nobody's", 200 * 365 * 86_400, "", [1, 1]),
     ];
     for (name, ahead, age, expected) in rows {
         let kms = Asked::start(move |_| {
