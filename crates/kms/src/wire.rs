@@ -12,7 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
+    /// What has been read, and room for more that need not be cleared before each reading.
     input: Vec<u8>,
+    filled: usize,
     output: Vec<u8>,
     /// Whether the last exchange ended where its answer ended.
     whole: bool,
@@ -42,8 +44,8 @@ struct Head {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
-        let (input, output) = (Vec::with_capacity(READ), Vec::new());
-        Self { stream, input, output, whole: true }
+        let (input, output) = (vec![0; READ], Vec::new());
+        Self { stream, input, filled: 0, output, whole: true }
     }
 
     pub(crate) fn stream(&self) -> &S {
@@ -68,11 +70,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         write(&mut self.output);
         self.stream.write_all(&self.output).await?;
         self.stream.flush().await?;
-        self.input.clear();
+        self.filled = 0;
         let head = loop {
-            match head(&self.input, &mut header)? {
+            match head(self.received(), &mut header)? {
                 // Of an answer that is yet to come.
-                Some(head) if head.status < 200 => drop(self.input.drain(..head.bytes)),
+                Some(head) if head.status < 200 => self.consume(head.bytes),
                 Some(head) => break head,
                 None => self.fill(MAX_HEAD).await?,
             }
@@ -80,31 +82,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let body = match head.end {
             End::Length(length) => {
                 let end = head.bytes + length;
-                while self.input.len() < end {
+                while self.filled < end {
                     self.fill(MAX_HEAD + MAX_BODY).await?;
                 }
                 // Copied, and not taken: the buffer serves every exchange.
                 let body = self.input.get(head.bytes..end).unwrap_or_default().to_vec();
-                self.input.drain(..end);
+                self.consume(end);
                 body
             }
             End::Chunks => {
-                self.input.drain(..head.bytes);
+                self.consume(head.bytes);
                 self.chunks().await?
             }
             End::Close => loop {
                 match self.fill(MAX_BODY).await {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        self.input.drain(..head.bytes);
-                        break std::mem::take(&mut self.input);
+                        break self.received().get(head.bytes..).unwrap_or_default().to_vec();
                     }
                     Err(error) => return Err(error),
                 }
             },
         };
         // What nobody asked for is an answer to nothing.
-        self.whole = head.keep && head.end != End::Close && self.input.is_empty();
+        self.whole = head.keep && head.end != End::Close && self.filled == 0;
         Ok(Answer { status: head.status, body })
     }
 
@@ -112,7 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         let mut body = Vec::new();
         loop {
             let (start, size) = loop {
-                match parse_chunk_size(&self.input)
+                match parse_chunk_size(self.received())
                     .map_err(|_| invalid("a chunk without a size"))?
                 {
                     Status::Complete((start, size)) => break (start, size),
@@ -125,20 +126,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.trailers(start).await?;
                 return Ok(body);
             }
-            while self.input.len() < start + size + 2 {
+            while self.filled < start + size + 2 {
                 self.fill(MAX_BODY + READ).await?;
             }
-            body.extend(self.input.drain(..start + size + 2).skip(start).take(size));
+            body.extend_from_slice(self.input.get(start..start + size).unwrap_or_default());
+            self.consume(start + size + 2);
         }
     }
 
     /// What comes after the last chunk: nothing, as a rule, and nothing that is needed.
     async fn trailers(&mut self, start: usize) -> io::Result<()> {
-        self.input.drain(..start);
+        self.consume(start);
         loop {
-            match trailers(&self.input)? {
+            match trailers(self.received())? {
                 Some(bytes) => {
-                    self.input.drain(..bytes);
+                    self.consume(bytes);
                     return Ok(());
                 }
                 None => self.fill(MAX_HEAD).await?,
@@ -146,14 +148,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    fn received(&self) -> &[u8] {
+        self.input.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Leaves what comes after so many bytes.
+    fn consume(&mut self, bytes: usize) {
+        self.input.copy_within(bytes..self.filled, 0);
+        self.filled -= bytes;
+    }
+
     async fn fill(&mut self, max: usize) -> io::Result<()> {
-        if self.input.len() >= max {
+        if self.filled >= max {
             return Err(invalid("more than is taken"));
         }
-        self.input.reserve(READ);
-        match self.stream.read_buf(&mut self.input).await? {
+        if self.input.len() < self.filled + READ {
+            self.input.resize(2 * self.filled + READ, 0);
+        }
+        let room = self.input.get_mut(self.filled..).unwrap_or_default();
+        match self.stream.read(room).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+            read => {
+                self.filled += read;
+                Ok(())
+            }
         }
     }
 }
