@@ -8,28 +8,18 @@ use std::{
 
 use aws_sdk_kms::{
     config::{
-        ConfigBag, Credentials, FrozenLayer, HttpClient, IdentityCache, ProvideCredentials,
-        RuntimeComponents, SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+        ConfigBag, Credentials, FrozenLayer, ProvideCredentials, SharedCredentialsProvider,
+        retry::RetryConfig, timeout::TimeoutConfig,
     },
-    error::{BoxError, ConnectorError, SdkError},
-};
-use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
-use aws_smithy_runtime::client::{
-    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
-    identity::no_auth::NoAuthIdentityResolver,
-    orchestrator::endpoints::StaticUriEndpointResolver,
-    retries::strategy::StandardRetryStrategy,
+    error::{BoxError, SdkError},
 };
 use aws_smithy_runtime_api::client::{
-    auth::static_resolver::StaticAuthSchemeOptionResolver,
-    http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector},
     interceptors::context::{Error, Input, Output},
     orchestrator::{HttpRequest, HttpResponse},
     ser_de::{
         DeserializeResponse, SerializeRequest, SharedRequestSerializer, SharedResponseDeserializer,
     },
 };
-use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
 use aws_types::SdkConfig;
 use tokio::{
     sync::Mutex,
@@ -39,7 +29,8 @@ use tokio::{
 use crate::{
     Overdue,
     calls::{Answer, Operation},
-    connector::Target,
+    carrier::Carrier,
+    connector::{Connector, Outgoing, Target},
     endpoint::endpoint,
     retries::{Attempt, Failure, Retries, now},
     sigv4::{Signable, Signer, timestamp},
@@ -47,11 +38,9 @@ use crate::{
 
 /// Where calls go, and what they go with.
 pub(crate) struct Attempts {
-    url: String,
-    authority: String,
-    path: String,
-    connector: SharedHttpConnector,
-    /// How long one may take that the connector does not end by itself.
+    target: Target,
+    carrier: Carrier,
+    /// How long one may take that the carrier does not end by itself.
     limit: Option<Duration>,
     credentials: SharedCredentialsProvider,
     /// Those of the last call.
@@ -61,10 +50,13 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    pub(crate) fn new(config: &SdkConfig) -> Result<Self, &'static str> {
+    /// Over this connector, or over the configuration's HTTP client.
+    pub(crate) fn new(
+        config: &SdkConfig,
+        connector: Option<Connector>,
+    ) -> Result<Self, &'static str> {
         let region = config.region().ok_or("is required")?.as_ref();
         let credentials = config.credentials_provider().ok_or("goes with credentials")?;
-        let client = config.http_client().ok_or("goes with an HTTP client")?;
         let (fips, dual_stack) =
             (config.use_fips() == Some(true), config.use_dual_stack() == Some(true));
         let url = match config.endpoint_url() {
@@ -72,34 +64,16 @@ impl Attempts {
             None => endpoint(region, fips, dual_stack) + "/",
         };
         let target = Target::read(&url).ok_or("goes with an endpoint that is a URL")?;
-        let (authority, path) = (target.authority.to_owned(), target.path.to_owned());
-        let components = RuntimeComponents::builder("kms")
-            .with_sleep_impl(Some(TokioSleep::new()))
-            .with_time_source(Some(SystemTimeSource::new()))
-            // None of these is asked for anything, but there are no components without them.
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![])))
-            .with_auth_scheme(NoAuthScheme::new())
-            .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri(&*url)))
-            .with_identity_cache(Some(IdentityCache::no_cache()))
-            .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
-            .with_retry_strategy(Some(StandardRetryStrategy::new()))
-            .build()
-            .map_err(|_| "cannot be used")?;
-        let timeouts = config.timeout_config();
-        let mut settings = HttpConnectorSettings::builder();
-        settings.set_connect_timeout(timeouts.and_then(TimeoutConfig::connect_timeout));
-        settings.set_read_timeout(timeouts.and_then(TimeoutConfig::read_timeout));
+        let carrier = connector.map_or_else(|| Carrier::of(config), |own| Ok(Carrier::Own(own)))?;
         let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
         Ok(Self {
-            url,
-            authority,
-            path,
-            connector: client.http_connector(&settings.build(), &components),
-            limit: timeouts.and_then(TimeoutConfig::operation_attempt_timeout),
+            target,
+            carrier,
+            limit: config.timeout_config().and_then(TimeoutConfig::operation_attempt_timeout),
             credentials,
             known: Mutex::default(),
             signer: Signer::new(region, "kms"),
-            retries: Retries::new(retries, components),
+            retries: Retries::new(retries),
         })
     }
 
@@ -115,8 +89,7 @@ impl Attempts {
             return Err(SdkError::construction_failure("no wire format"));
         };
         let request = serializer.serialize_input(Input::erase(input), &mut ConfigBag::base());
-        let mut request = request.map_err(SdkError::construction_failure)?;
-        request.set_uri(&*self.url).map_err(SdkError::construction_failure)?;
+        let request = request.map_err(SdkError::construction_failure)?;
         let answer = self.repeat::<O>(&request, deserializer).await;
         let answer = answer.map_err(|error| {
             error.map_service_error(|error| error.downcast().unwrap_or_else(O::unhandled))
@@ -173,52 +146,29 @@ impl Attempts {
         number: u32,
         skew: i64,
     ) -> Result<HttpResponse, Failure> {
-        let mut request = request.try_clone().ok_or_else(|| Failure::other(NOT_WHOLE))?;
+        let body = request.body().bytes().ok_or_else(|| Failure::other(NOT_WHOLE))?;
         let credentials = self.credentials().await.map_err(Failure::other)?;
-        self.sign(&mut request, &credentials, skew).map_err(Failure::other)?;
-        let attempts = format!("attempt={number}; max={}", self.retries.max_attempts());
-        request.headers_mut().try_insert("amz-sdk-request", attempts).map_err(Failure::other)?;
-        let mut response = self.connector.call(request).await.map_err(Failure::connector)?;
-        if response.body().bytes().is_none() {
-            let body = ByteStream::new(response.take_body()).collect().await;
-            // What breaks off is no answer.
-            let body =
-                body.map_err(|error| Failure::connector(ConnectorError::io(error.into())))?;
-            *response.body_mut() = SdkBody::from(body.into_bytes());
-        }
-        Ok(response)
-    }
-
-    fn sign(
-        &self,
-        request: &mut HttpRequest,
-        credentials: &Credentials,
-        skew: i64,
-    ) -> Result<(), BoxError> {
         let date = timestamp(now(skew));
         let token = credentials.session_token().filter(|token| !token.is_empty());
-        let authorization = {
-            let sent = |name: &str| request.headers().get(name).unwrap_or_default();
-            let headers = [
-                ("content-type", sent("content-type")),
-                ("host", &*self.authority),
-                ("x-amz-date", &*date),
-                ("x-amz-security-token", token.unwrap_or_default()),
-                ("x-amz-target", sent("x-amz-target")),
-            ];
-            let headers = headers.into_iter().filter(|(_, value)| !value.is_empty());
-            let headers: Vec<_> = headers.collect();
-            let body = request.body().bytes().ok_or(NOT_WHOLE)?;
-            let signable = Signable { path: &self.path, headers: &headers, body };
-            self.signer.authorization(&signable, &date, credentials)
-        };
-        let headers = request.headers_mut();
-        headers.try_insert("authorization", authorization)?;
-        headers.try_insert("x-amz-date", date)?;
-        if let Some(token) = token {
-            headers.try_insert("x-amz-security-token", token.to_owned())?;
-        }
-        Ok(())
+        let sent = |name: &str| request.headers().get(name).unwrap_or_default();
+        let signed = [
+            ("content-type", sent("content-type")),
+            ("host", &*self.target.authority),
+            ("x-amz-date", &*date),
+            ("x-amz-security-token", token.unwrap_or_default()),
+            ("x-amz-target", sent("x-amz-target")),
+        ];
+        let mut headers = Vec::with_capacity(8);
+        headers.extend(signed.into_iter().filter(|(_, value)| !value.is_empty()));
+        let signable = Signable { path: &self.target.path, headers: &headers, body };
+        let authorization = self.signer.authorization(&signable, &date, &credentials);
+        let attempts = format!("attempt={number}; max={}", self.retries.max_attempts());
+        let is_signed = |name: &str| signed.iter().any(|(known, _)| *known == name);
+        headers.extend(request.headers().iter().filter(|(name, _)| !is_signed(name)));
+        headers.extend([("authorization", &*authorization), ("amz-sdk-request", &*attempts)]);
+        let (method, target) = (request.method(), &self.target);
+        let request = Outgoing { method, target, headers: &headers, body };
+        self.carrier.carry(&request).await.map_err(Failure::connector)
     }
 
     /// Those of the last call, as long as they are good. Of several callers one asks for others.
@@ -247,7 +197,6 @@ mod tests {
     use aws_sdk_kms::config::Region;
 
     use super::*;
-    use crate::connector::Connector;
 
     #[derive(Debug)]
     struct Provider {
@@ -284,7 +233,7 @@ mod tests {
                 .credentials_provider(SharedCredentialsProvider::new(provider))
                 .http_client(Connector::new(None))
                 .build();
-            let attempts = Attempts::new(&config).unwrap();
+            let attempts = Attempts::new(&config, None).unwrap();
             // Each may have to do with a terminal, or with a code that is good for once.
             let each = || attempts.credentials();
             let (first, second, third) = tokio::join!(each(), each(), each());

@@ -21,24 +21,25 @@ use crate::{
 ///
 /// `None` means that a problem was noted.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    read(settings).map(|config| Client::new(&config))
+    let (config, connector) = read(settings)?;
+    Some(Client::new(&config.to_builder().http_client(connector).build()))
 }
 
 /// The same for the calls that a ring needs.
 pub fn calls(settings: &mut Settings) -> Option<Calls> {
-    let config = read(settings)?;
-    match Calls::new(&config) {
+    let (config, connector) = read(settings)?;
+    match Calls::over(&config, Some(connector)) {
         Ok(calls) => Some(calls),
         Err(problem) => settings.problem("AWS_REGION", problem),
     }
 }
 
-fn read(settings: &mut Settings) -> Option<SdkConfig> {
+fn read(settings: &mut Settings) -> Option<(SdkConfig, Connector)> {
     let (Some(region), Some(key_id), Some(secret), Some(session), Some(anywhere), Some(endpoint)) = (
-        settings.required::<String>("AWS_REGION"),
-        settings.required::<String>("AWS_ACCESS_KEY_ID"),
+        settings.required("AWS_REGION"),
+        settings.required("AWS_ACCESS_KEY_ID"),
         settings.required::<String>("AWS_SECRET_ACCESS_KEY"),
-        settings.optional("AWS_SESSION_TOKEN", String::new()),
+        settings.optional("AWS_SESSION_TOKEN", Visible::default()),
         settings.optional("AWS_ENDPOINT_URL", Endpoint::default()),
         settings.optional("AWS_ENDPOINT_URL_KMS", Endpoint::default()),
     ) else {
@@ -59,6 +60,7 @@ fn read(settings: &mut Settings) -> Option<SdkConfig> {
     // A connection that nobody else can hear needs none.
     let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.url.starts_with("http:"));
     let tls = if is_plain { None } else { Some(tls(settings)?) };
+    let [Visible(region), Visible(key_id), Visible(session)] = [region, key_id, session];
     let session = Some(session).filter(|token| !token.is_empty());
     let credentials = Credentials::new(key_id, secret, session, None, "environment");
     let retries = RetryConfig::standard()
@@ -68,14 +70,13 @@ fn read(settings: &mut Settings) -> Option<SdkConfig> {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region))
-        .http_client(Connector::new(tls))
         .use_fips(fips)
         .use_dual_stack(dual_stack)
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(retries);
     config.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
-    Some(config.build())
+    Some((config.build(), Connector::new(tls)))
 }
 
 /// The certificates that KMS may show, as the AWS CLI and OpenSSL are told.
@@ -91,6 +92,19 @@ fn tls(settings: &mut Settings) -> Option<ClientConfig> {
     match trust::client(&roots) {
         Ok(tls) => Some(tls),
         Err(problem) => settings.problem("AWS_CA_BUNDLE", problem),
+    }
+}
+
+/// What goes into a header as it is.
+#[derive(Default)]
+struct Visible(String);
+
+impl FromStr for Visible {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        visible.then(|| Self(text.to_owned())).ok_or("must be of visible ASCII characters")
     }
 }
 
@@ -165,6 +179,29 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_into_a_header_has_no_other_header_in_it() {
+        let rows =
+            [("token", true), ("", true), ("a b", false), ("a\r\nb: c", false), ("é", false)];
+        for (text, expected) in rows {
+            assert_eq!(text.parse::<Visible>().is_ok(), expected, "{text:?}");
+        }
+        for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"] {
+            for (value, expected) in [("a", true), ("a\n", false)] {
+                let known = [
+                    ("AWS_REGION", "us-east-1"),
+                    ("AWS_ACCESS_KEY_ID", "k"),
+                    ("AWS_SECRET_ACCESS_KEY", "s"),
+                    ("AWS_ENDPOINT_URL_KMS", "http://localhost"),
+                    (name, value),
+                ];
+                let known = known.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let found = calls(&mut known.into_iter().collect()).is_some();
+                assert_eq!(found, expected, "{name} {value:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_container_s_machine_is_this_one_only_for_sam() {
         let settings = |sam: &str| {
             [
@@ -206,7 +243,7 @@ mod tests {
         ];
         for (fips, dual_stack, expected) in rows {
             let config = read(&mut settings(fips, dual_stack));
-            let found = config.map(|config| {
+            let found = config.map(|(config, _)| {
                 (config.use_fips() == Some(true), config.use_dual_stack() == Some(true))
             });
             assert_eq!(found, expected, "{fips:?} {dual_stack:?}");

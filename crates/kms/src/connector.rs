@@ -50,7 +50,7 @@ struct Connections {
 
 /// A connection that waits for its next request.
 struct Idle {
-    place: String,
+    place: Arc<str>,
     wire: Wire<Stream>,
     since: Moment,
 }
@@ -69,10 +69,27 @@ impl Connector {
         Self { connections: Arc::new(connections), limit: ATTEMPT }
     }
 
-    async fn attempt(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let Self { connections, limit } = &self;
+    /// Sends a request that is signed, and waits for the answer.
+    pub(crate) async fn carry(
+        &self,
+        request: &Outgoing<'_>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let Self { connections, limit } = self;
         let exchange = pin!(connections.exchange(request));
         connections.attempt.wait(*limit, exchange).await.unwrap_or_else(overdue)
+    }
+
+    /// The same for a request of the SDK's.
+    async fn attempt(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let Some(target) = Target::read(request.uri()) else {
+            return Err(ConnectorError::user("not a URL of KMS".into()));
+        };
+        let Some(body) = request.body().bytes() else {
+            return Err(ConnectorError::user("a body that is not there whole".into()));
+        };
+        let headers: Vec<_> = request.headers().iter().collect();
+        let method = request.method();
+        self.carry(&Outgoing { method, target: &target, headers: &headers, body }).await
     }
 }
 
@@ -81,23 +98,18 @@ fn overdue<T>(overdue: Overdue) -> Result<T, ConnectorError> {
 }
 
 impl Connections {
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let Some(target) = Target::read(request.uri()) else {
-            return Err(ConnectorError::user("not a URL of KMS".into()));
-        };
-        let Some(body) = request.body().bytes() else {
-            return Err(ConnectorError::user("a body that is not there whole".into()));
-        };
-        let mut wire = match self.idle(target.place) {
+    async fn exchange(&self, request: &Outgoing<'_>) -> Result<HttpResponse, ConnectorError> {
+        let target = request.target;
+        let mut wire = match self.idle(&target.place) {
             Some(wire) => wire,
             // Large, and rare: not to be a part of every request.
-            None => Box::pin(self.connect(&target)).await?,
+            None => Box::pin(self.connect(target)).await?,
         };
         let doubt = Doubt(Some(&self.idle));
         let mut headers = Vec::with_capacity(8);
         let answer = wire
             .exchange(
-                |output| write(&request, &target, body, output),
+                |output| request.write(output),
                 |status, name, value| {
                     if says_something(status, name) {
                         let value = str::from_utf8(value).ok();
@@ -109,7 +121,7 @@ impl Connections {
             .map_err(|error| ConnectorError::io(error.into()))?;
         doubt.dispel();
         if wire.is_reusable() {
-            let idle = Idle { place: target.place.to_owned(), wire, since: Moment::now() };
+            let idle = Idle { place: Arc::clone(&target.place), wire, since: Moment::now() };
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
         }
         let status = StatusCode::try_from(answer.status)
@@ -126,14 +138,14 @@ impl Connections {
     fn idle(&self, place: &str) -> Option<Wire<Stream>> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-            let fresh = idle.place == place && idle.since.elapsed() < IDLE;
+            let fresh = *idle.place == *place && idle.since.elapsed() < IDLE;
             if fresh && is_quiet(idle.wire.stream()) {
                 return Some(idle.wire);
             }
         }
     }
 
-    async fn connect(&self, target: &Target<'_>) -> Result<Wire<Stream>, ConnectorError> {
+    async fn connect(&self, target: &Target) -> Result<Wire<Stream>, ConnectorError> {
         match self.connect.wait(CONNECT, pin!(self.open(target))).await {
             Ok(Ok(stream)) => Ok(Wire::new(stream)),
             Ok(Err(error)) => Err(ConnectorError::io(error.into())),
@@ -141,7 +153,7 @@ impl Connections {
         }
     }
 
-    async fn open(&self, target: &Target<'_>) -> io::Result<Stream> {
+    async fn open(&self, target: &Target) -> io::Result<Stream> {
         let Target { host, port, tls, .. } = target;
         let tcp = match host.trim_start_matches('[').trim_end_matches(']') {
             // RFC 6761, section 6.3: nobody has to be asked.
@@ -155,7 +167,7 @@ impl Connections {
         if !tls {
             return Ok(Either::Left(tcp));
         }
-        let name = ServerName::try_from((*host).to_owned()).map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
         let config = self.tls.clone().ok_or(io::ErrorKind::Unsupported)?;
         let stream = TlsConnector::from(config).connect(name, tcp).await?;
         Ok(Either::Right(Box::new(stream)))
@@ -204,18 +216,18 @@ impl fmt::Debug for Connector {
 }
 
 /// Where a request goes.
-pub(crate) struct Target<'a> {
+pub(crate) struct Target {
     /// Scheme, host and port: what a connection is to.
-    place: &'a str,
-    pub(crate) authority: &'a str,
-    host: &'a str,
+    pub(crate) place: Arc<str>,
+    pub(crate) authority: String,
+    host: String,
     port: u16,
     tls: bool,
-    pub(crate) path: &'a str,
+    pub(crate) path: String,
 }
 
-impl<'a> Target<'a> {
-    pub(crate) fn read(url: &'a str) -> Option<Self> {
+impl Target {
+    pub(crate) fn read(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let tls = scheme.eq_ignore_ascii_case("https");
         if !tls && !scheme.eq_ignore_ascii_case("http") {
@@ -223,7 +235,7 @@ impl<'a> Target<'a> {
         }
         let end = rest.find('/').unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end)?;
-        let place = url.get(..url.len() - path.len())?;
+        let place = url.get(..url.len() - path.len())?.into();
         // Of an IPv6 address in brackets, a colon is no sign of a port.
         let usual = if tls { 443 } else { 80 };
         let (host, port) = match authority.rsplit_once(':') {
@@ -233,29 +245,40 @@ impl<'a> Target<'a> {
         let path = if path.is_empty() { "/" } else { path };
         // As the SDK signs it: without a port that goes without saying.
         let authority = if port == usual { host } else { authority };
+        let [authority, host, path] = [authority, host, path].map(str::to_owned);
         Some(Self { place, authority, host, port, tls, path })
     }
 }
 
-fn write(request: &HttpRequest, target: &Target<'_>, body: &[u8], output: &mut Vec<u8>) {
-    let mut add = |text: &str| output.extend_from_slice(text.as_bytes());
-    for text in [request.method(), " ", target.path, " HTTP/1.1\r\n"] {
-        add(text);
+/// A request that is ready to be sent.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) target: &'a Target,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a [u8],
+}
+
+impl Outgoing<'_> {
+    fn write(&self, output: &mut Vec<u8>) {
+        let Self { method, target, headers, body } = self;
+        let mut add = |text: &str| output.extend_from_slice(text.as_bytes());
+        [*method, " ", &*target.path, " HTTP/1.1\r\n"].into_iter().for_each(&mut add);
+        for (name, value) in *headers {
+            [name, ": ", value, "\r\n"].into_iter().for_each(&mut add);
+        }
+        let lacks = |name: &str| headers.iter().all(|(known, _)| *known != name);
+        if lacks("host") {
+            ["host: ", &*target.authority, "\r\n"].into_iter().for_each(&mut add);
+        }
+        if lacks("user-agent") {
+            add(USER_AGENT);
+        }
+        if lacks("content-length") {
+            ["content-length: ", &body.len().to_string(), "\r\n"].into_iter().for_each(&mut add);
+        }
+        add("\r\n");
+        output.extend_from_slice(body);
     }
-    for (name, value) in request.headers() {
-        [name, ": ", value, "\r\n"].into_iter().for_each(&mut add);
-    }
-    if !request.headers().contains_key("host") {
-        ["host: ", target.authority, "\r\n"].into_iter().for_each(&mut add);
-    }
-    if !request.headers().contains_key("user-agent") {
-        add(USER_AGENT);
-    }
-    if !request.headers().contains_key("content-length") {
-        ["content-length: ", &body.len().to_string(), "\r\n"].into_iter().for_each(&mut add);
-    }
-    add("\r\n");
-    output.extend_from_slice(body);
 }
 
 /// Whether somebody reads it: AWS's own headers, and of a refusal the time, by which clocks are
@@ -315,7 +338,7 @@ mod tests {
         ];
         for (url, expected) in rows {
             let target = Target::read(url);
-            let found = target.map(|t| (t.host, t.port, t.tls, t.path));
+            let found = target.as_ref().map(|t| (&*t.host, t.port, t.tls, &*t.path));
             assert_eq!(found, expected, "{url}");
         }
     }
@@ -330,7 +353,8 @@ mod tests {
             ("http://127.0.0.1:4566", "127.0.0.1:4566"),
         ];
         for (url, expected) in rows {
-            assert_eq!(Target::read(url).map(|target| target.authority), Some(expected), "{url}");
+            let target = Target::read(url);
+            assert_eq!(target.as_ref().map(|target| &*target.authority), Some(expected), "{url}");
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod attempts;
 mod calls;
+mod carrier;
 mod client;
 mod connector;
 mod endpoint;

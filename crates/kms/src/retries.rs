@@ -9,22 +9,30 @@ use std::{
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_sdk_kms::{
     config::{
-        ConfigBag, Layer, RuntimeComponents,
+        ConfigBag, IdentityCache, Layer, RuntimeComponents,
         interceptors::InterceptorContext,
         retry::{RetryConfig, RetryMode, ShouldAttempt, TokenBucket},
     },
     error::ProvideErrorMetadata,
 };
-use aws_smithy_runtime::client::retries::{
-    classifiers::{
-        HttpStatusCodeClassifier, ModeledAsRetryableClassifier, TransientErrorClassifier,
+use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
+use aws_smithy_runtime::client::{
+    auth::no_auth::{NO_AUTH_SCHEME_ID, NoAuthScheme},
+    identity::no_auth::NoAuthIdentityResolver,
+    orchestrator::endpoints::StaticUriEndpointResolver,
+    retries::{
+        classifiers::{
+            HttpStatusCodeClassifier, ModeledAsRetryableClassifier, TransientErrorClassifier,
+        },
+        strategy::StandardRetryStrategy,
     },
-    strategy::StandardRetryStrategy,
 };
 use aws_smithy_runtime_api::client::{
+    auth::static_resolver::StaticAuthSchemeOptionResolver,
     interceptors::context::{Error, Input, Output},
     orchestrator::{HttpRequest, HttpResponse, OrchestratorError},
     retries::{RequestAttempts, RetryStrategy},
+    runtime_components::RuntimeComponentsBuilder,
 };
 use aws_smithy_types::{DateTime, date_time::Format};
 
@@ -47,16 +55,15 @@ pub(crate) struct Retries {
     /// What all retries draw on, so that a KMS in trouble is not asked more and more.
     quota: TokenBucket,
     strategy: StandardRetryStrategy,
-    components: RuntimeComponents,
     skew: AtomicI64,
 }
 
 impl Retries {
-    pub(crate) fn new(config: RetryConfig, components: RuntimeComponents) -> Self {
+    pub(crate) fn new(config: RetryConfig) -> Self {
         let (quota, strategy) = (TokenBucket::default(), StandardRetryStrategy::new());
         // Adaptive, it would measure out the calls of a program that makes many.
         let config = config.with_retry_mode(RetryMode::Standard);
-        Self { config, quota, strategy, components, skew: AtomicI64::default() }
+        Self { config, quota, strategy, skew: AtomicI64::default() }
     }
 
     pub(crate) fn max_attempts(&self) -> u32 {
@@ -83,9 +90,7 @@ impl Retries {
     }
 
     fn delay<O: Operation>(&self, number: u32, context: &InterceptorContext) -> Option<Duration> {
-        let components = self
-            .components
-            .to_builder()
+        let components = components()
             .with_retry_classifier(HttpStatusCodeClassifier::default())
             .with_retry_classifier(TransientErrorClassifier::<O::Error>::new())
             .with_retry_classifier(ModeledAsRetryableClassifier::<O::Error>::new())
@@ -132,6 +137,20 @@ impl Retries {
         self.skew.store(ahead, Ordering::Relaxed);
         true
     }
+}
+
+/// What parts of the SDK expect to be told of the others.
+pub(crate) fn components() -> RuntimeComponentsBuilder {
+    RuntimeComponents::builder("kms")
+        .with_sleep_impl(Some(TokioSleep::new()))
+        .with_time_source(Some(SystemTimeSource::new()))
+        // None of these is asked for anything, but there are no components without them.
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![])))
+        .with_auth_scheme(NoAuthScheme::new())
+        .with_endpoint_resolver(Some(StaticUriEndpointResolver::uri("/")))
+        .with_identity_cache(Some(IdentityCache::no_cache()))
+        .with_identity_resolver(NO_AUTH_SCHEME_ID, NoAuthIdentityResolver::new())
+        .with_retry_strategy(Some(StandardRetryStrategy::new()))
 }
 
 impl Attempt {
