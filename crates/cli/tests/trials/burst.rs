@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use crate::{
@@ -63,7 +63,8 @@ async fn burst(time: Duration) {
     let after = resident(&functions);
     assert_eq!(world.processes(Door::Authorizer).len(), functions.len(), "all live on");
 
-    // The quota is as it was, and fewer ask.
+    // The quota is as it was, and fewer ask, once those that were on their way have been answered.
+    sleep(Duration::from_millis(200)).await;
     let mut pace = interval(Duration::from_secs(1) / (QUOTA / 2));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for token in tokens.of(Kind::Good) {
