@@ -1,6 +1,6 @@
 use std::io;
 
-use jwt::{Claims, PASSED_ON};
+use jwt::{Claims, PASSED_ON, json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String
     for (name, value) in first.chain(rest) {
         let Some(value) = passed_on(name, value, nested) else { continue };
         // The name's and the value's own text, and what stands around them.
-        let taken = bytes(name).saturating_add(bytes(&value)).saturating_add(2);
+        let taken = json::text_bytes(name) + json::bytes(&value) + 2;
         let rest = left.checked_sub(taken);
         if rest.is_some() || PASSED_ON.contains(&name) {
             left = rest.unwrap_or(0);

@@ -47,9 +47,9 @@ impl TokenRequest {
                 return Err(Refusal::ClientId);
             }
             // `client_id` is `sub` again where it is not asked for.
-            own += CLIENT_BYTES + claims.get("sub").map_or(0, |sub| sub.to_string().len());
+            own += CLIENT_BYTES + claims.get("sub").map_or(0, json::bytes);
         }
-        if Value::Object(claims.clone()).to_string().len() + own > MAX_CLAIMS_BYTES {
+        if json::object_bytes(&claims) + own > MAX_CLAIMS_BYTES {
             return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
         }
         if jwt::passed_on_bytes(&claims) + OWN_BYTES + terms.issuer.len() > jwt::MAX_PASSED_ON_BYTES

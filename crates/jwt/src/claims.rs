@@ -94,7 +94,7 @@ pub const MAX_PASSED_ON_BYTES: usize = 3072;
 /// How many bytes of JSON the [`PASSED_ON`] claims take, their names included.
 #[must_use]
 pub fn passed_on_bytes(claims: &Map<String, Value>) -> usize {
-    let bytes = |name: &&str| Some(name.len() + claims.get(*name)?.to_string().len());
+    let bytes = |name: &&str| Some(name.len() + json::bytes(claims.get(*name)?));
     PASSED_ON.iter().filter_map(bytes).sum()
 }
 

@@ -43,6 +43,42 @@ fn read(text: &[u8]) -> Result<Value, NotStrict> {
     value.map_err(|error| NotStrict { column: error.column() })
 }
 
+/// How many bytes a value takes as JSON, written without spaces.
+#[must_use]
+pub fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(true) => 4,
+        Value::Bool(false) => 5,
+        Value::Number(number) => number.to_string().len(),
+        Value::String(text) => text_bytes(text),
+        Value::Array(items) => around(items.len()) + items.iter().map(bytes).sum::<usize>(),
+        Value::Object(members) => object_bytes(members),
+    }
+}
+
+/// How many bytes an object takes as JSON, written without spaces.
+#[must_use]
+pub fn object_bytes(members: &Map<String, Value>) -> usize {
+    let member = |(name, value): (&String, &Value)| text_bytes(name) + 1 + bytes(value);
+    around(members.len()) + members.iter().map(member).sum::<usize>()
+}
+
+/// What stands between so many, and at both ends.
+fn around(items: usize) -> usize {
+    items.saturating_sub(1) + 2
+}
+
+/// How many bytes a text takes as JSON, with its quotation marks.
+#[must_use]
+pub fn text_bytes(text: &str) -> usize {
+    let byte = |byte| match byte {
+        b'"' | b'\\' | 0x08 | 0x09 | 0x0A | 0x0C | 0x0D => 2,
+        ..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(byte).sum::<usize>() + 2
+}
+
 /// The text is not one strict JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -127,6 +163,22 @@ impl<'de> Visitor<'de> for Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_those_that_are_written() {
+        let every: String = (0..=0xFF).map(char::from).collect();
+        let rows = [
+            json!(null),
+            json!([true, false]),
+            json!([0, 7, -7, 10, u64::MAX, i64::MIN, 1.5, 1e300, -0.0]),
+            json!(["", "text", every, "ü", "🦀", "\u{2028}"]),
+            json!([[], {}, [[]], [{}]]),
+            json!({"a": 1, "": {"\"": ["b", {}]}, "ä\n": null}),
+        ];
+        for value in rows {
+            assert_eq!(bytes(&value), value.to_string().len(), "{value}");
+        }
+    }
 
     #[test]
     fn lists_of_objects() {
