@@ -142,16 +142,17 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
     let mut all = vec![
         make("echo", Floor, "echo", &["target/release/echo"], &http, &[]),
         make("kms", Floor, "kms", &["target/release/kms"], &http, &[VERIFY]),
+        make("tls", Floor, "tls", &["target/release/tls"], &https, &[VERIFY]),
         make("rsa", Floor, "rsa", &["target/release/rsa"], &http, &[]),
         make("sign", Floor, "sign", &["target/release/kms"], &http, &[SIGN]),
         make("authorizer, kms, HTTP", Ours, "kms", authorizer, &http, &[]),
-        make("authorizer, kms, HTTPS", Ours, "kms", authorizer, &https, &[]),
+        make("authorizer, kms, HTTPS", Ours, "tls", authorizer, &https, &[]),
         make("authorizer, local, HTTP", Ours, "rsa", authorizer, &http, &[LOCAL]),
         make("authorizer, local, HTTPS", Ours, "rsa", authorizer, &https, &[LOCAL]),
         make("issuer, HTTP", Ours, "sign", issuer, &http, &[]),
         make("issuer, HTTPS", Ours, "sign", issuer, &https, &[]),
         make("Rust, SDK defaults, verify, HTTP", Peer, "kms", &[SDK], &http, &[]),
-        make("Rust, SDK defaults, verify, HTTPS", Peer, "kms", &[SDK], &https, &[]),
+        make("Rust, SDK defaults, verify, HTTPS", Peer, "tls", &[SDK], &https, &[]),
         make("Rust, SDK defaults, sign, HTTP", Peer, "sign", &[SDK], &http, &[SIGN]),
         make("Rust, jsonwebtoken", Peer, "rsa", &[JSONWEBTOKEN], &http, &[]),
     ];
@@ -162,7 +163,7 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
         let extra = ("NODE_EXTRA_CA_CERTS", world.authority.to_str().unwrap_or_default());
         all.extend([
             more("Node, SDK, verify, HTTP", "kms", "sdk", &http, &[]),
-            more("Node, SDK, verify, HTTPS", "kms", "sdk", &https, &[extra]),
+            more("Node, SDK, verify, HTTPS", "tls", "sdk", &https, &[extra]),
             more("Node, SDK, sign, HTTP", "sign", "sdk", &http, &[SIGN]),
             more("Node, aws-jwt-verify", "rsa", "aws-jwt-verify", &http, &[]),
             more("Node, jose", "rsa", "jose", &http, &[]),
@@ -175,7 +176,7 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
         all.extend([
             more("Python, client in the handler, verify, HTTP", "kms", "article", &http, &[]),
             more("Python, boto3, verify, HTTP", "kms", "boto3_kms", &http, &[]),
-            more("Python, boto3, verify, HTTPS", "kms", "boto3_kms", &https, &[]),
+            more("Python, boto3, verify, HTTPS", "tls", "boto3_kms", &https, &[]),
             more("Python, boto3, sign, HTTP", "sign", "boto3_kms", &http, &[SIGN]),
             more("Python, PyJWT", "rsa", "pyjwt", &http, &[]),
         ]);

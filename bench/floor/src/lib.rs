@@ -7,9 +7,9 @@ use std::{
 };
 
 /// One connection that is kept, with one exchange at a time.
-pub struct Connection {
+pub struct Connection<S> {
     host: String,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<S>,
     out: Vec<u8>,
 }
 
@@ -22,12 +22,19 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-impl Connection {
+impl Connection<TcpStream> {
     /// To `host:port`.
     pub fn open(host: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
-        Ok(Self { host: host.to_owned(), stream: BufReader::new(stream), out: Vec::new() })
+        Ok(Self::over(host, stream))
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// To `host:port`, by a stream that is there.
+    pub fn over(host: &str, stream: S) -> Self {
+        Self { host: host.to_owned(), stream: BufReader::new(stream), out: Vec::new() }
     }
 
     /// Sends a request with these headers and this body, and reads the answer into `reply`.
@@ -83,6 +90,34 @@ pub fn serve(mut answer: impl FnMut(&[u8]) -> io::Result<Vec<u8>>) -> io::Result
         let path = format!("/2018-06-01/runtime/invocation/{}/response", event.id);
         runtime.exchange("POST", &path, "", &body, &mut receipt)?;
     }
+}
+
+/// Asks KMS about every invocation: `KEY` and `OPERATION` say what.
+pub fn ask<S: Read + Write>(mut kms: Connection<S>) -> io::Result<()> {
+    let setting = |name| env::var(name).map_err(io::Error::other);
+    let (key, operation) = (setting("KEY")?, setting("OPERATION")?);
+    let headers = format!(
+        "Content-Type: application/x-amz-json-1.1\r\nX-Amz-Target: TrentService.{operation}\r\n"
+    );
+    let mut reply = Reply::default();
+    serve(|event| {
+        let (message, signature) = if operation == "Verify" {
+            let (token, dot) = token(event)?;
+            let signature = encode(&decode(&token[dot + 1..]));
+            (&token.as_bytes()[..dot], format!(r#","Signature":"{signature}""#))
+        } else {
+            (event, String::new())
+        };
+        let body = format!(
+            r#"{{"KeyId":"{key}","Message":"{}","MessageType":"RAW","SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"{signature}}}"#,
+            encode(message)
+        );
+        kms.exchange("POST", "/", &headers, body.as_bytes(), &mut reply)?;
+        if !reply.body.windows(9).any(|part| part == b"Signature") {
+            return Err(io::Error::other("not signed or not verified"));
+        }
+        Ok(b"{}".to_vec())
+    })
 }
 
 /// The token of an event for an authorizer: the three parts, and the place of the last dot.

@@ -1,0 +1,26 @@
+//! One exchange with KMS over HTTPS: `AWS_ENDPOINT_URL_KMS` says where, `AWS_CA_BUNDLE` whom to trust.
+
+use std::{env, io, net::TcpStream, sync::Arc};
+
+use floor::{Connection, ask};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+
+fn main() -> io::Result<()> {
+    let setting = |name| env::var(name).map_err(io::Error::other);
+    let url = setting("AWS_ENDPOINT_URL_KMS")?;
+    let host = url.strip_prefix("https://").ok_or(io::ErrorKind::InvalidInput)?;
+    let name = host.split(':').next().unwrap_or_default().to_owned();
+    let name = ServerName::try_from(name).map_err(io::Error::other)?;
+    let mut roots = RootCertStore::empty();
+    let root =
+        CertificateDer::from_pem_file(setting("AWS_CA_BUNDLE")?).map_err(io::Error::other)?;
+    roots.add(root).map_err(io::Error::other)?;
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let tcp = TcpStream::connect(host)?;
+    tcp.set_nodelay(true)?;
+    ask(Connection::over(host, StreamOwned::new(tls, tcp)))
+}
