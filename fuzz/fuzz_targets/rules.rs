@@ -33,9 +33,9 @@ static REQUESTS: LazyLock<Vec<Vec<(String, Request)>>> = LazyLock::new(|| {
         json!({"type": "REQUEST", "methodArn": arn, "headers": headers})
     };
     let requests = |claims: &serde_json::Value| {
-        let routes = ["GET", "POST"].into_iter().flat_map(|method| {
-            paths.map(|path| format!("{STAGE}/{method}/{path}"))
-        });
+        let routes = ["GET", "POST"]
+            .into_iter()
+            .flat_map(|method| paths.map(|path| format!("{STAGE}/{method}/{path}")));
         let request = |arn: String| {
             let event = event(&claims.to_string(), &arn).to_string();
             (arn, event.parse().expect("an event"))

@@ -1,5 +1,5 @@
-//! Any bytes as what KMS or the Runtime API answers, in any pieces: the pieces change nothing, and
-//! what is taken keeps to its bound.
+//! Any bytes as what KMS or the Runtime API answers, in any pieces: the pieces change nothing, nor
+//! does an answer before, and what is taken keeps to its bound.
 
 #![no_main]
 
@@ -21,7 +21,8 @@ use wire::{Answer, Wire};
 fuzz_target!(|input: &[u8]| {
     let [one, other, bytes @ ..] = input else { return };
     let pieces = [one, other].map(|length| usize::from(length % 16) + 1);
-    let (whole, pieces) = (read(bytes, [usize::MAX; 2]), read(bytes, pieces));
+    let (whole, after_another) = (read(bytes, [usize::MAX; 2]), read_again(bytes, pieces));
+    let pieces = read(bytes, pieces);
     let answer = |read: &Option<Read>| {
         read.as_ref().map(|(Answer { status, body }, _)| (*status, body.clone()))
     };
@@ -33,6 +34,7 @@ fuzz_target!(|input: &[u8]| {
         let after = read(&[bytes, b"HTTP/1.1 500 \r\n\r\n"].concat(), [1; 2]);
         assert_eq!(answer(&whole), answer(&after));
         assert!(pieces.is_some_and(|(_, reusable)| reusable));
+        assert_eq!(answer(&whole), answer(&after_another));
     }
 });
 
@@ -40,7 +42,17 @@ fuzz_target!(|input: &[u8]| {
 type Read = (Answer, bool);
 
 fn read(bytes: &[u8], pieces: [usize; 2]) -> Option<Read> {
-    let mut wire = Wire::new(Pieces { rest: bytes, pieces });
+    exchange(&mut Wire::new(Pieces { next: bytes, rest: &[], pieces }))
+}
+
+/// The same once more on the connection, if it is good for another.
+fn read_again(bytes: &[u8], pieces: [usize; 2]) -> Option<Read> {
+    let mut wire = Wire::new(Pieces { next: bytes, rest: &[], pieces });
+    let (_, reusable) = exchange(&mut wire)?;
+    if reusable { exchange(&mut wire) } else { None }
+}
+
+fn exchange(wire: &mut Wire<Pieces<'_>>) -> Option<Read> {
     let answer = {
         let exchange = pin!(wire.exchange(|_| {}, |_, _, _| {}));
         match exchange.poll(&mut Context::from_waker(Waker::noop())) {
@@ -51,8 +63,9 @@ fn read(bytes: &[u8], pieces: [usize; 2]) -> Option<Read> {
     Some((answer, wire.is_reusable()))
 }
 
-/// What is there to be read, by pieces of these lengths in turn.
+/// What each request is answered with, by pieces of these lengths in turn.
 struct Pieces<'a> {
+    next: &'a [u8],
     rest: &'a [u8],
     pieces: [usize; 2],
 }
@@ -73,11 +86,16 @@ impl AsyncRead for Pieces<'_> {
 }
 
 impl AsyncWrite for Pieces<'_> {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.rest = self.next;
         Poll::Ready(Ok(()))
     }
 

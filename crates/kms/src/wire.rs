@@ -3,13 +3,12 @@
 //! Both sides that a function talks to, the Runtime API and KMS, are asked one small question after
 //! another. A client that does no more than that takes a tenth of the time of one that does all.
 
-use std::io;
+use std::{fmt, io};
 
 use httparse::{EMPTY_HEADER, Response, Status, parse_chunk_size};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A connection that is kept from one exchange to the next.
-#[derive(Debug)]
 pub(crate) struct Wire<S> {
     stream: S,
     /// What has been read, and room for more that need not be cleared before each reading.
@@ -163,7 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             return Err(invalid("more than is taken"));
         }
         if self.input.len() < self.filled + READ {
-            self.input.resize(2 * self.filled + READ, 0);
+            // In steps that grow, so that what is there is not copied too often.
+            self.input.resize(self.filled + self.filled / 4 + READ, 0);
         }
         let room = self.input.get_mut(self.filled..).unwrap_or_default();
         match self.stream.read(room).await? {
@@ -173,6 +173,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Ok(())
             }
         }
+    }
+}
+
+impl<S> fmt::Debug for Wire<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
     }
 }
 
@@ -335,5 +341,34 @@ mod tests {
         }
         let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(2 * MAX_HEAD));
         assert_eq!(read(&endless, 8192).await, None, "a head without an end");
+    }
+
+    #[tokio::test]
+    async fn one_answer_after_another() {
+        let (ours, mut theirs) = duplex(1024 * 1024);
+        let mut wire = Wire::new(ours);
+        let (long, chunk) = ("a".repeat(100_000), "c".repeat(9000));
+        let rows = [
+            (format!("Content-Length: 100000\r\n\r\n{long}"), &*long),
+            ("Content-Length: 1\r\n\r\nb".into(), "b"),
+            (format!("Transfer-Encoding: chunked\r\n\r\n2328\r\n{chunk}\r\n0\r\n\r\n"), &chunk),
+            ("Content-Length: 0\r\n\r\n".into(), ""),
+            ("Content-Length: 2\r\n\r\nde".into(), "de"),
+        ];
+        for (answer, expected) in rows {
+            theirs.write_all(format!("HTTP/1.1 200 OK\r\n{answer}").as_bytes()).await.unwrap();
+            let answer = wire.exchange(|_| {}, |_, _, _| {}).await.unwrap();
+            assert_eq!(String::from_utf8(answer.body).unwrap(), expected);
+            assert!(wire.is_reusable());
+        }
+        // One that is not there whole leaves nothing to rely on.
+        theirs.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nf").await.unwrap();
+        let (late, at_once) = (wire.exchange(|_| {}, |_, _, _| {}), std::future::ready(()));
+        tokio::select! {
+            biased;
+            _ = late => panic!("half an answer is none"),
+            () = at_once => {}
+        }
+        assert!(!wire.is_reusable());
     }
 }
