@@ -162,6 +162,8 @@ impl<'de> Visitor<'de> for Level {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -196,8 +198,6 @@ mod tests {
             assert_eq!(read.map(|objects| objects.len()).map_err(|_| ()), expected, "{text}");
         }
     }
-    use serde_json::json;
-
     #[test]
     fn an_object_is_read_as_it_stands() {
         let text = br#" {"a":[1,-2,2.5,"x",null,true],"b":{"c":{}}} "#;

@@ -30,8 +30,8 @@ use crate::{
     Overdue,
     calls::{Answer, Operation},
     carrier::Carrier,
-    connector::{Connector, Outgoing, Target},
     endpoint::endpoint,
+    outgoing::{Outgoing, Target},
     retries::{Attempt, Failure, Retries, now},
     sigv4::{Signable, Signer, timestamp},
 };
@@ -50,11 +50,7 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
-    /// Over this connector, or over the configuration's HTTP client.
-    pub(crate) fn new(
-        config: &SdkConfig,
-        connector: Option<Connector>,
-    ) -> Result<Self, &'static str> {
+    pub(crate) fn new(config: &SdkConfig, carrier: Carrier) -> Result<Self, &'static str> {
         let region = config.region().ok_or("is required")?.as_ref();
         let credentials = config.credentials_provider().ok_or("goes with credentials")?;
         let (fips, dual_stack) =
@@ -64,7 +60,6 @@ impl Attempts {
             None => endpoint(region, fips, dual_stack) + "/",
         };
         let target = Target::read(&url).ok_or("goes with an endpoint that is a URL")?;
-        let carrier = connector.map_or_else(|| Carrier::of(config), |own| Ok(Carrier::Own(own)))?;
         let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
         Ok(Self {
             target,
@@ -197,6 +192,7 @@ mod tests {
     use aws_sdk_kms::config::Region;
 
     use super::*;
+    use crate::connector::Connector;
 
     #[derive(Debug)]
     struct Provider {
@@ -231,9 +227,8 @@ mod tests {
             let config = SdkConfig::builder()
                 .region(Region::new("us-east-1"))
                 .credentials_provider(SharedCredentialsProvider::new(provider))
-                .http_client(Connector::new(None))
                 .build();
-            let attempts = Attempts::new(&config, None).unwrap();
+            let attempts = Attempts::new(&config, Carrier::Own(Connector::new(None))).unwrap();
             // Each may have to do with a terminal, or with a code that is good for once.
             let each = || attempts.credentials();
             let (first, second, third) = tokio::join!(each(), each(), each());

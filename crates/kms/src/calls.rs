@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::client::{interceptors::context::Error, orchestrator:
 use aws_smithy_types::retry::ProvideErrorKind;
 use aws_types::SdkConfig;
 
-use crate::{attempts::Attempts, connector::Connector};
+use crate::{attempts::Attempts, carrier::Carrier};
 
 /// What came of a call, or why nothing did.
 pub(crate) type Answer<T, E> = Result<T, SdkError<E, HttpResponse>>;
@@ -46,16 +46,13 @@ impl Calls {
     /// # Errors
     /// What the configuration lacks.
     pub fn new(config: &SdkConfig) -> Result<Self, &'static str> {
-        Self::over(config, None)
+        Self::over(config, Carrier::of(config)?)
     }
 
-    /// The same, but over this connector.
-    pub(crate) fn over(
-        config: &SdkConfig,
-        connector: Option<Connector>,
-    ) -> Result<Self, &'static str> {
+    /// The same, over what has time-outs of its own.
+    pub(crate) fn over(config: &SdkConfig, carrier: Carrier) -> Result<Self, &'static str> {
         Ok(Self(Arc::new(Parts {
-            attempts: Attempts::new(config, connector)?,
+            attempts: Attempts::new(config, carrier)?,
             get_public_key: OnceLock::new(),
             sign: OnceLock::new(),
             verify: OnceLock::new(),
@@ -143,6 +140,7 @@ mod tests {
     use aws_sdk_kms::config::{Credentials, Region, SharedCredentialsProvider};
 
     use super::*;
+    use crate::connector::Connector;
 
     #[test]
     fn what_a_configuration_lacks() {

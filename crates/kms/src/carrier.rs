@@ -9,10 +9,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream, timeout::TimeoutConfig};
 use aws_types::SdkConfig;
 
-use crate::{
-    connector::{Connector, Outgoing},
-    retries::components,
-};
+use crate::{connector::Connector, outgoing::Outgoing, retries::components};
 
 /// What takes a signed request to KMS, and its answer back.
 pub(crate) enum Carrier {

@@ -12,7 +12,9 @@ use rustls::ClientConfig;
 
 use crate::{
     Calls, Settings,
+    carrier::Carrier,
     connector::Connector,
+    outgoing::Target,
     trust::{self, Roots},
 };
 
@@ -28,7 +30,7 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
 /// The same for the calls that a ring needs.
 pub fn calls(settings: &mut Settings) -> Option<Calls> {
     let (config, connector) = read(settings)?;
-    match Calls::over(&config, Some(connector)) {
+    match Calls::over(&config, Carrier::Own(connector)) {
         Ok(calls) => Some(calls),
         Err(problem) => settings.problem("AWS_REGION", problem),
     }
@@ -122,6 +124,9 @@ impl FromStr for Endpoint {
     type Err = &'static str;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if Target::read(url).is_none() {
+            return Err("must be an http or https URL");
+        }
         let host = match url.split_once("://") {
             Some(("https", _)) => return Ok(Self { url: url.to_owned(), around_container: false }),
             Some(("http", rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
@@ -169,9 +174,13 @@ mod tests {
             ("http://kms.example", remote),
             ("http://localhost.example:4566", remote),
             ("http://127.0.0.1@kms.example", remote),
-            ("http://127.0.0.1:80@kms.example", remote),
+            ("http://127.0.0.1:80@kms.example", not_a_url),
             ("127.0.0.1:4566", not_a_url),
             ("ftp://127.0.0.1", not_a_url),
+            ("https://kms.example/ ", not_a_url),
+            ("https://kms.example/ HTTP/1.1\r\nx: y", not_a_url),
+            ("http://localhost\n", not_a_url),
+            ("https://kms.example:many", not_a_url),
         ];
         for (url, expected) in rows {
             assert_eq!(url.parse::<Endpoint>().map(|_| ()), expected, "{url}");

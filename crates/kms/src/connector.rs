@@ -1,4 +1,4 @@
-//! How the SDK's requests get to KMS and back: HTTP/1.1 over connections that are kept.
+//! How requests get to KMS and back: HTTP/1.1 over connections that are kept.
 //!
 //! In place of its own client this has no task for each connection, no second protocol and no resolver
 //! of proxies, and it knows when an attempt is lost.
@@ -31,7 +31,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-use crate::{Overdue, Patience, moment::Moment, wire::Wire};
+use crate::{
+    Overdue, Patience,
+    moment::Moment,
+    outgoing::{Outgoing, Target},
+    wire::Wire,
+};
 
 /// Connections to KMS.
 #[derive(Clone)]
@@ -215,72 +220,6 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Where a request goes.
-pub(crate) struct Target {
-    /// Scheme, host and port: what a connection is to.
-    pub(crate) place: Arc<str>,
-    pub(crate) authority: String,
-    host: String,
-    port: u16,
-    tls: bool,
-    pub(crate) path: String,
-}
-
-impl Target {
-    pub(crate) fn read(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let tls = scheme.eq_ignore_ascii_case("https");
-        if !tls && !scheme.eq_ignore_ascii_case("http") {
-            return None;
-        }
-        let end = rest.find('/').unwrap_or(rest.len());
-        let (authority, path) = rest.split_at_checked(end)?;
-        let place = url.get(..url.len() - path.len())?.into();
-        // Of an IPv6 address in brackets, a colon is no sign of a port.
-        let usual = if tls { 443 } else { 80 };
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (authority, usual),
-        };
-        let path = if path.is_empty() { "/" } else { path };
-        // As the SDK signs it: without a port that goes without saying.
-        let authority = if port == usual { host } else { authority };
-        let [authority, host, path] = [authority, host, path].map(str::to_owned);
-        Some(Self { place, authority, host, port, tls, path })
-    }
-}
-
-/// A request that is ready to be sent.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) target: &'a Target,
-    pub(crate) headers: &'a [(&'a str, &'a str)],
-    pub(crate) body: &'a [u8],
-}
-
-impl Outgoing<'_> {
-    fn write(&self, output: &mut Vec<u8>) {
-        let Self { method, target, headers, body } = self;
-        let mut add = |text: &str| output.extend_from_slice(text.as_bytes());
-        [*method, " ", &*target.path, " HTTP/1.1\r\n"].into_iter().for_each(&mut add);
-        for (name, value) in *headers {
-            [name, ": ", value, "\r\n"].into_iter().for_each(&mut add);
-        }
-        let lacks = |name: &str| headers.iter().all(|(known, _)| *known != name);
-        if lacks("host") {
-            ["host: ", &*target.authority, "\r\n"].into_iter().for_each(&mut add);
-        }
-        if lacks("user-agent") {
-            add(USER_AGENT);
-        }
-        if lacks("content-length") {
-            ["content-length: ", &body.len().to_string(), "\r\n"].into_iter().for_each(&mut add);
-        }
-        add("\r\n");
-        output.extend_from_slice(body);
-    }
-}
-
 /// Whether somebody reads it: AWS's own headers, and of a refusal the time, by which clocks are
 /// corrected.
 fn says_something(status: u16, header: &str) -> bool {
@@ -300,7 +239,6 @@ fn is_quiet(stream: &Stream) -> bool {
     look.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
-const USER_AGENT: &str = concat!("user-agent: countersign/", env!("CARGO_PKG_VERSION"), "\r\n");
 /// KMS is in the same Region: a connection takes a few milliseconds or is not to be had. Within an
 /// attempt, so that one that has to connect has time left to ask.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -311,50 +249,3 @@ const ATTEMPT: Duration = Duration::from_millis(1300);
 /// How long a connection may wait for its next request. The longer, the likelier that the other
 /// side, or something in between, has forgotten it without a word.
 const IDLE: Duration = Duration::from_mins(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls() {
-        let rows = [
-            (
-                "https://kms.eu-west-1.amazonaws.com/",
-                Some(("kms.eu-west-1.amazonaws.com", 443, true, "/")),
-            ),
-            (
-                "https://kms.eu-west-1.amazonaws.com",
-                Some(("kms.eu-west-1.amazonaws.com", 443, true, "/")),
-            ),
-            ("http://127.0.0.1:4566/", Some(("127.0.0.1", 4566, false, "/"))),
-            ("http://localhost", Some(("localhost", 80, false, "/"))),
-            ("http://[::1]:4566/a/b?c", Some(("[::1]", 4566, false, "/a/b?c"))),
-            ("https://[::1]", Some(("[::1]", 443, true, "/"))),
-            ("https://kms:many/", None),
-            ("ftp://kms/", None),
-            ("HTTPS://kms.example", Some(("kms.example", 443, true, "/"))),
-            ("kms", None),
-        ];
-        for (url, expected) in rows {
-            let target = Target::read(url);
-            let found = target.as_ref().map(|t| (&*t.host, t.port, t.tls, &*t.path));
-            assert_eq!(found, expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_port_that_goes_without_saying_is_not_said() {
-        let rows = [
-            ("https://kms.example:443/", "kms.example"),
-            ("http://localhost:80", "localhost"),
-            ("https://[::1]:443", "[::1]"),
-            ("https://kms.example:80", "kms.example:80"),
-            ("http://127.0.0.1:4566", "127.0.0.1:4566"),
-        ];
-        for (url, expected) in rows {
-            let target = Target::read(url);
-            assert_eq!(target.as_ref().map(|target| &*target.authority), Some(expected), "{url}");
-        }
-    }
-}

@@ -17,6 +17,7 @@ mod headers;
 mod keyring;
 mod message;
 mod moment;
+mod outgoing;
 mod patience;
 mod retries;
 mod ring;
