@@ -129,7 +129,7 @@ impl FromStr for Endpoint {
         }
         let host = match url.split_once("://") {
             Some(("https", _)) => return Ok(Self { url: url.to_owned(), around_container: false }),
-            Some(("http", rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
+            Some(("http", rest)) => rest.split('/').next().unwrap_or_default(),
             _ => return Err("must be an http or https URL"),
         };
         let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());

@@ -12,9 +12,10 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Nothing where it would be more than one word of a request.
+    /// Nothing where it would be more than one word of a request, or where more than a path would
+    /// have to be signed.
     pub(crate) fn read(url: &str) -> Option<Self> {
-        if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !url.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte)) {
             return None;
         }
         let (scheme, rest) = url.split_once("://")?;
@@ -89,7 +90,9 @@ mod tests {
             ),
             ("http://127.0.0.1:4566/", Some(("127.0.0.1", 4566, false, "/"))),
             ("http://localhost", Some(("localhost", 80, false, "/"))),
-            ("http://[::1]:4566/a/b?c", Some(("[::1]", 4566, false, "/a/b?c"))),
+            ("http://[::1]:4566/a/b", Some(("[::1]", 4566, false, "/a/b"))),
+            ("http://[::1]:4566/a/b?c", None),
+            ("http://[::1]:4566/a/b#c", None),
             ("https://[::1]", Some(("[::1]", 443, true, "/"))),
             ("https://kms:many/", None),
             ("ftp://kms/", None),
