@@ -60,7 +60,7 @@ fn read(settings: &mut Settings) -> Option<(SdkConfig, Connector)> {
         return settings.problem("AWS_ENDPOINT_URL_KMS", problem);
     }
     // A connection that nobody else can hear needs none.
-    let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.url.starts_with("http:"));
+    let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.is_plain);
     let tls = if is_plain { None } else { Some(tls(settings)?) };
     let [Visible(region), Visible(key_id), Visible(session)] = [region, key_id, session];
     let session = Some(session).filter(|token| !token.is_empty());
@@ -116,6 +116,8 @@ impl FromStr for Visible {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Endpoint {
     url: String,
+    /// Without TLS.
+    is_plain: bool,
     /// Docker's name for the machine that a container runs on.
     around_container: bool,
 }
@@ -124,21 +126,12 @@ impl FromStr for Endpoint {
     type Err = &'static str;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        if Target::read(url).is_none() {
-            return Err("must be an http or https URL");
-        }
-        let host = match url.split_once("://") {
-            Some(("https", _)) => return Ok(Self { url: url.to_owned(), around_container: false }),
-            Some(("http", rest)) => rest.split('/').next().unwrap_or_default(),
-            _ => return Err("must be an http or https URL"),
-        };
-        let name = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-        let name = name.map_or(host, |(name, _)| name);
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let around_container = name == "host.docker.internal";
-        let here = name == "localhost" || address.is_ok_and(|address| address.is_loopback());
-        if here || around_container {
-            Ok(Self { url: url.to_owned(), around_container })
+        let Target { host, tls, .. } = Target::read(url).ok_or("must be an http or https URL")?;
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let around_container = !tls && host == "host.docker.internal";
+        let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        if tls || here || around_container {
+            Ok(Self { url: url.to_owned(), is_plain: !tls, around_container })
         } else {
             Err("must be https unless it is on this machine")
         }
@@ -170,6 +163,8 @@ mod tests {
             ("http://[::1]:4566", Ok(())),
             ("http://localhost:4566", Ok(())),
             ("http://localhost", Ok(())),
+            ("HTTP://LOCALHOST", remote),
+            ("HTTPS://kms.example", Ok(())),
             ("http://10.0.0.1:4566", remote),
             ("http://kms.example", remote),
             ("http://localhost.example:4566", remote),

@@ -1,6 +1,6 @@
 //! How requests get to KMS and back: HTTP/1.1 over connections that are kept.
 //!
-//! In place of its own client this has no task for each connection, no second protocol and no resolver
+//! In place of the SDK's own client this has no task for each connection, no second protocol and no resolver
 //! of proxies, and it knows when an attempt is lost.
 
 use std::{
