@@ -1,7 +1,4 @@
-use std::io;
-
 use jwt::{Claims, PASSED_ON, json};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
@@ -48,23 +45,6 @@ fn has_null(value: &Value) -> bool {
         Value::Object(members) => members.values().any(has_null),
         _ => false,
     }
-}
-
-/// How long this is as JSON.
-pub(crate) fn bytes<T: Serialize + ?Sized>(value: &T) -> usize {
-    struct Count(usize);
-    impl io::Write for Count {
-        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0 += text.len();
-            Ok(text.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    serde_json::to_writer(&mut count, value).map_or(usize::MAX, |()| count.0)
 }
 
 /// API Gateway's own names in `$context.authorizer`.

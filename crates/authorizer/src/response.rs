@@ -1,10 +1,11 @@
+use std::io;
+
 use jwt::Claims;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Cached, Decision, Grant, HttpApiResponse, Kind, Profile, Request, Route,
-    context::{bytes, context},
+    Cached, Decision, Grant, HttpApiResponse, Kind, Profile, Request, Route, context::context,
     policy::Policy,
 };
 
@@ -109,6 +110,23 @@ fn with_context(
         return Err(Unanswerable::TooLong);
     }
     Ok(Some(response))
+}
+
+/// How long this is as JSON.
+fn bytes(response: &Response) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0 += text.len();
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, response).map_or(usize::MAX, |()| count.0)
 }
 
 /// The `sub`, or what API Gateway writes for a missing value in its logs: it takes no answer without
