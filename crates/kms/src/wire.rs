@@ -236,7 +236,8 @@ fn invalid(problem: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-const READ: usize = 8 * 1024;
+/// What is read at once: a usual event. A larger one makes more room, which stays.
+const READ: usize = 4 * 1024;
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 64 * 1024;
 /// Far over the largest event: 6 MB, and what JSON makes of it.
