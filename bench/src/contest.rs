@@ -63,7 +63,8 @@ pub struct Measured {
 }
 
 pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let all = contestants(world, effort.peers);
+    let mut all = contestants(world, effort.peers);
+    unpack(&mut all)?;
     let events = world.events(effort.colds.max(effort.rounds * BURST + BURST))?;
     let mut dice = Dice(1);
     let mut cold = vec![Vec::new(); all.len()];
@@ -133,7 +134,7 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
         let mut environment = world.environment(endpoint);
         environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         let program = Program { path: PathBuf::from(path), arguments, environment };
-        let issues = more.iter().any(|more| *more == SIGN) || name.starts_with("issuer");
+        let issues = more.contains(&SIGN) || name.starts_with("issuer");
         Some(Contestant { name, kind, floor, program, issues })
     };
     let [authorizer, issuer] =
@@ -182,6 +183,21 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
         ]);
     }
     all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect()
+}
+
+/// Has each program started from a file that has just been written, as a package's is. Of one that was
+/// built some time ago, a start takes as long as the pieces are small in which it came back into memory.
+fn unpack(all: &mut [Contestant]) -> io::Result<()> {
+    let directory = Path::new("target/unpacked");
+    fs::create_dir_all(directory)?;
+    for Contestant { program, .. } in all.iter_mut().filter(|it| it.program.arguments.is_empty()) {
+        let copy = directory.join(program.path.file_name().unwrap_or_default());
+        let bytes = fs::read(&program.path)?;
+        fs::write(&copy, bytes)?;
+        fs::set_permissions(&copy, fs::metadata(&program.path)?.permissions())?;
+        program.path = copy;
+    }
+    Ok(())
 }
 
 /// Where a program is, if what it needs is there.

@@ -11,8 +11,8 @@ use crate::{
 pub type Counts = BTreeMap<String, u64>;
 
 pub async fn count(world: &World) -> Result<Counts, Box<dyn Error>> {
-    let cases: [(&str, &str, &[(&str, &str)]); 3] = [
-        ("authorizer, kms", "authorizer", &[]),
+    let cases = [
+        ("authorizer, kms", "authorizer", &[][..]),
         ("authorizer, local", "authorizer", &[LOCAL]),
         ("issuer", "issuer", &[]),
     ];

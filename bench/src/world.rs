@@ -1,6 +1,7 @@
 //! What the functions find when they are called: KMS over HTTP and HTTPS, keys, tokens, events.
 
 use std::{
+    convert::Infallible,
     error::Error,
     fs,
     path::{Path, PathBuf},
@@ -9,7 +10,14 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
 use local::kms::Kms;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
@@ -17,15 +25,12 @@ use rcgen::{
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// KMS with one ring, and what else the functions are told.
 pub struct World {
-    pub kms: Kms,
+    pub kms: Arc<Kms>,
     pub key_id: String,
     pub http: String,
     pub https: String,
@@ -38,7 +43,8 @@ pub struct World {
 impl World {
     pub async fn new(directory: &Path) -> Result<Self, Box<dyn Error>> {
         fs::create_dir_all(directory)?;
-        let kms = Kms::start(TcpListener::bind(("127.0.0.1", 0)).await?, "us-east-1", None)?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let kms = Arc::new(Kms::start(listener, "us-east-1", None)?);
         let input = json!({"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"});
         let key = kms.perform("CreateKey", &input)?;
         let key_id = key["KeyMetadata"]["KeyId"].as_str().unwrap_or_default().to_owned();
@@ -196,8 +202,8 @@ fn jose(der: &[u8]) -> Vec<u8> {
     signature
 }
 
-/// HTTPS in front of KMS, with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
-async fn serve_tls(kms: &Kms, authority: &Path) -> Result<String, Box<dyn Error>> {
+/// The same KMS over HTTPS, with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
+async fn serve_tls(kms: &Arc<Kms>, authority: &Path) -> Result<String, Box<dyn Error>> {
     let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
     let issuer = |name: &str, length: u8| {
         let mut params = CertificateParams::default();
@@ -216,20 +222,30 @@ async fn serve_tls(kms: &Kms, authority: &Path) -> Result<String, Box<dyn Error>
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let (address, kms) = (listener.local_addr()?, kms.address());
+    let (address, kms) = (listener.local_addr()?, Arc::clone(kms));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let acceptor = acceptor.clone();
+            let (acceptor, kms) = (acceptor.clone(), Arc::clone(&kms));
             tokio::spawn(async move {
-                let mut inner = acceptor.accept(stream).await?;
-                let mut outer = TcpStream::connect(kms).await?;
-                outer.set_nodelay(true)?;
-                copy_bidirectional(&mut inner, &mut outer).await
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(&kms, stream).await;
+                }
             });
         }
     });
     Ok(format!("localhost:{}", address.port()))
+}
+
+async fn serve(kms: &Kms, stream: TlsStream<TcpStream>) {
+    let service = service_fn(|request: Request<Incoming>| async {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let answer: Response<Bytes> = kms.answer(&Request::from_parts(head, body));
+        Ok::<_, Infallible>(answer.map(Full::new))
+    });
+    // A client that goes away has what it wanted.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 pub const ALIAS: &str = "alias/bench";
