@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 /// `aud` as one string; where it is `nested`, arrays and objects too. API Gateway takes no nulls.
 ///
 /// The claims that say who and what for are always among them. Of the others, one that does not fit
-/// into so many bytes any more is left out. With it comes how many bytes it takes at most.
+/// into so many bytes any more is left out. With it comes how many bytes it takes between its brackets.
 pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String, Value>, usize) {
     let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
     let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
@@ -23,7 +23,8 @@ pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String
             context.insert(name.to_owned(), value);
         }
     }
-    (context, all)
+    // Nothing stands after the last.
+    (context, all.saturating_sub(1))
 }
 
 fn passed_on(name: &str, value: &Value, nested: bool) -> Option<Value> {

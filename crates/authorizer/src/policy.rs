@@ -1,3 +1,4 @@
+use jwt::json;
 use serde::Serialize;
 
 use crate::{Access, Kind, Request, Route, Rules};
@@ -34,7 +35,38 @@ enum Resources {
     Several(Vec<String>),
 }
 
+impl Resources {
+    /// How long it is as JSON.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::One(resource) => json::text_bytes(resource),
+            Self::Several(resources) => {
+                json::around(resources.len())
+                    + resources.iter().map(|it| json::text_bytes(it)).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl Statement {
+    fn bytes(&self) -> usize {
+        let effect = match self.effect {
+            Effect::Allow => r#""Allow""#,
+            Effect::Deny => r#""Deny""#,
+        };
+        let rest = r#"{"Action":"execute-api:Invoke","Effect":,"Resource":}"#;
+        rest.len() + effect.len() + self.resource.bytes()
+    }
+}
+
 impl Policy {
+    /// How long it is as JSON: counted, as writing it would take longer.
+    pub(crate) fn bytes(&self) -> usize {
+        let rest = r#"{"Version":"2012-10-17","Statement":}"#.len();
+        let statements = self.statement.iter().map(Statement::bytes).sum::<usize>();
+        rest + json::around(self.statement.len()) + statements
+    }
+
     /// What these rules let the token do; without rules, everything.
     pub(crate) fn new(request: &Request, rules: Option<&Rules>, access: Option<&Access>) -> Self {
         let named = match &request.route {
@@ -71,5 +103,34 @@ impl Policy {
             Some(Statement { action: "execute-api:Invoke", effect, resource })
         });
         Self { version: "2012-10-17", statement: statement.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_those_that_are_written() {
+        let statement = |effect, resources: &[&str]| {
+            let mut resources: Vec<_> = resources.iter().map(|&it| it.to_owned()).collect();
+            let several = resources.len() != 1;
+            let resource = if several {
+                Resources::Several(resources)
+            } else {
+                Resources::One(resources.remove(0))
+            };
+            Statement { action: "execute-api:Invoke", effect, resource }
+        };
+        let rows = [
+            vec![],
+            vec![statement(Effect::Allow, &["arn:aws:execute-api:eu-west-1:1:a/test/*/*"])],
+            vec![statement(Effect::Deny, &["\"quoted\"", "ü", "\u{1}"])],
+            vec![statement(Effect::Allow, &["a", "b"]), statement(Effect::Deny, &["c"])],
+        ];
+        for statement in rows {
+            let policy = Policy { version: "2012-10-17", statement };
+            assert_eq!(policy.bytes(), serde_json::to_string(&policy).unwrap().len(), "{policy:?}");
+        }
     }
 }

@@ -63,8 +63,9 @@ pub fn object_bytes(members: &Map<String, Value>) -> usize {
     around(members.len()) + members.iter().map(member).sum::<usize>()
 }
 
-/// What stands between so many, and at both ends.
-fn around(items: usize) -> usize {
+/// How many bytes stand between so many items or members, and at both ends.
+#[must_use]
+pub fn around(items: usize) -> usize {
     items.saturating_sub(1) + 2
 }
 
