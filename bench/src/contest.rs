@@ -185,14 +185,16 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
     all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect()
 }
 
-/// Has each program started from a file that has just been written, as a package's is. Of one that was
-/// built some time ago, a start takes as long as the pieces are small in which it came back into memory.
+/// Has each program started from a file that has just been written. One that was read back from a disk
+/// lies in memory in small pieces, and starts more slowly.
 fn unpack(all: &mut [Contestant]) -> io::Result<()> {
     let directory = Path::new("target/unpacked");
     fs::create_dir_all(directory)?;
     for Contestant { program, .. } in all.iter_mut().filter(|it| it.program.arguments.is_empty()) {
         let copy = directory.join(program.path.file_name().unwrap_or_default());
         let bytes = fs::read(&program.path)?;
+        // One that still runs, of another run, cannot be written to.
+        let _ = fs::remove_file(&copy);
         fs::write(&copy, bytes)?;
         fs::set_permissions(&copy, fs::metadata(&program.path)?.permissions())?;
         program.path = copy;

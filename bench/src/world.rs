@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     error::Error,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -25,8 +25,11 @@ use rcgen::{
 };
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
+use tokio_rustls::TlsAcceptor;
 
 /// KMS with one ring, and what else the functions are told.
 pub struct World {
@@ -55,8 +58,8 @@ impl World {
         // After the header of 24 bytes that says which algorithm it is for.
         fs::write(&public_key, spki.get(24..).unwrap_or_default())?;
         let authority = directory.join("authority.pem");
-        let https = serve_tls(&kms, &authority).await?;
-        let http = kms.address().to_string();
+        let http = format!("127.0.0.1:{}", listen(&kms, None).await?);
+        let https = format!("localhost:{}", listen(&kms, Some(tls(&authority)?)).await?);
         Ok(Self { kms, key_id, http, https, authority, public_key })
     }
 
@@ -202,8 +205,8 @@ fn jose(der: &[u8]) -> Vec<u8> {
     signature
 }
 
-/// The same KMS over HTTPS, with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
-async fn serve_tls(kms: &Arc<Kms>, authority: &Path) -> Result<String, Box<dyn Error>> {
+/// TLS with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
+fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
     let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
     let issuer = |name: &str, length: u8| {
         let mut params = CertificateParams::default();
@@ -220,24 +223,33 @@ async fn serve_tls(kms: &Arc<Kms>, authority: &Path) -> Result<String, Box<dyn E
     let chain = vec![leaf.der().clone(), middle.der().clone()];
     let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Serves KMS, with or without TLS and else alike, and tells the port.
+async fn listen(kms: &Arc<Kms>, tls: Option<TlsAcceptor>) -> io::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let (address, kms) = (listener.local_addr()?, Arc::clone(kms));
+    let (port, kms) = (listener.local_addr()?.port(), Arc::clone(kms));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (acceptor, kms) = (acceptor.clone(), Arc::clone(&kms));
+            let (tls, kms) = (tls.clone(), Arc::clone(&kms));
             tokio::spawn(async move {
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    serve(&kms, stream).await;
+                match tls {
+                    None => serve(&kms, stream).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(&kms, stream).await;
+                        }
+                    }
                 }
             });
         }
     });
-    Ok(format!("localhost:{}", address.port()))
+    Ok(port)
 }
 
-async fn serve(kms: &Kms, stream: TlsStream<TcpStream>) {
+async fn serve(kms: &Kms, stream: impl AsyncRead + AsyncWrite + Unpin) {
     let service = service_fn(|request: Request<Incoming>| async {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();

@@ -77,7 +77,7 @@ pub fn text_bytes(text: &str) -> usize {
         ..0x20 => 6,
         _ => 1,
     };
-    // Most texts have nothing of it, which a CPU sees of many bytes at once.
+    // Most texts have nothing to escape, which can be seen of many bytes at once.
     let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
     let plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
     2 + if plain { text.len() } else { text.bytes().map(byte).sum() }

@@ -74,3 +74,23 @@ fn uninterrupted(mut attempt: impl FnMut() -> io::Result<usize>) -> io::Result<u
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_ends_no_wait() {
+        let mut results = [
+            Err(io::ErrorKind::Interrupted.into()),
+            Err(io::ErrorKind::Interrupted.into()),
+            Ok(7),
+            Err(io::ErrorKind::ConnectionReset.into()),
+        ]
+        .into_iter();
+        let mut attempt = || results.next().unwrap();
+        assert_eq!(uninterrupted(&mut attempt).unwrap(), 7);
+        let error = uninterrupted(&mut attempt).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

@@ -236,7 +236,7 @@ fn invalid(problem: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// What is read at once: a usual event. A larger one makes more room, which stays.
+/// What is read at once. A longer event makes more room, which stays.
 const READ: usize = 4 * 1024;
 const MAX_HEADERS: usize = 64;
 const MAX_HEAD: usize = 64 * 1024;
