@@ -65,7 +65,8 @@ async fn a_kept_policy_is_right_for_every_route() {
 #[tokio::test]
 async fn an_allow_outlives_its_token_by_no_more_than_it_is_kept() {
     let stack = stack(2).await;
-    let token = token_for(&stack, json!({"sub": "a", "scope": "read"}), 1).await;
+    // Times in a token are whole seconds: of two, more than one is left.
+    let token = token_for(&stack, json!({"sub": "a", "scope": "read"}), 2).await;
     assert_eq!(get(&stack, "/whoami", &token).await, (200, 1));
     assert_eq!(get(&stack, "/whoami", &token).await, (200, 0), "kept");
     let expiry = claims(&token)["exp"].as_u64().unwrap();
