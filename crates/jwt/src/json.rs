@@ -177,11 +177,13 @@ mod tests {
             json!(null),
             json!([true, false]),
             json!([0, 7, -7, 10, u64::MAX, i64::MIN, 1.5, 1e300, -0.0]),
-            json!(["", "text", every, "ü", "🦀", "\u{2028}"]),
+            json!(["", "text", &every, "ü", "🦀", "\u{2028}"]),
             json!([[], {}, [[]], [{}]]),
             json!({"a": 1, "": {"\"": ["b", {}]}, "ä\n": null}),
         ];
-        for value in rows {
+        // Each by itself too: one that is not plain hides another.
+        let alone = every.chars().map(|character| json!(character.to_string()));
+        for value in alone.chain(rows) {
             assert_eq!(bytes(&value), value.to_string().len(), "{value}");
         }
     }
