@@ -12,6 +12,7 @@ mod event;
 mod issue;
 mod pattern;
 mod policy;
+mod proxy;
 mod refusal;
 mod request;
 mod shell;
