@@ -1,3 +1,11 @@
+use aws_lambda_events::{
+    apigw::ApiGatewayProxyResponse,
+    encodings::Body,
+    http::{
+        HeaderMap, HeaderValue,
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    },
+};
 use kms::{Cause, Fault, function::Diagnostic};
 use serde_json::{Value, json};
 
@@ -31,43 +39,33 @@ impl Answer {
     /// invocation gets the bare token, or a Lambda error of the same name.
     ///
     /// # Errors
-    /// For a direct invocation that gets no token.
+    /// For a direct invocation that gets no token, and for a response that cannot be serialised.
     pub fn through(self, door: Door) -> Result<Value, Diagnostic> {
-        let public = matches!(self, Self::Published(_));
-        let (status, extra, body) = match self {
-            Self::Issued(issued) => (200, None, token(&issued)),
-            Self::Published(document) => (200, None, document),
-            Self::Refused(refusal) => {
-                let allow = match refusal {
-                    Refusal::Method { allow } => Some(("Allow", allow)),
-                    _ => None,
-                };
-                (refusal.status(), allow, error(refusal.code(), &refusal.to_string()))
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let (status, body) = match self {
+            Self::Issued(issued) => (200, token(&issued)),
+            Self::Published(document) => {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC));
+                // A page of any origin may read what is public.
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+                (200, document)
             }
-            Self::Failed(fault) if fault.cause.is_transient() => (
-                503,
-                Some(("Retry-After", "1")),
-                error("temporarily_unavailable", "try again in a moment"),
-            ),
-            Self::Failed(_) => (500, None, error("server_error", "no token can be issued now")),
+            Self::Refused(refusal) => {
+                if let Refusal::Method { allow } = refusal {
+                    headers.insert(ALLOW, HeaderValue::from_static(allow));
+                }
+                (refusal.status(), error(refusal.code(), &refusal.to_string()))
+            }
+            Self::Failed(fault) if fault.cause.is_transient() => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                (503, error("temporarily_unavailable", "try again in a moment"))
+            }
+            Self::Failed(_) => (500, error("server_error", "no token can be issued now")),
         };
         match door {
-            Door::Http => {
-                let cache = if public { PUBLIC } else { "no-store" };
-                let mut response = json!({
-                    "statusCode": status,
-                    "headers": {"Content-Type": "application/json", "Cache-Control": cache},
-                    "body": body.to_string(),
-                    "isBase64Encoded": false,
-                });
-                // A page of any origin may read what is public.
-                let origin = public.then_some(("Access-Control-Allow-Origin", "*"));
-                if let Some(headers) = response.get_mut("headers").and_then(Value::as_object_mut) {
-                    let more = [extra, origin].into_iter().flatten();
-                    headers.extend(more.map(|(name, value)| (name.into(), value.into())));
-                }
-                Ok(response)
-            }
+            Door::Http => proxy_response(status, headers, &body),
             Door::Invoke if status == 200 => Ok(body),
             Door::Invoke => {
                 let member = |name: &str| {
@@ -80,6 +78,19 @@ impl Answer {
             }
         }
     }
+}
+
+/// The same for REST APIs and both formats of HTTP APIs: a REST API merges `headers` with
+/// `multiValueHeaders`, which is empty, and format 2.0 ignores it.
+fn proxy_response(status: u16, headers: HeaderMap, body: &Value) -> Result<Value, Diagnostic> {
+    let mut response = ApiGatewayProxyResponse::default();
+    response.status_code = status.into();
+    response.headers = headers;
+    response.body = Some(Body::Text(body.to_string()));
+    serde_json::to_value(response).map_err(|_| Diagnostic {
+        error_type: "server_error".into(),
+        error_message: "the response cannot be serialised".into(),
+    })
 }
 
 /// RFC 6749 section 5.1.
@@ -124,10 +135,13 @@ mod tests {
     fn behind_api_gateway_every_answer_is_a_response() {
         let response = |status: u16, extra: Option<(&str, &str)>, body: &str| {
             let mut headers = Map::new();
-            headers.insert("Content-Type".into(), "application/json".into());
-            headers.insert("Cache-Control".into(), "no-store".into());
+            headers.insert("content-type".into(), "application/json".into());
+            headers.insert("cache-control".into(), "no-store".into());
             headers.extend(extra.map(|(name, value)| (name.to_owned(), value.into())));
-            json!({"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false})
+            json!({
+                "statusCode": status, "headers": headers, "multiValueHeaders": {}, "body": body,
+                "isBase64Encoded": false,
+            })
         };
         let rows = [
             (
@@ -173,7 +187,7 @@ mod tests {
                 Answer::Refused(Refusal::Method { allow: "POST" }),
                 response(
                     405,
-                    Some(("Allow", "POST")),
+                    Some(("allow", "POST")),
                     r#"{"error":"invalid_request","error_description":"only POST is accepted here"}"#,
                 ),
             ),
@@ -182,7 +196,7 @@ mod tests {
                 Answer::Failed(Fault::overdue("Sign")),
                 response(
                     503,
-                    Some(("Retry-After", "1")),
+                    Some(("retry-after", "1")),
                     r#"{"error":"temporarily_unavailable","error_description":"try again in a moment"}"#,
                 ),
             ),
@@ -196,8 +210,8 @@ mod tests {
     fn what_is_published_may_be_kept() {
         let answer = Answer::Published(json!({"keys": []})).through(Door::Http).unwrap();
         let age = kms::rotation::MAX_AGE.as_secs();
-        assert_eq!(answer["headers"]["Cache-Control"], format!("public, max-age={age}"));
-        assert_eq!(answer["headers"]["Access-Control-Allow-Origin"], "*");
+        assert_eq!(answer["headers"]["cache-control"], format!("public, max-age={age}"));
+        assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
         assert_eq!(
             (&answer["statusCode"], &answer["body"]),
             (&json!(200), &json!(r#"{"keys":[]}"#))

@@ -509,7 +509,7 @@ async fn events_that_are_not_what_they_should_be() {
     assert_eq!((&token["token_type"], &token["expires_in"]), (&json!("Bearer"), &json!(900)));
     let response = invoke("Issuer", event("issue-post-token")).await.unwrap();
     assert_eq!(
-        (&response["statusCode"], &response["headers"]["Cache-Control"]),
+        (&response["statusCode"], &response["headers"]["cache-control"]),
         (&json!(200), &json!("no-store"))
     );
     let (error_type, message) = invoke("Issuer", json!([1])).await.unwrap_err();
