@@ -24,7 +24,6 @@ mod table;
 pub use check::Check;
 pub use condition::ConditionError;
 pub use decide::{Decision, Grant, Refusal, decide};
-pub use policy::Policy;
 pub use profile::{HttpApiResponse, Profile, Subprotocol};
 pub use request::{Cached, Kind, MalformedEvent, Request, Stage};
 pub use response::{Response, Unanswerable, response};

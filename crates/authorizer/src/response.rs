@@ -1,34 +1,24 @@
-use jwt::{Claims, json};
+use aws_lambda_events::apigw::{
+    ApiGatewayV2CustomAuthorizerIamPolicyResponse, ApiGatewayV2CustomAuthorizerSimpleResponse,
+};
+use jwt::Claims;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
     Cached, Decision, Grant, HttpApiResponse, Kind, Profile, Request, Route, context::context,
-    policy::Policy,
+    policy::policy,
 };
 
 /// An answer that API Gateway takes from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Response {
-    /// A policy: REST and WebSocket APIs, and HTTP APIs that are not configured otherwise.
-    #[serde(rename_all = "camelCase")]
-    Policy {
-        /// Who it is, as API Gateway's logs have it.
-        principal_id: String,
-        /// What they may do.
-        policy_document: Policy,
-        /// What the backend gets to know of them.
-        context: Map<String, Value>,
-    },
+    /// A policy: REST and WebSocket APIs, and HTTP APIs that are not configured otherwise. The type
+    /// is the one for HTTP APIs, as the one for REST APIs writes `"usageIdentifierKey": null`.
+    Policy(ApiGatewayV2CustomAuthorizerIamPolicyResponse<Map<String, Value>>),
     /// A yes or a no: HTTP APIs with simple responses.
-    #[serde(rename_all = "camelCase")]
-    Simple {
-        /// Whether the request goes on.
-        is_authorized: bool,
-        /// What the backend gets to know.
-        context: Map<String, Value>,
-    },
+    Simple(ApiGatewayV2CustomAuthorizerSimpleResponse<Map<String, Value>>),
 }
 
 /// Why there is no answer that API Gateway could be given, though there is a decision.
@@ -85,37 +75,32 @@ pub fn response(
                 return Err(Unanswerable::Kept);
             }
         }
-        let bare = Response::Simple { is_authorized, context: Map::new() };
-        return with_context(bare, grant, nested);
+        let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
+        simple.is_authorized = is_authorized;
+        return with_context(Response::Simple(simple), grant, nested).map(Some);
     }
-    let policy_document = Policy::new(request, profile.rules.as_ref(), grant.access.as_ref());
-    let principal_id = principal(&grant.claims).to_owned();
-    let bare = Response::Policy { principal_id, policy_document, context: Map::new() };
-    with_context(bare, grant, nested)
+    let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
+    answer.principal_id = Some(principal(&grant.claims).to_owned());
+    answer.policy_document = policy(request, profile.rules.as_ref(), grant.access.as_ref());
+    with_context(Response::Policy(answer), grant, nested).map(Some)
 }
 
+/// Adds the claims that fit.
 fn with_context(
     mut response: Response,
     grant: &Grant,
     nested: bool,
-) -> Result<Option<Response>, Unanswerable> {
-    let bare = match &response {
-        Response::Policy { principal_id, policy_document, .. } => {
-            let rest = r#"{"principalId":,"policyDocument":,"context":{}}"#.len();
-            rest + json::text_bytes(principal_id) + policy_document.bytes()
-        }
-        Response::Simple { is_authorized, .. } => {
-            let rest = r#"{"isAuthorized":,"context":{}}"#.len();
-            rest + if *is_authorized { "true" } else { "false" }.len()
-        }
-    };
+) -> Result<Response, Unanswerable> {
+    let bare = serde_json::to_string(&response).map_err(|_| Unanswerable::TooLong)?.len();
     let (found, taken) = context(&grant.claims, nested, MAX_BYTES.saturating_sub(bare));
-    let (Response::Policy { context, .. } | Response::Simple { context, .. }) = &mut response;
-    *context = found;
     if bare.saturating_add(taken) > MAX_BYTES {
         return Err(Unanswerable::TooLong);
     }
-    Ok(Some(response))
+    match &mut response {
+        Response::Policy(answer) => answer.context = found,
+        Response::Simple(answer) => answer.context = found,
+    }
+    Ok(response)
 }
 
 /// The `sub`, or what API Gateway writes for a missing value in its logs: it takes no answer without

@@ -286,9 +286,9 @@ fn the_answers_are_pinned() {
                 "policyDocument": {
                     "Version": "2012-10-17",
                     "Statement": [{
-                        "Action": "execute-api:Invoke",
+                        "Action": ["execute-api:Invoke"],
                         "Effect": effect,
-                        "Resource": format!("{STAGE}/{resource}"),
+                        "Resource": [format!("{STAGE}/{resource}")],
                     }],
                 },
                 "context": context,
@@ -370,10 +370,7 @@ fn rules_become_allow_and_deny() {
         let statement = answer["policyDocument"]["Statement"].as_array().unwrap();
         let mut found = [vec![], vec![]];
         for statement in statement {
-            let resources = match &statement["Resource"] {
-                Value::Array(several) => several.clone(),
-                one => vec![one.clone()],
-            };
+            let resources = statement["Resource"].as_array().unwrap();
             let named = resources.iter().map(|arn| {
                 arn.as_str().unwrap().strip_prefix(&format!("{STAGE}/")).unwrap().to_owned()
             });
@@ -525,10 +522,8 @@ fn routes_that_have_a_name_alone() {
         event["version"] = kind;
         event
     };
-    let arns = |names: &[&str]| match names {
-        [name] => json!(format!("{STAGE}/{name}")),
-        _ => names.iter().map(|name| format!("{STAGE}/{name}")).collect(),
-    };
+    let arns =
+        |names: &[&str]| -> Value { names.iter().map(|name| format!("{STAGE}/{name}")).collect() };
     let rows: [(_, _, _, &[&str], bool); 6] = [
         ("REST", event(json!(null), "GET/whoami"), "Allow", &["GET/whoami"], true),
         ("HTTP", event(json!("2.0"), "GET/whoami"), "Allow", &["GET/whoami", "$default"], true),

@@ -64,8 +64,7 @@ pub fn object_bytes(members: &Map<String, Value>) -> usize {
 }
 
 /// How many bytes stand between so many items or members, and at both ends.
-#[must_use]
-pub fn around(items: usize) -> usize {
+fn around(items: usize) -> usize {
     items.saturating_sub(1) + 2
 }
 

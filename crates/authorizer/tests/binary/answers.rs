@@ -104,7 +104,7 @@ async fn the_sample_events_of_every_kind() {
         let (outcome, answer) = stack.answer(&event).await;
         assert_eq!(outcome, ("Allow", "Allowed".into(), 1), "{name}");
         let found = &answer["policyDocument"]["Statement"][0]["Resource"];
-        assert_eq!(*found, format!("{STAGE}/{resource}"), "{name}");
+        assert_eq!(*found, json!([format!("{STAGE}/{resource}")]), "{name}");
         assert!(!answer.to_string().contains("null"), "{name}: {answer}");
     }
     let not_ours = [

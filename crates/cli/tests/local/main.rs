@@ -522,7 +522,7 @@ async fn events_that_are_not_what_they_should_be() {
     let statement = &policy["policyDocument"]["Statement"][0];
     assert_eq!(
         statement["Resource"],
-        "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"
+        json!(["arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"])
     );
     for line in stack.journal.recent() {
         assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token in the log");
