@@ -66,7 +66,7 @@ impl FromStr for Request {
     type Err = MalformedEvent;
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
-        let event: Wire<'_> =
+        let event: RawEvent<'_> =
             serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
             return Err(MalformedEvent::Kind);
@@ -92,33 +92,50 @@ impl FromStr for Request {
     }
 }
 
-/// The event as API Gateway writes it. Every other member is passed over unread: their names are
-/// the client's, and so is what stands in them.
+/// The event as API Gateway writes it. Members that are not here decide nothing: clients choose their
+/// names and values.
+///
+/// The types of `aws_lambda_events` are not used: they lose what decides, or cannot read an event that
+/// has an answer, and quote its token in the error. `tests/event_types.rs` shows each case.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire<'a> {
+struct RawEvent<'a> {
+    /// The published type would have to be known before; each reads events of others, too.
     #[serde(rename = "type")]
     kind: Option<String>,
+    /// Lost in the type for REST APIs, which reads format 1.0 alike. The type for format 1.0 has it,
+    /// and loses `multiValueHeaders`.
     version: Option<String>,
+    /// Lost in the type for format 2.0.
     method_arn: Option<String>,
+    /// Lost in all other types.
     route_arn: Option<String>,
+    /// The published type fails on anything but a string or null.
     #[serde(borrow, default)]
     authorization_token: Texts<'a>,
+    /// The published types keep one of several names that differ in case alone, so a second
+    /// `Authorization` is lost. They fail on a value that is null, a number or not valid in HTTP, and
+    /// on a name that is not; those for formats 1.0 and 2.0 also on null in place of the headers.
     #[serde(borrow, default)]
     headers: Headers<'a>,
+    /// As for `headers`, but no value is lost.
     #[serde(borrow, default)]
     multi_value_headers: Headers<'a>,
+    /// The type for format 2.0 fails on a null among the sources.
     #[serde(borrow, default)]
     identity_source: Texts<'a>,
+    /// The type for format 2.0 fails on anything but a string or null.
     #[serde(borrow, default)]
     route_key: Texts<'a>,
+    /// The type for format 2.0 fails on a value that is null.
     #[serde(borrow, default)]
     query_string_parameters: Headers<'a>,
+    /// The type for format 2.0 fails on null.
     #[serde(borrow, default)]
     cookies: Texts<'a>,
 }
 
-impl Wire<'_> {
+impl RawEvent<'_> {
     /// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
     /// alone counts all the same, so that no way of writing a second header hides it.
     fn values(&self, name: &str) -> Vec<String> {

@@ -165,6 +165,13 @@ mod tests {
             ("a null context", "/context", json!(null), false),
             ("an empty principal", "/principalId", json!(""), false),
             ("a principal that is a number", "/principalId", json!(1), false),
+            (
+                "an action in an array",
+                "/policyDocument/Statement/0/Action",
+                json!(["execute-api:Invoke"]),
+                true,
+            ),
+            ("a resource in an array", "/policyDocument/Statement/0/Resource", json!(["*"]), true),
             ("another version", "/policyDocument/Version", json!("2008-10-17"), false),
             ("no policy", "/policyDocument", json!(null), false),
         ];
