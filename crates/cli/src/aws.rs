@@ -8,9 +8,8 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
 };
-use aws_types::service_config::ServiceConfigKey;
 use clap::Args;
-use kms::{Calls, Client};
+use kms::Client;
 
 use crate::Usage;
 
@@ -32,22 +31,6 @@ impl Aws {
     /// A client of KMS.
     pub(crate) async fn connect(&self) -> Result<Client, Box<dyn Error>> {
         Ok(Client::new(&self.load().await?))
-    }
-
-    /// The calls of a ring.
-    pub(crate) async fn calls(&self) -> Result<Calls, Box<dyn Error>> {
-        let config = self.load().await?;
-        // A place of KMS's own in the environment or in the profile, before that of all services.
-        let key = ServiceConfigKey::builder().service_id("KMS").env("AWS_ENDPOINT_URL");
-        let key = key.profile("endpoint_url").build()?;
-        let own = config.service_config().and_then(|settings| settings.load_config(key));
-        let mut builder = config.to_builder();
-        if self.endpoint_url.is_none()
-            && let Some(url) = own
-        {
-            builder.set_endpoint_url(Some(url));
-        }
-        Ok(Calls::new(&builder.build())?)
     }
 
     async fn load(&self) -> Result<SdkConfig, Box<dyn Error>> {

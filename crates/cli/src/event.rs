@@ -59,7 +59,7 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let grant = TokenRequest::read(request.as_bytes(), &terms)
         .and_then(|request| request.grant(&Caller::Invoke, &terms))
         .map_err(|refusal| Usage(refusal.to_string()))?;
-    let keyring = keyring(arguments.aws.calls().await?, &arguments.key, arguments.algorithm);
+    let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
     let signer = KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default() };
     let issued = Box::pin(issue(grant, &terms, Uuid::new_v4(), now(), &signer)).await?;
     let event = carry(event, issued.signed.token.reveal());

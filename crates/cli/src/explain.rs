@@ -108,8 +108,8 @@ async fn judge(
     ) else {
         return Ok(None);
     };
-    let calls = arguments.aws.calls().await?;
-    let keyring = Arc::new(Keyring::new(calls, name, algorithm, refresh));
+    let client = arguments.aws.connect().await?;
+    let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
     Ok(Some(Judge::Ring(keyring, verification)))
 }
 

@@ -62,8 +62,8 @@ pub(crate) fn pem(arguments: &Arguments) -> ExitCode {
 
 fn print(arguments: &Arguments, form: impl Fn(&[&Key]) -> String) -> ExitCode {
     let printed = async {
-        let calls = arguments.aws.calls().await?;
-        let ring = keyring(calls, &arguments.key, arguments.algorithm).ring().await?;
+        let client = arguments.aws.connect().await?;
+        let ring = keyring(client, &arguments.key, arguments.algorithm).ring().await?;
         let keys: Vec<&Key> = ring.keys().map(AsRef::as_ref).collect();
         write!(io::stdout(), "{}", form(&keys))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)

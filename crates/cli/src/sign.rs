@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use jwt::{Algorithm, Draft, Signer, json};
-use kms::{Calls, KeyName, Keyring, KmsSigner, Stopwatch};
+use kms::{Client, KeyName, Keyring, KmsSigner, Stopwatch};
 use serde_json::json;
 
 use crate::{Usage, aws::Aws, input};
@@ -56,7 +56,7 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let payload = payload.map_err(|_| Usage("the claims are not UTF-8".into()))?;
     let claims = json::object(payload.as_bytes())
         .map_err(|problem| Usage(format!("the claims are no JSON object: {problem}")))?;
-    let keyring = keyring(arguments.aws.calls().await?, &arguments.key, arguments.algorithm);
+    let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
     let signer = KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default() };
     let draft = Draft { token_type: arguments.token_type.clone(), payload };
     let signed = Box::pin(signer.sign(&draft)).await?;
@@ -73,6 +73,10 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// A ring for as long as one command takes.
-pub(crate) fn keyring(calls: Calls, name: &KeyName, algorithm: Option<Algorithm>) -> Arc<Keyring> {
-    Arc::new(Keyring::new(calls, name.clone(), algorithm, Duration::from_hours(1)))
+pub(crate) fn keyring(
+    client: Client,
+    name: &KeyName,
+    algorithm: Option<Algorithm>,
+) -> Arc<Keyring> {
+    Arc::new(Keyring::new(client, name.clone(), algorithm, Duration::from_hours(1)))
 }

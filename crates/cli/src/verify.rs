@@ -100,7 +100,7 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
 async fn find(arguments: &Arguments) -> Result<Judge, Box<dyn Error>> {
     let set = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
         (Some(key), ..) => {
-            let keyring = keyring(arguments.aws.calls().await?, key, arguments.algorithm);
+            let keyring = keyring(arguments.aws.connect().await?, key, arguments.algorithm);
             let here = arguments.local;
             let verification = if here { Verification::Local } else { Verification::Kms };
             return Ok(Judge::Ring(keyring, verification));

@@ -193,7 +193,7 @@ mod tests {
             ),
             (
                 "KMS is slow",
-                Answer::Failed(Fault::overdue("Sign")),
+                Answer::Failed(Fault::timed_out("Sign")),
                 response(
                     503,
                     Some(("retry-after", "1")),
@@ -233,7 +233,7 @@ mod tests {
             ),
             (
                 "KMS is slow",
-                Answer::Failed(Fault::overdue("Sign")),
+                Answer::Failed(Fault::timed_out("Sign")),
                 error("temporarily_unavailable", "try again in a moment"),
             ),
         ];

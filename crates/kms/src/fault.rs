@@ -16,9 +16,9 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// No answer within the time that the one who waits for it has.
+    /// No response of KMS within the time that the invocation has.
     #[must_use]
-    pub fn overdue(operation: &'static str) -> Self {
+    pub fn timed_out(operation: &'static str) -> Self {
         Self::new(operation, Cause::Unreachable)
     }
 
@@ -65,6 +65,9 @@ pub enum Cause {
     /// The role, the key policy or the credentials do not allow it.
     #[error("access denied")]
     AccessDenied,
+    /// The credentials of the environment have expired: only a new environment has others.
+    #[error("the credentials have expired")]
+    CredentialsExpired,
     /// The message is longer than KMS takes from a key of this kind.
     #[error("the message is too long for the key")]
     TooLong,
@@ -87,6 +90,7 @@ impl Cause {
             Self::KeyState => "KeyState",
             Self::NotFound => "KeyNotFound",
             Self::AccessDenied => "AccessDenied",
+            Self::CredentialsExpired => "CredentialsExpired",
             Self::TooLong => "MessageTooLong",
             Self::Unfit => "KeyUnfit",
             Self::Refused => "KmsRefused",
@@ -113,11 +117,9 @@ impl Cause {
             Some("DisabledException" | "KMSInvalidStateException") => Self::KeyState,
             Some("NotFoundException") => Self::NotFound,
             Some(
-                "AccessDeniedException"
-                | "UnrecognizedClientException"
-                | "ExpiredTokenException"
-                | "InvalidClientTokenId",
+                "AccessDeniedException" | "UnrecognizedClientException" | "InvalidClientTokenId",
             ) => Self::AccessDenied,
+            Some("ExpiredTokenException") => Self::CredentialsExpired,
             Some("InvalidKeyUsageException" | "UnsupportedOperationException") => Self::Unfit,
             Some(_) => Self::Refused,
             None => Self::Unreachable,

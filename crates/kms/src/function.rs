@@ -1,219 +1,126 @@
-//! What every Lambda function of the ring does around its core: read the settings, load the ring,
-//! answer until the Runtime API is gone.
+//! What every Lambda function of a ring does around its handler: read the settings, load the ring,
+//! serve invocations with `lambda_runtime`, and write one log line for each.
 
 use std::{
-    convert::Infallible,
-    io, mem,
-    num::NonZero,
+    env,
     process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use serde::Serialize;
-use tokio::{
-    runtime::Handle,
-    task::{self, JoinSet},
+use http::Uri;
+use lambda_runtime::{
+    LambdaEvent, LambdaInvocation, Runtime, service_fn,
+    tower::util::{MapRequestLayer, MapResultLayer},
 };
+use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+pub use lambda_runtime::Diagnostic;
 
 use crate::{
-    Cause, Fault, Keyring, Settings, SettingsError,
-    client::calls,
-    moment::Moment,
-    runtime_api::{RuntimeApi, Work},
-    telemetry,
+    Cause, Keyring, Settings, SettingsError,
+    client::connect,
+    clock::SuspendAwareInstant,
+    telemetry::{self, Chain, Outcome, Record},
 };
 
-pub use crate::runtime_api::Diagnostic;
+/// What a function does with an event.
+pub trait Handler: Send + Sync + 'static {
+    /// What Lambda returns to the invoker, as JSON.
+    type Response: Serialize + Send + 'static;
 
-/// What a log line has to say of the invocation that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
-    /// Lambda's id of it.
-    pub request_id: String,
-    /// Whether it is the first in its environment.
-    pub cold: bool,
-    /// How long the start took, for a request that was there when it was over: whoever waits for an
-    /// answer has waited for that too.
-    pub started_in: Duration,
-    /// The X-Ray trace that it is part of.
-    pub trace: Option<String>,
-}
-
-impl Invocation {
-    /// What is left for the answer of the time that it may take in all.
-    #[must_use]
-    pub fn left_of(&self, time: Duration) -> Duration {
-        time.saturating_sub(self.started_in)
-    }
+    /// Handles one event. An event that is not JSON arrives as `null`.
+    fn handle(
+        &self,
+        event: &str,
+        invocation: &Invocation,
+    ) -> impl Future<Output = Handled<Self::Response>> + Send;
 }
 
 /// How an invocation ends.
 #[derive(Debug)]
-pub struct Answered<Response, Afterwards> {
-    /// What Lambda is told.
+pub struct Handled<Response> {
+    /// What Lambda returns to the invoker.
     pub response: Result<Response, Diagnostic>,
-    /// What is left to do once Lambda has been told, and before the next invocation: nobody waits
-    /// for it. Only a process that is killed in between leaves it out.
-    pub afterwards: Afterwards,
+    /// What the log says about it.
+    pub record: Record,
 }
 
-impl<Response> From<Result<Response, Diagnostic>> for Answered<Response, fn()> {
-    fn from(response: Result<Response, Diagnostic>) -> Self {
-        Self { response, afterwards: || () }
+/// What a handler and the log line need of an invocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Lambda's id of the invocation.
+    pub request_id: String,
+    /// Whether it is the first of its environment.
+    pub is_cold: bool,
+    /// The X-Ray trace that it belongs to.
+    pub trace_id: Option<String>,
+    /// The time that the start of the environment took, if the invocation waited for it.
+    pub init_duration: Duration,
+    /// When Lambda ends the invocation. `None` if the host has sent no time that is still to come,
+    /// as `cargo lambda watch` does.
+    pub deadline: Option<SystemTime>,
+}
+
+impl Invocation {
+    /// The time that is left for the response: of `limit`, which the start of the environment counts
+    /// against, and until shortly before Lambda's deadline.
+    #[must_use]
+    pub fn time_left(&self, limit: Duration) -> Duration {
+        let limit = limit.saturating_sub(self.init_duration);
+        let Some(deadline) = self.deadline else { return limit };
+        let until_deadline = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        limit.min(until_deadline.saturating_sub(MARGIN))
     }
 }
 
-/// What Lambda says of itself.
-#[derive(Debug)]
-pub(crate) struct Lambda {
-    /// Where its Runtime API is.
-    pub(crate) host: Arc<str>,
-    /// How many requests it sends at once: more than one on Lambda Managed Instances alone.
-    pub(crate) workers: NonZero<u16>,
-}
-
-impl Lambda {
-    /// Whether there is one request at a time.
-    fn is_alone(&self) -> bool {
-        self.workers.get() == 1
-    }
-}
-
-/// Runs a function: `read` its own settings, `build` it over its ring, and have it `answer` each
-/// event. Returns when the Runtime API is gone or the settings are wrong.
-pub async fn run<T, F, A, Answer, Response, Afterwards>(
+/// Runs a function that has a ring. `read` reads the function's own settings, and `build` makes the
+/// handler. Returns when the Runtime API ends or the function cannot start.
+pub async fn run<T, H: Handler>(
     read: impl FnOnce(&mut Settings) -> Option<T>,
-    build: impl FnOnce(T, Arc<Keyring>) -> F,
-    answer: A,
-) -> ExitCode
-where
-    F: Send + Sync + 'static,
-    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
-    Response: Serialize + Send + 'static,
-    Afterwards: FnOnce() + Send + 'static,
-{
-    let start_of_init = Instant::now();
-    let (lambda, own, keyring) = match start(Settings::from_environment(), read) {
+    build: impl FnOnce(T, Arc<Keyring>) -> H,
+) -> ExitCode {
+    telemetry::init_logging();
+    let start = Instant::now();
+    let (config, keyring) = match configure(Settings::from_environment(), read) {
         Ok(parts) => parts,
-        Err(error) => {
-            telemetry::refuse_start(SETTINGS, "the settings are wrong", &error);
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse_start(SETTINGS, "invalid settings", error.to_string()).await,
     };
-    // Any other fault is logged, and no reason to give up: KMS may be back for the first request.
+    // Any other fault is in the log, and KMS may be back at the first request.
     if let Err(fault) = Box::pin(keyring.prepare()).await
         && fault.cause == Cause::Unfit
     {
-        let problems = telemetry::Chain(&fault);
-        telemetry::refuse_start(fault.cause.code(), "the key cannot sign tokens", &problems);
-        return ExitCode::FAILURE;
+        let problem = Chain(&fault).to_string();
+        return refuse_start(fault.cause.code(), "the key cannot sign tokens", problem).await;
     }
-    let started_in = start_of_init.elapsed();
-    Box::pin(serve(lambda, started_in, Arc::new(build(own, keyring)), answer)).await
+    Box::pin(serve(build(config, keyring), start.elapsed())).await
 }
 
-/// Runs a function that has no ring of its own: `read` its settings, and have it `answer`.
-pub async fn run_alone<F, A, Answer, Response, Afterwards>(
-    read: impl FnOnce(&mut Settings) -> Option<F>,
-    answer: A,
-) -> ExitCode
-where
-    F: Send + Sync + 'static,
-    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
-    Response: Serialize + Send + 'static,
-    Afterwards: FnOnce() + Send + 'static,
-{
+/// Runs a function that has no ring.
+pub async fn run_without_ring<H: Handler>(
+    read: impl FnOnce(&mut Settings) -> Option<H>,
+) -> ExitCode {
+    telemetry::init_logging();
     let mut settings = Settings::from_environment();
-    let (Some(lambda), Some(function)) = (settings.lambda(), read(&mut settings)) else {
-        telemetry::refuse_start(SETTINGS, "the settings are wrong", &settings.refuse());
-        return ExitCode::FAILURE;
-    };
-    Box::pin(serve(lambda, Duration::ZERO, Arc::new(function), answer)).await
+    match settings.lambda().and(read(&mut settings)) {
+        Some(handler) => Box::pin(serve(handler, Duration::ZERO)).await,
+        None => refuse_start(SETTINGS, "invalid settings", settings.refuse().to_string()).await,
+    }
 }
 
-async fn serve<F, A, Answer, Response, Afterwards>(
-    lambda: Lambda,
-    started_in: Duration,
-    function: Arc<F>,
-    answer: A,
-) -> ExitCode
-where
-    F: Send + Sync + 'static,
-    A: Fn(Arc<F>, String, Invocation) -> Answer + Clone + Send + 'static,
-    Answer: Future<Output = Answered<Response, Afterwards>> + Send + 'static,
-    Response: Serialize + Send + 'static,
-    Afterwards: FnOnce() + Send + 'static,
-{
-    let cold = Arc::new(AtomicBool::new(true));
-    let alone = lambda.is_alone();
-    let work = move |host: Arc<str>| {
-        let (function, answer, cold) = (Arc::clone(&function), answer.clone(), Arc::clone(&cold));
-        async move {
-            let mut runtime = RuntimeApi::connect(&host, alone).await?;
-            // Whoever is there at once has waited for the start: each worker's first may have.
-            let (idle, mut started_in) = (Moment::now(), started_in);
-            loop {
-                // A process that waits alone lets nothing else go on by itself.
-                if alone && Handle::current().metrics().num_alive_tasks() > 0 {
-                    task::yield_now().await;
-                }
-                let Work { id, trace, event } = runtime.next().await?;
-                if idle.elapsed() >= AT_ONCE {
-                    started_in = Duration::ZERO;
-                }
-                let cold = cold.swap(false, Ordering::Relaxed);
-                let invocation = Invocation {
-                    request_id: id.request.clone(),
-                    cold,
-                    started_in: mem::take(&mut started_in),
-                    trace: trace_id(&trace),
-                };
-                let answered = answer(Arc::clone(&function), event, invocation).await;
-                let response = match answered.response {
-                    Ok(response) => {
-                        let mut bytes = Vec::with_capacity(ANSWER_BYTES);
-                        serde_json::to_writer(&mut bytes, &response)?;
-                        Ok(bytes)
-                    }
-                    Err(diagnostic) => Err(diagnostic),
-                };
-                let told = runtime.end(&id, &response).await;
-                (answered.afterwards)();
-                told?;
-            }
-        }
-    };
-    let host = lambda.host;
-    // On Lambda Managed Instances, as many requests at once as Lambda says; else one by one.
-    let end: io::Result<Infallible> = if alone {
-        work(host).await
-    } else {
-        let mut workers = JoinSet::new();
-        (0..lambda.workers.get()).for_each(|_| drop(workers.spawn(work(Arc::clone(&host)))));
-        match workers.join_next().await {
-            Some(Ok(end)) => end,
-            Some(Err(error)) => Err(io::Error::other(error)),
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
-    };
-    let Err(error) = end;
-    telemetry::note("ERROR", "the runtime stopped", &error);
-    ExitCode::FAILURE
-}
-
-fn start<T>(
+fn configure<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
-) -> Result<(Lambda, T, Arc<Keyring>), SettingsError> {
-    let (Some(lambda), Some(calls), Some(name), Some(algorithm), Some(refresh), Some(own)) = (
+) -> Result<(T, Arc<Keyring>), SettingsError> {
+    let (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(config)) = (
         settings.lambda(),
-        calls(&mut settings),
+        connect(&mut settings),
         settings.required("KEY_ALIAS"),
         settings.choice("SIGNING_ALGORITHM"),
         settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
@@ -221,15 +128,109 @@ fn start<T>(
     ) else {
         return Err(settings.refuse());
     };
-    Ok((lambda, own, Arc::new(Keyring::new(calls, name, algorithm, refresh).telling(unloaded))))
+    Ok((config, Arc::new(Keyring::new(client, name, algorithm, refresh))))
 }
 
-fn unloaded(fault: &Fault) {
-    telemetry::note("WARN", "the key ring could not be loaded", fault);
+async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
+    let environment = Arc::new(Environment {
+        handler,
+        init_duration,
+        ready: SuspendAwareInstant::now(),
+        is_cold: AtomicBool::new(true),
+        must_end: AtomicBool::new(false),
+    });
+    let invoked = Arc::clone(&environment);
+    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let environment = Arc::clone(&invoked);
+        async move { environment.invoke(event).await }
+    });
+    let runtime = Runtime::new(service)
+        .layer(MapRequestLayer::new(with_readable_body))
+        // This layer sees the end of the invocation: the response has been sent.
+        .layer(MapResultLayer::new(move |sent| {
+            if environment.must_end.load(Ordering::Relaxed) {
+                return Err(EXPIRED.into());
+            }
+            sent
+        }));
+    match Box::pin(runtime.run_concurrent()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = %Chain(&*error), "the environment ends");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// The trace's own id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have
-/// begun the trace, so nothing that is not of its form is taken.
+struct Environment<H> {
+    handler: H,
+    init_duration: Duration,
+    ready: SuspendAwareInstant,
+    is_cold: AtomicBool,
+    must_end: AtomicBool,
+}
+
+impl<H: Handler> Environment<H> {
+    async fn invoke(&self, event: LambdaEvent<Box<RawValue>>) -> Result<H::Response, Diagnostic> {
+        let LambdaEvent { payload, context } = event;
+        let waited = self.ready.elapsed() < AT_ONCE;
+        let invocation = Invocation {
+            deadline: Some(context.deadline()).filter(|deadline| *deadline > SystemTime::now()),
+            trace_id: context.xray_trace_id.as_deref().and_then(trace_id),
+            request_id: context.request_id,
+            is_cold: self.is_cold.swap(false, Ordering::Relaxed),
+            init_duration: if waited { self.init_duration } else { Duration::ZERO },
+        };
+        let Handled { response, record } = self.handler.handle(payload.get(), &invocation).await;
+        record.write(&invocation);
+        if record.outcome == Outcome::Fault(Cause::CredentialsExpired.code()) {
+            self.must_end.store(true, Ordering::Relaxed);
+        }
+        response
+    }
+}
+
+/// An event that is not JSON in UTF-8 becomes `null`, so that the handler answers and logs it like
+/// any other malformed event: `lambda_runtime` would answer with the parser's error.
+fn with_readable_body(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    if serde_json::from_slice::<&RawValue>(&invocation.body).is_err() {
+        invocation.body = b"null".as_slice().into();
+    }
+    invocation
+}
+
+/// Writes why the function cannot start, as the fault that it is to its invokers, and reports it to
+/// Lambda.
+async fn refuse_start(cause: &'static str, message: &str, problems: String) -> ExitCode {
+    telemetry::refuse_start(cause, message, &problems);
+    let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    if let Some(api) = runtime_api(&api) {
+        // Without the report Lambda knows no more than that the process has ended.
+        let _ = timeout(REPORT_TIMEOUT, report(api, cause, format!("{message}: {problems}"))).await;
+    }
+    ExitCode::FAILURE
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>
+async fn report(api: Uri, cause: &str, error_message: String) -> Result<(), lambda_runtime::Error> {
+    let error_type = format!("Runtime.{cause}");
+    let request = build_request()
+        .method("POST")
+        .uri("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", &error_type);
+    let body = serde_json::to_vec(&Diagnostic { error_type, error_message })?;
+    let client = PooledClient::builder().with_endpoint(api).build();
+    client.call(request.body(Body::from(body))?).await?;
+    Ok(())
+}
+
+/// The address of the Runtime API as Lambda sets it, or as a URL with a path.
+pub(crate) fn runtime_api(address: &str) -> Option<Uri> {
+    address.parse().ok().filter(|uri: &Uri| uri.authority().is_some())
+}
+
+/// The trace's id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have begun
+/// the trace, so only what has the documented form is taken.
 fn trace_id(header: &str) -> Option<String> {
     let root = header.split(';').find_map(|part| part.strip_prefix("Root="))?;
     let (time, id) = root.strip_prefix("1-")?.split_once('-')?;
@@ -239,26 +240,57 @@ fn trace_id(header: &str) -> Option<String> {
     (hex(time, 8) && hex(id, 24)).then(|| root.to_owned())
 }
 
-/// How soon after a start Lambda has a request that waits for it. Of a start ahead of time, the first
-/// request comes later.
+/// How soon after a start Lambda sends a request that waited for it. An environment that Lambda starts
+/// ahead of time gets its first request later.
 const AT_ONCE: Duration = Duration::from_millis(100);
-/// What a usual answer takes.
-const ANSWER_BYTES: usize = 1024;
+/// Kept free before Lambda's deadline to write the log line and send the response.
+const MARGIN: Duration = Duration::from_millis(250);
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The cause of a fault that no request has brought about.
 const SETTINGS: &str = "Settings";
+const EXPIRED: &str = "the credentials have expired; Lambda gives new ones to a new environment";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_start_is_part_of_the_time_that_a_caller_waits() {
+    fn time_left_is_short_of_the_limit_and_of_the_deadline() {
         let (limit, second) = (Duration::from_secs(4), Duration::from_secs(1));
-        let rows = [(Duration::ZERO, limit), (second, 3 * second), (9 * second, Duration::ZERO)];
-        for (started_in, expected) in rows {
-            let id = String::new();
-            let invocation = Invocation { request_id: id, cold: true, started_in, trace: None };
-            assert_eq!(invocation.left_of(limit), expected);
+        let (minute, zero) = (Some(Duration::from_mins(1)), Duration::ZERO);
+        let rows = [
+            ("the limit", zero, minute, limit),
+            ("the limit without a deadline", zero, None, limit),
+            ("less the start", second, minute, 3 * second),
+            ("after a long start", 9 * second, minute, zero),
+            ("the deadline less the margin", zero, Some(2 * second), Duration::from_millis(1750)),
+            ("after the deadline", zero, Some(zero), zero),
+        ];
+        for (name, init_duration, until_deadline, expected) in rows {
+            let invocation = Invocation {
+                request_id: String::new(),
+                is_cold: true,
+                trace_id: None,
+                init_duration,
+                deadline: until_deadline.map(|time| SystemTime::now() + time),
+            };
+            let left = invocation.time_left(limit);
+            assert!(left <= expected && left + second / 10 > expected, "{name}: {left:?}");
+        }
+    }
+
+    #[test]
+    fn runtime_api_has_a_host_and_may_have_a_path() {
+        let rows = [
+            ("127.0.0.1:9001", true),
+            ("http://127.0.0.1:9000/authorizer", true),
+            ("localhost:9001", true),
+            ("", false),
+            ("/authorizer", false),
+            ("127.0.0.1:9001\n", false),
+        ];
+        for (address, expected) in rows {
+            assert_eq!(runtime_api(address).is_some(), expected, "{address:?}");
         }
     }
 

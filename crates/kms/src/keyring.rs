@@ -3,28 +3,27 @@ use std::{
     time::Duration,
 };
 
+use aws_sdk_kms::Client;
 use jwt::Algorithm;
 use tokio::{
     sync::{Mutex as Turn, OwnedMutexGuard},
     time::timeout,
 };
 
-use crate::{Calls, Cause, Fault, Key, KeyName, Ring, moment::Moment};
+use crate::{Cause, Fault, Key, KeyName, Ring, clock::SuspendAwareInstant, telemetry::Chain};
 
 /// The ring as KMS has it, loaded again when it is due.
 #[derive(Debug)]
 pub struct Keyring {
-    calls: Calls,
+    client: Client,
     name: KeyName,
     algorithm: Option<Algorithm>,
     refresh: Duration,
-    /// Who is told why the ring, or a part of it, could not be loaded.
-    tell: fn(&Fault),
     held: Mutex<Option<Held>>,
     /// Of several that want the ring loaded, one loads it.
     turn: Arc<Turn<()>>,
     /// When KMS last refused a signature.
-    forged: Mutex<Option<Moment>>,
+    forged: Mutex<Option<SuspendAwareInstant>>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,8 +34,8 @@ struct Held {
     /// Why something of it is not known, or not as KMS has it now.
     failed: Option<Fault>,
     /// When KMS last said which key signs.
-    known: Moment,
-    asked: Moment,
+    known: SuspendAwareInstant,
+    asked: SuspendAwareInstant,
     /// How long after that it is asked again.
     wait: Duration,
 }
@@ -57,18 +56,13 @@ impl Keyring {
     /// is the usual one of its kind.
     #[must_use]
     pub fn new(
-        calls: Calls,
+        client: Client,
         name: KeyName,
         algorithm: Option<Algorithm>,
         refresh: Duration,
     ) -> Self {
         let (held, turn, forged) = (Mutex::default(), Arc::default(), Mutex::default());
-        Self { calls, name, algorithm, refresh, tell: |_| (), held, turn, forged }
-    }
-
-    /// The same, and whoever is told why it could not be loaded.
-    pub(crate) fn telling(self, tell: fn(&Fault)) -> Self {
-        Self { tell, ..self }
+        Self { client, name, algorithm, refresh, held, turn, forged }
     }
 
     /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
@@ -179,10 +173,10 @@ impl Keyring {
         let known = held.as_ref().map(|held| held.known);
         let last = held.and_then(|held| held.ring.ok());
         // Before the answer: the alias may move while it is on its way.
-        let asked = Moment::now();
+        let asked = SuspendAwareInstant::now();
         let (ring, failed) = self.ask(last.as_deref(), whole).await;
         for fault in ring.as_ref().err().into_iter().chain(&failed) {
-            (self.tell)(fault);
+            tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
         }
         let held = match ring {
             Ok(ring) => {
@@ -244,14 +238,16 @@ impl Keyring {
     }
 
     async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Arc<Key>, Fault> {
-        let answer = self.calls.get_public_key(name.as_str()).await;
+        // Boxed, as it is large and rare: it must not be a part of every request's future.
+        let answer = Box::pin(self.client.get_public_key().key_id(name.as_str()).send()).await;
         let answer = answer.map_err(|error| Fault::of("GetPublicKey", error))?;
         Key::read(answer, algorithm).map(Arc::new)
     }
 
     /// From now on, somebody tries forged signatures.
     pub(crate) fn suspect(&self) {
-        *self.forged.lock().unwrap_or_else(PoisonError::into_inner) = Some(Moment::now());
+        *self.forged.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(SuspendAwareInstant::now());
     }
 
     /// Whether somebody has tried one of late.
@@ -260,8 +256,8 @@ impl Keyring {
         forged.is_some_and(|last| last.elapsed() < SUSPICION)
     }
 
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.calls
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
     }
 
     fn held(&self) -> Option<Held> {

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{function::Lambda, spelling};
+use crate::{function::runtime_api, spelling};
 
 /// The environment, read once. Every problem is collected, so that one failed start names them all.
 ///
@@ -91,18 +91,28 @@ impl Settings {
         none.then_some(())
     }
 
-    /// Lambda's own variables, and what all of them together must not be. `None` means a problem.
-    pub(crate) fn lambda(&mut self) -> Option<Lambda> {
-        let levels = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].map(|name| self.level(name));
-        let (Some(()), [Some(()), Some(())], Some(host), Some(workers)) = (
+    /// Checks the variables that Lambda sets, without which `lambda_runtime` panics, and what all
+    /// settings together must not have. `None` means a problem.
+    pub(crate) fn lambda(&mut self) -> Option<()> {
+        let checks = [
             self.spelt(),
-            levels,
-            self.required::<String>("AWS_LAMBDA_RUNTIME_API"),
-            self.optional("AWS_LAMBDA_MAX_CONCURRENCY", NonZero::<u16>::MIN),
-        ) else {
-            return None;
-        };
-        Some(Lambda { host: host.into(), workers })
+            self.level("AWS_LAMBDA_LOG_LEVEL"),
+            self.level("RUST_LOG"),
+            self.required::<RuntimeApi>("AWS_LAMBDA_RUNTIME_API").map(|_| ()),
+            self.required::<String>("AWS_LAMBDA_FUNCTION_NAME").map(|_| ()),
+            self.required::<String>("AWS_LAMBDA_FUNCTION_VERSION").map(|_| ()),
+            self.required::<Megabytes>("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").map(|_| ()),
+            self.max_concurrency().map(|_| ()),
+        ];
+        checks.into_iter().collect()
+    }
+
+    /// How many invocations the environment serves at once: more than one on Lambda Managed
+    /// Instances alone.
+    pub(crate) fn max_concurrency(&mut self) -> Option<NonZero<u16>> {
+        let Concurrency(number) =
+            self.optional("AWS_LAMBDA_MAX_CONCURRENCY", Concurrency(NonZero::<u16>::MIN))?;
+        Some(number)
     }
 
     /// Notes a problem that a single value does not show.
@@ -140,6 +150,37 @@ impl Settings {
 impl FromIterator<(String, String)> for Settings {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
         Self { values: values.into_iter().collect(), problems: Vec::new() }
+    }
+}
+
+struct Concurrency(NonZero<u16>);
+
+impl FromStr for Concurrency {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "must be a whole number from 1 to 65535")
+    }
+}
+
+/// As `lambda_runtime` reads it.
+struct Megabytes;
+
+impl FromStr for Megabytes {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<i32>().map(|_| Self).map_err(|_| "must be a whole number of MB")
+    }
+}
+
+struct RuntimeApi;
+
+impl FromStr for RuntimeApi {
+    type Err = &'static str;
+
+    fn from_str(address: &str) -> Result<Self, Self::Err> {
+        runtime_api(address).map(|_| Self).ok_or("must be a host and port, or an http URL")
     }
 }
 
@@ -192,38 +233,61 @@ mod tests {
     }
 
     #[test]
-    fn what_lambda_starts_with() {
-        let host = ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1");
+    fn lambda_variables_are_checked_before_the_runtime_needs_them() {
+        let valid = [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "Authorizer"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ];
         let level = |name: &str| format!("{name} must not be TRACE: events are never logged");
         let rows = [
-            (vec![host, ("RUST_LOG", "debug"), ("AWS_LAMBDA_LOG_LEVEL", "DEBUG")], Ok(1)),
-            (vec![host, ("RUST_LOG", ""), ("AWS_LAMBDA_MAX_CONCURRENCY", "7")], Ok(7)),
-            (vec![host, ("RUST_LOG", "trace")], Err(level("RUST_LOG"))),
-            (vec![host, ("RUST_LOG", "info,hyper=Trace")], Err(level("RUST_LOG"))),
-            (vec![host, ("AWS_LAMBDA_LOG_LEVEL", "TRACE")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
-            (vec![host, ("AWS_LAMBDA_LOG_LEVEL", "trace")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
+            (vec![("RUST_LOG", "debug"), ("AWS_LAMBDA_LOG_LEVEL", "DEBUG")], Ok(1)),
+            (vec![("RUST_LOG", ""), ("AWS_LAMBDA_MAX_CONCURRENCY", "7")], Ok(7)),
+            (vec![("AWS_LAMBDA_RUNTIME_API", "http://127.0.0.1:9000/authorizer")], Ok(1)),
+            (vec![("RUST_LOG", "trace")], Err(level("RUST_LOG"))),
+            (vec![("RUST_LOG", "info,hyper=Trace")], Err(level("RUST_LOG"))),
+            (vec![("AWS_LAMBDA_LOG_LEVEL", "TRACE")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
+            (vec![("AWS_LAMBDA_LOG_LEVEL", "trace")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
+            (
+                vec![("AWS_LAMBDA_FUNCTION_NAME", "")],
+                Err("AWS_LAMBDA_FUNCTION_NAME is required".into()),
+            ),
+            (
+                vec![("AWS_LAMBDA_MAX_CONCURRENCY", "0")],
+                Err("AWS_LAMBDA_MAX_CONCURRENCY must be a whole number from 1 to 65535".into()),
+            ),
             (
                 vec![
                     ("token_type", ""),
                     ("KEYALIAS", "secret"),
                     ("RUST_LOG", "trace"),
                     ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+                    ("AWS_LAMBDA_RUNTIME_API", "/authorizer"),
+                    ("AWS_LAMBDA_FUNCTION_VERSION", ""),
+                    ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256 MB"),
                 ],
                 Err([
-                    level("AWS_LAMBDA_LOG_LEVEL"),
-                    level("RUST_LOG"),
                     "KEYALIAS is no setting: KEY_ALIAS?".into(),
                     "token_type is no setting: TOKEN_TYPE?".into(),
-                    "AWS_LAMBDA_RUNTIME_API is required".into(),
+                    level("AWS_LAMBDA_LOG_LEVEL"),
+                    level("RUST_LOG"),
+                    "AWS_LAMBDA_RUNTIME_API must be a host and port, or an http URL".into(),
+                    "AWS_LAMBDA_FUNCTION_VERSION is required".into(),
+                    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be a whole number of MB".into(),
                 ]
                 .join("; ")),
             ),
         ];
         for (values, expected) in rows {
-            let mut settings = settings(&values);
-            let workers = settings.lambda().map(|lambda| lambda.workers.get());
-            let told = workers.ok_or_else(|| settings.refuse().to_string());
-            assert_eq!(told, expected, "{values:?}");
+            let mut settings = settings(&valid);
+            for (name, value) in &values {
+                settings = settings.with(name, *value);
+            }
+            let concurrency = settings.lambda().and_then(|()| settings.max_concurrency());
+            let found = concurrency.map(NonZero::get);
+            let found = found.ok_or_else(|| settings.refuse().to_string());
+            assert_eq!(found, expected, "{values:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use aws_sdk_kms::operation::{RequestId, sign::SignInput};
+use aws_sdk_kms::operation::RequestId;
 use jwt::{Draft, Signed, Signer};
 
 use crate::{
@@ -28,13 +28,15 @@ impl Signer for KmsSigner<'_> {
         let input = draft.signing_input(key.algorithm, &key.id);
         let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
             .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
-        let request = SignInput::builder()
+        let client = self.keyring.client();
+        let request = client
+            .sign()
             .key_id(&key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signing_algorithm(spec(key.algorithm));
         let running = self.stopwatch.start();
-        let answer = self.keyring.calls().sign(request).await;
+        let answer = Box::pin(request.send()).await;
         drop(running);
         let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);

@@ -2,6 +2,7 @@
 //! also its metrics, in the embedded metric format of `CloudWatch`.
 
 use std::{
+    env,
     error::Error,
     fmt,
     io::{self, Write},
@@ -10,27 +11,44 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::function::Invocation;
 
-/// Says what is of no single request, and no metric.
-pub(crate) fn note(level: &str, message: &str, error: &(dyn Error + 'static)) {
-    let line = json!({
-        "timestamp": timestamp(),
-        "level": level,
-        "message": message,
-        "error": Chain(error).to_string(),
-    });
-    let _ = writeln!(io::stdout(), "{line}");
+/// Writes what the runtime and the SDK log as JSON lines, from WARN on or from the level that Lambda's
+/// setting or `RUST_LOG` names. TRACE, which would log events, is refused at the start.
+pub(crate) fn init_logging() {
+    let setting = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let level = setting("AWS_LAMBDA_LOG_LEVEL").or_else(|| setting("RUST_LOG"));
+    // Lambda has a level above ERROR.
+    let level = level.map(|level| level.to_ascii_lowercase().replace("fatal", "error"));
+    let level = level.filter(|level| !level.contains("trace"));
+    let filter = level.and_then(|level| level.parse::<Targets>().ok());
+    let filter = filter.unwrap_or_else(|| Targets::new().with_default(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(io::stdout)
+        // An error of the handler is the response, and has a line of its own.
+        .with_filter(filter.with_target("lambda_runtime::layers::panic", LevelFilter::OFF));
+    // A subscriber that is there already stays.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
-/// Says why this process cannot start, as the fault that it is to whoever asks the function.
-pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &dyn fmt::Display) {
+/// Writes why this process cannot start, as the fault that it is to the function's invokers.
+pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &str) {
     let line = json!({
         "timestamp": timestamp(),
         "level": "ERROR",
         "message": message,
-        "problems": problems.to_string(),
+        "problems": problems,
         "outcome": "Fault",
         "Cause": cause,
         "Faults": 1,
@@ -42,12 +60,10 @@ pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &dyn fm
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// What became of one request, which is one line of the log.
+/// The log line of one request, but for what the invocation itself adds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record<'a> {
-    /// The invocation that it is about.
-    pub invocation: &'a Invocation,
-    /// How it ended.
+pub struct Record {
+    /// How the request ended.
     pub outcome: Outcome,
     /// How long KMS took, if it was asked.
     pub kms: Option<Duration>,
@@ -77,12 +93,13 @@ pub enum Outcome {
     Fault(&'static str),
 }
 
-impl Record<'_> {
+impl Record {
     /// Writes the line.
-    pub fn write(&self) {
+    pub(crate) fn write(&self, invocation: &Invocation) {
         let mut line = Vec::with_capacity(LINE_BYTES);
         let mut serializer = serde_json::Serializer::new(&mut line);
-        let written = Line { record: self, now: SystemTime::now() }.serialize(&mut serializer);
+        let written =
+            Line { record: self, invocation, now: SystemTime::now() }.serialize(&mut serializer);
         if written.is_ok() {
             line.push(b'\n');
             // With nobody to read the log there is nobody to tell.
@@ -93,13 +110,14 @@ impl Record<'_> {
 
 /// A record as it stands in the log, written without a copy: each request pays for one.
 struct Line<'a> {
-    record: &'a Record<'a>,
+    record: &'a Record,
+    invocation: &'a Invocation,
     now: SystemTime,
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { record: Record { invocation, outcome, kms, details }, now } = self;
+        let Self { record: Record { outcome, kms, details }, invocation, now } = self;
         let (name, dimension) = outcome.metric();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -107,9 +125,9 @@ impl Serialize for Line<'_> {
         line.serialize_entry("level", level)?;
         line.serialize_entry("message", &name.to_ascii_lowercase())?;
         line.serialize_entry("requestId", &invocation.request_id)?;
-        line.serialize_entry("coldStart", &invocation.cold)?;
+        line.serialize_entry("coldStart", &invocation.is_cold)?;
         line.serialize_entry("outcome", name)?;
-        if let Some(trace) = &invocation.trace {
+        if let Some(trace) = &invocation.trace_id {
             line.serialize_entry("xrayTraceId", trace)?;
         }
         if let Value::Object(details) = details {
@@ -300,15 +318,21 @@ mod tests {
                 Some(vec![divided("Faults", "Cause")]),
             ),
         ];
-        let (request_id, started_in) = ("id".to_owned(), Duration::ZERO);
-        let trace = Some("1-2-3".to_owned());
-        let invocation = Invocation { request_id, cold: true, started_in, trace };
+        let invocation = Invocation {
+            request_id: "id".to_owned(),
+            is_cold: true,
+            trace_id: Some("1-2-3".to_owned()),
+            init_duration: Duration::ZERO,
+            deadline: None,
+        };
         for (outcome, micros, mut expected, metrics) in rows {
             let kms = micros.map(Duration::from_micros);
             let details = json!({"sub": "somebody", "jti": null});
-            let record = Record { invocation: &invocation, outcome, kms, details };
+            let record = Record { outcome, kms, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
-            let mut line = serde_json::to_value(Line { record: &record, now }).unwrap();
+            let mut line =
+                serde_json::to_value(Line { record: &record, invocation: &invocation, now })
+                    .unwrap();
             let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
             assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
             let members = expected.as_object_mut().unwrap();

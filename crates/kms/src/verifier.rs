@@ -7,11 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_sdk_kms::{
-    error::SdkError,
-    operation::verify::{VerifyError, VerifyInput},
-    primitives::Blob,
-};
+use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Proof, Rejection, Verifier};
 
 use crate::{Fault, Key, Keyring, message::spec};
@@ -79,14 +75,16 @@ impl KmsVerifier<'_> {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        let question = VerifyInput::builder()
+        let client = self.keyring.client();
+        let request = client
+            .verify()
             .key_id(&*key.arn)
             .message(message.bytes)
             .message_type(message.kind)
             .signature(Blob::new(signature))
             .signing_algorithm(spec(key.algorithm));
         let running = self.stopwatch.start();
-        let answer = self.keyring.calls().verify(question).await;
+        let answer = Box::pin(request.send()).await;
         drop(running);
         // KMS has an error for a bad signature; what stands in for KMS may say `false` instead.
         match answer {

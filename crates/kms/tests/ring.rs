@@ -14,7 +14,7 @@ use std::{
 };
 
 use ::kms::{
-    Calls, Cause, Keyring, KmsSigner, KmsVerifier, Settings, Stopwatch, Verification,
+    Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings, Stopwatch, Verification,
     telemetry::Chain,
 };
 use base64::{
@@ -45,7 +45,7 @@ fn create_key(kms: &Kms, spec: &str) -> String {
     key.unwrap()["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
 }
 
-fn calls(endpoint: &str) -> Calls {
+fn client(endpoint: &str) -> Client {
     let values = [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -54,7 +54,7 @@ fn calls(endpoint: &str) -> Calls {
     ];
     let mut settings: Settings =
         values.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-    ::kms::calls(&mut settings).unwrap()
+    ::kms::connect(&mut settings).unwrap()
 }
 
 fn ring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {
@@ -62,8 +62,8 @@ fn ring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {
 }
 
 fn ring_of(kms: &Kms, name: &str, algorithm: Option<Algorithm>, refresh: Duration) -> Arc<Keyring> {
-    let calls = calls(&format!("http://{}", kms.address()));
-    Arc::new(Keyring::new(calls, name.parse().unwrap(), algorithm, refresh))
+    let client = client(&format!("http://{}", kms.address()));
+    Arc::new(Keyring::new(client, name.parse().unwrap(), algorithm, refresh))
 }
 
 fn signer(keyring: &Arc<Keyring>) -> KmsSigner<'_> {
@@ -350,7 +350,7 @@ async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
                 (200, key.clone())
             }
         });
-        let keyring = Keyring::new(calls(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
+        let keyring = Keyring::new(client(&endpoint), ALIAS.parse().unwrap(), None, HOUR);
         let keyring = Arc::new(keyring);
         let current = keyring.ring().await.unwrap().current.id.clone();
         assert!(keyring.find(Some(&current)).await.unwrap().is_some(), "{body}");
@@ -474,8 +474,8 @@ async fn stand_in(status: u16, body: &'static str) -> (Arc<Keyring>, Vec<u8>) {
                 if about_the_key(request) { (200, key.clone()) } else { (status, body.to_owned()) }
             },
         );
-    let calls = calls(&endpoint);
-    (Arc::new(Keyring::new(calls, ALIAS.parse().unwrap(), None, HOUR)), signature)
+    let client = client(&endpoint);
+    (Arc::new(Keyring::new(client, ALIAS.parse().unwrap(), None, HOUR)), signature)
 }
 
 /// Something in KMS's place that gives these answers.
@@ -517,7 +517,12 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
         ("no", 400, r#"{"__type":"KMSInvalidSignatureException"}"#, Ok(Err(Rejection::Signature))),
         ("throttled", 400, r#"{"__type":"ThrottlingException"}"#, Err(Cause::Throttled)),
         ("denied", 400, r#"{"__type":"AccessDeniedException"}"#, Err(Cause::AccessDenied)),
-        ("old credentials", 400, r#"{"__type":"ExpiredTokenException"}"#, Err(Cause::AccessDenied)),
+        (
+            "old credentials",
+            400,
+            r#"{"__type":"ExpiredTokenException"}"#,
+            Err(Cause::CredentialsExpired),
+        ),
         ("internal", 500, r#"{"__type":"KMSInternalException"}"#, Err(Cause::Unavailable)),
         (
             "key unavailable",
@@ -562,7 +567,7 @@ async fn faults_have_causes() {
     let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
     let endpoint = format!("http://{}", kms.address());
     let load = async |endpoint: &str, name: &str| {
-        let keyring = Keyring::new(calls(endpoint), name.parse().unwrap(), None, HOUR);
+        let keyring = Keyring::new(client(endpoint), name.parse().unwrap(), None, HOUR);
         let keyring = Arc::new(keyring);
         keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause)
     };

@@ -178,7 +178,7 @@ impl Stack {
                 configure(id, resource, &template, &scope, &kms, &own_url, options)?;
             let function = Function::new(configuration, options.bootstrap.clone(), journal.clone());
             if let Err(error) = function.warm().await {
-                refusals.push(did_not_start(id, &error, &journal));
+                refusals.push(did_not_start(id, &error));
             }
             let function = Arc::new(function);
             named.insert(function_name(id, resource, &scope)?, Arc::clone(&function));
@@ -366,13 +366,7 @@ fn property<'a>(resource: &'a Value, path: &str) -> Result<&'a Value, TemplateEr
     resource.pointer(&path).ok_or_else(missing)
 }
 
-/// Why a function did not start, with its own view of it: the problems with its settings.
-fn did_not_start(name: &str, error: &FunctionError, journal: &Journal) -> String {
-    let said = journal.recent().into_iter().filter(|line| line.function == name);
-    let problems = said.filter_map(|line| {
-        let line: Value = serde_json::from_str(&line.text).ok()?;
-        Some(line.get("problems")?.as_str()?.replace("; ", "\n  "))
-    });
-    let problems: Vec<_> = problems.collect();
-    format!("{name} did not start: {error}\n  {}", problems.join("\n  "))
+/// Why a function did not start: each problem with its settings on a line of its own.
+fn did_not_start(name: &str, error: &FunctionError) -> String {
+    format!("{name} did not start: {}", error.to_string().replace("; ", "\n  "))
 }

@@ -4,9 +4,9 @@
 //! settings, [`run`] the Lambda function.
 
 mod calendar;
-mod shell;
+mod handler;
 mod turn;
 
 pub use calendar::Calendar;
-pub use shell::run;
+pub use handler::run;
 pub use turn::{Turn, turn};

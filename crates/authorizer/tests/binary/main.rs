@@ -13,4 +13,6 @@ mod answers;
 mod attacks;
 mod concurrency;
 mod faults;
+mod host;
+mod lifecycle;
 mod stack;

@@ -43,7 +43,17 @@ impl Stack {
         Self::over(kms, key, settings).await
     }
 
+    /// The same with a function timeout of its own.
+    pub(crate) async fn with_timeout(timeout: Duration) -> Self {
+        let Self { kms, key, .. } = Self::start("RSA_2048", &[]).await;
+        Self::within(kms, key, &[], timeout).await
+    }
+
     pub(crate) async fn over(kms: Kms, key: String, settings: &[(&str, &str)]) -> Self {
+        Self::within(kms, key, settings, Duration::from_secs(6)).await
+    }
+
+    async fn within(kms: Kms, key: String, settings: &[(&str, &str)], timeout: Duration) -> Self {
         let endpoint = format!("http://{}", kms.address());
         let mut environment = environment(&endpoint);
         environment.extend(settings.iter().copied());
@@ -54,7 +64,7 @@ impl Stack {
             region: "us-east-1".into(),
             environment: environment.into_iter().map(own).collect(),
             memory: 256,
-            timeout: Duration::from_secs(6),
+            timeout,
         };
         let program = env!("CARGO_BIN_EXE_authorizer").into();
         let bootstrap = Bootstrap { program, arguments: Vec::new() };

@@ -43,12 +43,14 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
     let answer = function.invoke(&json!({})).await.result;
     let lines = journal.recent();
     match answer {
-        Err(error) if error.error_type == "Runtime.ExitError" => {
-            assert_eq!(error.message, "Runtime exited: exit status: 1");
+        Err(error) if error.error_type == "Runtime.Settings" => {
             assert_eq!(lines.len(), 1, "{lines:?}");
             let line: Value = serde_json::from_str(&lines[0].text).unwrap();
             assert_eq!((&line["Cause"], &line["Faults"]), (&json!("Settings"), &json!(1)));
-            Err(line["problems"].as_str().unwrap().split("; ").map(str::to_owned).collect())
+            let problems = line["problems"].as_str().unwrap();
+            // What Lambda is told is what the log says.
+            assert_eq!(error.message, format!("invalid settings: {problems}"));
+            Err(problems.split("; ").map(str::to_owned).collect())
         }
         _ => Ok(()),
     }

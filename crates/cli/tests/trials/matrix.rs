@@ -61,7 +61,7 @@ const ROWS: [Row; 17] = [
         "KmsRefused",
         Retry::No,
     ),
-    ("expired credentials", error("ExpiredTokenException"), "AccessDenied", Retry::No),
+    ("expired credentials", error("ExpiredTokenException"), "CredentialsExpired", Retry::No),
 ];
 
 /// A column of the table: who is asked, how it verifies, and whether it has just been started.

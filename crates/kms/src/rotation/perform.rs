@@ -11,7 +11,7 @@ use super::{
     KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
     account::{Aliases, RING_TAG, aliases, describe, is_usual, tags, unnamed},
 };
-use crate::{Cause, Fault, moment::Moment};
+use crate::{Cause, Fault, clock::SuspendAwareInstant};
 
 /// A ring's aliases and keys in KMS, and the right to change them.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Look {
     /// The ring.
     pub seen: Seen,
     aliases: Aliases,
-    at: Moment,
+    at: SuspendAwareInstant,
 }
 
 impl Rotation {
@@ -42,7 +42,7 @@ impl Rotation {
     /// When there is no such ring, and when KMS cannot be asked.
     pub async fn look(&self) -> Result<Look, RotationError> {
         // Before the answer, which may be on its way for a while.
-        let at = Moment::now();
+        let at = SuspendAwareInstant::now();
         let aliases = aliases(&self.client).await?;
         let (next, previous) = (self.name.next(), self.name.previous());
         let (current, next, previous) = tokio::join!(
@@ -299,7 +299,6 @@ fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
         TimeoutConfig::builder()
-            .read_timeout(ATTEMPT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(ATTEMPT)
             .build(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ::kms::{
-    Calls, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
+    Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
     rotation::{Policy, RotationError, Waits, plan},
 };
 use jwt::{Draft, Profile, Rejection, Signer, UnixTime, UnverifiedToken};
@@ -50,8 +50,8 @@ fn cases() -> u32 {
 struct Simulation {
     world: World,
     policy: Policy,
-    /// Of the functions, and never killed.
-    calls: Calls,
+    /// The client of the functions, which is never killed.
+    client: Client,
     lifetime: u64,
     /// How wrong a rotating operator's clock can be.
     skew: u64,
@@ -90,8 +90,8 @@ impl Simulation {
         let waits: Waits = waits(publication, lifetime);
         let every = Some(Duration::from_secs(EVERY));
         let policy = Policy { every, waits, algorithm: None, spec: None };
-        let calls = world.calls();
-        let ring = || keyring(&calls, ALIAS);
+        let client = world.client(None);
+        let ring = || keyring(&client, ALIAS);
         let issuers = (0..2).map(|_| ring()).collect();
         let both = [Verification::Kms, Verification::Local, Verification::Local];
         let authorizers = both.map(|verification| (ring(), verification)).into();
@@ -101,7 +101,7 @@ impl Simulation {
         Self {
             world,
             policy,
-            calls,
+            client,
             lifetime,
             skew,
             dice,
@@ -168,7 +168,7 @@ impl Simulation {
                 let early = published + wait > self.now() + self.skew;
                 assert!(!early, "{key} was published at {published} and signs at {}", self.now());
             }
-            let (token, _) = sign(&keyring(&self.calls, &key), FOREVER).await;
+            let (token, _) = sign(&keyring(&self.client, &key), FOREVER).await;
             self.eternal.insert(key.clone(), token);
         }
         for (_, known) in &self.parties {
@@ -185,7 +185,7 @@ impl Simulation {
         if self.busy > 0 || self.dice.once_in(4) {
             // One has just been started.
             let cold = self.index(self.authorizers.len());
-            self.authorizers[cold].0 = keyring(&self.calls, ALIAS);
+            self.authorizers[cold].0 = keyring(&self.client, ALIAS);
         }
         for (token, key, exp) in &self.live {
             if now + 1 < *exp && !self.dice.once_in(self.live.len().try_into().unwrap()) {
@@ -266,9 +266,9 @@ async fn the_worst_is_provided_for() {
     const LIFETIME: u64 = 3600;
     let world = World::new(7, Duration::ZERO).await;
     let policy = Policy { every: None, waits: waits(1260, LIFETIME), algorithm: None, spec: None };
-    let calls = world.calls();
+    let client = world.client(None);
     let now = || world.now().seconds();
-    let mut tokens = vec![sign(&keyring(&calls, ALIAS), FOREVER).await.0];
+    let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];
     for expected in ["prepare", "keep", "promote", "clear", "retire"] {
         world.kms.delay_aliases(|| Duration::ZERO);
         let seen = world.rotation(None).look().await.unwrap().seen;
@@ -283,20 +283,20 @@ async fn the_worst_is_provided_for() {
             break;
         }
         if expected == "promote" {
-            tokens.push(sign(&keyring(&calls, &key.id), FOREVER).await.0);
+            tokens.push(sign(&keyring(&client, &key.id), FOREVER).await.0);
         }
-        are_known(&calls, &world, &tokens).await;
+        are_known(&client, &world, &tokens).await;
         if expected == "promote" {
             world.kms.delay_aliases(|| LATE);
             world.wait(LATE.as_secs() - 1).await;
-            let issuer = keyring(&calls, ALIAS);
+            let issuer = keyring(&client, ALIAS);
             issuer.ring().await.unwrap();
             see_late_or_not(&world);
             world.wait(REFRESH.as_secs() - 1).await;
             let (token, by) = sign(&issuer, now() + LIFETIME).await;
             assert_ne!(by, key.id);
             tokens.push(token);
-            are_known(&calls, &world, &tokens).await;
+            are_known(&client, &world, &tokens).await;
         }
     }
     let last = UnverifiedToken::parse(tokens.last().unwrap()).unwrap();
@@ -310,9 +310,9 @@ fn see_late_or_not(world: &World) {
 }
 
 /// To whoever starts now, whichever aliases it sees late.
-async fn are_known(calls: &Calls, world: &World, tokens: &[String]) {
+async fn are_known(client: &Client, world: &World, tokens: &[String]) {
     for _ in 0..30 {
-        let keyring = keyring(calls, ALIAS);
+        let keyring = keyring(client, ALIAS);
         for token in tokens {
             assert!(is_good(&keyring, Verification::Local, token, world.now()).await);
         }
@@ -322,9 +322,9 @@ async fn are_known(calls: &Calls, world: &World, tokens: &[String]) {
 /// How late an alias can be seen, and how wrong a clock can be.
 const LATE: Duration = Duration::from_mins(5);
 
-fn keyring(calls: &Calls, name: &str) -> Arc<Keyring> {
+fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
     let name: KeyName = name.parse().unwrap();
-    Arc::new(Keyring::new(calls.clone(), name, None, REFRESH))
+    Arc::new(Keyring::new(client.clone(), name, None, REFRESH))
 }
 
 /// A token, and the id of the key that signed it.

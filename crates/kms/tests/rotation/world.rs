@@ -11,9 +11,10 @@ use std::{
 };
 
 use ::kms::{
-    Calls, Client,
+    Client,
     rotation::{KeyFacts, Policy, Rotation, RotationError, Step, Waits, plan},
 };
+use aws_config::SdkConfig;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
     http::{
@@ -22,7 +23,6 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
     runtime_components::RuntimeComponents,
 };
-use aws_types::SdkConfig;
 use jwt::UnixTime;
 use local::{Bytes, Request, kms::Kms};
 use serde_json::{Value, json};
@@ -64,25 +64,18 @@ impl World {
     }
 
     pub(crate) fn client(&self, life: Option<Arc<Life>>) -> Client {
-        Client::new(&self.config(life))
-    }
-
-    pub(crate) fn calls(&self) -> Calls {
-        Calls::new(&self.config(None)).unwrap()
-    }
-
-    fn config(&self, life: Option<Arc<Life>>) -> SdkConfig {
         let (kms, published) = (Arc::clone(&self.kms), Arc::clone(&self.published));
         let (life, pace) = (life.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
         let now = self.now().seconds();
         let wire = Arc::new(Wire { kms, life, pace, published, now });
         let credentials = Credentials::new("local", "local", None, None, "test");
-        SdkConfig::builder()
+        let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(InProcess(wire))
-            .build()
+            .build();
+        Client::new(&config)
     }
 
     pub(crate) fn rotation(&self, life: Option<Arc<Life>>) -> Rotation {

@@ -1,20 +1,19 @@
 //! Who signs for servers, and what servers show.
 
 use std::{
-    fs, slice,
+    fs,
     sync::{Arc, LazyLock},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
-    PKCS_RSA_SHA384, PKCS_RSA_SHA512, RsaKeySize, SignatureAlgorithm,
+    PKCS_RSA_SHA384, RsaKeySize, SignatureAlgorithm,
 };
 use rustls::{
-    SignatureScheme,
     crypto::aws_lc_rs::sign::any_supported_type,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-    sign::{CertifiedKey, Signer, SigningKey},
+    sign::{CertifiedKey, SigningKey},
 };
 
 /// Two issuers with keys of one kind: a root, and one between it and KMS.
@@ -63,7 +62,7 @@ pub(crate) fn unchanged(_: &mut CertificateParams) {}
 pub(crate) fn key(kind: &'static SignatureAlgorithm) -> KeyPair {
     static RSA: LazyLock<KeyPair> =
         LazyLock::new(|| KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap());
-    if [&PKCS_RSA_SHA256, &PKCS_RSA_SHA384, &PKCS_RSA_SHA512].contains(&kind) {
+    if [&PKCS_RSA_SHA256, &PKCS_RSA_SHA384].contains(&kind) {
         let der = PrivatePkcs8KeyDer::from(RSA.serialized_der());
         return KeyPair::from_pkcs8_der_and_sign_algo(&der, kind).unwrap();
     }
@@ -72,19 +71,4 @@ pub(crate) fn key(kind: &'static SignatureAlgorithm) -> KeyPair {
 
 pub(crate) fn signing(key: &KeyPair) -> Arc<dyn SigningKey> {
     any_supported_type(&PrivateKeyDer::try_from(key.serialize_der()).unwrap()).unwrap()
-}
-
-/// A key that signs by one scheme alone.
-#[derive(Debug)]
-pub(crate) struct Only(pub(crate) SignatureScheme, pub(crate) Arc<dyn SigningKey>);
-
-impl SigningKey for Only {
-    fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let Self(scheme, key) = self;
-        offered.contains(scheme).then(|| key.choose_scheme(slice::from_ref(scheme)))?
-    }
-
-    fn algorithm(&self) -> rustls::SignatureAlgorithm {
-        self.1.algorithm()
-    }
 }

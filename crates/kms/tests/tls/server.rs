@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use ::kms::{Calls, Fault, Keyring, Settings};
+use ::kms::{Client, Fault, Keyring, Settings};
 use local::kms::Kms;
 use rustls::{
     HandshakeKind, ServerConfig, SupportedCipherSuite,
@@ -17,10 +17,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 pub(crate) fn config(identity: CertifiedKey, suites: &[SupportedCipherSuite]) -> ServerConfig {
-    config_of(identity, CryptoProvider { cipher_suites: suites.to_vec(), ..default_provider() })
-}
-
-pub(crate) fn config_of(identity: CertifiedKey, provider: CryptoProvider) -> ServerConfig {
+    let provider = CryptoProvider { cipher_suites: suites.to_vec(), ..default_provider() };
     ServerConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -35,8 +32,8 @@ pub(crate) struct Server {
     listener: TcpListener,
     pub(crate) config: Arc<ServerConfig>,
     open: Option<(TlsStream<TcpStream>, TcpStream)>,
-    /// Of each connection that both sides have agreed to.
-    pub(crate) spoken: Vec<(SupportedCipherSuite, HandshakeKind)>,
+    /// One for each connection whose handshake succeeded.
+    pub(crate) handshakes: Vec<HandshakeKind>,
 }
 
 impl Server {
@@ -47,11 +44,11 @@ impl Server {
         let created = kms.perform("CreateKey", &input).unwrap();
         let key = created.pointer("/KeyMetadata/KeyId").and_then(|id| id.as_str()).unwrap();
         let (key, listener) = (key.to_owned(), TcpListener::bind("127.0.0.1:0").await.unwrap());
-        Self { kms, key, listener, config: Arc::new(config), open: None, spoken: Vec::new() }
+        Self { kms, key, listener, config: Arc::new(config), open: None, handshakes: Vec::new() }
     }
 
-    /// As a function calls, with these settings beside those that all have.
-    pub(crate) fn calls(&self, trust: &[(&str, &str)]) -> Calls {
+    /// The client of a function, with these settings beside those that all have.
+    pub(crate) fn client(&self, trust: &[(&str, &str)]) -> Client {
         let endpoint = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
         let values = [
             ("AWS_REGION", "us-east-1"),
@@ -62,13 +59,13 @@ impl Server {
         let all = values.iter().chain(trust);
         let mut settings: Settings =
             all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        ::kms::calls(&mut settings).unwrap()
+        ::kms::connect(&mut settings).unwrap()
     }
 
     /// Loads a ring of one key, which is one call.
-    pub(crate) async fn load(&mut self, calls: &Calls) -> Result<(), Fault> {
+    pub(crate) async fn load(&mut self, client: &Client) -> Result<(), Fault> {
         let name = self.key.parse().unwrap();
-        let keyring = Arc::new(Keyring::new(calls.clone(), name, None, Duration::from_hours(1)));
+        let keyring = Arc::new(Keyring::new(client.clone(), name, None, Duration::from_hours(1)));
         tokio::select! {
             ring = keyring.ring() => ring.map(|_| ()),
             never = self.serve() => match never {},
@@ -105,9 +102,7 @@ impl Server {
             stream.set_nodelay(true).unwrap();
             let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
             let Ok(inner) = acceptor.accept(stream).await else { continue };
-            let tls = inner.get_ref().1;
-            let suite = tls.negotiated_cipher_suite().unwrap();
-            self.spoken.push((suite, tls.handshake_kind().unwrap()));
+            self.handshakes.push(inner.get_ref().1.handshake_kind().unwrap());
             self.open = Some((inner, TcpStream::connect(self.kms.address()).await.unwrap()));
         }
     }

@@ -23,7 +23,10 @@ use crate::{evidence, http::Server, kms::ACCOUNT};
 pub(super) struct Environment {
     child: Child,
     queue: mpsc::Sender<Work>,
-    _api: Server,
+    api: Arc<RuntimeApi>,
+    /// Whether the process is known to wait for an event.
+    is_idle: bool,
+    _server: Server,
 }
 
 impl Environment {
@@ -45,12 +48,15 @@ impl Environment {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let out = tokio::spawn(log(out, name.clone(), journal.clone()));
         let err = tokio::spawn(log(err, name.clone(), journal.clone()));
+        let runtime_api = Arc::clone(&api);
         tokio::select! {
-            () = api.ready() => Ok(Self { child, queue, _api: server }),
+            () = runtime_api.ready() => {
+                Ok(Self { child, queue, api, is_idle: true, _server: server })
+            }
             status = child.wait() => {
                 // Its last words are in the journal before anybody looks for them there.
                 let _ = timeout(LAST_WORDS, async { tokio::join!(out, err) }).await;
-                Err(ended(status))
+                Err(api.init_error().unwrap_or_else(|| ended(status)))
             }
             () = tokio::time::sleep(INIT) => {
                 Err(FunctionError::fatal("Sandbox.Timedout", "the function did not start in time"))
@@ -58,9 +64,17 @@ impl Environment {
         }
     }
 
-    /// This environment if its process is still there.
-    pub(super) fn alive(mut self) -> Option<Self> {
-        matches!(self.child.try_wait(), Ok(None)).then_some(self)
+    /// This environment once its process asks for the next event, as Lambda reuses no other.
+    pub(super) async fn ready(mut self) -> Option<Self> {
+        let is_ready = if self.is_idle {
+            matches!(self.child.try_wait(), Ok(None))
+        } else {
+            tokio::select! {
+                () = self.api.ready() => true,
+                _ = self.child.wait() => false,
+            }
+        };
+        is_ready.then_some(self)
     }
 
     pub(super) async fn invoke(
@@ -70,6 +84,7 @@ impl Environment {
         limit: Duration,
     ) -> Result<Value, FunctionError> {
         evidence::tokens(&event);
+        self.is_idle = false;
         let (reply, answer) = oneshot::channel();
         let work = Work { id, event, timeout: limit, reply };
         self.queue.send(work).await.map_err(|_| FunctionError::gone())?;

@@ -105,7 +105,11 @@ impl Function {
 
     async fn run(&self, id: Uuid, event: Bytes) -> Result<Value, FunctionError> {
         let free = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut environment = match free.and_then(Environment::alive) {
+        let free = match free {
+            Some(environment) => environment.ready().await,
+            None => None,
+        };
+        let mut environment = match free {
             Some(environment) => environment,
             None => self.start().await?,
         };

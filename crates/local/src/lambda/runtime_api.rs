@@ -13,6 +13,7 @@ use super::FunctionError;
 use crate::http;
 
 /// A request on its way to a function.
+#[derive(Debug)]
 pub(super) struct Work {
     pub(super) id: Uuid,
     pub(super) event: Bytes,
@@ -23,22 +24,30 @@ pub(super) struct Work {
 pub(super) type Reply = oneshot::Sender<Result<Bytes, FunctionError>>;
 
 /// One environment's Runtime API (2018-06-01).
+#[derive(Debug)]
 pub(super) struct RuntimeApi {
     queue: AsyncMutex<mpsc::Receiver<Work>>,
     running: Mutex<HashMap<String, Reply>>,
     ready: Notify,
+    init_error: Mutex<Option<FunctionError>>,
     function_arn: String,
 }
 
 impl RuntimeApi {
     pub(super) fn new(queue: mpsc::Receiver<Work>, function_arn: String) -> Self {
         let running = Mutex::default();
-        Self { queue: AsyncMutex::new(queue), running, ready: Notify::new(), function_arn }
+        let (ready, init_error) = (Notify::new(), Mutex::default());
+        Self { queue: AsyncMutex::new(queue), running, ready, init_error, function_arn }
     }
 
     /// When the function has first asked for work.
     pub(super) async fn ready(&self) {
         self.ready.notified().await;
+    }
+
+    /// Why the function could not start, if it has reported that.
+    pub(super) fn init_error(&self) -> Option<FunctionError> {
+        self.init_error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(super) async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
@@ -53,7 +62,12 @@ impl RuntimeApi {
             (&Method::POST, ["invocation", id, "error"]) => {
                 self.reply(id, Err(error(request.body())))
             }
-            (&Method::POST, ["init", "error"]) => accepted(),
+            (&Method::POST, ["init", "error"]) => {
+                let FunctionError { error_type, message, .. } = error(request.body());
+                let error = FunctionError::fatal(&error_type, message);
+                *self.init_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                accepted()
+            }
             _ => not_found(),
         }
     }

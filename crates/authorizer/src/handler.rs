@@ -1,16 +1,16 @@
 use std::{
-    pin::pin,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use kms::{
-    Fault, Keyring, KmsVerifier, Patience, Settings, Stopwatch, Verification,
-    function::{self, Answered, Diagnostic, Invocation},
-    telemetry::{self, Outcome, Record},
+    Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification,
+    function::{self, Diagnostic, Handled, Handler, Invocation},
+    telemetry::{Chain, Outcome, Record},
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
@@ -18,7 +18,12 @@ use crate::{
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
-    function::run(read, Authorizer::new, Authorizer::handle).await
+    function::run(read, |(profile, verification), keyring| Authorizer {
+        profile,
+        verification,
+        keyring,
+    })
+    .await
 }
 
 fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
@@ -31,44 +36,38 @@ struct Authorizer {
     profile: Profile,
     verification: Verification,
     keyring: Arc<Keyring>,
-    patience: Patience,
 }
 
-impl Authorizer {
-    fn new((profile, verification): (Profile, Verification), keyring: Arc<Keyring>) -> Self {
-        Self { profile, verification, keyring, patience: Patience::default() }
-    }
+impl Handler for Authorizer {
+    type Response = Response;
 
-    async fn handle(
-        self: Arc<Self>,
-        event: String,
-        invocation: Invocation,
-    ) -> Answered<Response, impl FnOnce()> {
+    async fn handle(&self, event: &str, invocation: &Invocation) -> Handled<Response> {
         let stopwatch = Stopwatch::default();
-        let within = invocation.left_of(ANSWER_WITHIN);
-        let (response, outcome) = match self.answer(&event, within, &stopwatch).await {
+        let time_left = invocation.time_left(ANSWER_WITHIN);
+        let (response, outcome) = match self.answer(event, time_left, &stopwatch).await {
             Ok((decision, Some(response))) => (Ok(response), Ok(decision)),
             Ok((decision, None)) => (Err(diagnostic("Unauthorized", "Unauthorized")), Ok(decision)),
             Err(failure) => {
                 (Err(diagnostic("Fault", "the request could not be decided on")), Err(failure))
             }
         };
-        let afterwards = move || record(&outcome, &invocation, &stopwatch);
-        Answered { response, afterwards }
+        Handled { response, record: record(&outcome, &stopwatch) }
     }
+}
 
+impl Authorizer {
     async fn answer(
         &self,
         event: &str,
-        within: Duration,
+        time_left: Duration,
         stopwatch: &Stopwatch,
     ) -> Result<(Decision, Option<Response>), Failure> {
-        let Self { profile, verification, keyring, patience } = self;
+        let Self { profile, verification, keyring } = self;
         let request: Request = event.parse()?;
         let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
         let decision = decide(&request, profile, SystemTime::now().into(), &verifier);
-        let decision = patience.wait(within, pin!(decision)).await;
-        let decision = decision.unwrap_or_else(|_| Err(Fault::overdue("Verify")))?;
+        let decision = timeout(time_left, decision).await;
+        let decision = decision.unwrap_or_else(|_| Err(Fault::timed_out("Verify")))?;
         let response = response(&request, &decision, profile)?;
         Ok((decision, response))
     }
@@ -95,19 +94,19 @@ impl Failure {
     }
 }
 
-/// One line for each request: the only place that learns why. Of a token that is not good it says
-/// nothing but the reason.
-fn record(outcome: &Result<Decision, Failure>, invocation: &Invocation, stopwatch: &Stopwatch) {
+/// The log line of a request: the only place that has the reason. About a token that is not valid it
+/// says nothing else.
+fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record {
     let (outcome, details) = match outcome {
         Ok(Decision::Allow(grant)) => (Outcome::Allowed, who(grant)),
         Ok(Decision::Forbid(grant)) => (Outcome::Forbidden, who(grant)),
         Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
         Err(failure) => {
-            let details = json!({"error": telemetry::Chain(failure).to_string()});
+            let details = json!({"error": Chain(failure).to_string()});
             (Outcome::Fault(failure.code()), details)
         }
     };
-    Record { invocation, outcome, kms: stopwatch.read(), details }.write();
+    Record { outcome, kms: stopwatch.read(), details }
 }
 
 fn who(grant: &Grant) -> Value {
@@ -119,7 +118,6 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
     Diagnostic { error_type: error_type.into(), error_message: error_message.into() }
 }
 
-/// Short of the 5 s that a request may have to wait for its answer, start included: API Gateway
-/// gives up after 10 s, and a client before that. About what a call of KMS has with all its attempts; an
-/// eighth less where a timer serves again.
+/// A client gets its response within 5 s, start included: API Gateway gives up after 10 s, and many
+/// clients before that. As long as one operation of KMS with all its attempts.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4200);

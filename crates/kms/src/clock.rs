@@ -1,0 +1,43 @@
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// An instant that also counts the time during which the process was suspended.
+///
+/// Lambda freezes an environment between two invocations, and the monotonic clock may stand still
+/// meanwhile. The refresh of a key ring and the time for which a rotated key may still sign depend on
+/// the time that has really passed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SuspendAwareInstant {
+    monotonic: Instant,
+    wall: SystemTime,
+}
+
+impl SuspendAwareInstant {
+    pub(crate) fn now() -> Self {
+        Self { monotonic: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The time since this instant: the longer of what the two clocks say.
+    pub(crate) fn elapsed(&self) -> Duration {
+        // A wall clock that was set back says nothing.
+        self.monotonic.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longer_time_of_both_clocks_counts() {
+        let (now, hour) = (SuspendAwareInstant::now(), Duration::from_hours(1));
+        let suspended = SuspendAwareInstant { wall: now.wall - hour, ..now };
+        let set_back = SuspendAwareInstant { wall: now.wall + hour, ..now };
+        assert!(suspended.elapsed() >= hour);
+        assert_eq!(set_back.elapsed(), Duration::ZERO);
+        tokio::time::advance(2 * hour).await;
+        assert_eq!(suspended.elapsed(), 2 * hour);
+        assert_eq!(set_back.elapsed(), 2 * hour);
+    }
+}

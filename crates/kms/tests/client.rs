@@ -1,0 +1,179 @@
+//! The client of a function against a KMS that fails: what is retried, how often, and how long an
+//! operation takes at most.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use aws_sdk_kms::config::{Config, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{DateTime, date_time::Format};
+use kms::{Cause, Client, Keyring, Settings, connect};
+use local::kms::{Disturbance, Kms};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
+
+fn client(address: impl std::fmt::Display) -> Client {
+    let mut settings: Settings = [
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_ENDPOINT_URL_KMS", format!("http://{address}")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect();
+    connect(&mut settings).unwrap()
+}
+
+/// A server in the place of KMS that records its requests.
+struct Recorder {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Recorder {
+    async fn start(response: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let recorded = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::with_capacity(8192);
+                stream.read_buf(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let (status, response) = response(&request);
+                recorded.lock().unwrap().push(request);
+                let head = format!("HTTP/1.1 {status} x\r\nconnection: close\r\n");
+                stream.write_all((head + &response).as_bytes()).await.unwrap();
+            }
+        });
+        Self { address, requests }
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        let (client, name) = (client(self.address), "key".parse().unwrap());
+        Arc::new(Keyring::new(client, name, None, Duration::from_nanos(1)))
+    }
+
+    /// The attempts of one operation, as the SDK numbers them, and the fault.
+    async fn attempts(&self, keyring: &Arc<Keyring>) -> (Vec<String>, Cause) {
+        let cause = keyring.ring().await.unwrap_err().cause;
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        let attempts = requests.iter().map(|request| header(request, "amz-sdk-request").to_owned());
+        (attempts.collect(), cause)
+    }
+}
+
+fn header<'a>(request: &'a str, name: &str) -> &'a str {
+    let line = request.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    line.unwrap_or_default()
+}
+
+fn error(code: &str) -> String {
+    let body = format!(r#"{{"__type":"{code}"}}"#);
+    format!("content-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test]
+async fn transient_errors_are_retried_and_others_are_not() {
+    let rows = [
+        (400, "ThrottlingException", 3, Cause::Throttled),
+        (500, "KMSInternalException", 3, Cause::Unavailable),
+        (500, "DependencyTimeoutException", 3, Cause::Unavailable),
+        (400, "NotFoundException", 1, Cause::NotFound),
+        (400, "AccessDeniedException", 1, Cause::AccessDenied),
+        (400, "ExpiredTokenException", 1, Cause::CredentialsExpired),
+        (400, "InvalidSignatureException", 1, Cause::Refused),
+        (409, "DisabledException", 1, Cause::KeyState),
+    ];
+    for (status, code, attempts, cause) in rows {
+        let kms = Recorder::start(move |_| (status, error(code))).await;
+        let found = kms.attempts(&kms.keyring()).await;
+        assert_eq!((found.0.len(), found.1), (attempts, cause), "{code}: {:?}", found.0);
+    }
+}
+
+/// The clock of a container that was suspended may be an hour behind.
+#[tokio::test]
+async fn wrong_clock_costs_one_attempt() {
+    let kms = Recorder::start(move |request| {
+        let ahead = DateTime::from(SystemTime::now()).secs() + 3600;
+        let date = DateTime::from_secs(ahead).fmt(Format::HttpDate).unwrap();
+        let is_wrong = ahead.abs_diff(signed_at(request)) > 300;
+        let code = if is_wrong { "InvalidSignatureException" } else { "NotFoundException" };
+        (400, format!("date: {date}\r\n{}", error(code)))
+    })
+    .await;
+    let keyring = kms.keyring();
+    for (name, expected) in [("first", 2), ("once it is known", 1)] {
+        let (attempts, cause) = kms.attempts(&keyring).await;
+        assert_eq!((attempts.len(), cause), (expected, Cause::NotFound), "{name}");
+    }
+}
+
+/// The time in a signature, `20150830T123600Z`, in seconds.
+fn signed_at(request: &str) -> i64 {
+    let date = header(request, "x-amz-date");
+    let part = |at: std::ops::Range<usize>| date.get(at).unwrap_or_default();
+    let [year, month, day] = [part(0..4), part(4..6), part(6..8)];
+    let [hour, minute, second] = [part(9..11), part(11..13), part(13..15)];
+    let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
+    DateTime::from_str(&text, Format::DateTime).unwrap().secs()
+}
+
+/// As with a security group or a route that drops packets: not even a refusal comes back.
+#[tokio::test]
+async fn connection_attempt_ends_before_the_attempt_does() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // Once the listener's backlog is full, further connections get no response.
+    let mut waiting = Vec::new();
+    while let Ok(stream) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
+        waiting.push(stream.unwrap());
+    }
+    let client = client(address);
+    let start = Instant::now();
+    client.list_aliases().send().await.unwrap_err();
+    let took = start.elapsed().as_secs_f64();
+    assert!((3.0..3.6).contains(&took), "three attempts of a second: {took}");
+}
+
+/// The rotator gives an operation that changes a key more time.
+#[tokio::test]
+async fn operation_can_have_a_longer_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kms = Kms::start(listener, "us-east-1", None).unwrap();
+    kms.disturb(Some(Disturbance::Late(Duration::from_secs(2))));
+    let client = client(kms.address());
+    let ten = Duration::from_secs(10);
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(ten).operation_timeout(ten).build();
+    let once = Config::builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+    client.create_key().customize().config_override(once).send().await.unwrap();
+    let start = Instant::now();
+    client.list_keys().send().await.unwrap_err();
+    let took = start.elapsed().as_secs_f64();
+    assert!((3.8..4.4).contains(&took), "three attempts of 1.3 s, 4.2 s at most: {took}");
+}
+
+#[tokio::test]
+async fn long_retry_after_is_cut() {
+    let kms = Recorder::start(|_| {
+        (400, format!("x-amz-retry-after: 60000\r\n{}", error("ThrottlingException")))
+    })
+    .await;
+    let start = Instant::now();
+    client(kms.address).list_keys().send().await.unwrap_err();
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(700), "two pauses of 100 ms: {took:?}");
+}

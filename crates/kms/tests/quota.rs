@@ -1,0 +1,47 @@
+//! Retries draw on a quota, so that a KMS in trouble is not asked more and more. The SDK keeps it for
+//! the whole process: this test has a process of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use kms::{Keyring, Settings, connect};
+use local::kms::{Disturbance, Kms};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn retries_end_with_their_quota_and_come_back_with_successes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let kms = Kms::start(listener, "us-east-1", None).unwrap();
+    let input = serde_json::json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
+    let key = kms.perform("CreateKey", &input).unwrap();
+    let key = key.pointer("/KeyMetadata/KeyId").and_then(|id| id.as_str()).unwrap();
+    let mut settings: Settings = [
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_ENDPOINT_URL_KMS", format!("http://{}", kms.address())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect();
+    let client = connect(&mut settings).unwrap();
+    let name = key.parse().unwrap();
+    let keyring = Arc::new(Keyring::new(client, name, None, Duration::from_nanos(1)));
+    let attempts = async || {
+        let calls = kms.calls();
+        let _ = keyring.published_ring().await;
+        kms.calls() - calls
+    };
+    kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    let mut of_each = Vec::new();
+    for _ in 0..60 {
+        of_each.push(attempts().await);
+    }
+    assert_eq!(of_each.first(), Some(&3), "{of_each:?}");
+    assert_eq!(of_each.last(), Some(&1), "the quota is used up: {of_each:?}");
+    kms.disturb(None);
+    for _ in 0..60 {
+        attempts().await;
+    }
+    kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    assert!(attempts().await > 1, "successes have filled the quota again");
+}

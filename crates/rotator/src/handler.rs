@@ -1,0 +1,82 @@
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use kms::{
+    Fault, Settings, connect,
+    function::{self, Diagnostic, Handled, Handler, Invocation},
+    rotation::{Rotation, RotationError},
+    telemetry::{Chain, Outcome, Record},
+};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{Calendar, Turn, turn};
+
+/// The Lambda function.
+pub async fn run() -> ExitCode {
+    function::run_without_ring(Rotator::read).await
+}
+
+struct Rotator {
+    calendar: Calendar,
+    rotation: Rotation,
+}
+
+impl Rotator {
+    fn read(settings: &mut Settings) -> Option<Self> {
+        let (Some(client), Some(calendar)) = (connect(settings), Calendar::read(settings)) else {
+            return None;
+        };
+        let rotation = Rotation::new(client, calendar.ring.clone());
+        Some(Self { calendar, rotation })
+    }
+}
+
+impl Handler for Rotator {
+    type Response = Value;
+
+    /// The event says only that a day has passed.
+    async fn handle(&self, _: &str, invocation: &Invocation) -> Handled<Value> {
+        let now = SystemTime::now().into();
+        let ring = self.calendar.ring.current();
+        let run = Box::pin(turn(&self.rotation, &self.calendar.policy, now));
+        // A run that is cut off here is one that was killed: the next one goes on with it.
+        let run = timeout(invocation.time_left(Duration::MAX), run).await;
+        let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
+        let (outcome, details, response) = match run {
+            Ok(Turn { done, overdue, next }) => {
+                let step = done.as_ref().map(|(step, _)| step.name());
+                let details = json!({
+                    "Ring": ring,
+                    "done": step,
+                    "kid": done.as_ref().map(|(_, key)| &key.id),
+                    "next": next.as_ref().ok().map(|next| next.step.name()),
+                    "due": next.as_ref().ok().map(|next| next.due.seconds()),
+                    "obstacle": next.as_ref().err().map(ToString::to_string),
+                });
+                (Outcome::Rotation(overdue), details.clone(), Ok(details))
+            }
+            Err(error) => {
+                let details = json!({"Ring": ring, "error": Chain(&error).to_string()});
+                let failed = Diagnostic {
+                    error_type: cause(&error).to_owned(),
+                    error_message: error.to_string(),
+                };
+                (Outcome::Fault(cause(&error)), details, Err(failed))
+            }
+        };
+        Handled { response, record: Record { outcome, kms: None, details } }
+    }
+}
+
+/// A name that stays.
+const fn cause(error: &RotationError) -> &'static str {
+    match error {
+        RotationError::NoRing(_) => "NoRing",
+        RotationError::Exists(_) | RotationError::Overtaken(_) | RotationError::Late => "Overtaken",
+        RotationError::Obstacle(_) => "Obstacle",
+        RotationError::Fault(fault) => fault.cause.code(),
+    }
+}
