@@ -1,4 +1,5 @@
-"""The packages of `sam build`, under the Lambda Runtime Interface Emulator of the SAM CLI.
+"""The packages of `sam build` under the Lambda Runtime Interface Emulator of the SAM CLI, and the
+authorizer under `cargo lambda watch`.
 
 emulate.py EMULATOR COUNTERSIGN: every file in events/ is sent to its function, and every event for
 the authorizer once more with a good token in it. KMS is `countersign local`'s, which holds the
@@ -60,13 +61,16 @@ def keep(name, text):
             file.write(text)
 
 
-def invoke(event):
-    url = "http://127.0.0.1:9180/2015-03-31/functions/function/invocations"
+def invoke(event, port=9180, function="function"):
+    url = f"http://127.0.0.1:{port}/2015-03-31/functions/{function}/invocations"
     deadline = time.monotonic() + 10
     while True:
         try:
-            with urllib.request.urlopen(url, event.encode(), timeout=30) as answer:
+            with urllib.request.urlopen(url, event.encode(), timeout=300) as answer:
                 return json.load(answer)
+        except urllib.error.HTTPError as error:
+            # How `cargo lambda watch` passes on an error of the function.
+            return json.load(error)
         except urllib.error.URLError:
             if time.monotonic() > deadline:
                 raise
@@ -77,20 +81,48 @@ def emulated(function, settings, events):
     """The function's answers to the events."""
     command = [emulator, "--runtime-interface-emulator-address", "127.0.0.1:9180"]
     command += ["--runtime-api-address", "127.0.0.1:9101", "./bootstrap"]
-    role = {"AWS_ACCESS_KEY_ID": f"{function}Role", "AWS_SECRET_ACCESS_KEY": "local"}
+    environment = {**settings, **role(function)}
+    return served(function, command, build / function, environment, lambda: map(invoke, events))
+
+
+def watched(settings, events):
+    """The authorizer's answers under `cargo lambda watch`, and those of `cargo lambda invoke`."""
+    address = ["--invoke-address", "127.0.0.1", "--invoke-port", "9190"]
+    command = ["cargo", "lambda", "watch", "--ignore-changes", *address]
+    environment = {**os.environ, **settings, **role("Authorizer")}
+
+    def ask():
+        answers = [invoke(event, 9190, "authorizer") for event in events]
+        told = subprocess.run(
+            ["cargo", "lambda", "invoke", *address, "authorizer", "--data-ascii", events[-1]],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return [*answers, json.loads(told.stdout)]
+
+    return served("watch", command, ".", environment, ask)
+
+
+def role(function):
+    return {"AWS_ACCESS_KEY_ID": f"{function}Role", "AWS_SECRET_ACCESS_KEY": "local"}
+
+
+def served(name, command, folder, environment, ask):
+    """What `ask` returns while the command runs."""
     process = subprocess.Popen(
         command,
-        cwd=build / function,
-        env={**settings, **role},
+        cwd=folder,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
-    reader = threading.Thread(target=lambda: keep(f"{function}.log", process.stdout.read()))
+    reader = threading.Thread(target=lambda: keep(f"{name}.log", process.stdout.read()))
     reader.start()
     try:
-        return [invoke(event) for event in events]
+        return list(ask())
     finally:
         os.killpg(process.pid, 9)
         process.wait()
@@ -129,13 +161,23 @@ def main():
                 keep("tokens.secrets", "\n".join(re.findall(TOKEN, event)) + "\n")
                 cases.append((f"{name} with a good token", function, allowed, event))
         wrong = 0
+
+        def check(where, name, expected, answer):
+            nonlocal wrong
+            good = expected(answer)
+            wrong += not good
+            print(f"{'ok  ' if good else 'WRONG'} {where} {name}" + ("" if good else f": {answer}"))
+
         for function in sorted({function for _, function, _, _ in cases}):
             own = [case for case in cases if case[1] == function]
             answers = emulated(function, settings, [event for *_, event in own])
             for (name, _, expected, _), answer in zip(own, answers, strict=True):
-                good = expected(answer)
-                wrong += not good
-                print(f"{'ok  ' if good else 'WRONG'} {function} {name}" + ("" if good else f": {answer}"))
+                check(function, name, expected, answer)
+        own = [case for case in cases if case[1] == "Authorizer"]
+        answers = watched(settings, [event for *_, event in own])
+        own.append(("cargo lambda invoke", "Authorizer", allowed, ""))
+        for (name, _, expected, _), answer in zip(own, answers, strict=True):
+            check("cargo lambda watch", name, expected, answer)
         return f"{wrong} answers are wrong" if wrong else None
     finally:
         local.terminate()
