@@ -1,7 +1,7 @@
 //! Who is measured, and how: cold, warm, CPU time, memory and size.
 
 use std::{
-    env,
+    collections::{HashMap, hash_map::Entry},
     error::Error,
     fs, io,
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use std::{
 use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{
+    functions,
     host::{Environment, Program},
     median,
     world::{self, World},
@@ -63,7 +64,7 @@ pub struct Measured {
 }
 
 pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let mut all = contestants(world, effort.peers);
+    let mut all = contestants(world, effort.peers)?;
     unpack(&mut all)?;
     let events = world.events(effort.colds.max(effort.rounds * BURST + BURST))?;
     let mut dice = Dice(1);
@@ -120,7 +121,7 @@ impl Contestant {
     }
 }
 
-fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
+fn contestants(world: &World, peers: bool) -> io::Result<Vec<Contestant>> {
     use Kind::{Floor, Ours, Peer};
     let (http, https) = (format!("http://{}", world.http), format!("https://{}", world.https));
     let make = |name: &'static str,
@@ -137,8 +138,10 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
         let issues = more.contains(&SIGN) || name.starts_with("issuer");
         Some(Contestant { name, kind, floor, program, issues })
     };
-    let [authorizer, issuer] =
-        ["authorizer", "issuer"].map(|name| function(name).to_string_lossy().into_owned());
+    let directory = functions::directory();
+    let function = |name| functions::find(&directory, name);
+    let (authorizer, issuer) = (function("authorizer")?, function("issuer")?);
+    let (authorizer, issuer) = (authorizer.to_string_lossy(), issuer.to_string_lossy());
     let (authorizer, issuer) = (&[&*authorizer][..], &[&*issuer][..]);
     let mut all = vec![
         make("echo", Floor, "echo", &["target/release/echo"], &http, &[]),
@@ -182,22 +185,27 @@ fn contestants(world: &World, peers: bool) -> Vec<Contestant> {
             more("Python, PyJWT", "rsa", "pyjwt", &http, &[]),
         ]);
     }
-    all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect()
+    Ok(all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect())
 }
 
-/// Has each program started from a file that has just been written. One that was read back from a disk
-/// lies in memory in small pieces, and starts more slowly.
+/// Starts each program from a file that has just been written: a file read back from disk lies in
+/// the page cache in smaller pages, and starts more slowly.
 fn unpack(all: &mut [Contestant]) -> io::Result<()> {
     let directory = Path::new("target/unpacked");
     fs::create_dir_all(directory)?;
+    let mut copies = HashMap::new();
     for Contestant { program, .. } in all.iter_mut().filter(|it| it.program.arguments.is_empty()) {
-        let copy = directory.join(program.path.file_name().unwrap_or_default());
-        let bytes = fs::read(&program.path)?;
-        // One that still runs, of another run, cannot be written to.
-        let _ = fs::remove_file(&copy);
-        fs::write(&copy, bytes)?;
-        fs::set_permissions(&copy, fs::metadata(&program.path)?.permissions())?;
-        program.path = copy;
+        // Many programs share the name `bootstrap`, and many rows share a program.
+        let next = directory.join(format!("program-{}", copies.len()));
+        if let Entry::Vacant(entry) = copies.entry(program.path.clone()) {
+            let bytes = fs::read(&program.path)?;
+            // A copy that still runs, left by an earlier run, cannot be overwritten.
+            let _ = fs::remove_file(&next);
+            fs::write(&next, bytes)?;
+            fs::set_permissions(&next, fs::metadata(&program.path)?.permissions())?;
+            entry.insert(next);
+        }
+        program.path.clone_from(&copies[&program.path]);
     }
     Ok(())
 }
@@ -207,12 +215,6 @@ fn installed(name: &str, needs: &str) -> Option<String> {
     let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output().ok()?;
     let path = String::from_utf8(found.stdout).ok()?.trim().to_owned();
     (found.status.success() && Path::new(needs).exists()).then_some(path)
-}
-
-/// Where one of the functions is.
-pub fn function(name: &str) -> PathBuf {
-    let directory = env::var_os("FUNCTIONS").map_or("../target/release".into(), PathBuf::from);
-    directory.join(name)
 }
 
 /// How long the program is when it is deflated, as in a zip.
@@ -242,7 +244,7 @@ impl Dice {
 pub const LOCAL: (&str, &str) = ("VERIFICATION", "local");
 const VERIFY: (&str, &str) = ("OPERATION", "Verify");
 const SIGN: (&str, &str) = ("OPERATION", "Sign");
-const SDK: &str = "target/peers/release/sdk";
-const JSONWEBTOKEN: &str = "target/peers/release/jsonwebtoken";
+const SDK: &str = "target/peers/lambda/sdk/bootstrap";
+const JSONWEBTOKEN: &str = "target/peers/lambda/jsonwebtoken/bootstrap";
 const PYTHON: &str = "target/python/bin/python";
 const BURST: usize = 10;

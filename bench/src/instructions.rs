@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
 use crate::{
-    contest::{LOCAL, function},
+    contest::LOCAL,
+    functions,
     host::{Environment, Program},
     world::{self, World},
 };
@@ -53,7 +54,7 @@ async fn run(
         "--tool=callgrind".to_owned(),
         "--callgrind-out-file=/dev/null".to_owned(),
         format!("--log-file={}", log.display()),
-        function(called).to_string_lossy().into_owned(),
+        functions::find(&functions::directory(), called)?.to_string_lossy().into_owned(),
     ];
     let program = Program { path: "valgrind".into(), arguments: arguments.to_vec(), environment };
     let (mut running, _) = Environment::start(&program).await?;

@@ -4,6 +4,7 @@
 //! what is compared, and [`growth`] for how cost grows.
 
 mod contest;
+mod functions;
 mod growth;
 mod host;
 mod instructions;

@@ -1,0 +1,24 @@
+//! Finds the built functions, in the layouts of the tools that build them.
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+/// The directory that holds the functions: `FUNCTIONS`, or where `bench/run` builds them.
+pub fn directory() -> PathBuf {
+    env::var_os("FUNCTIONS").map_or_else(|| "../target/lambda".into(), PathBuf::from)
+}
+
+/// The program of a function. `cargo lambda build` writes `NAME/bootstrap`, `sam build` writes
+/// `Name/bootstrap` (the template's logical id), and `cargo build` writes `NAME`.
+pub fn find(directory: &Path, name: &str) -> io::Result<PathBuf> {
+    let (first, rest) = name.split_at(1);
+    let logical_id = first.to_uppercase() + rest;
+    let candidates = [format!("{name}/bootstrap"), format!("{logical_id}/bootstrap"), name.into()];
+    let found = candidates.iter().map(|path| directory.join(path)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let (place, candidates) = (directory.display(), candidates.join(", "));
+        io::Error::other(format!("no function `{name}` in {place}: none of {candidates} exists"))
+    })
+}
