@@ -1,21 +1,20 @@
-//! Who is measured, and how: cold, warm, CPU time, memory and size.
+//! Measures the contestants: first and warm answers, CPU time, memory and size.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     error::Error,
     fs, io,
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
     time::Duration,
 };
 
 use flate2::{Compression, write::DeflateEncoder};
 
 use crate::{
-    functions,
-    host::{Environment, Program},
+    contestants::{self, Contestant, Kind},
+    host::Environment,
     median,
-    world::{self, World},
+    world::World,
 };
 
 /// How often something is measured.
@@ -33,38 +32,21 @@ impl Effort {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Floor,
-    Ours,
-    Peer,
-}
-
-/// One of those that are measured.
-pub struct Contestant {
-    pub name: &'static str,
-    pub kind: Kind,
-    /// The floor that its warm answers are compared with.
-    pub floor: &'static str,
-    program: Program,
-    issues: bool,
-}
-
 /// Times in microseconds, sizes in bytes.
 pub struct Measured {
-    pub name: &'static str,
+    pub name: String,
     pub kind: Kind,
     pub floor: &'static str,
     pub cold: f64,
     pub warm: f64,
     pub cpu: f64,
     pub peak: u64,
-    /// The program, packed as Lambda takes it; of those that need more than a program, nothing.
+    /// The program, compressed as in a package; nothing for scripts.
     pub package: Option<u64>,
 }
 
 pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let mut all = contestants(world, effort.peers)?;
+    let mut all = contestants::all(world, effort.peers)?;
     unpack(&mut all)?;
     let events = world.events(effort.colds.max(effort.rounds * BURST + BURST))?;
     let mut dice = Dice(1);
@@ -99,10 +81,10 @@ pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dy
     all.iter()
         .enumerate()
         .map(|(at, contestant)| {
-            let &Contestant { name, kind, floor, ref program, .. } = contestant;
+            let &Contestant { ref name, kind, floor, ref program, .. } = contestant;
             let spent = (environments[at].cpu()? - cpu[at]) / times;
             Ok(Measured {
-                name,
+                name: name.clone(),
                 kind,
                 floor,
                 cold: median(&mut cold[at]),
@@ -113,79 +95,6 @@ pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dy
             })
         })
         .collect()
-}
-
-impl Contestant {
-    fn input(&self, events: &[Vec<u8>], n: usize) -> Vec<u8> {
-        if self.issues { world::ISSUE.to_vec() } else { events[n % events.len()].clone() }
-    }
-}
-
-fn contestants(world: &World, peers: bool) -> io::Result<Vec<Contestant>> {
-    use Kind::{Floor, Ours, Peer};
-    let (http, https) = (format!("http://{}", world.http), format!("https://{}", world.https));
-    let make = |name: &'static str,
-                kind,
-                floor,
-                program: &[&str],
-                endpoint: &str,
-                more: &[(&str, &str)]| {
-        let (path, arguments) = program.split_first()?;
-        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let mut environment = world.environment(endpoint);
-        environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-        let program = Program { path: PathBuf::from(path), arguments, environment };
-        let issues = more.contains(&SIGN) || name.starts_with("issuer");
-        Some(Contestant { name, kind, floor, program, issues })
-    };
-    let directory = functions::directory();
-    let function = |name| functions::find(&directory, name);
-    let (authorizer, issuer) = (function("authorizer")?, function("issuer")?);
-    let (authorizer, issuer) = (authorizer.to_string_lossy(), issuer.to_string_lossy());
-    let (authorizer, issuer) = (&[&*authorizer][..], &[&*issuer][..]);
-    let mut all = vec![
-        make("echo", Floor, "echo", &["target/release/echo"], &http, &[]),
-        make("kms", Floor, "kms", &["target/release/kms"], &http, &[VERIFY]),
-        make("tls", Floor, "tls", &["target/release/tls"], &https, &[VERIFY]),
-        make("rsa", Floor, "rsa", &["target/release/rsa"], &http, &[]),
-        make("sign", Floor, "sign", &["target/release/kms"], &http, &[SIGN]),
-        make("authorizer, kms, HTTP", Ours, "kms", authorizer, &http, &[]),
-        make("authorizer, kms, HTTPS", Ours, "tls", authorizer, &https, &[]),
-        make("authorizer, local, HTTP", Ours, "rsa", authorizer, &http, &[LOCAL]),
-        make("authorizer, local, HTTPS", Ours, "rsa", authorizer, &https, &[LOCAL]),
-        make("issuer, HTTP", Ours, "sign", issuer, &http, &[]),
-        make("issuer, HTTPS", Ours, "sign", issuer, &https, &[]),
-        make("Rust, SDK defaults, verify, HTTP", Peer, "kms", &[SDK], &http, &[]),
-        make("Rust, SDK defaults, verify, HTTPS", Peer, "tls", &[SDK], &https, &[]),
-        make("Rust, SDK defaults, sign, HTTP", Peer, "sign", &[SDK], &http, &[SIGN]),
-        make("Rust, jsonwebtoken", Peer, "rsa", &[JSONWEBTOKEN], &http, &[]),
-    ];
-    if let Some(node) = installed("node", "target/node/node_modules") {
-        let more = |name, floor, script: &str, endpoint: &str, more: &[(&str, &str)]| {
-            make(name, Peer, floor, &[&node, &format!("target/node/{script}.mjs")], endpoint, more)
-        };
-        let extra = ("NODE_EXTRA_CA_CERTS", world.authority.to_str().unwrap_or_default());
-        all.extend([
-            more("Node, SDK, verify, HTTP", "kms", "sdk", &http, &[]),
-            more("Node, SDK, verify, HTTPS", "tls", "sdk", &https, &[extra]),
-            more("Node, SDK, sign, HTTP", "sign", "sdk", &http, &[SIGN]),
-            more("Node, aws-jwt-verify", "rsa", "aws-jwt-verify", &http, &[]),
-            more("Node, jose", "rsa", "jose", &http, &[]),
-        ]);
-    }
-    if installed("python3", PYTHON).is_some() {
-        let more = |name, floor, script: &str, endpoint: &str, more: &[(&str, &str)]| {
-            make(name, Peer, floor, &[PYTHON, &format!("peers/python/{script}.py")], endpoint, more)
-        };
-        all.extend([
-            more("Python, client in the handler, verify, HTTP", "kms", "article", &http, &[]),
-            more("Python, boto3, verify, HTTP", "kms", "boto3_kms", &http, &[]),
-            more("Python, boto3, verify, HTTPS", "tls", "boto3_kms", &https, &[]),
-            more("Python, boto3, sign, HTTP", "sign", "boto3_kms", &http, &[SIGN]),
-            more("Python, PyJWT", "rsa", "pyjwt", &http, &[]),
-        ]);
-    }
-    Ok(all.into_iter().flatten().filter(|it| peers || it.kind != Kind::Peer).collect())
 }
 
 /// Starts each program from a file that has just been written: a file read back from disk lies in
@@ -208,13 +117,6 @@ fn unpack(all: &mut [Contestant]) -> io::Result<()> {
         program.path.clone_from(&copies[&program.path]);
     }
     Ok(())
-}
-
-/// Where a program is, if what it needs is there.
-fn installed(name: &str, needs: &str) -> Option<String> {
-    let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output().ok()?;
-    let path = String::from_utf8(found.stdout).ok()?.trim().to_owned();
-    (found.status.success() && Path::new(needs).exists()).then_some(path)
 }
 
 /// How long the program is when it is deflated, as in a zip.
@@ -241,10 +143,4 @@ impl Dice {
     }
 }
 
-pub const LOCAL: (&str, &str) = ("VERIFICATION", "local");
-const VERIFY: (&str, &str) = ("OPERATION", "Verify");
-const SIGN: (&str, &str) = ("OPERATION", "Sign");
-const SDK: &str = "target/peers/lambda/sdk/bootstrap";
-const JSONWEBTOKEN: &str = "target/peers/lambda/jsonwebtoken/bootstrap";
-const PYTHON: &str = "target/python/bin/python";
 const BURST: usize = 10;

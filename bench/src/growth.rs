@@ -11,7 +11,8 @@ use jwt::{Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken};
 use serde_json::json;
 
 use crate::{
-    contest::{Effort, LOCAL},
+    contest::Effort,
+    contestants::LOCAL,
     functions,
     host::{Environment, Program},
     median,
@@ -68,7 +69,7 @@ pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Curve>, Box<dyn E
 }
 
 fn program(world: &World, more: &[(&str, &str)]) -> io::Result<Program> {
-    let mut environment = world.environment(&format!("http://{}", world.http));
+    let mut environment = world.environment(&world.immediate.http);
     environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
     let path = functions::find(&functions::directory(), "authorizer")?;
     Ok(Program { path, arguments: vec![], environment })

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
 use crate::{
-    contest::LOCAL,
+    contestants::LOCAL,
     functions,
     host::{Environment, Program},
     world::{self, World},
@@ -48,7 +48,7 @@ async fn run(
     times: usize,
 ) -> Result<u64, Box<dyn Error>> {
     let log = PathBuf::from("target/world/valgrind.log");
-    let mut environment = world.environment(&format!("http://{}", world.http));
+    let mut environment = world.environment(&world.immediate.http);
     environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
     let arguments = [
         "--tool=callgrind".to_owned(),

@@ -4,12 +4,14 @@
 //! what is compared, and [`growth`] for how cost grows.
 
 mod contest;
+mod contestants;
 mod functions;
 mod growth;
 mod host;
 mod instructions;
 mod plot;
 mod report;
+mod server;
 mod world;
 
 use std::{env, error::Error, fs, path::Path, process::Command, time::Duration};

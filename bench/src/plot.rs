@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{contest::Kind, growth::Curve};
+use crate::{contestants::Kind, growth::Curve};
 
 /// A bar for each, on a scale where each line is ten times the one before.
 pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
@@ -134,5 +134,5 @@ fn short(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
-const WIDTH: f64 = 860.0;
-const LEFT: f64 = 290.0;
+const WIDTH: f64 = 990.0;
+const LEFT: f64 = 420.0;

@@ -4,11 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::{
-    contest::{Kind, Measured},
-    growth::Curve,
-    plot,
-};
+use crate::{contest::Measured, contestants::Kind, growth::Curve, plot};
 
 const NAN: f64 = f64::NAN;
 
@@ -38,7 +34,7 @@ pub fn table(results: &[Measured]) -> String {
         let name = match result.kind {
             Kind::Floor => format!("`{}`", result.name),
             Kind::Ours => format!("**{}**", result.name),
-            Kind::Peer => result.name.to_owned(),
+            Kind::Peer => result.name.clone(),
         };
         let _ = writeln!(
             text,
@@ -74,7 +70,7 @@ pub fn json(results: &[Measured], place: &str) -> Value {
 
 pub fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
     let rows = |value: fn(&Measured) -> f64| -> Vec<_> {
-        results.iter().map(|result| (result.name, result.kind, value(result))).collect()
+        results.iter().map(|result| (result.name.as_str(), result.kind, value(result))).collect()
     };
     vec![
         (
