@@ -118,10 +118,21 @@ fn rust(world: &World) -> Vec<Contestant> {
         ("sdk", "Rust, SDK defaults, verify, HTTPS, KMS of 4 ms", SLOW_TLS, &slow.https, &[]),
         ("sdk", "Rust, SDK defaults, sign, HTTP", "sign", &kms.http, &[SIGN]),
         ("jsonwebtoken", "Rust, jsonwebtoken", "rsa", &kms.http, &[]),
+        ("jwks", "Rust, jsonwebtoken + JWKS, HTTPS", "rsa", &kms.https, &[]),
     ];
-    contestants(world, Kind::Peer, rows, |program| {
-        vec![format!("target/peers/lambda/{program}/bootstrap")]
-    })
+    let without_jitter: &[Row] = &[
+        ("sdk", NO_JITTER, "tls", &kms.https, &[]),
+        ("sdk", NO_JITTER_SLOW, SLOW_TLS, &slow.https, &[]),
+        ("jwks", NO_JITTER_JWKS, "rsa", &kms.https, &[]),
+    ];
+    let build = |rows, target: &str| {
+        contestants(world, Kind::Peer, rows, |program| {
+            vec![format!("target/{target}/lambda/{program}/bootstrap")]
+        })
+    };
+    let mut all = build(rows, "peers");
+    all.extend(build(without_jitter, "peers-without-jitter"));
+    all
 }
 
 fn node(world: &World) -> Vec<Contestant> {
@@ -171,4 +182,8 @@ const VERIFY: Setting = ("OPERATION", "Verify");
 const SIGN: Setting = ("OPERATION", "Sign");
 const SLOW_TLS: &str = "tls, KMS of 4 ms";
 const SLOW_SIGN: &str = "sign, KMS of 4 ms";
+const NO_JITTER: &str = "Rust, SDK defaults without jitter entropy, verify, HTTPS";
+const NO_JITTER_SLOW: &str =
+    "Rust, SDK defaults without jitter entropy, verify, HTTPS, KMS of 4 ms";
+const NO_JITTER_JWKS: &str = "Rust, jsonwebtoken + JWKS without jitter entropy, HTTPS";
 const PYTHON: &str = "target/python/bin/python";

@@ -1,4 +1,4 @@
-//! Serves KMS over HTTP and HTTPS, at once or with an exchange as long as in AWS.
+//! Serves KMS and a JWK Set over HTTP and HTTPS, at once or with an exchange as long as in AWS.
 
 use std::{
     error::Error,
@@ -11,7 +11,7 @@ use std::{
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response,
+    Method, Request, Response,
     body::{Bytes, Incoming},
     server::conn::http1,
     service::service_fn,
@@ -41,6 +41,26 @@ impl Endpoint {
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
     }
+
+    pub fn jwks_uri(&self) -> String {
+        self.url() + JWKS_PATH
+    }
+}
+
+/// What is served.
+pub struct Service {
+    pub kms: Arc<Kms>,
+    /// The JWK Set with the keys that sign tokens, as JSON.
+    pub jwk_set: String,
+}
+
+impl Service {
+    fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        if request.method() == Method::GET && request.uri().path() == JWKS_PATH {
+            return Response::new(self.jwk_set.clone().into());
+        }
+        self.kms.answer(request)
+    }
 }
 
 /// The same server with and without TLS.
@@ -53,20 +73,24 @@ pub struct Endpoints {
 ///
 /// `exchange` is the time between a whole request and its response. Connections and TLS handshakes
 /// are not delayed. In AWS they take round trips too, so a first answer takes longer there.
-pub async fn start(kms: &Arc<Kms>, tls: &TlsAcceptor, exchange: Duration) -> io::Result<Endpoints> {
-    let http = listen(kms, None, exchange).await?;
-    let https = listen(kms, Some(tls), exchange).await?;
+pub async fn start(
+    service: &Arc<Service>,
+    tls: &TlsAcceptor,
+    exchange: Duration,
+) -> io::Result<Endpoints> {
+    let http = listen(service, None, exchange).await?;
+    let https = listen(service, Some(tls), exchange).await?;
     Ok(Endpoints { http, https })
 }
 
 async fn listen(
-    kms: &Arc<Kms>,
+    service: &Arc<Service>,
     tls: Option<&TlsAcceptor>,
     exchange: Duration,
 ) -> io::Result<Endpoint> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
-    let (kms, tls) = (Arc::clone(kms), tls.cloned());
+    let (service, tls) = (Arc::clone(service), tls.cloned());
     let endpoint = match tls {
         None => Endpoint { scheme: "http", host: format!("127.0.0.1:{port}") },
         Some(_) => Endpoint { scheme: "https", host: format!("localhost:{port}") },
@@ -74,13 +98,13 @@ async fn listen(
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let _ = stream.set_nodelay(true);
-            let (tls, kms) = (tls.clone(), Arc::clone(&kms));
+            let (tls, service) = (tls.clone(), Arc::clone(&service));
             tokio::spawn(async move {
                 match tls {
-                    None => serve(&kms, stream, exchange).await,
+                    None => serve(&service, stream, exchange).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            serve(&kms, stream, exchange).await;
+                            serve(&service, stream, exchange).await;
                         }
                     }
                 }
@@ -90,19 +114,19 @@ async fn listen(
     Ok(endpoint)
 }
 
-async fn serve(kms: &Kms, stream: impl AsyncRead + AsyncWrite + Unpin, exchange: Duration) {
-    let service = service_fn(|request: Request<Incoming>| async {
+async fn serve(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, exchange: Duration) {
+    let respond = service_fn(|request: Request<Incoming>| async {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let due = Instant::now() + exchange;
-        let response: Response<Bytes> = kms.answer(&Request::from_parts(head, body));
+        let response = service.respond(&Request::from_parts(head, body));
         if !exchange.is_zero() {
             sleep_until(due).await?;
         }
         Ok::<_, io::Error>(response.map(Full::new))
     });
     // The connection ends with an error when the client ends first.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
 }
 
 /// Sleeps in a thread, as tokio's own timers have a resolution of a millisecond.
@@ -132,3 +156,5 @@ pub fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
+
+const JWKS_PATH: &str = "/.well-known/jwks.json";

@@ -9,11 +9,12 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jwt::{Algorithm, Jwk, JwkSet, PublicKey};
 use local::kms::Kms;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::server::{self, Endpoint, Endpoints};
+use crate::server::{self, Endpoint, Endpoints, Service};
 
 /// KMS with one ring, and what else the functions are told.
 pub struct World {
@@ -45,8 +46,12 @@ impl World {
         fs::write(&public_key, spki.get(24..).unwrap_or_default())?;
         let authority = directory.join("authority.pem");
         let tls = server::tls(&authority)?;
-        let immediate = server::start(&kms, &tls, Duration::ZERO).await?;
-        let delayed = server::start(&kms, &tls, EXCHANGE).await?;
+        let key = PublicKey::from_spki(&spki)?;
+        let jwk = Jwk { key, key_id: Some(key_id.clone()), algorithm: Some(Algorithm::Rs256) };
+        let jwk_set = JwkSet(vec![jwk]).to_json().to_string();
+        let service = Arc::new(Service { kms: Arc::clone(&kms), jwk_set });
+        let immediate = server::start(&service, &tls, Duration::ZERO).await?;
+        let delayed = server::start(&service, &tls, EXCHANGE).await?;
         Ok(Self { kms, key_id, immediate, delayed, authority, public_key })
     }
 
@@ -167,6 +172,7 @@ impl World {
     pub fn more_environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
         [
             ("KMS", &*endpoint.host),
+            ("JWKS_URI", &endpoint.jwks_uri()),
             ("KEY", &self.key_id),
             ("PUBLIC_KEY", self.public_key.to_str().unwrap_or_default()),
             ("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true"),
