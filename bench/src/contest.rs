@@ -45,8 +45,13 @@ pub struct Measured {
     pub package: Option<u64>,
 }
 
-pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Measured>, Box<dyn Error>> {
-    let mut all = contestants::all(world, effort.peers)?;
+/// Measures all contestants in turn, and with them another build of the functions, if there is one.
+pub async fn run(
+    world: &World,
+    effort: &Effort,
+    before: Option<&Path>,
+) -> Result<Vec<Measured>, Box<dyn Error>> {
+    let mut all = contestants::all(world, effort.peers, before)?;
     unpack(&mut all)?;
     let events = world.events(effort.colds.max(effort.rounds * BURST + BURST))?;
     let mut dice = Dice(1);

@@ -17,6 +17,8 @@ use crate::{
 pub enum Kind {
     Floor,
     Ours,
+    /// Another build of the functions.
+    Before,
     Peer,
 }
 
@@ -38,10 +40,13 @@ impl Contestant {
     }
 }
 
-/// All contestants, in the order of the table.
-pub fn all(world: &World, with_peers: bool) -> io::Result<Vec<Contestant>> {
+/// All contestants, in the order of the table. `before` is the directory of another build.
+pub fn all(world: &World, with_peers: bool, before: Option<&Path>) -> io::Result<Vec<Contestant>> {
     let mut all = floors(world);
-    all.extend(functions(world, &functions::directory())?);
+    all.extend(functions(world, Kind::Ours, &functions::directory())?);
+    if let Some(directory) = before {
+        all.extend(functions(world, Kind::Before, directory)?);
+    }
     if with_peers {
         all.extend(rust(world));
         all.extend(node(world));
@@ -63,7 +68,7 @@ fn contestants(
 ) -> Vec<Contestant> {
     let contestant = |&(program, name, floor, endpoint, settings): &Row| {
         let mut environment = world.environment(endpoint);
-        if kind != Kind::Ours {
+        if matches!(kind, Kind::Floor | Kind::Peer) {
             environment.extend(world.more_environment(endpoint));
         }
         environment.extend(settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
@@ -71,7 +76,8 @@ fn contestants(
         let path = PathBuf::from(arguments.remove(0));
         let issues = settings.contains(&SIGN) || program == "issuer";
         let program = Program { path, arguments, environment };
-        Contestant { name: name.to_owned(), kind, floor, program, issues }
+        let name = if kind == Kind::Before { before(name) } else { name.to_owned() };
+        Contestant { name, kind, floor, program, issues }
     };
     rows.iter().map(contestant).collect()
 }
@@ -90,7 +96,12 @@ fn floors(world: &World) -> Vec<Contestant> {
     contestants(world, Kind::Floor, rows, |program| vec![format!("target/release/{program}")])
 }
 
-fn functions(world: &World, directory: &Path) -> io::Result<Vec<Contestant>> {
+/// The name of the row of another build that compares with this row.
+pub fn before(name: &str) -> String {
+    format!("before: {name}")
+}
+
+fn functions(world: &World, kind: Kind, directory: &Path) -> io::Result<Vec<Contestant>> {
     let (kms, slow) = (&world.immediate, &world.delayed);
     let rows: &[Row] = &[
         ("authorizer", "authorizer, kms, HTTP", "kms", &kms.http, &[]),
@@ -104,7 +115,7 @@ fn functions(world: &World, directory: &Path) -> io::Result<Vec<Contestant>> {
     ];
     let authorizer = functions::find(directory, "authorizer")?;
     let issuer = functions::find(directory, "issuer")?;
-    Ok(contestants(world, Kind::Ours, rows, |program| {
+    Ok(contestants(world, kind, rows, |program| {
         let path = if program == "issuer" { &issuer } else { &authorizer };
         vec![path.to_string_lossy().into_owned()]
     }))

@@ -7,7 +7,13 @@ use std::{
 
 /// The directory that holds the functions: `FUNCTIONS`, or where `bench/run` builds them.
 pub fn directory() -> PathBuf {
-    env::var_os("FUNCTIONS").map_or_else(|| "../target/lambda".into(), PathBuf::from)
+    env::var_os("FUNCTIONS").map_or_else(|| "../target/lambda".into(), |it| resolve(Path::new(&it)))
+}
+
+/// A directory that the user has named: `bench/run` changes the working directory, and says in
+/// `CALLED_FROM` what it was.
+pub fn resolve(directory: &Path) -> PathBuf {
+    Path::new(&env::var_os("CALLED_FROM").unwrap_or_default()).join(directory)
 }
 
 /// The program of a function. `cargo lambda build` writes `NAME/bootstrap`, `sam build` writes

@@ -28,6 +28,7 @@ pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
         let class = match kind {
             Kind::Floor => "floor",
             Kind::Ours => "ours",
+            Kind::Before => "before",
             Kind::Peer => "peer",
         };
         let _ = writeln!(
@@ -121,6 +122,7 @@ text {{ font: 12px sans-serif; fill: #57606a; }}
 line {{ stroke: #8c959f; stroke-opacity: 0.3; }}
 polyline {{ fill: none !important; stroke-width: 2; }}
 .ours {{ fill: #1a7f37; stroke: #1a7f37; }}
+.before {{ fill: #9a6700; stroke: #9a6700; }}
 .peer {{ fill: #0969da; stroke: #0969da; }}
 .floor {{ fill: #8c959f; stroke: #8c959f; }}
 @media (prefers-color-scheme: dark) {{ text {{ fill: #9198a1; }} }}

@@ -4,7 +4,12 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::{contest::Measured, contestants::Kind, growth::Curve, plot};
+use crate::{
+    contest::Measured,
+    contestants::{self, Kind},
+    growth::Curve,
+    plot,
+};
 
 const NAN: f64 = f64::NAN;
 
@@ -34,7 +39,7 @@ pub fn table(results: &[Measured]) -> String {
         let name = match result.kind {
             Kind::Floor => format!("`{}`", result.name),
             Kind::Ours => format!("**{}**", result.name),
-            Kind::Peer => result.name.clone(),
+            Kind::Before | Kind::Peer => result.name.clone(),
         };
         let _ = writeln!(
             text,
@@ -43,6 +48,29 @@ pub fn table(results: &[Measured]) -> String {
             result.warm,
             result.cpu,
             megabytes(result.peak),
+        );
+    }
+    text
+}
+
+/// The ratios of our rows to those of another build, as a table in Markdown.
+pub fn comparison(results: &[Measured]) -> String {
+    let mut text = String::from(
+        "| × before | first answer | warm | CPU | memory | package |\n|---|---|---|---|---|---|\n",
+    );
+    for now in results.iter().filter(|result| result.kind == Kind::Ours) {
+        let name = contestants::before(&now.name);
+        let Some(before) = results.iter().find(|result| result.name == name) else { continue };
+        let package = |result: &Measured| result.package.map_or(NAN, megabytes);
+        let _ = writeln!(
+            text,
+            "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            now.name,
+            now.cold / before.cold,
+            now.warm / before.warm,
+            now.cpu / before.cpu,
+            megabytes(now.peak) / megabytes(before.peak),
+            package(now) / package(before),
         );
     }
     text
