@@ -13,7 +13,7 @@ use flate2::{Compression, write::DeflateEncoder};
 use crate::{
     contestants::{self, Contestant, Kind},
     host::Environment,
-    median,
+    timing::Timing,
     world::World,
 };
 
@@ -37,8 +37,8 @@ pub struct Measured {
     pub name: String,
     pub kind: Kind,
     pub floor: &'static str,
-    pub cold: f64,
-    pub warm: f64,
+    pub cold: Timing,
+    pub warm: Timing,
     pub cpu: f64,
     pub peak: u64,
     /// The program, compressed as in a package; nothing for scripts.
@@ -69,7 +69,7 @@ pub async fn run(
     }
     let mut warm = vec![Vec::new(); all.len()];
     let mut cpu = vec![Duration::ZERO; all.len()];
-    // In each round each answers some times, one after the other, as it does under load.
+    // In each round each answers several times in a row, as it does under load.
     for round in 0..=effort.rounds {
         for at in dice.order(all.len()) {
             for n in 0..BURST {
@@ -92,8 +92,8 @@ pub async fn run(
                 name: name.clone(),
                 kind,
                 floor,
-                cold: median(&mut cold[at]),
-                warm: median(&mut warm[at]),
+                cold: Timing::new(&mut cold[at], 1),
+                warm: Timing::new(&mut warm[at], BURST),
                 cpu: spent.as_secs_f64() * 1e6,
                 peak: environments[at].peak()?,
                 package: program.arguments.is_empty().then(|| packed(&program.path)).transpose()?,

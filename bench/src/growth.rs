@@ -15,7 +15,7 @@ use crate::{
     contestants::LOCAL,
     functions,
     host::{Environment, Program},
-    median,
+    timing::median,
     world::World,
 };
 

@@ -12,6 +12,7 @@ mod instructions;
 mod plot;
 mod report;
 mod server;
+mod timing;
 mod world;
 
 use std::{
@@ -19,7 +20,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Duration,
 };
 
 use clap::{Parser, ValueEnum};
@@ -149,11 +149,6 @@ fn place() -> Result<String, Box<dyn Error>> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let date = String::from_utf8(date.stdout)?;
     Ok(format!("{}, {model}, one core, Linux {}", date.trim(), kernel.trim()))
-}
-
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort();
-    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
 }
 
 const RESULTS: &str = "results";

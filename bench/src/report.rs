@@ -19,9 +19,9 @@ fn floor<'a>(results: &'a [Measured], name: &str) -> Option<&'a Measured> {
 
 /// How many times its floor something takes: cold, warm, and of CPU time.
 fn ratios(result: &Measured, results: &[Measured]) -> (f64, f64, f64) {
-    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold / echo.cold);
+    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold.median / echo.cold.median);
     let own = floor(results, result.floor);
-    let warm = own.map_or(NAN, |own| result.warm / own.warm);
+    let warm = own.map_or(NAN, |own| result.warm.median / own.warm.median);
     let cpu = own.map_or(NAN, |own| result.cpu / own.cpu);
     (cold, warm, cpu)
 }
@@ -44,8 +44,8 @@ pub fn table(results: &[Measured]) -> String {
         let _ = writeln!(
             text,
             "| {name} | {:.2} ms | {cold:.1} | {:.0} µs | {warm:.2} | {:.0} µs | {cpu:.1} | {:.1} MB | {package} |",
-            result.cold / 1000.0,
-            result.warm,
+            result.cold.median / 1000.0,
+            result.warm.median,
             result.cpu,
             megabytes(result.peak),
         );
@@ -66,8 +66,8 @@ pub fn comparison(results: &[Measured]) -> String {
             text,
             "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
             now.name,
-            now.cold / before.cold,
-            now.warm / before.warm,
+            now.cold.median / before.cold.median,
+            now.warm.median / before.warm.median,
             now.cpu / before.cpu,
             megabytes(now.peak) / megabytes(before.peak),
             package(now) / package(before),
@@ -83,8 +83,12 @@ pub fn json(results: &[Measured], place: &str) -> Value {
             "name": result.name,
             "kind": format!("{:?}", result.kind).to_lowercase(),
             "floor": result.floor,
-            "first_answer_us": result.cold.round(),
-            "warm_us": tenths(result.warm),
+            "first_answer_us": result.cold.median.round(),
+            "first_answer_us_p5": result.cold.p5.round(),
+            "first_answer_us_p95": result.cold.p95.round(),
+            "warm_us": tenths(result.warm.median),
+            "warm_us_p5": tenths(result.warm.p5),
+            "warm_us_p95": tenths(result.warm.p95),
             "cpu_us": tenths(result.cpu),
             "peak_bytes": result.peak,
             "package_bytes": result.package,
@@ -103,9 +107,9 @@ pub fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
     vec![
         (
             "first-answer.svg",
-            plot::bars("From start to first answer", "ms", &rows(|it| it.cold / 1000.0)),
+            plot::bars("From start to first answer", "ms", &rows(|it| it.cold.median / 1000.0)),
         ),
-        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm))),
+        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm.median))),
         ("memory.svg", plot::bars("Memory at most", "MB", &rows(|it| megabytes(it.peak)))),
     ]
 }
