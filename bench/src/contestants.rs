@@ -193,8 +193,7 @@ const VERIFY: Setting = ("OPERATION", "Verify");
 const SIGN: Setting = ("OPERATION", "Sign");
 const SLOW_TLS: &str = "tls, KMS of 4 ms";
 const SLOW_SIGN: &str = "sign, KMS of 4 ms";
-const NO_JITTER: &str = "Rust, SDK defaults without jitter entropy, verify, HTTPS";
-const NO_JITTER_SLOW: &str =
-    "Rust, SDK defaults without jitter entropy, verify, HTTPS, KMS of 4 ms";
+const NO_JITTER: &str = "Rust, SDK without jitter entropy, verify, HTTPS";
+const NO_JITTER_SLOW: &str = "Rust, SDK without jitter entropy, verify, HTTPS, KMS of 4 ms";
 const NO_JITTER_JWKS: &str = "Rust, jsonwebtoken + JWKS without jitter entropy, HTTPS";
 const PYTHON: &str = "target/python/bin/python";

@@ -136,5 +136,5 @@ fn short(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
-const WIDTH: f64 = 990.0;
-const LEFT: f64 = 420.0;
+const WIDTH: f64 = 950.0;
+const LEFT: f64 = 380.0;
