@@ -7,7 +7,8 @@ use std::{
 
 /// The directory that holds the functions: `FUNCTIONS`, or where `bench/run` builds them.
 pub fn directory() -> PathBuf {
-    env::var_os("FUNCTIONS").map_or_else(|| "../target/lambda".into(), |it| resolve(Path::new(&it)))
+    let named = env::var_os("FUNCTIONS").filter(|name| !name.is_empty());
+    named.map_or_else(|| "../target/lambda".into(), |name| resolve(Path::new(&name)))
 }
 
 /// A directory that the user has named: `bench/run` changes the working directory, and says in
