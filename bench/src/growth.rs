@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     hint::black_box,
+    io,
     time::{Duration, Instant},
 };
 
@@ -10,9 +11,11 @@ use jwt::{Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken};
 use serde_json::json;
 
 use crate::{
-    contest::{Effort, LOCAL, function},
+    contest::Effort,
+    contestants::LOCAL,
+    functions,
     host::{Environment, Program},
-    median,
+    timing::median,
     world::World,
 };
 
@@ -65,10 +68,11 @@ pub async fn run(world: &World, effort: &Effort) -> Result<Vec<Curve>, Box<dyn E
     ])
 }
 
-fn program(world: &World, more: &[(&str, &str)]) -> Program {
-    let mut environment = world.environment(&format!("http://{}", world.http));
+fn program(world: &World, more: &[(&str, &str)]) -> io::Result<Program> {
+    let mut environment = world.environment(&world.immediate.http);
     environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
-    Program { path: function("authorizer"), arguments: vec![], environment }
+    let path = functions::find(&functions::directory(), "authorizer")?;
+    Ok(Program { path, arguments: vec![], environment })
 }
 
 /// Several environments in turn, each with its own event.
@@ -100,7 +104,7 @@ async fn tokens(world: &World, key: &str, effort: &Effort, more: &[(&str, &str)]
     for length in lengths {
         let token = world.token_of(key, "ES256", length)?;
         let more = [&[("KEY_ALIAS", "alias/bench-short")], more].concat();
-        programs.push((program(world, &more), vec![world.event(&token)]));
+        programs.push((program(world, &more)?, vec![world.event(&token)]));
     }
     Ok(lengths.into_iter().zip(in_turn(&programs, effort).await?).collect())
 }
@@ -113,7 +117,7 @@ async fn ring(world: &World, effort: &Effort) -> Points {
         let alias = format!("alias/bench-ring-{count}");
         let last = world.ring(&alias, count)?;
         let event = world.event(&world.token_of(&last, "RS256", 700)?);
-        programs.push((program(world, &[LOCAL, ("KEY_ALIAS", &alias)]), vec![event]));
+        programs.push((program(world, &[LOCAL, ("KEY_ALIAS", &alias)])?, vec![event]));
     }
     Ok(counts.into_iter().zip(in_turn(&programs, effort).await?).collect())
 }
@@ -159,8 +163,8 @@ async fn rules(world: &World, effort: &Effort) -> Points {
         let mine = json!({"route": "GET /orders/*", "scope": "orders:read"});
         let rules = (1..count).map(rule).chain([mine]).collect::<Vec<_>>();
         let rules = json!(rules).to_string();
-        programs
-            .push((program(world, &[LOCAL, ("ACCESS_RULES", &rules)]), vec![world.event(&token)]));
+        let program = program(world, &[LOCAL, ("ACCESS_RULES", &rules)])?;
+        programs.push((program, vec![world.event(&token)]));
     }
     Ok(counts.into_iter().zip(in_turn(&programs, effort).await?).collect())
 }
@@ -172,7 +176,7 @@ async fn concurrency(world: &World, effort: &Effort, more: &[(&str, &str)]) -> P
     for count in counts {
         let most = count.to_string();
         let more = [&[("AWS_LAMBDA_MAX_CONCURRENCY", most.as_str())], more].concat();
-        programs.push((program(world, &more), world.events(count)?));
+        programs.push((program(world, &more)?, world.events(count)?));
     }
     let times = in_turn(&programs, effort).await?;
     Ok(counts.into_iter().zip(times).map(|(count, time)| (count, time / count as f64)).collect())

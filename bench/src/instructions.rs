@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, error::Error, fs, path::PathBuf};
 
 use crate::{
-    contest::{LOCAL, function},
+    contestants::LOCAL,
+    functions,
     host::{Environment, Program},
     world::{self, World},
 };
@@ -47,13 +48,13 @@ async fn run(
     times: usize,
 ) -> Result<u64, Box<dyn Error>> {
     let log = PathBuf::from("target/world/valgrind.log");
-    let mut environment = world.environment(&format!("http://{}", world.http));
+    let mut environment = world.environment(&world.immediate.http);
     environment.extend(more.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
     let arguments = [
         "--tool=callgrind".to_owned(),
         "--callgrind-out-file=/dev/null".to_owned(),
         format!("--log-file={}", log.display()),
-        function(called).to_string_lossy().into_owned(),
+        functions::find(&functions::directory(), called)?.to_string_lossy().into_owned(),
     ];
     let program = Program { path: "valgrind".into(), arguments: arguments.to_vec(), environment };
     let (mut running, _) = Environment::start(&program).await?;

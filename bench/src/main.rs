@@ -1,50 +1,95 @@
-//! What the functions cost, beside the work that cannot be avoided and beside their peers.
+//! What the functions cost, compared with minimal programs and with their peers.
 //!
-//! All of it is measured through a Lambda host of its own, on one core: start with [`contest`] for
-//! what is compared, and [`growth`] for how cost grows.
+//! A Lambda host of its own invokes them all, on one core. [`contestants`] lists what is compared,
+//! [`contest`] measures it, and [`growth`] measures how cost grows.
 
 mod contest;
+mod contestants;
+mod functions;
 mod growth;
 mod host;
 mod instructions;
 mod plot;
 mod report;
+mod server;
+mod timing;
 mod world;
 
-use std::{env, error::Error, fs, path::Path, process::Command, time::Duration};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
 
+use clap::{Parser, ValueEnum};
 use contest::Effort;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::{Value, json};
 use world::World;
 
-const USAGE: &str = "\
-usage: bench [compare|growth|instructions] [--quick] [--alone] [--write]
+/// Measures what the functions cost, compared with minimal programs and with their peers.
+///
+/// The functions are built as `sam build` packages them. FUNCTIONS=DIR measures those in DIR instead,
+/// which `cargo build` (target/release), `cargo lambda build` (target/lambda) or `sam build`
+/// (.aws-sam/build) has written.
+#[derive(Parser)]
+#[command(name = "bench/run", bin_name = "bench/run", after_help = EXAMPLES)]
+struct Arguments {
+    /// What to measure; all parts without a name
+    parts: Vec<Part>,
+    /// Measure a tenth as often
+    #[arg(long)]
+    quick: bool,
+    /// Leave out the peers
+    #[arg(long)]
+    alone: bool,
+    /// Put the figures on record, in bench/results
+    #[arg(long)]
+    write: bool,
+    /// Measure another build of the functions in the same run, and print the ratios to it
+    ///
+    /// DIR is laid out like that of FUNCTIONS. Such a run is never put on record: results show only
+    /// what this tree builds.
+    #[arg(long, value_name = "DIR", conflicts_with = "write")]
+    before: Option<PathBuf>,
+}
 
-compare       the functions, the floors and the peers: a table, JSON and plots
-growth        how cost grows with tokens, keys, rules and concurrency
-instructions  what one warm decision takes, against what is on record (valgrind)
-All three without a name. --quick measures a tenth as often, --alone leaves out the
-peers, and --write puts the figures on record. FUNCTIONS is where the functions are, if they are not
-those of cargo build --release.";
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    /// The functions, the floors and the peers: a table, JSON and plots
+    Compare,
+    /// How cost grows with tokens, keys, rules and concurrency
+    Growth,
+    /// The instructions of one warm invocation, against what is on record (needs valgrind)
+    Instructions,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bench/run compare --quick
+  FUNCTIONS=.aws-sam/build bench/run compare --alone
+  bench/run compare --before ../main/.aws-sam/build";
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    let (flags, names): (Vec<_>, Vec<_>) = arguments.iter().partition(|it| it.starts_with("--"));
-    let known = flags.iter().all(|flag| ["--quick", "--alone", "--write"].contains(&flag.as_str()));
-    let parts = ["compare", "growth", "instructions"];
-    if arguments.iter().any(|it| it == "--help") {
-        println!("{USAGE}");
-        return Ok(());
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
-    if !known || names.iter().any(|name| !parts.contains(&name.as_str())) {
-        eprintln!("{USAGE}");
-        return Err("not an argument".into());
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { parts, quick, alone, write, before } = arguments;
+    let before = before.map(|directory| functions::resolve(&directory));
+    let is_asked = |part: Part| parts.is_empty() || parts.contains(&part);
+    if before.is_some() && !is_asked(Part::Compare) {
+        return Err("--before needs `compare`, as no other part measures another build".into());
     }
-    let is_asked = |part: &str| names.is_empty() || names.iter().any(|name| *name == part);
-    let has = |flag: &str| flags.iter().any(|other| *other == flag);
-    let (write, effort) = (has("--write"), Effort::new(has("--quick"), !has("--alone")));
+    let effort = Effort::new(quick, !alone);
 
     // On one core, so that a thread more is no gain.
     let mut core = CpuSet::new();
@@ -53,9 +98,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let world = World::new(Path::new("target/world")).await?;
     let place = place()?;
     println!("{place}\n");
-    if is_asked("compare") {
-        let results = contest::run(&world, &effort).await?;
+    if is_asked(Part::Compare) {
+        let results = contest::run(&world, &effort, before.as_deref()).await?;
         println!("{}", report::table(&results));
+        if before.is_some() {
+            println!("{}", report::comparison(&results));
+        }
         if write {
             record("compare.json", &report::json(&results, &place))?;
             for (name, text) in report::plots(&results) {
@@ -63,7 +111,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    if is_asked("growth") {
+    if is_asked(Part::Growth) {
         let curves = growth::run(&world, &effort).await?;
         for curve in &curves {
             println!("{}", report::curve_table(curve));
@@ -76,7 +124,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    if is_asked("instructions") {
+    if is_asked(Part::Instructions) {
         let path = Path::new(RESULTS).join("instructions.json");
         let found = instructions::count(&world).await?;
         if write {
@@ -101,11 +149,6 @@ fn place() -> Result<String, Box<dyn Error>> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let date = String::from_utf8(date.stdout)?;
     Ok(format!("{}, {model}, one core, Linux {}", date.trim(), kernel.trim()))
-}
-
-fn median(times: &mut [Duration]) -> f64 {
-    times.sort();
-    times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
 }
 
 const RESULTS: &str = "results";

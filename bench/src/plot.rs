@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{contest::Kind, growth::Curve};
+use crate::{contestants::Kind, growth::Curve};
 
 /// A bar for each, on a scale where each line is ten times the one before.
 pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
@@ -28,6 +28,7 @@ pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
         let class = match kind {
             Kind::Floor => "floor",
             Kind::Ours => "ours",
+            Kind::Before => "before",
             Kind::Peer => "peer",
         };
         let _ = writeln!(
@@ -121,6 +122,7 @@ text {{ font: 12px sans-serif; fill: #57606a; }}
 line {{ stroke: #8c959f; stroke-opacity: 0.3; }}
 polyline {{ fill: none !important; stroke-width: 2; }}
 .ours {{ fill: #1a7f37; stroke: #1a7f37; }}
+.before {{ fill: #9a6700; stroke: #9a6700; }}
 .peer {{ fill: #0969da; stroke: #0969da; }}
 .floor {{ fill: #8c959f; stroke: #8c959f; }}
 @media (prefers-color-scheme: dark) {{ text {{ fill: #9198a1; }} }}
@@ -134,5 +136,5 @@ fn short(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
-const WIDTH: f64 = 860.0;
-const LEFT: f64 = 290.0;
+const WIDTH: f64 = 950.0;
+const LEFT: f64 = 380.0;

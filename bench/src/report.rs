@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::{
-    contest::{Kind, Measured},
+    contest::Measured,
+    contestants::{self, Kind},
     growth::Curve,
     plot,
 };
@@ -18,9 +19,9 @@ fn floor<'a>(results: &'a [Measured], name: &str) -> Option<&'a Measured> {
 
 /// How many times its floor something takes: cold, warm, and of CPU time.
 fn ratios(result: &Measured, results: &[Measured]) -> (f64, f64, f64) {
-    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold / echo.cold);
+    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold.median / echo.cold.median);
     let own = floor(results, result.floor);
-    let warm = own.map_or(NAN, |own| result.warm / own.warm);
+    let warm = own.map_or(NAN, |own| result.warm.median / own.warm.median);
     let cpu = own.map_or(NAN, |own| result.cpu / own.cpu);
     (cold, warm, cpu)
 }
@@ -38,15 +39,38 @@ pub fn table(results: &[Measured]) -> String {
         let name = match result.kind {
             Kind::Floor => format!("`{}`", result.name),
             Kind::Ours => format!("**{}**", result.name),
-            Kind::Peer => result.name.to_owned(),
+            Kind::Before | Kind::Peer => result.name.clone(),
         };
         let _ = writeln!(
             text,
             "| {name} | {:.2} ms | {cold:.1} | {:.0} µs | {warm:.2} | {:.0} µs | {cpu:.1} | {:.1} MB | {package} |",
-            result.cold / 1000.0,
-            result.warm,
+            result.cold.median / 1000.0,
+            result.warm.median,
             result.cpu,
             megabytes(result.peak),
+        );
+    }
+    text
+}
+
+/// The ratios of our rows to those of another build, as a table in Markdown.
+pub fn comparison(results: &[Measured]) -> String {
+    let mut text = String::from(
+        "| × before | first answer | warm | CPU | memory | package |\n|---|---|---|---|---|---|\n",
+    );
+    for now in results.iter().filter(|result| result.kind == Kind::Ours) {
+        let name = contestants::before(&now.name);
+        let Some(before) = results.iter().find(|result| result.name == name) else { continue };
+        let package = |result: &Measured| result.package.map_or(NAN, megabytes);
+        let _ = writeln!(
+            text,
+            "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
+            now.name,
+            now.cold.median / before.cold.median,
+            now.warm.median / before.warm.median,
+            now.cpu / before.cpu,
+            megabytes(now.peak) / megabytes(before.peak),
+            package(now) / package(before),
         );
     }
     text
@@ -59,8 +83,12 @@ pub fn json(results: &[Measured], place: &str) -> Value {
             "name": result.name,
             "kind": format!("{:?}", result.kind).to_lowercase(),
             "floor": result.floor,
-            "first_answer_us": result.cold.round(),
-            "warm_us": tenths(result.warm),
+            "first_answer_us": result.cold.median.round(),
+            "first_answer_us_p5": result.cold.p5.round(),
+            "first_answer_us_p95": result.cold.p95.round(),
+            "warm_us": tenths(result.warm.median),
+            "warm_us_p5": tenths(result.warm.p5),
+            "warm_us_p95": tenths(result.warm.p95),
             "cpu_us": tenths(result.cpu),
             "peak_bytes": result.peak,
             "package_bytes": result.package,
@@ -74,14 +102,14 @@ pub fn json(results: &[Measured], place: &str) -> Value {
 
 pub fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
     let rows = |value: fn(&Measured) -> f64| -> Vec<_> {
-        results.iter().map(|result| (result.name, result.kind, value(result))).collect()
+        results.iter().map(|result| (result.name.as_str(), result.kind, value(result))).collect()
     };
     vec![
         (
             "first-answer.svg",
-            plot::bars("From start to first answer", "ms", &rows(|it| it.cold / 1000.0)),
+            plot::bars("From start to first answer", "ms", &rows(|it| it.cold.median / 1000.0)),
         ),
-        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm))),
+        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm.median))),
         ("memory.svg", plot::bars("Memory at most", "MB", &rows(|it| megabytes(it.peak)))),
     ]
 }

@@ -1,42 +1,29 @@
 //! What the functions find when they are called: KMS over HTTP and HTTPS, keys, tokens, events.
 
 use std::{
-    convert::Infallible,
     error::Error,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
-    server::conn::http1,
-    service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use jwt::{Algorithm, Jwk, JwkSet, PublicKey};
 use local::kms::Kms;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
-    RsaKeySize,
-};
-use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpListener;
+
+use crate::server::{self, Endpoint, Endpoints, Service};
 
 /// KMS with one ring, and what else the functions are told.
 pub struct World {
     pub kms: Arc<Kms>,
     pub key_id: String,
-    pub http: String,
-    pub https: String,
+    /// Where KMS answers at once.
+    pub immediate: Endpoints,
+    /// Where the same KMS takes [`EXCHANGE`].
+    pub delayed: Endpoints,
     /// The root of KMS's certificate, as PEM.
     pub authority: PathBuf,
     /// The signing key's public half, as PKCS #1 in DER.
@@ -58,9 +45,14 @@ impl World {
         // After the header of 24 bytes that says which algorithm it is for.
         fs::write(&public_key, spki.get(24..).unwrap_or_default())?;
         let authority = directory.join("authority.pem");
-        let http = format!("127.0.0.1:{}", listen(&kms, None).await?);
-        let https = format!("localhost:{}", listen(&kms, Some(tls(&authority)?)).await?);
-        Ok(Self { kms, key_id, http, https, authority, public_key })
+        let tls = server::tls(&authority)?;
+        let key = PublicKey::from_spki(&spki)?;
+        let jwk = Jwk { key, key_id: Some(key_id.clone()), algorithm: Some(Algorithm::Rs256) };
+        let jwk_set = JwkSet(vec![jwk]).to_json().to_string();
+        let service = Arc::new(Service { kms: Arc::clone(&kms), jwk_set });
+        let immediate = server::start(&service, &tls, Duration::ZERO).await?;
+        let delayed = server::start(&service, &tls, EXCHANGE).await?;
+        Ok(Self { kms, key_id, immediate, delayed, authority, public_key })
     }
 
     /// Events with a token of its own in each.
@@ -158,20 +150,29 @@ impl World {
         Ok(decode(&public["PublicKey"]))
     }
 
-    /// What a function is told, and what the floors and the peers are told beyond it.
-    pub fn environment(&self, endpoint: &str) -> Vec<(String, String)> {
+    /// The variables of a function, as Lambda and the template set them.
+    pub fn environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
         let authority = self.authority.to_str().unwrap_or_default();
         [
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "bench"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_SESSION_TOKEN", "session"),
-            ("AWS_ENDPOINT_URL_KMS", endpoint),
+            ("AWS_ENDPOINT_URL_KMS", &*endpoint.url()),
             ("SSL_CERT_FILE", authority),
             ("AWS_CA_BUNDLE", authority),
             ("KEY_ALIAS", ALIAS),
             ("TOKEN_ISSUER", "bench"),
-            ("KMS", &self.http),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// The variables that only the floors and the peers read.
+    pub fn more_environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
+        [
+            ("KMS", &*endpoint.host),
+            ("JWKS_URI", &endpoint.jwks_uri()),
             ("KEY", &self.key_id),
             ("PUBLIC_KEY", self.public_key.to_str().unwrap_or_default()),
             ("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true"),
@@ -205,61 +206,8 @@ fn jose(der: &[u8]) -> Vec<u8> {
     signature
 }
 
-/// TLS with a chain of three as AWS has it: root, intermediate, leaf, all RSA.
-fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
-    let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
-    let issuer = |name: &str, length: u8| {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
-        params
-    };
-    let root = CertifiedIssuer::self_signed(issuer("Benchmark Root", 1), key()?)?;
-    let middle = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
-    let leaf_key = key()?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &middle)?;
-    fs::write(authority, root.pem())?;
-    let chain = vec![leaf.der().clone(), middle.der().clone()];
-    let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-/// Serves KMS, with or without TLS and else alike, and tells the port.
-async fn listen(kms: &Arc<Kms>, tls: Option<TlsAcceptor>) -> io::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let (port, kms) = (listener.local_addr()?.port(), Arc::clone(kms));
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let _ = stream.set_nodelay(true);
-            let (tls, kms) = (tls.clone(), Arc::clone(&kms));
-            tokio::spawn(async move {
-                match tls {
-                    None => serve(&kms, stream).await,
-                    Some(tls) => {
-                        if let Ok(stream) = tls.accept(stream).await {
-                            serve(&kms, stream).await;
-                        }
-                    }
-                }
-            });
-        }
-    });
-    Ok(port)
-}
-
-async fn serve(kms: &Kms, stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let service = service_fn(|request: Request<Incoming>| async {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let answer: Response<Bytes> = kms.answer(&Request::from_parts(head, body));
-        Ok::<_, Infallible>(answer.map(Full::new))
-    });
-    // A client that goes away has what it wanted.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-}
-
+/// How long an exchange with KMS takes in AWS, within a Region.
+pub const EXCHANGE: Duration = Duration::from_millis(4);
 pub const ALIAS: &str = "alias/bench";
 /// What the issuer is asked for.
 pub const ISSUE: &[u8] =

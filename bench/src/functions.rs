@@ -1,0 +1,31 @@
+//! Finds the built functions, in the layouts of the tools that build them.
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+/// The directory that holds the functions: `FUNCTIONS`, or where `bench/run` builds them.
+pub fn directory() -> PathBuf {
+    let named = env::var_os("FUNCTIONS").filter(|name| !name.is_empty());
+    named.map_or_else(|| "../target/lambda".into(), |name| resolve(Path::new(&name)))
+}
+
+/// A directory that the user has named: `bench/run` changes the working directory, and says in
+/// `CALLED_FROM` what it was.
+pub fn resolve(directory: &Path) -> PathBuf {
+    Path::new(&env::var_os("CALLED_FROM").unwrap_or_default()).join(directory)
+}
+
+/// The program of a function. `cargo lambda build` writes `NAME/bootstrap`, `sam build` writes
+/// `Name/bootstrap` (the template's logical id), and `cargo build` writes `NAME`.
+pub fn find(directory: &Path, name: &str) -> io::Result<PathBuf> {
+    let (first, rest) = name.split_at(1);
+    let logical_id = first.to_uppercase() + rest;
+    let candidates = [format!("{name}/bootstrap"), format!("{logical_id}/bootstrap"), name.into()];
+    let found = candidates.iter().map(|path| directory.join(path)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let (place, candidates) = (directory.display(), candidates.join(", "));
+        io::Error::other(format!("no function `{name}` in {place}: none of {candidates} exists"))
+    })
+}

@@ -1,0 +1,160 @@
+//! Serves KMS and a JWK Set over HTTP and HTTPS, at once or with an exchange as long as in AWS.
+
+use std::{
+    error::Error,
+    fs, io,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
+use local::kms::Kms;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256,
+    RsaKeySize,
+};
+use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+    task::spawn_blocking,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// What clients connect to.
+pub struct Endpoint {
+    scheme: &'static str,
+    /// Host and port.
+    pub host: String,
+}
+
+impl Endpoint {
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+
+    pub fn jwks_uri(&self) -> String {
+        self.url() + JWKS_PATH
+    }
+}
+
+/// What is served.
+pub struct Service {
+    pub kms: Arc<Kms>,
+    /// The JWK Set with the keys that sign tokens, as JSON.
+    pub jwk_set: String,
+}
+
+impl Service {
+    fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        if request.method() == Method::GET && request.uri().path() == JWKS_PATH {
+            return Response::new(self.jwk_set.clone().into());
+        }
+        self.kms.answer(request)
+    }
+}
+
+/// The same server with and without TLS.
+pub struct Endpoints {
+    pub http: Endpoint,
+    pub https: Endpoint,
+}
+
+/// Serves over HTTP and HTTPS.
+///
+/// `exchange` is the time between a whole request and its response. Connections and TLS handshakes
+/// are not delayed. In AWS they take round trips too, so a first answer takes longer there.
+pub async fn start(
+    service: &Arc<Service>,
+    tls: &TlsAcceptor,
+    exchange: Duration,
+) -> io::Result<Endpoints> {
+    let http = listen(service, None, exchange).await?;
+    let https = listen(service, Some(tls), exchange).await?;
+    Ok(Endpoints { http, https })
+}
+
+async fn listen(
+    service: &Arc<Service>,
+    tls: Option<&TlsAcceptor>,
+    exchange: Duration,
+) -> io::Result<Endpoint> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let port = listener.local_addr()?.port();
+    let (service, tls) = (Arc::clone(service), tls.cloned());
+    let endpoint = match tls {
+        None => Endpoint { scheme: "http", host: format!("127.0.0.1:{port}") },
+        Some(_) => Endpoint { scheme: "https", host: format!("localhost:{port}") },
+    };
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.set_nodelay(true);
+            let (tls, service) = (tls.clone(), Arc::clone(&service));
+            tokio::spawn(async move {
+                match tls {
+                    None => serve(&service, stream, exchange).await,
+                    Some(tls) => {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(&service, stream, exchange).await;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Ok(endpoint)
+}
+
+async fn serve(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, exchange: Duration) {
+    let respond = service_fn(|request: Request<Incoming>| async {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let due = Instant::now() + exchange;
+        let response = service.respond(&Request::from_parts(head, body));
+        if !exchange.is_zero() {
+            sleep_until(due).await?;
+        }
+        Ok::<_, io::Error>(response.map(Full::new))
+    });
+    // The connection ends with an error when the client ends first.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
+}
+
+/// Sleeps in a thread, as tokio's own timers have a resolution of a millisecond.
+async fn sleep_until(due: Instant) -> io::Result<()> {
+    let sleep = move || thread::sleep(due.saturating_duration_since(Instant::now()));
+    spawn_blocking(sleep).await.map_err(io::Error::other)
+}
+
+/// TLS with a chain of three certificates as in AWS: root, intermediate and leaf, all RSA. Writes
+/// the root as PEM to `authority`.
+pub fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
+    let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
+    let issuer = |name: &str, length: u8| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        params
+    };
+    let root = CertifiedIssuer::self_signed(issuer("Benchmark Root", 1), key()?)?;
+    let middle = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
+    let leaf_key = key()?;
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &middle)?;
+    fs::write(authority, root.pem())?;
+    let chain = vec![leaf.der().clone(), middle.der().clone()];
+    let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+const JWKS_PATH: &str = "/.well-known/jwks.json";
