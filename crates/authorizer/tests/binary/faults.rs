@@ -60,6 +60,16 @@ async fn a_start_without_kms_is_made_good_by_the_first_request() {
     let (token, Stack { kms, key, .. }) = (stack.good(&json!({})), stack);
     kms.disturb(Some(Disturbance::Error("KMSInternalException")));
     let stack = Stack::over(kms, key, &[]).await;
+    let line = stack.journal.recent().first().unwrap().text.clone();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let expected = json!({
+        "timestamp": line["timestamp"].as_str().unwrap(),
+        "level": "WARN",
+        "message": "the key ring could not be loaded",
+        "error": line["error"].as_str().unwrap(),
+        "target": "kms::keyring",
+    });
+    assert_eq!(line, expected, "what is of no request is a JSON line too");
     assert_eq!(stack.ask(&bearer(&token)).await.1, "KmsUnavailable");
     stack.kms.disturb(None);
     tokio::time::sleep(Duration::from_millis(1100)).await;
