@@ -101,6 +101,6 @@ fn audit(answer: &Answer, caller: Option<&Caller>, stopwatch: &Stopwatch) -> Rec
 }
 
 /// A client gets its response within 8 s, start included, which is also less than the function's own
-/// timeout. A token can take two operations of KMS in a row, each of which ends after 4.2 s: the
-/// refresh of a ring that is long due, and the signature.
+/// timeout. A token can take two operations of KMS in a row, each of which ends after 4.05 s:
+/// the refresh of a ring that is long due, and the signature.
 const ANSWER_WITHIN: Duration = Duration::from_secs(7);

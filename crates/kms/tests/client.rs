@@ -155,15 +155,14 @@ async fn operation_can_have_a_longer_timeout() {
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
     kms.disturb(Some(Disturbance::Late(Duration::from_secs(2))));
     let client = client(kms.address());
-    let ten = Duration::from_secs(10);
     let timeouts =
-        TimeoutConfig::builder().operation_attempt_timeout(ten).operation_timeout(ten).build();
+        TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();
     let once = Config::builder().retry_config(RetryConfig::disabled()).timeout_config(timeouts);
     client.create_key().customize().config_override(once).send().await.unwrap();
     let start = Instant::now();
     client.list_keys().send().await.unwrap_err();
     let took = start.elapsed().as_secs_f64();
-    assert!((3.8..4.4).contains(&took), "three attempts of 1.3 s, 4.2 s at most: {took}");
+    assert!((3.8..4.4).contains(&took), "three attempts of 1.3 s: {took}");
 }
 
 #[tokio::test]

@@ -40,6 +40,19 @@ impl Running {
     }
 }
 
+impl Running {
+    /// The exit code, once the process has ended by itself.
+    pub(crate) async fn exit_code(&mut self) -> Option<i32> {
+        for _ in 0..500 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the process has not ended")
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();

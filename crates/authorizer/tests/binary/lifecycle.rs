@@ -60,7 +60,7 @@ async fn failed_start_is_reported_to_lambda_with_every_problem() {
     let settings = [("TOKEN_ISSUER", ""), ("VERIFICATION", "remote"), ("RUST_LOG", "trace")];
     let mut running = Running::start(&runtime.address, &endpoint(&stack), &settings);
     assert_eq!(runtime.after(1).await, ["error init"]);
-    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    assert_eq!(running.exit_code().await, Some(1));
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
     let message = "invalid settings: RUST_LOG must not be TRACE: events are never logged; \
         TOKEN_ISSUER is required; VERIFICATION must be kms or local";
@@ -74,7 +74,7 @@ async fn key_that_cannot_sign_is_reported_to_lambda() {
     let settings = [("SIGNING_ALGORITHM", "ES256")];
     let mut running = Running::start(&runtime.address, &endpoint(&stack), &settings);
     assert_eq!(runtime.after(1).await, ["error init"]);
-    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    assert_eq!(running.exit_code().await, Some(1));
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
     assert_eq!(body["errorType"], "Runtime.KeyUnfit");
 }
@@ -96,12 +96,12 @@ async fn response_comes_before_the_deadline_of_the_invocation() {
 async fn environment_with_expired_credentials_ends_after_its_response() {
     let stack = Stack::start("RSA_2048", &[]).await;
     let good = bearer(&stack.good(&json!({})));
-    let runtime = Runtime::start(&[good.clone()]);
+    let runtime = Runtime::start(std::slice::from_ref(&good));
     let mut running = Running::start(&runtime.address, &endpoint(&stack), &[]);
     assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
     stack.kms.disturb(Some(Disturbance::Error("ExpiredTokenException")));
     runtime.add(&good);
     assert_eq!(runtime.after(2).await.last().unwrap(), "error 0");
-    assert_eq!(running.child.wait().unwrap().code(), Some(1));
+    assert_eq!(running.exit_code().await, Some(1));
     assert!(!runtime.after(2).await.last().unwrap().starts_with("next"), "asked for another event");
 }

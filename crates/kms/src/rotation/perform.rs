@@ -297,12 +297,9 @@ fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 /// For calls that change something: one attempt, with time enough for an RSA key. Another, made by
 /// the SDK when a machine wakes up, would be as late as that, and one more `CreateKey` another key.
 fn once() -> Builder {
-    Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
-        TimeoutConfig::builder()
-            .operation_attempt_timeout(ATTEMPT)
-            .operation_timeout(ATTEMPT)
-            .build(),
-    )
+    Config::builder()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
 }
 
 /// How soon a step has to follow a look.
