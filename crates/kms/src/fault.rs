@@ -2,7 +2,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
-use crate::ring::Unfit;
+use crate::{response::InvalidResponse, ring::Unfit};
 
 /// KMS could not be asked, or could not answer. Nothing follows from it for any token.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +24,10 @@ impl Fault {
 
     pub(crate) fn unfit(operation: &'static str, problem: Unfit) -> Self {
         Self { operation, cause: Cause::Unfit, source: Some(Arc::new(problem)) }
+    }
+
+    pub(crate) fn invalid(operation: &'static str, problem: InvalidResponse) -> Self {
+        Self { operation, cause: Cause::InvalidResponse, source: Some(Arc::new(problem)) }
     }
 
     pub(crate) fn new(operation: &'static str, cause: Cause) -> Self {
@@ -50,9 +54,12 @@ pub enum Cause {
     /// The account's quota is used up for this second.
     #[error("KMS throttles")]
     Throttled,
-    /// No connection, no answer in time, or an answer that is not one of KMS.
+    /// No connection, no response in time, or an error that is not one of KMS.
     #[error("KMS is out of reach")]
     Unreachable,
+    /// A success that does not say what KMS says: an empty body, or the key of another request.
+    #[error("the response is not usable")]
+    InvalidResponse,
     /// KMS says that it cannot now.
     #[error("KMS is unavailable")]
     Unavailable,
@@ -86,6 +93,7 @@ impl Cause {
         match self {
             Self::Throttled => "KmsThrottled",
             Self::Unreachable => "KmsUnreachable",
+            Self::InvalidResponse => "KmsInvalidResponse",
             Self::Unavailable => "KmsUnavailable",
             Self::KeyState => "KeyState",
             Self::NotFound => "KeyNotFound",
@@ -100,7 +108,10 @@ impl Cause {
     /// Whether the same request can succeed in a moment with nobody doing anything.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Throttled | Self::Unreachable | Self::Unavailable)
+        matches!(
+            self,
+            Self::Throttled | Self::Unreachable | Self::InvalidResponse | Self::Unavailable
+        )
     }
 
     /// By code, as the wire status can be 400 for all of them. An answer without a code came from

@@ -241,7 +241,7 @@ impl Keyring {
         // Boxed, as it is large and rare: it must not be a part of every request's future.
         let answer = Box::pin(self.client.get_public_key().key_id(name.as_str()).send()).await;
         let answer = answer.map_err(|error| Fault::of("GetPublicKey", error))?;
-        Key::read(answer, algorithm).map(Arc::new)
+        Key::read(name, answer, algorithm).map(Arc::new)
     }
 
     /// From now on, somebody tries forged signatures.

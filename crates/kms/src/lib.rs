@@ -12,6 +12,7 @@ pub mod function;
 mod headers;
 mod keyring;
 mod message;
+mod response;
 mod ring;
 pub mod rotation;
 mod settings;

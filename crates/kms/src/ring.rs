@@ -1,11 +1,15 @@
 use std::{iter, str::FromStr, sync::Arc};
 
-use aws_sdk_kms::{operation::get_public_key::GetPublicKeyOutput, types::KeySpec};
+use aws_sdk_kms::{
+    operation::get_public_key::GetPublicKeyOutput,
+    types::{KeySpec, KeyUsageType},
+};
 use jwt::{Algorithm, Proof, PublicKey, Rejection, VerifyingKey};
 
 use crate::{
     Fault,
     message::{self, Message},
+    response::{self, InvalidResponse},
 };
 
 /// What `KEY_ALIAS` holds: an alias name (`alias/…`), a key id, or the ARN of either.
@@ -91,26 +95,41 @@ pub struct Key {
 }
 
 impl Key {
-    /// With this algorithm, or the usual one of its kind.
+    /// Reads the answer about the key of this name, for this algorithm or the usual one of its kind.
     pub(crate) fn read(
+        name: &KeyName,
         answer: GetPublicKeyOutput,
         algorithm: Option<Algorithm>,
     ) -> Result<Self, Fault> {
-        let arn = answer.key_id.unwrap_or_default();
-        let spec = answer.key_spec.as_ref().map_or("unknown", KeySpec::as_str).to_owned();
+        let invalid = |problem| Fault::invalid("GetPublicKey", problem);
         let unfit = |problem| Fault::unfit("GetPublicKey", problem);
-        let public =
-            answer.public_key.as_ref().and_then(|der| PublicKey::from_spki(der.as_ref()).ok());
-        let Some(public) = public else { return Err(unfit(Unfit::Spec { spec })) };
-        let usual = public.algorithms().first().copied();
-        let Some(algorithm) = algorithm.or(usual) else { return Err(unfit(Unfit::Spec { spec })) };
+        let key_spec = key_spec(&answer);
+        let arn = answer.key_id.unwrap_or_default();
+        let asked = response::id(&name.0);
+        let id = response::id(&arn).filter(|id| asked.is_none_or(|asked| asked == *id));
+        let id = id.ok_or_else(|| invalid(InvalidResponse::Key))?.to_owned();
+        let key_spec = key_spec.ok_or_else(|| invalid(InvalidResponse::Spec))?;
+        let spec = key_spec.as_str().to_owned();
+        if let Some(usage) = answer.key_usage
+            && usage != KeyUsageType::SignVerify
+        {
+            return Err(unfit(Unfit::Usage { usage: usage.as_str().to_owned() }));
+        }
+        let all = message::algorithms(&key_spec);
+        let Some(usual) = all.first() else { return Err(unfit(Unfit::Spec { spec })) };
+        let public = answer.public_key.and_then(|der| PublicKey::from_spki(der.as_ref()).ok());
+        let public = public.filter(|public| public.algorithms() == all);
+        let public = public.ok_or_else(|| invalid(InvalidResponse::PublicKey))?;
         let can = answer.signing_algorithms.unwrap_or_default();
-        if !public.algorithms().contains(&algorithm) || !can.contains(&message::spec(algorithm)) {
+        if can.is_empty() {
+            return Err(invalid(InvalidResponse::Algorithms));
+        }
+        let algorithm = algorithm.unwrap_or(*usual);
+        if !all.contains(&algorithm) || !can.contains(&message::spec(algorithm)) {
             return Err(unfit(Unfit::Pair { spec, algorithm }));
         }
         let verifying = VerifyingKey::new(&public, algorithm);
         let verifying = verifying.map_err(|_| unfit(Unfit::Spec { spec }))?;
-        let id = arn.rsplit('/').next().unwrap_or(&arn).to_owned();
         Ok(Self { id, arn, public, algorithm, verifying })
     }
 
@@ -139,9 +158,19 @@ impl Key {
     }
 }
 
+/// The answer's `KeySpec`, or what it was called before, which some emulators still have alone.
+fn key_spec(answer: &GetPublicKeyOutput) -> Option<KeySpec> {
+    #[expect(deprecated, reason = "the older name of the same member")]
+    let older = answer.customer_master_key_spec();
+    let older = || older.map(|spec| KeySpec::from(spec.as_str()));
+    answer.key_spec.clone().or_else(older)
+}
+
 /// Why a key cannot sign tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unfit {
+    #[error("a key of KeyUsage {usage} does not sign tokens")]
+    Usage { usage: String },
     #[error("a key of KeySpec {spec} does not sign tokens")]
     Spec { spec: String },
     #[error("a key of KeySpec {spec} does not sign with {algorithm} (SIGNING_ALGORITHM)")]

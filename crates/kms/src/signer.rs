@@ -6,6 +6,7 @@ use jwt::{Draft, Signed, Signer};
 use crate::{
     Cause, Fault, Keyring, Stopwatch,
     message::{Message, spec, to_jose},
+    response::{self, InvalidResponse},
 };
 
 /// Signs with KMS Sign and the ring's current key.
@@ -40,10 +41,11 @@ impl Signer for KmsSigner<'_> {
         drop(running);
         let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
-        // Not KMS's form of a signature: then it is not KMS that answers.
+        let invalid = |problem| Fault::invalid("Sign", problem);
+        response::check(key, answer.key_id(), answer.signing_algorithm()).map_err(invalid)?;
         let signature =
             answer.signature.and_then(|signature| to_jose(&key.public, signature.as_ref()));
-        let signature = signature.ok_or_else(|| Fault::new("Sign", Cause::Unreachable))?;
+        let signature = signature.ok_or_else(|| invalid(InvalidResponse::Signature))?;
         Ok(Signed { token: input.into_token(&signature), key_id: key.id.clone(), receipt })
     }
 }

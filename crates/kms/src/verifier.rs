@@ -10,7 +10,7 @@ use std::{
 use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Proof, Rejection, Verifier};
 
-use crate::{Fault, Key, Keyring, message::spec};
+use crate::{Fault, Key, Keyring, message::spec, response};
 
 /// Who tells whether a signature is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,10 +86,13 @@ impl KmsVerifier<'_> {
         let running = self.stopwatch.start();
         let answer = Box::pin(request.send()).await;
         drop(running);
-        // KMS has an error for a bad signature; what stands in for KMS may say `false` instead.
         match answer {
-            Ok(answer) if answer.signature_valid => Ok(Ok(())),
-            Ok(_) => Ok(Err(Rejection::Signature)),
+            Ok(answer) => {
+                response::check(key, answer.key_id(), answer.signing_algorithm())
+                    .map_err(|problem| Fault::invalid("Verify", problem))?;
+                // KMS has an error for a bad signature; some emulators say `false` instead.
+                Ok(if answer.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
+            }
             Err(SdkError::ServiceError(answer))
                 if matches!(answer.err(), VerifyError::KmsInvalidSignatureException(_)) =>
             {

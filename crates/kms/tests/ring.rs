@@ -9,7 +9,10 @@
 
 use std::{
     io::{Read, Write},
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -461,21 +464,25 @@ fn signature(kms: &Kms) -> Vec<u8> {
     STANDARD.decode(answer["Signature"].as_str().unwrap()).unwrap()
 }
 
-/// Something in KMS's place that knows the key, and has one answer to everything else; and a signature
-/// of the key.
-async fn stand_in(status: u16, body: &'static str) -> (Arc<Keyring>, Vec<u8>) {
+/// A server in the place of KMS that knows the key and has one answer to everything else, in which
+/// `ARN` stands for the key's; and a signature of the key.
+async fn stand_in(status: u16, body: &str) -> (Arc<Keyring>, Vec<u8>) {
     let kms = kms().await;
     let signature = signature(&kms);
-    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap().to_string();
-    let about_the_key = move |request: &str| request.contains("GetPublicKey");
-    let endpoint =
-        serve(
-            move |request| {
-                if about_the_key(request) { (200, key.clone()) } else { (status, body.to_owned()) }
-            },
-        );
-    let client = client(&endpoint);
-    (Arc::new(Keyring::new(client, ALIAS.parse().unwrap(), None, HOUR)), signature)
+    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
+    let body = body.replace("ARN", key["KeyId"].as_str().unwrap());
+    let endpoint = serve(move |request| {
+        if request.contains("GetPublicKey") {
+            (200, key.to_string())
+        } else {
+            (status, body.clone())
+        }
+    });
+    (keyring_at(&endpoint, ALIAS), signature)
+}
+
+fn keyring_at(endpoint: &str, name: &str) -> Arc<Keyring> {
+    Arc::new(Keyring::new(client(endpoint), name.parse().unwrap(), None, HOUR))
 }
 
 /// Something in KMS's place that gives these answers.
@@ -510,11 +517,27 @@ fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Stri
 
 #[tokio::test]
 async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
-    let rows = [
-        ("yes", 200, r#"{"SignatureValid":true}"#, Ok(Ok(()))),
-        ("false", 200, r#"{"SignatureValid":false}"#, Ok(Err(Rejection::Signature))),
-        ("nothing said", 200, "{}", Ok(Err(Rejection::Signature))),
-        ("no", 400, r#"{"__type":"KMSInvalidSignatureException"}"#, Ok(Err(Rejection::Signature))),
+    let no = Err(Rejection::Signature);
+    let rows: &[(&str, u16, &str, Result<Result<(), Rejection>, Cause>)] = &[
+        ("yes", 200, YES, Ok(Ok(()))),
+        ("false", 200, &YES.replace("true", "false"), Ok(Err(Rejection::Signature))),
+        ("nothing said", 200, &YES.replace(r#""SignatureValid":true,"#, ""), Ok(no)),
+        ("empty", 200, "", Err(Cause::InvalidResponse)),
+        ("no content", 204, "", Err(Cause::InvalidResponse)),
+        ("no members", 200, "{}", Err(Cause::InvalidResponse)),
+        ("a bare yes", 200, r#"{"SignatureValid":true}"#, Err(Cause::InvalidResponse)),
+        ("a bare false", 200, r#"{"SignatureValid":false}"#, Err(Cause::InvalidResponse)),
+        ("another key", 200, &YES.replace("ARN", OTHER), Err(Cause::InvalidResponse)),
+        ("an alias", 200, &YES.replace("ARN", ALIAS), Err(Cause::InvalidResponse)),
+        ("a longer ARN", 200, &YES.replace("ARN", "ARN1"), Err(Cause::InvalidResponse)),
+        ("another algorithm", 200, &YES.replace("256", "512"), Err(Cause::InvalidResponse)),
+        (
+            "false of another key",
+            200,
+            &YES.replace("ARN", OTHER).replace("true", "false"),
+            Err(Cause::InvalidResponse),
+        ),
+        ("no", 400, r#"{"__type":"KMSInvalidSignatureException"}"#, Ok(no)),
         ("throttled", 400, r#"{"__type":"ThrottlingException"}"#, Err(Cause::Throttled)),
         ("denied", 400, r#"{"__type":"AccessDeniedException"}"#, Err(Cause::AccessDenied)),
         (
@@ -538,24 +561,130 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
         ("not KMS's either", 200, "<html>", Err(Cause::Unreachable)),
     ];
     for (name, status, body, expected) in rows {
-        let (keyring, signature) = stand_in(status, body).await;
+        let (keyring, signature) = stand_in(*status, body).await;
         let proof =
             Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
         let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
-        assert_eq!(judged, expected, "{name}");
+        assert_eq!(judged, *expected, "{name}");
     }
 }
 
+/// As KMS answers a good signature of the key `ARN`.
+const YES: &str = r#"{"KeyId":"ARN","SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#;
+/// A key of nobody's.
+const OTHER: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
+
 #[tokio::test]
-async fn a_signature_that_kms_cannot_have_made_is_none() {
-    for body in ["{}", r#"{"Signature":"AAAA"}"#] {
-        let (keyring, _) = stand_in(200, body).await;
-        let draft = Draft::new("JWT", &Map::new());
-        assert_eq!(
-            signer(&keyring).sign(&draft).await.unwrap_err().cause,
-            Cause::Unreachable,
-            "{body}"
-        );
+async fn an_answer_of_sign_that_is_not_one_is_a_fault() {
+    let signature = STANDARD.encode([1; 256]);
+    let good = YES.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
+    let rows = [
+        ("good", good.clone(), None),
+        ("empty", String::new(), Some(Cause::InvalidResponse)),
+        ("no members", "{}".into(), Some(Cause::InvalidResponse)),
+        ("a bare signature", json!({"Signature": signature}).to_string(), Some(Cause::InvalidResponse)),
+        ("another key", good.replace("ARN", OTHER), Some(Cause::InvalidResponse)),
+        ("another algorithm", good.replace("256", "384"), Some(Cause::InvalidResponse)),
+        ("a short signature", good.replace(&signature, "AAAA"), Some(Cause::InvalidResponse)),
+        ("no signature", good.replace("\"Signature\"", "\"Other\""), Some(Cause::InvalidResponse)),
+    ];
+    for (name, body, expected) in rows {
+        let (keyring, _) = stand_in(200, &body).await;
+        let signed = signer(&keyring).sign(&Draft::new("JWT", &Map::new())).await;
+        assert_eq!(signed.err().map(|fault| fault.cause), expected, "{name}");
+    }
+}
+
+/// What stands between a function and KMS may answer for it: that stops no start, and costs no ring
+/// that is loaded.
+#[tokio::test]
+async fn an_answer_about_a_key_that_is_not_one_is_a_fault() {
+    let kms = kms().await;
+    let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
+    let with = |name: &str, value: Value| {
+        let mut key = key.clone();
+        key[name] = value;
+        key.to_string()
+    };
+    let alias = format!("arn:aws:kms:us-east-1:000000000000:{ALIAS}");
+    let ec = create_key(&kms, "ECC_NIST_P256");
+    let ec = kms.perform("GetPublicKey", &json!({"KeyId": ec})).unwrap();
+    let without_spec = |mut key: Value| {
+        key["KeySpec"] = Value::Null;
+        key
+    };
+    let mut bare = without_spec(key.clone());
+    bare["CustomerMasterKeySpec"] = Value::Null;
+    let id = key["KeyId"].as_str().unwrap().rsplit('/').next().unwrap();
+    let rows = [
+        ("the id alone, as some emulators have it", with("KeyId", id.into()), None),
+        ("the spec's older name alone", without_spec(key.clone()).to_string(), None),
+        ("no usage", with("KeyUsage", Value::Null), None),
+        ("empty", String::new(), Some(Cause::InvalidResponse)),
+        ("no members", "{}".into(), Some(Cause::InvalidResponse)),
+        ("no key named", with("KeyId", Value::Null), Some(Cause::InvalidResponse)),
+        ("an alias named", with("KeyId", alias.into()), Some(Cause::InvalidResponse)),
+        ("no spec", bare.to_string(), Some(Cause::InvalidResponse)),
+        ("no key", with("PublicKey", Value::Null), Some(Cause::InvalidResponse)),
+        ("half a key", with("PublicKey", "MIIB".into()), Some(Cause::InvalidResponse)),
+        ("a key of another kind", with("PublicKey", ec["PublicKey"].clone()), Some(Cause::InvalidResponse)),
+        ("no algorithms", with("SigningAlgorithms", Value::Null), Some(Cause::InvalidResponse)),
+        ("a cipher", with("KeyUsage", "ENCRYPT_DECRYPT".into()), Some(Cause::Unfit)),
+        ("a key agreement", with("KeyUsage", "KEY_AGREEMENT".into()), Some(Cause::Unfit)),
+        ("a spec that signs no tokens", with("KeySpec", "SM2".into()), Some(Cause::Unfit)),
+    ];
+    for (name, body, expected) in rows {
+        let (good, is_good) = (key.to_string(), Arc::new(AtomicBool::new(false)));
+        let first = Arc::clone(&is_good);
+        let endpoint = serve(move |request| {
+            if request.contains("-next") || request.contains("-previous") {
+                (400, r#"{"__type":"NotFoundException"}"#.into())
+            } else if first.load(Ordering::Relaxed) {
+                (200, good.clone())
+            } else {
+                (200, body.clone())
+            }
+        });
+        let cold = keyring_at(&endpoint, ALIAS).ring().await;
+        assert_eq!(cold.err().map(|fault| fault.cause), expected, "{name}");
+
+        is_good.store(true, Ordering::Relaxed);
+        let keyring = keyring_at(&endpoint, ALIAS);
+        let ring = keyring.ring().await.unwrap();
+        is_good.store(false, Ordering::Relaxed);
+        later(3601).await;
+        let stays = keyring.ring().await.is_ok_and(|kept| kept.current.id == ring.current.id);
+        assert_eq!(stays, expected != Some(Cause::Unfit), "{name}");
+    }
+
+    // Asked for by its id, it must be that key.
+    let body = with("KeyId", OTHER.into());
+    let endpoint = serve(move |_| (200, body.clone()));
+    let fault = keyring_at(&endpoint, id).ring().await.unwrap_err();
+    assert_eq!(fault.cause, Cause::InvalidResponse);
+    let other = OTHER.rsplit('/').next().unwrap();
+    assert!(keyring_at(&endpoint, other).ring().await.is_ok());
+}
+
+/// Some emulators name the id where KMS names the ARN, though not in the answers to Sign and Verify.
+#[tokio::test]
+async fn an_arn_is_of_the_id_that_was_asked_with() {
+    let arn = "arn:aws:kms:us-east-1:000000000000:key/";
+    for (suffix, expected) in [("ID", Ok(Ok(()))), ("ID1", Err(Cause::InvalidResponse))] {
+        let kms = kms().await;
+        let signature = signature(&kms);
+        let mut key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
+        let id = key["KeyId"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let yes = YES.replace("ARN", &format!("{arn}{}", suffix.replace("ID", &id)));
+        key["KeyId"] = id.into();
+        let endpoint = serve(move |request| {
+            (200, if request.contains("GetPublicKey") { key.to_string() } else { yes.clone() })
+        });
+        let keyring = keyring_at(&endpoint, ALIAS);
+        let proof =
+            Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+        let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
+        assert_eq!(judged, expected, "{suffix}");
     }
 }
 

@@ -33,8 +33,18 @@ const fn error(code: &'static str) -> Fault {
     Fault::Weather(Disturbance::Error(code))
 }
 
+const fn answer(status: u16, body: &'static str) -> Fault {
+    Fault::Weather(Disturbance::Response(status, body))
+}
+
+/// As KMS answers a good signature, of a key that is none of the ring's.
+const YES: &str = concat!(
+    r#"{"KeyId":"arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555","#,
+    r#""SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#,
+);
+
 /// Those that take long come first: the others run beside them.
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 20] = [
     ("black hole", Fault::Weather(Disturbance::Silence), "KmsUnreachable", Retry::Yes),
     ("1 byte a second", Fault::Weather(Disturbance::Trickle), "KmsUnreachable", Retry::Yes),
     ("3 s latency", Fault::Weather(Disturbance::Late(LATE)), "KmsUnreachable", Retry::Yes),
@@ -47,6 +57,9 @@ const ROWS: [Row; 17] = [
     ),
     ("truncated body", Fault::Weather(Disturbance::Truncated), "KmsUnreachable", Retry::Yes),
     ("503 with HTML", Fault::Weather(Disturbance::Page), "KmsUnreachable", Retry::Yes),
+    ("empty 200", answer(200, ""), "KmsInvalidResponse", Retry::Yes),
+    ("200 with {}", answer(200, "{}"), "KmsInvalidResponse", Retry::Yes),
+    ("yes about another key", answer(200, YES), "KmsInvalidResponse", Retry::Yes),
     ("ThrottlingException", error("ThrottlingException"), "KmsThrottled", Retry::Yes),
     ("KMSInternalException", error("KMSInternalException"), "KmsUnavailable", Retry::Yes),
     ("KeyUnavailable", error("KeyUnavailableException"), "KmsUnavailable", Retry::Yes),

@@ -4,6 +4,7 @@ use std::{
 };
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
+use serde_json::Value;
 
 use super::error::KmsError;
 use crate::{http, wire::Damage};
@@ -13,6 +14,10 @@ use crate::{http, wire::Damage};
 pub enum Disturbance {
     /// KMS answers with this error: `ThrottlingException`.
     Error(&'static str),
+    /// Requests that name this key or alias get this error, all others what KMS has for them.
+    ErrorFor(&'static str, &'static str),
+    /// Every answer has this status and this body.
+    Response(u16, &'static str),
     /// Something in between answers with 503 and a page of HTML.
     Page,
     /// The answer comes this much later.
@@ -81,6 +86,13 @@ impl Weather {
         let disturbance = self.spell().as_mut().and_then(|spell| spell.falls(Instant::now()))?;
         match disturbance {
             Disturbance::Error(code) => Some(KmsError::new(code, "as it was told to").response()),
+            Disturbance::ErrorFor(key, code) if names(request, key) => {
+                Some(KmsError::new(code, "as it was told to").response())
+            }
+            Disturbance::Response(status, body) => {
+                let json = [("content-type", "application/x-amz-json-1.1")];
+                Some(http::respond(StatusCode::from_u16(status).ok()?, &json, body))
+            }
             Disturbance::Throttle(_) => {
                 Some(KmsError::new("ThrottlingException", "Rate exceeded").response())
             }
@@ -118,6 +130,12 @@ impl Spell {
         self.allowance = (if passes { left - 1.0 } else { left }, now);
         (!passes).then_some(self.disturbance)
     }
+}
+
+/// Whether the request is about this key or alias.
+fn names(request: &Request<Bytes>, key: &str) -> bool {
+    let input = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+    input.get("KeyId").and_then(Value::as_str) == Some(key)
 }
 
 /// The Region in the scope of a request's signature.
