@@ -9,7 +9,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use clap::Args;
-use kms::Client;
+use kms::{Client, client_for};
 
 use crate::Usage;
 
@@ -30,7 +30,7 @@ pub(crate) struct Aws {
 impl Aws {
     /// A client of KMS.
     pub(crate) async fn connect(&self) -> Result<Client, Box<dyn Error>> {
-        Ok(Client::new(&self.load().await?))
+        Ok(client_for(&self.load().await?))
     }
 
     async fn load(&self) -> Result<SdkConfig, Box<dyn Error>> {

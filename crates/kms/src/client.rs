@@ -1,4 +1,4 @@
-//! The client of KMS for a Lambda function.
+//! The client of KMS.
 
 use std::{net::IpAddr, num::NonZero, str::FromStr, time::Duration};
 
@@ -8,7 +8,7 @@ use aws_config::{
 };
 use aws_sdk_kms::{
     Client,
-    config::{Credentials, IdentityCache, SharedCredentialsProvider, SharedHttpClient},
+    config::{Builder, Credentials, IdentityCache, SharedCredentialsProvider, SharedHttpClient},
 };
 use aws_smithy_http_client::{
     Connector,
@@ -19,14 +19,20 @@ use aws_smithy_runtime_api::client::http::{
 };
 use http::Uri;
 
-use crate::{Settings, trust_store::Roots};
+use crate::{Settings, retry::TransientErrors, trust_store::Roots};
 
 /// A client of KMS from the environment that Lambda sets and from nothing else: no profile, no
 /// metadata service, nothing that could wait for a response that never comes.
 ///
 /// `None` means that a problem was added to the settings.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    config(settings).map(|config| Client::new(&config))
+    config(settings).map(|config| client_for(&config))
+}
+
+/// A client that repeats every transient error of KMS, also those that the SDK does not know for one.
+#[must_use]
+pub fn client_for(config: &SdkConfig) -> Client {
+    Client::from_conf(Builder::from(config).retry_classifier(TransientErrors).build())
 }
 
 fn config(settings: &mut Settings) -> Option<SdkConfig> {

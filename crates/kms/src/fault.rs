@@ -1,5 +1,6 @@
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, sync::Arc};
 
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
 use crate::{response::InvalidResponse, ring::Unfit};
@@ -34,13 +35,17 @@ impl Fault {
         Self { operation, cause, source: None }
     }
 
-    pub(crate) fn of<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
+    pub(crate) fn of<E>(operation: &'static str, error: SdkError<E>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
     {
         let cause = match &error {
-            SdkError::ServiceError(answer) => Cause::from_code(answer.err().code()),
+            SdkError::ServiceError(answer) => {
+                Cause::of_response(answer.err().code(), answer.raw().status().as_u16())
+            }
+            SdkError::ResponseError(answer) => {
+                Cause::of_response(None, answer.raw().status().as_u16())
+            }
             SdkError::ConstructionFailure(_) => Cause::Refused,
             _ => Cause::Unreachable,
         };
@@ -114,26 +119,41 @@ impl Cause {
         )
     }
 
-    /// By code, as the wire status can be 400 for all of them. An answer without a code came from
-    /// something else than KMS.
-    fn from_code(code: Option<&str>) -> Self {
-        match code {
-            Some("ThrottlingException" | "LimitExceededException") => Self::Throttled,
-            Some(
-                "KMSInternalException"
-                | "KeyUnavailableException"
-                | "DependencyTimeoutException"
-                | "ServiceUnavailable",
-            ) => Self::Unavailable,
-            Some("DisabledException" | "KMSInvalidStateException") => Self::KeyState,
-            Some("NotFoundException") => Self::NotFound,
-            Some(
-                "AccessDeniedException" | "UnrecognizedClientException" | "InvalidClientTokenId",
-            ) => Self::AccessDenied,
-            Some("ExpiredTokenException") => Self::CredentialsExpired,
-            Some("InvalidKeyUsageException" | "UnsupportedOperationException") => Self::Unfit,
-            Some(_) => Self::Refused,
-            None => Self::Unreachable,
+    /// Why a response is an error: by its code if that is a known one, as the status can be 400 for
+    /// all of them, else by its status. An error without a code is not one of KMS.
+    pub(crate) fn of_response(code: Option<&str>, status: u16) -> Self {
+        match (code.and_then(Self::of_code), status) {
+            (Some(cause), _) => cause,
+            (None, 429) => Self::Throttled,
+            (None, _) if code.is_none() => Self::Unreachable,
+            (None, 408 | 500..) => Self::Unavailable,
+            (None, _) => Self::Refused,
         }
+    }
+
+    /// What this code means: the errors of the operations, those that all AWS services have (AWS KMS
+    /// API reference, common errors), and what the SDK repeats.
+    fn of_code(code: &str) -> Option<Self> {
+        Some(match code {
+            _ if THROTTLING_ERRORS.contains(&code) => Self::Throttled,
+            _ if TRANSIENT_ERRORS.contains(&code) => Self::Unavailable,
+            "KMSInternalException"
+            | "KeyUnavailableException"
+            | "DependencyTimeoutException"
+            | "InternalFailure"
+            | "InternalError"
+            | "ServiceUnavailable"
+            | "ServiceUnavailableException" => Self::Unavailable,
+            "DisabledException" | "KMSInvalidStateException" => Self::KeyState,
+            "NotFoundException" => Self::NotFound,
+            "AccessDeniedException"
+            | "AccessDenied"
+            | "NotAuthorized"
+            | "UnrecognizedClientException"
+            | "InvalidClientTokenId" => Self::AccessDenied,
+            "ExpiredTokenException" | "ExpiredToken" => Self::CredentialsExpired,
+            "InvalidKeyUsageException" | "UnsupportedOperationException" => Self::Unfit,
+            _ => return None,
+        })
     }
 }

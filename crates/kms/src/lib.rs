@@ -13,6 +13,7 @@ mod headers;
 mod keyring;
 mod message;
 mod response;
+mod retry;
 mod ring;
 pub mod rotation;
 mod settings;
@@ -24,7 +25,7 @@ mod verifier;
 
 pub use aws_sdk_kms::Client;
 
-pub use client::connect;
+pub use client::{client_for, connect};
 pub use fault::{Cause, Fault};
 pub use headers::{Headers, Texts};
 pub use keyring::Keyring;

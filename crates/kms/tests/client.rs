@@ -78,10 +78,14 @@ fn header<'a>(request: &'a str, name: &str) -> &'a str {
 }
 
 fn error(code: &str) -> String {
-    let body = format!(r#"{{"__type":"{code}"}}"#);
+    with_body(&format!(r#"{{"__type":"{code}"}}"#))
+}
+
+fn with_body(body: &str) -> String {
     format!("content-length: {}\r\n\r\n{body}", body.len())
 }
 
+/// By code and by status: an error that this does not know by its code may still be a transient one.
 #[tokio::test]
 async fn transient_errors_are_retried_and_others_are_not() {
     let rows = [
@@ -93,11 +97,43 @@ async fn transient_errors_are_retried_and_others_are_not() {
         (400, "ExpiredTokenException", 1, Cause::CredentialsExpired),
         (400, "InvalidSignatureException", 1, Cause::Refused),
         (409, "DisabledException", 1, Cause::KeyState),
+        // As some emulators send it.
+        (400, "KMSInternalException", 3, Cause::Unavailable),
+        (500, "InternalFailure", 3, Cause::Unavailable),
+        (503, "ServiceUnavailableException", 3, Cause::Unavailable),
+        (400, "SlowDown", 3, Cause::Throttled),
+        (400, "TooManyRequestsException", 3, Cause::Throttled),
+        (400, "RequestTimeout", 3, Cause::Unavailable),
+        (408, "RequestTimeoutException", 3, Cause::Unavailable),
+        (429, "UnknownException", 3, Cause::Throttled),
+        (408, "UnknownException", 3, Cause::Unavailable),
+        (500, "UnknownException", 3, Cause::Unavailable),
+        (509, "UnknownException", 3, Cause::Unavailable),
+        (400, "UnknownException", 1, Cause::Refused),
+        (500, "AccessDeniedException", 3, Cause::AccessDenied),
     ];
     for (status, code, attempts, cause) in rows {
         let kms = Recorder::start(move |_| (status, error(code))).await;
         let found = kms.attempts(&kms.keyring()).await;
         assert_eq!((found.0.len(), found.1), (attempts, cause), "{code}: {:?}", found.0);
+    }
+}
+
+#[tokio::test]
+async fn errors_without_a_code_are_transient() {
+    let rows = [
+        (400, "{}", Cause::Unreachable),
+        (403, "<html>", Cause::Unreachable),
+        (408, "{}", Cause::Unreachable),
+        (429, "{}", Cause::Throttled),
+        (429, "<html>", Cause::Throttled),
+        (503, "<html>", Cause::Unreachable),
+        (520, "", Cause::Unreachable),
+    ];
+    for (status, body, cause) in rows {
+        let kms = Recorder::start(move |_| (status, with_body(body))).await;
+        let found = kms.attempts(&kms.keyring()).await;
+        assert_eq!((found.0.len(), found.1), (3, cause), "{status} {body}: {:?}", found.0);
     }
 }
 

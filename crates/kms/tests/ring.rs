@@ -430,6 +430,40 @@ async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
+    let rows = [
+        (400, "ThrottlingException", true),
+        (400, "SlowDown", true),
+        (400, "TooManyRequestsException", true),
+        (500, "InternalFailure", true),
+        (503, "ServiceUnavailableException", true),
+        (400, "RequestTimeout", true),
+        (500, "UnknownException", true),
+        (509, "UnknownException", true),
+        (429, "UnknownException", true),
+        (408, "UnknownException", true),
+        (400, "UnknownException", false),
+        (400, "NotFoundException", false),
+    ];
+    for (status, code, expected) in rows {
+        let kms = kms().await;
+        let keyring = ring(&kms, HOUR);
+        let loaded = keyring.ring().await.unwrap();
+        let body = format!(r#"{{"__type":"{code}"}}"#).leak();
+        kms.disturb(Some(Disturbance::Response(status, body)));
+        later(3601).await;
+        let _ = keyring.ring().await;
+        later(11).await;
+        let stays = keyring.ring().await.is_ok_and(|ring| Arc::ptr_eq(&ring, &loaded));
+        assert_eq!(stays, expected, "{status} {code}");
+        if expected {
+            let unknown = keyring.find(Some("unknown")).await;
+            assert!(unknown.is_err_and(|fault| fault.cause.is_transient()), "{status} {code}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_kms_says_at_a_refresh_counts_at_once() {
     let alias = json!({"AliasName": ALIAS});
     let kms = kms().await;

@@ -43,8 +43,12 @@ const YES: &str = concat!(
     r#""SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#,
 );
 
+const INTERNAL_FAILURE: &str = r#"{"__type":"InternalFailure"}"#;
+const SERVICE_UNAVAILABLE: &str = r#"{"__type":"ServiceUnavailableException"}"#;
+const UNKNOWN: &str = r#"{"__type":"UnknownException"}"#;
+
 /// Those that take long come first: the others run beside them.
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 26] = [
     ("black hole", Fault::Weather(Disturbance::Silence), "KmsUnreachable", Retry::Yes),
     ("1 byte a second", Fault::Weather(Disturbance::Trickle), "KmsUnreachable", Retry::Yes),
     ("3 s latency", Fault::Weather(Disturbance::Late(LATE)), "KmsUnreachable", Retry::Yes),
@@ -64,6 +68,12 @@ const ROWS: [Row; 20] = [
     ("KMSInternalException", error("KMSInternalException"), "KmsUnavailable", Retry::Yes),
     ("KeyUnavailable", error("KeyUnavailableException"), "KmsUnavailable", Retry::Yes),
     ("DependencyTimeout", error("DependencyTimeoutException"), "KmsUnavailable", Retry::Yes),
+    ("InternalFailure", answer(500, INTERNAL_FAILURE), "KmsUnavailable", Retry::Yes),
+    ("ServiceUnavailable", answer(503, SERVICE_UNAVAILABLE), "KmsUnavailable", Retry::Yes),
+    ("500 with an unknown code", answer(500, UNKNOWN), "KmsUnavailable", Retry::Yes),
+    ("408 with an unknown code", answer(408, UNKNOWN), "KmsUnavailable", Retry::Yes),
+    ("429 with an unknown code", answer(429, UNKNOWN), "KmsThrottled", Retry::Yes),
+    ("429 with HTML", answer(429, "<html>"), "KmsThrottled", Retry::Yes),
     ("Disabled", Fault::Disabled, "KeyState", Retry::No),
     ("PendingDeletion", Fault::PendingDeletion, "KeyState", Retry::No),
     ("NotFound", error("NotFoundException"), "KeyNotFound", Retry::No),
