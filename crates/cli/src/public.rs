@@ -24,7 +24,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const JWKS_HELP: &str = "\
-All keys of the ring that are trusted, just as the issuer publishes them.
+All keys of the ring that are trusted, just as the issuer publishes them. A warning says if the next
+key could not be read; if the previous one could not, nothing is printed.
 
   countersign jwks alias/countersign > jwks.json
   countersign verify --jwks jwks.json - < token
@@ -33,7 +34,7 @@ Exit codes: 0 printed, 2 usage, 3 fault.";
 
 pub(crate) const PEM_HELP: &str = "\
 All keys of the ring that are trusted, the one that signs first; openssl takes the first. A line
-before each says which it is.
+before each says which it is. As for jwks, the previous key must be known.
 
   countersign pem alias/countersign > key.pem
   openssl pkey -pubin -in key.pem -noout -text
@@ -63,8 +64,13 @@ pub(crate) fn pem(arguments: &Arguments) -> ExitCode {
 fn print(arguments: &Arguments, form: impl Fn(&[&Key]) -> String) -> ExitCode {
     let printed = async {
         let client = arguments.aws.connect().await?;
-        let ring = keyring(client, &arguments.key, arguments.algorithm).ring().await?;
-        let keys: Vec<&Key> = ring.keys().map(AsRef::as_ref).collect();
+        let keyring = keyring(client, &arguments.key, arguments.algorithm);
+        let published = keyring.published_ring().await?;
+        if let Some(fault) = &published.next_fault {
+            let fault = crate::with_causes(fault);
+            writeln!(io::stderr(), "warning: the key under {}-next is missing: {fault}", arguments.key)?;
+        }
+        let keys: Vec<&Key> = published.ring.keys().map(AsRef::as_ref).collect();
         write!(io::stdout(), "{}", form(&keys))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
     };

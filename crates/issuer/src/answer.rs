@@ -16,12 +16,23 @@ use crate::{Door, Issued, Refusal};
 pub enum Answer {
     /// A token.
     Issued(Issued),
-    /// A document for everybody.
-    Published(Value),
+    /// A document for everybody, and whether it may be cached: not if a key may be missing.
+    Published(Value, Cacheable),
+    /// The keys are not known, so no document about them can be published.
+    Unpublished(Fault),
     /// The request is at fault.
     Refused(Refusal),
     /// KMS is at fault, or the key, or the role: nothing the caller could mend.
     Failed(Fault),
+}
+
+/// Whether caches may keep a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cacheable {
+    /// For as long as [`kms::rotation::MAX_AGE`].
+    Yes,
+    /// Not at all.
+    No,
 }
 
 impl From<Result<Issued, Fault>> for Answer {
@@ -46,8 +57,10 @@ impl Answer {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (status, body) = match self {
             Self::Issued(issued) => (200, token(&issued)),
-            Self::Published(document) => {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC));
+            Self::Published(document, cacheable) => {
+                if cacheable == Cacheable::Yes {
+                    headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC));
+                }
                 // A page of any origin may read what is public.
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 (200, document)
@@ -57,6 +70,13 @@ impl Answer {
                     headers.insert(ALLOW, HeaderValue::from_static(allow));
                 }
                 (refusal.status(), error(refusal.code(), &refusal.to_string()))
+            }
+            // Whatever the fault: a 5xx that no cache keeps, as the keys that it is about may be good.
+            Self::Unpublished(fault) => {
+                if fault.cause.is_transient() {
+                    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                (503, error("temporarily_unavailable", "the keys are not known now"))
             }
             Self::Failed(fault) if fault.cause.is_transient() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -207,8 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_may_be_kept() {
-        let answer = Answer::Published(json!({"keys": []})).through(Door::Http).unwrap();
+    fn a_complete_key_set_may_be_cached() {
+        let published = Answer::Published(json!({"keys": []}), Cacheable::Yes);
+        let answer = published.through(Door::Http).unwrap();
         let age = kms::rotation::MAX_AGE.as_secs();
         assert_eq!(answer["headers"]["cache-control"], format!("public, max-age={age}"));
         assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
@@ -216,6 +237,25 @@ mod tests {
             (&answer["statusCode"], &answer["body"]),
             (&json!(200), &json!(r#"{"keys":[]}"#))
         );
+    }
+
+    #[test]
+    fn an_incomplete_key_set_is_not_cached() {
+        let transient = Fault::timed_out("GetPublicKey");
+        let mut lasting = transient.clone();
+        lasting.cause = Cause::AccessDenied;
+        let rows = [
+            ("without the next key", Answer::Published(json!({}), Cacheable::No), 200, None),
+            ("transient", Answer::Unpublished(transient), 503, Some("1")),
+            ("lasting", Answer::Unpublished(lasting), 503, None),
+        ];
+        for (name, answer, status, retry_after) in rows {
+            let answer = answer.through(Door::Http).unwrap();
+            let headers = &answer["headers"];
+            assert_eq!(answer["statusCode"], status, "{name}");
+            assert_eq!(headers["cache-control"], "no-store", "{name}");
+            assert_eq!(headers["retry-after"].as_str(), retry_after, "{name}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{Answer, Ask, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue};
+use crate::{Answer, Ask, Cacheable, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue};
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
@@ -64,11 +64,15 @@ impl Issuer {
     async fn publish(&self, which: Document, time_left: Duration) -> Answer {
         let ring = timeout(time_left, self.keyring.published_ring()).await;
         match ring.unwrap_or_else(|_| Err(Fault::timed_out("GetPublicKey"))) {
-            Ok(ring) => match document(which, &self.terms, &ring) {
-                Ok(document) => Answer::Published(document),
-                Err(refusal) => Answer::Refused(refusal),
-            },
-            Err(fault) => Answer::Failed(fault),
+            Ok(published) => {
+                let cacheable =
+                    if published.next_fault.is_none() { Cacheable::Yes } else { Cacheable::No };
+                match document(which, &self.terms, &published.ring) {
+                    Ok(document) => Answer::Published(document, cacheable),
+                    Err(refusal) => Answer::Refused(refusal),
+                }
+            }
+            Err(fault) => Answer::Unpublished(fault),
         }
     }
 }
@@ -88,9 +92,9 @@ fn audit(answer: &Answer, caller: Option<&Caller>, stopwatch: &Stopwatch) -> Rec
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),
-        Answer::Published(_) => (Outcome::Published, json!({})),
+        Answer::Published(..) => (Outcome::Published, json!({})),
         Answer::Refused(refusal) => (Outcome::Refused, json!({"reason": refusal.to_string()})),
-        Answer::Failed(fault) => {
+        Answer::Failed(fault) | Answer::Unpublished(fault) => {
             (Outcome::Fault(fault.cause.code()), json!({"error": Chain(fault).to_string()}))
         }
     };

@@ -18,7 +18,7 @@ mod refusal;
 mod request;
 mod terms;
 
-pub use answer::Answer;
+pub use answer::{Answer, Cacheable};
 pub use caller::Caller;
 pub use document::document;
 pub use event::{Ask, Document, Door, Event};

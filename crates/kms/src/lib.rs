@@ -5,6 +5,7 @@
 //! what they share is here too: [`Settings`], [`Headers`], [`telemetry`], and the way of a
 //! [`function`].
 
+mod cached_ring;
 mod client;
 mod clock;
 mod fault;
@@ -25,6 +26,7 @@ mod verifier;
 
 pub use aws_sdk_kms::Client;
 
+pub use cached_ring::PublishedRing;
 pub use client::{client_for, connect};
 pub use fault::{Cause, Fault};
 pub use headers::{Headers, Texts};

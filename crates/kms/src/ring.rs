@@ -1,4 +1,4 @@
-use std::{iter, str::FromStr, sync::Arc};
+use std::{fmt, iter, str::FromStr, sync::Arc};
 
 use aws_sdk_kms::{
     operation::get_public_key::GetPublicKeyOutput,
@@ -24,9 +24,15 @@ impl KeyName {
     }
 
     /// The alias beside this one, if this is an alias: `alias/NAME-next`.
-    pub(crate) fn beside(&self, suffix: &str) -> Option<Self> {
+    pub(crate) fn neighbor(&self, suffix: &str) -> Option<Self> {
         let name = self.0.rsplit(':').next().filter(|name| name.starts_with("alias/"));
         name.map(|_| Self(format!("{}{suffix}", self.0)))
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -232,7 +238,7 @@ mod tests {
         ];
         for (name, expected) in rows {
             let name: KeyName = name.parse().unwrap();
-            assert_eq!(name.beside("-next").map(|name| name.0), expected);
+            assert_eq!(name.neighbor("-next").map(|name| name.0), expected);
         }
     }
 

@@ -55,7 +55,7 @@ impl Verifier for KmsVerifier<'_> {
             return Ok(Err(Rejection::UnknownKey));
         };
         let local = self.verification == Verification::Local;
-        if local || self.keyring.is_suspicious() {
+        if local || self.keyring.recently_forged() {
             let judged = key.verify(proof);
             if local || judged.is_err() {
                 return Ok(judged);
@@ -63,7 +63,7 @@ impl Verifier for KmsVerifier<'_> {
         }
         let judged = self.ask(&key, proof).await?;
         if judged == Err(Rejection::Signature) {
-            self.keyring.suspect();
+            self.keyring.record_forgery();
         }
         Ok(judged)
     }

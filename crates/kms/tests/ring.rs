@@ -33,6 +33,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
 const ALIAS: &str = "alias/ring";
+const NEXT: &str = "alias/ring-next";
+const PREVIOUS: &str = "alias/ring-previous";
 
 /// A KMS with one key under the alias.
 async fn kms() -> Kms {
@@ -360,6 +362,98 @@ async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
         let unknown = keyring.find(Some("unknown")).await;
         assert_eq!(unknown.err().map(|fault| fault.cause), expected, "{body}");
     }
+}
+
+/// Creates three keys for the ring, of which only the next and the previous are new.
+fn add_neighbors(kms: &Kms) {
+    for suffix in ["-next", "-previous"] {
+        let key = create_key(kms, "RSA_2048");
+        let alias = json!({"AliasName": format!("{ALIAS}{suffix}"), "TargetKeyId": key});
+        kms.perform("CreateAlias", &alias).unwrap();
+    }
+}
+
+fn move_alias(kms: &Kms, alias: &str, key: &str) {
+    kms.perform("UpdateAlias", &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
+}
+
+/// How many keys are published and whether they may be cached, or why none are.
+async fn published(keyring: &Arc<Keyring>) -> Result<(usize, bool), Cause> {
+    let published = keyring.published_ring().await.map_err(|fault| fault.cause)?;
+    Ok((published.ring.keys().count(), published.next_fault.is_none()))
+}
+
+#[tokio::test]
+async fn an_incomplete_key_set_is_not_published() {
+    let rows = [
+        (PREVIOUS, "ThrottlingException", Err(Cause::Throttled)),
+        (PREVIOUS, "AccessDeniedException", Err(Cause::AccessDenied)),
+        (PREVIOUS, "NotFoundException", Ok((2, true))),
+        (PREVIOUS, "DisabledException", Ok((2, true))),
+        (NEXT, "ThrottlingException", Ok((2, false))),
+        (NEXT, "AccessDeniedException", Ok((2, false))),
+        (NEXT, "NotFoundException", Ok((2, true))),
+        (ALIAS, "ThrottlingException", Err(Cause::Throttled)),
+        (ALIAS, "DisabledException", Err(Cause::KeyState)),
+    ];
+    let kms = kms().await;
+    add_neighbors(&kms);
+    for (alias, code, expected) in rows {
+        let keyring = ring(&kms, HOUR);
+        kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        assert_eq!(published(&keyring).await, expected, "{alias} {code}");
+        // It is asked for again soon, and not with each request.
+        let calls = kms.calls();
+        assert_eq!(published(&keyring).await, expected, "{alias} {code} again");
+        let is_soon = expected == Err(Cause::Throttled);
+        assert!(is_soon || kms.calls() == calls, "{alias} {code} again");
+        kms.disturb(None);
+        if expected.is_err() {
+            later(11).await;
+            assert_eq!(published(&keyring).await, Ok((3, true)), "{alias} {code} is over");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_last_complete_key_set_is_published_while_the_previous_key_is_unknown() {
+    for code in ["ThrottlingException", "AccessDeniedException"] {
+        let kms = kms().await;
+        add_neighbors(&kms);
+        let keyring = ring(&kms, Duration::from_mins(5));
+        let complete = keyring.published_ring().await.unwrap().ring;
+        kms.disturb(Some(Disturbance::ErrorFor(PREVIOUS, code)));
+        later(301).await;
+        let again = keyring.published_ring().await.unwrap();
+        assert!(Arc::ptr_eq(&again.ring, &complete) && again.next_fault.is_none(), "{code}");
+
+        // A new next key is not one of that set, which must not be cached any more.
+        let next = create_key(&kms, "RSA_2048");
+        move_alias(&kms, NEXT, &next);
+        later(361).await;
+        assert_eq!(published(&keyring).await, Ok((3, false)), "{code}");
+
+        // Once it signs, the set has no key for its tokens.
+        move_alias(&kms, ALIAS, &next);
+        later(361).await;
+        assert!(published(&keyring).await.is_err(), "{code}");
+        kms.disturb(None);
+        later(11).await;
+        let known = keyring.published_ring().await.unwrap();
+        assert!(known.ring.find(Some(&next)).is_some() && known.next_fault.is_none(), "{code}");
+    }
+}
+
+/// Of an outage, verifiers elsewhere see nothing.
+#[tokio::test]
+async fn the_key_set_is_published_as_it_was_while_kms_is_down() {
+    let kms = kms().await;
+    add_neighbors(&kms);
+    let keyring = ring(&kms, Duration::from_mins(5));
+    assert_eq!(published(&keyring).await, Ok((3, true)));
+    drop(kms);
+    later(3601).await;
+    assert_eq!(published(&keyring).await, Ok((3, true)));
 }
 
 #[tokio::test]

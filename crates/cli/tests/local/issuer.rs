@@ -182,3 +182,31 @@ async fn when_kms_throttles_or_is_down() {
     stack.kms.disturb(None);
     assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);
 }
+
+/// Verifiers elsewhere keep a key set for hours: one without a key whose tokens are in use would have
+/// them refused for as long.
+#[tokio::test]
+async fn an_incomplete_key_set_is_not_published_for_caching() {
+    let stack = start(&[]).await;
+    let (next, previous) = ("alias/countersign-next", "alias/countersign-previous");
+    let rows = [
+        (None, 200, "public, max-age=300"),
+        (Some((previous, "ThrottlingException")), 503, "no-store"),
+        (Some((previous, "AccessDeniedException")), 503, "no-store"),
+        (Some((previous, "NotFoundException")), 200, "public, max-age=300"),
+        (Some((next, "ThrottlingException")), 200, "no-store"),
+        (Some((next, "AccessDeniedException")), 200, "no-store"),
+        (Some((next, "DisabledException")), 200, "public, max-age=300"),
+    ];
+    for path in ["jwks.json", "openid-configuration"] {
+        for (fault, status, cache_control) in rows {
+            stack.functions["Issuer"].cool();
+            let disturbance = fault.map(|(alias, code)| Disturbance::ErrorFor(alias, code));
+            stack.kms.disturb(disturbance);
+            let request = Request::get(format!("/.well-known/{path}")).body(Bytes::new());
+            let (answer, body) = send(&stack, request.unwrap()).await;
+            assert_eq!(answer.status(), status, "{path} {fault:?}: {body}");
+            assert_eq!(answer.headers()["cache-control"], cache_control, "{path} {fault:?}");
+        }
+    }
+}

@@ -377,6 +377,34 @@ async fn a_fault_is_said_on_standard_error_alone() {
     }
 }
 
+/// A key set without a key whose tokens may be in use is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incomplete_key_set_is_not_printed() {
+    const NEXT: &str = "alias/countersign-next";
+    const PREVIOUS: &str = "alias/countersign-previous";
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS}"), "");
+    let whole = ["jwks", "pem"].map(|line| cloud.good(&format!("{line} {ALIAS}"), ""));
+    let rows = [
+        (PREVIOUS, "ThrottlingException", 3, "KMS throttles"),
+        (PREVIOUS, "AccessDeniedException", 3, "access denied"),
+        (PREVIOUS, "NotFoundException", 0, ""),
+        (PREVIOUS, "DisabledException", 0, ""),
+        (NEXT, "AccessDeniedException", 0, "warning: the key under alias/countersign-next is missing"),
+        (NEXT, "NotFoundException", 0, ""),
+    ];
+    for (alias, code, expected, words) in rows {
+        cloud.kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        for (line, whole) in ["jwks", "pem"].iter().zip(&whole) {
+            let (exit, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
+            assert_eq!(exit, Some(expected), "{line} {alias} {code}: {error}");
+            assert_eq!(out == *whole, expected == 0, "{line} {alias} {code}: {out}");
+            assert_eq!(error.is_empty(), words.is_empty(), "{line} {alias} {code}: {error}");
+            assert!(error.contains(words), "{line} {alias} {code}: {error}");
+        }
+    }
+}
+
 /// As the AWS CLI has it: what is said here, then KMS's own place, then that of all services.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_nearest_word_on_where_kms_is_counts() {
