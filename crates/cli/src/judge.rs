@@ -22,7 +22,13 @@ impl Verifier for Judge {
             }
             Self::Ring(keyring, verification) => {
                 let (stopwatch, verification) = (Stopwatch::default(), *verification);
-                KmsVerifier { keyring, verification, stopwatch: &stopwatch }.verify(proof).await
+                let verifier = KmsVerifier { keyring, verification, stopwatch: &stopwatch };
+                let judged = verifier.verify(proof).await?;
+                match keyring.neighbor_fault() {
+                    // A function refuses it; here, it is not known whether the ring has the key.
+                    Some(fault) if judged == Err(Rejection::UnknownKey) => Err(fault),
+                    _ => Ok(judged),
+                }
             }
             Self::Nobody => Ok(Ok(())),
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Fault, Key, Ring, clock::SuspendAwareInstant};
+use crate::{Cause, Fault, Key, Ring, clock::SuspendAwareInstant};
 
 /// The ring as KMS had it when it was last loaded.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(crate) struct CachedRing {
     neighbors_requested: bool,
     /// The last ring of which all keys were known whose tokens may be in use.
     complete: Option<PublishedRing>,
+    /// Since when `-next` is denied without a break.
+    next_denied_since: Option<SuspendAwareInstant>,
     /// When KMS last said which key signs.
     current_known_at: SuspendAwareInstant,
     loaded_at: SuspendAwareInstant,
@@ -77,9 +79,10 @@ impl CachedRing {
         loaded_at: SuspendAwareInstant,
         refresh: Duration,
     ) -> Self {
-        let (last_ring, last_complete) = last.map_or((None, None), |last| {
-            (last.ring.ok(), last.complete)
-        });
+        let (last_ring, last_complete, denied_since) = last
+            .map_or((None, None, None), |last| {
+                (last.ring.ok(), last.complete, last.next_denied_since)
+            });
         let neighbors_requested = neighbors.is_some();
         let (next, previous) =
             neighbors.map_or((Ok(None), Ok(None)), |neighbors| (neighbors.next, neighbors.previous));
@@ -88,6 +91,12 @@ impl CachedRing {
             next: next.as_ref().err().cloned(),
             previous: previous.as_ref().err().cloned(),
         };
+        let is_denied = |fault: &Fault| fault.cause == Cause::AccessDenied;
+        let next_denied_since = faults
+            .next
+            .as_ref()
+            .filter(|fault| is_denied(fault))
+            .map(|_| denied_since.unwrap_or(loaded_at));
         let is_complete = neighbors_requested && faults.previous.is_none();
         let last_of = |neighbor: fn(&Ring) -> &Option<Arc<Key>>| {
             last_ring.as_deref().and_then(|ring| neighbor(ring).clone())
@@ -108,6 +117,7 @@ impl CachedRing {
             faults,
             neighbors_requested,
             complete,
+            next_denied_since,
             current_known_at: loaded_at,
             loaded_at,
             wait: wait.min(refresh),
@@ -133,6 +143,7 @@ impl CachedRing {
             faults: LoadFaults { current: Some(fault), ..LoadFaults::default() },
             neighbors_requested: false,
             complete: None,
+            next_denied_since: None,
             current_known_at: loaded_at,
             loaded_at,
             wait: FIRST_RETRY.min(refresh),
@@ -156,6 +167,13 @@ impl CachedRing {
     /// Whether there may be keys that have not been asked for yet.
     pub(crate) fn may_have_more(&self) -> bool {
         !self.neighbors_requested && self.faults.first().is_none()
+    }
+
+    /// Whether `-next` may be denied only because it was moved a moment ago: the rights of the functions
+    /// go by a key's aliases, and IAM takes up to five minutes to see a new one (AWS KMS Developer Guide,
+    /// "Use aliases to control access to KMS keys").
+    pub(crate) fn next_may_be_new(&self) -> bool {
+        self.next_denied_since.is_some_and(|since| since.elapsed() < ALIAS_AUTHORIZATION_DELAY)
     }
 
     /// Whether another load can bring a key set, where there is none to publish.
@@ -218,6 +236,7 @@ fn or_last(neighbor: Neighbor, last: Option<Arc<Key>>) -> Option<Arc<Key>> {
     }
 }
 
+const ALIAS_AUTHORIZATION_DELAY: Duration = Duration::from_mins(5);
 /// How soon a load that failed is tried again while the last ring serves.
 const RETRY: Duration = Duration::from_secs(10);
 /// The same while there is no ring: until then requests fail at once and do not wait for KMS.

@@ -128,7 +128,8 @@ fn configure<T>(
     ) else {
         return Err(settings.refuse());
     };
-    Ok((config, Arc::new(Keyring::new(client, name, algorithm, refresh))))
+    let keyring = Keyring::new(client, name, algorithm, refresh);
+    Ok((config, Arc::new(keyring.on_neighbor_fault(telemetry::neighbor_fault))))
 }
 
 async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {

@@ -26,7 +26,11 @@ pub struct Keyring {
     refresh_lock: Arc<tokio::sync::Mutex<()>>,
     /// When KMS last refused a signature.
     last_forgery: Mutex<Option<SuspendAwareInstant>>,
+    on_neighbor_fault: Option<OnNeighborFault>,
 }
+
+/// What is done about an alias that cannot be read for a lasting reason.
+type OnNeighborFault = fn(&KeyName, &Fault);
 
 impl Keyring {
     /// A ring that is loaded when it is first asked for. The algorithm is the signing key's; none
@@ -46,7 +50,16 @@ impl Keyring {
             cached: Mutex::default(),
             refresh_lock: Arc::default(),
             last_forgery: Mutex::default(),
+            on_neighbor_fault: None,
         }
+    }
+
+    /// With this called at each load that finds `-next` or `-previous` unreadable for a reason that does
+    /// not pass by itself. Requests do not fail by it, so something else has to tell the operator.
+    #[must_use]
+    pub fn on_neighbor_fault(mut self, report: OnNeighborFault) -> Self {
+        self.on_neighbor_fault = Some(report);
+        self
     }
 
     /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
@@ -109,11 +122,12 @@ impl Keyring {
     }
 
     /// The key of this id. An unknown one may be newer than the ring that is cached, so KMS is asked
-    /// again, though not more often than every 10 s: anybody can make up ids.
+    /// again, though not more often than every 10 s: anybody can make up ids. For the same reason an
+    /// alias that this role may not read is no fault of a request: there are no keys that it could name.
     ///
     /// # Errors
-    /// As for [`Self::ring`], and when KMS could not be asked for an unknown key: nobody knows then
-    /// that there is none.
+    /// As for [`Self::ring`], and for an unknown key while a transient fault keeps an alias from being
+    /// known: the key may be there.
     pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Arc<Key>>, Fault> {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(Arc::clone(key)));
@@ -122,11 +136,19 @@ impl Keyring {
             cached.may_have_more() || cached.is_older_than(UNKNOWN_KEY_INTERVAL)
         };
         let cached = self.reload(is_time).await;
-        match (cached.ring?.find(key_id), cached.faults.first()) {
+        match (cached.ring?.find(key_id), cached.faults.transient()) {
             (Some(key), _) => Ok(Some(Arc::clone(key))),
             (None, Some(fault)) => Err(fault.clone()),
             (None, None) => Ok(None),
         }
+    }
+
+    /// Why a key of the ring may be unknown, if `-next` or `-previous` could not be read when the ring was
+    /// last loaded.
+    #[must_use]
+    pub fn neighbor_fault(&self) -> Option<Fault> {
+        let faults = self.cached()?.faults;
+        faults.next.or(faults.previous)
     }
 
     /// What KMS has now, if it says so in a moment. A ring that works does not make a request wait
@@ -171,8 +193,13 @@ impl Keyring {
         }
         for (suffix, fault) in [(NEXT, &cached.faults.next), (PREVIOUS, &cached.faults.previous)] {
             if let (Some(alias), Some(fault)) = (self.name.neighbor(suffix), fault) {
-                let (alias, error) = (alias.as_str(), Chain(fault));
-                tracing::warn!(alias, %error, "a key of the ring could not be loaded");
+                let error = Chain(fault);
+                tracing::warn!(%alias, %error, "a key of the ring could not be loaded");
+                let is_next = suffix == NEXT;
+                let is_lasting = !fault.cause.is_transient() && !(is_next && cached.next_may_be_new());
+                if let Some(report) = self.on_neighbor_fault.filter(|_| is_lasting) {
+                    report(&alias, fault);
+                }
             }
         }
     }

@@ -18,7 +18,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::function::Invocation;
+use crate::{Fault, KeyName, function::Invocation};
 
 /// Writes what the runtime and the SDK log as JSON lines, from WARN on or from the level that Lambda's
 /// setting or `RUST_LOG` names. TRACE, which would log events, is refused at the start.
@@ -58,6 +58,26 @@ pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &str) {
         ),
     });
     let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Writes that an alias of the ring cannot be read. Requests go on without it, so this line is the fault.
+pub(crate) fn neighbor_fault(alias: &KeyName, fault: &Fault) {
+    let line = neighbor_fault_line(alias, fault, SystemTime::now());
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn neighbor_fault_line(alias: &KeyName, fault: &Fault, now: SystemTime) -> Value {
+    json!({
+        "timestamp": timestamp(),
+        "level": "ERROR",
+        "message": "a key of the ring could not be loaded",
+        "alias": alias.as_str(),
+        "error": Chain(fault).to_string(),
+        "outcome": "Fault",
+        "Cause": fault.cause.code(),
+        "Faults": 1,
+        "_aws": Metadata::new(now, &[Metric::new("Faults", "Count", &[&[], &["Cause"]])]),
+    })
 }
 
 /// The log line of one request, but for what the invocation itself adds.
@@ -251,6 +271,27 @@ mod tests {
             "Dimensions": dimensions,
             "Metrics": [{"Name": name, "Unit": unit}],
         })
+    }
+
+    #[test]
+    fn line_of_an_unreadable_alias_is_a_fault() {
+        let now = UNIX_EPOCH + Duration::from_millis(1234);
+        let alias = "alias/ring-next".parse().unwrap();
+        let mut line = neighbor_fault_line(&alias, &Fault::timed_out("GetPublicKey"), now);
+        let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
+        let metric = metric("Faults", "Count", &json!([[], ["Cause"]]));
+        let expected = json!({
+            "level": "ERROR",
+            "message": "a key of the ring could not be loaded",
+            "alias": "alias/ring-next",
+            "error": "GetPublicKey failed: KMS is out of reach",
+            "outcome": "Fault",
+            "Cause": "KmsUnreachable",
+            "Faults": 1,
+            "_aws": {"Timestamp": 1234, "CloudWatchMetrics": [metric]},
+        });
+        assert_eq!(line, expected);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::{
     io::{Read, Write},
     sync::{
-        Arc, LazyLock,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -336,14 +336,17 @@ async fn the_keys_beside_the_current_one_are_trusted_and_do_not_sign() {
     assert_eq!(kms.calls() - calls, 1);
 }
 
-/// A KMS that knows the current key, and has these answers for the keys beside it.
+/// A KMS that knows the current key, and has these answers for the keys beside it. While a fault passes
+/// by itself, the key may be there; a lasting one is the operator's, and no caller's to bring about.
 #[tokio::test]
-async fn not_to_know_the_keys_beside_is_a_fault_for_unknown_ids_alone() {
+async fn an_unknown_id_is_a_fault_only_while_an_alias_is_unreadable_for_a_moment() {
     let rows = [
         (r#"{"__type":"NotFoundException"}"#, None),
         (r#"{"__type":"DisabledException"}"#, None),
-        (r#"{"__type":"AccessDeniedException"}"#, Some(Cause::AccessDenied)),
+        (r#"{"__type":"AccessDeniedException"}"#, None),
+        (r#"{"__type":"UnknownException"}"#, None),
         (r#"{"__type":"ThrottlingException"}"#, Some(Cause::Throttled)),
+        ("{}", Some(Cause::Unreachable)),
     ];
     for (body, expected) in rows {
         let kms = kms().await;
@@ -454,6 +457,45 @@ async fn the_key_set_is_published_as_it_was_while_kms_is_down() {
     drop(kms);
     later(3601).await;
     assert_eq!(published(&keyring).await, Ok((3, true)));
+}
+
+/// An operator learns of it once a load, however many requests there are.
+#[tokio::test]
+async fn a_lasting_fault_of_an_alias_is_reported_once_a_load() {
+    static REPORTED: Mutex<Vec<(String, Cause)>> = Mutex::new(Vec::new());
+    let kms = kms().await;
+    let of = |alias: &str, cause| vec![(alias.to_owned(), cause)];
+    let rows = [
+        (PREVIOUS, "AccessDeniedException", of(PREVIOUS, Cause::AccessDenied), true),
+        (PREVIOUS, "UnknownException", of(PREVIOUS, Cause::Refused), true),
+        (PREVIOUS, "ThrottlingException", vec![], false),
+        (PREVIOUS, "NotFoundException", vec![], true),
+        (NEXT, "UnknownException", of(NEXT, Cause::Refused), true),
+        // IAM may not have seen the new alias.
+        (NEXT, "AccessDeniedException", vec![], true),
+        (ALIAS, "AccessDeniedException", vec![], false),
+    ];
+    for (alias, code, expected, is_refused) in rows {
+        kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        let keyring = Arc::new(
+            Arc::into_inner(ring(&kms, HOUR)).unwrap().on_neighbor_fault(|alias, fault| {
+                REPORTED.lock().unwrap().push((alias.to_string(), fault.cause));
+            }),
+        );
+        for _ in 0..3 {
+            let found = keyring.find(Some("unknown")).await;
+            assert_eq!(found.is_ok(), is_refused, "{alias} {code}");
+        }
+        let mut reported = || std::mem::take(&mut *REPORTED.lock().unwrap());
+        assert_eq!(reported(), expected, "{alias} {code}");
+        later(301).await;
+        let _ = keyring.find(Some("unknown")).await;
+        let later = match (alias, code) {
+            (NEXT, "AccessDeniedException") => of(NEXT, Cause::AccessDenied),
+            _ => expected,
+        };
+        assert_eq!(reported(), later, "{alias} {code} five minutes later");
+    }
 }
 
 #[tokio::test]

@@ -76,6 +76,31 @@ async fn a_start_without_kms_is_made_good_by_the_first_request() {
     assert_eq!(stack.ask(&bearer(&token)).await.0, "Allow");
 }
 
+/// Anybody can make up a key id: that must not raise the alarm, which an alias that cannot be read does.
+#[tokio::test]
+async fn a_made_up_key_id_is_refused_while_an_alias_is_unreadable() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let header = json!({"alg": "RS256", "kid": "made-up"}).to_string();
+    let made_up = bearer(&stack.sign(&header, &claims().to_string()));
+    let previous = format!("{ALIAS}-previous").leak();
+    stack.kms.disturb(Some(Disturbance::ErrorFor(previous, "AccessDeniedException")));
+    for _ in 0..3 {
+        let (effect, reason, _) = stack.ask(&made_up).await;
+        assert_eq!((effect, &*reason), ("Unauthorized", "UnknownKey"));
+    }
+    let lines = stack.journal.recent();
+    let lines = lines.iter().map(|line| serde_json::from_str::<Value>(&line.text).unwrap());
+    let faults: Vec<_> = lines.filter(|line| line["Faults"] == 1).collect();
+    let [line] = &*faults else { panic!("one load: {faults:?}") };
+    assert_eq!((&line["Cause"], &line["alias"]), (&json!("AccessDenied"), &json!(previous)));
+    assert!(line["_aws"].is_object() && line["requestId"].is_null(), "{line}");
+
+    stack.kms.disturb(Some(Disturbance::ErrorFor(previous, "ThrottlingException")));
+    tokio::time::sleep(Duration::from_millis(10_100)).await;
+    let (effect, reason, _) = stack.ask(&made_up).await;
+    assert_eq!((effect, &*reason), ("error", "KmsThrottled"), "the key may be there");
+}
+
 #[tokio::test]
 async fn local_verification_asks_kms_for_keys_alone() {
     let settings = [("VERIFICATION", "local"), ("KEY_REFRESH_SECONDS", "1")];

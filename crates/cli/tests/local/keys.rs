@@ -405,6 +405,24 @@ async fn an_incomplete_key_set_is_not_printed() {
     }
 }
 
+/// Where a function refuses a token of an unknown key, the command line says that it does not know.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_be_under_an_unreadable_alias_is_not_refused() {
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS}"), "");
+    cloud.good("key create alias/other", "");
+    let claims = json!({"iss": "us", "exp": 4_102_444_800_u32}).to_string();
+    let token = cloud.good("sign --key alias/other -", &claims);
+    let verify = format!("verify --key {ALIAS} -");
+    let (code, out, _) = cloud.run(&verify, &token);
+    assert_eq!(code, Some(1), "{out}");
+    let previous = "alias/countersign-previous";
+    cloud.kms.disturb(Some(Disturbance::ErrorFor(previous, "AccessDeniedException")));
+    let (code, out, error) = cloud.run(&verify, &token);
+    assert_eq!((code, &*out), (Some(3), ""), "{error}");
+    assert!(error.contains("access denied"), "{error}");
+}
+
 /// As the AWS CLI has it: what is said here, then KMS's own place, then that of all services.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_nearest_word_on_where_kms_is_counts() {
