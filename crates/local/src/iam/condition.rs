@@ -29,9 +29,12 @@ enum Operator {
     StringEquals,
     StringNotEquals,
     StringLike,
+    StringNotLike,
     Arn,
+    NotArn,
     NumericGreaterThanEquals,
     Bool,
+    Null,
 }
 
 /// Which of a key's values must fit.
@@ -48,6 +51,14 @@ impl Facts {
         self.0.insert(key.to_ascii_lowercase(), values.into_iter().map(Into::into).collect());
     }
 
+    /// These facts and others; the others count where both know a key.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let mut facts = self.clone();
+        facts.0.extend(others.0.clone());
+        facts
+    }
+
     fn get(&self, key: &str) -> &[String] {
         self.0.get(key).map(Vec::as_slice).unwrap_or_default()
     }
@@ -61,6 +72,10 @@ impl Condition {
 
 impl Clause {
     fn holds(&self, facts: &[String]) -> bool {
+        if self.operator == Operator::Null {
+            let is_null = facts.is_empty().to_string();
+            return self.values.iter().any(|value| value.eq_ignore_ascii_case(&is_null));
+        }
         if facts.is_empty() && self.if_exists {
             return true;
         }
@@ -68,7 +83,7 @@ impl Clause {
         match self.set {
             Set::Any => fits.any(|fits| fits),
             Set::All => fits.all(|fits| fits),
-            Set::Only if facts.is_empty() => self.operator == Operator::StringNotEquals,
+            Set::Only if facts.is_empty() => self.operator.is_negated(),
             Set::Only => facts.len() == 1 && fits.all(|fits| fits),
         }
     }
@@ -79,13 +94,23 @@ impl Clause {
             Operator::StringEquals => any(|value, fact| value == fact),
             Operator::StringNotEquals => !any(|value, fact| value == fact),
             Operator::StringLike => any(matches),
+            Operator::StringNotLike => !any(matches),
             Operator::Arn => any(matches_arn),
+            Operator::NotArn => !any(matches_arn),
             Operator::NumericGreaterThanEquals => any(|value, fact| {
                 let numbers = fact.parse::<f64>().ok().zip(value.parse::<f64>().ok());
                 numbers.is_some_and(|(fact, value)| fact >= value)
             }),
             Operator::Bool => any(str::eq_ignore_ascii_case),
+            Operator::Null => false,
         }
+    }
+}
+
+impl Operator {
+    /// Such a condition holds for a key that is not there.
+    fn is_negated(self) -> bool {
+        matches!(self, Self::StringNotEquals | Self::StringNotLike | Self::NotArn)
     }
 }
 
@@ -127,9 +152,12 @@ fn operator(name: &str) -> Option<(Operator, Set, bool)> {
         "StringEquals" => Operator::StringEquals,
         "StringNotEquals" => Operator::StringNotEquals,
         "StringLike" => Operator::StringLike,
+        "StringNotLike" => Operator::StringNotLike,
         "ArnEquals" | "ArnLike" => Operator::Arn,
+        "ArnNotEquals" | "ArnNotLike" => Operator::NotArn,
         "NumericGreaterThanEquals" => Operator::NumericGreaterThanEquals,
         "Bool" => Operator::Bool,
+        "Null" if set == Set::Only && stripped.is_none() => Operator::Null,
         _ => return None,
     };
     Some((operator, set, stripped.is_some()))
@@ -164,6 +192,16 @@ mod tests {
             ("StringLike", "one", json!("b*"), false),
             ("ArnEquals", "arn", json!("arn:aws:iam::1:role/*"), true),
             ("ArnLike", "arn", json!("arn:aws:iam::2:role/r"), false),
+            ("ArnNotLike", "arn", json!("arn:aws:iam::1:role/*"), false),
+            ("ArnNotEquals", "arn", json!("arn:aws:iam::2:role/r"), true),
+            ("ArnNotLike", "missing", json!("arn:aws:iam::2:role/r"), true),
+            ("StringNotLike", "one", json!("?"), false),
+            ("StringNotLike", "one", json!(["b*", "c"]), true),
+            ("StringNotLike", "missing", json!("*"), true),
+            ("Null", "one", json!("false"), true),
+            ("Null", "one", json!(true), false),
+            ("Null", "missing", json!("true"), true),
+            ("Null", "missing", json!(false), false),
             ("NumericGreaterThanEquals", "number", json!(30), true),
             ("NumericGreaterThanEquals", "number", json!("31"), false),
             ("NumericGreaterThanEquals", "one", json!(0), false),
@@ -200,6 +238,8 @@ mod tests {
             json!({"StringMatches": {"a": "b"}}),
             json!({"ForSomeValues:StringEquals": {"a": "b"}}),
             json!({"StringEquals": {"a": null}}),
+            json!({"NullIfExists": {"a": "true"}}),
+            json!({"ForAnyValue:Null": {"a": "true"}}),
             json!({"StringEquals": "a"}),
             json!([]),
         ] {

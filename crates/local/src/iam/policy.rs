@@ -39,8 +39,21 @@ enum Effect {
 
 /// Whom a statement in a resource's own policy is about.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Principal {
+    Everyone(Everyone),
+    Named(Principals),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+enum Everyone {
+    #[serde(rename = "*")]
+    Everyone,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Principal {
+struct Principals {
     #[serde(rename = "AWS")]
     aws: OneOrMany<String>,
 }
@@ -114,8 +127,8 @@ impl Policy {
 impl Statement {
     fn is_about(&self, caller: Caller<'_>) -> bool {
         match (caller, &self.principal) {
-            (Caller::Owner, None) => true,
-            (Caller::Named(arn), Some(Principal { aws })) => {
+            (Caller::Owner, None) | (Caller::Named(_), Some(Principal::Everyone(_))) => true,
+            (Caller::Named(arn), Some(Principal::Named(Principals { aws }))) => {
                 aws.as_slice().iter().any(|principal| principal == "*" || principal == arn)
             }
             _ => false,
@@ -171,6 +184,33 @@ mod tests {
             let policy = json!({"Version": "2012-10-17", "Statement": statement});
             let policy: Policy = serde_json::from_value(policy).unwrap();
             assert_eq!(policy.evaluate("execute-api:Invoke", GET), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn principals() {
+        let arn = "arn:aws:iam::000000000000:role/path/r";
+        let rows = [
+            (json!("*"), Some(true)),
+            (json!({"AWS": "*"}), Some(true)),
+            (json!({"AWS": arn}), Some(true)),
+            (json!({"AWS": ["arn:aws:iam::000000000000:root", arn]}), Some(true)),
+            // A principal has no wildcards, and a role's path is part of its ARN.
+            (json!({"AWS": "arn:aws:iam::000000000000:role/*"}), Some(false)),
+            (json!({"AWS": "arn:aws:iam::000000000000:role/r"}), Some(false)),
+            (json!(arn), None),
+            (json!({"Service": "lambda.amazonaws.com"}), None),
+        ];
+        for (principal, expected) in rows {
+            let statement =
+                json!({"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"});
+            let policy = json!({"Version": "2012-10-17", "Statement": statement});
+            let evaluate = |policy: Policy| {
+                let caller = Caller::Named(arn);
+                policy.evaluate_for(caller, "kms:Sign", GET, &Facts::default()) == Verdict::Allowed
+            };
+            let policy = serde_json::from_value(policy).ok();
+            assert_eq!(policy.map(evaluate), expected, "{principal}");
         }
     }
 
