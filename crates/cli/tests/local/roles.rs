@@ -253,6 +253,28 @@ async fn the_key_policy_keeps_administration_and_use_apart() {
     assert!(!may("Sign"), "nobody but the issuer signs");
 }
 
+/// A grant counts beside the key policy, and stays when the policy is replaced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_lets_another_role_sign() {
+    let stack = start().await;
+    let kms = &stack.kms;
+    let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
+    let key = described["KeyMetadata"]["KeyId"].clone();
+    let arn = "arn:aws:iam::000000000000:role/other";
+    kms.hold("other", local::kms::Role { arn: arn.into(), policies: vec![] });
+    let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
+    let may_sign = || kms.may("other", "Sign", &sign).is_ok();
+    assert!(!may_sign());
+    let grant = json!({"KeyId": key, "GranteePrincipal": arn, "Operations": ["Sign"]});
+    let grant = kms.perform("CreateGrant", &grant).unwrap();
+    assert!(may_sign());
+    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["Policy"].clone();
+    kms.perform("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy})).unwrap();
+    assert!(may_sign());
+    kms.perform("RevokeGrant", &json!({"KeyId": key, "GrantId": grant["GrantId"]})).unwrap();
+    assert!(!may_sign());
+}
+
 /// Every `KeySpec` with its algorithms, by parameters alone: the roles follow.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_roles_allow_the_algorithm_that_is_chosen() {

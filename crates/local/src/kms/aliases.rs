@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::KmsError,
-    input::Input,
+    input::{Input, PageSize},
     keys::deletable,
     spec::Spec,
     store::{Alias, Key, Store},
@@ -71,6 +71,7 @@ pub(super) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let rows = rows.filter(|(_, alias)| only.is_none_or(|key| alias.key == key));
     input.page(
         "Aliases",
+        &PageSize::ALIASES,
         rows.map(|(name, alias)| {
             (
                 name,

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     aliases,
     error::KmsError,
-    input::Input,
+    grants,
+    input::{Input, PageSize},
     keys, lock, signing,
     store::{State, Store},
 };
@@ -37,7 +38,7 @@ pub(super) fn perform(
         "ListKeys" => {
             let rows = store.keys.keys();
             let rows = rows.map(|id| (&**id, json!({"KeyId": id, "KeyArn": store.key_arn(id)})));
-            input.page("Keys", rows)
+            input.page("Keys", &PageSize::KEYS, rows)
         }
         "EnableKey" => keys::set_state(store, &input, State::Enabled),
         "DisableKey" => keys::set_state(store, &input, State::Disabled),
@@ -47,6 +48,11 @@ pub(super) fn perform(
         "UpdateAlias" => aliases::update(store, &input),
         "DeleteAlias" => aliases::delete(store, &input),
         "ListAliases" => aliases::list(store, &input),
+        "CreateGrant" => grants::create(store, &input),
+        "ListGrants" => grants::list(store, &input),
+        "ListRetirableGrants" => grants::list_retirable(store, &input),
+        "RevokeGrant" => grants::revoke(store, &input),
+        "RetireGrant" => grants::retire(store, &input),
         "TagResource" => keys::tag(store, &input),
         "ListResourceTags" => {
             let tags = &store.find_key(input.required("KeyId")?)?.tags;

@@ -14,6 +14,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    grants::Grant,
     material::Material,
     spec::Spec,
     store::{Alias, Key, State, Store, Usage},
@@ -36,6 +37,8 @@ struct KeyImage {
     description: String,
     policy: String,
     tags: BTreeMap<String, String>,
+    #[serde(default)]
+    grants: BTreeMap<String, Grant>,
 }
 
 /// Writes the store whole: whoever reads the file sees it before or after, never in between.
@@ -51,6 +54,7 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
             description: key.description.clone(),
             policy: key.policy.clone(),
             tags: key.tags.clone(),
+            grants: key.grants.clone(),
         })
     });
     let image =
@@ -83,6 +87,7 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
             description: key.description,
             policy: key.policy,
             tags: key.tags,
+            grants: key.grants,
         });
     }
     store.aliases.restore(image.aliases);
@@ -126,12 +131,23 @@ mod tests {
         let key = state.create("RSA_2048", "SIGN_VERIFY");
         let alias = json!({"AliasName": "alias/a", "TargetKeyId": key});
         state.call("CreateAlias", &alias).unwrap();
+        let tags = json!([{"TagKey": "a", "TagValue": "b"}]);
+        state.call("TagResource", &json!({"KeyId": key, "Tags": tags})).unwrap();
+        let grantee = "arn:aws:iam::000000000000:role/a";
+        let grant = json!({"KeyId": key, "GranteePrincipal": grantee, "Operations": ["Sign"]});
+        state.call("CreateGrant", &grant).unwrap();
+        let key = json!({"KeyId": key});
+        let lists = |state: &State| {
+            ["ListGrants", "ListResourceTags"].map(|list| state.call(list, &key).unwrap())
+        };
+        let kept = lists(&state);
         let mut verify = signing("alias/a", json!({}));
         verify["Signature"] = state.call("Sign", &verify).unwrap()["Signature"].clone();
         let mut store = Store::new("us-east-1");
         load(&mut store, &file).unwrap();
         let again = State { store: Mutex::new(store), file: None, ..state };
         assert_eq!(again.call("Verify", &verify).unwrap()["SignatureValid"], true);
+        assert_eq!(lists(&again), kept);
         let mode = fs::metadata(&file).unwrap().permissions();
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
         let first = lock(&file).unwrap();

@@ -27,6 +27,16 @@ impl Input {
         }
     }
 
+    /// A string of at least one and at most so many bytes.
+    pub(super) fn text_within(&self, member: &str, most: usize) -> Result<Option<&str>, KmsError> {
+        let text = self.text(member)?;
+        if text.is_some_and(|text| text.is_empty() || text.len() > most) {
+            let length = format!("have length between 1 and {most}");
+            return Err(KmsError::constraint(member, &length));
+        }
+        Ok(text)
+    }
+
     pub(super) fn required(&self, member: &str) -> Result<&str, KmsError> {
         match self.text(member)? {
             Some("") if member.ends_with("Id") => {
@@ -113,13 +123,32 @@ impl Input {
         Ok(Self([("KeyId".to_owned(), key.into())].into_iter().collect()))
     }
 
+    /// The strings of a list.
+    pub(super) fn texts(&self, member: &str) -> Result<Vec<&str>, KmsError> {
+        let malformed = || {
+            KmsError::new("SerializationException", format!("{member} is not a list of strings"))
+        };
+        let list = match self.0.get(member) {
+            None | Some(Value::Null) => return Err(KmsError::constraint(member, "not be null")),
+            Some(list) => list.as_array().ok_or_else(malformed)?,
+        };
+        list.iter().map(|text| text.as_str().ok_or_else(malformed)).collect()
+    }
+
+    /// Whether the member holds anything.
+    pub(super) fn has(&self, member: &str) -> bool {
+        let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        self.0.get(member).is_some_and(|value| !empty(value))
+    }
+
     /// One page of rows that come in the order of their names.
     pub(super) fn page<'a>(
         &self,
         member: &str,
+        size: &PageSize,
         rows: impl Iterator<Item = (&'a str, Value)>,
     ) -> Result<Value, KmsError> {
-        let limit = self.number("Limit", 1..=1000)?.unwrap_or(100);
+        let limit = self.number("Limit", 1..=size.most)?.unwrap_or(size.default);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let marker = self.text("Marker")?;
         let mut rows = rows.skip_while(|(name, _)| marker.is_some_and(|marker| *name <= marker));
@@ -130,6 +159,18 @@ impl Input {
         let answer = json!({member: rows, "Truncated": truncated});
         Ok(with(answer, [("NextMarker", json!(next))]))
     }
+}
+
+/// How many rows a page of an operation's answer has, as its page in the API reference says.
+pub(super) struct PageSize {
+    default: u64,
+    most: u64,
+}
+
+impl PageSize {
+    pub(super) const KEYS: Self = Self { default: 100, most: 1000 };
+    pub(super) const ALIASES: Self = Self { default: 50, most: 100 };
+    pub(super) const GRANTS: Self = Self { default: 50, most: 100 };
 }
 
 /// The object with these members too, but for those that are null: KMS leaves them out.

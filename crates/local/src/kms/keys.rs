@@ -138,6 +138,17 @@ pub(super) fn deletable<'a>(store: &'a mut Store, input: &Input) -> Result<&'a m
     Ok(key)
 }
 
+/// Refuses what only an enabled key can do.
+pub(super) fn enabled(key: &Key, arn: &str) -> Result<(), KmsError> {
+    match key.state {
+        State::Enabled => Ok(()),
+        State::Disabled => Err(KmsError::new("DisabledException", format!("{arn} is disabled."))),
+        State::PendingDeletion { .. } => {
+            Err(KmsError::new("KMSInvalidStateException", format!("{arn} is pending deletion.")))
+        }
+    }
+}
+
 pub(super) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let tags = input.tags()?;
     deletable(store, input)?.tags.extend(tags);

@@ -9,14 +9,18 @@ mod api;
 mod disk;
 mod disturbance;
 mod error;
+mod facts;
 #[cfg(test)]
 mod fixture;
+mod grants;
 mod guard;
 mod hold;
 mod input;
 mod keys;
 mod material;
 mod mu;
+mod permissions;
+mod principal;
 mod propagation;
 mod signing;
 mod spec;
@@ -143,14 +147,8 @@ impl Kms {
     /// # Errors
     /// The error that KMS would answer with, in words.
     pub fn may(&self, access_key: &str, operation: &str, input: &Value) -> Result<(), String> {
-        let input = Input::read(input.to_string().as_bytes());
-        // In the order in which a request takes them.
-        let guard = self.state.guard();
-        let store = lock(&self.state.store);
-        input
-            .and_then(|input| guard.check(&store, access_key, operation, &input))
-            .map(|_| ())
-            .map_err(|error| format!("{}: {}", error.code, error.message))
+        let may = self.state.check(access_key, operation, input);
+        may.map_err(|error| format!("{}: {}", error.code, error.message))
     }
 
     /// Every role's ARN with every action that it was allowed so far.
@@ -218,6 +216,14 @@ impl State {
 
     fn guard(&self) -> MutexGuard<'_, Guard> {
         self.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether whoever has this access key may do this.
+    fn check(&self, access_key: &str, operation: &str, input: &Value) -> Result<(), KmsError> {
+        let input = Input::read(input.to_string().as_bytes())?;
+        // In the order in which a request takes them.
+        let guard = self.guard();
+        guard.check(&lock(&self.store), access_key, operation, &input).map(|_| ())
     }
 
     /// Whether whoever asks may.

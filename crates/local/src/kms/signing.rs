@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::{
     error::KmsError,
     input::{Input, blob, with},
+    keys::enabled,
     lock,
     material::{Material, Message},
     spec::SigningAlgorithm,
-    store::{Key, State, Store, Usage},
+    store::{Key, Store, Usage},
 };
 use crate::evidence;
 
@@ -117,13 +118,8 @@ fn usable(store: &Mutex<Store>, input: &Input) -> Result<(Key, String), KmsError
     let store = lock(store);
     let key = store.find(input.required("KeyId")?)?.clone();
     let arn = store.key_arn(&key.id);
-    match key.state {
-        State::Enabled => Ok((key, arn)),
-        State::Disabled => Err(KmsError::new("DisabledException", format!("{arn} is disabled."))),
-        State::PendingDeletion { .. } => {
-            Err(KmsError::new("KMSInvalidStateException", format!("{arn} is pending deletion.")))
-        }
-    }
+    enabled(&key, &arn)?;
+    Ok((key, arn))
 }
 
 /// Known to KMS, and of no use for tokens.

@@ -7,7 +7,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{error::KmsError, material::Material, propagation::Aliases, spec::Spec};
+use super::{error::KmsError, grants::Grant, material::Material, propagation::Aliases, spec::Spec};
 
 /// All keys and aliases of one account in one Region.
 pub(super) struct Store {
@@ -30,6 +30,8 @@ pub(super) struct Key {
     pub(super) description: String,
     pub(super) policy: String,
     pub(super) tags: BTreeMap<String, String>,
+    /// By their ids.
+    pub(super) grants: BTreeMap<String, Grant>,
 }
 
 /// A `KeyUsage`.
@@ -57,8 +59,12 @@ pub(super) struct Alias {
 
 impl Store {
     pub(super) fn new(region: &str) -> Self {
-        let (keys, aliases) = (BTreeMap::new(), Aliases::default());
-        Self { region: region.into(), keys, aliases, time: None }
+        Self {
+            region: region.into(),
+            keys: BTreeMap::new(),
+            aliases: Aliases::default(),
+            time: None,
+        }
     }
 
     /// Seconds since the epoch with a fraction, as AWS JSON writes a date.
@@ -70,7 +76,7 @@ impl Store {
         self.time = Some(seconds(time));
     }
 
-    /// Deletes the keys whose time has come, and with a key its aliases.
+    /// Deletes the keys whose time has come, and with a key its aliases and grants.
     pub(super) fn bury(&mut self) {
         let now = self.now();
         let due = |key: &Key| matches!(key.state, State::PendingDeletion { date } if date <= now);
@@ -109,6 +115,11 @@ impl Store {
         let id = self.key_id(name)?.to_owned();
         let missing = self.no_key(name);
         self.keys.get_mut(&id).ok_or(missing)
+    }
+
+    /// The name of the alias, if a key is named by the name or ARN of one.
+    pub(super) fn alias_name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        self.resource(name).ok().filter(|resource| resource.starts_with("alias/"))
     }
 
     fn key_id<'a>(&self, name: &'a str) -> Result<&'a str, KmsError> {
@@ -163,6 +174,7 @@ impl Key {
             description: String::new(),
             policy: DEFAULT_POLICY.into(),
             tags: BTreeMap::new(),
+            grants: BTreeMap::new(),
         })
     }
 }
