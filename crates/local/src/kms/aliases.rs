@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::KmsError,
-    input::{Input, PageSize},
+    input::{Input, PageSize, with},
     keys::deletable,
     spec::Spec,
     store::{Alias, Key, Store},
@@ -69,19 +69,24 @@ pub(super) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     };
     let rows = store.aliases.all_seen(store.now()).into_iter();
     let rows = rows.filter(|(_, alias)| only.is_none_or(|key| alias.key == key));
+    let date = |date: f64| (!store.omits_alias_dates).then_some(date);
     input.page(
         "Aliases",
         &PageSize::ALIASES,
         rows.map(|(name, alias)| {
             (
                 name,
-                json!({
-                    "AliasName": name,
-                    "AliasArn": store.arn(name),
-                    "TargetKeyId": alias.key,
-                    "CreationDate": alias.created,
-                    "LastUpdatedDate": alias.updated,
-                }),
+                with(
+                    json!({
+                        "AliasName": name,
+                        "AliasArn": store.arn(name),
+                        "TargetKeyId": alias.key,
+                    }),
+                    [
+                        ("CreationDate", json!(date(alias.created))),
+                        ("LastUpdatedDate", json!(date(alias.updated))),
+                    ],
+                ),
             )
         }),
     )
@@ -139,6 +144,13 @@ mod tests {
         assert_eq!(names(json!({"Limit": 1})), ([a].into(), Some("alias/a".into())));
         assert_eq!(names(json!({"Limit": 1, "Marker": "alias/a"})), ([b.clone()].into(), None));
         assert_eq!(names(json!({"KeyId": one})), ([b].into(), None));
+        for omits in [true, false] {
+            super::super::lock(&state.store).omits_alias_dates = omits;
+            let row = &state.call("ListAliases", &json!({})).unwrap()["Aliases"][0];
+            for date in ["CreationDate", "LastUpdatedDate"] {
+                assert_eq!(row.get(date).is_none(), omits, "{date}");
+            }
+        }
         assert!(state.call("DeleteAlias", &json!({"AliasName": "alias/a"})).is_ok());
         let gone = state.call("DescribeKey", &json!({"KeyId": "alias/a"}));
         assert_eq!(gone, Err("NotFoundException"));

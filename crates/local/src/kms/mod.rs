@@ -187,6 +187,12 @@ impl Kms {
         lock(&self.state.store).aliases.delay(Box::new(delay));
     }
 
+    /// From now on `ListAliases` leaves out `CreationDate` and `LastUpdatedDate`, which are optional
+    /// in KMS, or no longer does.
+    pub fn omit_alias_dates(&self, omit: bool) {
+        lock(&self.state.store).omits_alias_dates = omit;
+    }
+
     /// Answers a request without the network: not counted among the calls.
     #[must_use]
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {

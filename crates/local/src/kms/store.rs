@@ -14,6 +14,8 @@ pub(super) struct Store {
     region: String,
     pub(super) keys: BTreeMap<String, Key>,
     pub(super) aliases: Aliases,
+    /// Whether `ListAliases` leaves out the dates, which are optional in the service model.
+    pub(super) omits_alias_dates: bool,
     /// What time it is, where that is not the machine's.
     time: Option<f64>,
 }
@@ -63,6 +65,7 @@ impl Store {
             region: region.into(),
             keys: BTreeMap::new(),
             aliases: Aliases::default(),
+            omits_alias_dates: false,
             time: None,
         }
     }
