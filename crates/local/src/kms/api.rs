@@ -55,7 +55,7 @@ pub(super) fn perform(
         "RetireGrant" => grants::retire(store, &input),
         "TagResource" => keys::tag(store, &input),
         "ListResourceTags" => {
-            let tags = &store.find_key(input.required("KeyId")?)?.tags;
+            let tags = store.find_key(input.required("KeyId")?)?.tags.all();
             let row = |(name, value)| json!({"TagKey": name, "TagValue": value});
             Ok(json!({"Tags": tags.iter().map(row).collect::<Vec<_>>(), "Truncated": false}))
         }

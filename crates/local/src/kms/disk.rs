@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     grants::Grant,
     material::Material,
+    propagation::History,
     spec::Spec,
     store::{Alias, Key, State, Store, Usage},
 };
@@ -53,7 +54,7 @@ pub(super) fn save(store: &Store, file: &Path) -> io::Result<()> {
             created: key.created,
             description: key.description.clone(),
             policy: key.policy.clone(),
-            tags: key.tags.clone(),
+            tags: key.tags.all().clone(),
             grants: key.grants.clone(),
         })
     });
@@ -77,6 +78,8 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
     for key in image.keys {
         let spec = Spec::from_name(&key.spec).ok_or_else(broken)?;
         let private = STANDARD.decode(key.private).map_err(|_| broken())?;
+        let mut tags = History::default();
+        tags.restore(key.tags);
         store.insert(Key {
             id: key.id,
             spec,
@@ -86,7 +89,7 @@ pub(super) fn load(store: &mut Store, file: &Path) -> io::Result<()> {
             created: key.created,
             description: key.description,
             policy: key.policy,
-            tags: key.tags,
+            tags,
             grants: key.grants,
         });
     }

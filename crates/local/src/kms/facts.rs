@@ -19,16 +19,20 @@ pub(super) fn of_key(
     facts.set("kms:KeySpec", [key.spec.name()]);
     facts.set("kms:KeyUsage", [key.usage.name()]);
     of_request(&mut facts, operation, input)?;
-    let aliases = store.aliases.all_seen(store.now());
+    let time = store.authorization_time();
+    let aliases =
+        time.map_or_else(|| store.aliases.all_seen(store.now()), |time| store.aliases.all_at(time));
     let is_own = |name: &str| aliases.get(name).is_some_and(|alias| alias.key == key.id);
     // Not for key policies ("ABAC for AWS KMS" in the developer guide, condition keys).
     let own = aliases.keys().copied().filter(|name| is_own(name));
     identity_facts.set("kms:ResourceAliases", own);
-    for (name, value) in &key.tags {
+    for (name, value) in key.tags.all_at(time.unwrap_or(f64::INFINITY)) {
         identity_facts.set(&format!("aws:ResourceTag/{name}"), [&**value]);
     }
     if ["Sign", "Verify", "GetPublicKey", "DescribeKey"].contains(&operation) {
         let named = store.alias_name(input.required("KeyId")?);
+        // Until authorization knows the alias, the condition key is absent.
+        let named = named.filter(|name| time.is_none() || is_own(name));
         facts.set("kms:RequestAlias", named);
     }
     Ok((facts, identity_facts))
@@ -79,11 +83,14 @@ pub(super) fn of_request(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use serde_json::{Value, json};
 
     use super::super::{
         State,
         fixture::{assert_rows, signing, state},
+        lock,
     };
 
     const ROLE: &str = "arn:aws:iam::000000000000:role/countersign/stack/issuer";
@@ -207,5 +214,58 @@ mod tests {
         for (names, expected) in [(&["ring"][..], true), (&["ring", "b"], false), (&[], false)] {
             assert_eq!(state.may("rotator", "CreateKey", &key(tags(names))), expected, "{names:?}");
         }
+    }
+
+    /// Each row: the time in seconds, and whether access is allowed to the new key by its tag and by
+    /// its alias, to the old key by the alias that it had, and by the alias in the request.
+    #[test]
+    fn authorization_is_late() {
+        let state = state();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let at = |seconds| lock(&state.store).set_time(start + Duration::from_secs(seconds));
+        let alias = |operation: &str, key: &str| {
+            let alias = json!({"AliasName": "alias/a", "TargetKeyId": key});
+            state.call(operation, &alias).unwrap();
+        };
+        at(0);
+        let old = state.create("ECC_NIST_P256", "SIGN_VERIFY");
+        alias("CreateAlias", &old);
+        lock(&state.store).delay_authorization(Box::new(|| Duration::from_mins(5)));
+        let tags = json!([{"TagKey": "ring", "TagValue": "alias/a"}]);
+        let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Tags": tags});
+        let new = state.call("CreateKey", &input).unwrap();
+        let new = new["KeyMetadata"]["KeyId"].as_str().unwrap();
+        let may = |key: &str, condition: Value| {
+            state.assign("issuer", ROLE, &json!([statement(None, &condition)]));
+            state.may("issuer", "DescribeKey", &json!({"KeyId": key}))
+        };
+        let by_tag = json!({"StringEquals": {"aws:ResourceTag/ring": "alias/a"}});
+        let by_alias = json!({"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/a"}});
+        let by_request = json!({"StringEquals": {"kms:RequestAlias": "alias/a"}});
+        let rows = [
+            (0, [false, false, true, true]),
+            (60, [false, false, true, true]),
+            // The alias moves: a request by it reaches the new key at once.
+            (100, [false, false, true, false]),
+            (299, [false, false, true, false]),
+            (300, [true, false, true, false]),
+            (399, [true, false, true, false]),
+            (400, [true, true, false, true]),
+        ];
+        for (seconds, expected) in rows {
+            at(seconds);
+            if seconds == 100 {
+                alias("UpdateAlias", new);
+            }
+            let actual = [
+                may(new, by_tag.clone()),
+                may(new, by_alias.clone()),
+                may(&old, by_alias.clone()),
+                may("alias/a", by_request.clone()),
+            ];
+            assert_eq!(actual, expected, "{seconds}");
+        }
+        let listed = state.call("ListResourceTags", &json!({"KeyId": new})).unwrap();
+        assert_eq!(listed["Tags"], tags);
     }
 }

@@ -54,8 +54,9 @@ pub(super) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     if let Some(policy) = policy(input)? {
         key.policy = policy;
     }
-    key.tags.extend(input.tags()?);
+    let tags = input.tags()?;
     let mut store = lock(store);
+    set_tags(&mut key, tags, store.tag_time());
     let metadata = metadata(&store, &key);
     store.insert(key);
     Ok(json!({"KeyMetadata": metadata}))
@@ -150,9 +151,15 @@ pub(super) fn enabled(key: &Key, arn: &str) -> Result<(), KmsError> {
 }
 
 pub(super) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
-    let tags = input.tags()?;
-    deletable(store, input)?.tags.extend(tags);
+    let (tags, time) = (input.tags()?, store.tag_time());
+    set_tags(deletable(store, input)?, tags, time);
     Ok(Value::Null)
+}
+
+fn set_tags(key: &mut Key, tags: Vec<(String, String)>, time: Option<f64>) {
+    for (name, value) in tags {
+        key.tags.change(&name, Some(value), time);
+    }
 }
 
 pub(super) fn policy(input: &Input) -> Result<Option<String>, KmsError> {

@@ -193,6 +193,13 @@ impl Kms {
         lock(&self.state.store).omits_alias_dates = omit;
     }
 
+    /// From now on authorization sees the tags and aliases of keys as they were this long ago, asked
+    /// anew for each key: `aws:ResourceTag/…`, `kms:ResourceAliases` and `kms:RequestAlias`. What was
+    /// set before the first call counts at once. KMS says "up to five minutes".
+    pub fn delay_authorization(&self, delay: impl Fn() -> Duration + Send + 'static) {
+        lock(&self.state.store).delay_authorization(Box::new(delay));
+    }
+
     /// Answers a request without the network: not counted among the calls.
     #[must_use]
     pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {

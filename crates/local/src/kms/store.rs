@@ -7,7 +7,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{error::KmsError, grants::Grant, material::Material, propagation::Aliases, spec::Spec};
+use super::{
+    error::KmsError,
+    grants::Grant,
+    material::Material,
+    propagation::{Aliases, Delay, History},
+    spec::Spec,
+};
 
 /// All keys and aliases of one account in one Region.
 pub(super) struct Store {
@@ -16,6 +22,8 @@ pub(super) struct Store {
     pub(super) aliases: Aliases,
     /// Whether `ListAliases` leaves out the dates, which are optional in the service model.
     pub(super) omits_alias_dates: bool,
+    /// How far authorization is behind the tags and aliases.
+    authorization_delay: Option<Delay>,
     /// What time it is, where that is not the machine's.
     time: Option<f64>,
 }
@@ -31,7 +39,7 @@ pub(super) struct Key {
     pub(super) created: f64,
     pub(super) description: String,
     pub(super) policy: String,
-    pub(super) tags: BTreeMap<String, String>,
+    pub(super) tags: History<String>,
     /// By their ids.
     pub(super) grants: BTreeMap<String, Grant>,
 }
@@ -66,6 +74,7 @@ impl Store {
             keys: BTreeMap::new(),
             aliases: Aliases::default(),
             omits_alias_dates: false,
+            authorization_delay: None,
             time: None,
         }
     }
@@ -77,6 +86,22 @@ impl Store {
 
     pub(super) fn set_time(&mut self, time: SystemTime) {
         self.time = Some(seconds(time));
+    }
+
+    /// Authorization sees tags and aliases as late as this says, which is called each time.
+    pub(super) fn delay_authorization(&mut self, delay: Delay) {
+        self.authorization_delay = Some(delay);
+        self.aliases.keep_past();
+    }
+
+    /// The time whose tags and aliases count for authorization now, if they are delayed.
+    pub(super) fn authorization_time(&self) -> Option<f64> {
+        self.authorization_delay.as_ref().map(|delay| self.now() - delay().as_secs_f64())
+    }
+
+    /// The time of a change of tags, if authorization needs to know it.
+    pub(super) fn tag_time(&self) -> Option<f64> {
+        self.authorization_delay.as_ref().map(|_| self.now())
     }
 
     /// Deletes the keys whose time has come, and with a key its aliases and grants.
@@ -176,7 +201,7 @@ impl Key {
             created,
             description: String::new(),
             policy: DEFAULT_POLICY.into(),
-            tags: BTreeMap::new(),
+            tags: History::default(),
             grants: BTreeMap::new(),
         })
     }
