@@ -141,8 +141,8 @@ impl Stack {
             scope.define_attribute(id, "Arn", arn);
         }
         let roles = template.made("AWS::IAM::Role", &scope)?;
-        for (id, _) in &roles {
-            scope.define_attribute(id, "Arn", role_arn(id, &scope)?);
+        for (id, resource) in &roles {
+            scope.define_attribute(id, "Arn", role_arn(id, resource, &scope)?);
         }
         for (id, _) in template.resources("AWS::Logs::LogGroup") {
             let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
@@ -168,8 +168,19 @@ impl Stack {
         }
         let mut refusals = create_keys(&template, &mut scope, &kms)?;
         for (id, resource) in roles {
-            let role = Role { arn: role_arn(id, &scope)?, policies: policies(resource, &scope)? };
+            let arn = role_arn(id, resource, &scope)?;
+            let role = Role { arn, policies: policies(resource, &scope)? };
+            // A function has credentials of its own, by which KMS knows the role and the function.
+            for (function, _) in
+                deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
+            {
+                kms.hold(function, role.clone());
+            }
             kms.hold(id, role);
+        }
+        for (id, _) in &deployed {
+            let arn = scope.resolve(&json!({"Fn::GetAtt": [id, "Arn"]}))?;
+            kms.set_source_function(id, &text(&arn));
         }
         let journal = Journal::default();
         let (mut functions, mut named) = (BTreeMap::new(), BTreeMap::new());
@@ -292,14 +303,15 @@ fn configure(
             .extend(values.map(|(name, value)| (name.clone(), own_url.translate(&text(value)))));
     }
     environment.extend(options.overrides.clone());
-    let role = resource.pointer("/Properties/Role/Fn::GetAtt/0").and_then(Value::as_str);
-    let role = role.ok_or_else(|| TemplateError(format!("{id} has no Role of the template's")))?;
+    if role_of(resource).is_none() {
+        return Err(TemplateError(format!("{id} has no Role of the template's")).into());
+    }
     environment.extend(
         [
             ("AWS_REGION", &*options.region),
             ("AWS_DEFAULT_REGION", &*options.region),
-            // KMS knows the role by it. Of the rest only the form is looked at.
-            ("AWS_ACCESS_KEY_ID", role),
+            // KMS knows the role and the function by it. Of the rest only the form is looked at.
+            ("AWS_ACCESS_KEY_ID", id),
             ("AWS_SECRET_ACCESS_KEY", "local"),
             ("AWS_ENDPOINT_URL_KMS", &format!("http://{}", kms.address())),
         ]
@@ -335,10 +347,21 @@ impl OwnUrl {
     }
 }
 
-/// The ARN of a role, which gets a name with an end that nobody knows before.
-fn role_arn(id: &str, scope: &Scope) -> Result<String, TemplateError> {
-    let stack = scope.resolve(&json!({"Ref": "AWS::StackName"}))?;
-    Ok(format!("arn:aws:iam::{ACCOUNT}:role/{}-{id}-0LOCAL0LOCAL", text(&stack)))
+/// The logical id of a function's role.
+fn role_of(function: &Value) -> Option<&str> {
+    function.pointer("/Properties/Role/Fn::GetAtt/0").and_then(Value::as_str)
+}
+
+/// The ARN of a role. CloudFormation makes up the end of its name, if the template does not name it.
+fn role_arn(id: &str, role: &Value, scope: &Scope) -> Result<String, TemplateError> {
+    let given = |member: &str| {
+        let value = property(role, member).ok();
+        value.map(|value| scope.resolve(value).map(|value| text(&value))).transpose()
+    };
+    let path = given("/Path")?.unwrap_or_else(|| "/".into());
+    let stack = text(&scope.resolve(&json!({"Ref": "AWS::StackName"}))?);
+    let name = given("/RoleName")?.unwrap_or_else(|| format!("{stack}-{id}-0LOCAL0LOCAL"));
+    Ok(format!("arn:aws:iam::{ACCOUNT}:role{path}{name}"))
 }
 
 /// The policies that are written into a role.
@@ -369,4 +392,27 @@ fn property<'a>(resource: &'a Value, path: &str) -> Result<&'a Value, TemplateEr
 /// Why a function did not start: each problem with its settings on a line of its own.
 fn did_not_start(name: &str, error: &FunctionError) -> String {
     format!("{name} did not start: {}", error.to_string().replace("; ", "\n  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn role_arns_have_the_path_and_the_name() {
+        let template = Template::parse("Resources: {}").unwrap();
+        let scope = template.scope("us-east-1", &BTreeMap::new()).unwrap();
+        let path = json!({"Fn::Sub": "/countersign/${AWS::StackName}/"});
+        let rows = [
+            (json!({}), "local-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path}), "countersign/local/local-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path, "RoleName": "issuer"}), "countersign/local/issuer"),
+            (json!({"RoleName": "issuer"}), "issuer"),
+        ];
+        for (properties, expected) in rows {
+            let role = json!({"Properties": properties});
+            let expected = format!("arn:aws:iam::000000000000:role/{expected}");
+            assert_eq!(role_arn("Issuer", &role, &scope), Ok(expected), "{properties}");
+        }
+    }
 }

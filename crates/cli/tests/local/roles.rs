@@ -253,6 +253,33 @@ async fn the_key_policy_keeps_administration_and_use_apart() {
     assert!(!may("Sign"), "nobody but the issuer signs");
 }
 
+/// A role's policy that allows all of KMS to one function, in place of the template's.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_come_from_their_function() {
+    let stack = start().await;
+    for (function, expected) in [("local-authorizer", false), ("local-issuer", true)] {
+        let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
+        let policy = serde_json::from_value(json!({
+            "Version": "2012-10-17",
+            "Statement": {
+                "Effect": "Allow", "Action": "kms:*", "Resource": "*",
+                "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": arn}},
+            },
+        }));
+        let role = local::kms::Role {
+            arn: "arn:aws:iam::000000000000:role/local-IssuerRole-0LOCAL0LOCAL".into(),
+            policies: vec![policy.unwrap()],
+        };
+        stack.kms.hold("Issuer", role.clone());
+        let issued = stack.functions["Issuer"].invoke(&json!({"claims": {"sub": "a"}})).await;
+        assert_eq!(issued.result.is_ok(), expected, "{function}: {issued:?}");
+        // The same role without the function's credentials.
+        stack.kms.hold("IssuerRole", role);
+        let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
+        assert!(stack.kms.may("IssuerRole", "Sign", &sign).is_err(), "{function}");
+    }
+}
+
 /// A grant counts beside the key policy, and stays when the policy is replaced.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grant_lets_another_role_sign() {

@@ -95,6 +95,7 @@ mod tests {
 
     const ROLE: &str = "arn:aws:iam::000000000000:role/countersign/stack/issuer";
     const ACCOUNT: &str = "arn:aws:iam::000000000000:root";
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:stack-issuer";
 
     fn statement(principal: Option<&str>, condition: &Value) -> Value {
         let mut statement =
@@ -133,6 +134,7 @@ mod tests {
             let alias = json!({"AliasName": name, "TargetKeyId": id});
             state.call("CreateAlias", &alias).unwrap();
         }
+        state.guard().set_source_function("issuer", FUNCTION);
         let sign = signing(&id, json!({}));
         let by_alias = signing("alias/a", json!({}));
         let by_alias_arn = signing("arn:aws:kms:us-east-1:000000000000:alias/a", json!({}));
@@ -150,6 +152,8 @@ mod tests {
         let (verify, verify_and_sign) = (grant(&["Verify"]), grant(&["Verify", "Sign"]));
         let role = |path: &str| json!(format!("arn:aws:iam::000000000000:role/{path}"));
         let session = json!("arn:aws:sts::000000000000:assumed-role/issuer/*");
+        let function =
+            |name| json!(format!("arn:aws:lambda:us-east-1:000000000000:function:{name}"));
         let all = "ForAllValues:StringEquals";
         let any = "ForAnyValue:StringEquals";
         let equals = "StringEquals";
@@ -157,6 +161,7 @@ mod tests {
         let harmless = json!(["Verify", "DescribeKey"]);
         let (both, neither, own) = ((true, true), (false, false), (true, false));
         let arn = "aws:PrincipalArn";
+        let source = "lambda:SourceFunctionArn";
         let operations = "kms:GrantOperations";
         let rows = [
             ("Sign", &sign, "ArnEquals", arn, role("countersign/stack/issuer"), both),
@@ -165,6 +170,9 @@ mod tests {
             ("Sign", &sign, "ArnLike", arn, role("issuer"), neither),
             ("Sign", &sign, "ArnLike", arn, session, neither),
             ("Sign", &sign, "ArnNotLike", arn, role("countersign/*"), neither),
+            ("Sign", &sign, "ArnEquals", source, function("stack-issuer"), own),
+            ("Sign", &sign, "ArnEquals", source, function("other"), neither),
+            ("Sign", &sign, "Null", source, json!("true"), (false, true)),
             ("Sign", &sign, equals, "aws:ResourceTag/ring", a.clone(), own),
             ("Sign", &sign, equals, "aws:ResourceTag/ring", b.clone(), neither),
             ("Sign", &sign, equals, "aws:ResourceTag/other", a.clone(), neither),

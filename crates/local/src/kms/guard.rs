@@ -24,12 +24,18 @@ pub struct Role {
 #[derive(Default)]
 pub(super) struct Guard {
     roles: BTreeMap<String, Role>,
+    /// The Lambda function that an access key belongs to, by its ARN.
+    functions: BTreeMap<String, String>,
     used: BTreeSet<(String, String)>,
 }
 
 impl Guard {
     pub(super) fn hold(&mut self, access_key: &str, role: Role) {
         self.roles.insert(access_key.to_owned(), role);
+    }
+
+    pub(super) fn set_source_function(&mut self, access_key: &str, function: &str) {
+        self.functions.insert(access_key.to_owned(), function.to_owned());
     }
 
     /// Every role's ARN with every action that it was allowed so far.
@@ -61,6 +67,11 @@ impl Guard {
         let Some(role) = self.roles.get(access_key) else { return Ok(used) };
         for mut permission in required(store, &role.arn, operation, input)? {
             permission.facts.set("aws:PrincipalArn", [&*role.arn]);
+            // "Using source function ARN to control function access behavior" in the Lambda
+            // developer guide: identity policies only.
+            permission
+                .identity_facts
+                .set("lambda:SourceFunctionArn", self.functions.get(access_key));
             if !role.has(&permission) {
                 let Permission { action, resource, .. } = permission;
                 let message = format!(

@@ -142,6 +142,12 @@ impl Kms {
         self.state.guard().hold(access_key, role);
     }
 
+    /// From now on calls with this access key come from the Lambda function with this ARN, which
+    /// the caller's own policies know as `lambda:SourceFunctionArn`.
+    pub fn set_source_function(&self, access_key: &str, function_arn: &str) {
+        self.state.guard().set_source_function(access_key, function_arn);
+    }
+
     /// Whether whoever has this access key may do this.
     ///
     /// # Errors
