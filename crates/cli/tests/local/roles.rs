@@ -6,12 +6,18 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use local::{Bytes, Request, Stack, http};
+use local::{
+    Bytes, Request, Stack, http,
+    kms::{Kms, Role},
+};
 use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, options, token, with_parameters};
 
 const ROLES: [&str; 3] = ["IssuerRole", "AuthorizerRole", "RotatorRole"];
+/// The start of the ARN of every role of the stack.
+const PATH: &str = "arn:aws:iam::000000000000:role/countersign/local/";
+const ADMINISTRATOR: &str = "arn:aws:iam::000000000000:role/teams/security";
 
 async fn start() -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
@@ -88,7 +94,8 @@ async fn every_right_is_used_and_none_is_missing() {
     assert_eq!(run["done"], "prepare", "{run}");
     let used = stack.kms.used();
     for role in ROLES {
-        let arn = format!("arn:aws:iam::000000000000:role/local-{role}-0LOCAL0LOCAL");
+        let path = role.trim_end_matches("Role").to_lowercase();
+        let arn = format!("{PATH}{path}/local-{role}-0LOCAL0LOCAL");
         let used: BTreeSet<_> =
             used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
         assert_eq!(used, named(role), "{role}");
@@ -199,58 +206,196 @@ async fn nothing_else_is_allowed() {
     }
 }
 
-/// A policy that the role could not change any more is refused, unless the role says that it may.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_key_policy_keeps_administration_and_use_apart() {
-    let template = fs::read_to_string(TEMPLATE).unwrap();
-    let administrator = "arn:aws:iam::000000000000:role/security";
-    let parameters = [("KeyAdministrators", administrator), ("RotationDays", "90")];
-    let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
-    let kms = &stack.kms;
-    let policy: Vec<local::iam::Policy> = serde_json::from_value(json!([{
-        "Version": "2012-10-17",
-        "Statement": {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
-    }]))
-    .unwrap();
-    for (name, arn) in [
-        ("security", administrator.to_owned()),
-        ("everything", "arn:aws:iam::000000000000:role/everything".to_owned()),
-    ] {
-        kms.hold(name, local::kms::Role { arn, policies: policy.clone() });
+/// Gives an access key to a principal that IAM allows these actions on every resource.
+fn hold(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    let policy = json!([{"Version": "2012-10-17", "Statement": statement}]);
+    let policies = serde_json::from_value(policy).unwrap();
+    kms.hold(name, Role { arn: arn.to_owned(), policies });
+}
+
+/// What KMS responds to a request with this access key: its answer, or the error's code.
+fn call(kms: &Kms, access_key: &str, operation: &str, input: &Value) -> Result<Value, String> {
+    let credential = format!("{access_key}/20261123/us-east-1/kms/aws4_request");
+    let request = Request::post("/")
+        .header("x-amz-target", format!("TrentService.{operation}"))
+        .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}"))
+        .body(Bytes::from(input.to_string()));
+    let response = kms.answer(&request.unwrap());
+    let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    if response.status().is_success() {
+        Ok(body)
+    } else {
+        Err(body["__type"].as_str().unwrap().to_owned())
     }
+}
+
+fn key_of(kms: &Kms, alias: &str) -> Value {
+    let described = kms.perform("DescribeKey", &json!({"KeyId": alias})).unwrap();
+    described["KeyMetadata"]["KeyId"].clone()
+}
+
+async fn start_with_administrator() -> Stack {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let parameters = [("KeyAdministrators", ADMINISTRATOR), ("RotationDays", "90")];
+    Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_policy_separates_administration_from_use() {
+    let stack = start_with_administrator().await;
+    let kms = &stack.kms;
+    hold(kms, "administrator", ADMINISTRATOR, &["kms:*"]);
+    hold(kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
+    hold(kms, "other path", "arn:aws:iam::000000000000:role/security", &["kms:*"]);
+    let all =
+        ["administrator", "other", "other path", "IssuerRole", "AuthorizerRole", "RotatorRole"];
+    let readers = ["administrator", "other", "other path", "RotatorRole"];
+    let key_readers = ["administrator", "other", "other path", "IssuerRole", "AuthorizerRole"];
     let sign = json!({"SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
     let rows = [
         ("Sign", sign, ["IssuerRole"].as_slice()),
-        ("PutKeyPolicy", json!({}), &["security"]),
-        ("EnableKey", json!({}), &["security"]),
-        ("DescribeKey", json!({}), &["security", "everything", "RotatorRole"]),
-        ("GetPublicKey", json!({}), &["security", "everything", "IssuerRole", "AuthorizerRole"]),
+        ("PutKeyPolicy", json!({}), &["administrator"]),
+        ("EnableKey", json!({}), &["administrator"]),
+        ("TagResource", json!({"Tags": []}), &["administrator"]),
+        ("DescribeKey", json!({}), &readers),
+        ("GetPublicKey", json!({}), &key_readers),
     ];
     for (operation, mut input, expected) in rows {
         input["KeyId"] = json!(ALIAS);
-        for role in ["security", "everything", "IssuerRole", "AuthorizerRole", "RotatorRole"] {
+        for role in all {
             let may = kms.may(role, operation, &input);
             assert_eq!(may.is_ok(), expected.contains(&role), "{role} {operation} {may:?}");
         }
     }
-    // A role that is made anew, as the next stack of the name has it.
-    for (name, expected) in [("local-IssuerRole-1", true), ("other-IssuerRole-1", false)] {
-        let arn = format!("arn:aws:iam::000000000000:role/{name}");
-        kms.hold(name, local::kms::Role { arn, policies: policy.clone() });
-        let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
-        assert_eq!(kms.may(name, "Sign", &sign).is_ok(), expected, "{name}");
-    }
+    // The key policy lets IAM decide about administrators: it gives them nothing by itself.
+    hold(kms, "administrator", ADMINISTRATOR, &["kms:DescribeKey"]);
+    assert!(kms.may("administrator", "PutKeyPolicy", &json!({"KeyId": ALIAS})).is_err());
+
+    let template = fs::read_to_string(TEMPLATE).unwrap();
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
-    plain.kms.hold(
-        "everything",
-        local::kms::Role {
-            arn: "arn:aws:iam::000000000000:role/everything".into(),
-            policies: policy,
-        },
-    );
-    let may = |operation| plain.kms.may("everything", operation, &json!({"KeyId": ALIAS})).is_ok();
-    assert!(may("PutKeyPolicy") && may("ScheduleKeyDeletion"), "IAM says who administers");
-    assert!(!may("Sign"), "nobody but the issuer signs");
+    hold(&plain.kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
+    let may = |operation| plain.kms.may("other", operation, &json!({"KeyId": ALIAS})).is_ok();
+    assert!(may("PutKeyPolicy") && may("ScheduleKeyDeletion"), "IAM decides");
+    assert!(!may("Sign"), "the issuer alone signs");
+}
+
+/// KMS stores a role that is a principal of a key policy by its unique id, which a role that is
+/// created again does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_policy_names_the_account_as_its_only_principal() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let plain = Stack::start(&template, &options(&[])).await.unwrap();
+    for stack in [plain, start_with_administrator().await] {
+        let key = json!({"KeyId": key_of(&stack.kms, ALIAS)});
+        let policy = stack.kms.perform("GetKeyPolicy", &key).unwrap();
+        let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
+        for statement in policy["Statement"].as_array().unwrap() {
+            let account = json!({"AWS": "arn:aws:iam::000000000000:root"});
+            assert_eq!(statement["Principal"], account, "{statement}");
+        }
+    }
+}
+
+/// A key that outlives its stack serves the next stack of the same name, and no other role.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_policy_fits_roles_that_are_created_again() {
+    let stack = start_with_administrator().await;
+    let sign = json!({"SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
+    let (update, disable) = (json!({"AliasName": ALIAS, "TargetKeyId": ALIAS}), json!({}));
+    let policy = json!({});
+    let rows = [
+        ("countersign/local/issuer/local-IssuerRole-1", "Sign", &sign, true),
+        // CloudFormation shortens names that would be too long.
+        ("countersign/local/issuer/loc1", "Sign", &sign, true),
+        ("countersign/local/authorizer/local-AuthorizerRole-1", "Sign", &sign, false),
+        ("countersign/local/rotator/local-RotatorRole-1", "Sign", &sign, false),
+        ("countersign/local/local-IssuerRole-1", "Sign", &sign, false),
+        ("countersign/other/issuer/local-IssuerRole-1", "Sign", &sign, false),
+        ("countersign/local2/issuer/local-IssuerRole-1", "Sign", &sign, false),
+        ("countersign/issuer/local-IssuerRole-1", "Sign", &sign, false),
+        ("local-IssuerRole-1", "Sign", &sign, false),
+        ("countersign/local/rotator/local-RotatorRole-1", "UpdateAlias", &update, true),
+        ("countersign/local/rotator/local-RotatorRole-1", "DisableKey", &disable, true),
+        ("countersign/local/rotator/local-RotatorRole-1", "PutKeyPolicy", &policy, false),
+        ("countersign/local/issuer/local-IssuerRole-1", "UpdateAlias", &update, false),
+        ("countersign/other/rotator/local-RotatorRole-1", "UpdateAlias", &update, false),
+        ("local-RotatorRole-1", "UpdateAlias", &update, false),
+        ("teams/security", "PutKeyPolicy", &policy, true),
+        ("teams/security", "UpdateAlias", &update, true),
+        ("security", "PutKeyPolicy", &policy, false),
+        ("other/security", "UpdateAlias", &update, false),
+    ];
+    let mut wrong = Vec::new();
+    for (role, operation, input, expected) in rows {
+        hold(&stack.kms, role, &format!("arn:aws:iam::000000000000:role/{role}"), &["kms:*"]);
+        let mut input = input.clone();
+        if operation == "UpdateAlias" {
+            input["TargetKeyId"] = key_of(&stack.kms, ALIAS);
+        } else {
+            input["KeyId"] = json!(ALIAS);
+        }
+        let may = stack.kms.may(role, operation, &input);
+        if may.is_ok() != expected {
+            wrong.push(format!("{role} {operation}: {may:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The actions on KMS of the managed policy `AWSKeyManagementServicePowerUser`.
+const POWER_USER: [&str; 8] = [
+    "kms:CreateAlias",
+    "kms:CreateKey",
+    "kms:DeleteAlias",
+    "kms:Describe*",
+    "kms:Get*",
+    "kms:List*",
+    "kms:TagResource",
+    "kms:UntagResource",
+];
+
+/// Every way to point a name of the ring at a key of one's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_principals_take_the_names_of_a_ring_without_administrators_only() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let plain = Stack::start(&template, &options(&[])).await.unwrap();
+    let guarded = start_with_administrator().await;
+    let mut wrong = Vec::new();
+    for (stack, administrators) in [(plain, "none"), (guarded, "one")] {
+        let kms = &stack.kms;
+        hold(kms, "power user", "arn:aws:iam::000000000000:user/power", &POWER_USER);
+        let alias_actions = ["kms:CreateAlias", "kms:UpdateAlias"];
+        hold(kms, "alias user", "arn:aws:iam::000000000000:user/alias", &alias_actions);
+        let own = json!({"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"});
+        let own = call(kms, "power user", "CreateKey", &own).unwrap();
+        let own = own["KeyMetadata"]["KeyId"].clone();
+        let ring = key_of(kms, ALIAS);
+        for suffix in ["", "-next", "-previous"] {
+            let name = format!("{ALIAS}{suffix}");
+            let restore = json!({"AliasName": name, "TargetKeyId": ring});
+            let take = json!({"AliasName": name, "TargetKeyId": own});
+            let delete = json!({"AliasName": name});
+            let rows = [
+                ("power user", vec![("DeleteAlias", &delete), ("CreateAlias", &take)]),
+                ("alias user", vec![("UpdateAlias", &take)]),
+                ("alias user", vec![("CreateAlias", &take)]),
+            ];
+            for (principal, calls) in rows {
+                let _ = kms.perform("DeleteAlias", &delete);
+                kms.perform("CreateAlias", &restore).unwrap();
+                let done: Vec<_> =
+                    calls.iter().map(|(name, input)| call(kms, principal, name, input)).collect();
+                let taken = key_of(kms, &name) == own;
+                // A name that exists is not created.
+                let expected = administrators == "none" && calls[0].0 != "CreateAlias";
+                if taken != expected {
+                    wrong.push(format!("{administrators}: {principal} {name}: {done:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A role's policy that allows all of KMS to one function, in place of the template's.
