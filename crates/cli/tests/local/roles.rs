@@ -21,7 +21,8 @@ const ADMINISTRATOR: &str = "arn:aws:iam::000000000000:role/teams/security";
 
 async fn start() -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
-    let parameters = [("RotationDays", "2"), ("KeyRefreshSeconds", "10")];
+    let parameters =
+        [("RotationDays", "2"), ("KeyRefreshSeconds", "10"), ("CopiedTagKeys", "team,cost center")];
     let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
     stack.unwrap()
 }
@@ -140,6 +141,8 @@ async fn nothing_else_is_allowed() {
     let rs256 = "RSASSA_PKCS1_V1_5_SHA_256";
     let spec = |spec: &str, usage: &str, tags: &Value| json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags, "KeyId": null});
     let other = json!([{"TagKey": "countersign:ring", "TagValue": "alias/e"}]);
+    let tagged_and = |key: &str| json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}, {"TagKey": key, "TagValue": "a"}]);
+    let (copied, foreign) = (tagged_and("cost center"), tagged_and("access"));
     let days = |days: u64| json!({"PendingWindowInDays": days});
     let target = |alias: &str| json!({"AliasName": alias});
     let none = json!({});
@@ -163,11 +166,15 @@ async fn nothing_else_is_allowed() {
         ("ListAliases", none.clone(), ["", "", "cnples"]),
         ("TagResource", json!({"Tags": tagged}), ["", "", "cnpls"]),
         ("TagResource", json!({"Tags": other}), ["", "", ""]),
+        ("TagResource", json!({"Tags": copied}), ["", "", "cnpls"]),
+        ("TagResource", json!({"Tags": foreign}), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &tagged), ["", "", "cnples"]),
         ("CreateKey", spec("ECC_NIST_P256", "SIGN_VERIFY", &tagged), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "ENCRYPT_DECRYPT", &tagged), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &other), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &json!([])), ["", "", ""]),
+        ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &copied), ["", "", "cnples"]),
+        ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &foreign), ["", "", ""]),
         ("CreateAlias", target("alias/countersign-next"), ["", "", "cnpl"]),
         ("CreateAlias", target("alias/other"), ["", "", ""]),
         ("UpdateAlias", target(ALIAS), ["", "", "cnp"]),

@@ -119,6 +119,11 @@ impl Scope {
                 let items = items.as_array().ok_or_else(malformed)?;
                 Ok(items.iter().map(text).collect::<Vec<_>>().join(separator).into())
             }
+            "Fn::Split" => {
+                let separator = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
+                let joined = self.resolve(argument.get(1).ok_or_else(malformed)?)?;
+                Ok(joined.as_str().ok_or_else(malformed)?.split(separator).collect())
+            }
             "Fn::Sub" => {
                 let pattern = argument.as_str().or_else(|| argument.get(0)?.as_str());
                 let own = self.resolve(argument.get(1).unwrap_or(&json!({})))?;
@@ -236,6 +241,11 @@ mod tests {
             ("a number", json!({"Ref": "Number"}), Ok(json!(7))),
             ("an attribute", json!({"Fn::GetAtt": ["Key", "Arn"]}), Ok(json!("arn:key"))),
             ("a join", json!({"Fn::Join": ["/", ["a", {"Ref": "Number"}]]}), Ok(json!("a/7"))),
+            (
+                "a split",
+                json!({"Fn::Split": [",", {"Fn::Sub": "${Name},m"}]}),
+                Ok(json!(["n", "m"])),
+            ),
             (
                 "Sub",
                 json!({"Fn::Sub": "${AWS::Region}:${Key.Arn}:${!x}"}),
