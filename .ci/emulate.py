@@ -105,7 +105,8 @@ def watched(settings, events):
 
 
 def role(function):
-    return {"AWS_ACCESS_KEY_ID": f"{function}Role", "AWS_SECRET_ACCESS_KEY": "local"}
+    """The credentials by which the local KMS knows the function and its role."""
+    return {"AWS_ACCESS_KEY_ID": function, "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 def served(name, command, folder, environment, ask):

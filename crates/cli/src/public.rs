@@ -68,7 +68,11 @@ fn print(arguments: &Arguments, form: impl Fn(&[&Key]) -> String) -> ExitCode {
         let published = keyring.published_ring().await?;
         if let Some(fault) = &published.next_fault {
             let fault = crate::with_causes(fault);
-            writeln!(io::stderr(), "warning: the key under {}-next is missing: {fault}", arguments.key)?;
+            writeln!(
+                io::stderr(),
+                "warning: the key under {}-next is missing: {fault}",
+                arguments.key
+            )?;
         }
         let keys: Vec<&Key> = published.ring.keys().map(AsRef::as_ref).collect();
         write!(io::stdout(), "{}", form(&keys))?;

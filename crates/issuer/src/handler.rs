@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::{Answer, Ask, Cacheable, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue};
+use crate::{
+    Answer, Ask, Cacheable, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue,
+};
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {

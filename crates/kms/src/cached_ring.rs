@@ -79,13 +79,12 @@ impl CachedRing {
         loaded_at: SuspendAwareInstant,
         refresh: Duration,
     ) -> Self {
-        let (last_ring, last_complete, denied_since) = last
-            .map_or((None, None, None), |last| {
-                (last.ring.ok(), last.complete, last.next_denied_since)
-            });
+        let (last_ring, last_complete, denied_since) = last.map_or((None, None, None), |last| {
+            (last.ring.ok(), last.complete, last.next_denied_since)
+        });
         let neighbors_requested = neighbors.is_some();
-        let (next, previous) =
-            neighbors.map_or((Ok(None), Ok(None)), |neighbors| (neighbors.next, neighbors.previous));
+        let (next, previous) = neighbors
+            .map_or((Ok(None), Ok(None)), |neighbors| (neighbors.next, neighbors.previous));
         let faults = LoadFaults {
             current: None,
             next: next.as_ref().err().cloned(),

@@ -196,8 +196,9 @@ impl Keyring {
                 let error = Chain(fault);
                 tracing::warn!(%alias, %error, "a key of the ring could not be loaded");
                 let is_next = suffix == NEXT;
-                let is_lasting = !fault.cause.is_transient() && !(is_next && cached.next_may_be_new());
-                if let Some(report) = self.on_neighbor_fault.filter(|_| is_lasting) {
+                let is_passing =
+                    fault.cause.is_transient() || (is_next && cached.next_may_be_new());
+                if let Some(report) = self.on_neighbor_fault.filter(|_| !is_passing) {
                     report(&alias, fault);
                 }
             }

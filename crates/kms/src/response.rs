@@ -50,9 +50,8 @@ pub(crate) fn id(key: &str) -> Option<&str> {
         }
         None => Some(key),
     };
-    let is_id = |id: &&str| {
-        !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
+    let is_id =
+        |id: &&str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     id.filter(is_id)
 }
 

@@ -2,7 +2,7 @@
 //! not its own is not set: an audience that nobody asks for, a policy that grants everything.
 
 /// Every setting that one of the functions reads, and that all may be given.
-pub const SETTINGS: [&str; 16] = [
+pub const SETTINGS: [&str; 17] = [
     "ACCESS_RULES",
     "CLOCK_LEEWAY_SECONDS",
     "HTTP_API_RESPONSE",
@@ -10,6 +10,7 @@ pub const SETTINGS: [&str; 16] = [
     "KEY_ALIAS",
     "KEY_REFRESH_SECONDS",
     "PUBLICATION_WAIT_SECONDS",
+    "RETAINED_KEY_ID",
     "ROTATION_DAYS",
     "SIGNING_ALGORITHM",
     "TOKEN_AUDIENCE",

@@ -477,11 +477,11 @@ async fn a_lasting_fault_of_an_alias_is_reported_once_a_load() {
     ];
     for (alias, code, expected, is_refused) in rows {
         kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
-        let keyring = Arc::new(
-            Arc::into_inner(ring(&kms, HOUR)).unwrap().on_neighbor_fault(|alias, fault| {
+        let keyring = Arc::new(Arc::into_inner(ring(&kms, HOUR)).unwrap().on_neighbor_fault(
+            |alias, fault| {
                 REPORTED.lock().unwrap().push((alias.to_string(), fault.cause));
-            }),
-        );
+            },
+        ));
         for _ in 0..3 {
             let found = keyring.find(Some("unknown")).await;
             assert_eq!(found.is_ok(), is_refused, "{alias} {code}");
@@ -740,19 +740,25 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
 }
 
 /// As KMS answers a good signature of the key `ARN`.
-const YES: &str = r#"{"KeyId":"ARN","SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#;
+const YES: &str =
+    r#"{"KeyId":"ARN","SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#;
 /// A key of nobody's.
 const OTHER: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
 
 #[tokio::test]
 async fn an_answer_of_sign_that_is_not_one_is_a_fault() {
     let signature = STANDARD.encode([1; 256]);
-    let good = YES.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
+    let good =
+        YES.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
     let rows = [
         ("good", good.clone(), None),
         ("empty", String::new(), Some(Cause::InvalidResponse)),
         ("no members", "{}".into(), Some(Cause::InvalidResponse)),
-        ("a bare signature", json!({"Signature": signature}).to_string(), Some(Cause::InvalidResponse)),
+        (
+            "a bare signature",
+            json!({"Signature": signature}).to_string(),
+            Some(Cause::InvalidResponse),
+        ),
         ("another key", good.replace("ARN", OTHER), Some(Cause::InvalidResponse)),
         ("another algorithm", good.replace("256", "384"), Some(Cause::InvalidResponse)),
         ("a short signature", good.replace(&signature, "AAAA"), Some(Cause::InvalidResponse)),
@@ -797,7 +803,11 @@ async fn an_answer_about_a_key_that_is_not_one_is_a_fault() {
         ("no spec", bare.to_string(), Some(Cause::InvalidResponse)),
         ("no key", with("PublicKey", Value::Null), Some(Cause::InvalidResponse)),
         ("half a key", with("PublicKey", "MIIB".into()), Some(Cause::InvalidResponse)),
-        ("a key of another kind", with("PublicKey", ec["PublicKey"].clone()), Some(Cause::InvalidResponse)),
+        (
+            "a key of another kind",
+            with("PublicKey", ec["PublicKey"].clone()),
+            Some(Cause::InvalidResponse),
+        ),
         ("no algorithms", with("SigningAlgorithms", Value::Null), Some(Cause::InvalidResponse)),
         ("a cipher", with("KeyUsage", "ENCRYPT_DECRYPT".into()), Some(Cause::Unfit)),
         ("a key agreement", with("KeyUsage", "KEY_AGREEMENT".into()), Some(Cause::Unfit)),

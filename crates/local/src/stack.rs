@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io, iter,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
@@ -233,36 +233,40 @@ fn override_parameters(
     }
 }
 
-/// Creates the template's keys and aliases. A key whose alias is there from an earlier start is the
-/// one that the alias has now, and is left as it is. Gives the aliases that there cannot be.
+/// Creates the template's keys and aliases. If an alias of a key exists from an earlier start, its
+/// current key takes the place of the template's. Returns a message for each alias that cannot be
+/// created.
 fn create_keys(
     template: &Template,
     scope: &mut Scope,
     kms: &Kms,
 ) -> Result<Vec<String>, StackError> {
     let mut refusals = Vec::new();
-    let mut aliases = BTreeMap::new();
+    let mut aliases: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (id, resource) in template.made("AWS::KMS::Alias", scope)? {
         let name = scope.resolve(property(resource, "/AliasName")?)?;
         scope.define(id, name.clone());
         // An override may name a key by its id instead: then there is no alias to be made.
-        if text(&name).starts_with("alias/") {
-            aliases.insert(text(property(resource, "/TargetKeyId/Ref")?), name);
+        let name = text(&name);
+        if name.starts_with("alias/") {
+            let key = text(property(resource, "/TargetKeyId/Ref")?);
+            aliases.entry(key).or_default().insert(name);
         }
     }
+    let describe = |alias: &String| kms.perform("DescribeKey", &json!({"KeyId": alias}));
     for (id, resource) in template.made("AWS::KMS::Key", scope)? {
-        let alias = aliases.get(id);
-        let known = alias.map(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})));
-        let key = match known {
-            Some(Ok(key)) => key,
-            _ => create_key(&scope.resolve(property(resource, "")?)?, kms)?,
+        let aliases = aliases.remove(id).unwrap_or_default();
+        // The ring's own name sorts before those that begin with it.
+        let key = match aliases.iter().find_map(|alias| describe(alias).ok()) {
+            Some(key) => key,
+            None => create_key(&scope.resolve(property(resource, "")?)?, kms)?,
         };
         let member = |name: &str| key.pointer(&format!("/KeyMetadata/{name}")).cloned();
-        let target = json!({"AliasName": alias, "TargetKeyId": member("KeyId")});
-        if alias.is_some_and(|alias| kms.perform("DescribeKey", &json!({"KeyId": alias})).is_err())
-            && let Err(problem) = kms.perform("CreateAlias", &target)
-        {
-            refusals.push(format!("{id} has no alias: {problem}"));
+        for alias in aliases.iter().filter(|alias| describe(alias).is_err()) {
+            let target = json!({"AliasName": alias, "TargetKeyId": member("KeyId")});
+            if let Err(problem) = kms.perform("CreateAlias", &target) {
+                refusals.push(format!("{alias} cannot be created: {problem}"));
+            }
         }
         scope.define(id, member("KeyId").unwrap_or_default());
         scope.define_attribute(id, "Arn", member("Arn").unwrap_or_default());
@@ -272,11 +276,15 @@ fn create_keys(
 
 fn create_key(properties: &Value, kms: &Kms) -> Result<Value, StackError> {
     let member = |name: &str| properties.get(name).cloned().unwrap_or_default();
+    let tags = properties.get("Tags").and_then(Value::as_array).into_iter().flatten();
+    let tags: Vec<_> =
+        tags.map(|tag| json!({"TagKey": tag.get("Key"), "TagValue": tag.get("Value")})).collect();
     let input = json!({
         "KeySpec": member("KeySpec"),
         "KeyUsage": member("KeyUsage"),
         "Description": member("Description"),
         "Policy": properties.get("KeyPolicy").map(Value::to_string),
+        "Tags": tags,
     });
     kms.perform("CreateKey", &input).map_err(StackError::Key)
 }

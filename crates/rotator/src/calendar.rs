@@ -12,21 +12,24 @@ pub struct Calendar {
     pub ring: RingName,
     /// How old its key gets, and how long the steps wait for each other.
     pub policy: Policy,
+    /// The key that the deployment owns.
+    pub retained_key: Option<String>,
 }
 
 impl Calendar {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(ring), Some(days), Some(waits), Some(algorithm)) = (
+        let (Some(ring), Some(days), Some(waits), Some(algorithm), Some(retained_key)) = (
             settings.required("KEY_ALIAS"),
             days(settings),
             Waits::read(settings),
             settings.choice("SIGNING_ALGORITHM"),
+            settings.choice("RETAINED_KEY_ID"),
         ) else {
             return None;
         };
         let every = Some(Duration::from_hours(24 * u64::from(days)));
-        Some(Self { ring, policy: Policy { every, waits, algorithm, spec: None } })
+        Some(Self { ring, policy: Policy { every, waits, algorithm, spec: None }, retained_key })
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 use kms::{
     Fault, Settings, connect,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    rotation::{Rotation, RotationError},
+    rotation::{Finding, KeyFacts, Rotation, RotationError},
     telemetry::{Chain, Outcome, Record},
 };
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ impl Rotator {
         let (Some(client), Some(calendar)) = (connect(settings), Calendar::read(settings)) else {
             return None;
         };
-        let rotation = Rotation::new(client, calendar.ring.clone());
+        let rotation = Rotation::new(client, calendar.ring.clone())
+            .with_retained_key(calendar.retained_key.clone());
         Some(Self { calendar, rotation })
     }
 }
@@ -46,7 +47,7 @@ impl Handler for Rotator {
         let run = timeout(invocation.time_left(Duration::MAX), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
         let (outcome, details, response) = match run {
-            Ok(Turn { done, overdue, next }) => {
+            Ok(Turn { done, overdue, next, findings, leftovers }) => {
                 let step = done.as_ref().map(|(step, _)| step.name());
                 let details = json!({
                     "Ring": ring,
@@ -55,8 +56,20 @@ impl Handler for Rotator {
                     "next": next.as_ref().ok().map(|next| next.step.name()),
                     "due": next.as_ref().ok().map(|next| next.due.seconds()),
                     "obstacle": next.as_ref().err().map(ToString::to_string),
+                    "findings": texts(&findings),
+                    "leftovers": leftovers.iter().map(leftover).collect::<Vec<_>>(),
                 });
-                (Outcome::Rotation(overdue), details.clone(), Ok(details))
+                match findings.first() {
+                    None => (Outcome::Rotation(overdue), details.clone(), Ok(details)),
+                    // The step is done all the same, and the alarm has to tell.
+                    Some(finding) => {
+                        let failed = Diagnostic {
+                            error_type: finding.code().to_owned(),
+                            error_message: finding.to_string(),
+                        };
+                        (Outcome::Fault(finding.code()), details, Err(failed))
+                    }
+                }
             }
             Err(error) => {
                 let details = json!({"Ring": ring, "error": Chain(&error).to_string()});
@@ -71,12 +84,26 @@ impl Handler for Rotator {
     }
 }
 
-/// A name that stays.
-const fn cause(error: &RotationError) -> &'static str {
+fn texts(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(ToString::to_string).collect()
+}
+
+fn leftover(key: &KeyFacts) -> String {
+    format!(
+        "{} has the ring's tag and no alias, and is never used: `aws kms schedule-key-deletion \
+         --key-id {} --pending-window-in-days 7` removes it",
+        key.id, key.id
+    )
+}
+
+/// The `Cause` in logs and metrics.
+fn cause(error: &RotationError) -> &'static str {
     match error {
         RotationError::NoRing(_) => "NoRing",
         RotationError::Exists(_) | RotationError::Overtaken(_) | RotationError::Late => "Overtaken",
-        RotationError::Obstacle(_) => "Obstacle",
+        RotationError::Obstacle(_) | RotationError::NotPromoted => "Obstacle",
+        RotationError::Findings(findings) => findings.first().map_or("Obstacle", Finding::code),
+        RotationError::Orphan { source, .. } => cause(source),
         RotationError::Fault(fault) => fault.cause.code(),
     }
 }

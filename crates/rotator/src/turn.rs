@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use jwt::UnixTime;
-use kms::rotation::{KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
+use kms::rotation::{
+    Finding, KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan,
+};
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,14 +12,19 @@ pub struct Turn {
     pub done: Option<(Step, KeyFacts)>,
     /// How long it had been due.
     pub overdue: Duration,
-    /// The step that comes next, or what is in its way.
+    /// The step that comes next, or what blocks it.
     pub next: Result<Plan, Obstacle>,
+    /// What is wrong with the ring's keys. It blocks a promotion and nothing else: to retire a key mends
+    /// what is wrong with it.
+    pub findings: Vec<Finding>,
+    /// Keys that an interrupted run has left, seen when a key is created.
+    pub leftovers: Vec<KeyFacts>,
 }
 
-/// Looks at the ring once, and does the step that is due, if one is.
+/// Reads the state of the ring once, and does the step that is due, if one is.
 ///
 /// # Errors
-/// When KMS fails, when something is in the way, and when somebody else rotates at this moment.
+/// When KMS fails, when something blocks the step, and when another run acts at the same time.
 pub async fn turn(
     rotation: &Rotation,
     policy: &Policy,
@@ -25,10 +32,19 @@ pub async fn turn(
 ) -> Result<Turn, RotationError> {
     let look = rotation.look().await?;
     let planned = plan(&look.seen, now, policy)?;
+    let findings = rotation.audit(&look).await?;
     let Some(overdue) = planned.overdue(now) else {
-        return Ok(Turn { done: None, overdue: Duration::ZERO, next: Ok(planned) });
+        let (done, leftovers) = (None, Vec::new());
+        return Ok(Turn { done, overdue: Duration::ZERO, next: Ok(planned), findings, leftovers });
+    };
+    if !findings.is_empty() && matches!(planned.step, Step::Promote(_)) {
+        return Err(RotationError::Findings(findings));
+    }
+    let leftovers = match planned.step {
+        Step::Prepare(_) => rotation.leftovers(&look).await?,
+        _ => Vec::new(),
     };
     let key = rotation.perform(&look, &planned.step).await?;
     let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
-    Ok(Turn { done: Some((planned.step, key)), overdue, next })
+    Ok(Turn { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }

@@ -29,9 +29,8 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     story.done(step, None, published && !next.is_empty())?;
     Story::say(format_args!("{ALIAS}-next is {next}"))?;
 
-    let step = story.step("keep and promote: KMS's clock is 2 h 50 min later, and it signs");
-    rotator.turn(&story.stack, "keep", rotator.policy.waits.publication()).await?;
-    rotator.turn(&story.stack, "promote", rotator.policy.waits.keeping()).await?;
+    let step = story.step("promote: KMS's clock is 2 h 30 min later, and it signs");
+    rotator.turn(&story.stack, "promote", rotator.policy.waits.publication()).await?;
     let mut after = String::new();
     let signs = within(async || {
         after = text(&story.token(&claims()).await?, "access_token");
@@ -50,8 +49,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
         Story::say(format_args!("{status}  log: {why}"))?;
     }
 
-    let step = story.step("clear and retire: its last token would be dead by now");
-    rotator.turn(&story.stack, "clear", rotator.policy.waits.propagation()).await?;
+    let step = story.step("retire: its last token would have expired by now");
     rotator.turn(&story.stack, "retire", rotator.policy.waits.retirement()).await?;
     let old = text(&decode(&before, 0), "kid");
     let key = story.kms("DescribeKey", &json!({"KeyId": old})).await?;

@@ -1,3 +1,5 @@
+mod policy;
+mod rollback;
 mod rotate;
 mod show;
 
@@ -12,7 +14,8 @@ use jwt::Algorithm;
 use kms::{
     Settings,
     rotation::{
-        KeyFacts, KeySpec, KeyState, Plan, Policy, RingName, Rotation, RotationError, Step, Waits,
+        KeyFacts, KeySpec, KeyState, Look, Plan, Policy, RingName, Rotation, RotationError, Step,
+        Waits,
     },
 };
 use serde_json::{Value, json};
@@ -26,7 +29,7 @@ use crate::{NO, Usage, aws::Aws};
 /// What is done with the keys of a ring.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Create a ring: a key, and the alias that names it.
+    /// Create a ring: a key, and the three aliases that name it.
     #[command(after_help = CREATE_HELP)]
     Create {
         #[command(flatten)]
@@ -34,6 +37,10 @@ pub(crate) enum Command {
         /// The kind of the key
         #[arg(long, value_name = "KeySpec", default_value = "RSA_2048", value_parser = spec)]
         spec: KeySpec,
+        /// A principal that administers the key and moves the aliases of the ring, and no other does;
+        /// can be repeated. Without one, IAM policies decide
+        #[arg(long = "administrator", value_name = "ARN")]
+        administrators: Vec<policy::Administrator>,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
@@ -57,6 +64,15 @@ pub(crate) enum Command {
         json: bool,
         #[command(flatten)]
         aws: Aws,
+    },
+    /// Point the ring back at its previous key, after a promotion.
+    #[command(after_help = ROLLBACK_HELP)]
+    Rollback {
+        #[command(flatten)]
+        ring: Ring,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Do the step of a rotation that is due, or begin one.
     #[command(after_help = ROTATE_HELP)]
@@ -92,6 +108,21 @@ pub(crate) struct Ring {
     aws: Aws,
 }
 
+impl Ring {
+    /// Says who may move the ring's aliases before another principal is refused.
+    async fn announce_administrators(
+        &self,
+        rotation: &Rotation,
+        look: &Look,
+    ) -> Result<(), Box<dyn Error>> {
+        if let Some(administrators) = rotation.administrators(look).await? {
+            let names = administrators.join(", ");
+            writeln!(io::stderr(), "note: only {names} may move the aliases of {}", self.alias)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the waits of a rotation depend on. They must be the functions' own.
 #[derive(Args)]
 pub(crate) struct Terms {
@@ -110,6 +141,9 @@ pub(crate) struct Terms {
     /// The algorithm that they are set to, if they are (`SIGNING_ALGORITHM`)
     #[arg(long, value_name = "ALG", help_heading = HEADING)]
     signing_algorithm: Option<String>,
+    /// The key of the stack, which is disabled and not deleted when it retires (`RETAINED_KEY_ID`)
+    #[arg(long, value_name = "KEY_ID", env = "RETAINED_KEY_ID", help_heading = HEADING)]
+    retained_key: Option<String>,
 }
 
 const HEADING: &str = "The functions' settings, if they are not in the environment";
@@ -138,8 +172,21 @@ impl Terms {
 pub(crate) const CREATE_HELP: &str = "\
   countersign key create alias/countersign
   countersign key create alias/countersign --spec ECC_NIST_P256 --dry-run
+  countersign key create alias/countersign --administrator arn:aws:iam::111122223333:role/admin
+
+With administrators, whoever creates the ring must be one of them.
 
 Exit codes: 0 created, 1 there is such an alias already, 2 usage, 3 fault.";
+
+pub(crate) const ROLLBACK_HELP: &str = "\
+Moves alias/NAME from the key that signs to the key under -previous. Both keys stay trusted, so no token is
+lost. The key that signed until now stays published under -next: the next run of a rotation promotes it
+again, so stop the rotator first.
+
+  countersign key rollback alias/countersign --dry-run
+  countersign key rollback alias/countersign
+
+Exit codes: 0 moved, 1 another run was faster, 2 usage, 3 fault: the ring was not promoted, KMS fails.";
 
 pub(crate) const SHOW_HELP: &str = "\
   countersign key show alias/countersign
@@ -154,13 +201,13 @@ pub(crate) const LIST_HELP: &str = "\
 Exit codes: 0 listed, 1 there is none, 2 usage, 3 fault.";
 
 pub(crate) const ROTATE_HELP: &str = "\
-Each run does one step. What is not due is not done, and a run can be repeated or killed at any time.
+Each run does one step that is due. A run can be repeated or killed at any time.
 
+  complete  creates -next and -previous at the key that signs, where they are missing
   prepare   creates the next key and points -next at it: it is published, and does not sign
-  keep      points -previous at the key that signs, once the next one was published for long enough
-  promote   points the alias at the next key, twenty minutes later: it signs from now on
-  clear     takes -next away, ten minutes later
-  retire    disables the old key once its last token is dead, and has it deleted in 30 days
+  promote   points the alias at the next key, once that was published for long enough: it signs from then on
+  retire    disables the old key once its last token has expired, has it deleted in 30 days, and points
+            -previous at the key that signs
 
   countersign key rotate alias/countersign --dry-run
   countersign key rotate alias/countersign
@@ -173,7 +220,12 @@ such ring, something is in the way, KMS fails.";
 pub(crate) fn run(command: &Command) -> ExitCode {
     crate::finish(crate::block_on(async {
         match command {
-            Command::Create { ring, spec, dry_run } => Box::pin(create(ring, spec, *dry_run)).await,
+            Command::Create { ring, spec, administrators, dry_run } => {
+                Box::pin(create(ring, spec, administrators, *dry_run)).await
+            }
+            Command::Rollback { ring, dry_run } => {
+                Box::pin(rollback::roll_back(ring, *dry_run)).await
+            }
             Command::Show { ring, terms } => Box::pin(show(ring, terms)).await,
             Command::List { alias, json, aws } => {
                 Box::pin(list_keys(alias.as_ref(), *json, aws)).await
@@ -181,27 +233,38 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             Command::Rotate { ring, terms, spec, dry_run, yes, wait } => {
                 let policy = terms.policy(spec.clone())?;
                 let consent = if *yes { Consent::Given } else { Consent::Ask };
-                let rotate = Rotate { ring, policy, dry_run: *dry_run, wait: *wait };
+                let retained_key = terms.retained_key.clone().filter(|key| !key.is_empty());
+                let rotate = Rotate { ring, policy, retained_key, dry_run: *dry_run, wait: *wait };
                 Box::pin(rotate.run(consent)).await
             }
         }
     }))
 }
 
-async fn create(ring: &Ring, spec: &KeySpec, dry_run: bool) -> Result<ExitCode, Box<dyn Error>> {
+async fn create(
+    ring: &Ring,
+    spec: &KeySpec,
+    administrators: &[policy::Administrator],
+    dry_run: bool,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let policy = policy::of(administrators)?;
     let Ring { alias, json, aws } = ring;
     let rotation = Rotation::new(aws.connect().await?, alias.clone());
     if dry_run {
         return match rotation.look().await {
             Err(RotationError::NoRing(_)) => {
-                let words = format!("would create a key of KeySpec {spec} and point {alias} at it");
+                let words = format!(
+                    "would create a key of KeySpec {spec} and point {alias}, {} and {} at it",
+                    alias.next(),
+                    alias.previous()
+                );
                 tell(*json, &json!({"wouldCreate": spec.as_str(), "ring": alias.current()}), &words)
             }
             Err(error) => Err(error.into()),
-            Ok(_) => no(*json, &RotationError::Exists(alias.clone())),
+            Ok(_) => no(*json, &RotationError::Exists(alias.current().to_owned())),
         };
     }
-    match rotation.create(spec).await {
+    match rotation.create(spec, policy).await {
         Ok(key) => {
             let words = format!("{alias} points at {}, a new key of KeySpec {spec}", key.arn);
             tell(*json, &json!({"ring": alias.current(), "key": describe(&key)}), &words)
@@ -232,13 +295,12 @@ fn words(step: &Step, alias: &RingName) -> String {
         Step::Prepare(spec) => {
             format!("create a key of KeySpec {spec} and point {} at it", alias.next())
         }
-        Step::Keep(key) => {
-            format!("point {} at {}, which signs until the next key does", alias.previous(), key.id)
+        Step::Complete(key) => {
+            format!("point {} and {} at {}", alias.next(), alias.previous(), key.id)
         }
         Step::Promote(key) => format!("point {alias} at {}, which signs from then on", key.id),
-        Step::Clear => format!("take {} away", alias.next()),
         Step::Retire(key) => format!(
-            "disable {}, have it deleted in 30 days, and take {} away",
+            "disable {}, have it deleted in 30 days, and point {} at the key that signs",
             key.id,
             alias.previous()
         ),

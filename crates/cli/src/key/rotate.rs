@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kms::rotation::{KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
+use kms::rotation::{KeyFacts, Look, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
 use serde_json::json;
 
 use super::{Ring, describe, no, plan_json, tell, words};
@@ -18,6 +18,7 @@ use crate::{
 pub(super) struct Rotate<'a> {
     pub(super) ring: &'a Ring,
     pub(super) policy: Policy,
+    pub(super) retained_key: Option<String>,
     pub(super) dry_run: bool,
     pub(super) wait: bool,
 }
@@ -45,7 +46,8 @@ impl Consent {
 impl Rotate<'_> {
     pub(super) async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, aws } = self.ring;
-        let rotation = Rotation::new(aws.connect().await?, alias.clone());
+        let rotation = Rotation::new(aws.connect().await?, alias.clone())
+            .with_retained_key(self.retained_key.clone());
         let mut under_way = false;
         loop {
             let look = rotation.look().await?;
@@ -53,10 +55,10 @@ impl Rotate<'_> {
             let (step, now) = (&planned.step, now());
             let rest = matches!(step, Step::Prepare(_));
             if rest && under_way {
-                // Somebody else has brought it to its end.
+                // Another run has done the last step.
                 return tell(*json, &json!({"next": null}), "The rotation is complete.");
             }
-            under_way |= !rest;
+            under_way |= matches!(step, Step::Promote(_) | Step::Retire(_));
             if planned.overdue(now).is_none() {
                 if !self.wait {
                     return self.not_due(&planned);
@@ -68,6 +70,7 @@ impl Rotate<'_> {
                 let words = format!("{} is due: would {}", step.name(), words(step, alias));
                 return tell(*json, &json!({"would": plan_json(&planned)}), &words);
             }
+            self.expect_own_keys(&rotation, &look, step).await?;
             if let Step::Retire(key) = step
                 && !consent.covers(key)
             {
@@ -95,9 +98,37 @@ impl Rotate<'_> {
             if !self.wait || matches!(step, Step::Retire(_)) {
                 return Ok(ExitCode::SUCCESS);
             }
-            under_way = true;
+            under_way |= !matches!(step, Step::Complete(_));
             self.sleep(&next?).await?;
         }
+    }
+
+    /// Foreign keys and grants block a promotion, and are reported beside every other step.
+    async fn expect_own_keys(
+        &self,
+        rotation: &Rotation,
+        look: &Look,
+        step: &Step,
+    ) -> Result<(), Box<dyn Error>> {
+        let findings = rotation.audit(look).await?;
+        if !findings.is_empty() && matches!(step, Step::Promote(_)) {
+            return Err(RotationError::Findings(findings).into());
+        }
+        for finding in findings {
+            writeln!(io::stderr(), "warning: {finding}")?;
+        }
+        self.ring.announce_administrators(rotation, look).await?;
+        if let Step::Prepare(_) = step {
+            for key in rotation.leftovers(look).await? {
+                let id = key.id;
+                writeln!(
+                    io::stderr(),
+                    "warning: {id} has the ring's tag and no alias, and is never used: `aws kms \
+                     schedule-key-deletion --key-id {id} --pending-window-in-days 7` removes it"
+                )?;
+            }
+        }
+        Ok(())
     }
 
     fn not_due(&self, planned: &Plan) -> Result<ExitCode, Box<dyn Error>> {
@@ -132,11 +163,17 @@ impl Rotate<'_> {
             Step::Prepare(spec) => {
                 format!("created {} ({spec}), and pointed {} at it", key.id, alias.next())
             }
-            Step::Keep(_) => format!("pointed {} at {}", alias.previous(), key.id),
+            Step::Complete(key) => {
+                format!("pointed {} and {} at {}", alias.next(), alias.previous(), key.id)
+            }
             Step::Promote(_) => format!("pointed {alias} at {}: it signs from now on", key.id),
-            Step::Clear => format!("took {} away", alias.next()),
+            Step::Retire(_) if self.retained_key.as_deref() == Some(key.id.as_str()) => format!(
+                "disabled {}, which the stack owns, and pointed {} at the key that signs",
+                key.id,
+                alias.previous()
+            ),
             Step::Retire(_) => format!(
-                "disabled {}, to be deleted in 30 days, and took {} away",
+                "disabled {}, to be deleted in 30 days, and pointed {} at the key that signs",
                 key.id,
                 alias.previous()
             ),

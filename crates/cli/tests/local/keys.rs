@@ -114,11 +114,9 @@ async fn a_rotation_by_the_command_line_is_what_the_aws_cli_sees() {
     let mut next = Value::Null;
     let suffixes = [("", "current"), ("-next", "next"), ("-previous", "previous")];
     let steps = [
-        ("prepare", "keep", ["old", "new", ""]),
-        ("keep", "promote", ["old", "new", "old"]),
-        ("promote", "clear", ["new", "new", "old"]),
-        ("clear", "retire", ["new", "", "old"]),
-        ("retire", "prepare", ["new", "", ""]),
+        ("prepare", "promote", ["old", "new", "old"]),
+        ("promote", "retire", ["new", "new", "old"]),
+        ("retire", "prepare", ["new", "new", "new"]),
     ];
     for (number, (step, after, standing)) in (0_u64..).zip(steps) {
         cloud.ago(99 - number);
@@ -139,17 +137,14 @@ async fn a_rotation_by_the_command_line_is_what_the_aws_cli_sees() {
             next = shown["next"]["id"].clone();
         }
         assert_eq!(shown["step"]["name"], after);
-        let key = |name: &str| match name {
-            "old" => old.clone(),
-            "new" => next.clone(),
-            _ => Value::Null,
-        };
+        let key = |name: &str| if name == "old" { old.clone() } else { next.clone() };
         for ((_, place), name) in suffixes.into_iter().zip(standing) {
             assert_eq!(shown[place]["id"], key(name), "{step} {place}");
         }
         if let Some((aliases, states)) = cloud.told_by_aws() {
-            let expected = suffixes.into_iter().zip(standing).filter(|(_, name)| !name.is_empty());
-            let expected: Vec<_> = expected
+            let expected: Vec<_> = suffixes
+                .into_iter()
+                .zip(standing)
                 .map(|((suffix, _), name)| {
                     (format!("{ALIAS}{suffix}"), key(name).as_str().unwrap().to_owned())
                 })
@@ -159,10 +154,9 @@ async fn a_rotation_by_the_command_line_is_what_the_aws_cli_sees() {
         }
     }
     let listed = cloud.json(&format!("key list {ALIAS}"));
-    assert_eq!(
-        [&listed[0]["role"], &listed[1]["role"], &listed[1]["key"]["state"]],
-        ["current", "retired", "PendingDeletion"]
-    );
+    let roles: Vec<_> = listed.as_array().unwrap().iter().map(|row| &row["role"]).collect();
+    assert_eq!(roles, ["current", "next", "previous", "retired"]);
+    assert_eq!(listed[3]["key"]["state"], "PendingDeletion");
     let words = cloud.good(&format!("key list {ALIAS}"), "");
     assert!(words.contains("PendingDeletion") && words.contains("is deleted"), "{words}");
 }
@@ -178,6 +172,8 @@ async fn what_cannot_be_rotated_is_said() {
         ("alias/symmetric", &symmetric),
         ("alias/disabled", &disabled),
         ("alias/good", &good),
+        ("alias/good-next", &good),
+        ("alias/good-previous", &good),
         ("alias/both", &good),
         ("alias/both-next", &disabled),
         ("alias/both-previous", &disabled),
@@ -198,8 +194,10 @@ async fn what_cannot_be_rotated_is_said() {
         ("key rotate alias/good --spec HMAC_256", 2, "must be a KeySpec that signs tokens"),
         ("key rotate alias/good-next", 2, "must not end in -next or -previous"),
         ("key rotate good", 2, "must be alias/"),
-        ("key create alias/good", 1, "alias/good is there already"),
-        ("key create alias/good --dry-run", 1, "alias/good is there already"),
+        ("key create alias/good", 1, "alias/good exists already"),
+        ("key rollback alias/good", 3, "was not promoted"),
+        ("key create alias/new --administrator admin", 2, "must be the ARN of an IAM user or role"),
+        ("key create alias/good --dry-run", 1, "alias/good exists already"),
         ("key show alias/nobody", 3, "there is no alias/nobody"),
         ("key show alias/disabled", 3, "Something is in the way"),
         ("key list alias/nobody", 1, ""),
@@ -234,7 +232,7 @@ async fn what_cannot_be_rotated_is_said() {
         let output = evidence::run(command.args(arguments).env("ODD", odd), b"").unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
-    assert_eq!(cloud.json("key list").as_array().unwrap().len(), 5);
+    assert_eq!(cloud.json("key list").as_array().unwrap().len(), 7);
     let dry = cloud.good("key rotate alias/good --dry-run", "");
     assert!(dry.contains("would create a key of KeySpec ECC_NIST_P256"), "{dry}");
     assert_eq!(cloud.told_by_aws(), before, "nor has it now");
@@ -328,12 +326,14 @@ async fn the_rotator_does_one_step_a_run_and_says_so() {
         || stack.kms.perform("DescribeKey", &alias).unwrap()["KeyMetadata"]["KeyId"].clone();
     let old = current();
     // Whoever looks at the clock sees it move on; KMS sees the days before it, backwards.
-    let moved = json!({"AliasName": ALIAS, "TargetKeyId": old});
     let mut said = Vec::new();
-    for days in [60, 50, 40, 30, 20, 10] {
+    for days in [60, 50, 40, 30, 20] {
         stack.kms.set_time(start - Duration::from_hours(24 * days));
         if days == 60 {
-            stack.kms.perform("UpdateAlias", &moved).unwrap();
+            for alias in [ALIAS.to_owned(), format!("{ALIAS}-next"), format!("{ALIAS}-previous")] {
+                let moved = json!({"AliasName": alias, "TargetKeyId": old});
+                stack.kms.perform("UpdateAlias", &moved).unwrap();
+            }
             continue;
         }
         let invocation = stack.functions["Rotator"].invoke(&json!({})).await;
@@ -341,12 +341,18 @@ async fn the_rotator_does_one_step_a_run_and_says_so() {
         assert_eq!(answer["Ring"], ALIAS);
         said.push((answer["done"].clone(), answer["next"].clone()));
     }
-    let steps = ["prepare", "keep", "promote", "clear", "retire"];
-    let expected = steps.into_iter().zip(["keep", "promote", "clear", "retire", "prepare"]);
+    // The second rotation finds the key of the stack retired.
+    let steps = ["prepare", "promote", "retire", "prepare"];
+    let expected = steps.into_iter().zip(["promote", "retire", "prepare", "promote"]);
     assert_eq!(said, expected.map(|(done, next)| (json!(done), json!(next))).collect::<Vec<_>>());
     assert_ne!(current(), old);
-    let lines = logged(&stack, "Rotator", 5).await;
-    assert_eq!(lines.len(), 5, "one line a run");
+    let state = |key: &Value| {
+        let key = stack.kms.perform("DescribeKey", &json!({"KeyId": key})).unwrap();
+        key["KeyMetadata"]["KeyState"].clone()
+    };
+    assert_eq!(state(&old), "Disabled", "the key of the stack is not deleted");
+    let lines = logged(&stack, "Rotator", 4).await;
+    assert_eq!(lines.len(), 4, "one line a run");
     // Fifty days after its key's sixty.
     let overdue = lines[0]["RotationOverdue"].as_u64().unwrap();
     assert!((57 * 86_400..59 * 86_400).contains(&overdue), "{overdue}");
@@ -357,11 +363,116 @@ async fn the_rotator_does_one_step_a_run_and_says_so() {
         .kms
         .perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": current()}))
         .unwrap();
+    let moved = json!({"AliasName": format!("{ALIAS}-next"), "TargetKeyId": current()});
+    stack.kms.perform("UpdateAlias", &moved).unwrap();
     let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
     assert_eq!((&answer["done"], &answer["next"]), (&Value::Null, &json!("prepare")));
     stack.kms.perform("DisableKey", &json!({"KeyId": current()})).unwrap();
     let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
     assert_eq!(error.error_type, "Obstacle");
+}
+
+/// Plants a key as a principal with the managed policy `AWSKeyManagementServicePowerUser` can.
+fn plant(kms: &Kms, mallory: &str) -> String {
+    let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
+    let own = kms.perform("GetKeyPolicy", &json!({"KeyId": described["KeyMetadata"]["KeyId"]}));
+    let planted = json!({
+        "KeySpec": described["KeyMetadata"]["KeySpec"], "KeyUsage": "SIGN_VERIFY",
+        "Policy": own.unwrap()["Policy"],
+        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+    });
+    let planted = kms.perform("CreateKey", &planted).unwrap();
+    let planted = planted["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    let grant = json!({"KeyId": planted, "GranteePrincipal": mallory, "Operations": ["Sign"]});
+    kms.perform("CreateGrant", &grant).unwrap();
+    planted
+}
+
+const MALLORY: &str = "arn:aws:iam::000000000000:role/mallory";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planted_key_is_reported_and_never_named_by_the_rotator() {
+    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let stack = Stack::start(&template, &options(&[("ROTATION_DAYS", "2")])).await.unwrap();
+    let planted = plant(&stack.kms, MALLORY);
+    let key = |alias: &str| {
+        let key = stack.kms.perform("DescribeKey", &json!({"KeyId": alias})).unwrap();
+        key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+    };
+    let current = key(ALIAS);
+    for suffix in ["", "-next", "-previous"] {
+        stack.kms.set_time(SystemTime::now() - Duration::from_hours(24 * 3));
+        let moved = json!({"AliasName": format!("{ALIAS}{suffix}"), "TargetKeyId": current});
+        stack.kms.perform("UpdateAlias", &moved).unwrap();
+    }
+    stack.kms.set_time(SystemTime::now() - Duration::from_hours(24));
+    let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
+    assert_eq!(answer["done"], "prepare");
+    let leftovers = answer["leftovers"].to_string();
+    assert!(leftovers.contains(&planted) && leftovers.contains("schedule-key-deletion"));
+    let next = key(&format!("{ALIAS}-next"));
+    assert!(next != planted && next != current);
+
+    // A grant on the next key blocks its promotion, and the alarm tells.
+    let grant =
+        json!({"KeyId": next, "GranteePrincipal": MALLORY, "Operations": ["Verify", "Sign"]});
+    let grant = stack.kms.perform("CreateGrant", &grant).unwrap();
+    stack.kms.set_time(SystemTime::now());
+    let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
+    assert_eq!(error.error_type, "ForeignGrant");
+    assert!(error.message.contains(MALLORY), "{}", error.message);
+    assert_eq!(key(ALIAS), current);
+    let revoke = json!({"KeyId": next, "GrantId": grant["GrantId"]});
+    stack.kms.perform("RevokeGrant", &revoke).unwrap();
+    // A grant that lets verify is no danger.
+    let verify = json!({"KeyId": next, "GranteePrincipal": MALLORY, "Operations": ["Verify"]});
+    stack.kms.perform("CreateGrant", &verify).unwrap();
+    let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
+    assert_eq!((&answer["done"], key(ALIAS)), (&json!("promote"), next));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planted_key_is_reported_and_never_named_by_the_command_line() {
+    let cloud = Cloud::start().await;
+    cloud.ago(100);
+    cloud.good(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    let planted = plant(&cloud.kms, MALLORY);
+    let (code, _, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
+    assert_eq!(code, Some(0), "{error}");
+    assert!(error.contains(&format!("{planted} has the ring's tag and no alias")), "{error}");
+    let next = cloud.json(&format!("key show {ALIAS}"))["next"]["id"].clone();
+    assert_ne!(next, *planted);
+    let sign = json!({"KeyId": next, "GranteePrincipal": MALLORY, "Operations": ["Sign"]});
+    cloud.kms.perform("CreateGrant", &sign).unwrap();
+    cloud.ago(90);
+    let (code, out, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
+    assert_eq!((code, &*out), (Some(3), ""), "{error}");
+    assert!(error.contains("allows Sign to") && error.contains("revoke-grant"), "{error}");
+}
+
+/// Alias dates are optional in KMS: without them every wait would seem to be over.
+#[tokio::test(flavor = "multi_thread")]
+async fn aliases_without_dates_stop_a_rotation() {
+    let cloud = Cloud::start().await;
+    cloud.ago(100);
+    cloud.good(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.kms.omit_alias_dates(true);
+    let (code, out, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
+    assert_eq!((code, &*out), (Some(3), ""), "{error}");
+    assert!(error.contains("ListAliases failed"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ring_that_cannot_be_created_leaves_no_key_unmentioned() {
+    let cloud = Cloud::start().await;
+    let before = cloud.kms.perform("ListKeys", &json!({})).unwrap();
+    let key = cloud.create_key(&json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}));
+    cloud.alias("alias/new-next", &key);
+    let (code, out, _) = cloud.run("key create alias/new", "");
+    assert_eq!((code, out.contains("alias/new-next exists already")), (Some(1), true), "{out}");
+    let after = cloud.kms.perform("ListKeys", &json!({})).unwrap();
+    let count = |keys: &Value| keys["Keys"].as_array().unwrap().len();
+    assert_eq!(count(&after), count(&before) + 1, "no key but the one of this test");
 }
 
 /// What stands on standard output is the answer, and nothing of how it came about.
@@ -390,7 +501,12 @@ async fn an_incomplete_key_set_is_not_printed() {
         (PREVIOUS, "AccessDeniedException", 3, "access denied"),
         (PREVIOUS, "NotFoundException", 0, ""),
         (PREVIOUS, "DisabledException", 0, ""),
-        (NEXT, "AccessDeniedException", 0, "warning: the key under alias/countersign-next is missing"),
+        (
+            NEXT,
+            "AccessDeniedException",
+            0,
+            "warning: the key under alias/countersign-next is missing",
+        ),
         (NEXT, "NotFoundException", 0, ""),
     ];
     for (alias, code, expected, words) in rows {

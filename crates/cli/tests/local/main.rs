@@ -607,11 +607,14 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
     let (good, answer) = aws(&verify);
     assert!(!good && answer.contains("KMSInvalidSignatureException"), "{answer}");
 
-    // A rotation by hand: the alias is pointed at a new key, and what the old one signed is over.
+    // All aliases of the ring are pointed at a new key by hand: the old key's tokens end.
     let create = "create-key --key-spec RSA_2048 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId";
     let (good, next) = aws(create);
     assert!(good, "{next}");
-    assert!(aws(&format!("update-alias --alias-name {ALIAS} --target-key-id {next}")).0);
+    for suffix in ["", "-next", "-previous"] {
+        let update = format!("update-alias --alias-name {ALIAS}{suffix} --target-key-id {next}");
+        assert!(aws(&update).0);
+    }
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let rotated = local.token().await;
     assert_eq!(local.whoami(&format!("Bearer {rotated}")).await.0, 200);

@@ -120,6 +120,7 @@ async fn what_others_are_given_stops_no_start() {
         ("KEY_ALIAS", ALIAS),
         ("KEY_REFRESH_SECONDS", "300"),
         ("PUBLICATION_WAIT_SECONDS", "9000"),
+        ("RETAINED_KEY_ID", "1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("ROTATION_DAYS", "90"),
         ("SIGNING_ALGORITHM", "RS256"),
         ("TOKEN_AUDIENCE", "us"),

@@ -1,20 +1,19 @@
 //! The template's roles and key policy, evaluated: what the functions do is allowed, nothing else.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeSet, fs};
 
 use local::{
     Bytes, Request, Stack, http,
     kms::{Kms, Role},
+    template::Template,
 };
 use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, options, token, with_parameters};
 
-const ROLES: [&str; 3] = ["IssuerRole", "AuthorizerRole", "RotatorRole"];
+/// Each function with its role. Both are access keys: calls with the role's come from elsewhere.
+const FUNCTIONS: [(&str, &str); 3] =
+    [("Issuer", "IssuerRole"), ("Authorizer", "AuthorizerRole"), ("Rotator", "RotatorRole")];
 /// The start of the ARN of every role of the stack.
 const PATH: &str = "arn:aws:iam::000000000000:role/countersign/local/";
 const ADMINISTRATOR: &str = "arn:aws:iam::000000000000:role/teams/security";
@@ -35,7 +34,7 @@ async fn opens(stack: &Stack, token: &str) -> u16 {
 
 /// What a role's statements name, action by action.
 fn named(role: &str) -> BTreeSet<String> {
-    let template = local::template::Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
+    let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
     let template = template.unwrap();
     let mut roles = template.resources("AWS::IAM::Role");
     let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
@@ -56,45 +55,53 @@ fn collect(value: &Value, actions: &mut BTreeSet<String>) {
     }
 }
 
-/// A whole life: tokens short and long, decisions, a rotation, and one that was interrupted. KMS
-/// refuses what a role or a key's policy does not allow, and then a step of it fails.
+/// The statements of a role that allow actions of KMS.
+fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    let mut actions = BTreeSet::new();
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| statements(item, found)),
+        Value::Object(_) if value["Effect"] == "Allow" => {
+            collect(&value["Action"], &mut actions);
+            found.extend((!actions.is_empty()).then_some(value));
+        }
+        Value::Object(members) => members.values().for_each(|value| statements(value, found)),
+        _ => {}
+    }
+}
+
+/// Some calls need the rights of two statements: each has the condition.
+#[test]
+fn every_statement_about_kms_is_for_one_function() {
+    let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
+    let template = template.unwrap();
+    for (function, role) in FUNCTIONS {
+        let mut roles = template.resources("AWS::IAM::Role");
+        let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
+        let mut found = Vec::new();
+        statements(&role["Properties"]["Policies"], &mut found);
+        assert!(!found.is_empty(), "{function}");
+        let suffix = format!(":function:${{AWS::StackName}}-{}", function.to_lowercase());
+        for statement in found {
+            let arn = &statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"];
+            assert!(arn.as_str().is_some_and(|arn| arn.ends_with(&suffix)), "{statement}");
+        }
+    }
+}
+
+/// Tokens short and long, decisions, and the calls of two rotations. KMS refuses what a role or a
+/// key's policy does not allow.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_right_is_used_and_none_is_missing() {
     let stack = start().await;
-    let alias = json!({"KeyId": ALIAS});
-    let described = stack.kms.perform("DescribeKey", &alias).unwrap();
-    let first = described["KeyMetadata"]["KeyId"].clone();
     let long = token(&stack, json!({"sub": "a", "more": "x".repeat(4500)})).await;
     for token in [token(&stack, json!({"sub": "a"})).await, long] {
         assert_eq!(opens(&stack, &token).await, 200);
     }
-    let start = SystemTime::now();
-    for days in [60, 50, 40, 30, 20, 10] {
-        stack.kms.set_time(start - Duration::from_hours(24 * days));
-        if days == 60 {
-            let moved = json!({"AliasName": ALIAS, "TargetKeyId": first});
-            stack.kms.perform("UpdateAlias", &moved).unwrap();
-            continue;
-        }
-        if days == 50 {
-            // The run that made the next key died before it could name it.
-            let policy = json!({"KeyId": first});
-            let policy = stack.kms.perform("GetKeyPolicy", &policy).unwrap()["Policy"].clone();
-            let left = json!({
-                "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Policy": policy,
-                "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
-            });
-            stack.kms.perform("CreateKey", &left).unwrap();
-        }
-        let run = stack.functions["Rotator"].invoke(&json!({})).await;
-        run.result.unwrap_or_else(|error| panic!("{days}: {error:?}"));
-    }
-    // And once more, to the next key, which the rotator makes itself.
-    stack.kms.set_time(start);
-    let run = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
-    assert_eq!(run["done"], "prepare", "{run}");
-    let used = stack.kms.used();
-    for role in ROLES {
+    let kms = &stack.kms;
+    rotate(kms);
+    rotate(kms);
+    let used = kms.used();
+    for (_, role) in FUNCTIONS {
         let path = role.trim_end_matches("Role").to_lowercase();
         let arn = format!("{PATH}{path}/local-{role}-0LOCAL0LOCAL");
         let used: BTreeSet<_> =
@@ -103,11 +110,61 @@ async fn every_right_is_used_and_none_is_missing() {
     }
 }
 
-/// Every operation of every role on every kind of key.
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_is_allowed() {
-    let stack = start().await;
-    let kms = &stack.kms;
+/// The calls of a rotation with the rotator's role, after an alias was deleted by hand. The stack's
+/// own key is disabled and not deleted.
+fn rotate(kms: &Kms) {
+    let (next, previous) = (format!("{ALIAS}-next"), format!("{ALIAS}-previous"));
+    let own = stack_key(kms);
+    let old = key_of(kms, ALIAS);
+    let perform = |operation: &str, input: Value| {
+        let answer = call(kms, "Rotator", operation, &input);
+        assert!(answer.is_ok(), "{operation} {input}: {answer:?}");
+        answer.unwrap()
+    };
+    let update = |alias: &str, key: &Value| {
+        perform("UpdateAlias", json!({"AliasName": alias, "TargetKeyId": key}));
+    };
+    kms.perform("DeleteAlias", &json!({"AliasName": next})).unwrap();
+    perform("CreateAlias", json!({"AliasName": next, "TargetKeyId": old}));
+    perform("ListAliases", json!({}));
+    perform("ListKeys", json!({}));
+    for operation in ["DescribeKey", "ListResourceTags", "ListGrants"] {
+        perform(operation, json!({"KeyId": old}));
+    }
+    let policy = perform("GetKeyPolicy", json!({"KeyId": old}))["Policy"].clone();
+    let create = json!({
+        "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY",
+        "Policy": policy, "BypassPolicyLockoutSafetyCheck": true,
+        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+    });
+    let new = perform("CreateKey", create)["KeyMetadata"]["KeyId"].clone();
+    perform("DescribeKey", json!({"KeyId": new}));
+    update(&next, &new);
+    update(ALIAS, &new);
+    perform("DisableKey", json!({"KeyId": old}));
+    let delete = json!({"KeyId": old, "PendingWindowInDays": 30});
+    if old == own {
+        let refused = call(kms, "Rotator", "ScheduleKeyDeletion", &delete);
+        assert_eq!(refused, Err("AccessDeniedException".into()), "the stack's own key");
+    } else {
+        perform("ScheduleKeyDeletion", delete);
+    }
+    update(&previous, &new);
+}
+
+/// The key that the template makes, by its description.
+fn stack_key(kms: &Kms) -> Value {
+    let keys = kms.perform("ListKeys", &json!({})).unwrap();
+    let keys = keys["Keys"].as_array().unwrap().iter().map(|key| key["KeyId"].clone());
+    let described = |key: &Value| kms.perform("DescribeKey", &json!({"KeyId": key})).unwrap();
+    keys.into_iter()
+        .find(|key| described(key)["KeyMetadata"]["Description"] == "Signs the tokens of local")
+        .unwrap()
+}
+
+/// The current key c, n and p in its ring too, l left by an interrupted run, e of another ring, and s
+/// of nobody's.
+fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
     let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
@@ -119,7 +176,6 @@ async fn nothing_else_is_allowed() {
         let key = kms.perform("CreateKey", &input).unwrap();
         key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
     };
-    // n and p in the ring, l left by an interrupted run, e another ring's, s a stranger's.
     let keys = [
         ('c', current),
         ('n', create(&tagged, &policy)),
@@ -135,14 +191,29 @@ async fn nothing_else_is_allowed() {
             'e' => "alias/elsewhere",
             _ => continue,
         };
-        kms.perform("CreateAlias", &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
+        let operation = if *kind == 'e' { "CreateAlias" } else { "UpdateAlias" };
+        kms.perform(operation, &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
     }
+    keys
+}
+
+/// Every operation of every role on every kind of key.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_else_is_allowed() {
+    let stack = start().await;
+    let kms = &stack.kms;
+    let keys = keys_of_every_kind(kms);
+    let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
+    let policy = json!({"KeyId": key_of(kms, ALIAS)});
+    let policy = kms.perform("GetKeyPolicy", &policy).unwrap()["Policy"].clone();
     let usage = |algorithm: &str, kind: &str| json!({"SigningAlgorithm": algorithm, "MessageType": kind, "Message": "", "Signature": ""});
     let rs256 = "RSASSA_PKCS1_V1_5_SHA_256";
     let spec = |spec: &str, usage: &str, tags: &Value| json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags, "KeyId": null});
     let other = json!([{"TagKey": "countersign:ring", "TagValue": "alias/e"}]);
     let tagged_and = |key: &str| json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}, {"TagKey": key, "TagValue": "a"}]);
     let (copied, foreign) = (tagged_and("cost center"), tagged_and("access"));
+    let grantee = "arn:aws:iam::000000000000:role/other";
+    let grant = json!({"GranteePrincipal": grantee, "Operations": ["Sign"]});
     let days = |days: u64| json!({"PendingWindowInDays": days});
     let target = |alias: &str| json!({"AliasName": alias});
     let none = json!({});
@@ -159,7 +230,9 @@ async fn nothing_else_is_allowed() {
         ("Verify", usage("RSASSA_PSS_SHA_256", "RAW"), ["", "", ""]),
         ("GetPublicKey", none.clone(), ["cnp", "cnp", ""]),
         ("DescribeKey", none.clone(), ["", "", "cnpl"]),
-        ("GetKeyPolicy", none.clone(), ["", "", "cnpl"]),
+        ("GetKeyPolicy", none.clone(), ["", "", "cnp"]),
+        ("ListGrants", none.clone(), ["", "", "cnp"]),
+        ("CreateGrant", grant, ["", "", ""]),
         ("PutKeyPolicy", json!({"Policy": policy}), ["", "", ""]),
         ("ListResourceTags", none.clone(), ["", "", "cnples"]),
         ("ListKeys", none.clone(), ["", "", "cnples"]),
@@ -175,9 +248,13 @@ async fn nothing_else_is_allowed() {
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &json!([])), ["", "", ""]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &copied), ["", "", "cnples"]),
         ("CreateKey", spec("RSA_2048", "SIGN_VERIFY", &foreign), ["", "", ""]),
-        ("CreateAlias", target("alias/countersign-next"), ["", "", "cnpl"]),
+        ("CreateAlias", target(ALIAS), ["", "", ""]),
+        ("CreateAlias", target("alias/countersign-next"), ["", "", "cnp"]),
+        ("CreateAlias", target("alias/countersign-previous"), ["", "", "cnp"]),
         ("CreateAlias", target("alias/other"), ["", "", ""]),
-        ("UpdateAlias", target(ALIAS), ["", "", "cnp"]),
+        ("UpdateAlias", target(ALIAS), ["", "", "cnpl"]),
+        ("UpdateAlias", target("alias/countersign-next"), ["", "", "cnpl"]),
+        ("UpdateAlias", target("alias/countersign-previous"), ["", "", "cnpl"]),
         ("UpdateAlias", target("alias/elsewhere"), ["", "", ""]),
         ("DisableKey", none.clone(), ["", "", "p"]),
         ("EnableKey", none.clone(), ["", "", ""]),
@@ -186,29 +263,29 @@ async fn nothing_else_is_allowed() {
         ("CancelKeyDeletion", none.clone(), ["", "", ""]),
     ];
     for (operation, input, expected) in rows {
-        for (role, expected) in ROLES.into_iter().zip(expected) {
-            let allowed = keys.iter().filter(|(_, key)| {
+        for ((function, role), expected) in FUNCTIONS.into_iter().zip(expected) {
+            let may = |caller: &str, key: &str| {
                 let mut input = input.clone();
                 let member = if operation.ends_with("Alias") { "TargetKeyId" } else { "KeyId" };
                 input[member] = json!(key);
-                match kms.may(role, operation, &input) {
+                match kms.may(caller, operation, &input) {
                     Ok(()) => true,
                     Err(error) if error.starts_with("AccessDenied") => false,
                     Err(error) => panic!("{operation} {input}: {error}"),
                 }
-            });
+            };
+            let allowed = keys.iter().filter(|(_, key)| may(function, key));
             let allowed: String = allowed.map(|(kind, _)| *kind).collect();
-            assert_eq!(allowed, expected, "{role} {operation} {input}");
+            assert_eq!(allowed, expected, "{function} {operation} {input}");
+            let elsewhere = keys.iter().find(|(_, key)| may(role, key));
+            assert_eq!(elsewhere, None, "{role} outside of {function}: {operation} {input}");
         }
     }
-    for (alias, expected) in [
-        ("alias/countersign", [false, false, true]),
-        ("alias/countersign-previous", [false, false, true]),
-        ("alias/elsewhere", [false, false, false]),
-    ] {
-        for (role, expected) in ROLES.into_iter().zip(expected) {
-            let may = kms.may(role, "DeleteAlias", &json!({"AliasName": alias})).is_ok();
-            assert_eq!(may, expected, "{role} {alias}");
+    for alias in [ALIAS, "alias/countersign-next", "alias/countersign-previous", "alias/elsewhere"]
+    {
+        for (function, _) in FUNCTIONS {
+            let may = kms.may(function, "DeleteAlias", &json!({"AliasName": alias}));
+            assert!(may.is_err(), "{function} {alias}");
         }
     }
 }
@@ -255,13 +332,12 @@ async fn the_key_policy_separates_administration_from_use() {
     hold(kms, "administrator", ADMINISTRATOR, &["kms:*"]);
     hold(kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
     hold(kms, "other path", "arn:aws:iam::000000000000:role/security", &["kms:*"]);
-    let all =
-        ["administrator", "other", "other path", "IssuerRole", "AuthorizerRole", "RotatorRole"];
-    let readers = ["administrator", "other", "other path", "RotatorRole"];
-    let key_readers = ["administrator", "other", "other path", "IssuerRole", "AuthorizerRole"];
+    let all = ["administrator", "other", "other path", "Issuer", "Authorizer", "Rotator"];
+    let readers = ["administrator", "other", "other path", "Rotator"];
+    let key_readers = ["administrator", "other", "other path", "Issuer", "Authorizer"];
     let sign = json!({"SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
     let rows = [
-        ("Sign", sign, ["IssuerRole"].as_slice()),
+        ("Sign", sign, ["Issuer"].as_slice()),
         ("PutKeyPolicy", json!({}), &["administrator"]),
         ("EnableKey", json!({}), &["administrator"]),
         ("TagResource", json!({"Tags": []}), &["administrator"]),
@@ -270,9 +346,9 @@ async fn the_key_policy_separates_administration_from_use() {
     ];
     for (operation, mut input, expected) in rows {
         input["KeyId"] = json!(ALIAS);
-        for role in all {
-            let may = kms.may(role, operation, &input);
-            assert_eq!(may.is_ok(), expected.contains(&role), "{role} {operation} {may:?}");
+        for caller in all {
+            let may = kms.may(caller, operation, &input);
+            assert_eq!(may.is_ok(), expected.contains(&caller), "{caller} {operation} {may:?}");
         }
     }
     // The key policy lets IAM decide about administrators: it gives them nothing by itself.
@@ -380,6 +456,7 @@ async fn other_principals_take_the_names_of_a_ring_without_administrators_only()
         let ring = key_of(kms, ALIAS);
         for suffix in ["", "-next", "-previous"] {
             let name = format!("{ALIAS}{suffix}");
+            assert_eq!(key_of(kms, &name), ring, "{name} is not free from the start");
             let restore = json!({"AliasName": name, "TargetKeyId": ring});
             let take = json!({"AliasName": name, "TargetKeyId": own});
             let delete = json!({"AliasName": name});
@@ -418,10 +495,8 @@ async fn calls_come_from_their_function() {
                 "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": arn}},
             },
         }));
-        let role = local::kms::Role {
-            arn: "arn:aws:iam::000000000000:role/local-IssuerRole-0LOCAL0LOCAL".into(),
-            policies: vec![policy.unwrap()],
-        };
+        let arn = format!("{PATH}issuer/local-IssuerRole-0LOCAL0LOCAL");
+        let role = Role { arn, policies: vec![policy.unwrap()] };
         stack.kms.hold("Issuer", role.clone());
         let issued = stack.functions["Issuer"].invoke(&json!({"claims": {"sub": "a"}})).await;
         assert_eq!(issued.result.is_ok(), expected, "{function}: {issued:?}");
@@ -440,7 +515,7 @@ async fn a_grant_lets_another_role_sign() {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let key = described["KeyMetadata"]["KeyId"].clone();
     let arn = "arn:aws:iam::000000000000:role/other";
-    kms.hold("other", local::kms::Role { arn: arn.into(), policies: vec![] });
+    kms.hold("other", Role { arn: arn.into(), policies: vec![] });
     let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
     let may_sign = || kms.may("other", "Sign", &sign).is_ok();
     assert!(!may_sign());

@@ -9,14 +9,12 @@ use aws_sdk_kms::{
 use jwt::UnixTime;
 use serde_json::{Value, json};
 
-use super::{
-    KeyFacts, RingName,
-    seen::{EPOCH, round_up},
-};
+use super::{KeyFacts, RingName, seen::round_up};
 use crate::{Cause, Fault};
 
-/// Every alias of the account and Region, with the id of its key and since when it has it.
-pub(super) type Aliases = BTreeMap<String, (String, UnixTime)>;
+/// Every alias of the account and Region, with the id of its key and since when it points at that key.
+/// KMS documents the date as optional.
+pub(super) type Aliases = BTreeMap<String, (String, Option<UnixTime>)>;
 
 /// All aliases, page by page.
 pub(super) async fn aliases(client: &Client) -> Result<Aliases, Fault> {
@@ -29,10 +27,8 @@ pub(super) async fn aliases(client: &Client) -> Result<Aliases, Fault> {
     Ok(aliases)
 }
 
-fn entry(alias: AliasListEntry) -> Option<(String, (String, UnixTime))> {
-    // KMS has no dates for aliases of old: those have been where they are for long.
-    let since = alias.last_updated_date.or(alias.creation_date);
-    let since = since.as_ref().map_or(EPOCH, round_up);
+fn entry(alias: AliasListEntry) -> Option<(String, (String, Option<UnixTime>))> {
+    let since = alias.last_updated_date.as_ref().map(round_up);
     Some((alias.alias_name?, (alias.target_key_id?, since)))
 }
 
@@ -43,7 +39,7 @@ pub(super) async fn describe(client: &Client, key: &str) -> Result<KeyFacts, Fau
     metadata.ok_or_else(|| Fault::new("DescribeKey", Cause::Unreachable))
 }
 
-/// The keys that were made for the ring and have no alias.
+/// The keys that have the ring's tag and no alias.
 pub(super) async fn unnamed(
     client: &Client,
     ring: &RingName,
@@ -68,8 +64,15 @@ pub(super) async fn unnamed(
     Ok(keys)
 }
 
-fn is_of(tag: &Tag, ring: &RingName) -> bool {
+pub(super) fn is_of(tag: &Tag, ring: &RingName) -> bool {
     tag.tag_key == RING_TAG && tag.tag_value == ring.current()
+}
+
+/// A key's policy, as it was written.
+pub(super) async fn policy(client: &Client, key: &str) -> Result<String, Fault> {
+    let response = client.get_key_policy().key_id(key).send().await;
+    let response = response.map_err(|error| Fault::of("GetKeyPolicy", error))?;
+    response.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::Unreachable))
 }
 
 /// A key's tags that another key can have too.
@@ -108,7 +111,7 @@ pub(super) const RING_TAG: &str = "countersign:ring";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::KeyState;
+    use crate::rotation::{KeyState, seen::EPOCH};
 
     #[test]
     fn the_usual_key_policy() {

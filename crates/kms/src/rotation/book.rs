@@ -66,7 +66,7 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<Entry>
         let key = describe(client, key).await?;
         // Whoever names a ring wants to know what is wrong with it.
         if ring.is_some() || !key.algorithms().is_empty() {
-            entries.push(Entry { ring: name.to_owned(), role, since: Some(*since), key });
+            entries.push(Entry { ring: name.to_owned(), role, since: *since, key });
         }
     }
     if let Some(ring) = ring {

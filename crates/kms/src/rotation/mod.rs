@@ -1,21 +1,24 @@
-//! Keys come and go, and no token is lost.
+//! Rotation of a ring's key without losing a token.
 //!
-//! [`plan`] says which step of a ring's rotation comes next and when, from nothing but what KMS's
-//! aliases show. [`Rotation`] looks at KMS and performs one step. Both can be repeated at will, and
-//! interrupted between any two calls:
+//! The ring is three aliases that are always there: `NAME` is the key that signs, `-next` the key that is
+//! published and will sign, `-previous` the key that has signed and whose tokens may still be valid. At rest
+//! all three point at one key. [`plan`] says which step comes next and when, from nothing but the state of
+//! the aliases. [`Rotation`] reads that state and performs one step. Both can be repeated, and interrupted
+//! between any two calls:
 //!
 //! | step | what it does | not before |
 //! |---|---|---|
-//! | prepare | creates a key, points `-next` at it | the current key is old enough, or somebody asks |
-//! | keep | points `-previous` at the key that signs | the next key was published for long enough |
-//! | promote | points the alias itself at the next key | `-previous` is seen everywhere |
-//! | clear | takes `-next` away | the alias is seen everywhere |
-//! | retire | disables the old key, has it deleted, takes `-previous` away | its last token is dead |
+//! | complete | creates a missing `-next` or `-previous` at the current key | |
+//! | prepare | creates a key, points `-next` at it | the current key is old enough, or an operator asks |
+//! | promote | points `NAME` at the next key | the next key was published for long enough |
+//! | retire | disables the previous key, has it deleted, points `-previous` at the current key | its last token has expired |
 //!
-//! Keep, promote and clear are one move in three parts, as KMS shows an alias some minutes after it
-//! has moved, and no two aliases at the same moment: in between, everybody must find both keys.
+//! Only a key that the same run has created is ever pointed at by `-next`. [`Rotation::audit`] checks at
+//! every run that the keys are the ring's own and that no grant gives a stranger the right to sign with them.
 
 mod account;
+mod administrators;
+mod audit;
 mod book;
 mod perform;
 mod plan;
@@ -26,6 +29,7 @@ pub use aws_sdk_kms::types::KeySpec;
 
 pub use crate::message::algorithms;
 
+pub use audit::Finding;
 pub use book::{Entry, Role, list};
 pub use perform::{Look, Rotation, RotationError};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};

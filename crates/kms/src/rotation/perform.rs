@@ -6,10 +6,13 @@ use aws_sdk_kms::{
     operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
     types::{KeySpec, KeyUsageType, Tag},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{
-    KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
-    account::{Aliases, RING_TAG, aliases, describe, is_usual, tags, unnamed},
+    Finding, KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
+    account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
+    administrators::administrators,
+    audit,
 };
 use crate::{Cause, Fault, clock::SuspendAwareInstant};
 
@@ -18,6 +21,7 @@ use crate::{Cause, Fault, clock::SuspendAwareInstant};
 pub struct Rotation {
     client: Client,
     name: RingName,
+    retained_key: Option<String>,
 }
 
 /// What a look at KMS showed. A step has to follow soon.
@@ -33,7 +37,15 @@ impl Rotation {
     /// The ring of this name.
     #[must_use]
     pub const fn new(client: Client, name: RingName) -> Self {
-        Self { client, name }
+        Self { client, name, retained_key: None }
+    }
+
+    /// The same ring, with the id of the key that a deployment owns: it is only disabled when it retires,
+    /// as CloudFormation takes a key that is pending deletion for missing, and the next key gets its
+    /// policy, which a deployment may have changed.
+    #[must_use]
+    pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
+        Self { retained_key, ..self }
     }
 
     /// Looks at the aliases, and at the keys that they point at.
@@ -55,130 +67,162 @@ impl Rotation {
         Ok(Look { seen, aliases, at })
     }
 
-    /// Performs a step that was planned by this look and is due, and gives the key that it was
-    /// about. Interrupted, it leaves what can be gone on with.
+    /// Everything that is wrong with the keys under the ring's aliases: foreign keys, and grants to sign.
     ///
     /// # Errors
-    /// When KMS fails, and when somebody else was faster. In each case the ring is one that
+    /// When KMS cannot be asked.
+    pub async fn audit(&self, look: &Look) -> Result<Vec<Finding>, Fault> {
+        audit::audit(&self.client, &self.name, &look.seen, self.retained_key.as_deref()).await
+    }
+
+    /// The principals that the current key's policy lets move its aliases, if it leaves that to them alone.
+    ///
+    /// # Errors
+    /// When KMS cannot be asked.
+    pub async fn administrators(&self, look: &Look) -> Result<Option<Vec<String>>, Fault> {
+        let policy = policy(&self.client, &look.seen.current.key.id).await?;
+        Ok(administrators(&policy))
+    }
+
+    /// The keys with the ring's tag that are enabled and have no alias: what a run left that was
+    /// interrupted between creating a key and pointing `-next` at it. They are never used.
+    ///
+    /// # Errors
+    /// When KMS cannot be asked.
+    pub async fn leftovers(&self, look: &Look) -> Result<Vec<KeyFacts>, Fault> {
+        let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
+        Ok(keys.into_iter().filter(|key| key.state == KeyState::Enabled).collect())
+    }
+
+    /// Performs a step that was planned by this look and is due, and returns the key that it was about.
+    ///
+    /// # Errors
+    /// When KMS fails, and when another run was faster. In each case the ring is in a state that
     /// [`plan`](super::plan) knows.
     pub async fn perform(&self, look: &Look, step: &Step) -> Result<KeyFacts, RotationError> {
-        let current = &look.seen.current.key;
         match step {
-            Step::Prepare(spec) => self.prepare(look, spec).await,
-            Step::Keep(key) => {
-                look.expect_fresh()?;
-                self.point(&self.name.previous(), key).await?;
-                Ok(key.clone())
-            }
-            Step::Promote(key) => {
-                look.expect_fresh()?;
-                let request = self.client.update_alias().alias_name(self.name.current());
-                let moved = request.target_key_id(&key.arn).customize().config_override(once());
-                let moved = moved.send().await;
-                moved.map_err(|error| match error.as_service_error() {
-                    Some(UpdateAliasError::NotFoundException(_)) => {
-                        RotationError::Overtaken(self.name.current().to_owned())
+            Step::Complete(current) => {
+                for (alias, place) in [
+                    (self.name.next(), &look.seen.next),
+                    (self.name.previous(), &look.seen.previous),
+                ] {
+                    if place.is_none() {
+                        look.expect_fresh()?;
+                        self.create_alias(&alias, current).await?;
                     }
-                    _ => Fault::of("UpdateAlias", error).into(),
-                })?;
-                Ok(key.clone())
-            }
-            Step::Clear => {
-                look.expect_fresh()?;
-                self.take_away(&self.name.next()).await?;
+                }
                 Ok(current.clone())
             }
+            Step::Prepare(spec) => self.prepare(look, spec).await,
+            Step::Promote(key) => {
+                look.expect_fresh()?;
+                self.move_alias(self.name.current(), key).await?;
+                Ok(key.clone())
+            }
             Step::Retire(key) => {
-                self.retire(look, key).await?;
+                self.withdraw(look, key).await?;
+                look.expect_fresh()?;
+                self.move_alias(&self.name.previous(), &look.seen.current.key).await?;
                 Ok(key.clone())
             }
         }
     }
 
-    /// Creates a ring of one new key. `None` is a ring that there is already.
+    /// Points the ring's own alias back at the previous key. Both keys stay in the ring, so that no token
+    /// is lost at any moment.
     ///
     /// # Errors
-    /// When KMS fails.
-    pub async fn create(&self, spec: &KeySpec) -> Result<KeyFacts, RotationError> {
-        if aliases(&self.client).await?.contains_key(self.name.current()) {
-            return Err(RotationError::Exists(self.name.clone()));
+    /// When the ring was not promoted, when the previous key cannot sign, and when KMS fails.
+    pub async fn roll_back(&self, look: &Look) -> Result<KeyFacts, RotationError> {
+        let key = look.seen.rollback_target()?;
+        look.expect_fresh()?;
+        self.move_alias(self.name.current(), key).await?;
+        Ok(key.clone())
+    }
+
+    /// Creates a ring of one new key. An alias that exists is never taken.
+    ///
+    /// # Errors
+    /// When there is such an alias already, and when KMS fails: then with the key that is left, if any.
+    pub async fn create(
+        &self,
+        spec: &KeySpec,
+        policy: Option<String>,
+    ) -> Result<KeyFacts, RotationError> {
+        let names = [self.name.current().to_owned(), self.name.next(), self.name.previous()];
+        let known = aliases(&self.client).await?;
+        if let Some(taken) = names.iter().find(|name| known.contains_key(*name)) {
+            return Err(RotationError::Exists(taken.clone()));
         }
-        let key = self.create_key(spec, None, Vec::new()).await?;
-        match self.point(self.name.current(), &key).await {
-            Ok(()) => Ok(key),
-            Err(error) => self.throw_away(&key, error).await,
+        let key = self.create_key(spec, policy, Vec::new()).await?;
+        for name in &names {
+            if let Err(error) = self.create_alias(name, &key).await {
+                // Once the ring's own alias is there, a run of the rotation adds what is missing.
+                return if name == self.name.current() {
+                    self.undo(key, error).await
+                } else {
+                    Err(error)
+                };
+            }
         }
+        Ok(key)
     }
 
     async fn prepare(&self, look: &Look, spec: &KeySpec) -> Result<KeyFacts, RotationError> {
-        let current = &look.seen.current;
-        let policy = self.policy(&current.key).await?;
-        if let Some(key) = self.left_over(look, spec, &policy).await? {
-            look.expect_fresh()?;
-            self.point(&self.name.next(), &key).await?;
-            return Ok(key);
-        }
-        let mut tags = tags(&self.client, &current.key.id).await?;
+        let current = &look.seen.current.key;
+        let model = self.retained_key.as_deref().unwrap_or(&current.id);
+        let policy = policy(&self.client, model).await?;
+        let mut tags = tags(&self.client, &current.id).await?;
         tags.retain(|tag| tag.tag_key != RING_TAG);
         look.expect_fresh()?;
         // Without a policy KMS gives the key its usual one.
-        let policy = Some(policy).filter(|policy| !is_usual(policy, &current.key));
+        let policy = Some(policy).filter(|policy| !is_usual(policy, current));
         let key = self.create_key(spec, policy, tags).await?;
-        match self.point(&self.name.next(), &key).await {
+        match self.publish(current, &key).await {
             Ok(()) => Ok(key),
-            Err(error) => self.throw_away(&key, error).await,
+            Err(error) => self.undo(key, error).await,
         }
     }
 
-    /// A key that was made for this and got no alias, as something came in between. It is newer
-    /// than the current key's time as that, so it cannot have signed before it; and nobody has a
-    /// right to it that a new key would not give.
-    async fn left_over(
-        &self,
-        look: &Look,
-        spec: &KeySpec,
-        policy: &str,
-    ) -> Result<Option<KeyFacts>, Fault> {
-        let fits = |key: &KeyFacts| {
-            key.spec == *spec
-                && key.state == KeyState::Enabled
-                && key.signs
-                && key.plain
-                && key.created > look.seen.current.since
-        };
-        let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
-        let Some(key) = keys.into_iter().filter(fits).min_by_key(|key| key.created) else {
-            return Ok(None);
-        };
-        let own = self.policy(&key).await?;
-        let same = own == policy || (is_usual(&own, &key) && is_usual(policy, &key));
-        Ok(Some(key).filter(|_| same))
+    /// Points `-next` from the current key at a new one. IAM may see a new key's tag up to five minutes
+    /// late, so a denial is asked about again for as long.
+    async fn publish(&self, current: &KeyFacts, key: &KeyFacts) -> Result<(), RotationError> {
+        let (alias, start) = (self.name.next(), Instant::now());
+        loop {
+            // Another run may have published a key meanwhile: KMS has no conditional update.
+            if describe(&self.client, &alias).await?.id != current.id {
+                return Err(RotationError::Overtaken(alias));
+            }
+            match self.move_alias(&alias, key).await {
+                Err(RotationError::Fault(fault))
+                    if fault.cause == Cause::AccessDenied && start.elapsed() < AUTHORIZATION =>
+                {
+                    sleep(AUTHORIZATION_RETRY).await;
+                }
+                moved => return moved,
+            }
+        }
     }
 
-    async fn policy(&self, key: &KeyFacts) -> Result<String, Fault> {
-        let answer = self.client.get_key_policy().key_id(&key.id).send().await;
-        let answer = answer.map_err(|error| Fault::of("GetKeyPolicy", error))?;
-        answer.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::Unreachable))
-    }
-
-    async fn retire(&self, look: &Look, key: &KeyFacts) -> Result<(), RotationError> {
-        // The alias goes last: as long as it is there, the next run knows what is to be done.
-        if !matches!(key.state, KeyState::PendingDeletion(_)) {
-            look.expect_fresh()?;
-            let request = self.client.disable_key().key_id(&key.id).customize();
-            let disabled = request.config_override(once()).send().await;
-            done_before(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
-            look.expect_fresh()?;
-            let request = self.client.schedule_key_deletion().key_id(&key.id);
-            let request = request.pending_window_in_days(PENDING_DAYS).customize();
-            let scheduled = request.config_override(once()).send().await;
-            done_before(scheduled.map_err(|error| Fault::of("ScheduleKeyDeletion", error)))?;
+    /// Disables a key and has it deleted, unless a deployment owns it.
+    async fn withdraw(&self, look: &Look, key: &KeyFacts) -> Result<(), RotationError> {
+        if matches!(key.state, KeyState::PendingDeletion(_)) {
+            return Ok(());
         }
         look.expect_fresh()?;
-        self.take_away(&self.name.previous()).await
+        let request = self.client.disable_key().key_id(&key.id).customize();
+        let disabled = request.config_override(once()).send().await;
+        ignore_if_done(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
+        if self.retained_key.as_deref() == Some(key.id.as_str()) {
+            return Ok(());
+        }
+        look.expect_fresh()?;
+        let request = self.client.schedule_key_deletion().key_id(&key.id);
+        let request = request.pending_window_in_days(PENDING_DAYS).customize();
+        let scheduled = request.config_override(once()).send().await;
+        Ok(ignore_if_done(scheduled.map_err(|error| Fault::of("ScheduleKeyDeletion", error)))?)
     }
 
-    /// Like the current key, if there is one.
     async fn create_key(
         &self,
         spec: &KeySpec,
@@ -207,57 +251,64 @@ impl Rotation {
         metadata.ok_or_else(|| Fault::new(operation, Cause::Unreachable))
     }
 
-    /// Makes a new alias of the ring.
-    async fn point(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
+    async fn create_alias(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
         let request = self.client.create_alias().alias_name(alias).target_key_id(&key.id);
         let request = request.customize().config_override(once());
         let Err(error) = request.send().await else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateAliasError::AlreadyExistsException(_))) {
             return Err(Fault::of("CreateAlias", error).into());
         }
-        // By somebody else, or by an attempt of ours whose answer was lost.
+        // By another run, or by an attempt of ours whose response was lost.
         match describe(&self.client, alias).await {
             Ok(there) if there.id == key.id => Ok(()),
             _ => Err(RotationError::Overtaken(alias.to_owned())),
         }
     }
 
-    async fn take_away(&self, alias: &str) -> Result<(), RotationError> {
-        let request = self.client.delete_alias().alias_name(alias).customize();
-        let gone = request.config_override(once()).send().await;
-        match gone.map_err(|error| Fault::of("DeleteAlias", error)) {
-            Err(fault) if fault.cause != Cause::NotFound => Err(fault.into()),
-            _ => Ok(()),
-        }
+    async fn move_alias(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
+        let request = self.client.update_alias().alias_name(alias).target_key_id(&key.arn);
+        let Err(error) = request.customize().config_override(once()).send().await else {
+            return Ok(());
+        };
+        Err(match error.as_service_error() {
+            Some(UpdateAliasError::NotFoundException(_)) => {
+                RotationError::Overtaken(alias.to_owned())
+            }
+            _ => Fault::of("UpdateAlias", error).into(),
+        })
     }
 
-    /// A key that has signed nothing and never will. The error is why; that the key is still there
-    /// does not change it.
-    async fn throw_away<T>(
-        &self,
-        key: &KeyFacts,
-        error: RotationError,
-    ) -> Result<T, RotationError> {
-        // Unless the alias is seen at another key it may be at this one; and a fault may have come
-        // after the deed. The next run finds what is left.
-        if let RotationError::Overtaken(alias) = &error
-            && describe(&self.client, alias).await.is_ok_and(|there| there.id != key.id)
-        {
+    /// Has a new key deleted that got no alias. A fault may have come after the alias had moved: then the
+    /// key stays, and the error names it.
+    async fn undo<T>(&self, key: KeyFacts, error: RotationError) -> Result<T, RotationError> {
+        let is_unused = match &error {
+            RotationError::Overtaken(alias) => {
+                describe(&self.client, alias).await.is_ok_and(|there| there.id != key.id)
+            }
+            RotationError::Fault(fault) => !fault.cause.is_transient(),
+            _ => false,
+        };
+        if is_unused {
             let request = self.client.schedule_key_deletion().key_id(&key.id);
-            let _ = request.pending_window_in_days(PENDING_DAYS_UNUSED).send().await;
+            let request = request.pending_window_in_days(PENDING_DAYS_UNUSED);
+            if request.send().await.is_ok() {
+                return Err(error);
+            }
         }
-        Err(error)
+        Err(RotationError::Orphan { key: key.id, source: Box::new(error) })
     }
 
     async fn place(&self, aliases: &Aliases, alias: &str) -> Result<Option<Place>, Fault> {
         let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
+        // Without a date every wait would seem to be over.
+        let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::Unreachable))?;
         let key = describe(&self.client, id).await?;
-        Ok(Some(Place { key, since: *since }))
+        Ok(Some(Place { key, since }))
     }
 }
 
 impl Look {
-    /// Between a look and a step lies a moment, and no night: the ring may be another by then.
+    /// A state is valid for one minute: then the ring may be in another.
     fn expect_fresh(&self) -> Result<(), RotationError> {
         if self.at.elapsed() > FRESH { Err(RotationError::Late) } else { Ok(()) }
     }
@@ -266,28 +317,45 @@ impl Look {
 /// Why a step was not performed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// There is nothing to rotate.
+    /// There is no alias of this name.
     #[error("there is no {0} in this account and Region")]
     NoRing(RingName),
-    /// There is nothing to create.
-    #[error("{0} is there already")]
-    Exists(RingName),
-    /// Somebody else rotates this ring at this moment.
-    #[error("somebody else has just changed {0}: look again")]
+    /// The alias exists.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// Another run has changed the ring at the same time.
+    #[error("another run has just changed {0}: try again")]
     Overtaken(String),
-    /// What was seen is too old to go by.
-    #[error("the ring was looked at more than a minute ago: look again")]
+    /// The state is too old to act on.
+    #[error("the state of the ring is more than a minute old: try again")]
     Late,
-    /// Somebody has to put something right first.
+    /// There is no promotion to undo.
+    #[error("the ring was not promoted since its last retirement: there is no key to go back to")]
+    NotPromoted,
+    /// An operator has to put something right first.
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
-    /// KMS could not be asked, or does not let us.
+    /// A key is not the ring's own, or may be used by others.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Findings(Vec<Finding>),
+    /// A key was created that may have no alias.
+    #[error(
+        "{key} was created and may have no alias: once `countersign key show` does not name it, \
+         `aws kms schedule-key-deletion --key-id {key} --pending-window-in-days 7` removes it"
+    )]
+    Orphan {
+        /// The key id.
+        key: String,
+        /// Why it got no alias.
+        source: Box<RotationError>,
+    },
+    /// KMS could not be asked, or refused.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// A key that is on its way to deletion was brought there by an earlier run, or is gone by now.
-fn done_before<T>(result: Result<T, Fault>) -> Result<(), Fault> {
+/// A key that is disabled or pending deletion was brought there by an earlier run.
+fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     match result {
         Err(fault) if !matches!(fault.cause, Cause::KeyState | Cause::NotFound) => Err(fault),
         _ => Ok(()),
@@ -308,5 +376,8 @@ const FRESH: Duration = Duration::from_mins(1);
 const PENDING_DAYS: i32 = 30;
 /// The shortest.
 const PENDING_DAYS_UNUSED: i32 = 7;
+/// How long IAM may take to see a new key's tags.
+const AUTHORIZATION: Duration = Duration::from_mins(6);
+const AUTHORIZATION_RETRY: Duration = Duration::from_secs(10);
 /// What a call that changes something has.
 const ATTEMPT: Duration = Duration::from_secs(10);

@@ -27,31 +27,28 @@ pub struct Plan {
     pub due: UnixTime,
 }
 
-/// A step of a rotation, with all that it does to KMS.
+/// A step of a rotation. Each ends in one move of an alias, so that a run that was interrupted leaves
+/// nothing to be told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Create a key of this spec, or find one that an interrupted prepare has left, and point `-next`
-    /// at it.
+    /// Create the aliases that are missing, at the current key, this one.
+    Complete(KeyFacts),
+    /// Create a key of this spec and point `-next` at it.
     Prepare(KeySpec),
-    /// Point `-previous` at the current key, this one.
-    Keep(KeyFacts),
     /// Point the alias itself at the next key, this one.
     Promote(KeyFacts),
-    /// Take `-next` away, which points at the current key.
-    Clear,
-    /// Disable the previous key, this one, have it deleted, and take `-previous` away.
+    /// Disable the previous key, this one, have it deleted, and point `-previous` at the current key.
     Retire(KeyFacts),
 }
 
 impl Step {
-    /// A name that stays.
+    /// The step's name in logs and on the command line.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Complete(_) => "complete",
             Self::Prepare(_) => "prepare",
-            Self::Keep(_) => "keep",
             Self::Promote(_) => "promote",
-            Self::Clear => "clear",
             Self::Retire(_) => "retire",
         }
     }
@@ -65,42 +62,43 @@ impl Plan {
     }
 }
 
-/// The step that comes next for a ring that looks like this.
+/// The step that comes next for a ring in this state.
 ///
-/// What is seen may be up to five minutes old: a step that was done a moment ago may come up again,
-/// and doing it again changes nothing.
+/// | current | next | previous | step |
+/// |---|---|---|---|
+/// | A | missing, or previous missing | | complete |
+/// | A | A | A | prepare |
+/// | A | B | A | promote |
+/// | B | B | A | retire A |
+/// | A | B | C | retire C, as B was published before C was retired |
+///
+/// The state may be up to five minutes old: a step that was done a moment ago may be planned again, and
+/// doing it again changes nothing.
 ///
 /// # Errors
-/// When somebody has to put something right first.
+/// When an operator has to put something right first.
 pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacle> {
     let Seen { current, next, previous } = seen;
     expect_usable("the ring's own alias", &current.key, policy)?;
+    let (Some(next), Some(previous)) = (next, previous) else {
+        return Ok(Plan { step: Step::Complete(current.key.clone()), due: now });
+    };
     let same = |one: &Place, other: &Place| one.key.id == other.key.id;
-    let (step, due) = match (next, previous) {
-        (Some(next), _) if same(next, current) => {
-            (Step::Clear, current.since.after(policy.waits.propagation()))
+    let (step, due) = if !same(previous, current) {
+        if same(next, previous) {
+            return Err(Obstacle::Shared);
         }
-        (Some(next), Some(previous)) if same(next, previous) => return Err(Obstacle::Shared),
-        (_, Some(previous)) if !same(previous, current) => {
-            let last = current.since.max(previous.since);
-            (Step::Retire(previous.key.clone()), last.after(policy.waits.retirement()))
-        }
-        (Some(next), previous) => {
-            expect_usable("-next", &next.key, policy)?;
-            let published = next.since.after(policy.waits.publication());
-            match previous {
-                None => (Step::Keep(current.key.clone()), published),
-                Some(previous) => {
-                    let kept = previous.since.after(policy.waits.keeping());
-                    (Step::Promote(next.key.clone()), published.max(kept))
-                }
-            }
-        }
-        (None, _) => {
-            let spec = policy.spec.clone().unwrap_or_else(|| current.key.spec.clone());
-            expect_creatable(&spec, &current.key, policy)?;
-            (Step::Prepare(spec), policy.every.map_or(now, |every| current.since.after(every)))
-        }
+        let last = current.since.max(previous.since);
+        (Step::Retire(previous.key.clone()), last.after(policy.waits.retirement()))
+    } else if !same(next, current) {
+        expect_usable("-next", &next.key, policy)?;
+        let published = next.since.after(policy.waits.publication());
+        let settled = previous.since.after(policy.waits.settling());
+        (Step::Promote(next.key.clone()), published.max(settled))
+    } else {
+        let spec = policy.spec.clone().unwrap_or_else(|| current.key.spec.clone());
+        expect_creatable(&spec, &current.key, policy)?;
+        (Step::Prepare(spec), policy.every.map_or(now, |every| current.since.after(every)))
     };
     Ok(Plan { step, due })
 }
@@ -173,8 +171,11 @@ pub enum Obstacle {
         /// The spec.
         spec: String,
     },
-    /// Nobody knows which of the two it is.
-    #[error("-next and -previous point at the same key: take one of them away")]
+    /// No step leads to this state, and none leads out of it.
+    #[error(
+        "-next and -previous point at the same key, which does not sign: point one of them at the \
+         key that signs, with `aws kms update-alias`"
+    )]
     Shared,
     /// Its successor takes more than a call: replicas, material, or a key store.
     #[error(
@@ -216,28 +217,43 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_decides_the_step() {
+    fn state_decides_the_step() {
         let place = |alias: Option<(&str, u64)>| alias.map(|(id, since)| place(id, since));
         let rows = [
-            ("at rest", ("a", 1000), None, None, ("prepare", 1000 + 86_400)),
-            ("published", ("a", 0), Some(("b", 1000)), None, ("keep", 10_000)),
-            ("kept", ("a", 0), Some(("b", 1000)), Some(("a", 10_000)), ("promote", 11_200)),
-            ("kept early", ("a", 0), Some(("b", 1000)), Some(("a", 1)), ("promote", 10_000)),
-            ("promoted", ("b", 1000), Some(("b", 0)), Some(("a", 0)), ("clear", 1600)),
-            ("nothing kept", ("b", 1000), Some(("b", 0)), None, ("clear", 1600)),
-            ("cleared", ("b", 1000), None, Some(("a", 0)), ("retire", 1000 + 4560)),
-            ("moved late", ("b", 1000), None, Some(("a", 5000)), ("retire", 5000 + 4560)),
-            ("the next one early", ("b", 0), Some(("c", 1)), Some(("a", 0)), ("retire", 4560)),
-            ("kept for nothing", ("a", 0), None, Some(("a", 1)), ("prepare", 86_400)),
+            ("at rest", ("a", 1000), Some(("a", 0)), Some(("a", 0)), ("prepare", 1000 + 86_400)),
+            ("published", ("a", 0), Some(("b", 1000)), Some(("a", 0)), ("promote", 10_000)),
+            (
+                "previous moved late",
+                ("a", 0),
+                Some(("b", 1000)),
+                Some(("a", 9500)),
+                ("promote", 10_700),
+            ),
+            ("promoted", ("b", 1000), Some(("b", 0)), Some(("a", 0)), ("retire", 1000 + 4560)),
+            (
+                "previous moved later",
+                ("b", 1000),
+                Some(("b", 0)),
+                Some(("a", 5000)),
+                ("retire", 5000 + 4560),
+            ),
+            ("next came early", ("b", 0), Some(("c", 1)), Some(("a", 0)), ("retire", 4560)),
+            ("one alias", ("a", 1000), None, None, ("complete", 777)),
+            ("no -previous", ("a", 0), Some(("b", 1000)), None, ("complete", 777)),
+            ("no -next", ("b", 1000), None, Some(("a", 0)), ("complete", 777)),
         ];
         for (name, (id, since), next, previous, expected) in rows {
             let current = tests::place(id, since);
             let seen = Seen { current, next: place(next), previous: place(previous) };
             assert_eq!(step(&seen, &policy()), Ok(expected), "{name}");
         }
-        let seen = Seen { current: tests::place("a", 1000), next: None, previous: None };
         let asked = Policy { every: None, ..policy() };
-        assert_eq!(step(&seen, &asked), Ok(("prepare", 777)), "asked for");
+        assert_eq!(step(&at_rest("a", 1000), &asked), Ok(("prepare", 777)), "asked for");
+    }
+
+    fn at_rest(id: &str, since: u64) -> Seen {
+        let place = || place(id, since);
+        Seen { current: place(), next: Some(place()), previous: Some(place()) }
     }
 
     #[test]
@@ -293,7 +309,7 @@ mod tests {
             (
                 "a successor of another algorithm",
                 |seen, policy| {
-                    seen.next = None;
+                    seen.next = Some(place("a", 0));
                     policy.algorithm = Some(Algorithm::Es256);
                     policy.spec = Some(KeySpec::Rsa2048);
                 },
@@ -302,7 +318,7 @@ mod tests {
             (
                 "a successor that signs nothing",
                 |seen, policy| {
-                    seen.next = None;
+                    seen.next = Some(place("a", 0));
                     policy.spec = Some(KeySpec::Hmac256);
                 },
                 Obstacle::Spec { spec: "HMAC_256".into() },
@@ -310,15 +326,14 @@ mod tests {
             (
                 "a key that has no successor like it",
                 |seen, _| {
-                    seen.next = None;
+                    seen.next = Some(place("a", 0));
                     seen.current.key.plain = false;
                 },
                 Obstacle::Special { id: a() },
             ),
         ];
         for (name, change, expected) in rows {
-            let next = Some(place("b", 0));
-            let mut seen = Seen { current: place("a", 0), next, previous: None };
+            let mut seen = Seen { next: Some(place("b", 0)), ..at_rest("a", 0) };
             let mut policy = policy();
             change(&mut seen, &mut policy);
             assert_eq!(step(&seen, &policy), Err(expected), "{name}");
@@ -327,7 +342,8 @@ mod tests {
 
     #[test]
     fn a_step_is_overdue_from_its_first_second_on() {
-        let plan = Plan { step: Step::Clear, due: UnixTime::from_seconds(100) };
+        let plan =
+            Plan { step: Step::Prepare(KeySpec::EccNistP256), due: UnixTime::from_seconds(100) };
         let rows = [(99, None), (100, Some(0)), (160, Some(60))];
         for (now, expected) in rows {
             let overdue = plan.overdue(UnixTime::from_seconds(now));

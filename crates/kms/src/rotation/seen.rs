@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use aws_sdk_kms::types::{self, KeyMetadata, KeySpec, KeyUsageType, OriginType};
 use jwt::{Algorithm, UnixTime};
 
-use super::Step;
+use super::{Obstacle, RotationError, Step};
 use crate::{KeyName, message};
 
 /// A ring's three aliases, as one look at KMS showed them. It may have been minutes behind.
@@ -18,16 +18,39 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What it looks like once this step is done, which was about this key, and everybody sees it.
+    /// The key that a rollback makes the signing key again.
+    ///
+    /// # Errors
+    /// When the ring was not promoted since its last retirement, or the previous key cannot sign.
+    pub fn rollback_target(&self) -> Result<&KeyFacts, RotationError> {
+        let Self { current, next: Some(next), previous: Some(previous) } = self else {
+            return Err(RotationError::NotPromoted);
+        };
+        if next.key.id != current.key.id || previous.key.id == current.key.id {
+            return Err(RotationError::NotPromoted);
+        }
+        match previous.key.state {
+            KeyState::Enabled => Ok(&previous.key),
+            state => {
+                let id = previous.key.id.clone();
+                Err(Obstacle::State { alias: "-previous", id, state }.into())
+            }
+        }
+    }
+
+    /// The state once this step is done, which was about this key, and is seen everywhere.
     #[must_use]
     pub fn after(self, step: &Step, key: &KeyFacts, now: UnixTime) -> Self {
-        let place = || Place { key: key.clone(), since: now };
+        let place = |key: &KeyFacts| Some(Place { key: key.clone(), since: now });
         match step {
-            Step::Prepare(_) => Self { next: Some(place()), ..self },
-            Step::Keep(_) => Self { previous: Some(place()), ..self },
-            Step::Promote(_) => Self { current: place(), ..self },
-            Step::Clear => Self { next: None, ..self },
-            Step::Retire(_) => Self { previous: None, ..self },
+            Step::Complete(current) => Self {
+                next: self.next.or_else(|| place(current)),
+                previous: self.previous.or_else(|| place(current)),
+                ..self
+            },
+            Step::Prepare(_) => Self { next: place(key), ..self },
+            Step::Promote(_) => Self { current: Place { key: key.clone(), since: now }, ..self },
+            Step::Retire(_) => Self { previous: place(&self.current.key), ..self },
         }
     }
 }

@@ -65,15 +65,15 @@ impl Waits {
         self.lifetime_max
     }
 
-    /// From the moment at which `-previous` points at the current key to the one at which another may
-    /// sign. Somebody who retires the key before may have looked just before, and take it away again
-    /// a minute later: it has to be seen everywhere after that.
+    /// From the moment at which `-previous` points at the current key to the one at which another key may
+    /// sign. A run that retires the key before it may still act on a state from just before the move, up
+    /// to a minute later: the move has to be seen everywhere after that.
     #[must_use]
-    pub const fn keeping(&self) -> Duration {
-        KEEPING
+    pub const fn settling(&self) -> Duration {
+        SETTLING
     }
 
-    /// From the moment at which an alias moves to the one at which everybody sees it.
+    /// From the moment at which an alias moves to the one at which it is seen everywhere.
     #[must_use]
     pub const fn propagation(&self) -> Duration {
         PROPAGATION
@@ -92,7 +92,7 @@ pub const MAX_AGE: Duration = Duration::from_mins(5);
 /// Five minutes for KMS to show an alias as it is, and five by which a clock may be wrong before AWS
 /// refuses what it signs.
 const PROPAGATION: Duration = Duration::from_mins(10);
-const KEEPING: Duration = Duration::from_mins(20);
+const SETTLING: Duration = Duration::from_mins(20);
 /// API Gateway's own JWT authorizers keep public keys for two hours.
 const PUBLICATION: u64 = 9000;
 const YEAR: u64 = 365 * 86_400;

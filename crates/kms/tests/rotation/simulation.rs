@@ -251,7 +251,8 @@ impl Simulation {
 
     fn at_rest(&self) -> bool {
         let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
-        answer["Aliases"].as_array().unwrap().len() == 1
+        let rows = answer["Aliases"].as_array().unwrap();
+        rows.iter().all(|row| row["TargetKeyId"] == rows[0]["TargetKeyId"])
     }
 
     fn index(&self, length: usize) -> usize {
@@ -269,7 +270,7 @@ async fn the_worst_is_provided_for() {
     let client = world.client(None);
     let now = || world.now().seconds();
     let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];
-    for expected in ["prepare", "keep", "promote", "clear", "retire"] {
+    for expected in ["prepare", "promote", "retire"] {
         world.kms.delay_aliases(|| Duration::ZERO);
         let seen = world.rotation(None).look().await.unwrap().seen;
         let due = plan(&seen, world.now(), &policy).unwrap().due.seconds();

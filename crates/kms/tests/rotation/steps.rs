@@ -1,7 +1,9 @@
 use std::time::Duration;
 
-use ::kms::rotation::{Policy, Role, RotationError, Step, list, plan};
-use jwt::UnixTime;
+use ::kms::{
+    Cause,
+    rotation::{Finding, Policy, Role, RotationError, Step, list, plan},
+};
 use serde_json::json;
 
 use crate::world::{ALIAS, Life, World, policy};
@@ -10,8 +12,7 @@ const NEXT: &str = "alias/ring-next";
 const PREVIOUS: &str = "alias/ring-previous";
 
 /// Each step with the seconds from the one before it to the first at which it is due.
-const STEPS: [(&str, u64); 5] =
-    [("prepare", 0), ("keep", 1260), ("promote", 1200), ("clear", 600), ("retire", 3960)];
+const STEPS: [(&str, u64); 3] = [("prepare", 0), ("promote", 1260), ("retire", 4560)];
 
 /// What is under the three aliases, by the keys' age, and the states of the keys in the same order.
 fn standing(world: &World, keys: &[String]) -> (String, Vec<String>) {
@@ -37,15 +38,9 @@ async fn a_rotation_goes_step_by_step_and_none_is_early() {
     let policy = policy(None);
     let mut keys = world.keys();
     let enabled = |number: usize| vec!["Enabled".to_owned(); number];
-    assert_eq!(standing(&world, &keys), ("0 - -".into(), enabled(1)));
+    assert_eq!(standing(&world, &keys), ("0 0 0".into(), enabled(1)));
     let retired = vec!["PendingDeletion".into(), "Enabled".into()];
-    let states = [
-        ("0 1 -", enabled(2)),
-        ("0 1 0", enabled(2)),
-        ("1 1 0", enabled(2)),
-        ("1 - 0", enabled(2)),
-        ("1 - -", retired),
-    ];
+    let states = [("0 1 0", enabled(2)), ("1 1 0", enabled(2)), ("1 1 1", retired)];
     for ((name, wait), (aliases, states)) in STEPS.into_iter().zip(states) {
         if wait > 0 {
             world.wait(wait - 1).await;
@@ -95,51 +90,53 @@ async fn until(world: &World, policy: &Policy, step: usize) {
     world.wait(STEPS[step].1).await;
 }
 
+/// A prepare that is killed after it has created a key leaves that key behind, at most one, and it is never
+/// used.
 #[tokio::test(start_paused = true)]
-async fn killed_after_any_call_a_step_is_gone_on_with() {
-    let mut deaths = 0;
+async fn step_killed_after_any_call_is_completed_by_the_next_run() {
+    let mut kills = 0;
     for (number, (name, _)) in STEPS.into_iter().enumerate() {
-        for deed in [false, true] {
+        for performed in [false, true] {
             for limit in 1.. {
                 let world = World::new(1, Duration::ZERO).await;
                 let policy = policy(None);
                 let mut keys = world.keys();
                 until(&world, &policy, number).await;
                 by_age(&world, &mut keys);
-                // Later, so that a left key is newer than the ring's last move.
-                world.wait(1).await;
-                let life = Life::of(limit, deed, false);
+                let life = Life::of(limit, performed, false);
                 let killed = world.run(&policy, world.now(), life).await.is_none();
-                let case = format!("{name}, {limit} calls, the last one {deed}");
+                by_age(&world, &mut keys);
+                let case = format!("{name}, {limit} calls, the last one {performed}");
+                let before = standing(&world, &keys).0;
                 world.wait(1).await;
                 let done = world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await;
                 done.unwrap_or_else(|| panic!("{case}")).unwrap();
+                let left = keys.len();
                 by_age(&world, &mut keys);
-                let last = match STEPS[number].0 {
-                    "prepare" => ("0 1 -", 2),
-                    "keep" => ("0 1 0", 2),
-                    "promote" => ("1 1 0", 2),
-                    "clear" => ("1 - 0", 2),
-                    _ => ("1 - -", 2),
+                let aliases = standing(&world, &keys).0;
+                let expected = match name {
+                    // The key that was left stays without an alias.
+                    "prepare" if before == "0 0 0" && left == 2 => "0 2 0",
+                    "prepare" => "0 1 0",
+                    "promote" => "1 1 0",
+                    // Killed after its last call, the step was done, and the next rotation begins.
+                    _ if before == "1 1 1" => "1 2 1",
+                    _ => "1 1 1",
                 };
-                let (aliases, states) = standing(&world, &keys);
-                // Killed after its last deed, a step is done, and the run after it found nothing due,
-                // or, after a retirement that nobody has to wait for, the next prepare.
-                let over = name == "retire" && aliases == "1 2 -";
-                assert!(over || (&*aliases, states.len()) == last, "{case}: {aliases} {states:?}");
+                assert_eq!(aliases, expected, "{case}");
                 if !killed {
                     break;
                 }
-                deaths += 1;
+                kills += 1;
             }
         }
     }
-    assert!(deaths > 50, "{deaths}");
+    assert!(kills > 40, "{kills}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_at_once_do_a_step_once() {
-    let mut overtaken = 0;
+    let (mut overtaken, mut orphans) = (0, Vec::new());
     for (number, (name, _)) in STEPS.into_iter().enumerate() {
         for seed in 0..40 {
             let world = World::new(seed, Duration::ZERO).await;
@@ -160,36 +157,178 @@ async fn two_at_once_do_a_step_once() {
             let used: Vec<_> = world.aliases().into_values().collect();
             for key in &keys {
                 let state = world.state(key).unwrap();
-                assert!(used.contains(key) == (state == "Enabled"), "{name} {seed}: {key} {state}");
+                if used.contains(key) {
+                    assert_eq!(state, "Enabled", "{name} {seed}: {key}");
+                } else if state == "Enabled" {
+                    orphans.push(name);
+                }
             }
         }
     }
-    assert!(overtaken > 10, "{overtaken}");
+    assert!(overtaken > 5, "{overtaken}");
+    // KMS has no conditional update of an alias: of two runs that publish a key at the very same time, one
+    // may leave its key behind. The next prepare reports it.
+    assert!(orphans.iter().all(|name| *name == "prepare") && orphans.len() < 20, "{orphans:?}");
 }
 
-/// A key with the ring's tag is taken for one that a prepare has left only if it is as good as new.
 #[tokio::test(start_paused = true)]
-async fn a_stranger_s_key_is_not_taken() {
+async fn planted_key_never_becomes_the_next_key() {
+    let world = World::new(1, Duration::ZERO).await;
+    world.wait(1).await;
+    let planted = json!({
+        "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY",
+        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+    });
+    let planted = world.kms.perform("CreateKey", &planted).unwrap();
+    let planted = planted["KeyMetadata"]["KeyId"].as_str().unwrap();
+    let rotation = world.rotation(None);
+    let look = rotation.look().await.unwrap();
+    let leftovers = rotation.leftovers(&look).await.unwrap();
+    assert_eq!(leftovers.iter().map(|key| &*key.id).collect::<Vec<_>>(), [planted], "reported");
+    let done = world.run(&policy(None), world.now(), Life::of(u64::MAX, true, false)).await;
+    let (_, key) = done.unwrap().unwrap().unwrap();
+    assert_ne!(key.id, planted);
+    assert!(!world.aliases().values().any(|target| target == planted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
+    let tag = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let rows = [
-        ("as a prepare leaves it", "ECC_NIST_P256", None, 1, true),
-        ("another spec", "ECC_NIST_P384", None, 1, false),
-        ("another policy", "ECC_NIST_P256", Some(own), 1, false),
-        ("older than the ring", "ECC_NIST_P256", None, 0, false),
+        ("the ring's", tag.clone(), None, None),
+        ("no tag", json!([]), None, Some("it does not have the ring's tag")),
+        ("another policy", tag, Some(own), Some("its key policy is not the ring's")),
     ];
-    for (name, spec, policy, age, expected) in rows {
+    for (name, tags, policy, expected) in rows {
         let world = World::new(1, Duration::ZERO).await;
-        world.wait(age).await;
         let input = json!({
-            "KeySpec": spec, "KeyUsage": "SIGN_VERIFY", "Policy": policy,
-            "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+            "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": policy, "Tags": tags,
         });
-        let left = world.kms.perform("CreateKey", &input).unwrap();
-        let done =
-            world.run(&self::policy(None), world.now(), Life::of(u64::MAX, true, false)).await;
-        let (_, key) = done.unwrap().unwrap().unwrap();
-        assert_eq!(left["KeyMetadata"]["KeyId"] == *key.id, expected, "{name}");
+        let key = world.kms.perform("CreateKey", &input).unwrap();
+        let id = key["KeyMetadata"]["KeyId"].as_str().unwrap();
+        let moved = json!({"AliasName": NEXT, "TargetKeyId": id});
+        world.kms.perform("UpdateAlias", &moved).unwrap();
+        let rotation = world.rotation(None);
+        let look = rotation.look().await.unwrap();
+        let findings = rotation.audit(&look).await.unwrap();
+        let reasons: Vec<_> = findings
+            .iter()
+            .map(|finding| match finding {
+                Finding::ForeignKey { alias, key, reason } => {
+                    assert_eq!((&**alias, &**key), (NEXT, id), "{name}");
+                    *reason
+                }
+                other => panic!("{name}: {other}"),
+            })
+            .collect();
+        assert_eq!(reasons, expected.into_iter().collect::<Vec<_>>(), "{name}");
     }
+}
+
+/// IAM may see the tag of a new key five minutes late.
+#[tokio::test(start_paused = true)]
+async fn late_authorization_is_waited_for_and_leaves_no_key() {
+    let (late, never) = (29, u64::MAX);
+    for (denials, aliases, states) in
+        [(late, "0 1 0", ["Enabled", "Enabled"]), (never, "0 0 0", ["Enabled", "PendingDeletion"])]
+    {
+        let world = World::new(1, Duration::ZERO).await;
+        let mut keys = world.keys();
+        let done = world.run(&policy(None), world.now(), Life::denied(denials)).await.unwrap();
+        by_age(&world, &mut keys);
+        assert_eq!(standing(&world, &keys), (aliases.into(), states.map(str::to_owned).to_vec()));
+        match done {
+            Ok(_) => assert_eq!(denials, late),
+            Err(RotationError::Fault(fault)) => {
+                assert_eq!((denials, fault.cause), (never, Cause::AccessDenied));
+            }
+            Err(error) => panic!("{denials}: {error}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_aliases_are_created_at_the_current_key_first() {
+    for missing in [vec![NEXT], vec![PREVIOUS], vec![NEXT, PREVIOUS]] {
+        let world = World::new(1, Duration::ZERO).await;
+        for alias in &missing {
+            world.kms.perform("DeleteAlias", &json!({"AliasName": alias})).unwrap();
+        }
+        let done = world.run(&policy(None), world.now(), Life::of(u64::MAX, true, false)).await;
+        assert_eq!(done.unwrap().unwrap().unwrap().0.name(), "complete");
+        let keys = world.keys();
+        assert_eq!(standing(&world, &keys).0, "0 0 0", "{missing:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rollback_makes_the_previous_key_sign_again() {
+    let world = World::new(1, Duration::ZERO).await;
+    let policy = policy(None);
+    let mut keys = world.keys();
+    let rotation = world.rotation(None);
+    let early = rotation.roll_back(&rotation.look().await.unwrap()).await;
+    assert!(matches!(early, Err(RotationError::NotPromoted)), "{early:?}");
+    until(&world, &policy, 1).await;
+    world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
+    by_age(&world, &mut keys);
+    assert_eq!(standing(&world, &keys).0, "1 1 0");
+    let key = rotation.roll_back(&rotation.look().await.unwrap()).await.unwrap();
+    assert_eq!((key.id, standing(&world, &keys).0), (keys[0].clone(), "0 1 0".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_of_the_stack_is_disabled_and_not_deleted() {
+    let world = World::new(1, Duration::ZERO).await;
+    let policy = policy(None);
+    let mut keys = world.keys();
+    until(&world, &policy, 2).await;
+    by_age(&world, &mut keys);
+    let rotation = world.rotation(None).with_retained_key(Some(keys[0].clone()));
+    let look = rotation.look().await.unwrap();
+    let step = plan(&look.seen, world.now(), &policy).unwrap().step;
+    rotation.perform(&look, &step).await.unwrap();
+    let states = vec!["Disabled".into(), "Enabled".into()];
+    assert_eq!(standing(&world, &keys), ("1 1 1".into(), states));
+}
+
+/// A key that is created without a policy gets KMS's own wording of the usual one.
+#[tokio::test(start_paused = true)]
+async fn usual_policy_in_other_words_is_the_ring_s() {
+    let world = World::new(1, Duration::ZERO).await;
+    let usual = json!({
+        "Version": "2012-10-17", "Id": "mine",
+        "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+            "Action": "kms:*", "Resource": "*",
+        }],
+    });
+    let put = json!({"KeyId": world.keys()[0], "Policy": usual.to_string()});
+    world.kms.perform("PutKeyPolicy", &put).unwrap();
+    let policy = policy(None);
+    world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
+    let rotation = world.rotation(None);
+    let look = rotation.look().await.unwrap();
+    assert_eq!(rotation.audit(&look).await.unwrap(), []);
+}
+
+/// Its policy may have been changed by a deployment.
+#[tokio::test(start_paused = true)]
+async fn next_key_has_the_policy_of_the_stack_s_key() {
+    let world = World::new(1, Duration::ZERO).await;
+    let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+    let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": own});
+    let stack = world.kms.perform("CreateKey", &input).unwrap();
+    let stack = stack["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    let rotation = world.rotation(None).with_retained_key(Some(stack));
+    let look = rotation.look().await.unwrap();
+    let step = plan(&look.seen, world.now(), &policy(None)).unwrap().step;
+    let key = rotation.perform(&look, &step).await.unwrap();
+    let found = world.kms.perform("GetKeyPolicy", &json!({"KeyId": key.id})).unwrap();
+    assert_eq!(found["Policy"], own);
+    let look = rotation.look().await.unwrap();
+    assert_eq!(rotation.audit(&look).await.unwrap(), [], "it is the ring's");
 }
 
 /// Twice: the second time, the current key has a tag of this project's own.
@@ -198,7 +337,7 @@ async fn a_rotation_follows_another() {
     let world = World::new(1, Duration::ZERO).await;
     let policy = policy(None);
     for _ in 0..2 {
-        until(&world, &policy, 4).await;
+        until(&world, &policy, 2).await;
         world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     }
     assert_eq!(world.keys().len(), 3);
@@ -222,52 +361,11 @@ async fn a_look_from_yesterday_is_not_gone_by() {
     }
 }
 
-/// Where the next key is there before the previous one is gone, somebody who has not seen yet that it
-/// is gone takes `-previous` away a second time, from the key that signs.
-#[tokio::test(start_paused = true)]
-async fn a_retirement_twice_does_not_lose_the_key_that_signs() {
-    const LATE: Duration = Duration::from_mins(5);
-    let world = World::new(1, Duration::ZERO).await;
-    let policy = policy(None);
-    until(&world, &policy, 3).await;
-    world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
-    let key = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
-    let key = world.kms.perform("CreateKey", &key).unwrap()["KeyMetadata"]["KeyId"].clone();
-    world.kms.perform("CreateAlias", &json!({"AliasName": NEXT, "TargetKeyId": key})).unwrap();
-    world.wait(STEPS[4].1).await;
-    let fast = || UnixTime::from_seconds((world.now().seconds()) + LATE.as_secs());
-    let run = async || {
-        let done = world.run(&policy, fast(), Life::of(u64::MAX, true, false)).await;
-        done.unwrap().unwrap().map(|(step, _)| step.name())
-    };
-    assert_eq!(run().await, Some("retire"));
-    world.wait(1).await;
-    assert_eq!(run().await, Some("keep"));
-    world.kms.delay_aliases(|| LATE);
-    world.wait(298).await;
-    let rotation = world.rotation(None);
-    let look = rotation.look().await.unwrap();
-    let step = plan(&look.seen, world.now(), &policy).unwrap().step;
-    assert_eq!(step.name(), "retire", "seen late");
-    world.wait(60).await;
-    rotation.perform(&look, &step).await.unwrap();
-    // By now everybody sees that it is gone, before anybody thinks it was there for long enough.
-    for _ in 0..20 {
-        world.wait(60).await;
-        assert_ne!(run().await, Some("promote"));
-        if world.aliases().contains_key(PREVIOUS) {
-            break;
-        }
-        world.kms.delay_aliases(|| LATE);
-    }
-    assert!(world.aliases().contains_key(PREVIOUS), "kept again");
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_is_no_ring_is_said() {
     let world = World::new(1, Duration::ZERO).await;
-    let exists = world.rotation(None).create(&"ECC_NIST_P256".into()).await.unwrap_err();
-    assert_eq!(exists.to_string(), "alias/ring is there already");
+    let exists = world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap_err();
+    assert_eq!(exists.to_string(), "alias/ring exists already");
     assert_eq!(world.keys().len(), 1);
     world.kms.perform("DeleteAlias", &json!({"AliasName": ALIAS})).unwrap();
     let missing = world.rotation(None).look().await.unwrap_err();
@@ -283,17 +381,21 @@ async fn a_ring_lists_its_keys_of_old_too() {
         let entries = list(&world.client(None), only.then_some(&ring)).await.unwrap();
         entries.into_iter().map(|entry| (entry.ring, entry.role)).collect::<Vec<_>>()
     };
-    until(&world, &policy, 4).await;
+    until(&world, &policy, 2).await;
     let row = |role| (ALIAS.to_owned(), role);
-    assert_eq!(listed(true).await, [row(Role::Current), row(Role::Previous)]);
+    let three = [row(Role::Current), row(Role::Next), row(Role::Previous)];
+    assert_eq!(listed(true).await, three);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     world.wait(1).await;
-    // Killed with its key made and no alias to it.
-    let life = Life::of(8, true, false);
-    assert!(world.run(&policy, world.now(), life).await.is_none());
-    let all = [row(Role::Current), row(Role::Unused), row(Role::Retired)];
+    // A run that was killed between creating a key and pointing -next at it.
+    let left = json!({
+        "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY",
+        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+    });
+    world.kms.perform("CreateKey", &left).unwrap();
+    let all = [&three[..], &[row(Role::Unused), row(Role::Retired)]].concat();
     assert_eq!(listed(true).await, all);
-    assert_eq!(listed(false).await, [row(Role::Current)]);
+    assert_eq!(listed(false).await, three);
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});
     if world.kms.perform("CreateAlias", &other).is_ok() {
         let ring = ("alias/other-next".to_owned(), Role::Current);

@@ -23,6 +23,7 @@ use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
     runtime_components::RuntimeComponents,
 };
+use aws_smithy_types::body::SdkBody;
 use jwt::UnixTime;
 use local::{Bytes, Request, kms::Kms};
 use serde_json::{Value, json};
@@ -47,7 +48,7 @@ impl World {
         let (dice, published) = (Dice::new(seed), Arc::default());
         let world = Self { kms, time: AtomicU64::new(START), dice, published };
         world.wait(0).await;
-        world.rotation(None).create(&"ECC_NIST_P256".into()).await.unwrap();
+        world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
         let dice = Dice::new(seed);
         world.kms.delay_aliases(move || delay.mul_f64(dice.fraction()));
         world
@@ -149,12 +150,19 @@ pub(crate) struct Life {
     deed: bool,
     /// Whether others may come in between two calls.
     slow: bool,
+    /// How many times UpdateAlias is denied first.
+    denials: AtomicU64,
     end: Notify,
 }
 
 impl Life {
     pub(crate) fn of(limit: u64, deed: bool, slow: bool) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicU64::new(0), limit, deed, slow, end: Notify::new() })
+        Arc::new(Self { limit, deed, slow, ..Self::default() })
+    }
+
+    /// As long as IAM does not see the tag of a new key.
+    pub(crate) fn denied(times: u64) -> Arc<Self> {
+        Arc::new(Self { denials: AtomicU64::new(times), ..Self::default() })
     }
 }
 
@@ -165,6 +173,7 @@ impl Default for Life {
             limit: u64::MAX,
             deed: true,
             slow: false,
+            denials: AtomicU64::new(0),
             end: Notify::new(),
         }
     }
@@ -191,10 +200,17 @@ impl Wire {
             return self.die().await;
         }
         let target = request.headers().get("x-amz-target").unwrap().to_owned();
+        let left = self.life.denials.load(Ordering::Relaxed);
+        if left > 0 && target.ends_with("UpdateAlias") {
+            self.life.denials.store(left - 1, Ordering::Relaxed);
+            let body = SdkBody::from(r#"{"__type":"AccessDeniedException"}"#);
+            return HttpResponse::new(400.try_into().unwrap(), body);
+        }
         let body = Bytes::copy_from_slice(request.body().bytes().unwrap());
         let own = Request::post("/").header("x-amz-target", &target).body(body.clone()).unwrap();
         let answer = self.kms.answer(&own);
-        if target.ends_with("CreateAlias") && answer.status() == 200 {
+        let moves = target.ends_with("CreateAlias") || target.ends_with("UpdateAlias");
+        if moves && answer.status() == 200 {
             let input: Value = serde_json::from_slice(&body).unwrap();
             if input["AliasName"].as_str().unwrap().ends_with("-next") {
                 let key = input["TargetKeyId"].as_str().unwrap().to_owned();

@@ -1,0 +1,32 @@
+use std::{error::Error, process::ExitCode};
+
+use kms::rotation::{Rotation, RotationError};
+use serde_json::json;
+
+use super::{Ring, describe, no, tell};
+
+pub(super) async fn roll_back(ring: &Ring, dry_run: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let Ring { alias, json, aws } = ring;
+    let rotation = Rotation::new(aws.connect().await?, alias.clone());
+    let look = rotation.look().await?;
+    if dry_run {
+        let key = look.seen.rollback_target()?;
+        let words = format!("would point {alias} at {}, which signs from then on", key.id);
+        return tell(*json, &json!({"would": "rollback", "key": describe(key)}), &words);
+    }
+    ring.announce_administrators(&rotation, &look).await?;
+    match rotation.roll_back(&look).await {
+        Ok(key) => {
+            let words = format!(
+                "pointed {alias} at {}: it signs from now on. {} stays published under {}, and the next \
+                 run of a rotation promotes it again.",
+                key.id,
+                look.seen.current.key.id,
+                alias.next()
+            );
+            tell(*json, &json!({"done": "rollback", "key": describe(&key)}), &words)
+        }
+        Err(error @ (RotationError::Overtaken(_) | RotationError::Late)) => no(*json, &error),
+        Err(error) => Err(error.into()),
+    }
+}
