@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use issuer::{Caller, Terms, TokenRequest, issue};
+use issuer::{Caller, MAX_TOKEN_BYTES, Terms, TokenRequest, issue};
 use jwt::{Algorithm, json};
 use kms::{KeyName, KmsSigner, Settings, Stopwatch};
 use serde_json::{Map, Value, json};
@@ -60,7 +60,11 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .and_then(|request| request.grant(&Caller::Invoke, &terms))
         .map_err(|refusal| Usage(refusal.to_string()))?;
     let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
-    let signer = KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default() };
+    let signer = KmsSigner {
+        keyring: &keyring,
+        stopwatch: &Stopwatch::default(),
+        max_token_bytes: Some(MAX_TOKEN_BYTES),
+    };
     let issued = Box::pin(issue(grant, &terms, Uuid::new_v4(), now(), &signer)).await?;
     let event = carry(event, issued.signed.token.reveal());
     writeln!(io::stdout(), "{event:#}")?;

@@ -57,7 +57,8 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let claims = json::object(payload.as_bytes())
         .map_err(|problem| Usage(format!("the claims are no JSON object: {problem}")))?;
     let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
-    let signer = KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default() };
+    let signer =
+        KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default(), max_token_bytes: None };
     let draft = Draft { token_type: arguments.token_type.clone(), payload };
     let signed = Box::pin(signer.sign(&draft)).await?;
     if !claims.contains_key("exp") {

@@ -39,8 +39,13 @@ impl From<Result<Issued, Fault>> for Answer {
     fn from(issued: Result<Issued, Fault>) -> Self {
         match issued {
             Ok(issued) => Self::Issued(issued),
-            Err(fault) if fault.cause == Cause::TooLong => Self::Refused(Refusal::TooLongForKey),
-            Err(fault) => Self::Failed(fault),
+            Err(fault) => match fault.cause {
+                Cause::TooLong => Self::Refused(Refusal::TooLongForKey),
+                Cause::TokenTooLong { bytes, max } => {
+                    Self::Refused(Refusal::TooLongForHeader { bytes, max })
+                }
+                _ => Self::Failed(fault),
+            },
         }
     }
 }
@@ -71,7 +76,7 @@ impl Answer {
                 }
                 (refusal.status(), error(refusal.code(), &refusal.to_string()))
             }
-            // Whatever the fault: a 5xx that no cache keeps, as the keys that it is about may be good.
+            // 503 for lasting faults too: the key set is unknown, which is not to say that it has ended.
             Self::Unpublished(fault) => {
                 if fault.cause.is_transient() {
                     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_key_set_may_be_cached() {
+    fn complete_key_set_may_be_cached() {
         let published = Answer::Published(json!({"keys": []}), Cacheable::Yes);
         let answer = published.through(Door::Http).unwrap();
         let age = kms::rotation::MAX_AGE.as_secs();
@@ -240,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_key_set_is_not_cached() {
+    fn incomplete_key_set_is_not_cached() {
         let transient = Fault::timed_out("GetPublicKey");
         let mut lasting = transient.clone();
         lasting.cause = Cause::AccessDenied;

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Ask, Cacheable, Caller, Document, Event, Grant, Terms, TokenRequest, document, issue,
+    Answer, Ask, Cacheable, Caller, Document, Event, Grant, MAX_TOKEN_BYTES, Terms, TokenRequest,
+    document, issue,
 };
 
 /// The Lambda function.
@@ -57,7 +58,8 @@ impl Handler for Issuer {
 impl Issuer {
     async fn issue(&self, grant: Grant, time_left: Duration, stopwatch: &Stopwatch) -> Answer {
         let now = SystemTime::now().into();
-        let signer = KmsSigner { keyring: &self.keyring, stopwatch };
+        let signer =
+            KmsSigner { keyring: &self.keyring, stopwatch, max_token_bytes: Some(MAX_TOKEN_BYTES) };
         let issued = issue(grant, &self.terms, Uuid::new_v4(), now, &signer);
         let issued = timeout(time_left, issued).await;
         issued.unwrap_or_else(|_| Err(Fault::timed_out("Sign"))).into()

@@ -23,6 +23,10 @@ impl Issued {
     }
 }
 
+/// The longest token that can be sent: API Gateway takes 10,240 bytes of request line and headers in all
+/// (Amazon API Gateway quotas), and a request has others besides, for which a kibibyte is left.
+pub const MAX_TOKEN_BYTES: usize = 10_240 - 1024 - "Authorization: Bearer ".len();
+
 /// Completes the claims and has them signed.
 ///
 /// # Errors

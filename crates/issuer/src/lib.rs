@@ -23,7 +23,7 @@ pub use caller::Caller;
 pub use document::document;
 pub use event::{Ask, Document, Door, Event};
 pub use handler::run;
-pub use issue::{Issued, issue};
+pub use issue::{Issued, MAX_TOKEN_BYTES, issue};
 pub use policy::{Part, Policy, PolicyError};
 pub use refusal::Refusal;
 pub use request::{Grant, TokenRequest};

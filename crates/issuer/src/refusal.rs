@@ -74,6 +74,18 @@ pub enum Refusal {
     /// The key's algorithm is one of those that sign no long messages (Ed25519).
     #[error("the claims are too long for the key, which signs up to 4096 bytes of a token")]
     TooLongForKey,
+    /// The token would be longer than the headers of a request allow.
+    #[error(
+        "the token would have {bytes} bytes, and no more than {max} fit into the headers of a request: \
+         shorten the claims by {} bytes",
+        (bytes.saturating_sub(*max) * 3).div_ceil(4)
+    )]
+    TooLongForHeader {
+        /// Of the token.
+        bytes: usize,
+        /// That fit.
+        max: usize,
+    },
     /// The token would be longer than an authorizer takes.
     #[error("the claims take more than {max} bytes")]
     TooLarge {
@@ -102,7 +114,10 @@ impl Refusal {
             Self::NotFound => 404,
             Self::Method { .. } => 405,
             Self::Anonymous | Self::Policy(_) => 403,
-            Self::TooLarge { .. } | Self::TooLongToPassOn | Self::TooLongForKey => 413,
+            Self::TooLarge { .. }
+            | Self::TooLongToPassOn
+            | Self::TooLongForKey
+            | Self::TooLongForHeader { .. } => 413,
             Self::MediaType => 415,
             _ => 400,
         }

@@ -49,6 +49,13 @@ impl SigningInput {
         self.0.as_bytes()
     }
 
+    /// How long the token will be with a signature of this many bytes.
+    #[must_use]
+    pub const fn token_bytes(&self, signature_bytes: usize) -> usize {
+        // Base64url without padding: four characters for three bytes, and what is left over.
+        self.0.len() + ".".len() + (signature_bytes * 4).div_ceil(3)
+    }
+
     /// The token, given its signature as JOSE writes it.
     #[must_use]
     pub fn into_token(self, signature: &[u8]) -> Token {
@@ -83,6 +90,16 @@ impl fmt::Debug for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn length_of_a_token_is_known_before_it_is_signed() {
+        let draft = Draft::new("JWT", &Map::new());
+        for bytes in [0, 1, 2, 3, 4, 64, 132, 256, 2420, 3309, 4627] {
+            let input = draft.signing_input(Algorithm::Rs256, "k");
+            let expected = input.token_bytes(bytes);
+            assert_eq!(input.into_token(&vec![1; bytes]).reveal().len(), expected, "{bytes}");
+        }
+    }
 
     #[test]
     fn the_form_of_a_token() {

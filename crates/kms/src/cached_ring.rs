@@ -1,4 +1,4 @@
-//! What is known of a ring, how long it is used, and what of it may be published.
+//! The ring as it was last loaded: how long it is used, and what of it may be published.
 
 use std::{sync::Arc, time::Duration};
 
@@ -123,7 +123,7 @@ impl CachedRing {
         }
     }
 
-    /// Out of reach, the last good ring serves on. What KMS says counts at once.
+    /// A transient fault leaves the last ring in use; a lasting one takes effect at once.
     fn failed(
         last: Option<Self>,
         fault: Fault,
@@ -217,7 +217,7 @@ impl LoadFaults {
         self.all().next()
     }
 
-    /// One that passes by itself: until then, keys may be missing that were asked for.
+    /// A fault that ends without anything being done about it: until then, a key may be missing.
     pub(crate) fn transient(&self) -> Option<&Fault> {
         self.all().find(|fault| fault.cause.is_transient())
     }

@@ -29,7 +29,7 @@ pub fn connect(settings: &mut Settings) -> Option<Client> {
     config(settings).map(|config| client_for(&config))
 }
 
-/// A client that repeats every transient error of KMS, also those that the SDK does not know for one.
+/// A client that retries every transient error of KMS, also those that the SDK alone does not retry.
 #[must_use]
 pub fn client_for(config: &SdkConfig) -> Client {
     Client::from_conf(Builder::from(config).retry_classifier(TransientErrors).build())

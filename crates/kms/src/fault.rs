@@ -62,7 +62,7 @@ pub enum Cause {
     /// No connection, no response in time, or an error that is not one of KMS.
     #[error("KMS is out of reach")]
     Unreachable,
-    /// A success that does not say what KMS says: an empty body, or the key of another request.
+    /// A 2xx response that does not answer the request: it is empty, say, or about another key.
     #[error("the response is not usable")]
     InvalidResponse,
     /// KMS says that it cannot now.
@@ -83,6 +83,14 @@ pub enum Cause {
     /// The message is longer than KMS takes from a key of this kind.
     #[error("the message is too long for the key")]
     TooLong,
+    /// The token would be longer than a request can carry.
+    #[error("the token would have {bytes} bytes; at most {max} are allowed")]
+    TokenTooLong {
+        /// Of the token.
+        bytes: usize,
+        /// That are allowed.
+        max: usize,
+    },
     /// The key is of a kind that cannot do this.
     #[error("the key cannot do this")]
     Unfit,
@@ -105,6 +113,7 @@ impl Cause {
             Self::AccessDenied => "AccessDenied",
             Self::CredentialsExpired => "CredentialsExpired",
             Self::TooLong => "MessageTooLong",
+            Self::TokenTooLong { .. } => "TokenTooLong",
             Self::Unfit => "KeyUnfit",
             Self::Refused => "KmsRefused",
         }
@@ -119,8 +128,8 @@ impl Cause {
         )
     }
 
-    /// Why a response is an error: by its code if that is a known one, as the status can be 400 for
-    /// all of them, else by its status. An error without a code is not one of KMS.
+    /// The cause of an error response: by its code if that is known, as the status can be 400 for all of
+    /// them, else by its status. An error without a code is not one of KMS.
     pub(crate) fn of_response(code: Option<&str>, status: u16) -> Self {
         match (code.and_then(Self::of_code), status) {
             (Some(cause), _) => cause,
@@ -131,8 +140,8 @@ impl Cause {
         }
     }
 
-    /// What this code means: the errors of the operations, those that all AWS services have (AWS KMS
-    /// API reference, common errors), and what the SDK repeats.
+    /// The cause for a code: of the operations, of all AWS services (AWS KMS API reference, common
+    /// errors), and of those that the SDK retries.
     fn of_code(code: &str) -> Option<Self> {
         Some(match code {
             _ if THROTTLING_ERRORS.contains(&code) => Self::Throttled,

@@ -29,7 +29,7 @@ pub struct Keyring {
     on_neighbor_fault: Option<OnNeighborFault>,
 }
 
-/// What is done about an alias that cannot be read for a lasting reason.
+/// Called with an alias that cannot be read for a lasting reason.
 type OnNeighborFault = fn(&KeyName, &Fault);
 
 impl Keyring {
@@ -54,8 +54,8 @@ impl Keyring {
         }
     }
 
-    /// With this called at each load that finds `-next` or `-previous` unreadable for a reason that does
-    /// not pass by itself. Requests do not fail by it, so something else has to tell the operator.
+    /// Has this called once for each load in which `-next` or `-previous` cannot be read for a lasting
+    /// reason. Requests do not fail by it, so the operator has to be told otherwise.
     #[must_use]
     pub fn on_neighbor_fault(mut self, report: OnNeighborFault) -> Self {
         self.on_neighbor_fault = Some(report);
@@ -99,8 +99,8 @@ impl Keyring {
     /// The ring as it is published: as old as one that signs at most, or as KMS is out of reach.
     ///
     /// # Errors
-    /// As for [`Self::ring`], and when the key under `-previous` is not known, and was not when KMS last
-    /// told all that is to be known: its tokens may be in use.
+    /// As for [`Self::ring`], and when a key may be missing whose tokens are in use: `-previous` cannot be
+    /// read, and there is no earlier key set that is still complete.
     pub async fn published_ring(self: &Arc<Self>) -> Result<PublishedRing, Fault> {
         let mut cached = self.recent().await?;
         if cached.may_become_complete() {
@@ -122,12 +122,13 @@ impl Keyring {
     }
 
     /// The key of this id. An unknown one may be newer than the ring that is cached, so KMS is asked
-    /// again, though not more often than every 10 s: anybody can make up ids. For the same reason an
-    /// alias that this role may not read is no fault of a request: there are no keys that it could name.
+    /// again, though not more often than every 10 s: clients can make up ids. For the same reason, an
+    /// alias that cannot be read for a lasting reason makes the key unknown, and not the request a fault:
+    /// see [`Self::on_neighbor_fault`].
     ///
     /// # Errors
     /// As for [`Self::ring`], and for an unknown key while a transient fault keeps an alias from being
-    /// known: the key may be there.
+    /// read: the key may exist.
     pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Arc<Key>>, Fault> {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(Arc::clone(key)));
@@ -195,10 +196,9 @@ impl Keyring {
             if let (Some(alias), Some(fault)) = (self.name.neighbor(suffix), fault) {
                 let error = Chain(fault);
                 tracing::warn!(%alias, %error, "a key of the ring could not be loaded");
-                let is_next = suffix == NEXT;
-                let is_passing =
-                    fault.cause.is_transient() || (is_next && cached.next_may_be_new());
-                if let Some(report) = self.on_neighbor_fault.filter(|_| !is_passing) {
+                let may_pass =
+                    fault.cause.is_transient() || (suffix == NEXT && cached.next_may_be_new());
+                if let Some(report) = self.on_neighbor_fault.filter(|_| !may_pass) {
                     report(&alias, fault);
                 }
             }
@@ -239,7 +239,7 @@ impl Keyring {
         Key::read(name, answer, algorithm).map(Arc::new)
     }
 
-    /// From now on, somebody tries forged signatures.
+    /// Records that KMS has refused a signature.
     pub(crate) fn record_forgery(&self) {
         *self.last_forgery.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(SuspendAwareInstant::now());

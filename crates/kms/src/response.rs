@@ -1,10 +1,10 @@
-//! Whether a success of KMS answers the request that was made.
+//! Checks that a 2xx response of KMS answers the request.
 
 use aws_sdk_kms::types::SigningAlgorithmSpec;
 
 use crate::{Key, message};
 
-/// Why a success is none of KMS to this request.
+/// Why a 2xx response does not answer the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidResponse {
     #[error("it does not name the key that was asked for")]
@@ -21,7 +21,7 @@ pub(crate) enum InvalidResponse {
     Algorithms,
 }
 
-/// Checks what Sign and Verify name in every success: the ARN of the key that was used, and the
+/// Checks what Sign and Verify name in every 2xx response: the ARN of the key that was used, and the
 /// algorithm (AWS KMS API reference, response elements).
 pub(crate) fn check(
     key: &Key,

@@ -1,4 +1,4 @@
-//! What is asked of KMS once more: everything that [`Cause`] holds for transient.
+//! Retries of transient errors, as [`Cause`] classifies them.
 
 use aws_sdk_kms::{
     error::ProvideErrorMetadata,
@@ -11,8 +11,8 @@ use aws_smithy_runtime_api::client::{
 
 use crate::Cause;
 
-/// Has errors repeated that the SDK's own classifiers do not know: statuses such as 408 and 429, and
-/// KMS's own codes where the status is 400. Connections and timeouts are the SDK's to classify.
+/// Retries errors that the SDK's own classifiers do not: by status, such as 408 and 429, and by KMS's codes
+/// where the status is 400. The SDK classifies connection errors and timeouts.
 #[derive(Debug)]
 pub(crate) struct TransientErrors;
 

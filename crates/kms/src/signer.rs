@@ -16,6 +16,9 @@ pub struct KmsSigner<'a> {
     pub keyring: &'a Arc<Keyring>,
     /// Who is told how long KMS takes.
     pub stopwatch: &'a Stopwatch,
+    /// A longer token is refused before KMS is asked, and so is one that is longer than
+    /// [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes). `None`: tokens of any length.
+    pub max_token_bytes: Option<usize>,
 }
 
 impl Signer for KmsSigner<'_> {
@@ -27,6 +30,13 @@ impl Signer for KmsSigner<'_> {
         let ring = self.keyring.signing_ring().await?;
         let key = &ring.current;
         let input = draft.signing_input(key.algorithm, &key.id);
+        if let Some(max) = self.max_token_bytes {
+            let max = max.min(key.algorithm.max_token_bytes());
+            let bytes = input.token_bytes(key.public.signature_bytes());
+            if bytes > max {
+                return Err(Fault::new("Sign", Cause::TokenTooLong { bytes, max }));
+            }
+        }
         let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
             .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
         let client = self.keyring.client();

@@ -60,7 +60,7 @@ pub(crate) fn refuse_start(cause: &'static str, message: &str, problems: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Writes that an alias of the ring cannot be read. Requests go on without it, so this line is the fault.
+/// Writes that an alias of the ring cannot be read. Requests do not fail by it, so this line is the metric.
 pub(crate) fn neighbor_fault(alias: &KeyName, fault: &Fault) {
     let line = neighbor_fault_line(alias, fault, SystemTime::now());
     let _ = writeln!(io::stdout(), "{line}");

@@ -72,7 +72,7 @@ fn ring_of(kms: &Kms, name: &str, algorithm: Option<Algorithm>, refresh: Duratio
 }
 
 fn signer(keyring: &Arc<Keyring>) -> KmsSigner<'_> {
-    KmsSigner { keyring, stopwatch: &UNREAD }
+    KmsSigner { keyring, stopwatch: &UNREAD, max_token_bytes: None }
 }
 
 fn verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
@@ -194,6 +194,38 @@ async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn token_that_is_too_long_is_refused_before_kms_is_asked() {
+    let kms = kms().await;
+    let rows = [
+        // The signature has 342 characters.
+        ("RSA_2048", 7000, 7343, Some(7343), Ok(())),
+        ("RSA_2048", 7000, 7343, Some(7342), Err(7342)),
+        ("RSA_2048", 7849, 8192, Some(9000), Ok(())),
+        ("RSA_2048", 7850, 8193, Some(9000), Err(8192)),
+        ("RSA_2048", 7850, 8193, None, Ok(())),
+        // The signature has 6170.
+        ("ML_DSA_87", 2829, 9000, Some(9000), Ok(())),
+        ("ML_DSA_87", 2830, 9001, Some(9000), Err(9000)),
+    ];
+    for (spec, input_bytes, bytes, max_token_bytes, expected) in rows {
+        let keyring = ring_of(&kms, &create_key(&kms, spec), None, HOUR);
+        let key = Arc::clone(&keyring.ring().await.unwrap().current);
+        let draft = draft(input_bytes, key.algorithm, &key.id);
+        let calls = kms.calls();
+        let signer = KmsSigner { max_token_bytes, ..signer(&keyring) };
+        let signed = signer.sign(&draft).await;
+        let length = signed.as_ref().map(|signed| signed.token.reveal().len());
+        let cause = expected.map(|()| bytes).map_err(|max| Cause::TokenTooLong { bytes, max });
+        assert_eq!(
+            length.map_err(|fault| fault.cause),
+            cause,
+            "{spec} {bytes} {max_token_bytes:?}"
+        );
+        assert_eq!(kms.calls() - calls, u64::from(expected.is_ok()), "{spec} {bytes}");
     }
 }
 
@@ -339,7 +371,7 @@ async fn the_keys_beside_the_current_one_are_trusted_and_do_not_sign() {
 /// A KMS that knows the current key, and has these answers for the keys beside it. While a fault passes
 /// by itself, the key may be there; a lasting one is the operator's, and no caller's to bring about.
 #[tokio::test]
-async fn an_unknown_id_is_a_fault_only_while_an_alias_is_unreadable_for_a_moment() {
+async fn unknown_key_id_is_a_fault_only_while_an_alias_fault_is_transient() {
     let rows = [
         (r#"{"__type":"NotFoundException"}"#, None),
         (r#"{"__type":"DisabledException"}"#, None),
@@ -367,7 +399,7 @@ async fn an_unknown_id_is_a_fault_only_while_an_alias_is_unreadable_for_a_moment
     }
 }
 
-/// Creates three keys for the ring, of which only the next and the previous are new.
+/// Adds a next and a previous key to the ring.
 fn add_neighbors(kms: &Kms) {
     for suffix in ["-next", "-previous"] {
         let key = create_key(kms, "RSA_2048");
@@ -387,7 +419,7 @@ async fn published(keyring: &Arc<Keyring>) -> Result<(usize, bool), Cause> {
 }
 
 #[tokio::test]
-async fn an_incomplete_key_set_is_not_published() {
+async fn incomplete_key_set_is_not_published() {
     let rows = [
         (PREVIOUS, "ThrottlingException", Err(Cause::Throttled)),
         (PREVIOUS, "AccessDeniedException", Err(Cause::AccessDenied)),
@@ -419,7 +451,7 @@ async fn an_incomplete_key_set_is_not_published() {
 }
 
 #[tokio::test]
-async fn the_last_complete_key_set_is_published_while_the_previous_key_is_unknown() {
+async fn last_complete_key_set_is_published_while_the_previous_key_is_unknown() {
     for code in ["ThrottlingException", "AccessDeniedException"] {
         let kms = kms().await;
         add_neighbors(&kms);
@@ -447,9 +479,8 @@ async fn the_last_complete_key_set_is_published_while_the_previous_key_is_unknow
     }
 }
 
-/// Of an outage, verifiers elsewhere see nothing.
 #[tokio::test]
-async fn the_key_set_is_published_as_it_was_while_kms_is_down() {
+async fn key_set_is_published_as_it_was_while_kms_is_down() {
     let kms = kms().await;
     add_neighbors(&kms);
     let keyring = ring(&kms, Duration::from_mins(5));
@@ -459,9 +490,8 @@ async fn the_key_set_is_published_as_it_was_while_kms_is_down() {
     assert_eq!(published(&keyring).await, Ok((3, true)));
 }
 
-/// An operator learns of it once a load, however many requests there are.
 #[tokio::test]
-async fn a_lasting_fault_of_an_alias_is_reported_once_a_load() {
+async fn lasting_alias_fault_is_reported_once_per_load() {
     static REPORTED: Mutex<Vec<(String, Cause)>> = Mutex::new(Vec::new());
     let kms = kms().await;
     let of = |alias: &str, cause| vec![(alias.to_owned(), cause)];
@@ -486,15 +516,15 @@ async fn a_lasting_fault_of_an_alias_is_reported_once_a_load() {
             let found = keyring.find(Some("unknown")).await;
             assert_eq!(found.is_ok(), is_refused, "{alias} {code}");
         }
-        let mut reported = || std::mem::take(&mut *REPORTED.lock().unwrap());
+        let reported = || std::mem::take(&mut *REPORTED.lock().unwrap());
         assert_eq!(reported(), expected, "{alias} {code}");
         later(301).await;
         let _ = keyring.find(Some("unknown")).await;
-        let later = match (alias, code) {
+        let afterwards = match (alias, code) {
             (NEXT, "AccessDeniedException") => of(NEXT, Cause::AccessDenied),
             _ => expected,
         };
-        assert_eq!(reported(), later, "{alias} {code} five minutes later");
+        assert_eq!(reported(), afterwards, "{alias} {code} five minutes later");
     }
 }
 
@@ -566,7 +596,7 @@ async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
+async fn transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
     let rows = [
         (400, "ThrottlingException", true),
         (400, "SlowDown", true),
@@ -685,10 +715,12 @@ fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Stri
     endpoint
 }
 
+type Judged = Result<Result<(), Rejection>, Cause>;
+
 #[tokio::test]
 async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
     let no = Err(Rejection::Signature);
-    let rows: &[(&str, u16, &str, Result<Result<(), Rejection>, Cause>)] = &[
+    let rows: &[(&str, u16, &str, Judged)] = &[
         ("yes", 200, YES, Ok(Ok(()))),
         ("false", 200, &YES.replace("true", "false"), Ok(Err(Rejection::Signature))),
         ("nothing said", 200, &YES.replace(r#""SignatureValid":true,"#, ""), Ok(no)),
@@ -742,11 +774,11 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
 /// As KMS answers a good signature of the key `ARN`.
 const YES: &str =
     r#"{"KeyId":"ARN","SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#;
-/// A key of nobody's.
+/// The ARN of another key.
 const OTHER: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
 
 #[tokio::test]
-async fn an_answer_of_sign_that_is_not_one_is_a_fault() {
+async fn sign_response_that_does_not_answer_the_request_is_a_fault() {
     let signature = STANDARD.encode([1; 256]);
     let good =
         YES.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
@@ -771,10 +803,9 @@ async fn an_answer_of_sign_that_is_not_one_is_a_fault() {
     }
 }
 
-/// What stands between a function and KMS may answer for it: that stops no start, and costs no ring
-/// that is loaded.
+/// A proxy between a function and KMS may respond with anything.
 #[tokio::test]
-async fn an_answer_about_a_key_that_is_not_one_is_a_fault() {
+async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
     let kms = kms().await;
     let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
     let with = |name: &str, value: Value| {
@@ -846,9 +877,9 @@ async fn an_answer_about_a_key_that_is_not_one_is_a_fault() {
     assert!(keyring_at(&endpoint, other).ring().await.is_ok());
 }
 
-/// Some emulators name the id where KMS names the ARN, though not in the answers to Sign and Verify.
+/// Some emulators respond to `GetPublicKey` with the id where KMS has the ARN.
 #[tokio::test]
-async fn an_arn_is_of_the_id_that_was_asked_with() {
+async fn arn_in_a_response_must_have_the_requested_key_id() {
     let arn = "arn:aws:kms:us-east-1:000000000000:key/";
     for (suffix, expected) in [("ID", Ok(Ok(()))), ("ID1", Err(Cause::InvalidResponse))] {
         let kms = kms().await;

@@ -76,9 +76,9 @@ async fn a_start_without_kms_is_made_good_by_the_first_request() {
     assert_eq!(stack.ask(&bearer(&token)).await.0, "Allow");
 }
 
-/// Anybody can make up a key id: that must not raise the alarm, which an alias that cannot be read does.
+/// A client can make up a key id: that must not raise an alarm. The unreadable alias must.
 #[tokio::test]
-async fn a_made_up_key_id_is_refused_while_an_alias_is_unreadable() {
+async fn made_up_key_id_is_refused_while_an_alias_is_unreadable() {
     let stack = Stack::start("RSA_2048", &[]).await;
     let header = json!({"alg": "RS256", "kid": "made-up"}).to_string();
     let made_up = bearer(&stack.sign(&header, &claims().to_string()));

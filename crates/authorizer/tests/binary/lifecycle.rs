@@ -1,6 +1,9 @@
 //! The start, the deadline and the end of an environment, as Lambda and `cargo lambda` see them.
 
-use std::time::{Duration, Instant};
+use std::{
+    slice,
+    time::{Duration, Instant},
+};
 
 use local::kms::Disturbance;
 use serde_json::{Value, json};
@@ -96,7 +99,7 @@ async fn response_comes_before_the_deadline_of_the_invocation() {
 async fn environment_with_expired_credentials_ends_after_its_response() {
     let stack = Stack::start("RSA_2048", &[]).await;
     let good = bearer(&stack.good(&json!({})));
-    let runtime = Runtime::start(std::slice::from_ref(&good));
+    let runtime = Runtime::start(slice::from_ref(&good));
     let mut running = Running::start(&runtime.address, &endpoint(&stack), &[]);
     assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
     stack.kms.disturb(Some(Disturbance::Error("ExpiredTokenException")));

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use local::{Bytes, Request, Response, Stack, http, kms::Disturbance};
 use serde_json::{Value, json};
 
-use crate::{SIGV4, TEMPLATE, options};
+use crate::{SIGV4, TEMPLATE, options, with_parameters};
 
 async fn start(settings: &[(&str, &str)]) -> Stack {
     Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options(settings)).await.unwrap()
@@ -183,10 +183,10 @@ async fn when_kms_throttles_or_is_down() {
     assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);
 }
 
-/// Verifiers elsewhere keep a key set for hours: one without a key whose tokens are in use would have
-/// them refused for as long.
+/// Verifiers cache a key set for up to two hours: without a key whose tokens are in use, they would
+/// refuse those tokens for as long.
 #[tokio::test]
-async fn an_incomplete_key_set_is_not_published_for_caching() {
+async fn incomplete_key_set_is_not_published_for_caching() {
     let stack = start(&[]).await;
     let (next, previous) = ("alias/countersign-next", "alias/countersign-previous");
     let rows = [
@@ -208,5 +208,59 @@ async fn an_incomplete_key_set_is_not_published_for_caching() {
             assert_eq!(answer.status(), status, "{path} {fault:?}: {body}");
             assert_eq!(answer.headers()["cache-control"], cache_control, "{path} {fault:?}");
         }
+    }
+
+    // A function that has started knows the current key alone.
+    stack.kms.disturb(None);
+    stack.functions["Issuer"].cool();
+    stack.functions["Issuer"].warm().await.unwrap();
+    stack.kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    let request = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
+    let (answer, _) = send(&stack, request).await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+}
+
+/// API Gateway takes 10,240 bytes of headers in all. Signatures of ML-DSA alone take up to 6,170.
+#[tokio::test]
+async fn token_that_fits_no_request_is_refused_before_it_is_signed() {
+    const MAX: usize = 10_240 - 1024 - "Authorization: Bearer ".len();
+    let rows = [
+        ("RSA_4096", "RS256", false),
+        ("ML_DSA_44", "ML-DSA-44", true),
+        ("ML_DSA_65", "ML-DSA-65", true),
+        ("ML_DSA_87", "ML-DSA-87", true),
+    ];
+    for (spec, algorithm, is_limited) in rows {
+        let template = fs::read_to_string(TEMPLATE).unwrap();
+        let parameters = [("KeySpec", spec), ("SigningAlgorithm", algorithm)];
+        let options = with_parameters(&parameters, &[]);
+        let stack = Stack::start(&template, &options).await.unwrap();
+        let ask = async |bytes: usize| {
+            let claims = json!({"claims": {"sub": "test-user", "f": "x".repeat(bytes)}});
+            let (answer, body) = post(&stack, "ann", &claims.to_string()).await;
+            (answer.status().as_u16(), body)
+        };
+        assert_eq!(ask(10).await.0, 200, "{spec}");
+        let calls = stack.kms.calls();
+        let (status, body) = ask(5000).await;
+        assert_eq!(status, if is_limited { 413 } else { 200 }, "{spec}: {body}");
+        if !is_limited {
+            continue;
+        }
+        assert_eq!(stack.kms.calls(), calls, "{spec}");
+        assert_eq!(body["error"], "invalid_request", "{spec}");
+        let told = body["error_description"].as_str().unwrap();
+        assert!(told.contains(&format!("no more than {MAX} fit")), "{spec}: {told}");
+        let excess = told.strip_suffix(" bytes").unwrap().rsplit(' ').next().unwrap();
+        let excess: usize = excess.parse().unwrap();
+        assert_eq!(ask(5000 - excess + 3).await.0, 413, "{spec}");
+        let (status, body) = ask(5000 - excess).await;
+        assert_eq!(status, 200, "{spec}: {body}");
+        let token = body["access_token"].as_str().unwrap();
+        assert!((MAX - 4..=MAX).contains(&token.len()), "{spec}: {}", token.len());
+        let request = Request::get("/whoami").header("authorization", format!("Bearer {token}"));
+        let (answer, _) = send(&stack, request.body(Bytes::new()).unwrap()).await;
+        assert_eq!(answer.status(), 200, "{spec}");
     }
 }

@@ -488,9 +488,8 @@ async fn a_fault_is_said_on_standard_error_alone() {
     }
 }
 
-/// A key set without a key whose tokens may be in use is none.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incomplete_key_set_is_not_printed() {
+async fn incomplete_key_set_is_not_printed() {
     const NEXT: &str = "alias/countersign-next";
     const PREVIOUS: &str = "alias/countersign-previous";
     let cloud = Cloud::start().await;
@@ -523,7 +522,7 @@ async fn an_incomplete_key_set_is_not_printed() {
 
 /// Where a function refuses a token of an unknown key, the command line says that it does not know.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_may_be_under_an_unreadable_alias_is_not_refused() {
+async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let cloud = Cloud::start().await;
     cloud.good(&format!("key create {ALIAS}"), "");
     cloud.good("key create alias/other", "");

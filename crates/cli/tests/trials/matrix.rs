@@ -37,7 +37,7 @@ const fn answer(status: u16, body: &'static str) -> Fault {
     Fault::Weather(Disturbance::Response(status, body))
 }
 
-/// As KMS answers a good signature, of a key that is none of the ring's.
+/// As KMS responds to Verify about a good signature, with a key that is not of the ring.
 const YES: &str = concat!(
     r#"{"KeyId":"arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555","#,
     r#""SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#,

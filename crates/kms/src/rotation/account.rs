@@ -36,7 +36,7 @@ pub(super) async fn describe(client: &Client, key: &str) -> Result<KeyFacts, Fau
     let answer = client.describe_key().key_id(key).send().await;
     let answer = answer.map_err(|error| Fault::of("DescribeKey", error))?;
     let metadata = answer.key_metadata.map(KeyFacts::read);
-    metadata.ok_or_else(|| Fault::new("DescribeKey", Cause::Unreachable))
+    metadata.ok_or_else(|| Fault::new("DescribeKey", Cause::InvalidResponse))
 }
 
 /// The keys that have the ring's tag and no alias.
@@ -72,7 +72,7 @@ pub(super) fn is_of(tag: &Tag, ring: &RingName) -> bool {
 pub(super) async fn policy(client: &Client, key: &str) -> Result<String, Fault> {
     let response = client.get_key_policy().key_id(key).send().await;
     let response = response.map_err(|error| Fault::of("GetKeyPolicy", error))?;
-    response.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::Unreachable))
+    response.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::InvalidResponse))
 }
 
 /// A key's tags that another key can have too.

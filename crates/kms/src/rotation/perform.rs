@@ -248,7 +248,7 @@ impl Rotation {
             .config_override(once());
         let answer = request.send().await.map_err(|error| Fault::of(operation, error))?;
         let metadata = answer.key_metadata.map(KeyFacts::read);
-        metadata.ok_or_else(|| Fault::new(operation, Cause::Unreachable))
+        metadata.ok_or_else(|| Fault::new(operation, Cause::InvalidResponse))
     }
 
     async fn create_alias(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
@@ -301,7 +301,7 @@ impl Rotation {
     async fn place(&self, aliases: &Aliases, alias: &str) -> Result<Option<Place>, Fault> {
         let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
         // Without a date every wait would seem to be over.
-        let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::Unreachable))?;
+        let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::InvalidResponse))?;
         let key = describe(&self.client, id).await?;
         Ok(Some(Place { key, since }))
     }

@@ -332,7 +332,8 @@ fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
 async fn sign(keyring: &Arc<Keyring>, exp: u64) -> (String, String) {
     let claims = json!({"iss": "us", "exp": exp}).as_object().unwrap().clone();
     let draft = Draft::new("JWT", &claims);
-    let signed = KmsSigner { keyring, stopwatch: &UNREAD }.sign(&draft).await.unwrap();
+    let signer = KmsSigner { keyring, stopwatch: &UNREAD, max_token_bytes: None };
+    let signed = signer.sign(&draft).await.unwrap();
     (signed.token.reveal().to_owned(), signed.key_id)
 }
 

@@ -49,6 +49,8 @@ impl World {
         let world = Self { kms, time: AtomicU64::new(START), dice, published };
         world.wait(0).await;
         world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
+        // The first key signs at once: there were no tokens before it.
+        world.published.lock().unwrap().clear();
         let dice = Dice::new(seed);
         world.kms.delay_aliases(move || delay.mul_f64(dice.fraction()));
         world
@@ -150,7 +152,7 @@ pub(crate) struct Life {
     deed: bool,
     /// Whether others may come in between two calls.
     slow: bool,
-    /// How many times UpdateAlias is denied first.
+    /// How many times `UpdateAlias` is denied first.
     denials: AtomicU64,
     end: Notify,
 }

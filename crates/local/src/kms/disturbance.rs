@@ -14,9 +14,9 @@ use crate::{http, wire::Damage};
 pub enum Disturbance {
     /// KMS answers with this error: `ThrottlingException`.
     Error(&'static str),
-    /// Requests that name this key or alias get this error, all others what KMS has for them.
+    /// Requests for this key or alias get this error; all others are performed.
     ErrorFor(&'static str, &'static str),
-    /// Every answer has this status and this body.
+    /// Every response has this status and this body.
     Response(u16, &'static str),
     /// Something in between answers with 503 and a page of HTML.
     Page,
