@@ -192,8 +192,8 @@ impl CachedRing {
         let Some(complete) = complete else {
             return Err(faults.into_first().unwrap_or_else(|| Fault::timed_out("GetPublicKey")));
         };
-        let has_next =
-            ring.next.as_ref().is_none_or(|next| complete.ring.find(Some(&next.id)).is_some());
+        let has_next = faults.next.is_none()
+            && ring.next.as_ref().is_none_or(|next| complete.ring.find(Some(&next.id)).is_some());
         if has_next {
             return Ok(complete);
         }

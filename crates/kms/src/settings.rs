@@ -3,6 +3,8 @@ use std::{
     time::Duration,
 };
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
 use crate::{function::runtime_api, spelling};
 
 /// The environment, read once. Every problem is collected, so that one failed start names them all.
@@ -128,7 +130,7 @@ impl Settings {
     }
 
     fn level(&mut self, name: &str) -> Option<()> {
-        if self.value(name).is_some_and(|level| level.to_ascii_lowercase().contains("trace")) {
+        if self.value(name).is_some_and(|level| enables_trace(&level)) {
             return self.problem(name, "must not be TRACE: events are never logged");
         }
         Some(())
@@ -151,6 +153,15 @@ impl FromIterator<(String, String)> for Settings {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(values: I) -> Self {
         Self { values: values.into_iter().collect(), problems: Vec::new() }
     }
+}
+
+/// Also by a number, or by a target without a level.
+fn enables_trace(level: &str) -> bool {
+    let is_trace = |level: LevelFilter| level == LevelFilter::TRACE;
+    let targets = level.parse::<Targets>().unwrap_or_default();
+    level.to_ascii_lowercase().contains("trace")
+        || targets.default_level().is_some_and(is_trace)
+        || targets.iter().any(|(_, level)| is_trace(level))
 }
 
 struct Concurrency(NonZero<u16>);
@@ -246,6 +257,9 @@ mod tests {
             (vec![("RUST_LOG", ""), ("AWS_LAMBDA_MAX_CONCURRENCY", "7")], Ok(7)),
             (vec![("AWS_LAMBDA_RUNTIME_API", "http://127.0.0.1:9000/authorizer")], Ok(1)),
             (vec![("RUST_LOG", "trace")], Err(level("RUST_LOG"))),
+            (vec![("RUST_LOG", "5")], Err(level("RUST_LOG"))),
+            (vec![("RUST_LOG", "lambda_runtime")], Err(level("RUST_LOG"))),
+            (vec![("RUST_LOG", "warn,hyper=debug")], Ok(1)),
             (vec![("RUST_LOG", "info,hyper=Trace")], Err(level("RUST_LOG"))),
             (vec![("AWS_LAMBDA_LOG_LEVEL", "TRACE")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),
             (vec![("AWS_LAMBDA_LOG_LEVEL", "trace")], Err(level("AWS_LAMBDA_LOG_LEVEL"))),

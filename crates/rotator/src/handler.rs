@@ -90,8 +90,8 @@ fn texts(findings: &[Finding]) -> Vec<String> {
 
 fn leftover(key: &KeyFacts) -> String {
     format!(
-        "{} has the ring's tag and no alias, and is never used: `aws kms schedule-key-deletion \
-         --key-id {} --pending-window-in-days 7` removes it",
+        "{} has the ring's tag and no alias: a run that was interrupted may have left it. If CloudTrail \
+         shows no use of it, `aws kms disable-key --key-id {}` takes it out of service",
         key.id, key.id
     )
 }
@@ -101,7 +101,9 @@ fn cause(error: &RotationError) -> &'static str {
     match error {
         RotationError::NoRing(_) => "NoRing",
         RotationError::Exists(_) | RotationError::Overtaken(_) | RotationError::Late => "Overtaken",
-        RotationError::Obstacle(_) | RotationError::NotPromoted => "Obstacle",
+        RotationError::Obstacle(_) | RotationError::NotPromoted | RotationError::RetirementDue => {
+            "Obstacle"
+        }
         RotationError::Findings(findings) => findings.first().map_or("Obstacle", Finding::code),
         RotationError::Orphan { source, .. } => cause(source),
         RotationError::Fault(fault) => fault.cause.code(),

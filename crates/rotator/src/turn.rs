@@ -14,8 +14,8 @@ pub struct Turn {
     pub overdue: Duration,
     /// The step that comes next, or what blocks it.
     pub next: Result<Plan, Obstacle>,
-    /// What is wrong with the ring's keys. It blocks a promotion and nothing else: to retire a key mends
-    /// what is wrong with it.
+    /// What is wrong with the ring's keys. It blocks a promotion, and the retirement of a foreign key, which
+    /// may be in use elsewhere.
     pub findings: Vec<Finding>,
     /// Keys that an interrupted run has left, seen when a key is created.
     pub leftovers: Vec<KeyFacts>,
@@ -31,20 +31,25 @@ pub async fn turn(
     now: UnixTime,
 ) -> Result<Turn, RotationError> {
     let look = rotation.look().await?;
-    let planned = plan(&look.seen, now, policy)?;
     let findings = rotation.audit(&look).await?;
+    let planned = match plan(&look.seen, now, policy) {
+        // A stranger's key explains a state that no step leads to.
+        Err(_) if !findings.is_empty() => return Err(RotationError::Findings(findings)),
+        planned => planned?,
+    };
     let Some(overdue) = planned.overdue(now) else {
         let (done, leftovers) = (None, Vec::new());
         return Ok(Turn { done, overdue: Duration::ZERO, next: Ok(planned), findings, leftovers });
     };
-    if !findings.is_empty() && matches!(planned.step, Step::Promote(_)) {
+    if findings.iter().any(|finding| finding.blocks(&planned.step)) {
         return Err(RotationError::Findings(findings));
     }
+    let key = rotation.perform(&look, &planned.step).await?;
     let leftovers = match planned.step {
-        Step::Prepare(_) => rotation.leftovers(&look).await?,
+        // A report: what cannot be read now is reported another time.
+        Step::Prepare(_) => rotation.leftovers(&look, now).await.unwrap_or_default(),
         _ => Vec::new(),
     };
-    let key = rotation.perform(&look, &planned.step).await?;
     let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
     Ok(Turn { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Rollback {
         #[command(flatten)]
         ring: Ring,
+        #[command(flatten)]
+        terms: Terms,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
@@ -110,16 +112,13 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Says who may move the ring's aliases before another principal is refused.
-    async fn announce_administrators(
-        &self,
-        rotation: &Rotation,
-        look: &Look,
-    ) -> Result<(), Box<dyn Error>> {
-        if let Some(administrators) = rotation.administrators(look).await? {
+    async fn announce_administrators(&self, rotation: &Rotation, look: &Look) {
+        // A policy that cannot be read is no reason to stop.
+        if let Ok(Some(administrators)) = rotation.administrators(look).await {
             let names = administrators.join(", ");
-            writeln!(io::stderr(), "note: only {names} may move the aliases of {}", self.alias)?;
+            let _ =
+                writeln!(io::stderr(), "note: only {names} may move the aliases of {}", self.alias);
         }
-        Ok(())
     }
 }
 
@@ -180,8 +179,8 @@ Exit codes: 0 created, 1 there is such an alias already, 2 usage, 3 fault.";
 
 pub(crate) const ROLLBACK_HELP: &str = "\
 Moves alias/NAME from the key that signs to the key under -previous. Both keys stay trusted, so no token is
-lost. The key that signed until now stays published under -next: the next run of a rotation promotes it
-again, so stop the rotator first.
+lost. It is refused once the previous key is due to be retired, or will be within minutes. The key that signed
+until now stays published under -next: the next run of a rotation promotes it again, so stop the rotator first.
 
   countersign key rollback alias/countersign --dry-run
   countersign key rollback alias/countersign
@@ -223,8 +222,8 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             Command::Create { ring, spec, administrators, dry_run } => {
                 Box::pin(create(ring, spec, administrators, *dry_run)).await
             }
-            Command::Rollback { ring, dry_run } => {
-                Box::pin(rollback::roll_back(ring, *dry_run)).await
+            Command::Rollback { ring, terms, dry_run } => {
+                Box::pin(rollback::roll_back(ring, terms, *dry_run)).await
             }
             Command::Show { ring, terms } => Box::pin(show(ring, terms)).await,
             Command::List { alias, json, aws } => {

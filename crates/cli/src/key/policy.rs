@@ -49,7 +49,7 @@ pub(crate) fn of(administrators: &[Administrator]) -> Result<Option<String>, Usa
                 "Sid": "Administrators",
                 "Effect": "Allow",
                 "Principal": root.clone(),
-                "Action": "kms:*",
+                "Action": ADMINISTRATION,
                 "Resource": "*",
                 "Condition": {"ArnEquals": {"aws:PrincipalArn": arns}},
             },
@@ -68,6 +68,21 @@ pub(crate) fn of(administrators: &[Administrator]) -> Result<Option<String>, Usa
     Ok(Some(policy.to_string()))
 }
 
+/// All but use and grants. An administrator can change the policy, which `CloudTrail` records.
+const ADMINISTRATION: [&str; 12] = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DisableKey",
+    "kms:EnableKey",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+];
 const NO_ARN: &str = "must be the ARN of an IAM user or role";
 
 #[cfg(test)]
@@ -100,5 +115,10 @@ mod tests {
         let policy: Value = serde_json::from_str(&policy).unwrap();
         let everybody = policy.pointer("/Statement/1/Action").unwrap().to_string();
         assert!(!everybody.contains("Alias") && !everybody.contains("Grant\""), "{everybody}");
+        let own = policy.pointer("/Statement/0/Action").unwrap().to_string();
+        assert!(
+            !own.contains("Sign") && !own.contains("CreateGrant") && !own.contains('*'),
+            "{own}"
+        );
     }
 }

@@ -3,19 +3,25 @@ use std::{error::Error, process::ExitCode};
 use kms::rotation::{Rotation, RotationError};
 use serde_json::json;
 
-use super::{Ring, describe, no, tell};
+use super::{Ring, Terms, describe, no, tell};
+use crate::words::now;
 
-pub(super) async fn roll_back(ring: &Ring, dry_run: bool) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) async fn roll_back(
+    ring: &Ring,
+    terms: &Terms,
+    dry_run: bool,
+) -> Result<ExitCode, Box<dyn Error>> {
     let Ring { alias, json, aws } = ring;
+    let waits = terms.policy(None)?.waits;
     let rotation = Rotation::new(aws.connect().await?, alias.clone());
     let look = rotation.look().await?;
     if dry_run {
-        let key = look.seen.rollback_target()?;
+        let key = look.seen.rollback_target(now(), &waits)?;
         let words = format!("would point {alias} at {}, which signs from then on", key.id);
         return tell(*json, &json!({"would": "rollback", "key": describe(key)}), &words);
     }
-    ring.announce_administrators(&rotation, &look).await?;
-    match rotation.roll_back(&look).await {
+    ring.announce_administrators(&rotation, &look).await;
+    match rotation.roll_back(&look, now(), &waits).await {
         Ok(key) => {
             let words = format!(
                 "pointed {alias} at {}: it signs from now on. {} stays published under {}, and the next \

@@ -98,12 +98,16 @@ impl Rotate<'_> {
             if !self.wait || matches!(step, Step::Retire(_)) {
                 return Ok(ExitCode::SUCCESS);
             }
+            if matches!(step, Step::Complete(_)) {
+                // Until the new aliases are seen everywhere, the step would come up again.
+                tokio::time::sleep(PATIENCE).await;
+            }
             under_way |= !matches!(step, Step::Complete(_));
             self.sleep(&next?).await?;
         }
     }
 
-    /// Foreign keys and grants block a promotion, and are reported beside every other step.
+    /// Reports foreign keys and grants, and stops where they block the step.
     async fn expect_own_keys(
         &self,
         rotation: &Rotation,
@@ -111,20 +115,21 @@ impl Rotate<'_> {
         step: &Step,
     ) -> Result<(), Box<dyn Error>> {
         let findings = rotation.audit(look).await?;
-        if !findings.is_empty() && matches!(step, Step::Promote(_)) {
+        if findings.iter().any(|finding| finding.blocks(step)) {
             return Err(RotationError::Findings(findings).into());
         }
         for finding in findings {
             writeln!(io::stderr(), "warning: {finding}")?;
         }
-        self.ring.announce_administrators(rotation, look).await?;
+        self.ring.announce_administrators(rotation, look).await;
         if let Step::Prepare(_) = step {
-            for key in rotation.leftovers(look).await? {
+            for key in rotation.leftovers(look, now()).await.unwrap_or_default() {
                 let id = key.id;
                 writeln!(
                     io::stderr(),
-                    "warning: {id} has the ring's tag and no alias, and is never used: `aws kms \
-                     schedule-key-deletion --key-id {id} --pending-window-in-days 7` removes it"
+                    "warning: {id} has the ring's tag and no alias: a run that was interrupted may have left \
+                     it. If CloudTrail shows no use of it, `aws kms disable-key --key-id {id}` takes it out of \
+                     service"
                 )?;
             }
         }

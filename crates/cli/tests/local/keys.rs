@@ -186,7 +186,7 @@ async fn what_cannot_be_rotated_is_said() {
         ("key rotate alias/nobody", 3, "there is no alias/nobody"),
         ("key rotate alias/symmetric", 3, "KeySpec SYMMETRIC_DEFAULT that signs no tokens"),
         ("key rotate alias/disabled", 3, "which is Disabled: enable it"),
-        ("key rotate alias/both", 3, "-next and -previous point at the same key"),
+        ("key rotate alias/both", 3, "-next and -previous both point at"),
         ("key rotate alias/good --signing-algorithm RS256", 3, "does not sign with RS256"),
         ("key rotate alias/good --spec RSA_2048 --signing-algorithm ES256", 3, "KeySpec RSA_2048"),
         ("key rotate alias/good --publication-wait 1259", 2, "at least 1260 seconds"),
@@ -394,7 +394,6 @@ const MALLORY: &str = "arn:aws:iam::000000000000:role/mallory";
 async fn planted_key_is_reported_and_never_named_by_the_rotator() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let stack = Stack::start(&template, &options(&[("ROTATION_DAYS", "2")])).await.unwrap();
-    let planted = plant(&stack.kms, MALLORY);
     let key = |alias: &str| {
         let key = stack.kms.perform("DescribeKey", &json!({"KeyId": alias})).unwrap();
         key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
@@ -405,11 +404,12 @@ async fn planted_key_is_reported_and_never_named_by_the_rotator() {
         let moved = json!({"AliasName": format!("{ALIAS}{suffix}"), "TargetKeyId": current});
         stack.kms.perform("UpdateAlias", &moved).unwrap();
     }
+    let planted = plant(&stack.kms, MALLORY);
     stack.kms.set_time(SystemTime::now() - Duration::from_hours(24));
     let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
     assert_eq!(answer["done"], "prepare");
     let leftovers = answer["leftovers"].to_string();
-    assert!(leftovers.contains(&planted) && leftovers.contains("schedule-key-deletion"));
+    assert!(leftovers.contains(&planted) && leftovers.contains("disable-key"));
     let next = key(&format!("{ALIAS}-next"));
     assert!(next != planted && next != current);
 

@@ -54,7 +54,8 @@ pub(super) async fn unnamed(
         }
         match tags(client, &key).await {
             Ok(tags) if tags.iter().any(|tag| is_of(tag, ring)) => {
-                keys.push(describe(client, &key).await?);
+                // A stranger's key may have the tag and not be readable.
+                keys.extend(describe(client, &key).await.ok());
             }
             // Others have their own keys, which are nothing to us.
             Err(fault) if fault.cause.is_transient() => return Err(fault),

@@ -14,7 +14,11 @@ pub(super) fn administrators(policy: &str) -> Option<Vec<String>> {
             continue;
         }
         let operators = statement.get("Condition").and_then(Value::as_object);
-        let compared = operators.into_iter().flatten().filter_map(|(_, keys)| keys.get(PRINCIPAL));
+        // Others, such as ArnNotLike, name those that may not.
+        let positive = ["ArnEquals", "ArnLike", "StringEquals", "StringLike"];
+        let operators = operators.into_iter().flatten();
+        let operators = operators.filter(|(operator, _)| positive.contains(&operator.as_str()));
+        let compared = operators.filter_map(|(_, keys)| keys.get(PRINCIPAL));
         let named: Vec<_> = compared.flat_map(|value| list(Some(value))).collect();
         if named.is_empty() {
             // Every principal that IAM allows it.
@@ -51,6 +55,10 @@ mod tests {
             "Condition": {"ArnEquals": {"aws:PrincipalArn": admin}},
         });
         let usual = json!({"Effect": "Allow", "Action": "kms:*"});
+        let but = json!({
+            "Effect": "Allow", "Action": "kms:*",
+            "Condition": {"ArnNotLike": {"aws:PrincipalArn": admin}},
+        });
         let reads = json!({"Effect": "Allow", "Action": "kms:GetPublicKey"});
         let denies = json!({"Effect": "Deny", "Action": "kms:UpdateAlias"});
         let rows = [
@@ -61,6 +69,7 @@ mod tests {
             ("IAM decides", json!([usual]), None),
             ("IAM decides too", json!([limited, usual]), None),
             ("nobody", json!([reads]), None),
+            ("all but some", json!([but]), None),
         ];
         for (name, statements, expected) in rows {
             let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();

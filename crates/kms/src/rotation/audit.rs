@@ -9,7 +9,7 @@ use aws_sdk_kms::{
 use serde_json::Value;
 
 use super::{
-    KeyFacts, RingName, Seen,
+    KeyFacts, RingName, Seen, Step,
     account::{is_of, is_usual, policy, tags},
 };
 use crate::{Cause, Fault};
@@ -36,8 +36,8 @@ pub enum Finding {
     },
     /// A key that this project has not made for the ring.
     #[error(
-        "{alias} points at {key}, which is not a key of this ring ({reason}): see who moved the \
-         alias, then point it at the key that signs"
+        "{alias} points at {key}, which is not a key of this ring as far as is seen ({reason}): if it is, \
+         mend that; else see who moved the alias, and move it back"
     )]
     ForeignKey {
         /// The alias that points at the key.
@@ -63,6 +63,17 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Whether it blocks this step: a key that may not be the ring's alone must not sign, and a key that is
+    /// not the ring's must not be disabled.
+    #[must_use]
+    pub fn blocks(&self, step: &Step) -> bool {
+        match (step, self) {
+            (Step::Promote(_), _) => true,
+            (Step::Retire(retired), Self::ForeignKey { key, .. }) => retired.id == *key,
+            _ => false,
+        }
+    }
+
     /// The `Cause` in logs and metrics.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -94,9 +105,7 @@ pub(super) async fn audit(
             continue;
         }
         findings.extend(foreign_grants(client, alias, key).await?);
-        if key.id != current.id
-            && let Some(reason) = foreign(client, name, alias, key, current, retained_key).await?
-        {
+        if let Some(reason) = foreign(client, name, alias, key, current, retained_key).await? {
             findings.push(Finding::ForeignKey { alias: alias.into(), key: key.id.clone(), reason });
         }
     }
@@ -142,8 +151,8 @@ fn foreign_grant(alias: &str, key: &KeyFacts, grant: GrantListEntry) -> Option<F
     })
 }
 
-/// What shows that a key beside the current one is not the ring's. A previous key may have the policy of
-/// an earlier deployment; the next key's policy was copied when it was made.
+/// What shows that a key is not the ring's. A previous key may have the policy of an earlier deployment;
+/// the next key's policy was copied when it was made.
 async fn foreign(
     client: &Client,
     name: &RingName,
@@ -158,8 +167,15 @@ async fn foreign(
     if !key.plain && current.plain {
         return Ok(Some("its material is not KMS's own, or it is a multi-Region key"));
     }
-    if !tags(client, &key.id).await?.iter().any(|tag| is_of(tag, name)) {
-        return Ok(Some("it does not have the ring's tag"));
+    match tags(client, &key.id).await {
+        Ok(tags) if tags.iter().any(|tag| is_of(tag, name)) => {}
+        Ok(_) => {
+            return Ok(Some("it does not have the tag countersign:ring with the ring's alias"));
+        }
+        Err(fault) if fault.cause == Cause::AccessDenied => {
+            return Ok(Some("its tags cannot be read"));
+        }
+        Err(fault) => return Err(fault),
     }
     if alias == name.next() {
         let own = policy(client, &key.id).await?;
@@ -168,7 +184,7 @@ async fn foreign(
                 return Ok(None);
             }
         }
-        return Ok(Some("its key policy is not the ring's"));
+        return Ok(Some("its key policy is not that of the key that signs or of the stack's key"));
     }
     Ok(None)
 }

@@ -6,15 +6,16 @@ use aws_sdk_kms::{
     operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
     types::{KeySpec, KeyUsageType, Tag},
 };
+use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Finding, KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step,
+    Finding, KeyFacts, KeyState, Obstacle, Place, RingName, Seen, Step, Waits,
     account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
     administrators::administrators,
     audit,
 };
-use crate::{Cause, Fault, clock::SuspendAwareInstant};
+use crate::{Cause, Fault, clock::SuspendAwareInstant, response};
 
 /// A ring's aliases and keys in KMS, and the right to change them.
 #[derive(Debug, Clone)]
@@ -40,12 +41,13 @@ impl Rotation {
         Self { client, name, retained_key: None }
     }
 
-    /// The same ring, with the id of the key that a deployment owns: it is only disabled when it retires,
+    /// The same ring, with the id or ARN of the key that a deployment owns: it is only disabled when it retires,
     /// as CloudFormation takes a key that is pending deletion for missing, and the next key gets its
     /// policy, which a deployment may have changed.
     #[must_use]
     pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
-        Self { retained_key, ..self }
+        let id = |key: String| response::id(&key).map(str::to_owned).unwrap_or(key);
+        Self { retained_key: retained_key.map(id), ..self }
     }
 
     /// Looks at the aliases, and at the keys that they point at.
@@ -84,14 +86,16 @@ impl Rotation {
         Ok(administrators(&policy))
     }
 
-    /// The keys with the ring's tag that are enabled and have no alias: what a run left that was
-    /// interrupted between creating a key and pointing `-next` at it. They are never used.
+    /// The keys with the ring's tag that are enabled and have no alias, and are not so new that a run may
+    /// be about to give them one: what a run may have left that was interrupted.
     ///
     /// # Errors
     /// When KMS cannot be asked.
-    pub async fn leftovers(&self, look: &Look) -> Result<Vec<KeyFacts>, Fault> {
+    pub async fn leftovers(&self, look: &Look, now: UnixTime) -> Result<Vec<KeyFacts>, Fault> {
         let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
-        Ok(keys.into_iter().filter(|key| key.state == KeyState::Enabled).collect())
+        let is_left =
+            |key: &KeyFacts| key.state == KeyState::Enabled && key.created.after(NEW) <= now;
+        Ok(keys.into_iter().filter(is_left).collect())
     }
 
     /// Performs a step that was planned by this look and is due, and returns the key that it was about.
@@ -132,9 +136,14 @@ impl Rotation {
     /// is lost at any moment.
     ///
     /// # Errors
-    /// When the ring was not promoted, when the previous key cannot sign, and when KMS fails.
-    pub async fn roll_back(&self, look: &Look) -> Result<KeyFacts, RotationError> {
-        let key = look.seen.rollback_target()?;
+    /// As for [`Seen::rollback_target`], and when KMS fails.
+    pub async fn roll_back(
+        &self,
+        look: &Look,
+        now: UnixTime,
+        waits: &Waits,
+    ) -> Result<KeyFacts, RotationError> {
+        let key = look.seen.rollback_target(now, waits)?;
         look.expect_fresh()?;
         self.move_alias(self.name.current(), key).await?;
         Ok(key.clone())
@@ -154,7 +163,7 @@ impl Rotation {
         if let Some(taken) = names.iter().find(|name| known.contains_key(*name)) {
             return Err(RotationError::Exists(taken.clone()));
         }
-        let key = self.create_key(spec, policy, Vec::new()).await?;
+        let key = self.create_key(spec, policy, Lockout::Checked, Vec::new()).await?;
         for name in &names {
             if let Err(error) = self.create_alias(name, &key).await {
                 // Once the ring's own alias is there, a run of the rotation adds what is missing.
@@ -177,7 +186,7 @@ impl Rotation {
         look.expect_fresh()?;
         // Without a policy KMS gives the key its usual one.
         let policy = Some(policy).filter(|policy| !is_usual(policy, current));
-        let key = self.create_key(spec, policy, tags).await?;
+        let key = self.create_key(spec, policy, Lockout::Bypassed, tags).await?;
         match self.publish(current, &key).await {
             Ok(()) => Ok(key),
             Err(error) => self.undo(key, error).await,
@@ -209,6 +218,10 @@ impl Rotation {
         if matches!(key.state, KeyState::PendingDeletion(_)) {
             return Ok(());
         }
+        // The ring may have been rolled back since.
+        if describe(&self.client, self.name.current()).await?.id == key.id {
+            return Err(RotationError::Overtaken(self.name.current().to_owned()));
+        }
         look.expect_fresh()?;
         let request = self.client.disable_key().key_id(&key.id).customize();
         let disabled = request.config_override(once()).send().await;
@@ -227,9 +240,11 @@ impl Rotation {
         &self,
         spec: &KeySpec,
         policy: Option<String>,
+        lockout: Lockout,
         tags: Vec<Tag>,
     ) -> Result<KeyFacts, Fault> {
         let operation = "CreateKey";
+        let bypass = policy.is_some() && matches!(lockout, Lockout::Bypassed);
         let ring = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
         let ring = ring.map_err(|_| Fault::new(operation, Cause::Refused))?;
         let request = self
@@ -238,9 +253,7 @@ impl Rotation {
             .key_spec(spec.clone())
             .key_usage(KeyUsageType::SignVerify)
             .description(format!("Signs the tokens of {}", self.name))
-            // Of a policy KMS asks that whoever brings it may change it. This one is the current
-            // key's, whose administrators can; the rotator needs no such right.
-            .set_bypass_policy_lockout_safety_check(policy.is_some().then_some(true))
+            .set_bypass_policy_lockout_safety_check(bypass.then_some(true))
             .set_policy(policy)
             .set_tags(Some(tags))
             .tags(ring)
@@ -307,6 +320,15 @@ impl Rotation {
     }
 }
 
+/// KMS's check that the principal that creates a key may change the key's policy later.
+#[derive(Clone, Copy)]
+enum Lockout {
+    /// A misspelt administrator is found before there is a key that nobody can administer.
+    Checked,
+    /// The policy is an existing key's, whose administrators can change it; the rotator needs no such right.
+    Bypassed,
+}
+
 impl Look {
     /// A state is valid for one minute: then the ring may be in another.
     fn expect_fresh(&self) -> Result<(), RotationError> {
@@ -332,6 +354,11 @@ pub enum RotationError {
     /// There is no promotion to undo.
     #[error("the ring was not promoted since its last retirement: there is no key to go back to")]
     NotPromoted,
+    /// The key to go back to may be disabled at any moment.
+    #[error(
+        "the previous key is due to be retired, or will be within minutes: it cannot sign again"
+    )]
+    RetirementDue,
     /// An operator has to put something right first.
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
@@ -340,8 +367,9 @@ pub enum RotationError {
     Findings(Vec<Finding>),
     /// A key was created that may have no alias.
     #[error(
-        "{key} was created and may have no alias: once `countersign key show` does not name it, \
-         `aws kms schedule-key-deletion --key-id {key} --pending-window-in-days 7` removes it"
+        "{key} was created and may have no alias: if `countersign key list` for the ring still shows it \
+         as unused after ten minutes, `aws kms schedule-key-deletion --key-id {key} \
+         --pending-window-in-days 7` removes it"
     )]
     Orphan {
         /// The key id.
@@ -370,6 +398,8 @@ fn once() -> Builder {
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
 }
 
+/// A key may be as new as this and have no alias yet, as far as is seen.
+const NEW: Duration = Duration::from_mins(15);
 /// How soon a step has to follow a look.
 const FRESH: Duration = Duration::from_mins(1);
 /// The longest that KMS has for a change of mind.

@@ -86,7 +86,8 @@ pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacl
     let same = |one: &Place, other: &Place| one.key.id == other.key.id;
     let (step, due) = if !same(previous, current) {
         if same(next, previous) {
-            return Err(Obstacle::Shared);
+            let (current, other) = (current.key.id.clone(), next.key.id.clone());
+            return Err(Obstacle::Shared { current, other });
         }
         let last = current.since.max(previous.since);
         (Step::Retire(previous.key.clone()), last.after(policy.waits.retirement()))
@@ -173,10 +174,16 @@ pub enum Obstacle {
     },
     /// No step leads to this state, and none leads out of it.
     #[error(
-        "-next and -previous point at the same key, which does not sign: point one of them at the \
-         key that signs, with `aws kms update-alias`"
+        "the ring's own alias points at {current}, and -next and -previous both point at {other}: if no \
+         operator moved the ring's own alias, see who did and move it back to {other}; else move \
+         -previous to {current}"
     )]
-    Shared,
+    Shared {
+        /// The key that signs.
+        current: String,
+        /// The key under both others.
+        other: String,
+    },
     /// Its successor takes more than a call: replicas, material, or a key store.
     #[error(
         "{id} is a multi-Region key or one whose material is not KMS's own: create the next key \
@@ -299,7 +306,7 @@ mod tests {
             (
                 "one key on both sides",
                 |seen, _| seen.previous = Some(place("b", 0)),
-                Obstacle::Shared,
+                Obstacle::Shared { current: a(), other: b() },
             ),
             (
                 "a current key of another algorithm",

@@ -3,7 +3,7 @@ use std::{fmt, str::FromStr};
 use aws_sdk_kms::types::{self, KeyMetadata, KeySpec, KeyUsageType, OriginType};
 use jwt::{Algorithm, UnixTime};
 
-use super::{Obstacle, RotationError, Step};
+use super::{Obstacle, RotationError, Step, Waits};
 use crate::{KeyName, message};
 
 /// A ring's three aliases, as one look at KMS showed them. It may have been minutes behind.
@@ -21,13 +21,23 @@ impl Seen {
     /// The key that a rollback makes the signing key again.
     ///
     /// # Errors
-    /// When the ring was not promoted since its last retirement, or the previous key cannot sign.
-    pub fn rollback_target(&self) -> Result<&KeyFacts, RotationError> {
+    /// When the ring was not promoted since its last retirement, when the previous key cannot sign, and when
+    /// another run may be about to retire it.
+    pub fn rollback_target(
+        &self,
+        now: UnixTime,
+        waits: &Waits,
+    ) -> Result<&KeyFacts, RotationError> {
         let Self { current, next: Some(next), previous: Some(previous) } = self else {
             return Err(RotationError::NotPromoted);
         };
         if next.key.id != current.key.id || previous.key.id == current.key.id {
             return Err(RotationError::NotPromoted);
+        }
+        // A run may act on a state from before the rollback for as long as an alias is seen late.
+        let retirement = current.since.max(previous.since).after(waits.retirement());
+        if now.after(waits.propagation()) >= retirement {
+            return Err(RotationError::RetirementDue);
         }
         match previous.key.state {
             KeyState::Enabled => Ok(&previous.key),

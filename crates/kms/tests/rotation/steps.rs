@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ::kms::{
     Cause,
-    rotation::{Finding, Policy, Role, RotationError, Step, list, plan},
+    rotation::{Finding, Policy, Role, Rotation, RotationError, Step, list, plan},
 };
 use serde_json::json;
 
@@ -183,8 +183,13 @@ async fn planted_key_never_becomes_the_next_key() {
     let planted = planted["KeyMetadata"]["KeyId"].as_str().unwrap();
     let rotation = world.rotation(None);
     let look = rotation.look().await.unwrap();
-    let leftovers = rotation.leftovers(&look).await.unwrap();
-    assert_eq!(leftovers.iter().map(|key| &*key.id).collect::<Vec<_>>(), [planted], "reported");
+    let leftovers = async || {
+        let leftovers = rotation.leftovers(&look, world.now()).await.unwrap();
+        leftovers.into_iter().map(|key| key.id).collect::<Vec<_>>()
+    };
+    assert_eq!(leftovers().await, Vec::<String>::new(), "a run may be about to give it an alias");
+    world.wait(900).await;
+    assert_eq!(leftovers().await, [planted], "reported");
     let done = world.run(&policy(None), world.now(), Life::of(u64::MAX, true, false)).await;
     let (_, key) = done.unwrap().unwrap().unwrap();
     assert_ne!(key.id, planted);
@@ -197,8 +202,18 @@ async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let rows = [
         ("the ring's", tag.clone(), None, None),
-        ("no tag", json!([]), None, Some("it does not have the ring's tag")),
-        ("another policy", tag, Some(own), Some("its key policy is not the ring's")),
+        (
+            "no tag",
+            json!([]),
+            None,
+            Some("it does not have the tag countersign:ring with the ring's alias"),
+        ),
+        (
+            "another policy",
+            tag,
+            Some(own),
+            Some("its key policy is not that of the key that signs or of the stack's key"),
+        ),
     ];
     for (name, tags, policy, expected) in rows {
         let world = World::new(1, Duration::ZERO).await;
@@ -248,6 +263,39 @@ async fn late_authorization_is_waited_for_and_leaves_no_key() {
     }
 }
 
+/// The stranger's tokens would be accepted until somebody looks.
+#[tokio::test(start_paused = true)]
+async fn stranger_s_key_that_signs_or_retires_is_found_and_disables_nothing() {
+    let world = World::new(1, Duration::ZERO).await;
+    let key = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
+    let key = world.kms.perform("CreateKey", &key).unwrap();
+    let stranger = key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+    for alias in [ALIAS, PREVIOUS] {
+        let world = &world;
+        let own = world.aliases()[NEXT].clone();
+        let point = |to: &str| {
+            let moved = json!({"AliasName": alias, "TargetKeyId": to});
+            world.kms.perform("UpdateAlias", &moved).unwrap();
+        };
+        point(&stranger);
+        world.wait(2 * 86_400).await;
+        let rotation = world.rotation(None);
+        let look = rotation.look().await.unwrap();
+        let findings = rotation.audit(&look).await.unwrap();
+        let found = findings.iter().any(|finding| {
+            matches!(finding, Finding::ForeignKey { alias: at, key, .. } if at == alias && *key == stranger)
+        });
+        assert!(found, "{alias}: {findings:?}");
+        match plan(&look.seen, world.now(), &policy(None)) {
+            Ok(planned) => {
+                assert!(findings.iter().any(|finding| finding.blocks(&planned.step)), "{alias}");
+            }
+            Err(obstacle) => assert!(obstacle.to_string().contains(&stranger), "{obstacle}"),
+        }
+        point(&own);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn missing_aliases_are_created_at_the_current_key_first() {
     for missing in [vec![NEXT], vec![PREVIOUS], vec![NEXT, PREVIOUS]] {
@@ -268,14 +316,39 @@ async fn rollback_makes_the_previous_key_sign_again() {
     let policy = policy(None);
     let mut keys = world.keys();
     let rotation = world.rotation(None);
-    let early = rotation.roll_back(&rotation.look().await.unwrap()).await;
+    let roll_back = async || {
+        let look = rotation.look().await.unwrap();
+        rotation.roll_back(&look, world.now(), &policy.waits).await
+    };
+    let early = roll_back().await;
     assert!(matches!(early, Err(RotationError::NotPromoted)), "{early:?}");
     until(&world, &policy, 1).await;
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     by_age(&world, &mut keys);
     assert_eq!(standing(&world, &keys).0, "1 1 0");
-    let key = rotation.roll_back(&rotation.look().await.unwrap()).await.unwrap();
+    let key = roll_back().await.unwrap();
     assert_eq!((key.id, standing(&world, &keys).0), (keys[0].clone(), "0 1 0".into()));
+}
+
+/// A run that acts on a state from before a rollback would disable the key that signs again.
+#[tokio::test(start_paused = true)]
+async fn rollback_is_refused_once_a_retirement_may_be_under_way() {
+    let world = World::new(1, Duration::ZERO).await;
+    let policy = policy(None);
+    until(&world, &policy, 2).await;
+    let rotation = world.rotation(None);
+    let stale = rotation.look().await.unwrap();
+    let late = rotation.roll_back(&stale, world.now(), &policy.waits).await;
+    assert!(matches!(late, Err(RotationError::RetirementDue)), "{late:?}");
+    // By hand all the same: the stale run sees that the key signs.
+    let Step::Retire(key) = plan(&stale.seen, world.now(), &policy).unwrap().step else {
+        panic!("retire is due");
+    };
+    let moved = json!({"AliasName": ALIAS, "TargetKeyId": key.id});
+    world.kms.perform("UpdateAlias", &moved).unwrap();
+    let overtaken = rotation.perform(&stale, &Step::Retire(key.clone())).await;
+    assert!(matches!(overtaken, Err(RotationError::Overtaken(_))), "{overtaken:?}");
+    assert_eq!(world.state(&key.id).as_deref(), Some("Enabled"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,6 +364,20 @@ async fn key_of_the_stack_is_disabled_and_not_deleted() {
     rotation.perform(&look, &step).await.unwrap();
     let states = vec!["Disabled".into(), "Enabled".into()];
     assert_eq!(standing(&world, &keys), ("1 1 1".into(), states));
+}
+
+/// A new ring's policy may name administrators that do not exist; the next key's policy is in use.
+#[tokio::test(start_paused = true)]
+async fn lockout_check_is_bypassed_for_the_policy_of_an_existing_key_alone() {
+    let world = World::new(1, Duration::ZERO).await;
+    let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+    let other = Rotation::new(world.client(None), "alias/other".parse().unwrap());
+    other.create(&"ECC_NIST_P256".into(), Some(own.clone())).await.unwrap();
+    let put = json!({"KeyId": world.aliases()[ALIAS], "Policy": own});
+    world.kms.perform("PutKeyPolicy", &put).unwrap();
+    let policy = policy(None);
+    world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
+    assert_eq!(*world.bypassed.lock().unwrap(), [false, false, true]);
 }
 
 /// A key that is created without a policy gets KMS's own wording of the usual one.

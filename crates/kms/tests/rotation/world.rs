@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) dice: Dice,
     /// When each key was published as the next one.
     pub(crate) published: Arc<Mutex<BTreeMap<String, u64>>>,
+    /// Whether each `CreateKey` has bypassed the lockout check.
+    pub(crate) bypassed: Arc<Mutex<Vec<bool>>>,
 }
 
 impl World {
@@ -45,8 +47,8 @@ impl World {
     pub(crate) async fn new(seed: u64, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kms = Arc::new(Kms::start(listener, "us-east-1", None).unwrap());
-        let (dice, published) = (Dice::new(seed), Arc::default());
-        let world = Self { kms, time: AtomicU64::new(START), dice, published };
+        let (dice, published, bypassed) = (Dice::new(seed), Arc::default(), Arc::default());
+        let world = Self { kms, time: AtomicU64::new(START), dice, published, bypassed };
         world.wait(0).await;
         world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
         // The first key signs at once: there were no tokens before it.
@@ -70,7 +72,8 @@ impl World {
         let (kms, published) = (Arc::clone(&self.kms), Arc::clone(&self.published));
         let (life, pace) = (life.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
         let now = self.now().seconds();
-        let wire = Arc::new(Wire { kms, life, pace, published, now });
+        let bypassed = Arc::clone(&self.bypassed);
+        let wire = Arc::new(Wire { kms, life, pace, published, bypassed, now });
         let credentials = Credentials::new("local", "local", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -186,6 +189,7 @@ struct Wire {
     life: Arc<Life>,
     pace: Dice,
     published: Arc<Mutex<BTreeMap<String, u64>>>,
+    bypassed: Arc<Mutex<Vec<bool>>>,
     now: u64,
 }
 
@@ -211,6 +215,10 @@ impl Wire {
         let body = Bytes::copy_from_slice(request.body().bytes().unwrap());
         let own = Request::post("/").header("x-amz-target", &target).body(body.clone()).unwrap();
         let answer = self.kms.answer(&own);
+        if target.ends_with("CreateKey") {
+            let input: Value = serde_json::from_slice(&body).unwrap();
+            self.bypassed.lock().unwrap().push(input["BypassPolicyLockoutSafetyCheck"] == true);
+        }
         let moves = target.ends_with("CreateAlias") || target.ends_with("UpdateAlias");
         if moves && answer.status() == 200 {
             let input: Value = serde_json::from_slice(&body).unwrap();
