@@ -148,6 +148,10 @@ pub(crate) struct Terms {
 const HEADING: &str = "The functions' settings, if they are not in the environment";
 
 impl Terms {
+    fn retained_key(&self) -> Option<String> {
+        self.retained_key.clone().filter(|key| !key.is_empty())
+    }
+
     fn policy(&self, spec: Option<KeySpec>) -> Result<Policy, Usage> {
         let flags = [
             ("PUBLICATION_WAIT_SECONDS", &self.publication_wait),
@@ -232,7 +236,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
             Command::Rotate { ring, terms, spec, dry_run, yes, wait } => {
                 let policy = terms.policy(spec.clone())?;
                 let consent = if *yes { Consent::Given } else { Consent::Ask };
-                let retained_key = terms.retained_key.clone().filter(|key| !key.is_empty());
+                let retained_key = terms.retained_key();
                 let rotate = Rotate { ring, policy, retained_key, dry_run: *dry_run, wait: *wait };
                 Box::pin(rotate.run(consent)).await
             }
@@ -289,7 +293,7 @@ fn describe(key: &KeyFacts) -> Value {
 }
 
 /// What a step does, after `would`.
-fn words(step: &Step, alias: &RingName) -> String {
+fn words(step: &Step, alias: &RingName, rotation: &Rotation) -> String {
     match step {
         Step::Prepare(spec) => {
             format!("create a key of KeySpec {spec} and point {} at it", alias.next())
@@ -298,6 +302,11 @@ fn words(step: &Step, alias: &RingName) -> String {
             format!("point {} and {} at {}", alias.next(), alias.previous(), key.id)
         }
         Step::Promote(key) => format!("point {alias} at {}, which signs from then on", key.id),
+        Step::Retire(key) if rotation.retains(key) => format!(
+            "disable {}, which the stack owns, and point {} at the key that signs",
+            key.id,
+            alias.previous()
+        ),
         Step::Retire(key) => format!(
             "disable {}, have it deleted in 30 days, and point {} at the key that signs",
             key.id,

@@ -61,20 +61,21 @@ impl Rotate<'_> {
             under_way |= matches!(step, Step::Promote(_) | Step::Retire(_));
             if planned.overdue(now).is_none() {
                 if !self.wait {
-                    return self.not_due(&planned);
+                    return self.not_due(&rotation, &planned);
                 }
                 self.sleep(&planned).await?;
                 continue;
             }
             if self.dry_run {
-                let words = format!("{} is due: would {}", step.name(), words(step, alias));
+                let words =
+                    format!("{} is due: would {}", step.name(), words(step, alias, &rotation));
                 return tell(*json, &json!({"would": plan_json(&planned)}), &words);
             }
             self.expect_own_keys(&rotation, &look, step).await?;
             if let Step::Retire(key) = step
                 && !consent.covers(key)
             {
-                if !self.ask(key)? {
+                if !self.ask(&rotation, key)? {
                     return no(*json, &Declined);
                 }
                 // The answer may have taken a night.
@@ -94,7 +95,7 @@ impl Rotate<'_> {
             };
             let after = look.seen.after(step, &key, now);
             let next = plan(&after, now, &self.policy);
-            self.done(step, &key, next.as_ref())?;
+            self.done(&rotation, step, &key, next.as_ref())?;
             if !self.wait || matches!(step, Step::Retire(_)) {
                 return Ok(ExitCode::SUCCESS);
             }
@@ -136,18 +137,22 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    fn not_due(&self, planned: &Plan) -> Result<ExitCode, Box<dyn Error>> {
+    fn not_due(&self, rotation: &Rotation, planned: &Plan) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, .. } = self.ring;
         let Plan { step, due } = planned;
         let when = When { time: *due, now: now() };
-        let words =
-            format!("{} is not due before {when}: it would {}", step.name(), words(step, alias));
+        let words = format!(
+            "{} is not due before {when}: it would {}",
+            step.name(),
+            words(step, alias, rotation)
+        );
         tell(*json, &json!({"notDue": plan_json(planned)}), &words)?;
         Ok(ExitCode::from(NO))
     }
 
     fn done(
         &self,
+        rotation: &Rotation,
         step: &Step,
         key: &KeyFacts,
         next: Result<&Plan, &Obstacle>,
@@ -172,7 +177,7 @@ impl Rotate<'_> {
                 format!("pointed {} and {} at {}", alias.next(), alias.previous(), key.id)
             }
             Step::Promote(_) => format!("pointed {alias} at {}: it signs from now on", key.id),
-            Step::Retire(_) if self.retained_key.as_deref() == Some(key.id.as_str()) => format!(
+            Step::Retire(_) if rotation.retains(key) => format!(
                 "disabled {}, which the stack owns, and pointed {} at the key that signs",
                 key.id,
                 alias.previous()
@@ -200,14 +205,15 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    fn ask(&self, key: &KeyFacts) -> Result<bool, Box<dyn Error>> {
+    fn ask(&self, rotation: &Rotation, key: &KeyFacts) -> Result<bool, Box<dyn Error>> {
         let mut out = io::stderr();
         let life = Span(self.policy.waits.lifetime_max().as_secs());
         writeln!(
             out,
-            "retire disables {} and has it deleted. No token of it lives any more if none ever \
-             lived longer than {life} (TOKEN_LIFETIME_MAX_SECONDS).",
-            key.id
+            "retire disables {}{}. No token of it lives any more if none ever lived longer than {life} \
+             (TOKEN_LIFETIME_MAX_SECONDS).",
+            key.id,
+            if rotation.retains(key) { "" } else { " and has it deleted in 30 days" }
         )?;
         if !io::stdin().is_terminal() {
             return Err(

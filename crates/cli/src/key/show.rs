@@ -21,18 +21,21 @@ use crate::{
 pub(super) async fn show(ring: &Ring, terms: &Terms) -> Result<ExitCode, Box<dyn Error>> {
     let policy = terms.policy(None)?;
     let Ring { alias, json, aws } = ring;
-    let seen = Rotation::new(aws.connect().await?, alias.clone()).look().await?.seen;
+    let rotation =
+        Rotation::new(aws.connect().await?, alias.clone()).with_retained_key(terms.retained_key());
+    let seen = rotation.look().await?.seen;
     let now = now();
     let planned = plan(&seen, now, &policy);
     if *json {
         writeln!(io::stdout(), "{}", show_json(alias, &seen, &planned))?;
     } else {
-        writeln!(io::stdout(), "{}", show_words(alias, &seen, &planned, now))?;
+        writeln!(io::stdout(), "{}", show_words(&rotation, alias, &seen, &planned, now))?;
     }
     Ok(ExitCode::from(if planned.is_ok() { 0 } else { crate::FAULT }))
 }
 
 fn show_words(
+    rotation: &Rotation,
     alias: &RingName,
     seen: &Seen,
     planned: &Result<Plan, Obstacle>,
@@ -60,16 +63,20 @@ fn show_words(
             format!(
                 "No rotation is under way. The next one begins with {}: {}.",
                 step.name(),
-                words(step, alias)
+                words(step, alias, rotation)
             )
         }
         Ok(Plan { step, due }) if *due <= now => {
             let due = When { time: *due, now };
-            format!("{} is due since {due}: {}.", step.name(), words(step, alias))
+            format!("{} is due since {due}: {}.", step.name(), words(step, alias, rotation))
         }
         Ok(Plan { step, due }) => {
             let due = When { time: *due, now };
-            format!("{} comes next, not before {due}: {}.", step.name(), words(step, alias))
+            format!(
+                "{} comes next, not before {due}: {}.",
+                step.name(),
+                words(step, alias, rotation)
+            )
         }
         Err(obstacle) => format!("Something is in the way of the next step: {obstacle}."),
     });

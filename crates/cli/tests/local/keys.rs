@@ -102,6 +102,23 @@ impl Cloud {
         let states = states.collect();
         Some((rows, states))
     }
+
+    /// What retires the key of a stack says that it is not deleted.
+    fn expect_retained(&self, key: &str) {
+        let arn = format!("arn:aws:kms:us-east-1:000000000000:key/{key}");
+        for id in [key, &*arn] {
+            let flags = format!("{ALIAS} --retained-key {id}");
+            let (shown, would) =
+                (format!("key show {flags}"), format!("key rotate {flags} --dry-run"));
+            for command in [shown, would] {
+                let words = self.good(&command, "");
+                let disables = words.contains(&format!("disable {key}, which the stack owns"));
+                assert!(disables && !words.contains("deleted"), "{command}: {words}");
+            }
+            let asked = self.run(&format!("key rotate {flags}"), "").2;
+            assert!(asked.contains("retire disables") && !asked.contains("deleted"), "{asked}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +146,7 @@ async fn a_rotation_by_the_command_line_is_what_the_aws_cli_sees() {
             let (code, out, error) = cloud.run(&rotate, "y\n");
             assert_eq!((code, &*out), (Some(2), ""), "nobody can be asked: {error}");
             assert!(error.contains("--yes"), "{error}");
+            cloud.expect_retained(old.as_str().unwrap());
         }
         let done = cloud.json(&format!("{rotate} --yes"));
         assert_eq!(done["done"], step);

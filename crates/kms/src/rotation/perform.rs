@@ -50,6 +50,12 @@ impl Rotation {
         Self { retained_key: retained_key.map(id), ..self }
     }
 
+    /// Whether this key stays, disabled, when it retires.
+    #[must_use]
+    pub fn retains(&self, key: &KeyFacts) -> bool {
+        self.retained_key.as_deref() == Some(key.id.as_str())
+    }
+
     /// Looks at the aliases, and at the keys that they point at.
     ///
     /// # Errors
@@ -226,7 +232,7 @@ impl Rotation {
         let request = self.client.disable_key().key_id(&key.id).customize();
         let disabled = request.config_override(once()).send().await;
         ignore_if_done(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
-        if self.retained_key.as_deref() == Some(key.id.as_str()) {
+        if self.retains(key) {
             return Ok(());
         }
         look.expect_fresh()?;
