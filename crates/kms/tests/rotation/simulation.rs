@@ -66,6 +66,9 @@ struct Simulation {
     /// A token of each key that never expires.
     eternal: BTreeMap<String, String>,
     retired: BTreeMap<String, u64>,
+    /// A stranger's keys, which have the ring's tag.
+    planted: BTreeSet<String>,
+    killed: usize,
 }
 
 impl Simulation {
@@ -73,7 +76,9 @@ impl Simulation {
         let mut simulation = Self::new(seed, publication, lifetime, skew).await;
         let end = simulation.now() + YEARS;
         while simulation.now() < end {
+            simulation.plant();
             Box::pin(simulation.rotate()).await;
+            simulation.refuse_planted();
             simulation.issue().await;
             simulation.decide().await;
             simulation.fetch().await;
@@ -83,6 +88,40 @@ impl Simulation {
         }
         let (rotations, retired) = (simulation.eternal.len() - 1, simulation.retired.len());
         assert!(rotations >= 2 && retired >= 1, "{rotations} {retired}");
+        let published = simulation.world.published.lock().unwrap().clone();
+        let known = |key: &String| {
+            // The first key has signed, and was never the next one.
+            simulation.planted.contains(key)
+                || published.contains_key(key)
+                || simulation.eternal.contains_key(key)
+        };
+        let orphans = simulation.world.keys().into_iter().filter(|key| !known(key)).count();
+        let killed = simulation.killed;
+        assert!(orphans <= killed, "{orphans} keys without an alias by {killed} killed runs");
+        for key in &simulation.planted {
+            assert_eq!(simulation.world.state(key).as_deref(), Some("Enabled"));
+        }
+        assert!(!simulation.planted.is_empty() && killed > 0);
+    }
+
+    /// Who may create and tag keys, and nothing more.
+    fn plant(&mut self) {
+        if self.busy > 0 && self.dice.once_in(20) || self.dice.once_in(50) {
+            let input = json!({
+                "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY",
+                "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
+            });
+            let key = self.world.kms.perform("CreateKey", &input).unwrap();
+            self.planted.insert(key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned());
+        }
+    }
+
+    /// No alias of the ring points at a stranger's key.
+    fn refuse_planted(&self) {
+        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
+        for row in answer["Aliases"].as_array().unwrap() {
+            assert!(!self.planted.contains(row["TargetKeyId"].as_str().unwrap()), "{row}");
+        }
     }
 
     async fn new(seed: u64, publication: u64, lifetime: u64, skew: u64) -> Self {
@@ -112,6 +151,8 @@ impl Simulation {
             live,
             eternal,
             retired,
+            planted: BTreeSet::new(),
+            killed: 0,
         }
     }
 
@@ -129,7 +170,9 @@ impl Simulation {
         };
         let life = || {
             let limit = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(16) + 1 };
-            Life::of(limit, self.dice.once_in(2), runs == 2)
+            // IAM can see the tag of a new key late.
+            let denials = if self.dice.once_in(3) { self.dice.roll(4) } else { 0 };
+            Life::of(limit, self.dice.once_in(2), runs == 2).and_denied(denials)
         };
         let run = || self.world.run(&self.policy, clock(), life());
         let done = match runs {
@@ -140,6 +183,7 @@ impl Simulation {
                 vec![one, other]
             }
         };
+        self.killed += done.iter().filter(|done| done.is_none()).count();
         for done in done.into_iter().flatten() {
             match done {
                 Ok(Some(_)) => self.busy = 12,

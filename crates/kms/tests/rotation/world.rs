@@ -155,7 +155,7 @@ pub(crate) struct Life {
     deed: bool,
     /// Whether others may come in between two calls.
     slow: bool,
-    /// How many times `UpdateAlias` is denied first.
+    /// How many times `UpdateAlias` of the next key's alias is denied first.
     denials: AtomicU64,
     end: Notify,
 }
@@ -168,6 +168,12 @@ impl Life {
     /// As long as IAM does not see the tag of a new key.
     pub(crate) fn denied(times: u64) -> Arc<Self> {
         Arc::new(Self { denials: AtomicU64::new(times), ..Self::default() })
+    }
+
+    /// The same life, with this many denials.
+    pub(crate) fn and_denied(self: Arc<Self>, times: u64) -> Arc<Self> {
+        self.denials.store(times, Ordering::Relaxed);
+        self
     }
 }
 
@@ -206,13 +212,15 @@ impl Wire {
             return self.die().await;
         }
         let target = request.headers().get("x-amz-target").unwrap().to_owned();
+        let body = Bytes::copy_from_slice(request.body().bytes().unwrap());
         let left = self.life.denials.load(Ordering::Relaxed);
-        if left > 0 && target.ends_with("UpdateAlias") {
+        let next = format!("\"{ALIAS}-next\"");
+        let names_next = str::from_utf8(&body).unwrap().contains(&next);
+        if left > 0 && target.ends_with("UpdateAlias") && names_next {
             self.life.denials.store(left - 1, Ordering::Relaxed);
             let body = SdkBody::from(r#"{"__type":"AccessDeniedException"}"#);
             return HttpResponse::new(400.try_into().unwrap(), body);
         }
-        let body = Bytes::copy_from_slice(request.body().bytes().unwrap());
         let own = Request::post("/").header("x-amz-target", &target).body(body.clone()).unwrap();
         let answer = self.kms.answer(&own);
         if target.ends_with("CreateKey") {
