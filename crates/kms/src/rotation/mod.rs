@@ -20,6 +20,7 @@ mod account;
 mod administrators;
 mod audit;
 mod book;
+mod error;
 mod perform;
 mod plan;
 mod seen;
@@ -31,7 +32,8 @@ pub use crate::message::algorithms;
 
 pub use audit::Finding;
 pub use book::{Entry, Role, list};
-pub use perform::{Look, Rotation, RotationError};
+pub use error::RotationError;
+pub use perform::{Look, Rotation};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};
 pub use seen::{KeyFacts, KeyState, Place, RingName, RingNameError, Seen};
 pub use waits::{MAX_AGE, Waits, WaitsError};
