@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ::kms::{
     Cause,
@@ -239,6 +239,38 @@ async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
             .collect();
         assert_eq!(reasons, expected.into_iter().collect::<Vec<_>>(), "{name}");
     }
+}
+
+/// Its material may be known elsewhere. A ring of such keys is its operator's choice.
+#[tokio::test(start_paused = true)]
+async fn key_with_material_from_elsewhere_is_found_unless_the_current_key_has_it_too() {
+    let world = World::new(1, Duration::ZERO).await;
+    world.run(&policy(None), world.now(), Arc::default()).await.unwrap().unwrap();
+    let (current, next) = (world.aliases()[ALIAS].clone(), world.aliases()[NEXT].clone());
+    for more in [json!({"MultiRegion": true}), json!({"Origin": "EXTERNAL"}), json!({})] {
+        for of_current in [false, true] {
+            let mut rows = vec![(next.clone(), more.clone())];
+            rows.extend(of_current.then(|| (current.clone(), more.clone())));
+            *world.metadata.lock().unwrap() = rows.into_iter().collect();
+            let rotation = world.rotation(None);
+            let look = rotation.look().await.unwrap();
+            let found = rotation.audit(&look).await.unwrap();
+            let expected = more != json!({}) && !of_current;
+            assert_eq!(found.len(), usize::from(expected), "{more} {of_current}: {found:?}");
+            let says = |finding: &Finding| finding.to_string().contains("multi-Region");
+            assert!(found.iter().all(says), "{found:?}");
+        }
+    }
+}
+
+/// Without a date every wait would seem to be over.
+#[tokio::test(start_paused = true)]
+async fn aliases_without_dates_are_a_fault() {
+    let world = World::new(1, Duration::ZERO).await;
+    world.kms.omit_alias_dates(true);
+    let looked = world.rotation(None).look().await;
+    let Err(RotationError::Fault(fault)) = looked else { panic!("{looked:?}") };
+    assert_eq!(fault.cause, Cause::InvalidResponse);
 }
 
 /// IAM may see the tag of a new key five minutes late.

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) published: Arc<Mutex<BTreeMap<String, u64>>>,
     /// Whether each `CreateKey` has bypassed the lockout check.
     pub(crate) bypassed: Arc<Mutex<Vec<bool>>>,
+    /// What `DescribeKey` says of a key beside what the local KMS knows.
+    pub(crate) metadata: Arc<Mutex<BTreeMap<String, Value>>>,
 }
 
 impl World {
@@ -47,8 +49,14 @@ impl World {
     pub(crate) async fn new(seed: u64, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kms = Arc::new(Kms::start(listener, "us-east-1", None).unwrap());
-        let (dice, published, bypassed) = (Dice::new(seed), Arc::default(), Arc::default());
-        let world = Self { kms, time: AtomicU64::new(START), dice, published, bypassed };
+        let world = Self {
+            kms,
+            time: AtomicU64::new(START),
+            dice: Dice::new(seed),
+            published: Arc::default(),
+            bypassed: Arc::default(),
+            metadata: Arc::default(),
+        };
         world.wait(0).await;
         world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
         // The first key signs at once: there were no tokens before it.
@@ -73,7 +81,8 @@ impl World {
         let (life, pace) = (life.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
         let now = self.now().seconds();
         let bypassed = Arc::clone(&self.bypassed);
-        let wire = Arc::new(Wire { kms, life, pace, published, bypassed, now });
+        let metadata = Arc::clone(&self.metadata);
+        let wire = Arc::new(Wire { kms, life, pace, published, bypassed, metadata, now });
         let credentials = Credentials::new("local", "local", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -196,6 +205,7 @@ struct Wire {
     pace: Dice,
     published: Arc<Mutex<BTreeMap<String, u64>>>,
     bypassed: Arc<Mutex<Vec<bool>>>,
+    metadata: Arc<Mutex<BTreeMap<String, Value>>>,
     now: u64,
 }
 
@@ -222,7 +232,7 @@ impl Wire {
             return HttpResponse::new(400.try_into().unwrap(), body);
         }
         let own = Request::post("/").header("x-amz-target", &target).body(body.clone()).unwrap();
-        let answer = self.kms.answer(&own);
+        let answer = self.kms.answer(&own).map(|body| self.with_metadata(&target, body));
         if target.ends_with("CreateKey") {
             let input: Value = serde_json::from_slice(&body).unwrap();
             self.bypassed.lock().unwrap().push(input["BypassPolicyLockoutSafetyCheck"] == true);
@@ -239,6 +249,20 @@ impl Wire {
             return self.die().await;
         }
         HttpResponse::try_from(answer.map(Into::into)).unwrap()
+    }
+
+    fn with_metadata(&self, target: &str, body: Bytes) -> Bytes {
+        let metadata = self.metadata.lock().unwrap();
+        if metadata.is_empty() || !target.ends_with("DescribeKey") {
+            return body;
+        }
+        let mut answer: Value = serde_json::from_slice(&body).unwrap();
+        let key = answer.pointer("/KeyMetadata/KeyId").and_then(Value::as_str);
+        let Some(Value::Object(more)) = key.and_then(|key| metadata.get(key)).cloned() else {
+            return body;
+        };
+        answer["KeyMetadata"].as_object_mut().unwrap().extend(more);
+        answer.to_string().into()
     }
 
     async fn die(&self) -> HttpResponse {
