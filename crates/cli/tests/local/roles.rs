@@ -290,6 +290,34 @@ async fn nothing_else_is_allowed() {
     }
 }
 
+/// A key that somebody has put under `-previous` may be in use elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_without_the_ring_s_tag_is_not_disabled() {
+    let stack = start().await;
+    let kms = &stack.kms;
+    let previous = "alias/countersign-previous";
+    let rows = [
+        (ALIAS, "SIGN_VERIFY", true),
+        ("alias/e", "SIGN_VERIFY", false),
+        (ALIAS, "ENCRYPT_DECRYPT", false),
+    ];
+    for (ring, usage, expected) in rows {
+        let input = json!({
+            "KeySpec": "RSA_2048", "KeyUsage": usage,
+            "Tags": [{"TagKey": "countersign:ring", "TagValue": ring}],
+        });
+        let key = kms.perform("CreateKey", &input).unwrap()["KeyMetadata"]["KeyId"].clone();
+        // KMS gives an alias a key of the same usage only.
+        kms.perform("DeleteAlias", &json!({"AliasName": previous})).unwrap();
+        let create = json!({"AliasName": previous, "TargetKeyId": key});
+        kms.perform("CreateAlias", &create).unwrap();
+        for operation in ["DisableKey", "ScheduleKeyDeletion"] {
+            let may = kms.may("Rotator", operation, &json!({"KeyId": key}));
+            assert_eq!(may.is_ok(), expected, "{operation} {ring} {usage}: {may:?}");
+        }
+    }
+}
+
 /// Gives an access key to a principal that IAM allows these actions on every resource.
 fn hold(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
