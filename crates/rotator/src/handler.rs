@@ -6,13 +6,13 @@ use std::{
 use kms::{
     Fault, Settings, connect,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    rotation::{Finding, KeyFacts, Rotation, RotationError},
+    rotation::{self, Finding, KeyFacts, Rotation, RotationError, Run},
     telemetry::{Chain, Outcome, Record},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::{Calendar, Turn, turn};
+use crate::Calendar;
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
@@ -42,12 +42,12 @@ impl Handler for Rotator {
     async fn handle(&self, _: &str, invocation: &Invocation) -> Handled<Value> {
         let now = SystemTime::now().into();
         let ring = self.calendar.ring.current();
-        let run = Box::pin(turn(&self.rotation, &self.calendar.policy, now));
+        let run = Box::pin(rotation::run(&self.rotation, &self.calendar.policy, now));
         // A run that is cut off here is one that was killed: the next one goes on with it.
         let run = timeout(invocation.time_left(Duration::MAX), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
         let (outcome, details, response) = match run {
-            Ok(Turn { done, overdue, next, findings, leftovers }) => {
+            Ok(Run { done, overdue, next, findings, leftovers }) => {
                 let step = done.as_ref().map(|(step, _)| step.name());
                 let details = json!({
                     "Ring": ring,

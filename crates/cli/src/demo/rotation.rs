@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kms::{
     Settings, connect,
-    rotation::{Policy, Rotation, Waits},
+    rotation::{self, Policy, Rotation, Waits},
 };
 use local::Stack;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
 
     let before = text(&story.token(&claims()).await?, "access_token");
     let step = story.step("prepare: the next key is published, and does not sign");
-    let next = rotator.turn(&story.stack, "prepare", Duration::ZERO).await?;
+    let next = rotator.run(&story.stack, "prepare", Duration::ZERO).await?;
     let published = within(async || {
         let keys = story.get("/.well-known/jwks.json").await?;
         Ok(at(&keys, "keys").as_array().is_some_and(|keys| keys.len() == 2))
@@ -30,7 +30,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     Story::say(format_args!("{ALIAS}-next is {next}"))?;
 
     let step = story.step("promote: KMS's clock is 2 h 30 min later, and it signs");
-    rotator.turn(&story.stack, "promote", rotator.policy.waits.publication()).await?;
+    rotator.run(&story.stack, "promote", rotator.policy.waits.publication()).await?;
     let mut after = String::new();
     let signs = within(async || {
         after = text(&story.token(&claims()).await?, "access_token");
@@ -50,7 +50,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     }
 
     let step = story.step("retire: its last token would have expired by now");
-    rotator.turn(&story.stack, "retire", rotator.policy.waits.retirement()).await?;
+    rotator.run(&story.stack, "retire", rotator.policy.waits.retirement()).await?;
     let old = text(&decode(&before, 0), "kid");
     let key = story.kms("DescribeKey", &json!({"KeyId": old})).await?;
     let state = key.pointer("/KeyMetadata/KeyState").and_then(Value::as_str).unwrap_or_default();
@@ -107,7 +107,7 @@ impl Rotator {
     }
 
     /// Does the step that is due when this time has passed, and gives the id of its key.
-    async fn turn(
+    async fn run(
         &mut self,
         stack: &Stack,
         expected: &'static str,
@@ -115,8 +115,8 @@ impl Rotator {
     ) -> Result<String, DemoError> {
         self.clock += wait + Duration::from_secs(1);
         stack.kms.set_time(self.clock);
-        let turn = rotator::turn(&self.rotation, &self.policy, self.clock.into());
-        match Box::pin(turn).await?.done {
+        let run = rotation::run(&self.rotation, &self.policy, self.clock.into());
+        match Box::pin(run).await?.done {
             Some((step, key)) if step.name() == expected => Ok(key.id),
             _ => Err(DemoError::Untrue(expected.to_owned())),
         }

@@ -3,7 +3,7 @@
 //! The ring is three aliases that are always there: `NAME` is the key that signs, `-next` the key that is
 //! published and will sign, `-previous` the key that has signed and whose tokens may still be valid. At rest
 //! all three point at one key. [`plan`] says which step comes next and when, from nothing but the state of
-//! the aliases. [`Rotation`] reads that state and performs one step. Both can be repeated, and interrupted
+//! the aliases. [`Rotation`] reads that state and performs one step, and [`run`] is one run of all this. Both can be repeated, and interrupted
 //! between any two calls:
 //!
 //! | step | what it does | not before |
@@ -23,6 +23,7 @@ mod book;
 mod error;
 mod perform;
 mod plan;
+mod run;
 mod seen;
 mod waits;
 
@@ -35,5 +36,6 @@ pub use book::{Entry, Role, list};
 pub use error::RotationError;
 pub use perform::{Look, Rotation};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};
+pub use run::{Run, run};
 pub use seen::{KeyFacts, KeyState, Place, RingName, RingNameError, Seen};
 pub use waits::{MAX_AGE, Waits, WaitsError};

@@ -1,13 +1,12 @@
 use std::time::Duration;
 
 use jwt::UnixTime;
-use kms::rotation::{
-    Finding, KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan,
-};
+
+use super::{Finding, KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
+pub struct Run {
     /// The step that was due and is done, with the key that it was about.
     pub done: Option<(Step, KeyFacts)>,
     /// How long it had been due.
@@ -21,15 +20,15 @@ pub struct Turn {
     pub leftovers: Vec<KeyFacts>,
 }
 
-/// Reads the state of the ring once, and does the step that is due, if one is.
+/// Reads the state of the ring once, checks its keys, and does the step that is due, if one is.
 ///
 /// # Errors
 /// When KMS fails, when something blocks the step, and when another run acts at the same time.
-pub async fn turn(
+pub async fn run(
     rotation: &Rotation,
     policy: &Policy,
     now: UnixTime,
-) -> Result<Turn, RotationError> {
+) -> Result<Run, RotationError> {
     let look = rotation.look().await?;
     let findings = rotation.audit(&look).await?;
     let planned = match plan(&look.seen, now, policy) {
@@ -39,7 +38,7 @@ pub async fn turn(
     };
     let Some(overdue) = planned.overdue(now) else {
         let (done, leftovers) = (None, Vec::new());
-        return Ok(Turn { done, overdue: Duration::ZERO, next: Ok(planned), findings, leftovers });
+        return Ok(Run { done, overdue: Duration::ZERO, next: Ok(planned), findings, leftovers });
     };
     if findings.iter().any(|finding| finding.blocks(&planned.step)) {
         return Err(RotationError::Findings(findings));
@@ -51,5 +50,5 @@ pub async fn turn(
         _ => Vec::new(),
     };
     let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
-    Ok(Turn { done: Some((planned.step, key)), overdue, next, findings, leftovers })
+    Ok(Run { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }
