@@ -3,17 +3,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, atomic::Ordering},
     time::Duration,
 };
 
 use ::kms::{
-    Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
+    Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
     rotation::{Policy, RotationError, Waits, plan},
 };
 use jwt::{Draft, Profile, Rejection, Signer, UnixTime, UnverifiedToken};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime;
 
 use crate::world::{ALIAS, Dice, Life, REFRESH, World, waits};
@@ -42,9 +42,9 @@ proptest! {
     }
 }
 
-/// Each takes a second or two; `PROPTEST_CASES` asks for more.
+/// Each takes half a minute in a debug build; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3)
+    env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2)
 }
 
 struct Simulation {
@@ -66,9 +66,32 @@ struct Simulation {
     /// A token of each key that never expires.
     eternal: BTreeMap<String, String>,
     retired: BTreeMap<String, u64>,
-    /// A stranger's keys, which have the ring's tag.
+    /// A stranger's keys.
     planted: BTreeSet<String>,
+    /// The name that the stranger has taken last.
+    taken: Option<Taken>,
+    counts: Counts,
+}
+
+/// A name of the ring that points at a stranger's key for a while.
+struct Taken {
+    alias: String,
+    /// Where the alias pointed, and the stranger's key.
+    own: String,
+    foreign: String,
+    /// When the operator moves it back.
+    until: u64,
+}
+
+/// What has happened.
+#[derive(Debug, Default)]
+struct Counts {
     killed: usize,
+    taken: usize,
+    blocked: usize,
+    deleted: usize,
+    dateless: usize,
+    rolled_back: usize,
 }
 
 impl Simulation {
@@ -77,7 +100,10 @@ impl Simulation {
         let end = simulation.now() + YEARS;
         while simulation.now() < end {
             simulation.plant();
+            simulation.take_or_restore();
+            simulation.delete();
             Box::pin(simulation.rotate()).await;
+            simulation.roll_back().await;
             simulation.refuse_planted();
             simulation.issue().await;
             simulation.decide().await;
@@ -96,32 +122,136 @@ impl Simulation {
                 || simulation.eternal.contains_key(key)
         };
         let orphans = simulation.world.keys().into_iter().filter(|key| !known(key)).count();
-        let killed = simulation.killed;
-        assert!(orphans <= killed, "{orphans} keys without an alias by {killed} killed runs");
+        let counts = &simulation.counts;
+        assert!(orphans <= counts.killed, "{orphans} keys without an alias: {counts:?}");
         for key in &simulation.planted {
             assert_eq!(simulation.world.state(key).as_deref(), Some("Enabled"));
         }
-        assert!(!simulation.planted.is_empty() && killed > 0);
+        let Counts { killed, taken, blocked, deleted, dateless, rolled_back: _ } = *counts;
+        let all = [killed, taken, blocked, deleted, dateless];
+        assert!(!simulation.planted.is_empty() && all.iter().all(|count| *count > 0), "{counts:?}");
     }
 
     /// Who may create and tag keys, and nothing more.
     fn plant(&mut self) {
         if self.busy > 0 && self.dice.once_in(20) || self.dice.once_in(50) {
-            let input = json!({
-                "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY",
-                "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
-            });
-            let key = self.world.kms.perform("CreateKey", &input).unwrap();
-            self.planted.insert(key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned());
+            self.create_foreign(true);
         }
     }
 
-    /// No alias of the ring points at a stranger's key.
-    fn refuse_planted(&self) {
-        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
-        for row in answer["Aliases"].as_array().unwrap() {
-            assert!(!self.planted.contains(row["TargetKeyId"].as_str().unwrap()), "{row}");
+    fn create_foreign(&mut self, tagged: bool) -> String {
+        let tag = json!({"TagKey": "countersign:ring", "TagValue": ALIAS});
+        let tags: Vec<_> = tagged.then_some(tag).into_iter().collect();
+        let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Tags": tags});
+        let key = self.world.kms.perform("CreateKey", &input).unwrap();
+        let key = key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
+        self.planted.insert(key.clone());
+        key
+    }
+
+    /// A stranger who may move aliases takes a name for ten minutes or longer, until the operator heeds the
+    /// alarm. Not just before a promotion: a run that sees the name as it was would be right to promote.
+    fn take_or_restore(&mut self) {
+        let (now, names, at_rest) = (self.now(), self.names(), self.at_rest());
+        if let Some(taken) = &mut self.taken {
+            if taken.until > now {
+                return;
+            }
+            let Taken { alias, own, foreign, .. } = taken;
+            if names.get(alias) == Some(foreign) {
+                // A run may see the name as it was for a while.
+                taken.until = now + LATE.as_secs();
+                let (alias, own) = (alias.clone(), own.clone());
+                return self.point(&alias, &own);
+            }
+            self.taken = None;
         }
+        if !self.dice.once_in(if self.busy > 0 { 60 } else { 40 }) {
+            return;
+        }
+        let alias = format!("{ALIAS}-{}", if self.dice.once_in(2) { "next" } else { "previous" });
+        let Some(next) = names.get(&format!("{ALIAS}-next")).filter(|_| names.contains_key(&alias))
+        else {
+            return;
+        };
+        let published = self.world.published.lock().unwrap().get(next).copied();
+        let promoted = next == &names[ALIAS];
+        let has_signed = self.eternal.contains_key(next);
+        let due = published.unwrap_or_default() + self.policy.waits.publication().as_secs();
+        let is_distant = promoted || !has_signed && due > now + 3 * LATE.as_secs();
+        if !at_rest && (alias.ends_with("previous") || !is_distant) {
+            return;
+        }
+        // With the ring's tag and policy, a grant shows that it is a stranger's.
+        let granted = alias.ends_with("next") && self.dice.once_in(2);
+        let foreign = self.create_foreign(granted);
+        if granted {
+            let grant = json!({
+                "KeyId": foreign, "GranteePrincipal": "arn:aws:iam::000000000000:user/stranger",
+                "Operations": ["Sign"],
+            });
+            self.world.kms.perform("CreateGrant", &grant).unwrap();
+        }
+        self.point(&alias, &foreign);
+        self.counts.taken += 1;
+        let until = now + 600 + self.dice.roll(2 * self.policy.waits.publication().as_secs());
+        let own = names[&alias].clone();
+        self.taken = Some(Taken { alias, own, foreign, until });
+    }
+
+    /// Somebody deletes a name of a ring at rest. While a rotation is under way that loses tokens.
+    fn delete(&mut self) {
+        if self.taken.is_none() && self.at_rest() && self.dice.once_in(30) {
+            let name = if self.dice.once_in(2) { "next" } else { "previous" };
+            let alias = json!({"AliasName": format!("{ALIAS}-{name}")});
+            self.counts.deleted +=
+                usize::from(self.world.kms.perform("DeleteAlias", &alias).is_ok());
+        }
+    }
+
+    /// An operator has the previous key sign again.
+    async fn roll_back(&mut self) {
+        if self.busy == 0 || self.taken.is_some() || !self.dice.once_in(10) {
+            return;
+        }
+        let clock = self.clock();
+        let rotation = self.world.rotation(None);
+        let look = rotation.look().await.unwrap();
+        match rotation.roll_back(&look, clock, &self.policy.waits).await {
+            Ok(_) => self.counts.rolled_back += 1,
+            Err(RotationError::NotPromoted | RotationError::RetirementDue) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// No alias of the ring points at a stranger's key but the one that he has taken.
+    fn refuse_planted(&self) {
+        for (alias, key) in self.names() {
+            let taken = self.taken.as_ref().is_some_and(|taken| taken.alias == alias);
+            assert!(taken || !self.planted.contains(&key), "{alias} points at {key}");
+        }
+        assert!(self.eternal.keys().all(|key| !self.planted.contains(key)));
+    }
+
+    /// The ring's aliases as they are, with their keys.
+    fn names(&self) -> BTreeMap<String, String> {
+        self.world.exact.store(true, Ordering::Relaxed);
+        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
+        self.world.exact.store(false, Ordering::Relaxed);
+        let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
+        let rows = answer["Aliases"].as_array().unwrap().iter();
+        rows.map(|row| (text(row, "AliasName"), text(row, "TargetKeyId"))).collect()
+    }
+
+    fn point(&self, alias: &str, key: &str) {
+        let input = json!({"AliasName": alias, "TargetKeyId": key});
+        self.world.kms.perform("UpdateAlias", &input).unwrap();
+    }
+
+    /// An operator's clock.
+    fn clock(&self) -> UnixTime {
+        let skewed = self.now() + self.dice.roll(2 * self.skew + 1) - self.skew;
+        UnixTime::from_seconds(skewed)
     }
 
     async fn new(seed: u64, publication: u64, lifetime: u64, skew: u64) -> Self {
@@ -152,7 +282,8 @@ impl Simulation {
             eternal,
             retired,
             planted: BTreeSet::new(),
-            killed: 0,
+            taken: None,
+            counts: Counts::default(),
         }
     }
 
@@ -164,28 +295,38 @@ impl Simulation {
     async fn rotate(&mut self) {
         let runs = u64::from(self.busy > 0) + self.dice.roll(8).saturating_sub(5).min(1);
         self.busy = self.busy.saturating_sub(1);
-        let clock = || {
-            let skewed = self.now() + self.dice.roll(2 * self.skew + 1) - self.skew;
-            UnixTime::from_seconds(skewed)
-        };
         let life = || {
-            let limit = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(16) + 1 };
+            let limit = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(30) + 1 };
             // IAM can see the tag of a new key late.
             let denials = if self.dice.once_in(3) { self.dice.roll(4) } else { 0 };
             Life::of(limit, self.dice.once_in(2), runs == 2).and_denied(denials)
         };
-        let run = || self.world.run(&self.policy, clock(), life());
-        let done = match runs {
-            0 => return,
-            1 => vec![run().await],
-            _ => {
-                let (one, other) = tokio::join!(run(), run());
-                vec![one, other]
-            }
+        let run = || self.world.run(&self.policy, self.clock(), life());
+        if runs == 0 {
+            return;
+        }
+        let dateless = self.dice.once_in(10);
+        self.world.kms.omit_alias_dates(dateless);
+        let done = if runs == 1 {
+            vec![run().await]
+        } else {
+            let (one, other) = tokio::join!(run(), run());
+            vec![one, other]
         };
-        self.killed += done.iter().filter(|done| done.is_none()).count();
+        self.world.kms.omit_alias_dates(false);
+        self.counts.killed += done.iter().filter(|done| done.is_none()).count();
         for done in done.into_iter().flatten() {
             match done {
+                Err(RotationError::Fault(fault)) if dateless => {
+                    assert_eq!(fault.cause, Cause::InvalidResponse);
+                    self.counts.dateless += 1;
+                }
+                done if dateless => panic!("a step by aliases without dates: {done:?}"),
+                Err(RotationError::Findings(_)) if self.taken.is_some() => self.counts.blocked += 1,
+                // An alias that was just created again, and is seen late.
+                Err(RotationError::Fault(fault)) if self.counts.deleted > 0 => {
+                    assert_eq!(fault.cause, Cause::NotFound);
+                }
                 Ok(Some(_)) => self.busy = 12,
                 Ok(None) | Err(RotationError::Overtaken(_)) => {}
                 Err(error) => panic!("{error}"),
@@ -260,6 +401,9 @@ impl Simulation {
     }
 
     async fn refuse_retired(&mut self) {
+        if !self.dice.once_in(4) {
+            return;
+        }
         for (key, since) in &self.retired {
             let at_once = self.now() < since + 3 * REFRESH.as_secs();
             for (keyring, verification) in &self.authorizers {
@@ -286,6 +430,7 @@ impl Simulation {
         let some = match (self.busy > 0, self.at_rest()) {
             (true, _) => 100,
             (false, true) => 10 * DAY,
+            (false, false) if self.taken.is_some() => 4000,
             (false, false) => 1200,
         };
         let some = self.dice.roll(some) + 1;
@@ -294,9 +439,8 @@ impl Simulation {
     }
 
     fn at_rest(&self) -> bool {
-        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
-        let rows = answer["Aliases"].as_array().unwrap();
-        rows.iter().all(|row| row["TargetKeyId"] == rows[0]["TargetKeyId"])
+        let names = self.names();
+        names.values().all(|key| key == &names[ALIAS])
     }
 
     fn index(&self, length: usize) -> usize {

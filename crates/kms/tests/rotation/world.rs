@@ -5,14 +5,14 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ::kms::{
     Client,
-    rotation::{KeyFacts, Policy, Rotation, RotationError, Step, Waits, plan},
+    rotation::{self, KeyFacts, Policy, Rotation, RotationError, Step, Waits},
 };
 use aws_config::SdkConfig;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) bypassed: Arc<Mutex<Vec<bool>>>,
     /// What `DescribeKey` says of a key beside what the local KMS knows.
     pub(crate) metadata: Arc<Mutex<BTreeMap<String, Value>>>,
+    /// Whether aliases are seen as they are for now.
+    pub(crate) exact: Arc<AtomicBool>,
 }
 
 impl World {
@@ -56,13 +58,20 @@ impl World {
             published: Arc::default(),
             bypassed: Arc::default(),
             metadata: Arc::default(),
+            exact: Arc::default(),
         };
         world.wait(0).await;
         world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
         // The first key signs at once: there were no tokens before it.
         world.published.lock().unwrap().clear();
-        let dice = Dice::new(seed);
-        world.kms.delay_aliases(move || delay.mul_f64(dice.fraction()));
+        let (dice, exact) = (Dice::new(seed), Arc::clone(&world.exact));
+        world.kms.delay_aliases(move || {
+            if exact.load(Ordering::Relaxed) {
+                Duration::ZERO
+            } else {
+                delay.mul_f64(dice.fraction())
+            }
+        });
         world
     }
 
@@ -105,15 +114,7 @@ impl World {
         life: Arc<Life>,
     ) -> Option<Result<Option<(Step, KeyFacts)>, RotationError>> {
         let rotation = self.rotation(Some(Arc::clone(&life)));
-        let run = async {
-            let look = rotation.look().await?;
-            let plan = plan(&look.seen, now, policy).unwrap();
-            if plan.overdue(now).is_none() {
-                return Ok(None);
-            }
-            let key = rotation.perform(&look, &plan.step).await?;
-            Ok(Some((plan.step, key)))
-        };
+        let run = async { Ok(rotation::run(&rotation, policy, now).await?.done) };
         tokio::select! {
             biased;
             () = life.end.notified() => None,
@@ -231,7 +232,11 @@ impl Wire {
             let body = SdkBody::from(r#"{"__type":"AccessDeniedException"}"#);
             return HttpResponse::new(400.try_into().unwrap(), body);
         }
-        let own = Request::post("/").header("x-amz-target", &target).body(body.clone()).unwrap();
+        let own = Request::post("/")
+            .header("x-amz-target", &target)
+            .header("authorization", request.headers().get("authorization").unwrap())
+            .body(body.clone())
+            .unwrap();
         let answer = self.kms.answer(&own).map(|body| self.with_metadata(&target, body));
         if target.ends_with("CreateKey") {
             let input: Value = serde_json::from_slice(&body).unwrap();
