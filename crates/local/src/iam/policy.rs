@@ -129,7 +129,12 @@ impl Statement {
         match (caller, &self.principal) {
             (Caller::Owner, None) | (Caller::Named(_), Some(Principal::Everyone(_))) => true,
             (Caller::Named(arn), Some(Principal::Named(Principals { aws }))) => {
-                aws.as_slice().iter().any(|principal| principal == "*" || principal == arn)
+                // An account's id stands for the ARN that ends with `root`.
+                let root = |id: &str| {
+                    arn.strip_suffix(":root").is_some_and(|it| it.ends_with(&format!("::{id}")))
+                };
+                let fits = |it: &String| it == "*" || it == arn || root(it);
+                aws.as_slice().iter().any(fits)
             }
             _ => false,
         }
@@ -205,13 +210,30 @@ mod tests {
             let statement =
                 json!({"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"});
             let policy = json!({"Version": "2012-10-17", "Statement": statement});
-            let evaluate = |policy: Policy| {
-                let caller = Caller::Named(arn);
-                policy.evaluate_for(caller, "kms:Sign", GET, &Facts::default()) == Verdict::Allowed
-            };
             let policy = serde_json::from_value(policy).ok();
+            let evaluate = |policy: Policy| is_allowed(&policy, arn);
             assert_eq!(policy.map(evaluate), expected, "{principal}");
         }
+        let (account, other) = ("000000000000", "111122223333");
+        for (principal, expected) in [(account, true), (other, false), ("", false), ("0", false)] {
+            let policy: Policy = serde_json::from_value(json!({
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "*",
+                    "Resource": "*",
+                },
+            }))
+            .unwrap();
+            let root = format!("arn:aws:iam::{account}:root");
+            assert_eq!(is_allowed(&policy, &root), expected, "{principal:?}");
+            assert!(!is_allowed(&policy, arn), "{principal:?}");
+        }
+    }
+
+    fn is_allowed(policy: &Policy, caller: &str) -> bool {
+        let verdict =
+            policy.evaluate_for(Caller::Named(caller), "kms:Sign", GET, &Facts::default());
+        verdict == Verdict::Allowed
     }
 
     #[test]

@@ -164,9 +164,22 @@ fn set_tags(key: &mut Key, tags: Vec<(String, String)>, time: Option<f64>) {
 
 pub(super) fn policy(input: &Input) -> Result<Option<String>, KmsError> {
     let Some(policy) = input.text("Policy")? else { return Ok(None) };
+    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
     match serde_json::from_str::<Map<String, Value>>(policy) {
+        Ok(members) if members.values().any(has_list_in_list) => {
+            Err(malformed("The policy contains a list in a list."))
+        }
         Ok(_) => Ok(Some(policy.to_owned())),
-        Err(_) => Err(KmsError::new("MalformedPolicyDocumentException", "not a JSON object")),
+        Err(_) => Err(malformed("The policy is not a JSON object.")),
+    }
+}
+
+/// Nothing in a policy is one.
+fn has_list_in_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item.is_array() || has_list_in_list(item)),
+        Value::Object(members) => members.values().any(has_list_in_list),
+        _ => false,
     }
 }
 
@@ -177,9 +190,28 @@ const ELSEWHERE: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_5
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::fixture::{signing, state};
+
+    #[test]
+    fn policies() {
+        let state = state();
+        let key = state.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let statement = |arns: Value| json!({"Statement": [{"Condition": {"ArnLike": {"aws:PrincipalArn": arns}}}]});
+        let malformed = Err("MalformedPolicyDocumentException");
+        let rows = [
+            (statement(json!("a")).to_string(), Ok(Value::Null)),
+            (statement(json!(["a", "b"])).to_string(), Ok(Value::Null)),
+            (statement(json!([["a", "b"], "b"])).to_string(), malformed.clone()),
+            ("[]".to_owned(), malformed.clone()),
+            ("{".to_owned(), malformed),
+        ];
+        for (policy, expected) in rows {
+            let put = state.call("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy}));
+            assert_eq!(put, expected, "{policy}");
+        }
+    }
 
     #[test]
     fn states() {
