@@ -318,6 +318,52 @@ async fn key_without_the_ring_s_tag_is_not_disabled() {
     }
 }
 
+/// What the ring's tag alone does not let the rotator do.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
+    let stack = start().await;
+    let kms = &stack.kms;
+    let (next, previous) = (format!("{ALIAS}-next"), format!("{ALIAS}-previous"));
+    let create = |spec: &str, usage: &str| {
+        let tags = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
+        let input = json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags});
+        kms.perform("CreateKey", &input).unwrap()["KeyMetadata"]["KeyId"].clone()
+    };
+    let mut wrong = Vec::new();
+    let mut check = |operation: &str, input: Value, expected: bool, row: &str| {
+        let may = kms.may("Rotator", operation, &input);
+        if may.is_ok() != expected {
+            wrong.push(format!("{row}: {operation} {may:?}"));
+        }
+    };
+    // The other alias of the previous key.
+    for (other, expected) in [(None, true), (Some(ALIAS), false), (Some(&*next), false)] {
+        let key = create("RSA_2048", "SIGN_VERIFY");
+        for alias in other.into_iter().chain([&*previous]) {
+            kms.perform("UpdateAlias", &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
+        }
+        for operation in ["DisableKey", "ScheduleKeyDeletion"] {
+            check(operation, json!({"KeyId": key}), expected, &format!("{other:?}"));
+        }
+    }
+    let elsewhere = Some("alias/elsewhere");
+    let rows = [
+        ("a new key", "RSA_2048", "SIGN_VERIFY", None, true),
+        ("with an alias elsewhere", "RSA_2048", "SIGN_VERIFY", elsewhere, false),
+        ("of another spec", "ECC_NIST_P256", "SIGN_VERIFY", None, false),
+        ("of another usage", "RSA_2048", "ENCRYPT_DECRYPT", None, false),
+    ];
+    for (row, spec, usage, alias, expected) in rows {
+        let key = create(spec, usage);
+        if let Some(alias) = alias {
+            let input = json!({"AliasName": alias, "TargetKeyId": key});
+            kms.perform("CreateAlias", &input).unwrap();
+        }
+        check("UpdateAlias", json!({"AliasName": next, "TargetKeyId": key}), expected, row);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 /// Gives an access key to a principal that IAM allows these actions on every resource.
 fn hold(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
