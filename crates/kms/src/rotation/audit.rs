@@ -49,8 +49,9 @@ pub enum Finding {
     },
     /// The grants of a key cannot be read.
     #[error(
-        "the grants of {key} under {alias} cannot be read: allow it with the statement \
-         {{\"Effect\": \"Allow\", \"Action\": \"kms:ListGrants\", \"Resource\": \"{arn}\"}}"
+        "the grants of {key} under {alias} cannot be read: who rotates needs kms:ListGrants for {arn}, and if \
+         the key policy does not leave that to IAM, add the statement {{\"Effect\": \"Allow\", \
+         \"Principal\": {{\"AWS\": \"{account}\"}}, \"Action\": \"kms:ListGrants\", \"Resource\": \"*\"}} to it"
     )]
     UnreadableGrants {
         /// The alias that points at the key.
@@ -59,6 +60,8 @@ pub enum Finding {
         key: String,
         /// The key ARN.
         arn: String,
+        /// The key's account.
+        account: String,
     },
 }
 
@@ -123,8 +126,9 @@ async fn foreign_grants(
         let grant = match grant.map_err(|error| Fault::of("ListGrants", error)) {
             Ok(grant) => grant,
             Err(fault) if fault.cause == Cause::AccessDenied => {
+                let account = key.arn.split(':').nth(4).unwrap_or_default().to_owned();
                 let (alias, key, arn) = (alias.into(), key.id.clone(), key.arn.clone());
-                findings.push(Finding::UnreadableGrants { alias, key, arn });
+                findings.push(Finding::UnreadableGrants { alias, key, arn, account });
                 return Ok(findings);
             }
             Err(fault) => return Err(fault),

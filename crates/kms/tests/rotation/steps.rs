@@ -2,9 +2,10 @@ use std::{sync::Arc, time::Duration};
 
 use ::kms::{
     Cause,
-    rotation::{Finding, Policy, Role, Rotation, RotationError, Step, list, plan},
+    rotation::{self, Finding, Policy, Rotation, RotationError, Step, list, plan},
 };
-use serde_json::json;
+use local::kms::Role;
+use serde_json::{Value, json};
 
 use crate::world::{ALIAS, Life, World, policy};
 
@@ -238,6 +239,32 @@ async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
             })
             .collect();
         assert_eq!(reasons, expected.into_iter().collect::<Vec<_>>(), "{name}");
+    }
+}
+
+/// The message has the statement for the key policy.
+#[tokio::test(start_paused = true)]
+async fn grants_that_cannot_be_read_block_the_promotion() {
+    let world = World::new(1, Duration::ZERO).await;
+    until(&world, &policy(None), 1).await;
+    let statements = json!([
+        {"Effect": "Allow", "Action": "kms:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "kms:ListGrants", "Resource": "*"},
+    ]);
+    let own = json!([{"Version": "2012-10-17", "Statement": statements}]);
+    let arn = "arn:aws:iam::000000000000:role/rotator".to_owned();
+    // The access key of every client here.
+    world.kms.hold("local", Role { arn, policies: serde_json::from_value(own).unwrap() });
+    let done = world.run(&policy(None), world.now(), Arc::default()).await.unwrap();
+    let Err(RotationError::Findings(findings)) = done else { panic!("{done:?}") };
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    for finding in findings {
+        assert_eq!(finding.code(), "UnreadableGrants");
+        let text = finding.to_string();
+        let (start, end) = (text.find('{').unwrap(), text.rfind('}').unwrap());
+        let statement = serde_json::from_str::<Value>(&text[start..=end]).unwrap();
+        assert_eq!(statement["Principal"]["AWS"], "000000000000", "{text}");
+        assert_eq!(statement["Action"], "kms:ListGrants", "{text}");
     }
 }
 
@@ -502,7 +529,8 @@ async fn a_ring_lists_its_keys_of_old_too() {
     };
     until(&world, &policy, 2).await;
     let row = |role| (ALIAS.to_owned(), role);
-    let three = [row(Role::Current), row(Role::Next), row(Role::Previous)];
+    let three =
+        [row(rotation::Role::Current), row(rotation::Role::Next), row(rotation::Role::Previous)];
     assert_eq!(listed(true).await, three);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     world.wait(1).await;
@@ -512,12 +540,12 @@ async fn a_ring_lists_its_keys_of_old_too() {
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     world.kms.perform("CreateKey", &left).unwrap();
-    let all = [&three[..], &[row(Role::Unused), row(Role::Retired)]].concat();
+    let all = [&three[..], &[row(rotation::Role::Unused), row(rotation::Role::Retired)]].concat();
     assert_eq!(listed(true).await, all);
     assert_eq!(listed(false).await, three);
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});
     if world.kms.perform("CreateAlias", &other).is_ok() {
-        let ring = ("alias/other-next".to_owned(), Role::Current);
+        let ring = ("alias/other-next".to_owned(), rotation::Role::Current);
         assert!(listed(false).await.contains(&ring), "an alias of its own");
     }
     let spec =
