@@ -67,7 +67,7 @@ impl Decision {
     pub const fn failed(&self) -> Option<Check> {
         match self {
             Self::Allow(_) => None,
-            Self::Forbid(_) => Some(Check::Rules),
+            Self::Forbid(..) => Some(Check::Rules),
             Self::Refuse(refusal) => Some(refusal.check()),
         }
     }

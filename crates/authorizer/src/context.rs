@@ -48,7 +48,17 @@ fn has_null(value: &Value) -> bool {
     }
 }
 
-/// API Gateway's own names in `$context.authorizer`.
-const TAKEN: [&str; 2] = ["principalId", "integrationLatency"];
+/// The names that API Gateway documents for `$context.authorizer` ("Variables for data models,
+/// authorizers, mapping templates, and access logging" in its developer guide).
+const TAKEN: [&str; 8] = [
+    "claims",
+    "error",
+    "integrationLatency",
+    "integrationStatus",
+    "latency",
+    "principalId",
+    "requestId",
+    "status",
+];
 /// All names and values together.
 const MAX_BYTES: usize = 4096;

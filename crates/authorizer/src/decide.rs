@@ -1,14 +1,14 @@
 use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
-use crate::{Access, Profile, Request, bearer::token};
+use crate::{Access, Cached, HttpApiResponse, Kind, Profile, Request, Route, Rules, bearer::token};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// The token is good, and opens the route.
     Allow(Grant),
-    /// The token is good, and no rule opens the route to it.
-    Forbid(Grant),
+    /// The token is good, and does not open the route.
+    Forbid(Grant, ForbidReason),
     /// There is no good token.
     Refuse(Refusal),
 }
@@ -20,6 +20,42 @@ pub struct Grant {
     pub claims: Claims,
     /// Which rules are open to it; without rules, everything is.
     pub access: Option<Access>,
+}
+
+/// Why a good token does not open a route. The log learns it, the client does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ForbidReason {
+    /// The most specific rule for the route asks for what the token does not have, or no rule names the
+    /// route.
+    #[error("no rule opens the route to this token")]
+    ClosedRoute,
+    /// A dot segment, a backslash or a control character, encoded or not: where the request ends up is the
+    /// backend's decision.
+    #[error("the path has a dot segment, a backslash or a control character")]
+    AmbiguousPath,
+    /// Decoded, without path parameters and empty segments, and without regard to case, the path is one that
+    /// a rule closes.
+    #[error("the path is another spelling of one that a rule closes")]
+    ClosedSpelling,
+    /// A yes of a simple response may be cached and used for a route that the rules close.
+    #[error(
+        "a simple response could be cached for routes that the rules close; add $context.routeKey to the \
+         authorizer's identity sources, or name routes as the API has them"
+    )]
+    CachedResponse,
+}
+
+impl ForbidReason {
+    /// A name that stays, for logs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ClosedRoute => "ClosedRoute",
+            Self::AmbiguousPath => "AmbiguousPath",
+            Self::ClosedSpelling => "ClosedSpelling",
+            Self::CachedResponse => "CachedResponse",
+        }
+    }
 }
 
 /// Why a request has no good token. The log learns it, the client does not.
@@ -87,7 +123,28 @@ fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
         return Decision::Allow(Grant { claims, access: None });
     };
     let access = rules.access(&claims);
-    let open = rules.permit(&access, &request.route);
+    let reason = rules.forbid_reason(&access, &request.route).or_else(|| {
+        let is_simple =
+            request.kind == Kind::Http2 && profile.http_api_response == HttpApiResponse::Simple;
+        let reused = is_simple && !is_open_wherever_cached(request, rules, &access);
+        reused.then_some(ForbidReason::CachedResponse)
+    });
     let grant = Grant { claims, access: Some(access) };
-    if open { Decision::Allow(grant) } else { Decision::Forbid(grant) }
+    match reason {
+        None => Decision::Allow(grant),
+        Some(reason) => Decision::Forbid(grant, reason),
+    }
 }
+
+/// Whether all routes are open for which API Gateway may use a simple response to this request again.
+fn is_open_wherever_cached(request: &Request, rules: &Rules, access: &Access) -> bool {
+    match &request.cached {
+        Cached::Never => true,
+        Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => true,
+        Cached::ByRoute(key) => rules.permit_all(access, key) == Some(true),
+        Cached::ByIdentity => rules.permit_all(access, EVERYTHING) == Some(true),
+    }
+}
+
+/// The route key that every request fits.
+const EVERYTHING: &str = "$default";

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
+    Decision, Grant, MalformedEvent, Profile, Request, Response, Rules, Unanswerable, decide,
+    response,
 };
 
 /// The Lambda function.
@@ -29,6 +30,10 @@ pub async fn run() -> ExitCode {
 fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
     let profile = Profile::read(settings);
     let verification = settings.optional("VERIFICATION", Verification::default());
+    let rules = profile.iter().filter_map(|profile| profile.rules.as_ref());
+    for warning in rules.flat_map(Rules::warnings) {
+        tracing::warn!(%warning, "ACCESS_RULES");
+    }
     profile.zip(verification)
 }
 
@@ -99,7 +104,13 @@ impl Failure {
 fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record {
     let (outcome, details) = match outcome {
         Ok(Decision::Allow(grant)) => (Outcome::Allowed, who(grant)),
-        Ok(Decision::Forbid(grant)) => (Outcome::Forbidden, who(grant)),
+        Ok(Decision::Forbid(grant, reason)) => {
+            let mut details = who(grant);
+            if let Value::Object(members) = &mut details {
+                members.insert("Reason".to_owned(), reason.code().into());
+            }
+            (Outcome::Forbidden, details)
+        }
         Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
         Err(failure) => {
             let details = json!({"error": Chain(failure).to_string()});

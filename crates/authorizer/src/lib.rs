@@ -19,15 +19,16 @@ mod route;
 mod rule;
 mod rules;
 mod slips;
+mod spelling;
 mod table;
 
 pub use check::Check;
 pub use condition::ConditionError;
-pub use decide::{Decision, Grant, Refusal, decide};
+pub use decide::{Decision, ForbidReason, Grant, Refusal, decide};
 pub use handler::run;
 pub use profile::{HttpApiResponse, Profile, Subprotocol};
 pub use request::{Cached, Kind, MalformedEvent, Request, Stage};
 pub use response::{Response, Unanswerable, response};
 pub use route::{Route, RouteError};
 pub use rule::RulesError;
-pub use rules::{Access, Explained, Rules};
+pub use rules::{Access, Explained, Rules, Warning};

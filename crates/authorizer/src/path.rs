@@ -1,6 +1,6 @@
 use std::{cmp::Ordering, iter, str::FromStr};
 
-use crate::RouteError;
+use crate::{RouteError, spelling::second_reading};
 
 /// Paths: a sequence of segments, of which at least one is there. `/` has one that is empty.
 ///
@@ -59,12 +59,11 @@ impl Segment {
                 None => Ok(Self::One),
             };
         }
-        if text.contains(':') {
-            return Err(RouteError::Colon);
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;:=@%".contains(c);
+        if text.is_empty() || !text.chars().all(fits) {
+            return Err(RouteError::Segment);
         }
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=@%".contains(c);
-        let plain = !matches!(text, "" | "." | "..") && text.chars().all(fits);
-        if plain { Ok(Self::Text(text.to_owned())) } else { Err(RouteError::Segment) }
+        second_reading(text).map(|_| Self::Text(text.to_owned())).ok_or(RouteError::Rewritten)
     }
 
     /// Whether every text that the other can stand for is one that this can stand for.
@@ -134,14 +133,64 @@ impl PathPattern {
         }
     }
 
-    /// Whether it has no `*`: it is then for paths of one length.
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.0.contains(&Segment::Many)
+    /// Whether it ends with `*`, which is for a slash at the end too.
+    pub(crate) fn ends_with_many(&self) -> bool {
+        self.0.last() == Some(&Segment::Many)
     }
 
     /// A path as it was asked for: every segment is what it is.
     pub(crate) fn exactly(path: &str) -> Self {
         Self(path.split('/').map(|segment| Segment::Text(segment.to_owned())).collect())
+    }
+
+    /// The second reading of a path: without empty segments and the slash at its end, and for a path
+    /// with a slash at its end another one that keeps it. `None` if a backend may rewrite the path.
+    pub(crate) fn second_readings(path: &str) -> Option<Vec<Self>> {
+        let mut segments = second_reading(path)?;
+        let has_slash = segments.last().is_some_and(String::is_empty);
+        segments.retain(|segment| !segment.is_empty());
+        let is_root = segments.is_empty();
+        let reading = Self(segments.into_iter().map(Segment::Text).collect()).or_root();
+        let with_slash = (has_slash && !is_root).then(|| reading.slash());
+        Some(iter::once(reading).chain(with_slash).collect())
+    }
+
+    /// The pattern for second readings of the paths that this is for.
+    pub(crate) fn read_alike(&self) -> Self {
+        let read = |segment: &Segment| match segment {
+            Segment::Text(text) => {
+                let parts = second_reading(text).unwrap_or_else(|| vec![text.clone()]);
+                parts.into_iter().filter(|part| !part.is_empty()).map(Segment::Text).collect()
+            }
+            other => vec![other.clone()],
+        };
+        let mut segments: Vec<_> = self.0.iter().flat_map(read).collect();
+        widen_beside_many(&mut segments);
+        Self(segments).or_root()
+    }
+
+    fn or_root(self) -> Self {
+        if self.0.is_empty() { Self(vec![Segment::Text(String::new())]) } else { self }
+    }
+
+    /// The same below an empty segment: `//admin` of `/admin`.
+    pub(crate) fn below_empty(&self) -> Self {
+        let empty = iter::once(Segment::Text(String::new()));
+        Self(empty.chain(self.0.iter().cloned()).collect())
+    }
+
+    /// What a pattern with `*` at its end is below of: `/admin` of `/admin/*`.
+    pub(crate) fn parent(&self) -> Option<Self> {
+        match &*self.0 {
+            [rest @ .., Segment::Many] if !rest.is_empty() => Some(Self(rest.to_vec())),
+            _ => None,
+        }
+    }
+
+    /// Whether it has text alone, which is its own second reading.
+    pub(crate) fn is_literal(&self) -> bool {
+        let is_text = |segment: &Segment| matches!(segment, Segment::Text(_));
+        self.0.iter().all(is_text) && self.read_alike() == *self
     }
 
     /// Whether every path of the other is one of this.

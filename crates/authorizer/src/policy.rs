@@ -3,16 +3,18 @@ use aws_lambda_events::{
     iam::{IamPolicyEffect, IamPolicyStatement},
 };
 
-use crate::{Access, Kind, Request, Route, Rules};
+use crate::{Access, ForbidReason, Kind, Request, Route, Rules};
 
 /// The IAM policy for a token: what the rules let it do; without rules, everything.
 ///
 /// It depends on the token and the rules alone and covers every route of the stage: API Gateway may
-/// keep it and use it for another route than it was asked about.
+/// keep it and use it for another route than it was asked about. A path that is closed for its spelling is
+/// denied beside that, as no policy can say all of its spellings.
 pub(crate) fn policy(
     request: &Request,
     rules: Option<&Rules>,
     access: Option<&Access>,
+    reason: Option<ForbidReason>,
 ) -> ApiGatewayCustomAuthorizerPolicy {
     let named = match &request.route {
         Route::Key(name) => Some(name.clone()),
@@ -23,7 +25,7 @@ pub(crate) fn policy(
     let paths = request.kind != Kind::WebSocket;
     let everything: Vec<_> =
         paths.then(|| "*/*".to_owned()).into_iter().chain(named.clone()).collect();
-    let (allow, deny) = match (rules, access) {
+    let (allow, mut deny) = match (rules, access) {
         (Some(rules), Some(access)) => {
             let (mut allow, deny) =
                 if paths { rules.resources(access) } else { Default::default() };
@@ -34,6 +36,11 @@ pub(crate) fn policy(
         }
         _ => (everything.clone(), Vec::new()),
     };
+    if let Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling) = reason
+        && let Route::Http { method, path } = &request.route
+    {
+        deny.push(exactly(request, method, path));
+    }
     // A policy that allows nothing still has to say something.
     let deny = if allow.is_empty() { everything } else { deny };
     let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
@@ -50,6 +57,21 @@ pub(crate) fn policy(
     policy
 }
 
+/// A resource for one path. What means something in a policy (`*`, `?`, `${`) or cannot stand in an ARN is
+/// replaced by `?`, which is any one character.
+fn exactly(request: &Request, method: &str, path: &str) -> String {
+    let fits = |c: &char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@%/".contains(*c);
+    let replace = |c: char| if fits(&c) { c } else { '?' };
+    let name: String = format!("{method}/{path}").chars().map(replace).collect();
+    let room = MAX_ARN.saturating_sub(request.stage.resource("").len());
+    if name.len() <= room {
+        return name;
+    }
+    name.chars().take(room.saturating_sub(1)).chain(['*']).collect()
+}
+
+/// What API Gateway takes as the ARN of a resource.
+const MAX_ARN: usize = 512;
 /// The version of the policy language.
 const VERSION: &str = "2012-10-17";
 /// The one action that API Gateway asks about.

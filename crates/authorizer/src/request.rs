@@ -66,8 +66,9 @@ impl FromStr for Request {
     type Err = MalformedEvent;
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
+        let event = jwt::json::replace_lone_surrogates(event);
         let event: RawEvent<'_> =
-            serde_json::from_str(event).map_err(|_| MalformedEvent::Unreadable)?;
+            serde_json::from_str(&event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
             return Err(MalformedEvent::Kind);
         }
@@ -163,7 +164,8 @@ impl RawEvent<'_> {
         let cookies = [self.cookies.0.join("; "), self.cookies.0.join(";")];
         let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
         let mut clients = clients.into_iter().flatten().chain(cookies.iter().map(String::as_str));
-        if !sources.contains(key) || clients.any(|value| value == &**key) {
+        // API Gateway joins the values of a repeated header with commas.
+        if !sources.contains(key) || clients.any(|value| value.contains(&**key)) {
             return Cached::ByIdentity;
         }
         Cached::ByRoute((**key).to_owned())
@@ -321,13 +323,22 @@ mod tests {
                 }),
                 vec!["a"],
             ),
+            (
+                "half a character elsewhere",
+                serde_json::from_str(
+                    r#"{"headers": {"Authorization": "a", "X": "?", "?": "x"}, "queryStringParameters": {"q": "?"}}"#,
+                )
+                .unwrap(),
+                vec!["a"],
+            ),
             ("headers that are none", json!({"headers": 7, "multiValueHeaders": ["a"]}), vec![]),
             ("of another name", json!({"headers": {"X-Authorization": "a"}}), vec![]),
         ];
         for (name, mut event, expected) in rows {
             event["type"] = "REQUEST".into();
             event["methodArn"] = ARN.into();
-            let request: Request = event.to_string().parse().unwrap();
+            let event = event.to_string().replace('?', "\\ud800");
+            let request: Request = event.parse().unwrap();
             assert_eq!(request.authorization, expected, "{name}");
         }
     }

@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Cached, Decision, Grant, HttpApiResponse, Kind, Profile, Request, Route, context::context,
-    policy::policy,
+    Decision, Grant, HttpApiResponse, Kind, Profile, Request, context::context, policy::policy,
 };
 
 /// An answer that API Gateway takes from an authorizer.
@@ -27,12 +26,6 @@ pub enum Unanswerable {
     /// The policy, the principal and the claims that say who and what for do not fit together.
     #[error("the answer would be longer than API Gateway takes")]
     TooLong,
-    /// A yes or a no that API Gateway might keep, and use for a route of which the rules say otherwise.
-    #[error(
-        "a simple answer could be kept for routes of which the rules say otherwise; add \
-         $context.routeKey to the authorizer's identity sources, or name routes as the API has them"
-    )]
-    Kept,
 }
 
 impl Unanswerable {
@@ -41,7 +34,6 @@ impl Unanswerable {
     pub const fn code(self) -> &'static str {
         match self {
             Self::TooLong => "AnswerTooLong",
-            Self::Kept => "AnswerKept",
         }
     }
 }
@@ -55,33 +47,20 @@ pub fn response(
     decision: &Decision,
     profile: &Profile,
 ) -> Result<Option<Response>, Unanswerable> {
-    let grant = match decision {
-        Decision::Allow(grant) | Decision::Forbid(grant) => grant,
+    let (grant, reason) = match decision {
+        Decision::Allow(grant) => (grant, None),
+        Decision::Forbid(grant, reason) => (grant, Some(*reason)),
         Decision::Refuse(_) => return Ok(None),
     };
     let nested = request.kind == Kind::Http2;
     if nested && profile.http_api_response == HttpApiResponse::Simple {
-        let is_authorized = matches!(decision, Decision::Allow(_));
-        if let (Some(rules), Some(access)) = (&profile.rules, &grant.access) {
-            let everywhere = match &request.cached {
-                Cached::Never => Some(is_authorized),
-                Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => {
-                    Some(is_authorized)
-                }
-                Cached::ByRoute(key) => rules.permit_all(access, key),
-                Cached::ByIdentity => rules.permit_all(access, EVERYTHING),
-            };
-            if everywhere != Some(is_authorized) {
-                return Err(Unanswerable::Kept);
-            }
-        }
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
-        simple.is_authorized = is_authorized;
+        simple.is_authorized = reason.is_none();
         return with_context(Response::Simple(simple), grant, nested).map(Some);
     }
     let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
     answer.principal_id = Some(principal(&grant.claims).to_owned());
-    answer.policy_document = policy(request, profile.rules.as_ref(), grant.access.as_ref());
+    answer.policy_document = policy(request, profile.rules.as_ref(), grant.access.as_ref(), reason);
     with_context(Response::Policy(answer), grant, nested).map(Some)
 }
 
@@ -111,5 +90,3 @@ fn principal(claims: &Claims) -> &str {
 
 /// What API Gateway takes in all.
 const MAX_BYTES: usize = 8192;
-/// The route key that every request fits.
-const EVERYTHING: &str = "$default";

@@ -61,9 +61,9 @@ pub enum RouteError {
         "what stands between two slashes is text, {{name}} or *, with {{name+}} at the end alone"
     )]
     Segment,
-    /// A policy's wildcards do not reach over a colon.
-    #[error("a path with a colon cannot be written in a policy; write {{name}} or * in its place")]
-    Colon,
+    /// A dot segment, a backslash or a control character, encoded.
+    #[error("paths with an encoded dot segment, backslash or control character are always closed")]
+    Rewritten,
     /// One segment and any number of them, apart from each other.
     #[error(
         "a policy cannot hold {{name}} to one segment where the path has a * elsewhere; write * for \
@@ -126,7 +126,7 @@ mod tests {
             (&*longer, Err(RouteError::Path)),
             ("GET /orders/", Err(RouteError::Slash)),
             ("GET //orders", Err(RouteError::Segment)),
-            ("GET /a/../b", Err(RouteError::Segment)),
+            ("GET /a/../b", Err(RouteError::Rewritten)),
             ("GET /a*", Err(RouteError::Segment)),
             ("GET /a?", Err(RouteError::Segment)),
             ("GET /a b", Err(RouteError::Segment)),
@@ -140,7 +140,12 @@ mod tests {
             ("GET /{a*}", Err(RouteError::Segment)),
             ("GET /{a+}/b", Err(RouteError::Segment)),
             ("GET /${a}", Err(RouteError::Segment)),
-            ("GET /orders:batch", Err(RouteError::Colon)),
+            ("POST /v3/events:batchGet", Ok("POST v3/events:batchGet")),
+            ("GET /a%2f../b", Err(RouteError::Rewritten)),
+            ("GET /%2E%2e/a", Err(RouteError::Rewritten)),
+            ("GET /..;a/b", Err(RouteError::Rewritten)),
+            ("GET /a%5Cb", Err(RouteError::Rewritten)),
+            ("GET /a%0A", Err(RouteError::Rewritten)),
             ("GET /{tenant}/orders/*", Err(RouteError::Mixed)),
             ("GET /*/a/{b}", Err(RouteError::Mixed)),
         ];

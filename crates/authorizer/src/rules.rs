@@ -1,14 +1,14 @@
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use jwt::Claims;
 
 use crate::{
-    Route, RulesError,
+    ForbidReason, Route, RulesError,
     condition::Subject,
     path::PathPattern,
     route::{METHODS, RoutePattern},
     rule::Rule,
-    table::Table,
+    table::{Table, Verdict},
 };
 
 /// Which routes a token opens: `ACCESS_RULES`.
@@ -20,8 +20,26 @@ pub struct Rules {
     all: Vec<Rule>,
     /// By method, as in [`METHODS`].
     tables: Vec<(&'static str, Table)>,
-    /// For a method that API Gateway does not have, and which no policy allows.
-    others: Table,
+}
+
+/// What a reader of the rules would not expect them to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The route of a rule with `*` at its end.
+    rule: String,
+    /// The route of the rule that decides on the path above it.
+    opened_by: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, opened_by } = self;
+        let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
+        write!(
+            f,
+            "{rule} does not match {parent} itself, on which {opened_by} decides: add a rule for it"
+        )
+    }
 }
 
 /// Which rules are open to a token: all that a policy depends on.
@@ -69,12 +87,13 @@ impl FromStr for Rules {
         }
         let tables = METHODS.map(|method| Ok((method, Table::new(method, &rules)?)));
         let tables = tables.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let bytes = tables.iter().map(|(_, table)| table.bytes(AROUND)).sum::<usize>() + FRAME;
+        let spellings = tables.iter().any(|(_, table)| table.can_close_spellings());
+        let frame = if spellings { FRAME + SPELLINGS } else { FRAME };
+        let bytes = tables.iter().map(|(_, table)| table.bytes(AROUND)).sum::<usize>() + frame;
         if bytes > MAX_BYTES {
             return Err(RulesError::TooLong(bytes));
         }
-        let others = Table::new("", &rules)?;
-        Ok(Self { all: rules, tables, others })
+        Ok(Self { all: rules, tables })
     }
 }
 
@@ -89,7 +108,33 @@ impl Rules {
     /// Whether a route is open.
     #[must_use]
     pub fn permit(&self, access: &Access, route: &Route) -> bool {
-        self.deciding(access, route).is_some_and(|rule| access.opens(rule))
+        self.forbid_reason(access, route).is_none()
+    }
+
+    /// Why a route is not open, if it is not.
+    #[must_use]
+    pub fn forbid_reason(&self, access: &Access, route: &Route) -> Option<ForbidReason> {
+        match self.decide(access, route) {
+            Verdict::Open(_) => None,
+            Verdict::Closed(_) => Some(ForbidReason::ClosedRoute),
+            Verdict::ClosedSpelling(_) => Some(ForbidReason::ClosedSpelling),
+            Verdict::AmbiguousPath => Some(ForbidReason::AmbiguousPath),
+        }
+    }
+
+    /// What an operator should look at before these rules are deployed.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let text = |rule: usize| self.all.get(rule).map(|rule| rule.text.clone());
+        let mut warnings: Vec<Warning> = Vec::new();
+        for (rule, opened_by) in
+            self.tables.iter().flat_map(|(_, table)| table.open_parents(&self.all))
+        {
+            let pair = text(rule).zip(text(opened_by));
+            let warning = pair.map(|(rule, opened_by)| Warning { rule, opened_by });
+            warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
+        }
+        warnings
     }
 
     /// Whether all routes of this key (`GET /orders/{id}`, `ANY /{proxy+}`, `$default`) are open, or
@@ -100,11 +145,11 @@ impl Rules {
             Some((method, path)) => (method, PathPattern::of_api(path)),
             None => ("ANY", PathPattern::all()),
         };
-        let any = method == "ANY";
-        let tables = self.tables.iter().filter(|(own, _)| any || *own == method);
-        let others = any.then_some(&self.others);
-        let tables = tables.map(|(_, table)| table).chain(others);
-        let verdicts = tables.map(|table| table.verdict(access, &path));
+        if method != "ANY" && !METHODS.contains(&method) {
+            return Some(false);
+        }
+        let tables = self.tables.iter().filter(|(own, _)| method == "ANY" || *own == method);
+        let verdicts = tables.map(|(_, table)| table.verdict(access, &path));
         let named = self.all.iter().enumerate().filter(|(_, rule)| rule.is_key());
         let named = named.filter(|_| key == "$default").map(|(at, _)| Some(access.opens(at)));
         let mut verdicts = verdicts.chain(named);
@@ -117,6 +162,9 @@ impl Rules {
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for (_, table) in &self.tables {
             table.write(access, &mut allow, &mut deny);
+        }
+        if allow.iter().any(|resource| resource.contains('*')) {
+            deny.extend(DOT_SEGMENTS.map(str::to_owned));
         }
         (allow, deny)
     }
@@ -131,7 +179,11 @@ impl Rules {
     /// Every rule as it was written, with what it says of a token and of a route.
     #[must_use]
     pub fn explain(&self, access: Option<&Access>, route: &Route) -> Vec<Explained<'_>> {
-        let deciding = access.and_then(|access| self.deciding(access, route));
+        let deciding = access.and_then(|access| match self.decide(access, route) {
+            Verdict::Open(rule) | Verdict::ClosedSpelling(rule) => Some(rule),
+            Verdict::Closed(rule) => rule,
+            Verdict::AmbiguousPath => None,
+        });
         let rules = self.all.iter().enumerate().map(|(at, rule)| Explained {
             route: &rule.text,
             condition: rule.condition.to_string(),
@@ -141,20 +193,28 @@ impl Rules {
         rules.collect()
     }
 
-    fn deciding(&self, access: &Access, route: &Route) -> Option<usize> {
+    fn decide(&self, access: &Access, route: &Route) -> Verdict {
         match route {
             Route::Http { method, path } => {
                 let own = self.tables.iter().find(|(own, _)| own == method);
-                let table = own.map_or(&self.others, |(_, table)| table);
-                table.deciding(access, &PathPattern::exactly(path))
+                // A policy names the methods of API Gateway alone.
+                own.map_or(Verdict::Closed(None), |(_, table)| table.decide(access, path))
             }
             Route::Key(name) => {
                 let named = |rule: &Rule| rule.route == RoutePattern::Key(name.clone());
-                self.all.iter().position(named)
+                match self.all.iter().position(named) {
+                    Some(rule) if access.opens(rule) => Verdict::Open(rule),
+                    rule => Verdict::Closed(rule),
+                }
             }
         }
     }
 }
+
+/// What denies paths with a dot segment in every method, as far as IAM can say it.
+const DOT_SEGMENTS: [&str; 5] = ["*/./*", "*/.", "*/../*", "*/..", "*/..;*"];
+/// What [`DOT_SEGMENTS`] and one path that was asked for take.
+const SPELLINGS: usize = 1024;
 
 /// API Gateway takes 8 KB of an authorizer's answer, of which the principal and the context need
 /// some.
@@ -374,7 +434,7 @@ mod tests {
             ("some closed", &["GET /a/*", "GET /a/b"], 1, "GET /a/{id}", None),
             ("what is closed is elsewhere", &["GET /a/*", "GET /a/b"], 1, "GET /a/c", Some(true)),
             ("an odd key", &["* /*"], 1, "GET /{t}/o:x/{proxy+}", Some(true)),
-            ("of no method", &["* /*"], 1, "PROPFIND /a", None),
+            ("of no method", &["* /*"], 1, "PROPFIND /a", Some(false)),
             ("a closed slash", &["GET /*", "GET /a"], 1, "GET /a/", None),
             ("a closed slash among others", &["GET /*", "GET /a"], 1, "GET /a/{x+}", None),
         ];
@@ -386,17 +446,34 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_opens_nothing_that_is_closed_without_it() {
-        let rows: [(&[&str], _, _, &[&str], bool); 6] = [
-            (&["GET /*", "GET /admin"], 1, "admin/", &["GET/admin", "GET/admin/"], false),
-            (&["GET /*", "GET /admin"], 1, "admin//", &["GET/admin", "GET/admin/"], true),
-            (&["GET /*", "GET /admin/*"], 1, "admin/", &["GET/admin/*"], false),
+        let admin = ["GET/admin", "GET/admin/", "GET//admin"];
+        let (items, below) = ("GET /orders/*/items", ["GET/admin/*", "GET//admin/*"]);
+        let rows: [(&[&str], _, _, &[&str], bool); 8] = [
+            (&["GET /*", "GET /admin"], 1, "admin/", &admin, false),
+            (&["GET /*", "GET /admin"], 1, "admin//", &admin, false),
+            (&["GET /*", "GET /admin/*"], 1, "admin/", &below, false),
+            (
+                &["GET /orders/*", items],
+                1,
+                "orders/7/items/",
+                &["GET/orders/*/items", "GET/orders/*/items/"],
+                false,
+            ),
+            (
+                &["GET /orders/*", items],
+                1,
+                "orders/7/items/8",
+                &["GET/orders/*/items", "GET/orders/*/items/"],
+                true,
+            ),
             (&["GET /orders/*", "GET /orders"], 1, "orders/", &["GET/orders/"], false),
             (&["GET /orders/*", "GET /orders"], 2, "orders/", &[], true),
             (&["GET /a", "GET /b"], 1, "a/", &[], false),
         ];
         for (routes, open, path, denied, expected) in rows {
             let (rules, access) = opened(routes, open);
-            let (_, deny) = rules.resources(&access);
+            let (_, mut deny) = rules.resources(&access);
+            deny.retain(|resource| !DOT_SEGMENTS.contains(&&**resource));
             assert_eq!(deny, denied, "{routes:?}");
             let route = Route::Http { method: "GET".into(), path: path.into() };
             assert_eq!(rules.permit(&access, &route), expected, "{routes:?} {path}");
@@ -406,6 +483,40 @@ mod tests {
         assert!(matches!(apart, Err(RulesError::Within(..))));
         let apart = scoped(&["GET /a/*/*", "GET /a/{b}"]);
         assert!(matches!(apart, Err(RulesError::Within(..))));
+    }
+
+    #[test]
+    fn rule_that_leaves_its_parent_open_is_a_warning() {
+        let rows: [(&[&str], &[&str]); 7] = [
+            (
+                &["GET /*", "* /admin/*"],
+                &[
+                    "* /admin/* does not match * /admin itself, on which GET /* decides: add a rule for it",
+                ],
+            ),
+            (
+                &["* /*", "* /admin/{path+}"],
+                &[
+                    "* /admin/{path+} does not match * /admin itself, on which * /* decides: add a rule for it",
+                ],
+            ),
+            (&["GET /*", "* /admin/*", "* /admin"], &[]),
+            (&["GET /*", "* /admin/*", "GET /admin"], &[]),
+            (&["GET /orders/*", "GET /orders/*/items"], &[]),
+            (&["POST /*", "GET /admin/*"], &[]),
+            (&["GET /*"], &[]),
+        ];
+        for (routes, expected) in rows {
+            let warnings = scoped(routes).unwrap().warnings();
+            let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+            assert_eq!(texts, expected, "{routes:?}");
+        }
+        let open =
+            json!([{"route": "GET /*", "scope": "a"}, {"route": "GET /admin/*", "any": true}]);
+        assert_eq!(read(&open).unwrap().warnings(), [], "nothing is closed there");
+        let same =
+            json!([{"route": "GET /*", "scope": "a"}, {"route": "GET /admin/*", "scope": "a"}]);
+        assert_eq!(read(&same).unwrap().warnings(), [], "they ask for the same");
     }
 
     #[test]
@@ -421,9 +532,9 @@ mod tests {
         assert_eq!(read(69, 23), Err(RulesError::TooLong(7169)));
         assert_eq!(read(128, 0), Err(RulesError::TooLong(13_074)));
         assert_eq!(read(129, 0), Err(RulesError::TooLong(83_979)));
-        // Closed, the second needs two: for itself, and with a slash.
+        // Closed, the second needs three: for itself, and with a slash at the end and at the start.
         let (rules, _) = opened(&["GET /*", "GET /a"], 0);
         let (_, gets) = rules.tables.iter().find(|(method, _)| *method == "GET").unwrap();
-        assert_eq!(gets.bytes(10), 15 + 31);
+        assert_eq!(gets.bytes(10), 15 + 15 + 16 + 16);
     }
 }

@@ -5,13 +5,30 @@ use crate::{
     rules::Access,
 };
 
+/// What the rules for one method say of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// This rule opens it.
+    Open(usize),
+    /// The rule that decides is closed, or there is none.
+    Closed(Option<usize>),
+    /// A rule opens it as it was sent, and its second reading is one that this rule closes.
+    ClosedSpelling(usize),
+    /// A rule opens it as it was sent, and a backend may rewrite it.
+    AmbiguousPath,
+}
+
 /// The rules for one method, and how a policy says the same as they do.
 ///
 /// In a policy every Deny wins over every Allow, and a `*` reaches over slashes. So what is open is
 /// allowed with a pattern that may be too wide, and of that, what is closed is denied. Some rules
 /// cannot be told apart that way; there is no table of them.
 #[derive(Debug)]
-pub(crate) struct Table(Vec<Entry>);
+pub(crate) struct Table {
+    entries: Vec<Entry>,
+    /// The patterns for second readings with their rules, the most specific first.
+    alike: Vec<(PathPattern, usize)>,
+}
 
 /// A rule, the most specific first.
 #[derive(Debug)]
@@ -24,16 +41,21 @@ struct Entry {
     beyond: Vec<Beyond>,
     /// Less specific rules that it takes paths from.
     under: Vec<usize>,
-    /// The paths with a slash at the end, where the rule has no `*`. Some take them for the same: so
-    /// where the one is closed, the other is not open by another rule.
-    slash: Option<Slash>,
+    /// Rules that take paths from it in their second reading.
+    inner: Vec<usize>,
+    /// The paths with a slash at the end, where the pattern itself does not have them. Some backends take
+    /// them for the same: where the one is closed, the other is not open by another rule.
+    slash: Option<Spelling>,
+    /// The paths with another slash at the start.
+    double_slash: Spelling,
 }
 
+/// Other spellings of a rule's paths, which a policy can deny.
 #[derive(Debug)]
-struct Slash {
+struct Spelling {
     path: PathPattern,
     resource: String,
-    /// Rules that would open it.
+    /// Rules that would open them.
     under: Vec<usize>,
 }
 
@@ -57,14 +79,28 @@ impl Table {
                     named_by: named_by.map(|&(rule, _)| rule).collect(),
                 }
             });
-            let slash = path.is_plain().then(|| path.slash());
-            let slash = slash.map(|path| Slash {
-                resource: format!("{method}/{}", path.glob()),
-                under: ours.iter().filter(|(_, it)| it.overlaps(&path)).map(|it| it.0).collect(),
-                path,
+            let spelling = |other: PathPattern| {
+                // Where a more specific rule decides on both spellings, this one has no part in it.
+                let opens = |(other_at, (_, it)): (usize, &(usize, &PathPattern))| {
+                    let decides_both = other_at < at && it.overlaps(path);
+                    other_at != at && it.overlaps(&other) && !decides_both
+                };
+                let opening = ours.iter().enumerate().filter(|it| opens(*it));
+                Spelling {
+                    resource: format!("{method}/{}", other.glob()),
+                    under: opening.map(|(_, it)| it.0).collect(),
+                    path: other,
+                }
+            };
+            let alike = path.read_alike();
+            let inner = ours.iter().filter(|(other, it)| {
+                let it = it.read_alike();
+                *other != rule && it.overlaps(&alike) && it.specificity(&alike) != Ordering::Greater
             });
             Entry {
-                slash,
+                slash: (!path.ends_with_many()).then(|| spelling(path.slash())),
+                double_slash: spelling(path.below_empty()),
+                inner: inner.map(|&(rule, _)| rule).collect(),
                 rule,
                 path: path.clone(),
                 resource: format!("{method}/{}", path.glob()),
@@ -72,25 +108,64 @@ impl Table {
                 under: less.map(|&(rule, _)| rule).collect(),
             }
         });
-        let table = Self(entries.collect());
+        let entries = entries.collect();
+        let mut alike: Vec<_> =
+            ours.iter().map(|(rule, path)| (path.read_alike(), *rule)).collect();
+        alike.sort_by(|(path, _), (other, _)| path.specificity(other));
+        let table = Self { entries, alike };
         table.expressible(rules)?;
         Ok(table)
     }
 
-    /// The rule that decides on a path.
-    pub(crate) fn deciding(&self, access: &Access, path: &PathPattern) -> Option<usize> {
-        if let Some(same) = path.without_slash()
-            && let Some(entry) = self.find(&same)
-            && entry.slash.is_some()
-            && !access.opens(entry.rule)
-        {
-            return Some(entry.rule);
+    /// What becomes of a path, without the slash before it: open as it was sent, and not closed in its
+    /// second reading.
+    pub(crate) fn decide(&self, access: &Access, path: &str) -> Verdict {
+        let sent = PathPattern::exactly(path);
+        let without_slash = sent.without_slash().and_then(|path| self.find(&path));
+        let closed = without_slash.filter(|it| it.slash.is_some() && !access.opens(it.rule));
+        let Some(entry) = closed.or_else(|| self.find(&sent)) else { return Verdict::Closed(None) };
+        if !access.opens(entry.rule) {
+            return Verdict::Closed(Some(entry.rule));
         }
-        self.find(path).map(|entry| entry.rule)
+        let Some(readings) = PathPattern::second_readings(path) else {
+            return Verdict::AmbiguousPath;
+        };
+        let closing = readings.iter().find_map(|reading| self.closing(access, reading));
+        closing.map_or(Verdict::Open(entry.rule), Verdict::ClosedSpelling)
     }
 
     fn find(&self, path: &PathPattern) -> Option<&Entry> {
-        self.0.iter().find(|entry| entry.path.covers(path))
+        self.entries.iter().find(|entry| entry.path.covers(path))
+    }
+
+    /// The rule that closes a second reading. Rules that are the same in this reading are all asked.
+    fn closing(&self, access: &Access, reading: &PathPattern) -> Option<usize> {
+        let mut covering = self.alike.iter().filter(|(path, _)| path.covers(reading)).peekable();
+        let first = &covering.peek()?.0;
+        let same = covering.take_while(|(path, _)| path.specificity(first) == Ordering::Equal);
+        same.map(|(_, rule)| *rule).find(|rule| !access.opens(*rule))
+    }
+
+    /// What this table does not say of paths that it opens, though a reader of the rules would expect it:
+    /// `/admin/*` is not about `/admin`. Each is a rule with `*` at its end and another one that opens the
+    /// path above it.
+    pub(crate) fn open_parents(&self, rules: &[Rule]) -> Vec<(usize, usize)> {
+        let condition = |rule: usize| rules.get(rule).map(|rule| &rule.condition);
+        let open_parent = |entry: &Entry| {
+            let opening = self.find(&entry.path.parent()?)?.rule;
+            let differs = match (condition(entry.rule)?, condition(opening)?) {
+                (Condition::Any, _) => false,
+                (own, other) => !own.same(other),
+            };
+            let is_wider = entry.under.contains(&opening);
+            (differs && is_wider).then_some((entry.rule, opening))
+        };
+        self.entries.iter().filter_map(open_parent).collect()
+    }
+
+    /// Whether a path that is another spelling of a closed one can be open as it is sent.
+    pub(crate) fn can_close_spellings(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.path.is_literal())
     }
 
     /// What the rules say of all these paths, if it is the same for each.
@@ -99,8 +174,8 @@ impl Table {
             let slash = entry.slash.as_ref().filter(|_| !access.opens(entry.rule));
             slash.is_some_and(|slash| slash.path.overlaps(paths))
         };
-        let mut verdicts = if self.0.iter().any(closed) { vec![false] } else { Vec::new() };
-        for entry in self.0.iter().filter(|entry| entry.path.overlaps(paths)) {
+        let mut verdicts = if self.entries.iter().any(closed) { vec![false] } else { Vec::new() };
+        for entry in self.entries.iter().filter(|entry| entry.path.overlaps(paths)) {
             verdicts.push(access.opens(entry.rule));
             if entry.path.covers(paths) {
                 return agreed(&verdicts);
@@ -118,7 +193,7 @@ impl Table {
                 deny.push(resource.clone());
             }
         };
-        for entry in &self.0 {
+        for entry in &self.entries {
             if access.opens(entry.rule) {
                 allow.push(entry.resource.clone());
                 let unnamed = entry.beyond.iter().filter(|beyond| !any_open(&beyond.named_by));
@@ -131,6 +206,9 @@ impl Table {
             if let Some(slash) = entry.slash.as_ref().filter(|slash| any_open(&slash.under)) {
                 refuse(&slash.resource);
             }
+            if any_open(&entry.double_slash.under) && !any_open(&entry.inner) {
+                refuse(&entry.double_slash.resource);
+            }
         }
     }
 
@@ -140,12 +218,13 @@ impl Table {
             let beyond = entry.beyond.iter().map(|beyond| &beyond.resource);
             let open = beyond.chain([&entry.resource]);
             let closed = (!entry.under.is_empty()).then_some(&entry.resource).into_iter();
-            let slash = entry.slash.iter().filter(|slash| !slash.under.is_empty());
-            let closed = closed.chain(slash.map(|slash| &slash.resource));
+            let spellings = entry.slash.iter().chain([&entry.double_slash]);
+            let spellings = spellings.filter(|spelling| !spelling.under.is_empty());
+            let closed = closed.chain(spellings.map(|spelling| &spelling.resource));
             let bytes = |resource: &String| around + resource.len();
             open.map(bytes).sum::<usize>().max(closed.map(bytes).sum())
         };
-        self.0.iter().map(needs).sum()
+        self.entries.iter().map(needs).sum()
     }
 
     /// Whether a policy can say what the rules say, whichever of them are open.
@@ -159,8 +238,10 @@ impl Table {
                     && open.iter().all(|open| !closed.zip(*open).is_some_and(|(a, b)| a.same(b)))
             })
         };
-        for (at, entry) in self.0.iter().enumerate() {
-            for (other_at, other) in self.0.iter().enumerate().filter(|(other, _)| *other != at) {
+        for (at, entry) in self.entries.iter().enumerate() {
+            for (other_at, other) in
+                self.entries.iter().enumerate().filter(|(other, _)| *other != at)
+            {
                 let (rule, other_rule) = (entry.rule, other.rule);
                 let reached = |beyond: PathPattern| beyond.wide().overlaps(&other.path);
                 let in_beyond: Vec<bool> = entry.path.beyond().map(reached).collect();

@@ -81,14 +81,28 @@ impl Rule {
     }
 
     /// Sorts before what is less specific: as text, in the order of these letters.
-    fn specificity(&self) -> String {
+    fn rank(&self) -> String {
         let letter = |segment: &&str| match *segment {
             "{x}" => 'b',
             "*" => 'c',
             _ => 'a',
         };
-        let path: String = self.pattern().iter().map(letter).collect();
-        format!("{path}d{}", if self.method == "*" { 'b' } else { 'a' })
+        self.pattern().iter().map(letter).chain(['d']).collect()
+    }
+
+    fn specificity(&self) -> String {
+        format!("{}{}", self.rank(), if self.method == "*" { 'b' } else { 'a' })
+    }
+
+    fn read_alike(&self) -> Self {
+        let read = |segment: &&'static str| match *segment {
+            "{x}" | "*" => vec![*segment],
+            "A" => vec!["a"],
+            "a%2Fb" => vec!["a", "b"],
+            "b;v" => vec!["b"],
+            plain => vec![plain],
+        };
+        Self { path: self.path.iter().flat_map(read).collect(), ..self.clone() }
     }
 }
 
@@ -118,16 +132,90 @@ impl Token {
 }
 
 /// What the rules say of a route, as README puts it.
-fn says(rules: &[Rule], token: &Token, method: &str, path: &str) -> bool {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Open,
+    Closed,
+    /// Open as it was sent, and closed for its spelling.
+    ClosedSpelling,
+}
+
+fn says(rules: &[Rule], token: &Token, method: &str, path: &str) -> Said {
     let decides = |path: &str| {
         let fitting = rules.iter().filter(|rule| rule.fits(method, path));
         fitting.min_by_key(|rule| rule.specificity())
     };
     let without = path.strip_suffix('/').and_then(decides);
-    if without.is_some_and(|rule| !rule.path.contains(&"*") && !token.opens(rule)) {
-        return false;
+    if !METHODS.contains(&method)
+        || without.is_some_and(|rule| rule.path.last() != Some(&"*") && !token.opens(rule))
+        || !decides(path).is_some_and(|rule| token.opens(rule))
+    {
+        return Said::Closed;
     }
-    decides(path).is_some_and(|rule| token.opens(rule))
+    let Some(reading) = read(path) else { return Said::ClosedSpelling };
+    // Several rules can be the same in this reading: each counts.
+    let alike: Vec<(Rule, Rule)> =
+        rules.iter().map(|rule| (rule.read_alike(), rule.clone())).collect();
+    let closes = |reading: &str| {
+        let fitting = alike.iter().filter(|(alike, _)| alike.fits(method, reading));
+        let least = fitting.clone().map(|(alike, _)| alike.rank()).min();
+        let mut deciding = fitting.filter(|(alike, _)| Some(alike.rank()) == least);
+        // Of two rules with one path, the one that names the method counts.
+        deciding.any(|(_, rule)| {
+            let named = |it: &Rule| it.path == rule.path && it.method == method;
+            !token.opens(rule) && (rule.method == method || !rules.iter().any(named))
+        })
+    };
+    let slash = format!("{reading}/");
+    if closes(&reading) || (has_slash(path) && closes(&slash)) {
+        return Said::ClosedSpelling;
+    }
+    Said::Open
+}
+
+/// A path as a lenient backend may read it, without empty segments.
+fn read(path: &str) -> Option<String> {
+    let text = decode(path);
+    if text.chars().any(|c| c == '\\' || c.is_control()) {
+        return None;
+    }
+    let mut names = Vec::new();
+    for name in text.split('/').map(|segment| segment.split_once(';').map_or(segment, |it| it.0)) {
+        if name == "." || name == ".." {
+            return None;
+        }
+        if !name.is_empty() {
+            names.push(name);
+        }
+    }
+    Some(names.join("/"))
+}
+
+/// Whether the last segment is empty once it is read, beside others.
+fn has_slash(path: &str) -> bool {
+    let text = decode(path);
+    let last = text.rsplit('/').next().unwrap().split(';').next().unwrap();
+    last.is_empty() && read(path).is_some_and(|reading| !reading.is_empty())
+}
+
+/// By one walk over the bytes, in lower case.
+fn decode(path: &str) -> String {
+    let (mut rest, mut bytes) = (path.as_bytes(), Vec::new());
+    while let [first, after @ ..] = rest {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        rest = after;
+        bytes.push(match (first, after) {
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    u8::try_from(high * 16 + low).unwrap()
+                }
+                _ => b'%',
+            },
+            _ => *first,
+        });
+    }
+    String::from_utf8_lossy(&bytes).to_lowercase()
 }
 
 struct Yes;
@@ -140,12 +228,21 @@ impl Verifier for Yes {
     }
 }
 
-/// The decision on a route, and the policy that comes back with it.
-fn decided(profile: &Profile, token: &Token, (method, path): &(&str, String)) -> (bool, Policy) {
-    let event = json!({
-        "type": "REQUEST", "methodArn": format!("{STAGE}/{method}/{path}"),
-        "headers": {"Authorization": token.bearer()},
-    });
+/// The decision on a route, the policy that comes back with it, and that policy as JSON.
+fn decided(
+    profile: &Profile,
+    token: &Token,
+    (method, path): &(&str, String),
+) -> (bool, Policy, Value) {
+    let arn = format!("{STAGE}/{method}/{path}");
+    // REST and HTTP APIs by turns.
+    let mut event = json!({"type": "REQUEST", "headers": {"Authorization": token.bearer()}});
+    if path.len() % 2 == 0 {
+        event["methodArn"] = arn.into();
+    } else {
+        event["version"] = "2.0".into();
+        event["routeArn"] = arn.into();
+    }
     let request: Request = event.to_string().parse().unwrap();
     let now = UnixTime::from_seconds(1000);
     let mut decision = pin!(decide(&request, profile, now, &Yes));
@@ -156,14 +253,30 @@ fn decided(profile: &Profile, token: &Token, (method, path): &(&str, String)) ->
     let answer = response(&request, &decision, profile).unwrap();
     let mut answer = serde_json::to_value(answer).unwrap();
     assert!(answer.to_string().len() <= 8192);
-    let policy: Policy = serde_json::from_value(answer["policyDocument"].take()).unwrap();
+    let written = answer["policyDocument"].take();
+    let policy: Policy = serde_json::from_value(written.clone()).unwrap();
     assert!(policy.is_authorizers());
-    (matches!(decision, Decision::Allow(_)), policy)
+    (matches!(decision, Decision::Allow(_)), policy, written)
+}
+
+/// What one policy denies that the other does not.
+fn denied_beside(policy: &Value, other: &Value) -> Vec<String> {
+    let denied = |policy: &Value| -> Vec<String> {
+        let statements = policy["Statement"].as_array().unwrap().iter();
+        let denying = statements.filter(|statement| statement["Effect"] == "Deny");
+        let resources = denying.flat_map(|statement| statement["Resource"].as_array().unwrap());
+        resources.map(|resource| resource.as_str().unwrap().to_owned()).collect()
+    };
+    let known = denied(other);
+    denied(policy).into_iter().filter(|resource| !known.contains(resource)).collect()
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
     let method = select(&["GET", "GET", "GET", "POST", "*"][..]);
-    let path = vec(select(&["a", "a", "b", "{x}", "*"][..]), 1..4);
+    let path = vec(
+        select(&["a", "a", "a", "b", "b", "{x}", "{x}", "*", "*", "a:b", "A", "a%2Fb", "b;v"][..]),
+        1..4,
+    );
     let condition = select(&["any", "s0", "s0", "s1", "s2", "admin"][..]);
     (method, path, condition).prop_map(|(method, path, condition)| Rule { method, path, condition })
 }
@@ -174,9 +287,12 @@ fn token() -> impl Strategy<Value = Token> {
 }
 
 fn request() -> impl Strategy<Value = (&'static str, String)> {
-    let segments =
-        ["a", "a", "a", "b", "b", "c", "", "*", "?", "%2A", "..", "{x}", "?*", "aa", "GET"];
-    let method = select(&["GET", "GET", "GET", "POST", "PUT", "DELETE"][..]);
+    let segments = [
+        "a", "a", "a", "a", "b", "b", "b", "c", "", "*", "?", "%2A", "{x}", "?*", "aa", "GET",
+        "a:b", "A", "%61", "%41", "a%2Fb", "a%2fB", "b;v", "b;", "a;v=1", ";", "%3B", ".", "..",
+        "%2e", ".%2E", "..;x", "%5C", "%0a", "a%20b", "%25", "%2561", "a%40b.c",
+    ];
+    let method = select(&["GET", "GET", "GET", "GET", "POST", "PUT", "DELETE", "PROPFIND"][..]);
     let path = vec(select(Vec::from(segments)), 1..6);
     (method, path).prop_map(|(method, path)| (method, path.join("/")))
 }
@@ -197,7 +313,7 @@ fn profile(rules: Option<Rules>) -> Profile {
 
 #[test]
 fn the_policy_says_what_the_rules_say_for_every_route() {
-    let (said, refused) = (Cell::new(0), Cell::new(0));
+    let (said, refused, closed) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let mut runner = TestRunner::new(Config { cases: 4000, ..Config::default() });
     let case = (vec(rule(), 1..7), token(), vec(request(), 2..40));
     let outcome = runner.run(&case, |(rules, token, requests)| {
@@ -213,21 +329,29 @@ fn the_policy_says_what_the_rules_say_for_every_route() {
                 refused.set(refused.get() + 1);
                 return Ok(());
             }
-            Err(RulesError::Route { .. }) => return Ok(()),
+            Err(RulesError::Route { .. } | RulesError::TooLong(_)) => return Ok(()),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
         said.set(said.get() + 1);
         let profile = profile(Some(compiled));
-        let (_, kept) = decided(&profile, &token, &requests[0]);
+        let (_, kept, written) = decided(&profile, &token, &("GET", "nothing".into()));
         for request in &requests {
-            let (allowed, own) = decided(&profile, &token, request);
-            prop_assert_eq!(&own, &kept, "a policy depends on the token alone");
+            let (allowed, own, own_written) = decided(&profile, &token, request);
             let (method, path) = request;
             let expected = says(&rules, &token, method, path);
-            prop_assert_eq!(allowed, expected, "the decision on {} /{}", method, path);
+            let is_open = expected == Said::Open;
+            prop_assert_eq!(allowed, is_open, "the decision on {} /{}", method, path);
             let arn = format!("{STAGE}/{method}/{path}");
-            let verdict = kept.evaluate("execute-api:Invoke", &arn);
-            prop_assert_eq!(verdict == Verdict::Allowed, expected, "{} /{}", method, path);
+            let allows =
+                |policy: &Policy| policy.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed;
+            prop_assert_eq!(allows(&own), is_open, "its own policy on {} /{}", method, path);
+            // A cached policy cannot say every spelling; of all else it says what the rules say.
+            let spelled = expected == Said::ClosedSpelling;
+            prop_assert!(allows(&kept) == is_open || spelled, "{} /{}", method, path);
+            // A policy depends on the token alone, but for the path that is closed for its spelling.
+            let beside = denied_beside(&own_written, &written);
+            prop_assert!(beside.len() <= usize::from(spelled), "{:?}", beside);
+            closed.set(closed.get() + u32::from(spelled));
         }
         Ok(())
     });
@@ -236,8 +360,9 @@ fn the_policy_says_what_the_rules_say_for_every_route() {
         Err(TestError::Fail(why, (rules, token, _))) => panic!("{why}: {rules:#?} {token:?}"),
         Err(error) => panic!("{error}"),
     }
-    let (said, refused) = (said.get(), refused.get());
-    assert!(said > 1000 && refused > 300, "{said} said, {refused} refused");
+    let (said, refused, closed) = (said.get(), refused.get(), closed.get());
+    let enough = said > 1000 && refused > 300 && closed > 1000;
+    assert!(enough, "{said} said, {refused} refused, {closed} closed for their spelling");
 }
 
 /// Routes as people write them, each method and path asked for.
@@ -288,12 +413,116 @@ fn an_api_as_people_have_it() {
         let scopes = ["s0", "s1"].into_iter().zip([bit(0), bit(1)]);
         let scopes = scopes.filter_map(|(scope, has)| has.then_some(scope)).collect();
         let token = Token { scopes, admin: bit(2) };
-        let (_, policy) = decided(&profile, &token, &("GET", "nothing".into()));
+        let (_, policy, _) = decided(&profile, &token, &("GET", "nothing".into()));
         for (method, path) in METHODS.iter().flat_map(|method| paths.map(|path| (*method, path))) {
             let verdict =
                 policy.evaluate("execute-api:Invoke", &format!("{STAGE}/{method}/{path}"));
             let expected = says(&rules, &token, method, path);
-            assert_eq!(verdict == Verdict::Allowed, expected, "{token:?} {method} /{path}");
+            let is_open = expected == Said::Open;
+            let spelled = expected == Said::ClosedSpelling;
+            let fits = (verdict == Verdict::Allowed) == is_open || spelled;
+            assert!(fits, "{token:?} {method} /{path}: {expected:?}");
         }
+    }
+}
+
+/// Other spellings of a closed path, and paths with encodings that are as good as others.
+#[test]
+fn another_spelling_of_a_closed_path_is_closed() {
+    let rules = r#"[
+        {"route": "GET /*", "any": true}, {"route": "* /admin/*", "scope": "s0"},
+        {"route": "GET /orders/*/items", "scope": "s0"}, {"route": "GET /secret", "scope": "s0"}
+    ]"#;
+    let profile = profile(Some(rules.parse().unwrap()));
+    let token = Token { scopes: vec![], admin: false };
+    let (_, cached, _) = decided(&profile, &token, &("GET", "nothing".into()));
+    // Each path, whether it is open, and what a cached policy says of it.
+    let rows = [
+        ("admin/x", false, false),
+        ("%61dmin/x", false, true),
+        ("./admin/x", false, false),
+        ("x/../admin/x", false, false),
+        ("x/..", false, false),
+        ("x/..;/admin/x", false, false),
+        ("x/%2e%2e/admin/x", false, true),
+        ("x%2F..%2Fadmin", false, true),
+        ("admin%2Fx", false, true),
+        ("admin%2fx", false, true),
+        ("/admin/x", false, false),
+        ("//admin/x", false, true),
+        ("/admin/", false, false),
+        ("admin//x", false, false),
+        ("admin;v=1/x", false, true),
+        ("ADMIN/x", false, true),
+        ("Admin/", false, true),
+        ("admin\\x", false, true),
+        ("x%5Cadmin", false, true),
+        ("x%00", false, true),
+        ("orders/7/items", false, false),
+        ("orders/7/items/", false, false),
+        ("orders/7/items//", false, true),
+        ("orders/7/Items", false, true),
+        ("orders/7%2Fitems", false, true),
+        ("secret/", false, false),
+        ("secret//", false, true),
+        ("secret;a", false, true),
+        ("/secret", false, false),
+        ("u/a%40b.c", true, true),
+        ("x%20y", true, true),
+        ("objects/a%2Fb", true, true),
+        ("objects/%C3%A4", true, true),
+        ("v3/events:batchGet", true, true),
+        ("a;v=1/x", true, true),
+        ("/x//y/", true, true),
+        ("X/Y", true, true),
+        ("100%", true, true),
+        ("...", true, true),
+        ("x/administration", true, true),
+        ("", true, true),
+    ];
+    for (path, expected, by_cached) in rows {
+        let (allowed, own, _) = decided(&profile, &token, &("GET", path.into()));
+        let arn = format!("{STAGE}/GET/{path}");
+        let allows =
+            |policy: &Policy| policy.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed;
+        let found = (allowed, allows(&own), allows(&cached));
+        assert_eq!(found, (expected, expected, by_cached), "{path}");
+        let admin = Token { scopes: vec!["s0"], admin: false };
+        let (allowed, ..) = decided(&profile, &admin, &("GET", path.into()));
+        assert_eq!(allowed, read(path).is_some(), "{path}: all is open to this token");
+    }
+    for method in ["PROPFIND", "get", "*"] {
+        let (allowed, own, _) = decided(&profile, &token, &(method, "x".into()));
+        let verdict = own.evaluate("execute-api:Invoke", &format!("{STAGE}/{method}/x"));
+        assert!(!allowed && verdict != Verdict::Allowed, "{method}");
+    }
+}
+
+/// The path is denied as it is, also where it has what means more in a policy, and no other.
+#[test]
+fn closed_path_is_denied_alone() {
+    let rules = r#"[{"route": "GET /*", "any": true}, {"route": "* /admin/*", "scope": "s0"}]"#;
+    let profile = profile(Some(rules.parse().unwrap()));
+    let token = Token { scopes: vec![], admin: false };
+    let long = format!("Admin/{}", "x".repeat(600));
+    let rows = [
+        ("%61dmin/*", "%61dmin/x/y", true),
+        ("%61dmin/**", "%61dmin/abc", true),
+        ("%61dmin/?", "%61dmin/xy", true),
+        ("%61dmin/${aws:username}", "%61dmin/me", true),
+        ("%61dmin/ä", "%61dmin/äx", true),
+        ("%61dmin/\u{1}\\\"", "%61dmin/xyzw", true),
+        (&*long, "Admin/y", true),
+    ];
+    for (path, other, expected) in rows {
+        let (allowed, own, written) = decided(&profile, &token, &("GET", path.into()));
+        let allows = |path: &str| {
+            let arn = format!("{STAGE}/GET/{path}");
+            own.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed
+        };
+        assert_eq!((allowed, allows(path), allows(other)), (false, false, expected), "{path}");
+        let (_, _, base) = decided(&profile, &token, &("GET", "nothing".into()));
+        let beside = denied_beside(&written, &base);
+        assert!(beside.len() == 1 && beside[0].chars().count() <= 512, "{beside:?}");
     }
 }

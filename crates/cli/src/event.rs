@@ -48,7 +48,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let event = json::object(&input::read(&arguments.event)?);
+    let text = String::from_utf8(input::read(&arguments.event)?);
+    let text = text.map_err(|_| Usage("the event is not UTF-8".to_owned()))?;
+    let event = json::object(json::replace_lone_surrogates(&text).as_bytes());
     let event =
         event.map_err(|problem| Usage(format!("the event is no JSON object: {problem}")))?;
     let mut settings = Settings::from_environment();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use authorizer::{
-    Check, Decision, Profile, Request, Response, Route, Unanswerable, decide, response,
+    Check, Decision, Profile, Request, Response, Route, Rules, Unanswerable, decide, response,
 };
 use clap::Args;
 use jwt::Keys;
@@ -136,6 +136,9 @@ impl Told {
         for (route, condition, verdict) in self.rules() {
             writeln!(out, "  {verdict:<18}  {route} ({condition})")?;
         }
+        for warning in self.warnings() {
+            writeln!(out, "  warning: {warning}")?;
+        }
         let answer = match &self.answer {
             Ok(Some(answer)) => format!("{:#}", json!(answer)),
             Ok(None) => "the error Unauthorized".into(),
@@ -155,6 +158,7 @@ impl Told {
             "route": self.request.route.to_string(),
             "checks": checks.collect::<Vec<_>>(),
             "rules": rules.collect::<Vec<_>>(),
+            "warnings": self.warnings().collect::<Vec<_>>(),
             "answer": self.answer.as_ref().ok(),
             "client": self.client(),
         })
@@ -171,7 +175,9 @@ impl Told {
                 (Decision::Refuse(refusal), ..) if at == last => {
                     format!("REFUSED: {refusal} ({})", refusal.code())
                 }
-                (Decision::Forbid(_), Check::Rules, _) => "CLOSED".into(),
+                (Decision::Forbid(_, reason), Check::Rules, _) => {
+                    format!("CLOSED: {reason} ({})", reason.code())
+                }
                 (_, Check::Rules, _) if self.profile.rules.is_none() => "none: all is open".into(),
                 (_, Check::Rules, _) => "open".into(),
                 (_, Check::Key | Check::Signature, Judge::Nobody) => NOBODY.into(),
@@ -184,7 +190,7 @@ impl Told {
     /// Every rule with its condition and what it says of the token, and of the route.
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let rules = match (&self.profile.rules, &self.decision) {
-            (Some(rules), Decision::Allow(grant) | Decision::Forbid(grant)) => {
+            (Some(rules), Decision::Allow(grant) | Decision::Forbid(grant, _)) => {
                 rules.explain(grant.access.as_ref(), &self.request.route)
             }
             _ => Vec::new(),
@@ -200,11 +206,16 @@ impl Told {
         })
     }
 
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let warnings = self.profile.rules.iter().flat_map(Rules::warnings);
+        warnings.map(|warning| warning.to_string())
+    }
+
     fn client(&self) -> &'static str {
         match (&self.answer, &self.decision, &self.request.route) {
             (Err(_), ..) => "500",
             (_, Decision::Refuse(_), _) => "401",
-            (_, Decision::Forbid(_), _) => "403",
+            (_, Decision::Forbid(..), _) => "403",
             (_, Decision::Allow(_), Route::Key(_)) => "a connection",
             (_, Decision::Allow(_), _) => "the backend's answer",
         }

@@ -3,7 +3,7 @@
 //! RFC 7515 section 4 lets a reader take the last of two equal member names. Two readers that
 //! choose differently then see two different tokens under one signature, so this one refuses both.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -41,6 +41,53 @@ fn read(text: &[u8]) -> Result<Value, NotStrict> {
         Ok(value)
     });
     value.map_err(|error| NotStrict { column: error.column() })
+}
+
+/// The text with U+FFFD in place of each escaped surrogate that has no other half (RFC 8259 section 8.2).
+/// API Gateway hands on what a client sends; strings of Rust cannot hold half a character.
+#[must_use]
+pub fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\ud") && !text.contains("\\uD") {
+        return Cow::Borrowed(text);
+    }
+    let (mut rest, mut replaced) = (text, String::with_capacity(text.len()));
+    while let Some((before, after)) = rest.split_once('\\') {
+        replaced.push_str(before);
+        let escape =
+            match (surrogate(after), after.get(5..).and_then(|more| more.strip_prefix('\\'))) {
+                (Some(Half::High), Some(next)) if surrogate(next) == Some(Half::Low) => 11,
+                (Some(_), _) => {
+                    replaced.push_str("\\ufffd");
+                    rest = after.get(5..).unwrap_or_default();
+                    continue;
+                }
+                // An escaped backslash begins nothing.
+                (None, _) => after.chars().next().map_or(0, char::len_utf8),
+            };
+        replaced.push('\\');
+        let (kept, after) = after.split_at(escape);
+        replaced.push_str(kept);
+        rest = after;
+    }
+    replaced.push_str(rest);
+    Cow::Owned(replaced)
+}
+
+#[derive(PartialEq, Eq)]
+enum Half {
+    High,
+    Low,
+}
+
+/// Which surrogate this escape is, without its backslash.
+fn surrogate(escape: &str) -> Option<Half> {
+    let digits = escape.strip_prefix('u')?.get(..4)?;
+    let digits = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xd800..=0xdbff => Some(Half::High),
+        0xdc00..=0xdfff => Some(Half::Low),
+        _ => None,
+    }
 }
 
 /// How many bytes a value takes as JSON, written without spaces.
@@ -168,6 +215,33 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn lone_surrogates_are_replaced() {
+        let rows = [
+            (r#""a\n\\u00e9""#, r#""a\n\\u00e9""#),
+            (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
+            (r#""\uD83D\uDE00 \ud800""#, r#""\uD83D\uDE00 \ufffd""#),
+            (r#""\ud800""#, r#""\ufffd""#),
+            (r#""\udc00x""#, r#""\ufffdx""#),
+            (r#""\ud800\ud800\udc00""#, r#""\ufffd\ud800\udc00""#),
+            (r#""\ud800\n""#, r#""\ufffd\n""#),
+            (r#""\\ud800""#, r#""\\ud800""#),
+            (r#""\\\ud800\\""#, r#""\\\ufffd\\""#),
+            (r#""\ud800\\udc00""#, r#""\ufffd\\udc00""#),
+            // No JSON, before as after.
+            (r"\ud8", r"\ud8"),
+            (r"\ud+00", r"\ud+00"),
+            ("\\ud800\\", "\\ufffd\\"),
+            ("\\\u{e4}\\ud800", "\\\u{e4}\\ufffd"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(replace_lone_surrogates(text), expected, "{text}");
+            if text.starts_with('"') {
+                assert!(serde_json::from_str::<Value>(expected).is_ok(), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn bytes_are_those_that_are_written() {

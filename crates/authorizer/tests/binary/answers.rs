@@ -149,21 +149,30 @@ async fn rules_decide_and_the_path_does_not_change_the_policy() {
         event
     };
     let rows = [
-        ("its route", at("GET/orders/7", &reader), ("Allow", "Allowed")),
-        ("another route", at("POST/orders/7", &reader), ("Allow", "Forbidden")),
-        ("a route that no rule names", at("GET/invoices", &reader), ("Allow", "Forbidden")),
-        ("no route at all", at("GET/orders/7", &nobody), ("Deny", "Forbidden")),
+        ("its route", at("GET/orders/7", &reader), ("Allow and Deny", "Allowed")),
+        ("another route", at("POST/orders/7", &reader), ("Allow and Deny", "ClosedRoute")),
+        (
+            "a route that no rule names",
+            at("GET/invoices", &reader),
+            ("Allow and Deny", "ClosedRoute"),
+        ),
+        ("no route at all", at("GET/orders/7", &nobody), ("Deny", "ClosedRoute")),
         ("by an expression", at("DELETE/admin/x", &admin), ("Allow and Deny", "Allowed")),
-        ("not by another", at("DELETE/admin/x", &reader), ("Allow", "Forbidden")),
+        ("not by another", at("DELETE/admin/x", &reader), ("Allow and Deny", "ClosedRoute")),
     ];
     for (name, event, (effect, reason)) in rows {
         assert_eq!(stack.ask(&event).await, (effect, reason.into(), 1), "{name}");
     }
     let (_, expected) = stack.answer(&at("GET/orders/7", &reader)).await;
-    for path in
-        ["*", "?", "%2A", "..", "../admin/x", "orders/*", "orders/%2e%2e/admin", "", "//", "a:b"]
-    {
+    for path in ["*", "?", "%2A", "..", "../admin/x", "orders/*", "orders/%2A", "", "//", "a:b"] {
         let (_, answer) = stack.answer(&at(&format!("GET/{path}"), &reader)).await;
         assert_eq!(answer, expected, "{path}");
     }
+    // But for a path that is closed for its spelling.
+    let rewritten = "GET/orders/%2e%2e/admin";
+    let (_, mut answer) = stack.answer(&at(rewritten, &reader)).await;
+    let denied = answer.pointer_mut("/policyDocument/Statement/1/Resource").unwrap();
+    let denied = denied.as_array_mut().unwrap().pop();
+    assert_eq!(denied, Some(json!(format!("{STAGE}/{rewritten}"))));
+    assert_eq!(answer, expected);
 }
