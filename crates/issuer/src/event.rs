@@ -1,7 +1,7 @@
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::{Caller, Refusal, proxy::ProxyRequest};
+use crate::{Caller, MAX_REQUEST_BYTES, Refusal, proxy::ProxyRequest};
 
 /// Something that Lambda was invoked with.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,23 +49,31 @@ impl Event {
         let object = event.trim_start().starts_with('{');
         let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| object);
         let Some(Probe { request_context: Some(_), version }) = probe else {
-            let ask = Ok(Ask::Token(Caller::Invoke, event.as_bytes().to_vec()));
-            return Self { door: Door::Invoke, ask };
+            return Self { door: Door::Invoke, ask: Ask::direct(event) };
         };
-        Self { door: Door::Http, ask: ProxyRequest::read(event, &version).and_then(Ask::new) }
+        let version = version.map(RawValue::get);
+        Self { door: Door::Http, ask: ProxyRequest::read(event, version).and_then(Ask::new) }
     }
 }
 
-/// The members that tell API Gateway's events from all others, and its formats apart.
+/// The members that tell API Gateway's events from all others, and its formats apart. They are read
+/// before the length of the event is known to be allowed, so neither copies anything.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Probe {
+struct Probe<'a> {
     request_context: Option<IgnoredAny>,
-    #[serde(default)]
-    version: Value,
+    #[serde(borrow)]
+    version: Option<&'a RawValue>,
 }
 
 impl Ask {
+    fn direct(event: &str) -> Result<Self, Refusal> {
+        if event.len() > MAX_REQUEST_BYTES {
+            return Err(Refusal::RequestTooLarge);
+        }
+        Ok(Self::Token(Caller::Invoke, event.as_bytes().to_vec()))
+    }
+
     fn new(request: ProxyRequest) -> Result<Self, Refusal> {
         let document = match &*request.path {
             "/token" => None,
@@ -106,6 +114,17 @@ mod tests {
         }
         for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
             assert_eq!(Event::read(other).door, Door::Invoke, "{other}");
+        }
+    }
+
+    #[test]
+    fn event_of_a_direct_invocation_over_64_kib_is_refused() {
+        let padded = |bytes: usize| format!(r#"{{"claims":{{}}{}}}"#, " ".repeat(bytes - 13));
+        for (bytes, accepted) in [(MAX_REQUEST_BYTES, true), (MAX_REQUEST_BYTES + 1, false)] {
+            let event = Event::read(&padded(bytes));
+            assert_eq!(event.door, Door::Invoke, "{bytes}");
+            let expected = if accepted { None } else { Some(Refusal::RequestTooLarge) };
+            assert_eq!(event.ask.err(), expected, "{bytes}");
         }
     }
 }

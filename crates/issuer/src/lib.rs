@@ -26,5 +26,5 @@ pub use handler::run;
 pub use issue::{Issued, MAX_TOKEN_BYTES, issue};
 pub use policy::{Part, Policy, PolicyError};
 pub use refusal::Refusal;
-pub use request::{Grant, TokenRequest};
+pub use request::{Grant, MAX_REQUEST_BYTES, TokenRequest};
 pub use terms::Terms;

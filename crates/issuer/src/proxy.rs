@@ -3,9 +3,8 @@ use aws_lambda_events::{
     http::{HeaderMap, Method, header::CONTENT_TYPE},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
 
-use crate::{Caller, Refusal};
+use crate::{Caller, MAX_REQUEST_BYTES, Refusal};
 
 /// The members of a proxy event that decide anything here, the same for both formats.
 pub(crate) struct ProxyRequest {
@@ -21,13 +20,16 @@ pub(crate) struct ProxyRequest {
 }
 
 impl ProxyRequest {
-    /// Only HTTP APIs have a version. The error is dropped: it quotes header values.
-    pub(crate) fn read(event: &str, version: &Value) -> Result<Self, Refusal> {
+    /// `version` is the member's JSON text; only HTTP APIs have one. The error is dropped: it quotes
+    /// header values.
+    pub(crate) fn read(event: &str, version: Option<&str>) -> Result<Self, Refusal> {
+        if event.len() > MAX_EVENT_BYTES {
+            return Err(Refusal::RequestTooLarge);
+        }
         let request = match version {
-            Value::Null => from_format_1(event),
-            Value::String(version) if version == "1.0" => from_format_1(event),
-            Value::String(version) if version == "2.0" => from_format_2(event),
-            _ => return Err(Refusal::Event),
+            None | Some(r#""1.0""#) => from_format_1(event),
+            Some(r#""2.0""#) => from_format_2(event),
+            Some(_) => return Err(Refusal::Event),
         };
         request.map_err(|_| Refusal::Event)
     }
@@ -38,6 +40,10 @@ impl ProxyRequest {
             return Err(Refusal::MediaType);
         }
         let body = self.body.ok_or(Refusal::Body)?;
+        let bytes = if self.is_base64_encoded { decoded_len(&body) } else { body.len() };
+        if bytes > MAX_REQUEST_BYTES {
+            return Err(Refusal::RequestTooLarge);
+        }
         if self.is_base64_encoded {
             return STANDARD.decode(body).map_err(|_| Refusal::Body);
         }
@@ -91,6 +97,16 @@ fn is_json(headers: &HeaderMap) -> bool {
         media_type.trim().eq_ignore_ascii_case("application/json")
     })
 }
+
+/// How many bytes a text decodes to if it is base64: four characters for three bytes.
+fn decoded_len(base64: &str) -> usize {
+    base64.trim_end_matches('=').len() * 3 / 4
+}
+
+/// No event of API Gateway with an acceptable body is longer. JSON takes at most six characters for a byte
+/// of the body (`\u0000`). The request line and the headers, which an event can have twice, take 10,240 bytes
+/// (Amazon API Gateway quotas); the request context takes less than that.
+const MAX_EVENT_BYTES: usize = 6 * MAX_REQUEST_BYTES + 128 * 1024;
 
 /// No ARN of IAM or STS is longer.
 const MAX_ARN_BYTES: usize = 2048;

@@ -1,6 +1,6 @@
 use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
 
-use crate::Part;
+use crate::{MAX_REQUEST_BYTES, Part};
 
 /// Why a request gets no token: the caller's to mend, and told to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum Refusal {
     /// The body is not base64 where API Gateway says that it is, or not text.
     #[error("the request has no readable body")]
     Body,
+    /// The request is longer than any that can be granted. It is not read.
+    #[error("the request has more than {MAX_REQUEST_BYTES} bytes")]
+    RequestTooLarge,
     /// The request is not one strict JSON object.
     #[error("the request is {0}")]
     NotJson(NotStrict),
@@ -114,7 +117,8 @@ impl Refusal {
             Self::NotFound => 404,
             Self::Method { .. } => 405,
             Self::Anonymous | Self::Policy(_) => 403,
-            Self::TooLarge { .. }
+            Self::RequestTooLarge
+            | Self::TooLarge { .. }
             | Self::TooLongToPassOn
             | Self::TooLongForKey
             | Self::TooLongForHeader { .. } => 413,

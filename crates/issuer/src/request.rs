@@ -110,6 +110,10 @@ fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration
     Ok(Some(Duration::from_secs(seconds)))
 }
 
+/// The longest request, in bytes, that is parsed. A parsed value takes up to a hundred times the memory of its
+/// text. Claims have [`MAX_CLAIMS_BYTES`] without white space and escapes, for which this leaves room.
+pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
 /// The claims that only the issuer sets.
 const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
 

@@ -8,7 +8,8 @@ use aws_lambda_events::apigw::{
     ApiGatewayProxyRequest, ApiGatewayRequestAuthorizer, ApiGatewayRequestAuthorizerIamDescription,
     ApiGatewayV2httpRequest,
 };
-use issuer::{Ask, Caller, Document, Door, Event, Refusal};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use issuer::{Ask, Caller, Document, Door, Event, MAX_REQUEST_BYTES, Refusal};
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:iam::123456789012:user/a";
@@ -72,6 +73,53 @@ fn proxy_events() {
             let expected = Event { door: Door::Http, ask: ask.clone() };
             assert_eq!(Event::read(&event.to_string()), expected, "{name}: {event}");
         }
+    }
+}
+
+/// Every body here is JSON, so only its length can be at fault.
+#[test]
+fn body_over_64_kib_is_refused_in_both_formats_and_encodings() {
+    let padded = |bytes: usize| format!("{{{}}}", " ".repeat(bytes - 2));
+    // One to three bytes end a text of base64 with different padding.
+    for bytes in MAX_REQUEST_BYTES - 2..=MAX_REQUEST_BYTES + 3 {
+        let body = padded(bytes);
+        for mut event in [rest("POST", "/token"), http("POST", "/token")] {
+            for encoded in [false, true] {
+                event["isBase64Encoded"] = encoded.into();
+                event["body"] =
+                    if encoded { STANDARD.encode(&body).into() } else { body.as_str().into() };
+                let expected = if bytes <= MAX_REQUEST_BYTES {
+                    Ok(token(&body))
+                } else {
+                    Err(Refusal::RequestTooLarge)
+                };
+                let ask = Event::read(&event.to_string()).ask;
+                assert!(ask == expected, "{bytes} bytes, base64: {encoded}: {:?}", ask.err());
+            }
+        }
+    }
+    assert_eq!(Refusal::RequestTooLarge.status(), 413);
+}
+
+#[test]
+fn body_of_64_kib_is_accepted_however_json_escapes_it() {
+    let body = "\0".repeat(MAX_REQUEST_BYTES);
+    for mut event in [rest("POST", "/token"), http("POST", "/token")] {
+        event["body"] = body.as_str().into();
+        let text = event.to_string();
+        assert!(text.len() > 6 * MAX_REQUEST_BYTES);
+        assert!(Event::read(&text).ask == Ok(token(&body)));
+    }
+}
+
+/// The types that read an event keep the context of an authorizer whole, at many times its length.
+#[test]
+fn event_far_longer_than_any_body_allows_is_refused_before_it_is_read() {
+    for mut event in [rest("POST", "/token"), http("POST", "/token")] {
+        event["requestContext"]["authorizer"]["lambda"] = json!({"x": vec![0; 300_000]});
+        // It could not be read, which nothing finds out.
+        event["headers"] = json!({"X": null});
+        assert_eq!(Event::read(&event.to_string()).ask, Err(Refusal::RequestTooLarge));
     }
 }
 

@@ -45,6 +45,7 @@ async fn what_the_policy_grants_and_what_it_does_not() {
     let stack = start(&[("ISSUANCE_POLICY", &policy.to_string())]).await;
     let deep = format!(r#"{{"claims":{{"tenant":{}1{}}}}}"#, "[".repeat(40), "]".repeat(40));
     let long = json!({"claims": {"tenant": "x".repeat(6000)}}).to_string();
+    let oversize = format!(r#"{{"claims":{{}}{}}}"#, " ".repeat(65_537 - 13));
     let rows = [
         (
             "orders-1",
@@ -71,6 +72,8 @@ async fn what_the_policy_grants_and_what_it_does_not() {
         ("orders-1", r#"{"claims":{"sub":"test-user","sub":"root"}}"#, 400, "invalid_request"),
         ("orders-1", &deep, 400, "invalid_request"),
         ("orders-1", &long, 413, "invalid_request"),
+        // The policy, which has no rule for this caller, is not asked.
+        ("nobody", &oversize, 413, "invalid_request"),
     ];
     for (caller, body, status, error) in rows {
         let (answer, body_of) = post(&stack, caller, body).await;
