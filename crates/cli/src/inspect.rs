@@ -4,13 +4,13 @@ use std::{
     process::ExitCode,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use clap::Args;
 use jwt::{UnixTime, UnverifiedToken, json};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::{
     input,
+    signed_json::{compact, decode, indented},
     words::{When, now},
 };
 
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
     let refused = UnverifiedToken::parse(&text).err();
-    let mut parts = text.split('.').map(object);
+    let mut parts = text.split('.').map(decode);
     let mut out = io::stdout();
     let (Some(Some(header)), Some(Some(claims)), Some(_), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -52,13 +52,17 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     };
     let problem = refused.map(|rejection| rejection.to_string());
     if arguments.json {
-        let answer =
-            json!({"verified": false, "header": header, "claims": claims, "problem": problem});
-        writeln!(out, "{answer}")?;
+        let (claims, header) = (compact(&claims), compact(&header));
+        let problem = json!(problem);
+        writeln!(
+            out,
+            r#"{{"claims":{claims},"header":{header},"problem":{problem},"verified":false}}"#
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "NOTHING OF THIS WAS VERIFIED: anybody can have written it.\n")?;
-    writeln!(out, "header {:#}\nclaims {:#}", json!(header), json!(claims))?;
+    writeln!(out, "header {}\nclaims {}", indented(&header), indented(&claims))?;
+    let claims = json::object(claims.as_bytes())?;
     let now = now();
     for (name, words) in TIMES {
         let Some(value) = claims.get(name) else { continue };
@@ -78,10 +82,6 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         writeln!(out, "It would be refused, whoever signed it: {problem}.")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn object(part: &str) -> Option<Map<String, Value>> {
-    json::object(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
 const TIMES: [(&str, &str); 3] =

@@ -12,6 +12,7 @@ mod key;
 mod local;
 mod public;
 mod sign;
+mod signed_json;
 mod verify;
 mod words;
 

@@ -8,9 +8,9 @@ use std::{
 use clap::Args;
 use jwt::{Algorithm, Keys, Profile, Rejection, UnverifiedToken, Verifier};
 use kms::{KeyName, Verification};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{Usage, aws::Aws, input, judge::Judge, sign::keyring, words::now};
+use crate::{Usage, aws::Aws, input, judge::Judge, sign::keyring, signed_json, words::now};
 
 /// Which token, and what a good one is.
 #[derive(Args)]
@@ -69,8 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The claims of a good token, or nothing where none were asked for; or why it is refused.
-type Verdict = Result<Option<Value>, Rejection>;
+/// The claims of a good token as they were signed, or nothing where none were asked for; or why it is
+/// refused.
+type Verdict = Result<Option<String>, Rejection>;
 
 async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
@@ -90,11 +91,11 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
         Ok(candidate) => candidate,
         Err(rejection) => return Ok(Err(rejection)),
     };
-    let claims = candidate.confirm(&judge).await?;
-    let object = |claims: &jwt::Claims| {
-        claims.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    let Some(claims) = text.split('.').nth(1).and_then(signed_json::decode) else {
+        return Ok(Err(Rejection::Claims));
     };
-    Ok(claims.map(|claims| Some(object(&claims))))
+    let confirmed = candidate.confirm(&judge).await?;
+    Ok(confirmed.map(|_| Some(signed_json::compact(&claims))))
 }
 
 async fn find(arguments: &Arguments) -> Result<Judge, Box<dyn Error>> {
@@ -136,13 +137,17 @@ fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
     let mut out = io::stdout();
     let unchecked = unchecked(arguments);
     if arguments.json {
-        let answer = match verdict {
-            Ok(claims) => json!({"good": true, "claims": claims, "unchecked": unchecked}),
+        return match verdict {
+            Ok(claims) => {
+                let claims = claims.as_deref().unwrap_or("null");
+                let unchecked = json!(unchecked);
+                writeln!(out, r#"{{"claims":{claims},"good":true,"unchecked":{unchecked}}}"#)
+            }
             Err(rejection) => {
-                json!({"good": false, "reason": rejection.code(), "detail": rejection.to_string()})
+                let (reason, detail) = (rejection.code(), rejection.to_string());
+                writeln!(out, "{}", json!({"good": false, "reason": reason, "detail": detail}))
             }
         };
-        return writeln!(out, "{answer}");
     }
     match verdict {
         Ok(None) => writeln!(out, "the signature is good; no claim was checked"),

@@ -3,7 +3,7 @@ use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
 use crate::{MAX_REQUEST_BYTES, Part};
 
 /// Why a request gets no token: the caller's to mend, and told to the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such route.
     #[error("no such resource")]
@@ -44,6 +44,15 @@ pub enum Refusal {
     /// A claim that only the issuer sets.
     #[error("{0} is set by the issuer and cannot be asked for")]
     Reserved(&'static str),
+    /// A number would be signed as another one: a token's JSON has 64 bits or 17 digits for it.
+    #[error(
+        "a number in the claim {claim} cannot be signed exactly: send integers of more than 64 bits and \
+         decimals of more than 17 digits as strings"
+    )]
+    InexactNumber {
+        /// The start of the claim's name, with escapes for characters that do not print.
+        claim: String,
+    },
     /// `sub` is not a string, or says nothing.
     #[error("sub must be a string, and not an empty one")]
     Subject,
@@ -100,7 +109,7 @@ pub enum Refusal {
 impl Refusal {
     /// The error code (RFC 6749 section 5.2, RFC 8707 section 2).
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Anonymous | Self::Policy(Part::Caller) => "unauthorized_client",
             Self::Scope | Self::Policy(Part::Scope) => "invalid_scope",
@@ -112,7 +121,7 @@ impl Refusal {
 
     /// The HTTP status.
     #[must_use]
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
             Self::NotFound => 404,
             Self::Method { .. } => 405,

@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jwt::json;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{Caller, Refusal, Terms};
 
@@ -20,6 +21,10 @@ impl TokenRequest {
     /// # Errors
     /// Whatever is wrong first.
     pub fn read(text: &[u8], terms: &Terms) -> Result<Self, Refusal> {
+        // First, as a number beyond an f64 is not read as JSON either.
+        if let Some(claim) = inexact_claim(text) {
+            return Err(Refusal::InexactNumber { claim });
+        }
         let mut members = json::object(text).map_err(Refusal::NotJson)?;
         let (claims, expires_in) = (members.remove("claims"), members.remove("expires_in"));
         if !members.is_empty() {
@@ -85,6 +90,19 @@ pub struct Grant {
     pub(crate) lifetime: Duration,
 }
 
+/// The name of the first claim with a number that would be signed as another one.
+fn inexact_claim(request: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims<'a> {
+        #[serde(borrow)]
+        claims: BTreeMap<String, &'a RawValue>,
+    }
+    let Claims { claims } = serde_json::from_slice(request).ok()?;
+    let mut claims = claims.into_iter();
+    let (name, _) = claims.find(|(_, value)| !json::has_exact_numbers(value.get()))?;
+    Some(name.escape_debug().take(MAX_NAME_CHARS).collect())
+}
+
 fn is_audience(aud: &Value) -> bool {
     match aud {
         Value::String(_) => true,
@@ -126,6 +144,9 @@ const CLIENT_BYTES: usize = 14;
 
 /// Of the whole payload: with the header and the longest RSA signature, the token stays within [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes).
 const MAX_CLAIMS_BYTES: usize = 5400;
+
+/// Of a claim's name in an error message: enough to know it by.
+const MAX_NAME_CHARS: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -235,6 +256,45 @@ mod tests {
         for name in RESERVED {
             let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
             assert_eq!(read(&text), Err(Refusal::Reserved(name)));
+        }
+    }
+
+    #[test]
+    fn number_that_would_be_signed_as_another_is_refused() {
+        let rows = [
+            ("an integer of 64 bits", "18446744073709551615", true),
+            ("an integer beyond 64 bits", "12345678901234567890123", false),
+            ("a short decimal", "0.1", true),
+            ("an exponent", "1e2", true),
+            ("a decimal of too many digits", "0.12345678901234567890", false),
+            ("a number beyond an f64", "1e400", false),
+        ];
+        for (name, number, accepted) in rows {
+            let nested = format!(r#"{{"a":[1,{number}]}}"#);
+            for value in [number, &nested] {
+                let text = format!(r#"{{"expires_in":60,"claims":{{"sub":"a","id":{value}}}}}"#);
+                let read = TokenRequest::read(text.as_bytes(), &terms());
+                let expected = Refusal::InexactNumber { claim: "id".into() };
+                let expected = if accepted { None } else { Some(expected) };
+                assert_eq!(read.err(), expected, "{name}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusal_of_a_number_names_the_claim_and_the_way_out() {
+        let rows = [
+            ("id", "id".to_owned()),
+            (&*"x".repeat(65), "x".repeat(64)),
+            ("\u{9B}\u{202E}", r"\u{9b}\u{202e}".to_owned()),
+        ];
+        for (claim, shown) in rows {
+            let refusal = read(&format!(r#"{{"claims":{{"{claim}":1e400}}}}"#)).unwrap_err();
+            let expected = format!(
+                "a number in the claim {shown} cannot be signed exactly: send integers of more than 64 bits \
+                 and decimals of more than 17 digits as strings"
+            );
+            assert_eq!((refusal.status(), refusal.to_string()), (400, expected));
         }
     }
 

@@ -3,10 +3,14 @@
 //! RFC 7515 section 4 lets a reader take the last of two equal member names. Two readers that
 //! choose differently then see two different tokens under one signature, so this one refuses both.
 
+mod text;
+
 use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+pub use text::{has_exact_numbers, tokens};
 
 /// How deep objects and arrays may nest. A token's own object is the first level.
 pub const MAX_DEPTH: u8 = 16;

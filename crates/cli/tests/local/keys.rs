@@ -301,6 +301,26 @@ async fn a_payload_is_signed_as_it_stands_and_verified_in_every_way() {
     assert!(pem.contains(" ES256\n-----BEGIN PUBLIC KEY-----\n"), "{pem}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_are_shown_as_they_were_signed() {
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    let numbers = r#""id":12345678901234567890123,"x":[0.12345678901234567890,1.50,1E2,-0]"#;
+    let payload = format!(r#"{{"exp":1911744000,{numbers}}}"#);
+    let token = cloud.good(&format!("sign --key {ALIAS} -"), &payload);
+    let verify = format!("verify --key {ALIAS}");
+    for command in [&*format!("{verify} -"), &format!("{verify} --json -"), "inspect --json -"] {
+        let shown = cloud.good(command, &token);
+        assert!(shown.contains(&payload), "{command}: {shown}");
+        assert!(serde_json::from_str::<Value>(&shown).unwrap().is_object(), "{command}: {shown}");
+        assert_eq!(shown.lines().count(), 1, "{command}: {shown}");
+    }
+    let shown: String = cloud.good("inspect -", &token).split_whitespace().collect();
+    assert!(shown.contains(numbers), "{shown}");
+    let signature_only = cloud.good(&format!("{verify} --signature-only --json -"), &token);
+    assert_eq!(signature_only, "{\"claims\":null,\"good\":true,\"unchecked\":[\"claims\"]}\n");
+}
+
 /// A token that a third party gets to know of by nothing but its issuer's name.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_carries_a_fresh_token_and_an_issuer_is_found_by_its_name() {

@@ -1,0 +1,73 @@
+//! A token's JSON as its signer wrote it: a [`Value`](serde_json::Value) would round its numbers.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jwt::json;
+
+/// The text of one part of a token, if it is one strict JSON object.
+pub(crate) fn decode(part: &str) -> Option<String> {
+    let text = URL_SAFE_NO_PAD.decode(part).ok()?;
+    json::object(&text).ok()?;
+    String::from_utf8(text).ok()
+}
+
+/// On one line, without white space.
+pub(crate) fn compact(json: &str) -> String {
+    json::tokens(json).collect()
+}
+
+/// On several lines, indented by two spaces a level.
+pub(crate) fn indented(json: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0_usize;
+    let mut is_empty = false;
+    for token in json::tokens(json) {
+        let closes = matches!(token, "}" | "]");
+        if closes {
+            depth = depth.saturating_sub(1);
+        }
+        // Nothing stands between the brackets of an empty object or array.
+        if is_empty != closes {
+            new_line(&mut out, depth);
+        }
+        out.push_str(token);
+        is_empty = matches!(token, "{" | "[");
+        match token {
+            "{" | "[" => depth += 1,
+            "," => new_line(&mut out, depth),
+            ":" => out.push(' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn new_line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.push_str(&"  ".repeat(depth));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indented_json_keeps_order_and_numbers() {
+        let rows = [
+            ("{ }", "{}"),
+            (r#"{"b":1,"a":"x"}"#, "{\n  \"b\": 1,\n  \"a\": \"x\"\n}"),
+            (
+                r#"{"a":[],"b":[1e400 ,{"c":{}}]}"#,
+                "{\n  \"a\": [],\n  \"b\": [\n    1e400,\n    {\n      \"c\": {}\n    }\n  ]\n}",
+            ),
+            ("[[1.50], [[]]]", "[\n  [\n    1.50\n  ],\n  [\n    []\n  ]\n]"),
+        ];
+        for (json, expected) in rows {
+            assert_eq!(indented(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn compact_json_keeps_white_space_in_strings() {
+        assert_eq!(compact("{\n \"a b\" : [ 1.50, \" \" ] }"), r#"{"a b":[1.50," "]}"#);
+    }
+}
