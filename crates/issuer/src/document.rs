@@ -17,26 +17,18 @@ pub fn document(which: Document, terms: &Terms, ring: &Ring) -> Result<Value, Re
     }
     let issuer = terms.issuer_url().ok_or(Refusal::NotFound)?;
     let algorithms: BTreeSet<_> = ring.keys().map(|key| key.algorithm.name()).collect();
-    let common = json!({
+    // Without `authorization_endpoint` and `token_endpoint`: neither exists. `response_types_supported` has
+    // no value that is served either, but OpenID Connect Discovery 1.0 requires it (section 3) and forbids
+    // empty arrays (section 4.2), and clients' schemas hold to that. `id_token` is what Kubernetes announces,
+    // whose service account issuer has keys and no endpoints, too.
+    Ok(json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "token_endpoint": format!("{issuer}/token"),
-    });
-    let own = match which {
-        // Of OAuth's grants the nearest: a client asks in its own name, with AWS's own signature.
-        Document::OAuth => json!({
-            "response_types_supported": ["token"],
-            "grant_types_supported": ["client_credentials"],
-        }),
-        Document::OpenId | Document::Keys => json!({
-            "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "scope"],
-            "id_token_signing_alg_values_supported": algorithms,
-            "response_types_supported": ["id_token"],
-            "subject_types_supported": ["public"],
-        }),
-    };
-    let members = [common, own].into_iter().filter_map(|part| part.as_object().cloned());
-    Ok(Value::Object(members.flatten().collect()))
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "scope"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+    }))
 }
 
 /// Every key that is trusted: the next one too, so that it is known before it signs.

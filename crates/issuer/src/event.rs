@@ -37,8 +37,6 @@ pub enum Document {
     Keys,
     /// `openid-configuration` (`OpenID` Connect Discovery 1.0).
     OpenId,
-    /// `oauth-authorization-server` (RFC 8414).
-    OAuth,
 }
 
 impl Event {
@@ -79,7 +77,8 @@ impl Ask {
             "/token" => None,
             "/.well-known/jwks.json" => Some(Document::Keys),
             "/.well-known/openid-configuration" => Some(Document::OpenId),
-            "/.well-known/oauth-authorization-server" => Some(Document::OAuth),
+            // `oauth-authorization-server` (RFC 8414) belongs to a token endpoint for OAuth clients, which
+            // there is not: no client authentication method is registered for the SigV4 of `/token`.
             _ => return Err(Refusal::NotFound),
         };
         match (document, request.method.as_str()) {

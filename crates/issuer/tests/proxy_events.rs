@@ -269,9 +269,9 @@ fn routes_of_every_kind_of_api() {
             Ok(Ask::Public(Document::OpenId)),
         ),
         (
-            "oauth",
+            "metadata of a token endpoint that does not exist",
             rest_at("/.well-known/oauth-authorization-server", "", "GET"),
-            Ok(Ask::Public(Document::OAuth)),
+            Err(Refusal::NotFound),
         ),
         ("another document", rest_at("/.well-known/jwks", "", "GET"), Err(Refusal::NotFound)),
         ("a token for nobody", rest_at("/token", "/token", "POST"), Err(Refusal::Anonymous)),

@@ -137,6 +137,29 @@ async fn a_token_is_fit_for_every_consumer_on_aws() {
     }
 }
 
+/// `/token` takes SigV4, which no OAuth client has a method for.
+#[tokio::test]
+async fn metadata_announces_nothing_that_is_not_served() {
+    let stack = start(&[]).await;
+    let get = async |name: &str| {
+        let request = Request::get(format!("/.well-known/{name}")).body(Bytes::new()).unwrap();
+        let (answer, body) = send(&stack, request).await;
+        (answer.status().as_u16(), body)
+    };
+    let issuer = format!("http://{}", stack.gateway.address());
+    let openid = json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "scope"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+    });
+    assert_eq!(get("openid-configuration").await, (200, openid));
+    let missing = json!({"error": "invalid_request", "error_description": "no such resource"});
+    assert_eq!(get("oauth-authorization-server").await, (404, missing));
+}
+
 /// RFC 9068 section 2: an access token in its own right.
 #[tokio::test]
 async fn access_tokens_are_what_their_rfc_says() {
