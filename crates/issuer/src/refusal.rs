@@ -59,6 +59,11 @@ pub enum Refusal {
     /// `aud` is neither a string nor an array of strings with at least one in it.
     #[error("aud must be a string or an array of strings")]
     Audience,
+    /// `sub` or `aud` has characters that make two values look alike ([`jwt::is_plain_identifier`]).
+    #[error(
+        "{0} must have no white space, no control characters and no bidirectional formatting characters"
+    )]
+    NotPlain(&'static str),
     /// `expires_in` is not a whole number of seconds from 1 on.
     #[error("expires_in must be a whole number of seconds, at least 1")]
     ExpiresIn,

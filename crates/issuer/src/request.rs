@@ -40,6 +40,10 @@ impl TokenRequest {
         if claims.get("aud").is_some_and(|aud| !is_audience(aud)) {
             return Err(Refusal::Audience);
         }
+        let is_odd = |name: &&str| claims.get(*name).is_some_and(|value| !is_plain(value));
+        if let Some(name) = ["sub", "aud"].into_iter().find(is_odd) {
+            return Err(Refusal::NotPlain(name));
+        }
         if claims.get("scope").is_some_and(|scope| !is_scope(scope)) {
             return Err(Refusal::Scope);
         }
@@ -108,6 +112,14 @@ fn is_audience(aud: &Value) -> bool {
         Value::String(_) => true,
         Value::Array(several) => !several.is_empty() && several.iter().all(Value::is_string),
         _ => false,
+    }
+}
+
+/// Of one text, or of each.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Array(several) => several.iter().all(is_plain),
+        _ => value.as_str().is_none_or(jwt::is_plain_identifier),
     }
 }
 
@@ -257,6 +269,28 @@ mod tests {
             let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
             assert_eq!(read(&text), Err(Refusal::Reserved(name)));
         }
+    }
+
+    #[test]
+    fn white_space_control_and_bidi_characters_in_sub_and_aud_are_refused() {
+        for text in
+            ["a b", " a", "a\n", "a\u{3000}", "a\0", "\u{9B}2J", "nim\u{202E}da", "a\u{200E}"]
+        {
+            let rows = [
+                ("sub", json!({"sub": text})),
+                ("aud", json!({"aud": text})),
+                ("aud", json!({"aud": ["api", text]})),
+                ("aud", json!({"sub": "a", "aud": [text, "api"]})),
+            ];
+            for (name, claims) in rows {
+                let request = json!({"claims": claims}).to_string();
+                assert_eq!(read(&request), Err(Refusal::NotPlain(name)), "{request}");
+            }
+        }
+        assert_eq!(Refusal::NotPlain("sub").status(), 400);
+        let arn = "arn:aws:sts::123456789012:assumed-role/orders/a=b,c.d@e_f+g-h";
+        let other = json!({"sub": arn, "aud": ["https://api.example"], "name": "Ann \u{202E}", "scope": "a b"});
+        assert_eq!(read(&json!({"claims": other}).to_string()), Ok((other, 600)));
     }
 
     #[test]
