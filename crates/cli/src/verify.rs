@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// An aud that it may be for; without one any is good
     #[arg(long)]
     audience: Vec<String>,
-    /// The typ that it must have
+    /// The typ that it must have, in any case and with or without "application/"
     #[arg(long, default_value = "JWT", value_name = "TYPE")]
     token_type: String,
     /// Check the header and the signature alone: any payload is good, and no claim is looked at

@@ -52,8 +52,7 @@ impl Terms {
 
     /// Whether tokens are access tokens as RFC 9068 has them.
     pub(crate) fn are_access_tokens(&self) -> bool {
-        let kind = self.token_type.to_ascii_lowercase();
-        kind == "at+jwt" || kind == "application/at+jwt"
+        jwt::is_same_token_type(&self.token_type, "at+jwt")
     }
 
     /// Where the issuer's public half is found, if its name is a URL that can be: https, or http on

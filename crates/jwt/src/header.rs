@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::{Algorithm, Profile, Rejection, json};
+use crate::{Algorithm, Profile, Rejection, is_same_token_type, json};
 
 /// The members of a JOSE header that this project acts on. All others are ignored, but for those
 /// that would have to be understood.
@@ -32,7 +32,8 @@ impl Header {
 
     pub(crate) fn check(&self, profile: &Profile) -> Result<(), Rejection> {
         let token_type = self.token_type.as_deref().unwrap_or("JWT");
-        if token_type == profile.token_type { Ok(()) } else { Err(Rejection::Type) }
+        let is_expected = is_same_token_type(token_type, &profile.token_type);
+        if is_expected { Ok(()) } else { Err(Rejection::Type) }
     }
 }
 

@@ -24,6 +24,7 @@ mod rejection;
 mod seams;
 mod time;
 mod token;
+mod token_type;
 
 pub use algorithm::Algorithm;
 pub use claims::{Claims, MAX_PASSED_ON_BYTES, PASSED_ON, passed_on_bytes};
@@ -38,3 +39,4 @@ pub use rejection::Rejection;
 pub use seams::{Signed, Signer, Verifier};
 pub use time::UnixTime;
 pub use token::{Candidate, Proof, UnverifiedToken};
+pub use token_type::is_same_token_type;

@@ -9,7 +9,8 @@ pub struct Profile {
     /// One of these must be in `aud`. When empty, a token that has an `aud` is for somebody else
     /// (RFC 7519 section 4.1.3). Without a list it is not looked at, as above.
     pub audiences: Option<Vec<String>>,
-    /// `typ` must be exactly this; a token without one is read as a `JWT`.
+    /// `typ` must be this ([`is_same_token_type`](crate::is_same_token_type)); a token without one is read as
+    /// a `JWT`.
     pub token_type: String,
     /// How far the issuer's clock may be from ours, applied to `exp`, `nbf` and `iat`.
     pub leeway: Duration,

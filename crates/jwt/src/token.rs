@@ -249,10 +249,11 @@ mod tests {
                 token(r#"{"alg":"RS256","typ":"at+jwt"}"#, CLAIMS, b"s"),
                 Err(Rejection::Type),
             ),
+            ("typ in lower case", token(r#"{"alg":"RS256","typ":"jwt"}"#, CLAIMS, b"s"), Ok(())),
             (
-                "typ in lower case",
-                token(r#"{"alg":"RS256","typ":"jwt"}"#, CLAIMS, b"s"),
-                Err(Rejection::Type),
+                "typ with its prefix",
+                token(r#"{"alg":"RS256","typ":"application/jwt"}"#, CLAIMS, b"s"),
+                Ok(()),
             ),
             ("no typ", token(r#"{"alg":"RS256"}"#, CLAIMS, b"s"), Ok(())),
             ("claims are an array", token(HEADER, "[]", b"s"), Err(Rejection::Claims)),
@@ -268,6 +269,9 @@ mod tests {
         let profile = Profile { token_type: "at+jwt".into(), ..profile() };
         let rows = [
             ("it", r#"{"alg":"RS256","typ":"at+jwt"}"#, Ok(())),
+            ("in full", r#"{"alg":"RS256","typ":"application/at+jwt"}"#, Ok(())),
+            ("in upper case", r#"{"alg":"RS256","typ":"AT+JWT"}"#, Ok(())),
+            ("of another kind", r#"{"alg":"RS256","typ":"text/at+jwt"}"#, Err(Rejection::Type)),
             ("another", r#"{"alg":"RS256","typ":"JWT"}"#, Err(Rejection::Type)),
             ("none", r#"{"alg":"RS256"}"#, Err(Rejection::Type)),
         ];

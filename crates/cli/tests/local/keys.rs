@@ -321,6 +321,27 @@ async fn numbers_are_shown_as_they_were_signed() {
     assert_eq!(signature_only, "{\"claims\":null,\"good\":true,\"unchecked\":[\"claims\"]}\n");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn typ_is_compared_as_a_media_type() {
+    let cloud = Cloud::start().await;
+    cloud.good(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    let rows = [
+        ("application/at+jwt", "at+jwt", 0),
+        ("AT+JWT", "at+jwt", 0),
+        ("at+jwt", "application/at+jwt", 0),
+        ("jwt", "JWT", 0),
+        ("at+jwt", "JWT", 1),
+        ("text/at+jwt", "at+jwt", 1),
+    ];
+    for (signed, expected, code) in rows {
+        let sign = format!("sign --key {ALIAS} --token-type {signed} -");
+        let token = cloud.good(&sign, r#"{"exp":1911744000}"#);
+        let verify = format!("verify --key {ALIAS} --token-type {expected} -");
+        let (exit, out, error) = cloud.run(&verify, &token);
+        assert_eq!(exit, Some(code), "{signed} as {expected}: {out}{error}");
+    }
+}
+
 /// A token that a third party gets to know of by nothing but its issuer's name.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_carries_a_fresh_token_and_an_issuer_is_found_by_its_name() {
