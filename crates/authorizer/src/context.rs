@@ -1,10 +1,13 @@
-use jwt::{Claims, PASSED_ON, json};
+use jwt::{Claims, PASSED_ON, is_plain_identifier, json};
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
 /// `aud` as one string; where it is `nested`, arrays and objects too. API Gateway takes no nulls.
 ///
-/// The claims that say who and what for are always among them. Of the others, one that does not fit
+/// A `sub` or an audience with white space, control or bidi characters is left out: a backend might read
+/// another one in it, and several audiences are separated by spaces.
+///
+/// The other claims that say who and what for are always among them. Of the others, one that does not fit
 /// into so many bytes any more is left out. With it comes how many bytes it takes between its brackets.
 pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String, Value>, usize) {
     let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
@@ -29,10 +32,13 @@ pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String
 
 fn passed_on(name: &str, value: &Value, nested: bool) -> Option<Value> {
     match value {
+        Value::String(text) if matches!(name, "sub" | "aud") && !is_plain_identifier(text) => None,
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(value.clone()),
         Value::Array(several) if name == "aud" => {
             let names: Option<Vec<&str>> = several.iter().map(Value::as_str).collect();
-            Some(names?.join(" ").into())
+            let names = names?.into_iter().filter(|name| is_plain_identifier(name));
+            let names: Vec<&str> = names.collect();
+            (!names.is_empty()).then(|| names.join(" ").into())
         }
         Value::Array(_) | Value::Object(_) if nested && !has_null(value) => Some(value.clone()),
         _ => None,

@@ -1,7 +1,7 @@
 use aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerIamPolicyResponse, ApiGatewayV2CustomAuthorizerSimpleResponse,
 };
-use jwt::Claims;
+use jwt::{Claims, is_plain_identifier};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -82,10 +82,11 @@ fn with_context(
     Ok(response)
 }
 
-/// The `sub`, or what API Gateway writes for a missing value in its logs: it takes no answer without
-/// a principal.
+/// The `sub` where the context has it, or what API Gateway writes for a missing value in its logs: it takes
+/// no answer without a principal.
 fn principal(claims: &Claims) -> &str {
-    claims.text("sub").filter(|subject| !subject.is_empty()).unwrap_or("-")
+    let plain = |subject: &&str| !subject.is_empty() && is_plain_identifier(subject);
+    claims.text("sub").filter(plain).unwrap_or("-")
 }
 
 /// What API Gateway takes in all.

@@ -448,7 +448,9 @@ mod tests {
     fn a_slash_at_the_end_opens_nothing_that_is_closed_without_it() {
         let admin = ["GET/admin", "GET/admin/", "GET//admin"];
         let (items, below) = ("GET /orders/*/items", ["GET/admin/*", "GET//admin/*"]);
-        let rows: [(&[&str], _, _, &[&str], bool); 8] = [
+        let rows: [(&[&str], _, _, &[&str], bool); 9] = [
+            // Of what is open in its second reading, no other spelling is denied.
+            (&["GET /*", "GET /A/x", "GET /a/*"], 2, "/a/x", &["GET/a/*"], true),
             (&["GET /*", "GET /admin"], 1, "admin/", &admin, false),
             (&["GET /*", "GET /admin"], 1, "admin//", &admin, false),
             (&["GET /*", "GET /admin/*"], 1, "admin/", &below, false),

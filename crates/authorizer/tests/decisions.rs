@@ -662,6 +662,54 @@ fn several_audiences_are_passed_on_as_one_string() {
     assert_eq!(answer["context"]["aud"].as_str(), Some("a b"));
 }
 
+/// A backend could read another subject or audience in them.
+#[test]
+fn odd_subjects_and_audiences_are_left_out_of_the_context() {
+    let odd = ["a b", " a", "a\n", "a\u{0}", "a\u{202E}b", "\u{a0}a", "a\u{2028}"];
+    let mut profile = profile();
+    profile.token.audiences = None;
+    for text in odd {
+        let claims = json!({
+            "iss": "countersign", "exp": 1_800_000_001, "sub": text, "aud": ["x", text, "y"],
+        });
+        let answered = answer(&profile, &request(&[&with_claims(&claims)])).unwrap();
+        assert_eq!(answered["context"]["sub"], json!(null), "{text:?}");
+        assert_eq!(answered["principalId"], "-", "{text:?}");
+        assert_eq!(answered["context"]["aud"], "x y", "{text:?}");
+        for audience in [json!(text), json!([text])] {
+            let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "aud": audience});
+            let answered = answer(&profile, &request(&[&with_claims(&claims)])).unwrap();
+            assert_eq!(answered["context"]["aud"], json!(null), "{text:?}");
+        }
+    }
+}
+
+/// API Gateway has values of its own under these names.
+#[test]
+fn names_of_api_gateway_are_left_out_of_the_context() {
+    let names = [
+        "claims",
+        "error",
+        "integrationLatency",
+        "integrationStatus",
+        "latency",
+        "principalId",
+        "requestId",
+        "status",
+    ];
+    let mut claims = json!({"iss": "countersign", "exp": 1_800_000_001, "Status": "kept"});
+    for name in names {
+        claims[name] = "the token's".into();
+    }
+    for (name, event) in events(&with_claims(&claims)) {
+        let request: Request = event.to_string().parse().unwrap();
+        let answered = answer(&profile(), &request).unwrap();
+        let context = answered["context"].as_object().unwrap();
+        let expected = ["Status", "exp", "iss"];
+        assert!(context.keys().eq(expected), "{name}: {context:?}");
+    }
+}
+
 #[test]
 fn reasons_have_names_that_stay_and_requests_do_not_print() {
     let rows = [

@@ -1,3 +1,4 @@
+use jwt::json;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
@@ -50,7 +51,9 @@ impl Event {
             return Self { door: Door::Invoke, ask: Ask::direct(event) };
         };
         let version = version.map(RawValue::get);
-        Self { door: Door::Http, ask: ProxyRequest::read(event, version).and_then(Ask::new) }
+        // In a header it decides nothing, and the published types do not read it.
+        let event = json::replace_lone_surrogates(event);
+        Self { door: Door::Http, ask: ProxyRequest::read(&event, version).and_then(Ask::new) }
     }
 }
 

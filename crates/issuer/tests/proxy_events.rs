@@ -124,6 +124,15 @@ fn event_far_longer_than_any_body_allows_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn lone_surrogate_in_a_header_decides_nothing() {
+    for mut event in [rest("POST", "/token"), http("POST", "/token")] {
+        event["headers"] = json!({"x": "?"});
+        let event = event.to_string().replace('?', "\\ud800");
+        assert_eq!(Event::read(&event).ask, Ok(token("{}")), "{event}");
+    }
+}
+
+#[test]
 fn content_types_in_either_map() {
     let (json, form) = ("application/json", "application/x-www-form-urlencoded");
     let rows = [
