@@ -2,10 +2,14 @@ use std::collections::HashSet;
 
 use cel::{
     IdedExpr,
-    common::ast::{EntryExpr, Expr, LiteralValue},
+    common::ast::{EntryExpr, Expr, operators},
 };
 
-use crate::{ConditionError, condition::regex};
+use crate::{
+    ConditionError,
+    cost::{is_text, literal_pattern},
+    patterns,
+};
 
 /// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
 /// when a request comes.
@@ -13,8 +17,8 @@ use crate::{ConditionError, condition::regex};
 pub(crate) struct Slips {
     variable: Option<String>,
     function: Option<String>,
-    regex: Option<String>,
-    nested: bool,
+    pattern: Option<ConditionError>,
+    in_loop: Option<ConditionError>,
     deep: bool,
     depth: usize,
 }
@@ -24,13 +28,12 @@ impl Slips {
     pub(crate) fn first(self) -> Option<ConditionError> {
         let variable = self.variable.map(ConditionError::Variable);
         let function = self.function.map(ConditionError::Function);
-        let regex = self.regex.map(ConditionError::Regex);
         self.deep
             .then_some(ConditionError::TooDeep)
             .or(variable)
             .or(function)
-            .or(regex)
-            .or(self.nested.then_some(ConditionError::Nested))
+            .or(self.pattern)
+            .or(self.in_loop)
     }
 
     /// Looks at an expression in which these names are bound.
@@ -58,23 +61,31 @@ impl Slips {
                 if !operator && !FUNCTIONS.contains(&&*call.func_name) {
                     self.function.get_or_insert_with(|| call.func_name.clone());
                 }
-                if call.func_name == "matches"
-                    && let Some(Expr::Literal(LiteralValue::String(pattern))) =
-                        call.args.last().map(|pattern| &pattern.expr)
-                    && regex(pattern.inner()).is_err()
-                {
-                    self.regex.get_or_insert_with(|| pattern.inner().to_owned());
+                if call.func_name == "matches" {
+                    let error = match literal_pattern(call) {
+                        None => Some(ConditionError::ComputedPattern),
+                        Some(pattern) => patterns::compile(pattern)
+                            .is_err()
+                            .then(|| ConditionError::Regex(pattern.to_owned())),
+                    };
+                    self.pattern = self.pattern.take().or(error);
                 }
                 call.target.iter().for_each(|target| self.read(target, bound));
                 call.args.iter().for_each(|argument| self.read(argument, bound));
             }
             Expr::Comprehension(loops) => {
-                self.nested |= !bound.is_empty();
+                if !bound.is_empty() {
+                    self.in_loop.get_or_insert(ConditionError::Nested);
+                }
                 self.read(&loops.iter_range, bound);
                 self.read(&loops.accu_init, bound);
                 let mut inner = bound.clone();
                 inner.extend([&*loops.iter_var, &*loops.accu_var]);
                 inner.extend(loops.iter_var2.as_deref());
+                let mapped = mapped_element(&loops.loop_step, &loops.accu_var);
+                if mapped.is_some_and(|element| is_list(element, &inner)) {
+                    self.in_loop.get_or_insert(ConditionError::ListInMap);
+                }
                 for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
                     self.read(part, &inner);
                 }
@@ -101,6 +112,40 @@ impl Slips {
                 }
             }
         }
+    }
+}
+
+/// What `map` and `filter` append to their result for each element.
+fn mapped_element<'a>(step: &'a IdedExpr, accumulator: &str) -> Option<&'a IdedExpr> {
+    let Expr::Call(call) = &step.expr else { return None };
+    match (&*call.func_name, call.args.as_slice()) {
+        (operators::CONDITIONAL, [_, step, _]) => mapped_element(step, accumulator),
+        (operators::ADD, [so_far, IdedExpr { expr: Expr::List(list), .. }]) => {
+            let appends = matches!(&so_far.expr, Expr::Ident(name) if name == accumulator);
+            list.elements.first().filter(|_| appends)
+        }
+        _ => None,
+    }
+}
+
+/// Whether this is a list or a map, or a claim that can be one: not of the element, but whole.
+fn is_list(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
+    match &expression.expr {
+        Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Comprehension(_) => true,
+        Expr::Ident(name) => name == "claims" && !bound.contains("claims"),
+        Expr::Select(select) => !select.test && is_list(&select.operand, bound),
+        Expr::Call(call) => {
+            let indexes = [operators::INDEX, operators::OPT_INDEX, operators::OPT_SELECT];
+            let parts = match &*call.func_name {
+                operators::CONDITIONAL => call.args.get(1..),
+                operators::ADD if call.args.iter().any(is_text) => None,
+                operators::ADD | "dyn" => Some(&*call.args),
+                name if indexes.contains(&name) => call.args.get(..1),
+                _ => None,
+            };
+            parts.unwrap_or_default().iter().any(|part| is_list(part, bound))
+        }
+        Expr::Literal(_) | Expr::Unspecified => false,
     }
 }
 
