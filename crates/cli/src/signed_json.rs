@@ -1,7 +1,9 @@
 //! A token's JSON as its signer wrote it: a [`Value`](serde_json::Value) would round its numbers.
 
+use std::fmt::Write as _;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::json;
+use jwt::{is_plain_identifier, json};
 
 /// The text of one part of a token, if it is one strict JSON object.
 pub(crate) fn decode(part: &str) -> Option<String> {
@@ -12,7 +14,23 @@ pub(crate) fn decode(part: &str) -> Option<String> {
 
 /// On one line, without white space.
 pub(crate) fn compact(json: &str) -> String {
-    json::tokens(json).collect()
+    let json: String = json::tokens(json).collect();
+    escape(&json)
+}
+
+/// With escapes for the characters that a terminal may act on, which stand in strings alone. They mean the
+/// same in JSON.
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if matches!(c, ' ' | '\n') || is_plain_identifier(c.encode_utf8(&mut [0; 4])) {
+            out.push(c);
+        } else {
+            // All of these are in the Basic Multilingual Plane.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    out
 }
 
 /// On several lines, indented by two spaces a level.
@@ -38,7 +56,7 @@ pub(crate) fn indented(json: &str) -> String {
             _ => {}
         }
     }
-    out
+    escape(&out)
 }
 
 fn new_line(out: &mut String, depth: usize) {
@@ -64,6 +82,13 @@ mod tests {
         for (json, expected) in rows {
             assert_eq!(indented(json), expected, "{json}");
         }
+    }
+
+    #[test]
+    fn characters_that_a_terminal_may_act_on_are_escaped() {
+        let json = "{\"a\u{9b}\": \"nim\u{202e}da\u{7f}\u{2028} \u{e4}\"}";
+        assert_eq!(compact(json), r#"{"a\u009b":"nim\u202eda\u007f\u2028 ä"}"#);
+        assert_eq!(indented(json), "{\n  \"a\\u009b\": \"nim\\u202eda\\u007f\\u2028 ä\"\n}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::{ops::RangeInclusive, time::Duration};
 
+use jwt::is_plain_identifier;
 use kms::{Names, Settings};
 
 use crate::Policy;
@@ -47,6 +48,11 @@ impl Terms {
         };
         let (lifetime, lifetime_max) = lifetimes?;
         let audience = audiences.into_iter().next();
+        if audience.as_deref().is_some_and(|audience| !is_plain_identifier(audience)) {
+            let problem = "must not contain white space, control characters or bidirectional formatting \
+                           characters";
+            return settings.problem("TOKEN_AUDIENCE", problem);
+        }
         Some(Self { issuer, audience, token_type, lifetime, lifetime_max, policy })
     }
 
@@ -134,6 +140,14 @@ mod tests {
         let short = Terms { lifetime: Duration::from_mins(1), ..plain.clone() };
         let rows = [
             ("defaults", vec![("TOKEN_ISSUER", "us")], Ok(plain)),
+            (
+                "an audience with white space",
+                vec![("TOKEN_ISSUER", "us"), ("TOKEN_AUDIENCE", "a b")],
+                Err(
+                    "TOKEN_AUDIENCE must not contain white space, control characters or bidirectional \
+                     formatting characters".into(),
+                ),
+            ),
             (
                 "the first audience",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_AUDIENCE", " a, b")],

@@ -102,7 +102,10 @@ async fn it_says_what_the_function_does_and_why() {
 
     let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], bare);
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["checks"][9], json!({"check": "rules", "result": "CLOSED"}));
+    assert_eq!(
+        told["checks"][9],
+        json!({"check": "rules", "result": "CLOSED: no rule opens the route to this token (ClosedRoute)"})
+    );
     assert_eq!(told["rules"][0]["result"], "closed, and decides");
     let statement = &told["answer"]["policyDocument"]["Statement"][0];
     assert_eq!(statement["Effect"], "Deny");
