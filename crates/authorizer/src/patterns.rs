@@ -110,6 +110,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn pattern_that_no_rule_has_is_an_error() {
+        assert!(matches(&"ab".into(), &"never compiled".into()).is_err());
+        assert_eq!(compile("^a[b]"), Ok(()));
+        for (text, expected) in [("ab", true), ("ba", false)] {
+            let found = matches(&text.into(), &"^a[b]".into());
+            assert_eq!(found.map(|found| *found.inner()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn a_pattern_costs_by_its_states_unless_it_is_literal() {
         let rows = [
             ("^team-", 0),
