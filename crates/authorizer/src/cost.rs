@@ -151,7 +151,8 @@ impl<'a> Estimator<'a> {
             operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => {
                 (0, Size::ONE)
             }
-            operators::NOT_STRICTLY_FALSE | "size" | "type" => (all.at(0, TEXT), Size::ONE),
+            operators::NOT_STRICTLY_FALSE | "type" => (0, Size::ONE),
+            "size" | "startsWith" | "endsWith" => (all.at(0, COUNT), Size::ONE),
             // A number that is compared with another type makes an error, which has a copy in it.
             operators::EQUALS | operators::NOT_EQUALS => (all.copied(), Size::ONE),
             operators::IN => {
@@ -159,7 +160,7 @@ impl<'a> Estimator<'a> {
                 let each = COMPARE.saturating_add(first.copied());
                 (list.values.saturating_mul(each).saturating_add(list.copied()), Size::ONE)
             }
-            "contains" | "startsWith" | "endsWith" => (all.at(0, SEARCH), Size::ONE),
+            "contains" => (all.at(0, SEARCH), Size::ONE),
             "matches" => (Self::matched(call, all), Size::ONE),
             // The error about a fraction has a copy of the list in it.
             operators::INDEX => match call.args.get(1).map(|index| &index.expr) {
@@ -169,7 +170,8 @@ impl<'a> Estimator<'a> {
             operators::ADD if call.args.iter().any(is_text) => (all.copied(), text),
             operators::ADD => (all.copied(), all),
             operators::OPT_INDEX | operators::OPT_SELECT => (all.copied(), first),
-            "string" => (all.copied(), Size { text: text.text.max(LONGEST_NUMBER), ..text }),
+            "bool" | "double" | "int" | "uint" => (all.at(COPY, PARSE), Size::ONE),
+            "string" => (all.at(COPY, PARSE), Size { text: text.text.max(LONGEST_NUMBER), ..text }),
             "dyn" => (0, first),
             // The errors of the others have copies in them.
             _ => (all.copied(), text),
@@ -291,4 +293,6 @@ const LOOP: u64 = 800;
 const COPY: u64 = 1200;
 const COMPARE: u64 = 700;
 const TEXT: u64 = 1;
-const SEARCH: u64 = 8;
+const COUNT: u64 = 4;
+const PARSE: u64 = 20;
+const SEARCH: u64 = 40;
