@@ -3,6 +3,7 @@
 //! A Lambda host of its own invokes them all, on one core. [`contestants`] lists what is compared,
 //! [`contest`] measures it, and [`growth`] measures how cost grows.
 
+mod conditions;
 mod contest;
 mod contestants;
 mod functions;
@@ -61,7 +62,8 @@ enum Part {
     Compare,
     /// How cost grows with tokens, keys, rules and concurrency
     Growth,
-    /// The instructions of one warm invocation, against what is on record (needs valgrind)
+    /// The instructions of one warm invocation, against what is on record, and of expensive conditions,
+    /// against their limit (needs valgrind)
     Instructions,
 }
 
@@ -131,6 +133,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             record("instructions.json", &json!(found))?;
         }
         instructions::compare(&found, &serde_json::from_slice(&fs::read(path)?)?)?;
+        let ordinary = found.get("authorizer, local").copied().unwrap_or_default();
+        instructions::conditions(&world, ordinary).await?;
     }
     Ok(())
 }

@@ -65,6 +65,11 @@ impl World {
             .collect()
     }
 
+    /// A request with a token of these claims.
+    pub fn event_of(&self, claims: Value) -> Result<Vec<u8>, Box<dyn Error>> {
+        Ok(self.event(&self.token(&self.key_id, "RS256", claims)?))
+    }
+
     /// A request with this token.
     pub fn event(&self, token: &str) -> Vec<u8> {
         let rest = EVENT.split_once("Bearer ").map_or("", |(_, rest)| rest);
