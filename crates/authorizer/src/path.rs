@@ -1,6 +1,9 @@
 use std::{cmp::Ordering, iter, str::FromStr};
 
-use crate::{RouteError, spelling::second_reading};
+use crate::{
+    RouteError,
+    spelling::{Steps, is_ambiguous},
+};
 
 /// Paths: a sequence of segments, of which at least one is there. `/` has one that is empty.
 ///
@@ -63,7 +66,11 @@ impl Segment {
         if text.is_empty() || !text.chars().all(fits) {
             return Err(RouteError::Segment);
         }
-        second_reading(text).map(|_| Self::Text(text.to_owned())).ok_or(RouteError::Rewritten)
+        if is_ambiguous(text) {
+            Err(RouteError::Rewritten)
+        } else {
+            Ok(Self::Text(text.to_owned()))
+        }
     }
 
     /// Whether every text that the other can stand for is one that this can stand for.
@@ -133,6 +140,11 @@ impl PathPattern {
         }
     }
 
+    /// Whether it has no `*`: it is then for paths of one length.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.0.contains(&Segment::Many)
+    }
+
     /// Whether it ends with `*`, which is for a slash at the end too.
     pub(crate) fn ends_with_many(&self) -> bool {
         self.0.last() == Some(&Segment::Many)
@@ -143,24 +155,19 @@ impl PathPattern {
         Self(path.split('/').map(|segment| Segment::Text(segment.to_owned())).collect())
     }
 
-    /// The second reading of a path: without empty segments and the slash at its end, and for a path
-    /// with a slash at its end another one that keeps it. `None` if a backend may rewrite the path.
-    pub(crate) fn second_readings(path: &str) -> Option<Vec<Self>> {
-        let mut segments = second_reading(path)?;
-        let has_slash = segments.last().is_some_and(String::is_empty);
-        segments.retain(|segment| !segment.is_empty());
-        let is_root = segments.is_empty();
+    /// A path after these steps; where a slash at its end was left out, also with it.
+    pub(crate) fn readings(path: &str, steps: Steps) -> impl Iterator<Item = Self> {
+        let (segments, left_out) = steps.read(path);
         let reading = Self(segments.into_iter().map(Segment::Text).collect()).or_root();
-        let with_slash = (has_slash && !is_root).then(|| reading.slash());
-        Some(iter::once(reading).chain(with_slash).collect())
+        let with_slash = left_out.then(|| reading.slash());
+        iter::once(reading).chain(with_slash)
     }
 
-    /// The pattern for second readings of the paths that this is for.
-    pub(crate) fn read_alike(&self) -> Self {
+    /// The pattern for the paths that this is for, after these steps.
+    pub(crate) fn read_alike(&self, steps: Steps) -> Self {
         let read = |segment: &Segment| match segment {
-            Segment::Text(text) => {
-                let parts = second_reading(text).unwrap_or_else(|| vec![text.clone()]);
-                parts.into_iter().filter(|part| !part.is_empty()).map(Segment::Text).collect()
+            Segment::Text(text) if !text.is_empty() => {
+                steps.read(text).0.into_iter().map(Segment::Text).collect()
             }
             other => vec![other.clone()],
         };
@@ -185,12 +192,6 @@ impl PathPattern {
             [rest @ .., Segment::Many] if !rest.is_empty() => Some(Self(rest.to_vec())),
             _ => None,
         }
-    }
-
-    /// Whether it has text alone, which is its own second reading.
-    pub(crate) fn is_literal(&self) -> bool {
-        let is_text = |segment: &Segment| matches!(segment, Segment::Text(_));
-        self.0.iter().all(is_text) && self.read_alike() == *self
     }
 
     /// Whether every path of the other is one of this.

@@ -16,15 +16,8 @@ pub(crate) fn policy(
     access: Option<&Access>,
     reason: Option<ForbidReason>,
 ) -> ApiGatewayCustomAuthorizerPolicy {
-    let named = match &request.route {
-        Route::Key(name) => Some(name.clone()),
-        Route::Http { .. } => None,
-    };
-    // A WebSocket has one route that is asked about; any other API has methods and paths, though
-    // an HTTP API's ARN may have the name of its default route in their place.
+    let (named, everything) = (named(request), everything(request));
     let paths = request.kind != Kind::WebSocket;
-    let everything: Vec<_> =
-        paths.then(|| "*/*".to_owned()).into_iter().chain(named.clone()).collect();
     let (allow, mut deny) = match (rules, access) {
         (Some(rules), Some(access)) => {
             let (mut allow, deny) =
@@ -43,9 +36,36 @@ pub(crate) fn policy(
     }
     // A policy that allows nothing still has to say something.
     let deny = if allow.is_empty() { everything } else { deny };
+    document(request, [(IamPolicyEffect::Allow, allow), (IamPolicyEffect::Deny, deny)])
+}
+
+/// The policy that denies every route of the stage.
+pub(crate) fn deny_all(request: &Request) -> ApiGatewayCustomAuthorizerPolicy {
+    document(request, [(IamPolicyEffect::Deny, everything(request))])
+}
+
+/// The name of the route, if that is all it has.
+fn named(request: &Request) -> Option<String> {
+    match &request.route {
+        Route::Key(name) => Some(name.clone()),
+        Route::Http { .. } => None,
+    }
+}
+
+/// All that can be asked about. A WebSocket has one route that is asked about; any other API has methods and
+/// paths, though an HTTP API's ARN may have the name of its default route in their place.
+fn everything(request: &Request) -> Vec<String> {
+    let paths = (request.kind != Kind::WebSocket).then(|| "*/*".to_owned());
+    paths.into_iter().chain(named(request)).collect()
+}
+
+fn document<const N: usize>(
+    request: &Request,
+    statements: [(IamPolicyEffect, Vec<String>); N],
+) -> ApiGatewayCustomAuthorizerPolicy {
     let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
     policy.version = Some(VERSION.to_owned());
-    for (effect, resources) in [(IamPolicyEffect::Allow, allow), (IamPolicyEffect::Deny, deny)] {
+    for (effect, resources) in statements {
         if !resources.is_empty() {
             let mut statement = IamPolicyStatement::default();
             statement.action = vec![ACTION.to_owned()];

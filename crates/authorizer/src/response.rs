@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Decision, Grant, HttpApiResponse, Kind, Profile, Request, context::context, policy::policy,
+    Decision, ForbidReason, Grant, HttpApiResponse, Kind, Profile, Request,
+    context::context,
+    policy::{deny_all, policy},
 };
 
 /// An answer that API Gateway takes from an authorizer.
@@ -61,7 +63,16 @@ pub fn response(
     let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
     answer.principal_id = Some(principal(&grant.claims).to_owned());
     answer.policy_document = policy(request, profile.rules.as_ref(), grant.access.as_ref(), reason);
-    with_context(Response::Policy(answer), grant, nested).map(Some)
+    let spelling =
+        matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
+    match with_context(Response::Policy(answer.clone()), grant, nested) {
+        // The client chose the path that does not fit into the policy.
+        Err(Unanswerable::TooLong) if spelling => {
+            answer.policy_document = deny_all(request);
+            with_context(Response::Policy(answer), grant, nested).map(Some)
+        }
+        answered => answered.map(Some),
+    }
 }
 
 /// Adds the claims that fit.

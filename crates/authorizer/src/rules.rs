@@ -20,25 +20,36 @@ pub struct Rules {
     all: Vec<Rule>,
     /// By method, as in [`METHODS`].
     tables: Vec<(&'static str, Table)>,
+    /// Whether a policy has room for other spellings of closed paths.
+    spellings: bool,
 }
 
-/// What a reader of the rules would not expect them to open.
+/// What an operator may not expect of the rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The route of a rule with `*` at its end.
-    rule: String,
-    /// The route of the rule that decides on the path above it.
-    opened_by: String,
+pub enum Warning {
+    /// A rule with `*` at its end leaves the path above it to another rule.
+    OpenParent {
+        /// The route of the rule.
+        rule: String,
+        /// The route of the rule that decides on the path above it.
+        decided_by: String,
+    },
+    /// Policies have no room for other spellings of closed paths.
+    NoRoomForSpellings,
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, opened_by } = self;
-        let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
-        write!(
-            f,
-            "{rule} does not match {parent} itself, on which {opened_by} decides: add a rule for it"
-        )
+        match self {
+            Self::OpenParent { rule, decided_by } => {
+                let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
+                write!(f, "{rule} does not match {parent} itself, on which {decided_by} decides: add a rule for it")
+            }
+            Self::NoRoomForSpellings => f.write_str(
+                "the rules leave no room in a policy to deny other spellings of closed paths: do not let API \
+                 Gateway cache policies, or have fewer rules",
+            ),
+        }
     }
 }
 
@@ -87,13 +98,14 @@ impl FromStr for Rules {
         }
         let tables = METHODS.map(|method| Ok((method, Table::new(method, &rules)?)));
         let tables = tables.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let spellings = tables.iter().any(|(_, table)| table.can_close_spellings());
-        let frame = if spellings { FRAME + SPELLINGS } else { FRAME };
-        let bytes = tables.iter().map(|(_, table)| table.bytes(AROUND)).sum::<usize>() + frame;
-        if bytes > MAX_BYTES {
-            return Err(RulesError::TooLong(bytes));
+        let bytes = |spellings| -> usize {
+            tables.iter().map(|(_, table)| table.bytes(AROUND, spellings)).sum::<usize>() + FRAME
+        };
+        if bytes(false) > MAX_BYTES {
+            return Err(RulesError::TooLong(bytes(false)));
         }
-        Ok(Self { all: rules, tables })
+        let spellings = bytes(true) + DOT_SEGMENTS_BYTES <= MAX_BYTES;
+        Ok(Self { all: rules, tables, spellings })
     }
 }
 
@@ -126,12 +138,13 @@ impl Rules {
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let text = |rule: usize| self.all.get(rule).map(|rule| rule.text.clone());
-        let mut warnings: Vec<Warning> = Vec::new();
-        for (rule, opened_by) in
+        let no_room = (!self.spellings).then_some(Warning::NoRoomForSpellings);
+        let mut warnings: Vec<Warning> = no_room.into_iter().collect();
+        for (rule, decided_by) in
             self.tables.iter().flat_map(|(_, table)| table.open_parents(&self.all))
         {
-            let pair = text(rule).zip(text(opened_by));
-            let warning = pair.map(|(rule, opened_by)| Warning { rule, opened_by });
+            let pair = text(rule).zip(text(decided_by));
+            let warning = pair.map(|(rule, decided_by)| Warning::OpenParent { rule, decided_by });
             warnings.extend(warning.filter(|warning| !warnings.contains(warning)));
         }
         warnings
@@ -161,9 +174,9 @@ impl Rules {
     pub(crate) fn resources(&self, access: &Access) -> (Vec<String>, Vec<String>) {
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for (_, table) in &self.tables {
-            table.write(access, &mut allow, &mut deny);
+            table.write(access, self.spellings, &mut allow, &mut deny);
         }
-        if allow.iter().any(|resource| resource.contains('*')) {
+        if self.spellings && allow.iter().any(|resource| resource.contains('*')) {
             deny.extend(DOT_SEGMENTS.map(str::to_owned));
         }
         (allow, deny)
@@ -212,9 +225,9 @@ impl Rules {
 }
 
 /// What denies paths with a dot segment in every method, as far as IAM can say it.
-const DOT_SEGMENTS: [&str; 5] = ["*/./*", "*/.", "*/../*", "*/..", "*/..;*"];
-/// What [`DOT_SEGMENTS`] and one path that was asked for take.
-const SPELLINGS: usize = 1024;
+const DOT_SEGMENTS: [&str; 6] = ["*/./*", "*/.", "*/.;*", "*/../*", "*/..", "*/..;*"];
+/// With what stands around them.
+const DOT_SEGMENTS_BYTES: usize = DOT_SEGMENTS.len() * (AROUND + 6);
 
 /// API Gateway takes 8 KB of an authorizer's answer, of which the principal and the context need
 /// some.
@@ -448,9 +461,12 @@ mod tests {
     fn a_slash_at_the_end_opens_nothing_that_is_closed_without_it() {
         let admin = ["GET/admin", "GET/admin/", "GET//admin"];
         let (items, below) = ("GET /orders/*/items", ["GET/admin/*", "GET//admin/*"]);
-        let rows: [(&[&str], _, _, &[&str], bool); 9] = [
-            // Of what is open in its second reading, no other spelling is denied.
-            (&["GET /*", "GET /A/x", "GET /a/*"], 2, "/a/x", &["GET/a/*"], true),
+        let rows: [(&[&str], _, _, &[&str], bool); 11] = [
+            // Read without regard to case alone, it would be open.
+            (&["GET /*", "GET /A/x", "GET /a/*"], 2, "/a/x", &["GET/a/*", "GET//a/*"], false),
+            (&["GET /*", "GET /A/*"], 1, "a/x", &["GET/A/*", "GET//A/*", "GET/a/*"], false),
+            // Of what another rule opens, no other spelling is denied.
+            (&["GET /*", "GET /a/*", "GET /A/*"], 2, "a/x", &["GET/A/*", "GET//A/*"], true),
             (&["GET /*", "GET /admin"], 1, "admin/", &admin, false),
             (&["GET /*", "GET /admin"], 1, "admin//", &admin, false),
             (&["GET /*", "GET /admin/*"], 1, "admin/", &below, false),
@@ -534,9 +550,26 @@ mod tests {
         assert_eq!(read(69, 23), Err(RulesError::TooLong(7169)));
         assert_eq!(read(128, 0), Err(RulesError::TooLong(13_074)));
         assert_eq!(read(129, 0), Err(RulesError::TooLong(83_979)));
+        // More room than there is: the policy does without other spellings.
+        let wide = |count: usize| {
+            let routes = (0..count).map(|at| format!("GET /a{at}"));
+            let routes: Vec<_> = routes.chain(["GET /*".to_owned()]).collect();
+            let rules = scoped(&routes.iter().map(|route| &**route).collect::<Vec<_>>());
+            let rules = rules.map(|rules| (rules.warnings(), rules));
+            rules.map(|(warnings, rules)| {
+                let access = Access((0..=count).map(|at| at == count).collect());
+                let (_, deny) = rules.resources(&access);
+                (warnings.contains(&Warning::NoRoomForSpellings), deny.len())
+            })
+        };
+        assert_eq!(wide(20), Ok((false, 3 * 20 + DOT_SEGMENTS.len())));
+        assert_eq!(wide(21), Ok((true, 2 * 21)));
+        assert_eq!(wide(34), Ok((true, 2 * 34)));
+        assert!(matches!(wide(35), Err(RulesError::TooLong(_))));
         // Closed, the second needs three: for itself, and with a slash at the end and at the start.
         let (rules, _) = opened(&["GET /*", "GET /a"], 0);
         let (_, gets) = rules.tables.iter().find(|(method, _)| *method == "GET").unwrap();
-        assert_eq!(gets.bytes(10), 15 + 15 + 16 + 16);
+        assert_eq!(gets.bytes(10, true), 15 + 15 + 16 + 16);
+        assert_eq!(gets.bytes(10, false), 15 + 15 + 16);
     }
 }

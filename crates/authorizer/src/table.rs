@@ -1,8 +1,13 @@
 use std::cmp::Ordering;
 
 use crate::{
-    RulesError, condition::Condition, path::PathPattern, route::RoutePattern, rule::Rule,
+    RulesError,
+    condition::Condition,
+    path::PathPattern,
+    route::RoutePattern,
+    rule::Rule,
     rules::Access,
+    spelling::{Steps, is_ambiguous, is_plain},
 };
 
 /// What the rules for one method say of a path.
@@ -12,7 +17,7 @@ pub(crate) enum Verdict {
     Open(usize),
     /// The rule that decides is closed, or there is none.
     Closed(Option<usize>),
-    /// A rule opens it as it was sent, and its second reading is one that this rule closes.
+    /// A rule opens it as it was sent, and another reading of it is one that this rule closes.
     ClosedSpelling(usize),
     /// A rule opens it as it was sent, and a backend may rewrite it.
     AmbiguousPath,
@@ -26,8 +31,16 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Table {
     entries: Vec<Entry>,
-    /// The patterns for second readings with their rules, the most specific first.
-    alike: Vec<(PathPattern, usize)>,
+    /// The rules as they read after each combination of steps.
+    alike: Vec<Alike>,
+}
+
+/// The rules after some combinations of steps, which make the same of them.
+#[derive(Debug)]
+struct Alike {
+    combinations: Vec<Steps>,
+    /// With their rules, the most specific first.
+    patterns: Vec<(PathPattern, usize)>,
 }
 
 /// A rule, the most specific first.
@@ -35,19 +48,19 @@ pub(crate) struct Table {
 struct Entry {
     rule: usize,
     path: PathPattern,
+    /// Whether it is closed to any token.
+    can_close: bool,
     /// What allows it when it is open, and denies it when it is closed.
     resource: String,
     /// What the resource is too wide by.
     beyond: Vec<Beyond>,
     /// Less specific rules that it takes paths from.
     under: Vec<usize>,
-    /// Rules that take paths from it in their second reading.
-    inner: Vec<usize>,
-    /// The paths with a slash at the end, where the pattern itself does not have them. Some backends take
-    /// them for the same: where the one is closed, the other is not open by another rule.
+    /// The paths with a slash at the end, where the pattern has no `*`. Some backends take them for the same:
+    /// where the one is closed, the other is not open by another rule.
     slash: Option<Spelling>,
-    /// The paths with another slash at the start.
-    double_slash: Spelling,
+    /// Other spellings: with a slash at the end, with one more at the start, and the second reading.
+    spellings: Vec<Spelling>,
 }
 
 /// Other spellings of a rule's paths, which a policy can deny.
@@ -57,6 +70,8 @@ struct Spelling {
     resource: String,
     /// Rules that would open them.
     under: Vec<usize>,
+    /// More specific rules for some of the paths that these are spellings of.
+    inner: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -79,40 +94,45 @@ impl Table {
                     named_by: named_by.map(|&(rule, _)| rule).collect(),
                 }
             });
-            let spelling = |other: PathPattern| {
-                // Where a more specific rule decides on both spellings, this one has no part in it.
-                let opens = |(other_at, (_, it)): (usize, &(usize, &PathPattern))| {
-                    let decides_both = other_at < at && it.overlaps(path);
-                    other_at != at && it.overlaps(&other) && !decides_both
-                };
-                let opening = ours.iter().enumerate().filter(|it| opens(*it));
+            let spelling = |other: PathPattern, inner: &[usize]| {
+                let under = ours.iter().filter(|it| it.0 != rule && it.1.overlaps(&other));
                 Spelling {
                     resource: format!("{method}/{}", other.glob()),
-                    under: opening.map(|(_, it)| it.0).collect(),
+                    under: under.map(|it| it.0).collect(),
+                    inner: inner.to_vec(),
                     path: other,
                 }
             };
-            let alike = path.read_alike();
-            let inner = ours.iter().filter(|(other, it)| {
-                let it = it.read_alike();
-                *other != rule && it.overlaps(&alike) && it.specificity(&alike) != Ordering::Greater
+            let inner = ours.iter().take(at).filter(|(_, inner)| inner.overlaps(path));
+            let inner: Vec<usize> = inner.map(|it| it.0).collect();
+            let second = path.read_alike(Steps::ALL);
+            let second = (second != *path).then(|| {
+                let inner = ours.iter().filter(|(other, it)| {
+                    let it = it.read_alike(Steps::ALL);
+                    let is_wider = it.specificity(&second) == Ordering::Greater;
+                    *other != rule && it.overlaps(&second) && !is_wider
+                });
+                let inner: Vec<usize> = inner.map(|it| it.0).collect();
+                spelling(second.clone(), &inner)
             });
+            let ends_alike = path.ends_with_many() || path.is_plain();
+            let slash = (!ends_alike).then(|| spelling(path.slash(), &inner));
+            let double_slash = spelling(path.below_empty(), &inner);
             Entry {
-                slash: (!path.ends_with_many()).then(|| spelling(path.slash())),
-                double_slash: spelling(path.below_empty()),
-                inner: inner.map(|&(rule, _)| rule).collect(),
+                slash: path.is_plain().then(|| spelling(path.slash(), &[])),
+                spellings: slash.into_iter().chain([double_slash]).chain(second).collect(),
                 rule,
                 path: path.clone(),
+                can_close: !rules
+                    .get(rule)
+                    .is_some_and(|it| matches!(it.condition, Condition::Any)),
                 resource: format!("{method}/{}", path.glob()),
                 beyond: beyond.collect(),
                 under: less.map(|&(rule, _)| rule).collect(),
             }
         });
         let entries = entries.collect();
-        let mut alike: Vec<_> =
-            ours.iter().map(|(rule, path)| (path.read_alike(), *rule)).collect();
-        alike.sort_by(|(path, _), (other, _)| path.specificity(other));
-        let table = Self { entries, alike };
+        let table = Self { entries, alike: alike(&ours) };
         table.expressible(rules)?;
         Ok(table)
     }
@@ -127,23 +147,25 @@ impl Table {
         if !access.opens(entry.rule) {
             return Verdict::Closed(Some(entry.rule));
         }
-        let Some(readings) = PathPattern::second_readings(path) else {
+        if is_ambiguous(path) {
             return Verdict::AmbiguousPath;
-        };
-        let closing = readings.iter().find_map(|reading| self.closing(access, reading));
+        }
+        let closing = self.alike.iter().find_map(|alike| {
+            let combinations = if is_plain(path) { &[Steps::ALL][..] } else { &alike.combinations };
+            let mut readings: Vec<PathPattern> = Vec::new();
+            for reading in combinations.iter().flat_map(|steps| PathPattern::readings(path, *steps))
+            {
+                if !readings.contains(&reading) {
+                    readings.push(reading);
+                }
+            }
+            readings.iter().find_map(|reading| alike.closing(access, entry.rule, reading))
+        });
         closing.map_or(Verdict::Open(entry.rule), Verdict::ClosedSpelling)
     }
 
     fn find(&self, path: &PathPattern) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.path.covers(path))
-    }
-
-    /// The rule that closes a second reading. Rules that are the same in this reading are all asked.
-    fn closing(&self, access: &Access, reading: &PathPattern) -> Option<usize> {
-        let mut covering = self.alike.iter().filter(|(path, _)| path.covers(reading)).peekable();
-        let first = &covering.peek()?.0;
-        let same = covering.take_while(|(path, _)| path.specificity(first) == Ordering::Equal);
-        same.map(|(_, rule)| *rule).find(|rule| !access.opens(*rule))
     }
 
     /// What this table does not say of paths that it opens, though a reader of the rules would expect it:
@@ -163,11 +185,6 @@ impl Table {
         self.entries.iter().filter_map(open_parent).collect()
     }
 
-    /// Whether a path that is another spelling of a closed one can be open as it is sent.
-    pub(crate) fn can_close_spellings(&self) -> bool {
-        self.entries.iter().any(|entry| !entry.path.is_literal())
-    }
-
     /// What the rules say of all these paths, if it is the same for each.
     pub(crate) fn verdict(&self, access: &Access, paths: &PathPattern) -> Option<bool> {
         let closed = |entry: &Entry| {
@@ -185,8 +202,14 @@ impl Table {
         agreed(&verdicts)
     }
 
-    /// What a policy has to allow and to deny.
-    pub(crate) fn write(&self, access: &Access, allow: &mut Vec<String>, deny: &mut Vec<String>) {
+    /// What a policy has to allow and to deny; with `spellings`, also other spellings of what is closed.
+    pub(crate) fn write(
+        &self,
+        access: &Access,
+        spellings: bool,
+        allow: &mut Vec<String>,
+        deny: &mut Vec<String>,
+    ) {
         let any_open = |rules: &[usize]| rules.iter().any(|rule| access.opens(*rule));
         let mut refuse = |resource: &String| {
             if !deny.contains(resource) {
@@ -206,21 +229,22 @@ impl Table {
             if let Some(slash) = entry.slash.as_ref().filter(|slash| any_open(&slash.under)) {
                 refuse(&slash.resource);
             }
-            if any_open(&entry.double_slash.under) && !any_open(&entry.inner) {
-                refuse(&entry.double_slash.resource);
-            }
+            // None of a path that is open after all.
+            let opened = |it: &&Spelling| spellings && any_open(&it.under) && !any_open(&it.inner);
+            entry.spellings.iter().filter(opened).for_each(|it| refuse(&it.resource));
         }
     }
 
     /// The most that a policy can need, each resource with this much around it.
-    pub(crate) fn bytes(&self, around: usize) -> usize {
+    pub(crate) fn bytes(&self, around: usize, spellings: bool) -> usize {
         let needs = |entry: &Entry| {
             let beyond = entry.beyond.iter().map(|beyond| &beyond.resource);
             let open = beyond.chain([&entry.resource]);
             let closed = (!entry.under.is_empty()).then_some(&entry.resource).into_iter();
-            let spellings = entry.slash.iter().chain([&entry.double_slash]);
-            let spellings = spellings.filter(|spelling| !spelling.under.is_empty());
-            let closed = closed.chain(spellings.map(|spelling| &spelling.resource));
+            let others = entry.spellings.iter().filter(|_| spellings);
+            let others = entry.slash.iter().chain(others).filter(|it| !it.under.is_empty());
+            let closed = closed.chain(others.map(|spelling| &spelling.resource));
+            let closed = closed.filter(|_| entry.can_close);
             let bytes = |resource: &String| around + resource.len();
             open.map(bytes).sum::<usize>().max(closed.map(bytes).sum())
         };
@@ -269,6 +293,36 @@ impl Table {
         }
         Ok(())
     }
+}
+
+impl Alike {
+    /// The rule that closes a reading of a path that this rule opens as it was sent. Of rules that read
+    /// alike, the one that opens the path is about this very spelling; else all of them are asked.
+    fn closing(&self, access: &Access, opening: usize, reading: &PathPattern) -> Option<usize> {
+        let mut covering = self.patterns.iter().filter(|(path, _)| path.covers(reading)).peekable();
+        let first = &covering.peek()?.0;
+        let same = covering.take_while(|(path, _)| path.specificity(first) == Ordering::Equal);
+        let same: Vec<usize> = same.map(|(_, rule)| *rule).collect();
+        if same.contains(&opening) {
+            return None;
+        }
+        same.into_iter().find(|rule| !access.opens(*rule))
+    }
+}
+
+/// The rules for a method after every combination of steps.
+fn alike(ours: &[(usize, &PathPattern)]) -> Vec<Alike> {
+    let mut all: Vec<Alike> = Vec::new();
+    for steps in Steps::combinations() {
+        let read = ours.iter().map(|(rule, path)| (path.read_alike(steps), *rule));
+        let mut patterns: Vec<_> = read.collect();
+        patterns.sort_by(|(path, _), (other, _)| path.specificity(other));
+        match all.iter_mut().find(|alike| alike.patterns == patterns) {
+            Some(alike) => alike.combinations.push(steps),
+            None => all.push(Alike { combinations: vec![steps], patterns }),
+        }
+    }
+    all
 }
 
 /// The rules for a method, the most specific first, and of those with one path, the one that names

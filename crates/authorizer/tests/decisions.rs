@@ -334,7 +334,7 @@ fn rules_become_allow_and_deny() {
     let methods = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
     let admin = methods.map(|method| format!("{method}/admin/*"));
     let admin: Vec<&str> = admin.iter().map(String::as_str).collect();
-    let dots = ["*/./*", "*/.", "*/../*", "*/..", "*/..;*"];
+    let dots = ["*/./*", "*/.", "*/.;*", "*/../*", "*/..", "*/..;*"];
     let rows: [(_, _, Vec<&str>, Vec<&str>); 6] = [
         ("nothing", json!({}), vec!["GET/status"], vec![]),
         (
@@ -616,6 +616,35 @@ fn no_answer_is_longer_than_eight_kilobytes() {
         });
         assert_eq!(kept, expected.as_ref().map(|kept| *kept), "{name}");
     }
+}
+
+/// A client could make a fault of each request otherwise.
+#[test]
+fn closed_path_that_does_not_fit_into_the_policy_is_denied_with_all_others() {
+    let mut rules: Vec<_> =
+        (0..30).map(|at| json!({"route": format!("GET /many{at}"), "any": true})).collect();
+    rules.push(json!({"route": "GET /*", "any": true}));
+    let profile = with_rules(&json!(rules));
+    let mut others = 0;
+    for subject in (0..3000).step_by(20) {
+        let claims =
+            json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "s".repeat(subject)});
+        let ask = |path: &str| {
+            let event = json!({
+                "type": "REQUEST", "methodArn": format!("{STAGE}/GET/{path}"),
+                "headers": {"Authorization": with_claims(&claims)},
+            });
+            answer(&profile, &event.to_string().parse().unwrap())
+        };
+        let (plain, rewritten) = (ask("x"), ask(&format!("..%2F{}", "x".repeat(400))));
+        assert!(plain.is_err() || rewritten.is_ok(), "{subject}: {rewritten:?}");
+        let statement = |answer: Value| answer["policyDocument"]["Statement"].clone();
+        let all = json!([{
+            "Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*/*")],
+        }]);
+        others += usize::from(rewritten.is_ok_and(|answer| statement(answer) == all));
+    }
+    assert!(others > 0);
 }
 
 #[test]
