@@ -132,9 +132,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         if write {
             record("instructions.json", &json!(found))?;
         }
-        instructions::compare(&found, &serde_json::from_slice(&fs::read(path)?)?)?;
         let ordinary = found.get("authorizer, local").copied().unwrap_or_default();
-        instructions::conditions(&world, ordinary).await?;
+        let conditions = instructions::conditions(&world, ordinary).await;
+        instructions::compare(&found, &serde_json::from_slice(&fs::read(path)?)?)?;
+        conditions?;
     }
     Ok(())
 }

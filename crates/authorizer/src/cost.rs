@@ -294,5 +294,5 @@ const COPY: u64 = 1200;
 const COMPARE: u64 = 700;
 const TEXT: u64 = 1;
 const COUNT: u64 = 4;
-const PARSE: u64 = 20;
+const PARSE: u64 = 40;
 const SEARCH: u64 = 40;
