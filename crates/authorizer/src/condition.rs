@@ -155,6 +155,7 @@ pub(crate) struct Subject<'a> {
     variables: OnceCell<Variables<'a>>,
     /// What is left of [`BUDGET`].
     left: Cell<u64>,
+    is_over_budget: Cell<bool>,
     /// By their texts, the results of the expressions so far.
     results: RefCell<HashMap<&'a str, bool>>,
 }
@@ -172,6 +173,7 @@ impl<'a> Subject<'a> {
             claims,
             variables: OnceCell::new(),
             left: Cell::new(BUDGET),
+            is_over_budget: Cell::default(),
             results: RefCell::default(),
         }
     }
@@ -188,7 +190,16 @@ impl<'a> Subject<'a> {
     fn spend(&self, expression: &Expression) -> bool {
         let cost = cost(&expression.parsed, self.variables());
         let left = self.left.get().checked_sub(cost);
-        left.inspect(|left| self.left.set(*left)).is_some()
+        match left {
+            Some(left) => self.left.set(left),
+            None => self.is_over_budget.set(true),
+        }
+        left.is_some()
+    }
+
+    /// Whether an expression was not evaluated, as it would have exceeded the budget.
+    pub(crate) fn is_over_budget(&self) -> bool {
+        self.is_over_budget.get()
     }
 
     fn is_true(&self, expression: &Expression) -> bool {
@@ -475,11 +486,12 @@ mod tests {
             (0..30).map(|at| when(&format!("claims.a.all(x, x != {})", at + 2))).collect();
         let open = |claims: &Claims| {
             let subject = Subject::new(claims);
-            loops.iter().filter(|condition| condition.holds(&subject)).count()
+            let open = loops.iter().filter(|condition| condition.holds(&subject)).count();
+            (open, subject.is_over_budget())
         };
-        assert_eq!(open(&short), 30);
-        assert!((1..10).contains(&open(&long)), "{}", open(&long));
-        // What costs less than is left is evaluated nevertheless.
+        assert_eq!(open(&short), (30, false));
+        let (few, is_over_budget) = open(&long);
+        assert!((1..10).contains(&few) && is_over_budget, "{few}");
         let (cheap, negated) =
             (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
         let subject = Subject::new(&long);

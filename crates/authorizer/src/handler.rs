@@ -121,7 +121,14 @@ fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record 
 }
 
 fn who(grant: &Grant) -> Value {
-    json!({"sub": grant.claims.text("sub"), "jti": grant.claims.text("jti")})
+    let mut who = json!({"sub": grant.claims.text("sub"), "jti": grant.claims.text("jti")});
+    if let Some(access) = &grant.access
+        && access.is_over_budget
+        && let Value::Object(members) = &mut who
+    {
+        members.insert("overBudget".to_owned(), true.into());
+    }
+    who
 }
 
 /// API Gateway makes a 401 of exactly `Unauthorized` (REST), and a 500 of any other error.

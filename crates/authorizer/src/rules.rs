@@ -55,11 +55,15 @@ impl fmt::Display for Warning {
 
 /// Which rules are open to a token: all that a policy depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access(Vec<bool>);
+pub struct Access {
+    open: Vec<bool>,
+    /// Whether a condition was not evaluated, as it would have exceeded the budget of a request.
+    pub is_over_budget: bool,
+}
 
 impl Access {
     pub(crate) fn opens(&self, rule: usize) -> bool {
-        self.0.get(rule).copied().unwrap_or(false)
+        self.open.get(rule).copied().unwrap_or(false)
     }
 }
 
@@ -114,7 +118,8 @@ impl Rules {
     #[must_use]
     pub fn access(&self, claims: &Claims) -> Access {
         let subject = Subject::new(claims);
-        Access(self.all.iter().map(|rule| rule.condition.holds(&subject)).collect())
+        let open = self.all.iter().map(|rule| rule.condition.holds(&subject)).collect();
+        Access { open, is_over_budget: subject.is_over_budget() }
     }
 
     /// Whether a route is open.
@@ -428,7 +433,7 @@ mod tests {
     /// These rules, of which the first are open.
     fn opened(routes: &[&str], open: usize) -> (Rules, Access) {
         let access = (0..routes.len()).map(|at| at < open).collect();
-        (scoped(routes).unwrap(), Access(access))
+        (scoped(routes).unwrap(), Access { open: access, is_over_budget: false })
     }
 
     #[test]
@@ -557,7 +562,8 @@ mod tests {
             let rules = scoped(&routes.iter().map(|route| &**route).collect::<Vec<_>>());
             let rules = rules.map(|rules| (rules.warnings(), rules));
             rules.map(|(warnings, rules)| {
-                let access = Access((0..=count).map(|at| at == count).collect());
+                let open = (0..=count).map(|at| at == count).collect();
+                let access = Access { open, is_over_budget: false };
                 let (_, deny) = rules.resources(&access);
                 (warnings.contains(&Warning::NoRoomForSpellings), deny.len())
             })

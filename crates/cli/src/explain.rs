@@ -207,8 +207,18 @@ impl Told {
     }
 
     fn warnings(&self) -> impl Iterator<Item = String> {
+        let access = match &self.decision {
+            Decision::Allow(grant) | Decision::Forbid(grant, _) => grant.access.as_ref(),
+            Decision::Refuse(_) => None,
+        };
+        let over_budget = access.is_some_and(|access| access.is_over_budget);
+        let over_budget = over_budget.then(|| {
+            "a condition was not evaluated and counts as false: the conditions exceed their budget for \
+             this token"
+                .to_owned()
+        });
         let warnings = self.profile.rules.iter().flat_map(Rules::warnings);
-        warnings.map(|warning| warning.to_string())
+        warnings.map(|warning| warning.to_string()).chain(over_budget)
     }
 
     fn client(&self) -> &'static str {
