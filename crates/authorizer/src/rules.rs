@@ -466,10 +466,12 @@ mod tests {
     fn a_slash_at_the_end_opens_nothing_that_is_closed_without_it() {
         let admin = ["GET/admin", "GET/admin/", "GET//admin"];
         let (items, below) = ("GET /orders/*/items", ["GET/admin/*", "GET//admin/*"]);
-        let rows: [(&[&str], _, _, &[&str], bool); 11] = [
+        let rows: [(&[&str], _, _, &[&str], bool); 12] = [
             // Read without regard to case alone, it would be open.
             (&["GET /*", "GET /A/x", "GET /a/*"], 2, "/a/x", &["GET/a/*", "GET//a/*"], false),
             (&["GET /*", "GET /A/*"], 1, "a/x", &["GET/A/*", "GET//A/*", "GET/a/*"], false),
+            // In a policy, one segment reaches over slashes.
+            (&["GET /a/*", "GET /A/{x}"], 1, "a/a/x", &[], true),
             // Of what another rule opens, no other spelling is denied.
             (&["GET /*", "GET /a/*", "GET /A/*"], 2, "a/x", &["GET/A/*", "GET//A/*"], true),
             (&["GET /*", "GET /admin"], 1, "admin/", &admin, false),

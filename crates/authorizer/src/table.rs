@@ -118,9 +118,18 @@ impl Table {
             let ends_alike = path.ends_with_many() || path.is_plain();
             let slash = (!ends_alike).then(|| spelling(path.slash(), &inner));
             let double_slash = spelling(path.below_empty(), &inner);
+            // A glob with `{name}` in it is wider than the pattern: no other rule may open the rest.
+            let is_apart = |it: &Spelling| {
+                let reached = |beyond: PathPattern| {
+                    let beyond = beyond.wide();
+                    ours.iter().any(|other| other.0 != rule && other.1.overlaps(&beyond))
+                };
+                !it.path.beyond().any(reached)
+            };
+            let spellings = slash.into_iter().chain([double_slash]).chain(second);
             Entry {
                 slash: path.is_plain().then(|| spelling(path.slash(), &[])),
-                spellings: slash.into_iter().chain([double_slash]).chain(second).collect(),
+                spellings: spellings.filter(is_apart).collect(),
                 rule,
                 path: path.clone(),
                 can_close: !rules
