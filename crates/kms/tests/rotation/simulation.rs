@@ -70,6 +70,8 @@ struct Simulation {
     planted: BTreeSet<String>,
     /// The name that the stranger has taken last.
     taken: Option<Taken>,
+    /// The aliases as they were last seen here, and since when.
+    settled: (BTreeMap<String, String>, u64),
     counts: Counts,
 }
 
@@ -153,6 +155,9 @@ impl Simulation {
     /// alarm. Not just before a promotion: a run that sees the name as it was would be right to promote.
     fn take_or_restore(&mut self) {
         let (now, names, at_rest) = (self.now(), self.names(), self.at_rest());
+        if names != self.settled.0 {
+            self.settled = (names.clone(), now);
+        }
         if let Some(taken) = &mut self.taken {
             if taken.until > now {
                 return;
@@ -165,6 +170,10 @@ impl Simulation {
                 return self.point(&alias, &own);
             }
             self.taken = None;
+        }
+        // Whoever sees another alias as it was before its last move would miss a key that signs.
+        if self.settled.1 + LATE.as_secs() > now {
+            return;
         }
         if !self.dice.once_in(if self.busy > 0 { 60 } else { 40 }) {
             return;
@@ -283,6 +292,7 @@ impl Simulation {
             retired,
             planted: BTreeSet::new(),
             taken: None,
+            settled: (BTreeMap::new(), 0),
             counts: Counts::default(),
         }
     }
