@@ -2,7 +2,7 @@ use std::{cmp::Ordering, iter, str::FromStr};
 
 use crate::{
     RouteError,
-    spelling::{Steps, is_ambiguous},
+    spelling::{Steps, is_ambiguous, reads_as_sent},
 };
 
 /// Paths: a sequence of segments, of which at least one is there. `/` has one that is empty.
@@ -141,7 +141,7 @@ impl PathPattern {
     }
 
     /// Whether it has no `*`: it is then for paths of one length.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub(crate) fn has_fixed_length(&self) -> bool {
         !self.0.contains(&Segment::Many)
     }
 
@@ -174,6 +174,11 @@ impl PathPattern {
         let mut segments: Vec<_> = self.0.iter().flat_map(read).collect();
         widen_beside_many(&mut segments);
         Self(segments).or_root()
+    }
+
+    /// Whether no combination of steps changes it.
+    pub(crate) fn reads_as_written(&self) -> bool {
+        self.0.iter().all(|segment| !matches!(segment, Segment::Text(text) if !reads_as_sent(text)))
     }
 
     fn or_root(self) -> Self {

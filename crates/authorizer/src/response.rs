@@ -60,18 +60,18 @@ pub fn response(
         simple.is_authorized = reason.is_none();
         return with_context(Response::Simple(simple), grant, nested).map(Some);
     }
-    let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
-    answer.principal_id = Some(principal(&grant.claims).to_owned());
-    answer.policy_document = policy(request, profile.rules.as_ref(), grant.access.as_ref(), reason);
+    let respond = |document| {
+        let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
+        answer.principal_id = Some(principal(&grant.claims).to_owned());
+        answer.policy_document = document;
+        with_context(Response::Policy(answer), grant, nested).map(Some)
+    };
     let spelling =
         matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
-    match with_context(Response::Policy(answer.clone()), grant, nested) {
+    match respond(policy(request, profile.rules.as_ref(), grant.access.as_ref(), reason)) {
         // The client chose the path that does not fit into the policy.
-        Err(Unanswerable::TooLong) if spelling => {
-            answer.policy_document = deny_all(request);
-            with_context(Response::Policy(answer), grant, nested).map(Some)
-        }
-        answered => answered.map(Some),
+        Err(Unanswerable::TooLong) if spelling => respond(deny_all(request)),
+        answered => answered,
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 }
 
 /// Whether all combinations of steps leave the path as it is.
-pub(crate) fn is_plain(path: &str) -> bool {
+pub(crate) fn reads_as_sent(path: &str) -> bool {
     let plain = |b: u8| !b.is_ascii_uppercase() && b.is_ascii() && b != b'%' && b != b';';
     path.bytes().all(plain)
         && (path.is_empty() || path.split('/').all(|segment| !segment.is_empty()))
@@ -105,7 +105,7 @@ fn fold(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Steps, is_ambiguous, is_plain};
+    use super::{Steps, is_ambiguous, reads_as_sent};
 
     #[test]
     fn second_readings() {
@@ -159,7 +159,7 @@ mod tests {
         ];
         for (path, expected) in rows {
             assert_eq!(read(path), expected, "{path}");
-            assert_eq!(is_plain(path), expected.len() == 1, "{path}");
+            assert_eq!(reads_as_sent(path), expected.len() == 1, "{path}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     route::RoutePattern,
     rule::Rule,
     rules::Access,
-    spelling::{Steps, is_ambiguous, is_plain},
+    spelling::{Steps, is_ambiguous, reads_as_sent},
 };
 
 /// What the rules for one method say of a path.
@@ -115,7 +115,7 @@ impl Table {
                 let inner: Vec<usize> = inner.map(|it| it.0).collect();
                 spelling(second.clone(), &inner)
             });
-            let ends_alike = path.ends_with_many() || path.is_plain();
+            let ends_alike = path.ends_with_many() || path.has_fixed_length();
             let slash = (!ends_alike).then(|| spelling(path.slash(), &inner));
             let double_slash = spelling(path.below_empty(), &inner);
             // A glob with `{name}` in it is wider than the pattern: no other rule may open the rest.
@@ -128,7 +128,7 @@ impl Table {
             };
             let spellings = slash.into_iter().chain([double_slash]).chain(second);
             Entry {
-                slash: path.is_plain().then(|| spelling(path.slash(), &[])),
+                slash: path.has_fixed_length().then(|| spelling(path.slash(), &[])),
                 spellings: spellings.filter(is_apart).collect(),
                 rule,
                 path: path.clone(),
@@ -160,7 +160,8 @@ impl Table {
             return Verdict::AmbiguousPath;
         }
         let closing = self.alike.iter().find_map(|alike| {
-            let combinations = if is_plain(path) { &[Steps::ALL][..] } else { &alike.combinations };
+            let combinations =
+                if reads_as_sent(path) { &[Steps::ALL][..] } else { &alike.combinations };
             let mut readings: Vec<PathPattern> = Vec::new();
             for reading in combinations.iter().flat_map(|steps| PathPattern::readings(path, *steps))
             {
@@ -321,6 +322,11 @@ impl Alike {
 
 /// The rules for a method after every combination of steps.
 fn alike(ours: &[(usize, &PathPattern)]) -> Vec<Alike> {
+    // Most rules read as they are written.
+    if ours.iter().all(|(_, path)| path.reads_as_written()) {
+        let patterns = ours.iter().map(|(rule, path)| ((*path).clone(), *rule)).collect();
+        return vec![Alike { combinations: Steps::combinations().collect(), patterns }];
+    }
     let mut all: Vec<Alike> = Vec::new();
     for steps in Steps::combinations() {
         let read = ours.iter().map(|(rule, path)| (path.read_alike(steps), *rule));

@@ -6,7 +6,7 @@ use std::{
 use kms::{
     Fault, Settings, connect,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    rotation::{self, Finding, KeyFacts, Rotation, RotationError, Run},
+    rotation::{self, Finding, KeyFacts, Rotation, RotationError, RotationRun},
     telemetry::{Chain, Outcome, Record},
 };
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ impl Handler for Rotator {
         let run = timeout(invocation.time_left(Duration::MAX), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
         let (outcome, details, response) = match run {
-            Ok(Run { done, overdue, next, findings, leftovers }) => {
+            Ok(RotationRun { done, overdue, next, findings, leftovers }) => {
                 let step = done.as_ref().map(|(step, _)| step.name());
                 let details = json!({
                     "Ring": ring,

@@ -36,6 +36,6 @@ pub use book::{Entry, Role, list};
 pub use error::RotationError;
 pub use perform::{Look, Rotation};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};
-pub use run::{Run, run};
+pub use run::{RotationRun, run};
 pub use seen::{KeyFacts, KeyState, Place, RingName, RingNameError, Seen};
 pub use waits::{MAX_AGE, Waits, WaitsError};

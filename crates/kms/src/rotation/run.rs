@@ -6,7 +6,7 @@ use super::{Finding, KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, 
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct RotationRun {
     /// The step that was due and is done, with the key that it was about.
     pub done: Option<(Step, KeyFacts)>,
     /// How long it had been due.
@@ -28,7 +28,7 @@ pub async fn run(
     rotation: &Rotation,
     policy: &Policy,
     now: UnixTime,
-) -> Result<Run, RotationError> {
+) -> Result<RotationRun, RotationError> {
     let look = rotation.look().await?;
     let findings = rotation.audit(&look).await?;
     let planned = match plan(&look.seen, now, policy) {
@@ -38,7 +38,13 @@ pub async fn run(
     };
     let Some(overdue) = planned.overdue(now) else {
         let (done, leftovers) = (None, Vec::new());
-        return Ok(Run { done, overdue: Duration::ZERO, next: Ok(planned), findings, leftovers });
+        return Ok(RotationRun {
+            done,
+            overdue: Duration::ZERO,
+            next: Ok(planned),
+            findings,
+            leftovers,
+        });
     };
     if findings.iter().any(|finding| finding.blocks(&planned.step)) {
         return Err(RotationError::Findings(findings));
@@ -50,5 +56,5 @@ pub async fn run(
         _ => Vec::new(),
     };
     let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
-    Ok(Run { done: Some((planned.step, key)), overdue, next, findings, leftovers })
+    Ok(RotationRun { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }
