@@ -1,26 +1,10 @@
-use std::{
-    cell::{Cell, OnceCell, RefCell},
-    collections::{HashMap, HashSet},
-    fmt,
-    sync::{Arc, LazyLock},
-};
+use std::{collections::HashSet, fmt};
 
-use cel::{
-    Context, Env, IdedExpr,
-    common::{
-        types::{
-            CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
-        },
-        value::Val,
-    },
-    parser::PrattParser,
-};
-use jwt::Claims;
-use serde_json::Value;
+use cel::{IdedExpr, parser::PrattParser};
 
 use crate::{
     cost::{Size, Sizes, cost},
-    patterns::matches,
+    evaluation::{BUDGET, Subject},
     slips::Slips,
 };
 
@@ -125,7 +109,7 @@ impl Condition {
                 let scopes = subject.claims.text("scope").unwrap_or_default();
                 scopes.split(' ').any(|scope| scope == name)
             }
-            Self::When(expression) => subject.evaluate(expression),
+            Self::When(expression) => subject.evaluate(&expression.text, &expression.parsed),
         }
     }
 
@@ -149,92 +133,6 @@ impl fmt::Display for Condition {
     }
 }
 
-/// The claims of one token, with what its conditions share.
-pub(crate) struct Subject<'a> {
-    claims: &'a Claims,
-    variables: OnceCell<Variables<'a>>,
-    /// What is left of [`BUDGET`].
-    left: Cell<u64>,
-    is_over_budget: Cell<bool>,
-    /// By their texts, the results of the expressions so far.
-    results: RefCell<HashMap<&'a str, bool>>,
-}
-
-/// The claims in the language's types, with their sizes.
-struct Variables<'a> {
-    context: Context<'a, 'a>,
-    sizes: HashMap<&'a str, Size>,
-    all: Size,
-}
-
-impl<'a> Subject<'a> {
-    pub(crate) fn new(claims: &'a Claims) -> Self {
-        Self {
-            claims,
-            variables: OnceCell::new(),
-            left: Cell::new(BUDGET),
-            is_over_budget: Cell::default(),
-            results: RefCell::default(),
-        }
-    }
-
-    fn evaluate(&self, expression: &'a Expression) -> bool {
-        let known = self.results.borrow().get(&*expression.text).copied();
-        known.unwrap_or_else(|| {
-            let result = self.spend(expression) && self.is_true(expression);
-            self.results.borrow_mut().insert(&expression.text, result);
-            result
-        })
-    }
-
-    fn spend(&self, expression: &Expression) -> bool {
-        let cost = cost(&expression.parsed, self.variables());
-        let left = self.left.get().checked_sub(cost);
-        match left {
-            Some(left) => self.left.set(left),
-            None => self.is_over_budget.set(true),
-        }
-        left.is_some()
-    }
-
-    /// Whether an expression was not evaluated, as it would have exceeded the budget.
-    pub(crate) fn is_over_budget(&self) -> bool {
-        self.is_over_budget.get()
-    }
-
-    fn is_true(&self, expression: &Expression) -> bool {
-        let result = cel::Value::resolve_val(&expression.parsed, &self.variables().context);
-        result
-            .is_ok_and(|value| value.downcast_ref::<CelBool>().is_some_and(|value| *value.inner()))
-    }
-
-    fn variables(&self) -> &Variables<'a> {
-        self.variables.get_or_init(|| {
-            let (mut sizes, mut all) = (HashMap::new(), Size::default());
-            let mut members = HashMap::new();
-            for (name, value) in self.claims.iter() {
-                let (value, size) = cel(value);
-                sizes.insert(name, size);
-                all = all.plus(size).plus(text_size(name));
-                members.insert(CelMapKey::String(name.into()), value);
-            }
-            let mut context = Context::with_env(Arc::clone(&ENV));
-            context.add_variable_as_val("claims", Box::new(CelMap::from(members)));
-            Variables { context, sizes, all }
-        })
-    }
-}
-
-impl Sizes for Variables<'_> {
-    fn claim(&self, name: &str) -> Size {
-        self.sizes.get(name).copied().unwrap_or_default()
-    }
-
-    fn all(&self) -> Size {
-        self.all
-    }
-}
-
 /// A token with [`ORDINARY`] claims: an expression that is too expensive for it is refused.
 struct Ordinary;
 
@@ -248,44 +146,7 @@ impl Sizes for Ordinary {
     }
 }
 
-/// A claim in the language's types: a number is an integer if it can be one.
-fn cel(value: &Value) -> (Box<dyn Val + '_>, Size) {
-    let one = text_size("");
-    match value {
-        Value::Null => (Box::new(CelNull), one),
-        Value::Bool(value) => (Box::new(CelBool::from(*value)), one),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => (Box::new(CelInt::from(number)), one),
-            (None, Some(number)) => (Box::new(CelUInt::from(number)), one),
-            (None, None) => (Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))), one),
-        },
-        Value::String(text) => (Box::new(CelString::from(&**text)), text_size(text)),
-        Value::Array(items) => {
-            let (mut list, mut size) = (Vec::with_capacity(items.len()), one);
-            for item in items {
-                let (item, more) = cel(item);
-                list.push(item);
-                size = size.plus(more);
-            }
-            (Box::new(CelList::from(list)), size)
-        }
-        Value::Object(members) => {
-            let (mut map, mut size) = (HashMap::with_capacity(members.len()), one);
-            for (name, member) in members {
-                let (member, more) = cel(member);
-                map.insert(CelMapKey::String((&**name).into()), member);
-                size = size.plus(more).plus(text_size(name));
-            }
-            (Box::new(CelMap::from(map)), size)
-        }
-    }
-}
-
-fn text_size(text: &str) -> Size {
-    Size { values: 1, text: u64::try_from(text.len()).unwrap_or(u64::MAX) }
-}
-
-fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
+pub(crate) fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
     let parser = PrattParser::new().enable_optional_syntax(true).enable_ident_escape_syntax(true);
     parser.parse(text).map_err(|errors| {
         let first = errors.errors.first().map(|error| error.msg.as_str());
@@ -295,37 +156,25 @@ fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
     })
 }
 
-static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    // The library's own brings all of Unicode with it: a quarter of the function.
-    let global = cel::add_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    let member =
-        cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    // Without them, an expression that has one is never true.
-    debug_assert!(global.is_ok() && member.is_ok());
-    Arc::new(env)
-});
-
 const MAX_CHARS: usize = 1024;
-/// What all expressions of one request cost at most, in instructions: with the work that does not
-/// depend on them, less than 50 times an ordinary decision.
-const BUDGET: u64 = 20_000_000;
 /// A list of 32 elements with 32 bytes each.
 const ORDINARY: Size = Size { values: 33, text: 1024 };
 
 #[cfg(test)]
 mod tests {
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use std::{collections::HashMap, sync::Arc};
+
     use proptest::{
         prelude::*,
         sample::{Index, select},
         test_runner::TestRunner,
     };
 
+    use cel::Context;
     use regex_lite::Regex;
-    use serde_json::json;
 
     use super::*;
+    use crate::evaluation::ENV;
 
     #[test]
     fn expressions() {
@@ -446,94 +295,6 @@ mod tests {
         ] {
             assert_eq!(refused(text), Some(ConditionError::TooExpensive), "{text}");
         }
-    }
-
-    /// Claims as after a verification.
-    fn claims(members: &Value) -> Claims {
-        struct Yes;
-        impl jwt::Verifier for Yes {
-            type Error = ();
-            async fn verify(&self, _: &jwt::Proof<'_>) -> Result<Result<(), jwt::Rejection>, ()> {
-                Ok(Ok(()))
-            }
-        }
-        let mut members = members.clone();
-        members["exp"] = 2.into();
-        let part = |text: &str| base64::Engine::encode(&URL_SAFE_NO_PAD, text);
-        let token = format!("{}.{}.YQ", part(r#"{"alg":"RS256"}"#), part(&members.to_string()));
-        let profile = jwt::Profile {
-            issuer: None,
-            audiences: None,
-            token_type: "JWT".into(),
-            leeway: std::time::Duration::ZERO,
-        };
-        let token = jwt::UnverifiedToken::parse(&token).unwrap();
-        let candidate = token.screen(&profile, jwt::UnixTime::from_seconds(1)).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(candidate.confirm(&Yes)).unwrap().unwrap()
-    }
-
-    fn when(text: &str) -> Condition {
-        Condition::when(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn expression_beyond_the_budget_is_false() {
-        let list = |count: usize| claims(&json!({"a": vec![1; count], "s": "x"}));
-        let (short, long) = (list(32), list(500));
-        // Another text each, so that no result is known.
-        let loops: Vec<Condition> =
-            (0..30).map(|at| when(&format!("claims.a.all(x, x != {})", at + 2))).collect();
-        let open = |claims: &Claims| {
-            let subject = Subject::new(claims);
-            let open = loops.iter().filter(|condition| condition.holds(&subject)).count();
-            (open, subject.is_over_budget())
-        };
-        assert_eq!(open(&short), (30, false));
-        let (few, is_over_budget) = open(&long);
-        assert!((1..10).contains(&few) && is_over_budget, "{few}");
-        let (cheap, negated) =
-            (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
-        let subject = Subject::new(&long);
-        assert!(loops.iter().any(|condition| !condition.holds(&subject)));
-        // What costs less than is left is evaluated nevertheless.
-        assert!(cheap.holds(&subject));
-        // What is not evaluated is false, also when it denies something.
-        assert!(!negated.holds(&subject));
-    }
-
-    #[test]
-    fn the_same_expression_is_evaluated_once() {
-        let claims = claims(&json!({"a": vec![1; 100]}));
-        let (one, same) = (when("claims.a.all(x, x == 1)"), when("claims.a.all(x, x == 1)"));
-        let subject = Subject::new(&claims);
-        assert!(one.holds(&subject));
-        let left = subject.left.get();
-        assert!(left < BUDGET);
-        assert!(same.holds(&subject));
-        assert_eq!(subject.left.get(), left);
-    }
-
-    #[test]
-    fn sizes_of_claims() {
-        let claims = claims(&json!({"a": [1, "ab", {"k": [null]}], "b": vec![1; 9], "c": "abc"}));
-        let subject = Subject::new(&claims);
-        for (name, values, text) in [("a", 7, 3), ("b", 10, 0), ("c", 1, 3), ("d", 0, 0)] {
-            assert_eq!(subject.variables().claim(name), Size { values, text }, "{name}");
-        }
-        assert_eq!(subject.variables().all(), Size { values: 23, text: 12 });
-    }
-
-    /// Only the sizes of the claims that it reads count.
-    #[test]
-    fn cost_depends_on_the_claims_that_are_read() {
-        let claims = claims(&json!({"a": [1, 2], "large": vec![1; 900], "n": "a"}));
-        let subject = Subject::new(&claims);
-        let cost = |text: &str| cost(&parse(text).unwrap(), subject.variables());
-        let (small, large) = (cost("claims.a.all(x, x == 1)"), cost("claims.large.all(x, x == 1)"));
-        assert!(small * 100 < large, "{small} {large}");
-        let (one, other) = (cost("claims['a'].all(x, x == 1)"), cost("claims.all(x, x == '')"));
-        assert!(one < 2 * small && large < 2 * other, "{one} {other}");
     }
 
     /// A test's thread has a quarter of the stack that a function has.

@@ -10,6 +10,7 @@ mod condition;
 mod context;
 mod cost;
 mod decide;
+mod evaluation;
 mod handler;
 mod path;
 mod patterns;

@@ -4,7 +4,7 @@ use jwt::Claims;
 
 use crate::{
     ForbidReason, Route, RulesError,
-    condition::Subject,
+    evaluation::Subject,
     path::PathPattern,
     route::{METHODS, RoutePattern},
     rule::Rule,

@@ -174,6 +174,26 @@ async fn a_log_line_has_what_it_needs_and_nothing_of_the_clients() {
     assert_eq!((&lines[4]["Cause"], &lines[4]["Faults"]), (&json!("MalformedEvent"), &json!(1)));
 }
 
+/// An operator learns why a rule is closed, and what rules do not match.
+#[tokio::test]
+async fn condition_over_the_budget_and_open_parent_are_in_the_log() {
+    let rule = |at: usize| {
+        let when = format!("claims.a.all(x, x != {})", at + 2);
+        json!({"route": format!("GET /{at}"), "when": when})
+    };
+    let mut rules: Vec<Value> = (0..30).map(rule).collect();
+    rules.push(json!({"route": "POST /*", "any": true}));
+    rules.push(json!({"route": "POST /admin/*", "scope": "a"}));
+    let stack = Stack::start("RSA_2048", &[("ACCESS_RULES", &json!(rules).to_string())]).await;
+    for count in [1, 500] {
+        stack.ask(&bearer(&stack.good(&json!({"a": vec![1; count]})))).await;
+    }
+    let lines: Vec<String> = stack.journal.recent().iter().map(|line| line.text.clone()).collect();
+    let [warning, small, large] = &*lines else { panic!("{lines:#?}") };
+    assert!(warning.contains("POST /admin/* does not match POST /admin itself"), "{warning}");
+    assert!(!small.contains("overBudget") && large.contains(r#""overBudget":true"#), "{large}");
+}
+
 /// A process that waits for its next event in the operating system must not stop what it has begun.
 #[tokio::test]
 async fn a_refresh_goes_on_beside_requests() {
