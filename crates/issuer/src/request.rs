@@ -141,7 +141,7 @@ fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration
 }
 
 /// The longest request, in bytes, that is parsed. A parsed value takes up to a hundred times the memory of its
-/// text. Claims have [`MAX_CLAIMS_BYTES`] without white space and escapes, for which this leaves room.
+/// text. Claims have `MAX_CLAIMS_BYTES` without white space and escapes, for which this leaves room.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The claims that only the issuer sets.
