@@ -1,6 +1,9 @@
 use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
-use crate::{Access, Cached, HttpApiResponse, Kind, Profile, Request, Route, Rules, bearer::token};
+use crate::{
+    Access, Cached, HttpApiResponse, Kind, Profile, Request, Route, Rules, access::Opens,
+    bearer::token,
+};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +21,7 @@ pub enum Decision {
 pub struct Grant {
     /// Its claims.
     pub claims: Claims,
-    /// Which rules are open to it; without rules, everything is.
+    /// Which rules are open to it, of those that the answer depends on; without rules, everything is.
     pub access: Option<Access>,
 }
 
@@ -123,13 +126,20 @@ fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
         return Decision::Allow(Grant { claims, access: None });
     };
     let access = rules.access(&claims);
+    let is_simple =
+        request.kind == Kind::Http2 && profile.http_api_response == HttpApiResponse::Simple;
+    // A policy is over all routes that its API can have. Any other answer is about this request alone.
+    match request.kind {
+        Kind::WebSocket => (),
+        _ if is_simple => (),
+        Kind::Rest | Kind::RestToken => access.evaluate(|rule| !rule.is_key()),
+        Kind::Http1 | Kind::Http2 => access.evaluate(|_| true),
+    }
     let reason = rules.forbid_reason(&access, &request.route).or_else(|| {
-        let is_simple =
-            request.kind == Kind::Http2 && profile.http_api_response == HttpApiResponse::Simple;
         let reused = is_simple && !is_open_wherever_cached(request, rules, &access);
         reused.then_some(ForbidReason::CachedResponse)
     });
-    let grant = Grant { claims, access: Some(access) };
+    let grant = Grant { access: Some(access.settle()), claims };
     match reason {
         None => Decision::Allow(grant),
         Some(reason) => Decision::Forbid(grant, reason),
@@ -137,7 +147,7 @@ fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
 }
 
 /// Whether all routes are open for which API Gateway may use a simple response to this request again.
-fn is_open_wherever_cached(request: &Request, rules: &Rules, access: &Access) -> bool {
+fn is_open_wherever_cached(request: &Request, rules: &Rules, access: &impl Opens) -> bool {
     match &request.cached {
         Cached::Never => true,
         Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => true,

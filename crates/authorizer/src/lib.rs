@@ -4,6 +4,7 @@
 //! what is known beforehand, [`response`] what is answered. [`Rules`] say which routes a token opens.
 //! [`run`] is the Lambda function.
 
+mod access;
 mod bearer;
 mod check;
 mod condition;
@@ -24,7 +25,9 @@ mod rules;
 mod slips;
 mod spelling;
 mod table;
+mod warning;
 
+pub use access::Access;
 pub use check::Check;
 pub use condition::ConditionError;
 pub use decide::{Decision, ForbidReason, Grant, Refusal, decide};
@@ -34,4 +37,5 @@ pub use request::{Cached, Kind, MalformedEvent, Request, Stage};
 pub use response::{Response, Unanswerable, response};
 pub use route::{Route, RouteError};
 pub use rule::RulesError;
-pub use rules::{Access, Explained, Rules, Warning};
+pub use rules::{Explained, Rules};
+pub use warning::Warning;

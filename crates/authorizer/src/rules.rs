@@ -1,10 +1,10 @@
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use jwt::Claims;
 
 use crate::{
-    ForbidReason, Route, RulesError,
-    evaluation::Subject,
+    ForbidReason, Grant, Route, RulesError, Warning,
+    access::{LazyAccess, Opens},
     path::PathPattern,
     route::{METHODS, RoutePattern},
     rule::Rule,
@@ -22,49 +22,6 @@ pub struct Rules {
     tables: Vec<(&'static str, Table)>,
     /// Whether a policy has room for other spellings of closed paths.
     spellings: bool,
-}
-
-/// What an operator may not expect of the rules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// A rule with `*` at its end leaves the path above it to another rule.
-    OpenParent {
-        /// The route of the rule.
-        rule: String,
-        /// The route of the rule that decides on the path above it.
-        decided_by: String,
-    },
-    /// Policies have no room for other spellings of closed paths.
-    NoRoomForSpellings,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OpenParent { rule, decided_by } => {
-                let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
-                write!(f, "{rule} does not match {parent} itself, on which {decided_by} decides: add a rule for it")
-            }
-            Self::NoRoomForSpellings => f.write_str(
-                "the rules leave no room in a policy to deny other spellings of closed paths: do not let API \
-                 Gateway cache policies, or have fewer rules",
-            ),
-        }
-    }
-}
-
-/// Which rules are open to a token: all that a policy depends on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    open: Vec<bool>,
-    /// Whether a condition was not evaluated, as it would have exceeded the budget of a request.
-    pub is_over_budget: bool,
-}
-
-impl Access {
-    pub(crate) fn opens(&self, rule: usize) -> bool {
-        self.open.get(rule).copied().unwrap_or(false)
-    }
 }
 
 /// A rule, and what it says.
@@ -114,23 +71,13 @@ impl FromStr for Rules {
 }
 
 impl Rules {
-    /// What the holder of these claims may do.
-    #[must_use]
-    pub fn access(&self, claims: &Claims) -> Access {
-        let subject = Subject::new(claims);
-        let open = self.all.iter().map(|rule| rule.condition.holds(&subject)).collect();
-        Access { open, is_over_budget: subject.is_over_budget() }
-    }
-
-    /// Whether a route is open.
-    #[must_use]
-    pub fn permit(&self, access: &Access, route: &Route) -> bool {
-        self.forbid_reason(access, route).is_none()
+    /// What the holder of these claims may do; each rule is evaluated when it is asked about.
+    pub(crate) fn access<'a>(&'a self, claims: &'a Claims) -> LazyAccess<'a> {
+        LazyAccess::new(&self.all, claims)
     }
 
     /// Why a route is not open, if it is not.
-    #[must_use]
-    pub fn forbid_reason(&self, access: &Access, route: &Route) -> Option<ForbidReason> {
+    pub(crate) fn forbid_reason(&self, access: &impl Opens, route: &Route) -> Option<ForbidReason> {
         match self.decide(access, route) {
             Verdict::Open(_) => None,
             Verdict::Closed(_) => Some(ForbidReason::ClosedRoute),
@@ -157,8 +104,7 @@ impl Rules {
 
     /// Whether all routes of this key (`GET /orders/{id}`, `ANY /{proxy+}`, `$default`) are open, or
     /// none of them; `None` when some are.
-    #[must_use]
-    pub fn permit_all(&self, access: &Access, key: &str) -> Option<bool> {
+    pub(crate) fn permit_all(&self, access: &impl Opens, key: &str) -> Option<bool> {
         let (method, path) = match key.split_once(' ') {
             Some((method, path)) => (method, PathPattern::of_api(path)),
             None => ("ANY", PathPattern::all()),
@@ -176,7 +122,7 @@ impl Rules {
     }
 
     /// What a policy of an API with methods and paths allows and denies, without the stage before it.
-    pub(crate) fn resources(&self, access: &Access) -> (Vec<String>, Vec<String>) {
+    pub(crate) fn resources(&self, access: &impl Opens) -> (Vec<String>, Vec<String>) {
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
         for (_, table) in &self.tables {
             table.write(access, self.spellings, &mut allow, &mut deny);
@@ -188,7 +134,7 @@ impl Rules {
     }
 
     /// The names of routes that have nothing but a name, and are open.
-    pub(crate) fn open_keys(&self, access: &Access) -> Vec<String> {
+    pub(crate) fn open_keys(&self, access: &impl Opens) -> Vec<String> {
         let open =
             self.all.iter().enumerate().filter(|(at, rule)| access.opens(*at) && rule.is_key());
         open.map(|(_, rule)| rule.text.clone()).collect()
@@ -196,22 +142,27 @@ impl Rules {
 
     /// Every rule as it was written, with what it says of a token and of a route.
     #[must_use]
-    pub fn explain(&self, access: Option<&Access>, route: &Route) -> Vec<Explained<'_>> {
-        let deciding = access.and_then(|access| match self.decide(access, route) {
+    pub fn explain(&self, grant: &Grant, route: &Route) -> Vec<Explained<'_>> {
+        let deciding = grant.access.as_ref().and_then(|access| match self.decide(access, route) {
             Verdict::Open(rule) | Verdict::ClosedSpelling(rule) => Some(rule),
             Verdict::Closed(rule) => rule,
             Verdict::AmbiguousPath => None,
         });
+        let others = self.access(&grant.claims);
+        let open = |rule| {
+            let evaluated = grant.access.as_ref().and_then(|access| access.evaluated(rule));
+            evaluated.unwrap_or_else(|| others.opens(rule))
+        };
         let rules = self.all.iter().enumerate().map(|(at, rule)| Explained {
             route: &rule.text,
             condition: rule.condition.to_string(),
-            open: access.is_some_and(|access| access.opens(at)),
+            open: open(at),
             decides: deciding == Some(at),
         });
         rules.collect()
     }
 
-    fn decide(&self, access: &Access, route: &Route) -> Verdict {
+    fn decide(&self, access: &impl Opens, route: &Route) -> Verdict {
         match route {
             Route::Http { method, path } => {
                 let own = self.tables.iter().find(|(own, _)| own == method);
@@ -247,7 +198,7 @@ const MAX_RULES: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ConditionError, RouteError};
+    use crate::{Access, ConditionError, RouteError};
     use serde_json::json;
 
     fn read(rules: &serde_json::Value) -> Result<Rules, RulesError> {
@@ -432,7 +383,7 @@ mod tests {
 
     /// These rules, of which the first are open.
     fn opened(routes: &[&str], open: usize) -> (Rules, Access) {
-        let access = (0..routes.len()).map(|at| at < open).collect();
+        let access = (0..routes.len()).map(|at| Some(at < open)).collect();
         (scoped(routes).unwrap(), Access { open: access, is_over_budget: false })
     }
 
@@ -501,7 +452,11 @@ mod tests {
             deny.retain(|resource| !DOT_SEGMENTS.contains(&&**resource));
             assert_eq!(deny, denied, "{routes:?}");
             let route = Route::Http { method: "GET".into(), path: path.into() };
-            assert_eq!(rules.permit(&access, &route), expected, "{routes:?} {path}");
+            assert_eq!(
+                rules.forbid_reason(&access, &route).is_none(),
+                expected,
+                "{routes:?} {path}"
+            );
         }
         // What would have to be denied with it, though it is open.
         let apart = scoped(&["GET /*/*", "GET /{a}", "GET /a"]);
@@ -564,7 +519,7 @@ mod tests {
             let rules = scoped(&routes.iter().map(|route| &**route).collect::<Vec<_>>());
             let rules = rules.map(|rules| (rules.warnings(), rules));
             rules.map(|(warnings, rules)| {
-                let open = (0..=count).map(|at| at == count).collect();
+                let open = (0..=count).map(|at| Some(at == count)).collect();
                 let access = Access { open, is_over_budget: false };
                 let (_, deny) = rules.resources(&access);
                 (warnings.contains(&Warning::NoRoomForSpellings), deny.len())

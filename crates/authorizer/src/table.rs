@@ -2,11 +2,11 @@ use std::cmp::Ordering;
 
 use crate::{
     RulesError,
+    access::Opens,
     condition::Condition,
     path::PathPattern,
     route::RoutePattern,
     rule::Rule,
-    rules::Access,
     spelling::{Steps, is_ambiguous, reads_as_sent},
 };
 
@@ -148,7 +148,7 @@ impl Table {
 
     /// What becomes of a path, without the slash before it: open as it was sent, and not closed in its
     /// second reading.
-    pub(crate) fn decide(&self, access: &Access, path: &str) -> Verdict {
+    pub(crate) fn decide(&self, access: &impl Opens, path: &str) -> Verdict {
         let sent = PathPattern::exactly(path);
         let without_slash = sent.without_slash().and_then(|path| self.find(&path));
         let closed = without_slash.filter(|it| it.slash.is_some() && !access.opens(it.rule));
@@ -196,10 +196,10 @@ impl Table {
     }
 
     /// What the rules say of all these paths, if it is the same for each.
-    pub(crate) fn verdict(&self, access: &Access, paths: &PathPattern) -> Option<bool> {
+    pub(crate) fn verdict(&self, access: &impl Opens, paths: &PathPattern) -> Option<bool> {
         let closed = |entry: &Entry| {
-            let slash = entry.slash.as_ref().filter(|_| !access.opens(entry.rule));
-            slash.is_some_and(|slash| slash.path.overlaps(paths))
+            let slash = entry.slash.as_ref().filter(|slash| slash.path.overlaps(paths));
+            slash.is_some() && !access.opens(entry.rule)
         };
         let mut verdicts = if self.entries.iter().any(closed) { vec![false] } else { Vec::new() };
         for entry in self.entries.iter().filter(|entry| entry.path.overlaps(paths)) {
@@ -215,7 +215,7 @@ impl Table {
     /// What a policy has to allow and to deny; with `spellings`, also other spellings of what is closed.
     pub(crate) fn write(
         &self,
-        access: &Access,
+        access: &impl Opens,
         spellings: bool,
         allow: &mut Vec<String>,
         deny: &mut Vec<String>,
@@ -308,7 +308,7 @@ impl Table {
 impl Alike {
     /// The rule that closes a reading of a path that this rule opens as it was sent. Of rules that read
     /// alike, the one that opens the path is about this very spelling; else all of them are asked.
-    fn closing(&self, access: &Access, opening: usize, reading: &PathPattern) -> Option<usize> {
+    fn closing(&self, access: &impl Opens, opening: usize, reading: &PathPattern) -> Option<usize> {
         let mut covering = self.patterns.iter().filter(|(path, _)| path.covers(reading)).peekable();
         let first = &covering.peek()?.0;
         let same = covering.take_while(|(path, _)| path.specificity(first) == Ordering::Equal);

@@ -747,6 +747,48 @@ fn reasons_have_names_that_stay_and_requests_do_not_print() {
     assert!(shown.starts_with("Request { kind: Rest") && !shown.contains("a.b.c"), "{shown}");
 }
 
+/// A policy needs all the rules of its kind of API; any other answer needs those that decide on it.
+#[test]
+fn condition_that_cannot_matter_is_not_evaluated() {
+    let mut claims = json!({"iss": "countersign", "exp": 1_800_000_001, "a": vec![1; 500]});
+    claims["scope"] = "a".into();
+    let credential = with_claims(&claims);
+    let expensive = "claims.a.all(x, x in claims.a)";
+    let rules = |of: &str| {
+        let rule = |route: &str| {
+            let (member, condition) =
+                if of == route { ("when", expensive) } else { ("scope", "a") };
+            json!({"route": route, member: condition})
+        };
+        json!(["GET /whoami", "GET /other", "$connect"].map(rule))
+    };
+    // Where an expensive condition is evaluated, and where it is not.
+    let rows: [(_, _, &[&str], &[&str]); 5] = [
+        ("REST", HttpApiResponse::Iam, &["GET /whoami", "GET /other"], &["$connect"]),
+        ("HTTP 1.0", HttpApiResponse::Iam, &["GET /whoami", "GET /other", "$connect"], &[]),
+        ("HTTP 2.0", HttpApiResponse::Iam, &["GET /whoami", "GET /other", "$connect"], &[]),
+        ("HTTP 2.0", HttpApiResponse::Simple, &["GET /whoami"], &["GET /other", "$connect"]),
+        ("WebSocket", HttpApiResponse::Iam, &["$connect"], &["GET /whoami", "GET /other"]),
+    ];
+    for (name, response, evaluated, left_out) in rows {
+        let (_, event) = events(&credential).into_iter().find(|it| it.0 == name).unwrap();
+        let request: Request = event.to_string().parse().unwrap();
+        for (route, expected) in evaluated
+            .iter()
+            .map(|route| (route, true))
+            .chain(left_out.iter().map(|route| (route, false)))
+        {
+            let profile = Profile { http_api_response: response, ..with_rules(&rules(route)) };
+            let (decision, _) = judge_for(&profile, &request, YES);
+            let (Decision::Allow(grant) | Decision::Forbid(grant, _)) = decision.unwrap() else {
+                panic!("a good token")
+            };
+            let access = grant.access.unwrap();
+            assert_eq!(access.is_over_budget, expected, "{name}, {response:?}: {route}");
+        }
+    }
+}
+
 /// What `countersign explain` shows.
 #[test]
 fn rules_checks_and_events_in_words() {
@@ -764,7 +806,7 @@ fn rules_checks_and_events_in_words() {
         panic!("a good token")
     };
     let rules = profile.rules.unwrap();
-    let told = rules.explain(grant.access.as_ref(), &request.route);
+    let told = rules.explain(&grant, &request.route);
     let told: Vec<_> =
         told.iter().map(|it| (it.route, &*it.condition, it.open, it.decides)).collect();
     let expected = [

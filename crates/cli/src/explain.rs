@@ -191,7 +191,7 @@ impl Told {
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let rules = match (&self.profile.rules, &self.decision) {
             (Some(rules), Decision::Allow(grant) | Decision::Forbid(grant, _)) => {
-                rules.explain(grant.access.as_ref(), &self.request.route)
+                rules.explain(grant, &self.request.route)
             }
             _ => Vec::new(),
         };
