@@ -6,7 +6,7 @@ use std::{
 use kms::{
     Fault, Settings, connect,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    rotation::{self, Finding, KeyFacts, Rotation, RotationError, RotationRun},
+    rotation::{self, Finding, Rotation, RotationError, RotationRun},
     telemetry::{Chain, Outcome, Record},
 };
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Handler for Rotator {
                     "due": next.as_ref().ok().map(|next| next.due.seconds()),
                     "obstacle": next.as_ref().err().map(ToString::to_string),
                     "findings": texts(&findings),
-                    "leftovers": leftovers.iter().map(leftover).collect::<Vec<_>>(),
+                    "leftovers": texts(&leftovers),
                 });
                 match findings.first() {
                     None => (Outcome::Rotation(overdue), details.clone(), Ok(details)),
@@ -84,16 +84,8 @@ impl Handler for Rotator {
     }
 }
 
-fn texts(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(ToString::to_string).collect()
-}
-
-fn leftover(key: &KeyFacts) -> String {
-    format!(
-        "{} has the ring's tag and no alias: a run that was interrupted may have left it. If CloudTrail \
-         shows no use of it, `aws kms disable-key --key-id {}` takes it out of service",
-        key.id, key.id
-    )
+fn texts(items: &[impl ToString]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
 }
 
 /// The `Cause` in logs and metrics.

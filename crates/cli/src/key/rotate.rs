@@ -124,14 +124,8 @@ impl Rotate<'_> {
         }
         self.ring.announce_administrators(rotation, look).await;
         if let Step::Prepare(_) = step {
-            for key in rotation.leftovers(look, now()).await.unwrap_or_default() {
-                let id = key.id;
-                writeln!(
-                    io::stderr(),
-                    "warning: {id} has the ring's tag and no alias: a run that was interrupted may have left \
-                     it. If CloudTrail shows no use of it, `aws kms disable-key --key-id {id}` takes it out of \
-                     service"
-                )?;
+            for leftover in rotation.leftovers(look, now()).await.unwrap_or_default() {
+                writeln!(io::stderr(), "warning: {leftover}")?;
             }
         }
         Ok(())

@@ -3,8 +3,8 @@
 //! The ring is three aliases that are always there: `NAME` is the key that signs, `-next` the key that is
 //! published and will sign, `-previous` the key that has signed and whose tokens may still be valid. At rest
 //! all three point at one key. [`plan`] says which step comes next and when, from nothing but the state of
-//! the aliases. [`Rotation`] reads that state and performs one step, and [`run`] is one run of all this. Both can be repeated, and interrupted
-//! between any two calls:
+//! the aliases. [`Rotation`] reads that state and performs one step; [`run`] does all of it once. Steps can be
+//! repeated, and interrupted between any two calls:
 //!
 //! | step | what it does | not before |
 //! |---|---|---|
@@ -21,6 +21,7 @@ mod administrators;
 mod audit;
 mod book;
 mod error;
+mod leftover;
 mod perform;
 mod plan;
 mod run;
@@ -34,6 +35,7 @@ pub use crate::message::algorithms;
 pub use audit::Finding;
 pub use book::{Entry, Role, list};
 pub use error::RotationError;
+pub use leftover::Leftover;
 pub use perform::{Look, Rotation};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};
 pub use run::{RotationRun, run};

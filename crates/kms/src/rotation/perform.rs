@@ -10,7 +10,7 @@ use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Finding, KeyFacts, KeyState, Place, RingName, RotationError, Seen, Step, Waits,
+    Finding, KeyFacts, KeyState, Leftover, Place, RingName, RotationError, Seen, Step, Waits,
     account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
     administrators::administrators,
     audit,
@@ -97,11 +97,11 @@ impl Rotation {
     ///
     /// # Errors
     /// When KMS cannot be asked.
-    pub async fn leftovers(&self, look: &Look, now: UnixTime) -> Result<Vec<KeyFacts>, Fault> {
+    pub async fn leftovers(&self, look: &Look, now: UnixTime) -> Result<Vec<Leftover>, Fault> {
         let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
         let is_left =
             |key: &KeyFacts| key.state == KeyState::Enabled && key.created.after(NEW) <= now;
-        Ok(keys.into_iter().filter(is_left).collect())
+        Ok(keys.into_iter().filter(is_left).map(|key| Leftover { key }).collect())
     }
 
     /// Performs a step that was planned by this look and is due, and returns the key that it was about.

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use jwt::UnixTime;
 
-use super::{Finding, KeyFacts, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
+use super::{
+    Finding, KeyFacts, Leftover, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan,
+};
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct RotationRun {
     /// may be in use elsewhere.
     pub findings: Vec<Finding>,
     /// Keys that an interrupted run has left, seen when a key is created.
-    pub leftovers: Vec<KeyFacts>,
+    pub leftovers: Vec<Leftover>,
 }
 
 /// Reads the state of the ring once, checks its keys, and does the step that is due, if one is.

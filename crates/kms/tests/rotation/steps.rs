@@ -186,7 +186,7 @@ async fn planted_key_never_becomes_the_next_key() {
     let look = rotation.look().await.unwrap();
     let leftovers = async || {
         let leftovers = rotation.leftovers(&look, world.now()).await.unwrap();
-        leftovers.into_iter().map(|key| key.id).collect::<Vec<_>>()
+        leftovers.into_iter().map(|it| it.key.id).collect::<Vec<_>>()
     };
     assert_eq!(leftovers().await, Vec::<String>::new(), "a run may be about to give it an alias");
     world.wait(900).await;
