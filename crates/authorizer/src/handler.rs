@@ -4,10 +4,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{
-    Fault, Keyring, KmsVerifier, Settings, Stopwatch, Verification,
+use kms::{Chain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
+use runtime::{
+    Settings,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    telemetry::{Chain, Outcome, Record},
+    telemetry::{Outcome, Record},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;

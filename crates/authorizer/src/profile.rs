@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use kms::{Names, Settings};
+use runtime::{Names, Settings};
 
 use crate::Rules;
 

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use kms::{Headers, Texts};
+use runtime::{Headers, Texts};
 use serde::Deserialize;
 
 use crate::Route;

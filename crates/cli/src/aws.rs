@@ -9,7 +9,8 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use clap::Args;
-use kms::{Client, client_for};
+use kms::Client;
+use runtime::client_for;
 
 use crate::Usage;
 

@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use issuer::{Caller, MAX_TOKEN_BYTES, Terms, TokenRequest, issue};
 use jwt::{Algorithm, json};
-use kms::{KeyName, KmsSigner, Settings, Stopwatch};
+use kms::{KeyName, KmsSigner, Stopwatch};
+use runtime::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 

@@ -12,7 +12,8 @@ use authorizer::{
 };
 use clap::Args;
 use jwt::Keys;
-use kms::{Keyring, Settings, Verification};
+use kms::{Keyring, Verification};
+use runtime::Settings;
 use serde_json::{Value, json};
 
 use crate::{

@@ -10,8 +10,8 @@ use std::{
 };
 
 use clap::Args;
-use kms::{SETTINGS, Settings};
 use local::{Options, Stack, gateway::Exchange, lambda::Line};
+use runtime::{SETTINGS, Settings};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::broadcast::{Receiver, error::RecvError},

@@ -4,10 +4,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{
-    Fault, Keyring, KmsSigner, Stopwatch,
+use kms::{Chain, Fault, Keyring, KmsSigner, Stopwatch};
+use runtime::{
     function::{self, Handled, Handler, Invocation},
-    telemetry::{Chain, Outcome, Record},
+    telemetry::{Outcome, Record},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;

@@ -1,7 +1,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use jwt::is_plain_identifier;
-use kms::{Names, Settings};
+use runtime::{Names, Settings};
 
 use crate::Policy;
 

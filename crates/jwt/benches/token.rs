@@ -17,12 +17,12 @@ use aws_lc_rs::{
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, PqdsaKeyPair, RsaKeyPair},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use jsonwebtoken::{DecodingKey, Validation};
-use jwt::{
+use countersign_jwt::{
     Algorithm, Draft, Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken,
     VerifyingKey,
 };
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use jsonwebtoken::{DecodingKey, Validation};
 use serde_json::json;
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
@@ -127,7 +127,7 @@ fn profile() -> Profile {
 }
 
 /// Everything from the text to the claims, the clock included.
-fn decode(token: &str, profile: &Profile, keys: &Keys) -> jwt::Claims {
+fn decode(token: &str, profile: &Profile, keys: &Keys) -> countersign_jwt::Claims {
     let now: UnixTime = SystemTime::now().into();
     let candidate = UnverifiedToken::parse(token).unwrap().screen(profile, now).unwrap();
     let mut confirm = pin!(candidate.confirm(keys));

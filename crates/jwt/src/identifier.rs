@@ -7,9 +7,9 @@
 /// what Unicode's `White_Space` property names. An empty text is plain.
 ///
 /// ```
-/// assert!(jwt::is_plain_identifier("arn:aws:sts::123456789012:assumed-role/orders/a@b"));
-/// assert!(!jwt::is_plain_identifier("admin "));
-/// assert!(!jwt::is_plain_identifier("nim\u{202E}da"));
+/// assert!(countersign_jwt::is_plain_identifier("arn:aws:sts::123456789012:assumed-role/orders/a@b"));
+/// assert!(!countersign_jwt::is_plain_identifier("admin "));
+/// assert!(!countersign_jwt::is_plain_identifier("nim\u{202E}da"));
 /// ```
 #[must_use]
 pub fn is_plain_identifier(text: &str) -> bool {

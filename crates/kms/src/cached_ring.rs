@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{Cause, Fault, Key, Ring, clock::SuspendAwareInstant};
+use crate::{Cause, Fault, Key, Ring, SuspendAwareInstant};
 
 /// The ring as KMS had it when it was last loaded.
 #[derive(Debug, Clone)]

@@ -8,18 +8,21 @@ use tokio::time::Instant;
 /// meanwhile. The refresh of a key ring and the time for which a rotated key may still sign depend on
 /// the time that has really passed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SuspendAwareInstant {
+pub struct SuspendAwareInstant {
     monotonic: Instant,
     wall: SystemTime,
 }
 
 impl SuspendAwareInstant {
-    pub(crate) fn now() -> Self {
+    /// The present.
+    #[must_use]
+    pub fn now() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
     /// The time since this instant: the longer of what the two clocks say.
-    pub(crate) fn elapsed(&self) -> Duration {
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
         // A wall clock that was set back says nothing.
         self.monotonic.elapsed().max(self.wall.elapsed().unwrap_or_default())
     }

@@ -1,9 +1,9 @@
-use std::{error::Error, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
-use crate::{response::InvalidResponse, ring::Unfit};
+use crate::response::InvalidResponse;
 
 /// KMS could not be asked, or could not answer. Nothing follows from it for any token.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,7 +23,11 @@ impl Fault {
         Self::new(operation, Cause::Unreachable)
     }
 
-    pub(crate) fn unfit(operation: &'static str, problem: Unfit) -> Self {
+    /// The key cannot do what a ring needs it for.
+    pub(crate) fn unsupported_key(
+        operation: &'static str,
+        problem: impl Error + Send + Sync + 'static,
+    ) -> Self {
         Self { operation, cause: Cause::Unfit, source: Some(Arc::new(problem)) }
     }
 
@@ -31,11 +35,15 @@ impl Fault {
         Self { operation, cause: Cause::InvalidResponse, source: Some(Arc::new(problem)) }
     }
 
-    pub(crate) fn new(operation: &'static str, cause: Cause) -> Self {
+    /// A fault that no error of the SDK stands for.
+    #[must_use]
+    pub fn new(operation: &'static str, cause: Cause) -> Self {
         Self { operation, cause, source: None }
     }
 
-    pub(crate) fn of<E>(operation: &'static str, error: SdkError<E>) -> Self
+    /// The fault that an error of the SDK is.
+    #[must_use]
+    pub fn of<E>(operation: &'static str, error: SdkError<E>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
@@ -130,7 +138,8 @@ impl Cause {
 
     /// The cause of an error response: by its code if that is known, as the status can be 400 for all of
     /// them, else by its status. An error without a code is not one of KMS.
-    pub(crate) fn of_response(code: Option<&str>, status: u16) -> Self {
+    #[must_use]
+    pub fn of_response(code: Option<&str>, status: u16) -> Self {
         match (code.and_then(Self::of_code), status) {
             (Some(cause), _) => cause,
             (None, 429) => Self::Throttled,
@@ -164,5 +173,21 @@ impl Cause {
             "InvalidKeyUsageException" | "UnsupportedOperationException" => Self::Unfit,
             _ => return None,
         })
+    }
+}
+
+/// An error with all its causes, in one line.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            write!(f, ": {error}")?;
+            next = error.source();
+        }
+        Ok(())
     }
 }

@@ -8,10 +8,8 @@ use jwt::Algorithm;
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{
-    Cause, Fault, Key, KeyName, PublishedRing, Ring,
+    Cause, Chain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
     cached_ring::{CachedRing, Loaded, Neighbor, Neighbors},
-    clock::SuspendAwareInstant,
-    telemetry::Chain,
 };
 
 /// The ring as KMS has it, loaded again when it is due.
@@ -68,7 +66,7 @@ impl Keyring {
     ///
     /// # Errors
     /// As for [`Self::ring`].
-    pub(crate) async fn prepare(&self) -> Result<(), Fault> {
+    pub async fn prepare(&self) -> Result<(), Fault> {
         let guard = Arc::clone(&self.refresh_lock).lock_owned().await;
         Box::pin(self.load(guard, false)).await.ring.map(|_| ())
     }
@@ -264,7 +262,7 @@ impl Keyring {
 const NEXT: &str = "-next";
 const PREVIOUS: &str = "-previous";
 /// How long after a refresh was due a key may still sign.
-pub(crate) const SIGNING_LAG: Duration = Duration::from_mins(1);
+pub const SIGNING_LAG: Duration = Duration::from_mins(1);
 /// How often made-up key ids can make KMS be asked.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// How long after a forged signature KMS is not asked about the next one unseen.

@@ -1,38 +1,32 @@
-//! The key ring in AWS KMS: the only crate that talks to it.
+//! A ring of AWS KMS keys that signs and verifies JSON Web Tokens.
 //!
-//! Start with [`Keyring`], which knows the ring's public side. [`KmsSigner`] and [`KmsVerifier`]
-//! are the two seams of [`jwt`] over it. Every function of the project stands on this crate, so
-//! what they share is here too: [`Settings`], [`Headers`], [`telemetry`], and the way of a
-//! [`function`].
+//! [`Keyring`] loads the public keys of a ring and refreshes them. [`KmsSigner`] and [`KmsVerifier`] implement
+//! [`jwt::Signer`] and [`jwt::Verifier`] with KMS Sign and KMS Verify.
 
 mod cached_ring;
-mod client;
 mod clock;
 mod fault;
-pub mod function;
-mod headers;
+mod key;
+mod key_name;
 mod keyring;
 mod message;
 mod response;
-mod retry;
 mod ring;
-pub mod rotation;
-mod settings;
 mod signer;
-mod spelling;
-pub mod telemetry;
-mod trust_store;
+mod stopwatch;
 mod verifier;
 
-pub use aws_sdk_kms::Client;
+pub use aws_sdk_kms::{Client, types::KeySpec};
 
 pub use cached_ring::PublishedRing;
-pub use client::{client_for, connect};
-pub use fault::{Cause, Fault};
-pub use headers::{Headers, Texts};
-pub use keyring::Keyring;
-pub use ring::{Key, KeyName, Ring};
-pub use settings::{Names, Seconds, Settings, SettingsError};
+pub use clock::SuspendAwareInstant;
+pub use fault::{Cause, Chain, Fault};
+pub use key::Key;
+pub use key_name::KeyName;
+pub use keyring::{Keyring, SIGNING_LAG};
+pub use message::algorithms;
+pub use response::key_id;
+pub use ring::Ring;
 pub use signer::KmsSigner;
-pub use spelling::SETTINGS;
-pub use verifier::{KmsVerifier, Stopwatch, Verification};
+pub use stopwatch::Stopwatch;
+pub use verifier::{KmsVerifier, Verification};

@@ -1,8 +1,4 @@
-//! Checks that a 2xx response of KMS answers the request.
-
-use aws_sdk_kms::types::SigningAlgorithmSpec;
-
-use crate::{Key, message};
+//! What a 2xx response of KMS must have to answer the request.
 
 /// Why a 2xx response does not answer the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,26 +17,9 @@ pub(crate) enum InvalidResponse {
     Algorithms,
 }
 
-/// Checks what Sign and Verify name in every 2xx response: the ARN of the key that was used, and the
-/// algorithm (AWS KMS API reference, response elements).
-pub(crate) fn check(
-    key: &Key,
-    key_id: Option<&str>,
-    algorithm: Option<&SigningAlgorithmSpec>,
-) -> Result<(), InvalidResponse> {
-    // Where GetPublicKey names the id alone, as some emulators do, the ARN must be of this id.
-    let is_key = |named: &str| named == key.arn || key.arn == key.id && id(named) == Some(&key.id);
-    if !key_id.is_some_and(is_key) {
-        return Err(InvalidResponse::Key);
-    }
-    if algorithm != Some(&message::spec(key.algorithm)) {
-        return Err(InvalidResponse::Algorithm);
-    }
-    Ok(())
-}
-
 /// The id of the key that this is the ARN or the id of. An alias has none.
-pub(crate) fn id(key: &str) -> Option<&str> {
+#[must_use]
+pub fn key_id(key: &str) -> Option<&str> {
     let id = match key.strip_prefix("arn:") {
         Some(rest) => {
             let mut parts = rest.splitn(5, ':');
@@ -75,7 +54,7 @@ mod tests {
             (String::new(), None),
         ];
         for (name, expected) in rows {
-            assert_eq!(id(&name), expected, "{name}");
+            assert_eq!(key_id(&name), expected, "{name}");
         }
     }
 }

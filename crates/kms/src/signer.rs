@@ -6,7 +6,7 @@ use jwt::{Draft, Signed, Signer};
 use crate::{
     Cause, Fault, Keyring, Stopwatch,
     message::{Message, spec, to_jose},
-    response::{self, InvalidResponse},
+    response::InvalidResponse,
 };
 
 /// Signs with KMS Sign and the ring's current key.
@@ -52,7 +52,7 @@ impl Signer for KmsSigner<'_> {
         let answer = answer.map_err(|error| Fault::of("Sign", error))?;
         let receipt = answer.request_id().map(str::to_owned);
         let invalid = |problem| Fault::invalid("Sign", problem);
-        response::check(key, answer.key_id(), answer.signing_algorithm()).map_err(invalid)?;
+        key.expect_response(answer.key_id(), answer.signing_algorithm()).map_err(invalid)?;
         let signature =
             answer.signature.and_then(|signature| to_jose(&key.public, signature.as_ref()));
         let signature = signature.ok_or_else(|| invalid(InvalidResponse::Signature))?;

@@ -1,16 +1,9 @@
-use std::{
-    str::FromStr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{str::FromStr, sync::Arc};
 
 use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Proof, Rejection, Verifier};
 
-use crate::{Fault, Key, Keyring, message::spec, response};
+use crate::{Fault, Key, Keyring, Stopwatch, message::spec};
 
 /// Who tells whether a signature is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,7 +64,7 @@ impl Verifier for KmsVerifier<'_> {
 
 impl KmsVerifier<'_> {
     async fn ask(&self, key: &Key, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
-        let (message, signature) = match key.admit(proof) {
+        let (message, signature) = match key.to_verify_request(proof) {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -88,7 +81,7 @@ impl KmsVerifier<'_> {
         drop(running);
         match answer {
             Ok(answer) => {
-                response::check(key, answer.key_id(), answer.signing_algorithm())
+                key.expect_response(answer.key_id(), answer.signing_algorithm())
                     .map_err(|problem| Fault::invalid("Verify", problem))?;
                 // KMS has an error for a bad signature; some emulators say `false` instead.
                 Ok(if answer.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
@@ -100,35 +93,5 @@ impl KmsVerifier<'_> {
             }
             Err(error) => Err(Fault::of("Verify", error)),
         }
-    }
-}
-
-/// How long KMS took for what a request needed of it.
-#[derive(Debug, Default)]
-pub struct Stopwatch(AtomicU64);
-
-impl Stopwatch {
-    /// The time of all calls, if there was one.
-    #[must_use]
-    pub fn read(&self) -> Option<Duration> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0).map(Duration::from_micros)
-    }
-
-    /// Runs until what it gives is dropped: at the answer, or when nobody waits for it any more.
-    pub(crate) fn start(&self) -> Running<'_> {
-        Running { stopwatch: self, start: Instant::now() }
-    }
-}
-
-/// A call that is on its way.
-pub(crate) struct Running<'a> {
-    stopwatch: &'a Stopwatch,
-    start: Instant,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        let took = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.stopwatch.0.fetch_add(took.max(1), Ordering::Relaxed);
     }
 }

@@ -16,19 +16,19 @@ use std::{
     time::Duration,
 };
 
-use ::kms::{
-    Cause, Client, Keyring, KmsSigner, KmsVerifier, Settings, Stopwatch, Verification,
-    telemetry::Chain,
-};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use countersign_kms::{
+    Cause, Chain, Client, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
 };
 use jwt::{
     Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
     VerifyingKey,
 };
 use local::kms::{Disturbance, Kms};
+use runtime::Settings;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -59,7 +59,7 @@ fn client(endpoint: &str) -> Client {
     ];
     let mut settings: Settings =
         values.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-    ::kms::connect(&mut settings).unwrap()
+    runtime::connect(&mut settings).unwrap()
 }
 
 fn ring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {

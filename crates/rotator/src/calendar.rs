@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use kms::{
-    Settings,
-    rotation::{Policy, RingName, Waits},
-};
+use rotation::{Policy, RingName};
+use runtime::Settings;
+
+use crate::read_waits;
 
 /// Which ring is rotated, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Calendar {
         let (Some(ring), Some(days), Some(waits), Some(algorithm), Some(retained_key)) = (
             settings.required("KEY_ALIAS"),
             days(settings),
-            Waits::read(settings),
+            read_waits(settings),
             settings.choice("SIGNING_ALGORITHM"),
             settings.choice("RETAINED_KEY_ID"),
         ) else {

@@ -3,11 +3,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{
-    Fault, Settings, connect,
+use kms::{Chain, Fault};
+use rotation::{Finding, Rotation, RotationError, RotationRun};
+use runtime::{
+    Settings, connect,
     function::{self, Diagnostic, Handled, Handler, Invocation},
-    rotation::{self, Finding, Rotation, RotationError, RotationRun},
-    telemetry::{Chain, Outcome, Record},
+    telemetry::{Outcome, Record},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;

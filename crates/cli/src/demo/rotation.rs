@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use kms::{
-    Settings, connect,
-    rotation::{self, Policy, Rotation, Waits},
-};
 use local::Stack;
+use rotation::{Policy, Rotation, Waits};
+use runtime::{Settings, connect};
 use serde_json::{Value, json};
 
 use super::{ALIAS, DemoError, Story, TEMPLATE, at, decode, options, text};

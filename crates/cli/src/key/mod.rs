@@ -11,13 +11,9 @@ use std::{
 
 use clap::{Args, Subcommand};
 use jwt::Algorithm;
-use kms::{
-    Settings,
-    rotation::{
-        KeyFacts, KeySpec, KeyState, Look, Plan, Policy, RingName, Rotation, RotationError, Step,
-        Waits,
-    },
-};
+use kms::KeySpec;
+use rotation::{KeyFacts, KeyState, Look, Plan, Policy, RingName, Rotation, RotationError, Step};
+use runtime::Settings;
 use serde_json::{Value, json};
 
 use self::{
@@ -165,7 +161,7 @@ impl Terms {
             settings.with(name, value)
         });
         let algorithm: Option<Option<Algorithm>> = settings.choice("SIGNING_ALGORITHM");
-        let (Some(waits), Some(algorithm)) = (Waits::read(&mut settings), algorithm) else {
+        let (Some(waits), Some(algorithm)) = (rotator::read_waits(&mut settings), algorithm) else {
             return Err(Usage(settings.refuse().to_string()));
         };
         Ok(Policy { every: None, waits, algorithm, spec })
@@ -332,7 +328,7 @@ fn no(json: bool, reason: &dyn Error) -> Result<ExitCode, Box<dyn Error>> {
 
 fn spec(name: &str) -> Result<KeySpec, String> {
     let spec = KeySpec::from(name);
-    if kms::rotation::algorithms(&spec).is_empty() {
+    if kms::algorithms(&spec).is_empty() {
         return Err("must be a KeySpec that signs tokens, such as RSA_2048 or ECC_NIST_P256".into());
     }
     Ok(spec)

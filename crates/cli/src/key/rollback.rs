@@ -1,6 +1,6 @@
 use std::{error::Error, process::ExitCode};
 
-use kms::rotation::{Rotation, RotationError};
+use rotation::{Rotation, RotationError};
 use serde_json::json;
 
 use super::{Ring, Terms, describe, no, tell};

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kms::rotation::{KeyFacts, Look, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
+use rotation::{KeyFacts, Look, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
 use serde_json::json;
 
 use super::{Ring, describe, no, plan_json, tell, words};

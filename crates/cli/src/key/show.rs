@@ -5,7 +5,7 @@ use std::{
 };
 
 use jwt::UnixTime;
-use kms::rotation::{
+use rotation::{
     Entry, KeyFacts, KeyState, Obstacle, Place, Plan, RingName, Role, Rotation, Seen, Step, list,
     plan,
 };

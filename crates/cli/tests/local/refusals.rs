@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use kms::SETTINGS;
 use local::{
     kms::Kms,
     lambda::{Bootstrap, Configuration, Function, Journal},
 };
+use runtime::SETTINGS;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

@@ -8,7 +8,7 @@ use serde_json::Number;
 /// Any text has tokens; they mean something where the text is JSON.
 ///
 /// ```
-/// let tokens: Vec<_> = jwt::json::tokens(r#"{ "a b": 1e2 }"#).collect();
+/// let tokens: Vec<_> = countersign_jwt::json::tokens(r#"{ "a b": 1e2 }"#).collect();
 /// assert_eq!(tokens, ["{", r#""a b""#, ":", "1e2", "}"]);
 /// ```
 pub fn tokens(json: &str) -> impl Iterator<Item = &str> {
@@ -33,8 +33,8 @@ pub fn tokens(json: &str) -> impl Iterator<Item = &str> {
 /// a decimal, the shortest text of its `f64` must have the same value.
 ///
 /// ```
-/// assert!(jwt::json::has_exact_numbers(r#"{"id": 18446744073709551615, "x": [1e2, 0.10]}"#));
-/// assert!(!jwt::json::has_exact_numbers(r#"{"id": 18446744073709551616}"#));
+/// assert!(countersign_jwt::json::has_exact_numbers(r#"{"id": 18446744073709551615, "x": [1e2, 0.10]}"#));
+/// assert!(!countersign_jwt::json::has_exact_numbers(r#"{"id": 18446744073709551616}"#));
 /// ```
 #[must_use]
 pub fn has_exact_numbers(json: &str) -> bool {

@@ -7,11 +7,9 @@ use std::{
     time::Duration,
 };
 
-use ::kms::{
-    Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
-    rotation::{Policy, RotationError, Waits, plan},
-};
+use countersign_rotation::{Policy, RotationError, Waits, plan};
 use jwt::{Draft, Profile, Rejection, Signer, UnixTime, UnverifiedToken};
+use kms::{Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification};
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 use tokio::runtime;

@@ -10,10 +10,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use ::kms::{
-    Client,
-    rotation::{self, KeyFacts, Policy, Rotation, RotationError, Step, Waits},
-};
 use aws_config::SdkConfig;
 use aws_sdk_kms::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::{
@@ -24,7 +20,9 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
+use countersign_rotation::{KeyFacts, Policy, Rotation, RotationError, Step, Waits};
 use jwt::UnixTime;
+use kms::Client;
 use local::{Bytes, Request, kms::Kms};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, task::yield_now};
@@ -114,7 +112,7 @@ impl World {
         life: Arc<Life>,
     ) -> Option<Result<Option<(Step, KeyFacts)>, RotationError>> {
         let rotation = self.rotation(Some(Arc::clone(&life)));
-        let run = async { Ok(rotation::run(&rotation, policy, now).await?.done) };
+        let run = async { Ok(countersign_rotation::run(&rotation, policy, now).await?.done) };
         tokio::select! {
             biased;
             () = life.end.notified() => None,

@@ -8,11 +8,11 @@ use aws_sdk_kms::{
 };
 use serde_json::Value;
 
-use super::{
+use crate::{
     KeyFacts, RingName, Seen, Step,
     account::{is_of, is_usual, policy, tags},
 };
-use crate::{Cause, Fault};
+use kms::{Cause, Fault};
 
 /// Why a key of the ring may have made, or may yet make, tokens that the issuer has not signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

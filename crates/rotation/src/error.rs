@@ -1,5 +1,5 @@
-use super::{Finding, Obstacle, RingName};
-use crate::Fault;
+use crate::{Finding, Obstacle, RingName};
+use kms::Fault;
 
 /// Why a step was not performed.
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::{function::runtime_api, spelling};
 /// The environment, read once. Every problem is collected, so that one failed start names them all.
 ///
 /// ```
-/// # use kms::{Settings, SettingsError};
+/// # use countersign_runtime::{Settings, SettingsError};
 /// # fn read(mut settings: Settings) -> Result<(String, String), SettingsError> {
 /// let (Some(issuer), Some(kind)) = (
 ///     settings.required("TOKEN_ISSUER"),

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::KeyFacts;
+use crate::KeyFacts;
 
 /// A key with the ring's tag and without an alias, which an interrupted run may have created. Its `Display`
 /// says what to do about it.

@@ -9,13 +9,13 @@ use aws_sdk_kms::{
 use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
-use super::{
+use crate::{
     Finding, KeyFacts, KeyState, Leftover, Place, RingName, RotationError, Seen, Step, Waits,
     account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
     administrators::administrators,
     audit,
 };
-use crate::{Cause, Fault, clock::SuspendAwareInstant, response};
+use kms::{Cause, Fault, SuspendAwareInstant, key_id};
 
 /// A ring's aliases and keys in KMS, and the right to change them.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Rotation {
     /// policy, which a deployment may have changed.
     #[must_use]
     pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
-        let id = |key: String| response::id(&key).map(str::to_owned).unwrap_or(key);
+        let id = |key: String| key_id(&key).map(str::to_owned).unwrap_or(key);
         Self { retained_key: retained_key.map(id), ..self }
     }
 
@@ -108,7 +108,7 @@ impl Rotation {
     ///
     /// # Errors
     /// When KMS fails, and when another run was faster. In each case the ring is in a state that
-    /// [`plan`](super::plan) knows.
+    /// [`plan`](crate::plan) knows.
     pub async fn perform(&self, look: &Look, step: &Step) -> Result<KeyFacts, RotationError> {
         match step {
             Step::Complete(current) => {

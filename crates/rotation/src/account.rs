@@ -9,8 +9,8 @@ use aws_sdk_kms::{
 use jwt::UnixTime;
 use serde_json::{Value, json};
 
-use super::{KeyFacts, RingName, seen::round_up};
-use crate::{Cause, Fault};
+use crate::{KeyFacts, RingName, seen::round_up};
+use kms::{Cause, Fault};
 
 /// Every alias of the account and Region, with the id of its key and since when it points at that key.
 /// KMS documents the date as optional.
@@ -112,7 +112,7 @@ pub(super) const RING_TAG: &str = "countersign:ring";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::{KeyState, seen::EPOCH};
+    use crate::{KeyState, seen::EPOCH};
 
     #[test]
     fn the_usual_key_policy() {

@@ -3,8 +3,6 @@
 
 use std::{
     env,
-    error::Error,
-    fmt,
     io::{self, Write},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,7 +16,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{Fault, KeyName, function::Invocation};
+use kms::{Chain, Fault, KeyName};
+
+use crate::function::Invocation;
 
 /// Writes what the runtime and the SDK log as JSON lines, from WARN on or from the level that Lambda's
 /// setting or `RUST_LOG` names. TRACE, which would log events, is refused at the start.
@@ -240,22 +240,6 @@ impl Outcome {
 /// The time as Lambda's own lines have it.
 fn timestamp() -> String {
     humantime::format_rfc3339_micros(SystemTime::now()).to_string()
-}
-
-/// An error with all its causes, in one line.
-#[derive(Debug)]
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(error) = next {
-            write!(f, ": {error}")?;
-            next = error.source();
-        }
-        Ok(())
-    }
 }
 
 /// What a usual line takes.

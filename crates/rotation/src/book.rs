@@ -1,12 +1,12 @@
 use aws_sdk_kms::Client;
 use jwt::UnixTime;
 
-use super::{
+use crate::{
     KeyFacts, KeyState, RingName,
     account::{Aliases, aliases, describe, unnamed},
     seen::{NEXT, PREVIOUS},
 };
-use crate::Fault;
+use kms::Fault;
 
 /// A key of a ring.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use ::kms::{
-    Cause,
-    rotation::{self, Finding, Policy, Rotation, RotationError, Step, list, plan},
-};
+use countersign_rotation::{Finding, Policy, Rotation, RotationError, Step, list, plan};
+use kms::Cause;
 use local::kms::Role;
 use serde_json::{Value, json};
 
@@ -529,8 +527,11 @@ async fn a_ring_lists_its_keys_of_old_too() {
     };
     until(&world, &policy, 2).await;
     let row = |role| (ALIAS.to_owned(), role);
-    let three =
-        [row(rotation::Role::Current), row(rotation::Role::Next), row(rotation::Role::Previous)];
+    let three = [
+        row(countersign_rotation::Role::Current),
+        row(countersign_rotation::Role::Next),
+        row(countersign_rotation::Role::Previous),
+    ];
     assert_eq!(listed(true).await, three);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     world.wait(1).await;
@@ -540,12 +541,16 @@ async fn a_ring_lists_its_keys_of_old_too() {
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     world.kms.perform("CreateKey", &left).unwrap();
-    let all = [&three[..], &[row(rotation::Role::Unused), row(rotation::Role::Retired)]].concat();
+    let all = [
+        &three[..],
+        &[row(countersign_rotation::Role::Unused), row(countersign_rotation::Role::Retired)],
+    ]
+    .concat();
     assert_eq!(listed(true).await, all);
     assert_eq!(listed(false).await, three);
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});
     if world.kms.perform("CreateAlias", &other).is_ok() {
-        let ring = ("alias/other-next".to_owned(), rotation::Role::Current);
+        let ring = ("alias/other-next".to_owned(), countersign_rotation::Role::Current);
         assert!(listed(false).await.contains(&ring), "an alias of its own");
     }
     let spec =

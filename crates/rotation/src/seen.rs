@@ -3,8 +3,8 @@ use std::{fmt, str::FromStr};
 use aws_sdk_kms::types::{self, KeyMetadata, KeySpec, KeyUsageType, OriginType};
 use jwt::{Algorithm, UnixTime};
 
-use super::{Obstacle, RotationError, Step, Waits};
-use crate::{KeyName, message};
+use crate::{Obstacle, RotationError, Step, Waits};
+use kms::{KeyName, algorithms};
 
 /// A ring's three aliases, as one look at KMS showed them. It may have been minutes behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl KeyFacts {
     /// What tokens it can sign; nothing for a key that is not for them.
     #[must_use]
     pub fn algorithms(&self) -> &'static [Algorithm] {
-        if self.signs { message::algorithms(&self.spec) } else { &[] }
+        if self.signs { algorithms(&self.spec) } else { &[] }
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 
 use http::Uri;
+use kms::{Cause, Chain, Keyring, SuspendAwareInstant};
 use lambda_runtime::{
     LambdaEvent, LambdaInvocation, Runtime, service_fn,
     tower::util::{MapRequestLayer, MapResultLayer},
@@ -24,10 +25,9 @@ use tokio::time::timeout;
 pub use lambda_runtime::Diagnostic;
 
 use crate::{
-    Cause, Keyring, Settings, SettingsError,
+    Settings, SettingsError,
     client::connect,
-    clock::SuspendAwareInstant,
-    telemetry::{self, Chain, Outcome, Record},
+    telemetry::{self, Outcome, Record},
 };
 
 /// What a function does with an event.

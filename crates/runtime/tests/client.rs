@@ -11,7 +11,8 @@ use std::{
 
 use aws_sdk_kms::config::{Config, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_types::{DateTime, date_time::Format};
-use kms::{Cause, Client, Keyring, Settings, connect};
+use countersign_runtime::{Settings, connect};
+use kms::{Cause, Client, Keyring};
 use local::kms::{Disturbance, Kms};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

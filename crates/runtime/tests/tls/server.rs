@@ -2,7 +2,8 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use ::kms::{Client, Fault, Keyring, Settings};
+use countersign_runtime::Settings;
+use kms::{Client, Fault, Keyring};
 use local::kms::Kms;
 use rustls::{
     HandshakeKind, ServerConfig, SupportedCipherSuite,
@@ -59,7 +60,7 @@ impl Server {
         let all = values.iter().chain(trust);
         let mut settings: Settings =
             all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        ::kms::connect(&mut settings).unwrap()
+        countersign_runtime::connect(&mut settings).unwrap()
     }
 
     /// Loads a ring of one key, which is one call.

@@ -7,7 +7,7 @@ mod server;
 
 use std::{env, process::Command, sync::Arc, time::Duration};
 
-use ::kms::{Cause, telemetry::Chain};
+use kms::{Cause, Chain};
 use rcgen::{
     CertificateParams, ExtendedKeyUsagePurpose, IsCa, PKCS_ECDSA_P256_SHA256,
     PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PKCS_RSA_SHA384, date_time_ymd,

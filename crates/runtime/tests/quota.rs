@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kms::{Keyring, Settings, connect};
+use countersign_runtime::{Settings, connect};
+use kms::Keyring;
 use local::kms::{Disturbance, Kms};
 use tokio::net::TcpListener;
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jwt::UnixTime;
 
-use super::{
+use crate::{
     Finding, KeyFacts, Leftover, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan,
 };
 

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::{
     retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority},
 };
 
-use crate::Cause;
+use kms::Cause;
 
 /// Retries errors that the SDK's own classifiers do not: by status, such as 408 and 429, and by KMS's codes
 /// where the status is 400. The SDK classifies connection errors and timeouts.

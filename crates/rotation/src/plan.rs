@@ -3,7 +3,7 @@ use std::time::Duration;
 use aws_sdk_kms::types::KeySpec;
 use jwt::{Algorithm, UnixTime};
 
-use super::{KeyFacts, KeyState, Place, Seen, Waits};
+use crate::{KeyFacts, KeyState, Place, Seen, Waits};
 
 /// What a rotation goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ fn expect_creatable(spec: &KeySpec, current: &KeyFacts, policy: &Policy) -> Resu
     if !current.plain {
         return Err(Obstacle::Special { id: current.id.clone() });
     }
-    let algorithms = crate::message::algorithms(spec);
+    let algorithms = kms::algorithms(spec);
     match policy.algorithm {
         Some(algorithm) if !algorithms.contains(&algorithm) => {
             Err(Obstacle::Algorithm { spec: spec.to_string(), algorithm })

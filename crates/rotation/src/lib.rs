@@ -28,10 +28,6 @@ mod run;
 mod seen;
 mod waits;
 
-pub use aws_sdk_kms::types::KeySpec;
-
-pub use crate::message::algorithms;
-
 pub use audit::Finding;
 pub use book::{Entry, Role, list};
 pub use error::RotationError;

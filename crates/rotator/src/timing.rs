@@ -1,0 +1,66 @@
+use rotation::Waits;
+use runtime::Settings;
+
+/// From the settings that the functions have. `None` means that a problem was noted.
+pub fn read_waits(settings: &mut Settings) -> Option<Waits> {
+    let (Some(publication), Some(lifetime_max), Some(leeway), Some(refresh)) = (
+        settings.seconds("PUBLICATION_WAIT_SECONDS", PUBLICATION, 0..=YEAR),
+        settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", 3600, 1..=YEAR),
+        settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
+        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+    ) else {
+        return None;
+    };
+    match Waits::new(publication, lifetime_max, leeway, refresh) {
+        Ok(waits) => Some(waits),
+        Err(problem) => settings.problem("PUBLICATION_WAIT_SECONDS", problem),
+    }
+}
+
+/// API Gateway's own JWT authorizers keep public keys for two hours.
+const PUBLICATION: u64 = 9000;
+const YEAR: u64 = 365 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_that_would_lose_a_token_are_refused() {
+        let rows = [
+            ("defaults", vec![], Ok((9000, 600 + 300 + 60 + 3600))),
+            (
+                "longer lives",
+                vec![("TOKEN_LIFETIME_MAX_SECONDS", "86400"), ("CLOCK_LEEWAY_SECONDS", "60")],
+                Ok((9000, 600 + 300 + 60 + 86_400 + 60)),
+            ),
+            ("the least", vec![("PUBLICATION_WAIT_SECONDS", "1260")], Ok((1260, 4560))),
+            (
+                "one second less",
+                vec![("PUBLICATION_WAIT_SECONDS", "1259")],
+                Err("PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, or a key would sign \
+                     before everybody knows it"),
+            ),
+            (
+                "a slower refresh",
+                vec![("KEY_REFRESH_SECONDS", "8100")],
+                Err("PUBLICATION_WAIT_SECONDS must be at least 9060 seconds, or a key would sign \
+                     before everybody knows it"),
+            ),
+            (
+                "no leeway that the authorizer would not take",
+                vec![("CLOCK_LEEWAY_SECONDS", "301")],
+                Err("CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds"),
+            ),
+        ];
+        for (name, values, expected) in rows {
+            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let mut settings: Settings = values.into_iter().map(own).collect();
+            let waits = read_waits(&mut settings);
+            let read =
+                waits.map(|waits| (waits.publication().as_secs(), waits.retirement().as_secs()));
+            let read = read.ok_or_else(|| settings.refuse().to_string());
+            assert_eq!(read, expected.map_err(str::to_owned), "{name}");
+        }
+    }
+}
