@@ -4,7 +4,7 @@
 
 use std::{env, path::PathBuf, process::ExitCode};
 
-use local::evidence::{Cleared, search};
+use countersign_local::evidence::{Cleared, search};
 
 fn main() -> ExitCode {
     let Some(folder) = env::args_os().nth(1).map(PathBuf::from) else {
