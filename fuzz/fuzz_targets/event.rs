@@ -2,8 +2,9 @@
 
 #![no_main]
 
-use authorizer::{Request, Route};
+use authorizer::Request;
 use libfuzzer_sys::fuzz_target;
+use policy::access::Route;
 
 fuzz_target!(|text: &str| {
     let Ok(request) = text.parse::<Request>() else { return };

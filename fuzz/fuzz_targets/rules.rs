@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{Decision, ForbidReason, HttpApiResponse, Profile, Request, decide, response};
+use authorizer::{Decision, HttpApiResponse, Profile, Request, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Proof, Rejection, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 use local::iam::{Policy, Verdict};
+use policy::access::ForbidReason;
 use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";

@@ -1,9 +1,8 @@
 use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
-use crate::{
-    Access, Cached, HttpApiResponse, Kind, Profile, Request, Route, Rules, access::Opens,
-    bearer::token,
-};
+use policy::access::{Access, AccessRules, ForbidReason, LazyAccess, Route};
+
+use crate::{Cached, HttpApiResponse, Kind, Profile, Request, bearer::token};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,42 +22,6 @@ pub struct Grant {
     pub claims: Claims,
     /// Which rules are open to it, of those that the answer depends on; without rules, everything is.
     pub access: Option<Access>,
-}
-
-/// Why a good token does not open a route. The log learns it, the client does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ForbidReason {
-    /// The most specific rule for the route asks for what the token does not have, or no rule names the
-    /// route.
-    #[error("no rule opens the route to this token")]
-    ClosedRoute,
-    /// A dot segment, a backslash or a control character, encoded or not: where the request ends up is the
-    /// backend's decision.
-    #[error("the path has a dot segment, a backslash or a control character")]
-    AmbiguousPath,
-    /// Decoded, without path parameters and empty segments, and without regard to case, the path is one that
-    /// a rule closes.
-    #[error("the path is another spelling of one that a rule closes")]
-    ClosedSpelling,
-    /// A yes of a simple response may be cached and used for a route that the rules close.
-    #[error(
-        "a simple response could be cached for routes that the rules close; add $context.routeKey to the \
-         authorizer's identity sources, or name routes as the API has them"
-    )]
-    CachedResponse,
-}
-
-impl ForbidReason {
-    /// A name that stays, for logs.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::ClosedRoute => "ClosedRoute",
-            Self::AmbiguousPath => "AmbiguousPath",
-            Self::ClosedSpelling => "ClosedSpelling",
-            Self::CachedResponse => "CachedResponse",
-        }
-    }
 }
 
 /// Why a request has no good token. The log learns it, the client does not.
@@ -129,11 +92,8 @@ fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
     let is_simple =
         request.kind == Kind::Http2 && profile.http_api_response == HttpApiResponse::Simple;
     // A policy is over all routes that its API can have. Any other answer is about this request alone.
-    match request.kind {
-        Kind::WebSocket => (),
-        _ if is_simple => (),
-        Kind::Rest | Kind::RestToken => access.evaluate(|rule| !rule.is_key()),
-        Kind::Http1 | Kind::Http2 => access.evaluate(|_| true),
+    if !is_simple {
+        access.evaluate_for_policy(request.kind.api());
     }
     let reason = rules.forbid_reason(&access, &request.route).or_else(|| {
         let reused = is_simple && !is_open_wherever_cached(request, rules, &access);
@@ -147,7 +107,7 @@ fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
 }
 
 /// Whether all routes are open for which API Gateway may use a simple response to this request again.
-fn is_open_wherever_cached(request: &Request, rules: &Rules, access: &impl Opens) -> bool {
+fn is_open_wherever_cached(request: &Request, rules: &AccessRules, access: &LazyAccess) -> bool {
     match &request.cached {
         Cached::Never => true,
         Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => true,

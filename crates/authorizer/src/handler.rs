@@ -5,6 +5,7 @@ use std::{
 };
 
 use kms::{Chain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
+use policy::access::AccessRules;
 use runtime::{
     Settings,
     function::{self, Diagnostic, Handled, Handler, Invocation},
@@ -14,8 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    Decision, Grant, MalformedEvent, Profile, Request, Response, Rules, Unanswerable, decide,
-    response,
+    Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
 };
 
 /// The Lambda function.
@@ -32,7 +32,7 @@ fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
     let profile = Profile::read(settings);
     let verification = settings.optional("VERIFICATION", Verification::default());
     let rules = profile.iter().filter_map(|profile| profile.rules.as_ref());
-    for warning in rules.flat_map(Rules::warnings) {
+    for warning in rules.flat_map(AccessRules::warnings) {
         tracing::warn!(%warning, "ACCESS_RULES");
     }
     profile.zip(verification)

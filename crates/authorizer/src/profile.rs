@@ -1,8 +1,7 @@
 use std::str::FromStr;
 
+use policy::access::AccessRules;
 use runtime::{Names, Settings};
-
-use crate::Rules;
 
 /// Everything about a good request that is known beforehand.
 #[derive(Debug)]
@@ -10,7 +9,7 @@ pub struct Profile {
     /// Which tokens are ours.
     pub token: jwt::Profile,
     /// Which routes they open; without rules, all.
-    pub rules: Option<Rules>,
+    pub rules: Option<AccessRules>,
     /// What an HTTP API is answered (format 2.0).
     pub http_api_response: HttpApiResponse,
     /// The WebSocket subprotocol after which a browser offers its token: a browser cannot set an

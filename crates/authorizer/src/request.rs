@@ -1,9 +1,8 @@
 use std::{fmt, str::FromStr};
 
+use policy::access::{Api, Route, Stage};
 use runtime::{Headers, Texts};
 use serde::Deserialize;
-
-use crate::Route;
 
 /// What API Gateway asks: the members of an event that decide anything.
 ///
@@ -37,6 +36,18 @@ pub enum Kind {
     Http2,
     /// A WebSocket API's `$connect`.
     WebSocket,
+}
+
+impl Kind {
+    /// The kind of API that sends such events.
+    #[must_use]
+    pub const fn api(self) -> Api {
+        match self {
+            Self::Rest | Self::RestToken => Api::Rest,
+            Self::Http1 | Self::Http2 => Api::Http,
+            Self::WebSocket => Api::WebSocket,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -73,7 +84,8 @@ impl FromStr for Request {
             return Err(MalformedEvent::Kind);
         }
         let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
-        let (stage, route) = read_arn(arn.ok_or(MalformedEvent::Arn)?)?;
+        let arn = arn.ok_or(MalformedEvent::Arn)?;
+        let (stage, route) = Stage::of_request(arn).map_err(|_| MalformedEvent::Arn)?;
         let kind = match (event.kind.as_deref(), event.version.as_deref(), &route) {
             (Some("TOKEN"), ..) => Kind::RestToken,
             (Some("REQUEST"), Some("1.0"), _) => Kind::Http1,
@@ -196,81 +208,12 @@ pub enum MalformedEvent {
     Arn,
 }
 
-/// The ARN of a stage of an API, with no method and no path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage(String);
-
-impl Stage {
-    /// The ARN of something in the stage: `GET/orders`, `*/*`, `$connect`.
-    #[must_use]
-    pub fn resource(&self, name: &str) -> String {
-        format!("{}/{name}", self.0)
-    }
-}
-
-/// Reads `arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request`.
-fn read_arn(arn: &str) -> Result<(Stage, Route), MalformedEvent> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let &["arn", partition, "execute-api", region, account, method] = &*parts else {
-        return Err(MalformedEvent::Arn);
-    };
-    let mut path = method.splitn(3, '/');
-    let (Some(api), Some(stage), Some(rest)) = (path.next(), path.next(), path.next()) else {
-        return Err(MalformedEvent::Arn);
-    };
-    let names = [partition, region, account, api, stage];
-    // A wildcard in one of these would widen the policy beyond the stage.
-    let wild = |name: &str| name.contains(['*', '?']);
-    if names.iter().any(|name| name.is_empty() || wild(name)) {
-        return Err(MalformedEvent::Arn);
-    }
-    let route = match rest.split_once('/') {
-        Some((method, path)) => Route::Http { method: method.to_owned(), path: path.to_owned() },
-        None if rest.starts_with('$') && !wild(rest) => Route::Key(rest.to_owned()),
-        None => return Err(MalformedEvent::Arn),
-    };
-    let stage = format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}");
-    Ok((Stage(stage), route))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request";
-
-    #[test]
-    fn stages() {
-        let stage = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test";
-        let rows = [
-            ("a method", ARN.to_owned(), Some(stage)),
-            ("the root", format!("{stage}/GET/"), Some(stage)),
-            ("a path with every trap in it", format!("{stage}/GET/a:b/../*/%2A/?x"), Some(stage)),
-            (
-                "another partition",
-                "arn:aws-cn:execute-api:cn-north-1:1:a/$default/GET/x".into(),
-                Some("arn:aws-cn:execute-api:cn-north-1:1:a/$default"),
-            ),
-            ("no method", stage.into(), None),
-            ("no stage", "arn:aws:execute-api:us-east-1:1:a".into(), None),
-            ("an empty stage", "arn:aws:execute-api:us-east-1:1:a//GET/x".into(), None),
-            (
-                "a stage that is a wildcard",
-                "arn:aws:execute-api:us-east-1:1:a/*/GET/x".into(),
-                None,
-            ),
-            ("a name", format!("{stage}/$connect"), Some(stage)),
-            ("a name that is a wildcard", format!("{stage}/$*"), None),
-            ("a name that is none", format!("{stage}/GET"), None),
-            ("another service", "arn:aws:lambda:us-east-1:1:a/test/GET/x".into(), None),
-            ("empty", String::new(), None),
-        ];
-        for (name, arn, expected) in rows {
-            let expected = expected.map(|stage| Stage(stage.into())).ok_or(MalformedEvent::Arn);
-            assert_eq!(read_arn(&arn).map(|(stage, _)| stage), expected, "{name}");
-        }
-    }
 
     #[test]
     fn authorization_headers() {

@@ -2,14 +2,11 @@ use aws_lambda_events::apigw::{
     ApiGatewayV2CustomAuthorizerIamPolicyResponse, ApiGatewayV2CustomAuthorizerSimpleResponse,
 };
 use jwt::{Claims, is_plain_identifier};
+use policy::access::{self, ForbidReason, PolicyRequest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{
-    Decision, ForbidReason, Grant, HttpApiResponse, Kind, Profile, Request,
-    context::context,
-    policy::{deny_all, policy},
-};
+use crate::{Decision, Grant, HttpApiResponse, Kind, Profile, Request, context::context};
 
 /// An answer that API Gateway takes from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,9 +65,12 @@ pub fn response(
     };
     let spelling =
         matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
-    match respond(policy(request, profile.rules.as_ref(), grant.access.as_ref(), reason)) {
+    let Request { kind, stage, route, .. } = request;
+    let request = PolicyRequest { api: kind.api(), stage, route };
+    let rules = profile.rules.as_ref().zip(grant.access.as_ref());
+    match respond(access::policy(request, rules, reason)) {
         // The client chose the path that does not fit into the policy.
-        Err(Unanswerable::TooLong) if spelling => respond(deny_all(request)),
+        Err(Unanswerable::TooLong) if spelling => respond(access::deny_all(request)),
         answered => answered,
     }
 }

@@ -14,11 +14,12 @@ use std::{
 };
 
 use authorizer::{
-    Check, Decision, ForbidReason, HttpApiResponse, MalformedEvent, Profile, Refusal, Request,
-    Subprotocol, Unanswerable, decide, response,
+    Check, Decision, HttpApiResponse, MalformedEvent, Profile, Refusal, Request, Subprotocol,
+    Unanswerable, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Proof, Rejection, UnixTime, Verifier};
+use policy::access::ForbidReason;
 use serde_json::{Value, json};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
@@ -806,7 +807,7 @@ fn rules_checks_and_events_in_words() {
         panic!("a good token")
     };
     let rules = profile.rules.unwrap();
-    let told = rules.explain(&grant, &request.route);
+    let told = rules.explain(grant.access.as_ref().unwrap(), &grant.claims, &request.route);
     let told: Vec<_> =
         told.iter().map(|it| (it.route, &*it.condition, it.open, it.decides)).collect();
     let expected = [

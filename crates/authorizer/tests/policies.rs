@@ -15,12 +15,11 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{
-    Decision, HttpApiResponse, Profile, Request, Rules, RulesError, decide, response,
-};
+use authorizer::{Decision, HttpApiResponse, Profile, Request, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Proof, Rejection, UnixTime, Verifier};
 use local::iam::{Policy, Verdict};
+use policy::access::{AccessRules, RulesError};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -338,7 +337,7 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
     (method, path).prop_map(|(method, path)| (method, path.join("/")))
 }
 
-fn profile(rules: Option<Rules>) -> Profile {
+fn profile(rules: Option<AccessRules>) -> Profile {
     Profile {
         token: jwt::Profile {
             issuer: Some("us".into()),
@@ -359,7 +358,7 @@ fn the_policy_says_what_the_rules_say_for_every_route() {
     let case = (vec(rule(), 1..7), token(), vec(request(), 2..40));
     let outcome = runner.run(&case, |(rules, token, requests)| {
         let wire: Vec<Value> = rules.iter().map(Rule::json).collect();
-        let compiled = match json!(wire).to_string().parse::<Rules>() {
+        let compiled = match json!(wire).to_string().parse::<AccessRules>() {
             Ok(compiled) => compiled,
             Err(
                 RulesError::Below(..)

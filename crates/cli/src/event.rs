@@ -6,9 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use issuer::{Caller, MAX_TOKEN_BYTES, Terms, TokenRequest, issue};
+use issuer::{MAX_TOKEN_BYTES, Terms, TokenRequest, issue};
 use jwt::{Algorithm, json};
 use kms::{KeyName, KmsSigner, Stopwatch};
+use policy::issuance::Caller;
 use runtime::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;

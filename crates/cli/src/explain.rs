@@ -7,12 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use authorizer::{
-    Check, Decision, Profile, Request, Response, Route, Rules, Unanswerable, decide, response,
-};
+use authorizer::{Check, Decision, Profile, Request, Response, Unanswerable, decide, response};
 use clap::Args;
 use jwt::Keys;
 use kms::{Keyring, Verification};
+use policy::access::{AccessRules, Route};
 use runtime::Settings;
 use serde_json::{Value, json};
 
@@ -190,9 +189,14 @@ impl Told {
 
     /// Every rule with its condition and what it says of the token, and of the route.
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
-        let rules = match (&self.profile.rules, &self.decision) {
-            (Some(rules), Decision::Allow(grant) | Decision::Forbid(grant, _)) => {
-                rules.explain(grant, &self.request.route)
+        let grant = match &self.decision {
+            Decision::Allow(grant) | Decision::Forbid(grant, _) => Some(grant),
+            Decision::Refuse(_) => None,
+        };
+        let granted = grant.and_then(|grant| Some((grant.access.as_ref()?, &grant.claims)));
+        let rules = match (&self.profile.rules, granted) {
+            (Some(rules), Some((access, claims))) => {
+                rules.explain(access, claims, &self.request.route)
             }
             _ => Vec::new(),
         };
@@ -218,7 +222,7 @@ impl Told {
              this token"
                 .to_owned()
         });
-        let warnings = self.profile.rules.iter().flat_map(Rules::warnings);
+        let warnings = self.profile.rules.iter().flat_map(AccessRules::warnings);
         warnings.map(|warning| warning.to_string()).chain(over_budget)
     }
 

@@ -143,7 +143,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::Part;
+    use policy::issuance::DeniedField;
 
     fn issued() -> Answer {
         let draft = Draft::new("JWT", &Map::new());
@@ -201,7 +201,7 @@ mod tests {
             ),
             (
                 "not in the policy",
-                Answer::Refused(Refusal::Policy(Part::Scope)),
+                Answer::Refused(Refusal::Policy(DeniedField::Scope)),
                 response(
                     403,
                     None,

@@ -2,7 +2,9 @@ use jwt::json;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::{Caller, MAX_REQUEST_BYTES, Refusal, proxy::ProxyRequest};
+use policy::issuance::Caller;
+
+use crate::{MAX_REQUEST_BYTES, Refusal, proxy::ProxyRequest};
 
 /// Something that Lambda was invoked with.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::{
 };
 
 use kms::{Chain, Fault, Keyring, KmsSigner, Stopwatch};
+use policy::issuance::Caller;
 use runtime::{
     function::{self, Handled, Handler, Invocation},
     telemetry::{Outcome, Record},
@@ -14,8 +15,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Ask, Cacheable, Caller, Document, Event, Grant, MAX_TOKEN_BYTES, Terms, TokenRequest,
-    document, issue,
+    Answer, Ask, Cacheable, Document, Event, Grant, MAX_TOKEN_BYTES, Terms, TokenRequest, document,
+    issue,
 };
 
 /// The Lambda function.

@@ -4,7 +4,9 @@ use aws_lambda_events::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::{Caller, MAX_REQUEST_BYTES, Refusal};
+use policy::issuance::Caller;
+
+use crate::{MAX_REQUEST_BYTES, Refusal};
 
 /// The members of a proxy event that decide anything here, the same for both formats.
 pub(crate) struct ProxyRequest {

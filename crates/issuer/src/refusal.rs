@@ -1,6 +1,8 @@
 use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
 
-use crate::{MAX_REQUEST_BYTES, Part};
+use policy::issuance::DeniedField;
+
+use crate::MAX_REQUEST_BYTES;
 
 /// Why a request gets no token: the caller's to mend, and told to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum Refusal {
     Anonymous,
     /// The issuance policy does not grant this part of it.
     #[error("the policy does not grant {0}")]
-    Policy(Part),
+    Policy(DeniedField),
     /// The body is something else than JSON.
     #[error("the content type must be application/json")]
     MediaType,
@@ -116,9 +118,9 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Anonymous | Self::Policy(Part::Caller) => "unauthorized_client",
-            Self::Scope | Self::Policy(Part::Scope) => "invalid_scope",
-            Self::Policy(Part::Audience) => "invalid_target",
+            Self::Anonymous | Self::Policy(DeniedField::Caller) => "unauthorized_client",
+            Self::Scope | Self::Policy(DeniedField::Scope) => "invalid_scope",
+            Self::Policy(DeniedField::Audience) => "invalid_target",
             Self::Policy(_) => "access_denied",
             _ => "invalid_request",
         }

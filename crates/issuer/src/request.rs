@@ -1,10 +1,14 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use jwt::json;
+use policy::{
+    is_scope,
+    issuance::{Caller, IssuanceDefaults, IssuanceRequest},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{Caller, Refusal, Terms};
+use crate::{Refusal, Terms};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,7 +48,7 @@ impl TokenRequest {
         if let Some(name) = ["sub", "aud"].into_iter().find(is_odd) {
             return Err(Refusal::NotPlain(name));
         }
-        if claims.get("scope").is_some_and(|scope| !is_scope(scope)) {
+        if claims.get("scope").is_some_and(|scope| !scope.as_str().is_some_and(is_scope)) {
             return Err(Refusal::Scope);
         }
         let passed_on =
@@ -80,7 +84,15 @@ impl TokenRequest {
     /// When the policy does not grant it.
     pub fn grant(self, caller: &Caller, terms: &Terms) -> Result<Grant, Refusal> {
         let lifetime = match &terms.policy {
-            Some(policy) => policy.grant(&self, caller, terms).map_err(Refusal::Policy)?,
+            Some(policy) => {
+                let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
+                let defaults = IssuanceDefaults {
+                    audience: terms.audience.as_deref(),
+                    lifetime: terms.lifetime,
+                    lifetime_max: terms.lifetime_max,
+                };
+                policy.grant(&request, caller, &defaults).map_err(Refusal::Policy)?
+            }
             None => self.lifetime.unwrap_or(terms.lifetime),
         };
         Ok(Grant { claims: self.claims, lifetime })
@@ -121,13 +133,6 @@ fn is_plain(value: &Value) -> bool {
         Value::Array(several) => several.iter().all(is_plain),
         _ => value.as_str().is_none_or(jwt::is_plain_identifier),
     }
-}
-
-/// RFC 6749 section 3.3.
-fn is_scope(scope: &Value) -> bool {
-    let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
-    let token = |text: &str| !text.is_empty() && text.chars().all(fits);
-    scope.as_str().is_some_and(|scope| scope.split(' ').all(token))
 }
 
 fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration>, Refusal> {

@@ -1,9 +1,8 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use jwt::is_plain_identifier;
+use policy::issuance::IssuancePolicy;
 use runtime::{Names, Settings};
-
-use crate::Policy;
 
 /// What every token of this issuer has in common, and how long one may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub struct Terms {
     /// The longest life that a request may name.
     pub lifetime_max: Duration,
     /// Who may ask for what; without a policy, whoever IAM lets in, for anything.
-    pub policy: Option<Policy>,
+    pub policy: Option<IssuancePolicy>,
 }
 
 impl Terms {
@@ -32,7 +31,7 @@ impl Terms {
             let problem = "must not exceed TOKEN_LIFETIME_MAX_SECONDS";
             lifetimes = settings.problem("TOKEN_LIFETIME_SECONDS", problem);
         }
-        let policy: Option<Option<Policy>> = settings.choice("ISSUANCE_POLICY");
+        let policy: Option<Option<IssuancePolicy>> = settings.choice("ISSUANCE_POLICY");
         if let (Some(Some(policy)), Some(max)) = (&policy, lifetime_max)
             && let Err(problem) = policy.fits(max)
         {

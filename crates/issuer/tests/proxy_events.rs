@@ -9,7 +9,8 @@ use aws_lambda_events::apigw::{
     ApiGatewayV2httpRequest,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use issuer::{Ask, Caller, Document, Door, Event, MAX_REQUEST_BYTES, Refusal};
+use issuer::{Ask, Document, Door, Event, MAX_REQUEST_BYTES, Refusal};
+use policy::issuance::Caller;
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:iam::123456789012:user/a";

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::pattern::fits;
+use crate::glob::fits;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub enum Caller {
 impl Caller {
     /// Whether this is one whom a rule is for. `*` does not reach from one part of an ARN into the
     /// next, and a session of a role is the role, too.
-    pub(crate) fn is(&self, pattern: &str) -> bool {
+    #[must_use]
+    pub fn is(&self, pattern: &str) -> bool {
         match self {
             Self::Invoke => pattern == "invoke",
             Self::Iam(_) if pattern == "*" => true,

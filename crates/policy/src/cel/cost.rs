@@ -6,7 +6,7 @@ use cel::{
     common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, operators},
 };
 
-use crate::patterns;
+use super::regex;
 
 /// How much a value has in it: itself and all elements and members, and the bytes of their text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -180,7 +180,7 @@ impl<'a> Estimator<'a> {
     }
 
     fn matched(call: &CallExpr, all: Size) -> u64 {
-        literal_pattern(call).and_then(patterns::cost).map_or(u64::MAX, |cost| {
+        literal_pattern(call).and_then(regex::cost).map_or(u64::MAX, |cost| {
             cost.fixed.saturating_add(all.text.saturating_mul(cost.per_byte))
         })
     }

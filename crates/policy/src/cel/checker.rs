@@ -5,49 +5,49 @@ use cel::{
     common::ast::{EntryExpr, Expr, operators},
 };
 
-use crate::{
-    ConditionError,
+use super::{
+    ExpressionError,
     cost::{is_text, literal_pattern},
-    patterns,
+    regex,
 };
 
-/// What an expression speaks of and nobody knows: a slip of the pen, which would otherwise be found
-/// when a request comes.
+/// Finds what would fail or cost too much when a request comes: unknown variables and functions, invalid
+/// regular expressions, nested loops.
 #[derive(Default)]
-pub(crate) struct Slips {
+pub(crate) struct ExpressionChecker {
     variable: Option<String>,
     function: Option<String>,
-    pattern: Option<ConditionError>,
-    in_loop: Option<ConditionError>,
+    pattern: Option<ExpressionError>,
+    in_loop: Option<ExpressionError>,
     deep: bool,
     depth: usize,
 }
 
-impl Slips {
-    /// The first that matters.
-    pub(crate) fn first(self) -> Option<ConditionError> {
-        let variable = self.variable.map(ConditionError::Variable);
-        let function = self.function.map(ConditionError::Function);
+impl ExpressionChecker {
+    /// The most important error, if there is one.
+    pub(crate) fn into_error(self) -> Option<ExpressionError> {
+        let variable = self.variable.map(ExpressionError::Variable);
+        let function = self.function.map(ExpressionError::Function);
         self.deep
-            .then_some(ConditionError::TooDeep)
+            .then_some(ExpressionError::TooDeep)
             .or(variable)
             .or(function)
             .or(self.pattern)
             .or(self.in_loop)
     }
 
-    /// Looks at an expression in which these names are bound.
-    pub(crate) fn read<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
+    /// Checks an expression in which these names are bound.
+    pub(crate) fn visit<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             self.deep = true;
         } else {
-            self.look(expression, bound);
+            self.visit_inner(expression, bound);
         }
         self.depth -= 1;
     }
 
-    fn look<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
+    fn visit_inner<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         match &expression.expr {
             Expr::Ident(name) => {
                 let known = name == "claims" || TYPES.contains(&&**name);
@@ -63,37 +63,37 @@ impl Slips {
                 }
                 if call.func_name == "matches" {
                     let error = match literal_pattern(call) {
-                        None => Some(ConditionError::ComputedPattern),
-                        Some(pattern) => patterns::compile(pattern)
+                        None => Some(ExpressionError::ComputedPattern),
+                        Some(pattern) => regex::compile(pattern)
                             .is_err()
-                            .then(|| ConditionError::Regex(pattern.to_owned())),
+                            .then(|| ExpressionError::Regex(pattern.to_owned())),
                     };
                     self.pattern = self.pattern.take().or(error);
                 }
-                call.target.iter().for_each(|target| self.read(target, bound));
-                call.args.iter().for_each(|argument| self.read(argument, bound));
+                call.target.iter().for_each(|target| self.visit(target, bound));
+                call.args.iter().for_each(|argument| self.visit(argument, bound));
             }
             Expr::Comprehension(loops) => {
                 if !bound.is_empty() {
-                    self.in_loop.get_or_insert(ConditionError::Nested);
+                    self.in_loop.get_or_insert(ExpressionError::Nested);
                 }
-                self.read(&loops.iter_range, bound);
-                self.read(&loops.accu_init, bound);
+                self.visit(&loops.iter_range, bound);
+                self.visit(&loops.accu_init, bound);
                 let mut inner = bound.clone();
                 inner.extend([&*loops.iter_var, &*loops.accu_var]);
                 inner.extend(loops.iter_var2.as_deref());
                 let mapped = mapped_element(&loops.loop_step, &loops.accu_var);
                 if mapped.is_some_and(|element| is_list(element, &inner)) {
-                    self.in_loop.get_or_insert(ConditionError::ListInMap);
+                    self.in_loop.get_or_insert(ExpressionError::ListInMap);
                 }
                 for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
-                    self.read(part, &inner);
+                    self.visit(part, &inner);
                 }
             }
-            Expr::List(list) => list.elements.iter().for_each(|item| self.read(item, bound)),
+            Expr::List(list) => list.elements.iter().for_each(|item| self.visit(item, bound)),
             Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), bound),
             Expr::Struct(of) => self.entries(of.entries.iter().map(|entry| &entry.expr), bound),
-            Expr::Select(select) => self.read(&select.operand, bound),
+            Expr::Select(select) => self.visit(&select.operand, bound),
             Expr::Literal(_) | Expr::Unspecified => {}
         }
     }
@@ -105,10 +105,10 @@ impl Slips {
     ) {
         for entry in entries {
             match entry {
-                EntryExpr::StructField(field) => self.read(&field.value, bound),
+                EntryExpr::StructField(field) => self.visit(&field.value, bound),
                 EntryExpr::MapEntry(entry) => {
-                    self.read(&entry.key, bound);
-                    self.read(&entry.value, bound);
+                    self.visit(&entry.key, bound);
+                    self.visit(&entry.value, bound);
                 }
             }
         }

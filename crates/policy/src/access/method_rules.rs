@@ -1,9 +1,9 @@
 use std::cmp::Ordering;
 
-use crate::{
+use super::{
     RulesError,
-    access::Opens,
     condition::Condition,
+    evaluated::Opens,
     path::PathPattern,
     route::RoutePattern,
     rule::Rule,
@@ -29,7 +29,7 @@ pub(crate) enum Verdict {
 /// allowed with a pattern that may be too wide, and of that, what is closed is denied. Some rules
 /// cannot be told apart that way; there is no table of them.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct MethodRules {
     entries: Vec<Entry>,
     /// The rules as they read after each combination of steps.
     alike: Vec<Alike>,
@@ -53,7 +53,7 @@ struct Entry {
     /// What allows it when it is open, and denies it when it is closed.
     resource: String,
     /// What the resource is too wide by.
-    beyond: Vec<Beyond>,
+    beyond: Vec<Overmatch>,
     /// Less specific rules that it takes paths from.
     under: Vec<usize>,
     /// The paths with a slash at the end, where the pattern has no `*`. Some backends take them for the same:
@@ -75,21 +75,21 @@ struct Spelling {
 }
 
 #[derive(Debug)]
-struct Beyond {
+struct Overmatch {
     resource: String,
     /// Rules that say of all of it what is to become of it.
     named_by: Vec<usize>,
 }
 
-impl Table {
+impl MethodRules {
     pub(crate) fn new(method: &'static str, rules: &[Rule]) -> Result<Self, RulesError> {
         let ours = order(method, rules);
-        plain(&ours, rules)?;
+        reject_ambiguous(&ours, rules)?;
         let entries = ours.iter().enumerate().map(|(at, &(rule, path))| {
             let less = ours.iter().skip(at + 1).filter(|(_, less)| less.overlaps(path));
             let beyond = path.beyond().map(|beyond| {
                 let named_by = ours.iter().filter(|(_, other)| other.covers(&beyond.wide()));
-                Beyond {
+                Overmatch {
                     resource: format!("{method}/{}", beyond.glob()),
                     named_by: named_by.map(|&(rule, _)| rule).collect(),
                 }
@@ -282,7 +282,7 @@ impl Table {
                 // Open, this one is allowed with something beyond it, which must then be denied.
                 for (beyond, overlaps) in entry.beyond.iter().zip(&in_beyond) {
                     if *overlaps && possible(&beyond.named_by, [rule, other_rule]) {
-                        return Err(RulesError::below(rules, rule, other_rule));
+                        return Err(RulesError::Below(text(rules, rule), text(rules, other_rule)));
                     }
                 }
                 // Closed, this one is denied for the sake of a wider one, and the other with it.
@@ -297,7 +297,11 @@ impl Table {
                 let slash = slash.filter(|it| inner || it.path.beyond().any(reached));
                 let mut wider = wider.chain(slash.map(|slash| &slash.under));
                 if let Some(wider) = wider.find_map(|wider| denied_for(wider)) {
-                    return Err(RulesError::within(rules, wider, rule, other_rule));
+                    return Err(RulesError::Within(
+                        text(rules, wider),
+                        text(rules, rule),
+                        text(rules, other_rule),
+                    ));
                 }
             }
         }
@@ -366,11 +370,11 @@ fn order<'a>(method: &str, rules: &'a [Rule]) -> Vec<(usize, &'a PathPattern)> {
 }
 
 /// Of two rules for one path, one must be the more specific, and leave something to the other.
-fn plain(ours: &[(usize, &PathPattern)], rules: &[Rule]) -> Result<(), RulesError> {
+fn reject_ambiguous(ours: &[(usize, &PathPattern)], rules: &[Rule]) -> Result<(), RulesError> {
     for (at, (rule, path)) in ours.iter().enumerate() {
         for (other_rule, other) in ours.iter().skip(at + 1).filter(|(_, it)| it.overlaps(path)) {
             if path.specificity(other) == Ordering::Equal || path.covers(other) {
-                return Err(RulesError::ambiguous(rules, *rule, *other_rule));
+                return Err(RulesError::Ambiguous(text(rules, *rule), text(rules, *other_rule)));
             }
         }
     }
@@ -380,4 +384,8 @@ fn plain(ours: &[(usize, &PathPattern)], rules: &[Rule]) -> Result<(), RulesErro
 fn agreed(verdicts: &[bool]) -> Option<bool> {
     let first = verdicts.first().copied()?;
     verdicts.iter().all(|verdict| *verdict == first).then_some(first)
+}
+
+fn text(rules: &[Rule], rule: usize) -> String {
+    rules.get(rule).map(|rule| rule.text.clone()).unwrap_or_default()
 }

@@ -2,134 +2,55 @@ use std::{collections::HashSet, fmt};
 
 use cel::{IdedExpr, parser::PrattParser};
 
-use crate::{
+use super::{
+    ExpressionError,
+    checker::ExpressionChecker,
     cost::{Size, Sizes, cost},
+    error::ORDINARY_ELEMENTS,
     evaluation::{BUDGET, Subject},
-    slips::Slips,
 };
 
-/// What a token must have for a rule to let it through.
-#[derive(Debug)]
-pub(crate) enum Condition {
-    /// Nothing: any good token.
-    Any,
-    /// This in its `scope` (RFC 6749 section 3.3).
-    Scope(String),
-    /// Claims of which this is true.
-    When(Expression),
-}
-
-/// An expression of the Common Expression Language, over `claims`.
+/// An expression of the Common Expression Language over `claims`, checked when it is read.
 #[derive(Debug)]
 pub(crate) struct Expression {
     text: String,
     parsed: IdedExpr,
 }
 
-/// Why a condition is not one that a rule can have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConditionError {
-    /// Not one scope.
-    #[error("scope is the name of one scope, of printable characters without spaces, \" and \\")]
-    Scope,
-    /// `any` is there and not true.
-    #[error("any can be true and nothing else")]
-    Any,
-    /// Not exactly one of the three.
-    #[error("a rule has exactly one of scope, when and any")]
-    Several,
-    /// The expression is too long.
-    #[error("when has at most 1024 characters")]
-    TooLong,
-    /// A chain or a nest that the stack may be too small for.
-    #[error("when has at most 48 levels, one in the other")]
-    TooDeep,
-    /// A loop within a loop, which a token with long lists would make slow.
-    #[error("when has no all, exists, map or filter within another; use in for the inner one")]
-    Nested,
-    /// It is not one of the language.
-    #[error("when is not an expression of CEL: {0}")]
-    Syntax(String),
-    /// There is no such variable.
-    #[error("when knows no {0}; the claims are in claims, as in claims.sub")]
-    Variable(String),
-    /// There is no such function.
-    #[error("when knows no function {0}")]
-    Function(String),
-    /// The pattern of `matches` is not written in the expression.
-    #[error("the pattern of matches in a when must be a string literal, as in matches('^team-')")]
-    ComputedPattern,
-    /// A `map` with a list, a map or a whole claim for each element.
-    #[error(
-        "the second argument of map in a when must not be a list, a map or a whole claim; use one \
-         value of the element"
-    )]
-    ListInMap,
-    /// It costs too much for an ordinary token.
-    #[error(
-        "when is too expensive for a token with lists of {LIST} elements; use fewer loops (all, \
-         exists, map, filter), and in, startsWith, endsWith or contains instead of matches",
-        LIST = ORDINARY.values - 1
-    )]
-    TooExpensive,
-    /// What `matches` is given is no regular expression.
-    #[error("when has a regular expression that is none: {0}")]
-    Regex(String),
-}
-
-impl Condition {
-    pub(crate) fn scope(name: String) -> Result<Self, ConditionError> {
-        let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
-        let valid = !name.is_empty() && name.chars().all(fits);
-        if valid { Ok(Self::Scope(name)) } else { Err(ConditionError::Scope) }
-    }
-
-    pub(crate) fn when(text: String) -> Result<Self, ConditionError> {
+impl Expression {
+    pub(crate) fn new(text: String) -> Result<Self, ExpressionError> {
         if text.len() > MAX_CHARS {
-            return Err(ConditionError::TooLong);
+            return Err(ExpressionError::TooLong);
         }
         let parsed = parse(&text)?;
-        let mut slips = Slips::default();
-        slips.read(&parsed, &HashSet::new());
-        if let Some(error) = slips.first() {
+        let mut checker = ExpressionChecker::default();
+        checker.visit(&parsed, &HashSet::new());
+        if let Some(error) = checker.into_error() {
             return Err(error);
         }
         if cost(&parsed, &Ordinary) > BUDGET {
-            return Err(ConditionError::TooExpensive);
+            return Err(ExpressionError::TooExpensive);
         }
-        Ok(Self::When(Expression { text, parsed }))
+        Ok(Self { text, parsed })
     }
 
     /// Whether it is true of these claims. An expression that fails on them is not, nor one that
     /// would cost more than the other expressions have left of [`BUDGET`].
-    pub(crate) fn holds<'a>(&'a self, subject: &Subject<'a>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Scope(name) => {
-                let scopes = subject.claims.text("scope").unwrap_or_default();
-                scopes.split(' ').any(|scope| scope == name)
-            }
-            Self::When(expression) => subject.evaluate(&expression.text, &expression.parsed),
-        }
-    }
-
-    /// Whether both ask the same of a token, as far as their text tells.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Scope(one), Self::Scope(other)) => one == other,
-            (Self::When(one), Self::When(other)) => one.text == other.text,
-            _ => false,
-        }
+    pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
+        subject.evaluate(&self.text, &self.parsed)
     }
 }
 
-impl fmt::Display for Condition {
+/// Two expressions are equal if their texts are.
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => write!(f, "any"),
-            Self::Scope(name) => write!(f, "scope {name}"),
-            Self::When(expression) => write!(f, "when {}", expression.text),
-        }
+        f.write_str(&self.text)
     }
 }
 
@@ -146,19 +67,19 @@ impl Sizes for Ordinary {
     }
 }
 
-pub(crate) fn parse(text: &str) -> Result<IdedExpr, ConditionError> {
+pub(crate) fn parse(text: &str) -> Result<IdedExpr, ExpressionError> {
     let parser = PrattParser::new().enable_optional_syntax(true).enable_ident_escape_syntax(true);
     parser.parse(text).map_err(|errors| {
         let first = errors.errors.first().map(|error| error.msg.as_str());
         // The parser's own words where they are for people, and not for its makers.
         let words = first.filter(|words| !words.contains(['{', '\n']) && words.len() <= 200);
-        ConditionError::Syntax(words.unwrap_or("it cannot be read").to_owned())
+        ExpressionError::Syntax(words.unwrap_or("it cannot be read").to_owned())
     })
 }
 
 const MAX_CHARS: usize = 1024;
 /// A list of 32 elements with 32 bytes each.
-const ORDINARY: Size = Size { values: 33, text: 1024 };
+const ORDINARY: Size = Size { values: ORDINARY_ELEMENTS + 1, text: 1024 };
 
 #[cfg(test)]
 mod tests {
@@ -174,13 +95,13 @@ mod tests {
     use regex_lite::Regex;
 
     use super::*;
-    use crate::evaluation::ENV;
+    use crate::cel::evaluation::ENV;
 
     #[test]
     fn expressions() {
-        let variable = |name: &str| Err(ConditionError::Variable(name.into()));
-        let function = |name: &str| Err(ConditionError::Function(name.into()));
-        let regex = |pattern: &str| Err(ConditionError::Regex(pattern.into()));
+        let variable = |name: &str| Err(ExpressionError::Variable(name.into()));
+        let function = |name: &str| Err(ExpressionError::Function(name.into()));
+        let regex = |pattern: &str| Err(ExpressionError::Regex(pattern.into()));
         let (longest, deep) = (format!("true{}", " ".repeat(1020)), "(".repeat(500));
         let longer = format!("{longest} ");
         let rows = [
@@ -200,34 +121,34 @@ mod tests {
             ("claims.sub.startWith('a')", function("startWith")),
             ("claims.sub.startsWith(lower('A'))", function("lower")),
             ("_a(claims)", function("_a")),
-            ("claims.a.all(x, claims.b.exists(y, x == y))", Err(ConditionError::Nested)),
+            ("claims.a.all(x, claims.b.exists(y, x == y))", Err(ExpressionError::Nested)),
             ("claims.a.all(x, x in claims.b)", Ok(())),
             (&*longest, Ok(())),
-            (&*longer, Err(ConditionError::TooLong)),
+            (&*longer, Err(ExpressionError::TooLong)),
             ("claims.sub.matches('^[a-z]+$') || matches(claims.sub, 'A')", Ok(())),
-            ("claims.sub.matches(claims.pattern)", Err(ConditionError::ComputedPattern)),
+            ("claims.sub.matches(claims.pattern)", Err(ExpressionError::ComputedPattern)),
             ("claims.sub.matches('(')", regex("(")),
             ("true || matches(claims.sub, '[z-a]')", regex("[z-a]")),
             ("claims.sub.matches('(x{0,200}){0,200}y')", regex("(x{0,200}){0,200}y")),
             ("claims.sub.matches('\\\\p{Greek}')", regex("\\p{Greek}")),
         ];
         for (text, expected) in rows {
-            assert_eq!(Condition::when(text.to_owned()).map(|_| ()), expected, "{text}");
+            assert_eq!(Expression::new(text.to_owned()).map(|_| ()), expected, "{text}");
         }
         for text in
             [&*deep, "", "claims.sub ==", "claims.sub = 'a'", "if claims.a", "claims.a claims.b"]
         {
-            let condition = Condition::when(text.to_owned());
-            assert!(matches!(condition, Err(ConditionError::Syntax(_))), "{text}");
+            let condition = Expression::new(text.to_owned());
+            assert!(matches!(condition, Err(ExpressionError::Syntax(_))), "{text}");
         }
-        let Err(ConditionError::Syntax(words)) = Condition::when("claims.sub =".into()) else {
+        let Err(ExpressionError::Syntax(words)) = Expression::new("claims.sub =".into()) else {
             panic!("not an expression")
         };
         assert!(words.contains('='), "the parser's own words: {words}");
     }
 
-    fn refused(text: &str) -> Option<ConditionError> {
-        Condition::when(text.to_owned()).err()
+    fn refused(text: &str) -> Option<ExpressionError> {
+        Expression::new(text.to_owned()).err()
     }
 
     #[test]
@@ -262,7 +183,7 @@ mod tests {
             "claims.patterns.exists(p, claims.sub.matches(p))",
             "claims.sub.matches()",
         ] {
-            assert_eq!(refused(text), Some(ConditionError::ComputedPattern), "{text}");
+            assert_eq!(refused(text), Some(ExpressionError::ComputedPattern), "{text}");
         }
     }
 
@@ -279,7 +200,7 @@ mod tests {
             "claims.roles.map(r, r + claims.roles).size() == 1",
             "claims.roles.map(r, dyn(claims.?roles)).size() == 1",
         ] {
-            assert_eq!(refused(text), Some(ConditionError::ListInMap), "{text}");
+            assert_eq!(refused(text), Some(ExpressionError::ListInMap), "{text}");
         }
     }
 
@@ -293,7 +214,7 @@ mod tests {
             "claims.a.exists(x, claims.text.matches('[a-z]+-admin'))",
             "claims.text.matches('(a?){100}b')",
         ] {
-            assert_eq!(refused(text), Some(ConditionError::TooExpensive), "{text}");
+            assert_eq!(refused(text), Some(ExpressionError::TooExpensive), "{text}");
         }
     }
 
@@ -319,10 +240,10 @@ mod tests {
         for text in texts(40) {
             // Some have no value: what counts is that this comes to an end.
             let _ = cel::Value::resolve(&parse(&text).unwrap(), &context);
-            assert_ne!(Condition::when(text).err(), Some(ConditionError::TooDeep));
+            assert_ne!(Expression::new(text).err(), Some(ExpressionError::TooDeep));
         }
         for text in texts(60).into_iter().chain(texts(90)) {
-            assert!(Condition::when(text.clone()).is_err(), "{text}");
+            assert!(Expression::new(text.clone()).is_err(), "{text}");
         }
         // Of these the parser makes one, or a tree that is not deep.
         for text in [
@@ -330,7 +251,7 @@ mod tests {
             "-".repeat(1000) + "claims.a",
             "true&&".repeat(170) + "true",
         ] {
-            assert!(Condition::when(text.clone()).is_ok(), "{text}");
+            assert!(Expression::new(text.clone()).is_ok(), "{text}");
         }
     }
 
@@ -391,21 +312,5 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-    }
-
-    #[test]
-    fn scopes() {
-        let rows = [
-            ("orders:read", true),
-            ("https://api.example/orders", true),
-            ("", false),
-            ("a b", false),
-            ("a\"", false),
-            ("a\\", false),
-            ("ä", false),
-        ];
-        for (name, expected) in rows {
-            assert_eq!(Condition::scope(name.to_owned()).is_ok(), expected, "{name}");
-        }
     }
 }

@@ -3,14 +3,15 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Caller, Terms, TokenRequest, caller::is_vague, pattern::Patterns};
+use super::{Caller, caller::is_vague};
+use crate::glob::Patterns;
 
 /// Who may ask for what: `ISSUANCE_POLICY`.
 ///
 /// A request is granted when one rule for its caller grants all of it. What a rule does not name, it
 /// does not grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy(Vec<Rule>);
+pub struct IssuancePolicy(Vec<Rule>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,9 +36,29 @@ enum Claims {
     Values(BTreeMap<String, Patterns>),
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuanceRequest<'a> {
+    /// The claims.
+    pub claims: &'a Map<String, Value>,
+    /// The lifetime, if the request has one.
+    pub lifetime: Option<Duration>,
+}
+
+/// What the issuer gives where a request or a rule does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuanceDefaults<'a> {
+    /// `aud` where the request has none. Every caller may have it.
+    pub audience: Option<&'a str>,
+    /// The lifetime where the request has none.
+    pub lifetime: Duration,
+    /// The longest lifetime where the rule has none.
+    pub lifetime_max: Duration,
+}
+
 /// What of a request no rule grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum Part {
+pub enum DeniedField {
     /// There is no rule for this caller.
     #[error("the caller")]
     Caller,
@@ -60,7 +81,7 @@ pub enum Part {
 
 /// What is wrong with a policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyError {
+pub enum IssuancePolicyError {
     /// Not JSON, or of another form.
     #[error("is not a JSON list of rules: {0}")]
     Form(String),
@@ -77,11 +98,11 @@ pub enum PolicyError {
     Lifetime(usize),
 }
 
-impl FromStr for Policy {
-    type Err = PolicyError;
+impl FromStr for IssuancePolicy {
+    type Err = IssuancePolicyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form = |error: &dyn std::error::Error| PolicyError::Form(error.to_string());
+        let form = |error: &dyn std::error::Error| IssuancePolicyError::Form(error.to_string());
         let objects = jwt::json::objects(text.as_bytes()).map_err(|error| form(&error))?;
         let rule = |members: Map<_, _>| serde_json::from_value(members.into());
         let rules: Vec<Rule> = objects
@@ -95,43 +116,49 @@ impl FromStr for Policy {
             };
             let callers = rule.caller.as_slice();
             if callers.is_empty() || !callers.iter().all(known) {
-                return Err(PolicyError::Caller(at + 1));
+                return Err(IssuancePolicyError::Caller(at + 1));
             }
             if callers.iter().any(|caller| is_vague(caller)) {
-                return Err(PolicyError::RolePath(at + 1));
+                return Err(IssuancePolicyError::RolePath(at + 1));
             }
             if rule.max_lifetime == Some(0) {
-                return Err(PolicyError::Lifetime(at + 1));
+                return Err(IssuancePolicyError::Lifetime(at + 1));
             }
         }
         Ok(Self(rules))
     }
 }
 
-impl Policy {
-    /// Whether every rule's lifetime is one that a token can have.
-    pub(crate) fn fits(&self, lifetime_max: Duration) -> Result<(), PolicyError> {
+impl IssuancePolicy {
+    /// Checks that every rule's lifetime is one that a token can have.
+    ///
+    /// # Errors
+    /// When one is longer.
+    pub fn fits(&self, lifetime_max: Duration) -> Result<(), IssuancePolicyError> {
         let longer =
             |rule: &Rule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
         match self.0.iter().position(longer) {
-            Some(at) => Err(PolicyError::Lifetime(at + 1)),
+            Some(at) => Err(IssuancePolicyError::Lifetime(at + 1)),
             None => Ok(()),
         }
     }
 
     /// Grants a request, with the lifetime that it gets; or says what of it is not granted, by the rule
     /// that grants the most.
-    pub(crate) fn grant(
+    ///
+    /// # Errors
+    /// When no rule grants all of it.
+    pub fn grant(
         &self,
-        request: &TokenRequest,
+        request: &IssuanceRequest<'_>,
         caller: &Caller,
-        terms: &Terms,
-    ) -> Result<Duration, Part> {
-        let mut refused = Part::Caller;
+        defaults: &IssuanceDefaults<'_>,
+    ) -> Result<Duration, DeniedField> {
+        let mut refused = DeniedField::Caller;
         for rule in
             self.0.iter().filter(|rule| rule.caller.as_slice().iter().any(|it| caller.is(it)))
         {
-            match rule.grant(request, terms) {
+            match rule.grant(request, defaults) {
                 Ok(lifetime) => return Ok(lifetime),
                 Err(part) => refused = refused.max(part),
             }
@@ -141,7 +168,11 @@ impl Policy {
 }
 
 impl Rule {
-    fn grant(&self, request: &TokenRequest, terms: &Terms) -> Result<Duration, Part> {
+    fn grant(
+        &self,
+        request: &IssuanceRequest<'_>,
+        defaults: &IssuanceDefaults<'_>,
+    ) -> Result<Duration, DeniedField> {
         let texts = |name: &str| match request.claims.get(name) {
             None => Vec::new(),
             Some(Value::String(text)) => vec![text.as_str()],
@@ -155,30 +186,30 @@ impl Rule {
             all(if demanded { &[""] } else { &texts }, patterns)
         };
         if !or_none(texts("sub"), &self.subject) {
-            return Err(Part::Subject);
+            return Err(DeniedField::Subject);
         }
         // The issuer's own is everybody's.
-        let own = terms.audience.as_deref();
+        let own = defaults.audience;
         let asked: Vec<&str> = texts("aud").into_iter().filter(|aud| Some(*aud) != own).collect();
         let given = own.is_some() && asked.is_empty();
         if !given && !or_none(asked, &self.audience) {
-            return Err(Part::Audience);
+            return Err(DeniedField::Audience);
         }
         let scopes: Vec<&str> = texts("scope").iter().flat_map(|scope| scope.split(' ')).collect();
         if !all(&scopes, &self.scope) {
-            return Err(Part::Scope);
+            return Err(DeniedField::Scope);
         }
         let others = request.claims.iter().filter(|(name, _)| !OWN.contains(&&***name));
         for (name, value) in others {
             if !self.claims.fit(name, value) {
-                return Err(Part::Claim);
+                return Err(DeniedField::Claim);
             }
         }
-        let max = self.max_lifetime.map_or(terms.lifetime_max, Duration::from_secs);
+        let max = self.max_lifetime.map_or(defaults.lifetime_max, Duration::from_secs);
         match request.lifetime {
-            Some(lifetime) if lifetime > max => Err(Part::Lifetime),
+            Some(lifetime) if lifetime > max => Err(DeniedField::Lifetime),
             Some(lifetime) => Ok(lifetime),
-            None => Ok(terms.lifetime.min(max)),
+            None => Ok(defaults.lifetime.min(max)),
         }
     }
 }
@@ -210,14 +241,11 @@ mod tests {
 
     use super::*;
 
-    fn terms() -> Terms {
-        Terms {
-            lifetime: Duration::from_mins(10),
-            lifetime_max: Duration::from_hours(1),
-            audience: Some("own".into()),
-            ..Terms::of("us")
-        }
-    }
+    const DEFAULTS: IssuanceDefaults<'static> = IssuanceDefaults {
+        audience: Some("own"),
+        lifetime: Duration::from_mins(10),
+        lifetime_max: Duration::from_hours(1),
+    };
 
     const ROLE: &str = "arn:aws:iam::123456789012:role/orders";
     const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/orders/i-1";
@@ -238,7 +266,7 @@ mod tests {
             {"caller": "invoke", "subject": "*", "claims": "*", "audience": "*", "scope": "*"},
             {"caller": "arn:aws:iam::123456789012:user/*"},
         ]);
-        let policy: Policy = policy.to_string().parse().unwrap();
+        let policy: IssuancePolicy = policy.to_string().parse().unwrap();
         let granted = |seconds| Ok(seconds);
         let rows = [
             (SESSION, json!({"sub": "orders-1"}), None, granted(300)),
@@ -246,30 +274,40 @@ mod tests {
             (SESSION, json!({"sub": "test", "tenant": 7, "x-a": {}}), Some(1), granted(1)),
             (SESSION, json!({"sub": "test", "aud": "https://api.example/a"}), None, granted(300)),
             (SESSION, json!({"sub": "test", "aud": "own"}), None, granted(300)),
-            (SESSION, json!({"sub": "test", "aud": ["own", "other"]}), None, Err(Part::Audience)),
+            (
+                SESSION,
+                json!({"sub": "test", "aud": ["own", "other"]}),
+                None,
+                Err(DeniedField::Audience),
+            ),
             (
                 SESSION,
                 json!({"sub": "test", "aud": ["https://api.example/", "b"]}),
                 None,
-                Err(Part::Audience),
+                Err(DeniedField::Audience),
             ),
-            (SESSION, json!({}), None, Err(Part::Subject)),
-            (SESSION, json!({"sub": "other"}), None, Err(Part::Subject)),
-            (SESSION, json!({"sub": "test", "scope": "orders:read write"}), None, Err(Part::Scope)),
+            (SESSION, json!({}), None, Err(DeniedField::Subject)),
+            (SESSION, json!({"sub": "other"}), None, Err(DeniedField::Subject)),
+            (
+                SESSION,
+                json!({"sub": "test", "scope": "orders:read write"}),
+                None,
+                Err(DeniedField::Scope),
+            ),
             (SESSION, json!({"sub": "test", "scope": ["read"]}), None, granted(300)),
-            (SESSION, json!({"sub": "test", "scope": {"a": 1}}), None, Err(Part::Scope)),
-            (SESSION, json!({"sub": "test", "scope": "read  read"}), None, Err(Part::Scope)),
-            (SESSION, json!({"sub": "test", "role": "a"}), None, Err(Part::Claim)),
-            (SESSION, json!({"sub": "test"}), Some(301), Err(Part::Lifetime)),
+            (SESSION, json!({"sub": "test", "scope": {"a": 1}}), None, Err(DeniedField::Scope)),
+            (SESSION, json!({"sub": "test", "scope": "read  read"}), None, Err(DeniedField::Scope)),
+            (SESSION, json!({"sub": "test", "role": "a"}), None, Err(DeniedField::Claim)),
+            (SESSION, json!({"sub": "test"}), Some(301), Err(DeniedField::Lifetime)),
             (
                 SESSION,
                 json!({"sub": "admin", "scope": "admin", "role": "bb"}),
                 Some(3600),
                 granted(3600),
             ),
-            (SESSION, json!({"sub": "admin", "role": "c"}), None, Err(Part::Claim)),
-            (SESSION, json!({"sub": "admin", "role": ["a"]}), None, Err(Part::Claim)),
-            (SESSION, json!({"sub": "admin", "aud": "b"}), None, Err(Part::Audience)),
+            (SESSION, json!({"sub": "admin", "role": "c"}), None, Err(DeniedField::Claim)),
+            (SESSION, json!({"sub": "admin", "role": ["a"]}), None, Err(DeniedField::Claim)),
+            (SESSION, json!({"sub": "admin", "aud": "b"}), None, Err(DeniedField::Audience)),
             (
                 "invoke",
                 json!({"sub": "x", "aud": ["a"], "scope": "a b", "c": null}),
@@ -277,52 +315,61 @@ mod tests {
                 granted(600),
             ),
             ("arn:aws:iam::123456789012:user/a", json!({}), None, granted(600)),
-            ("arn:aws:iam::123456789012:user/a", json!({"sub": "a"}), None, Err(Part::Subject)),
-            ("arn:aws:iam::999999999999:user/a", json!({}), None, Err(Part::Caller)),
+            (
+                "arn:aws:iam::123456789012:user/a",
+                json!({"sub": "a"}),
+                None,
+                Err(DeniedField::Subject),
+            ),
+            ("arn:aws:iam::999999999999:user/a", json!({}), None, Err(DeniedField::Caller)),
         ];
         for (caller, claims, seconds, expected) in rows {
             let named = caller.to_owned();
             let who = if caller == "invoke" { Caller::Invoke } else { Caller::Iam(named) };
-            let request = TokenRequest {
-                claims: claims.as_object().unwrap().clone(),
+            let request = IssuanceRequest {
+                claims: claims.as_object().unwrap(),
                 lifetime: seconds.map(Duration::from_secs),
             };
-            let grant = policy.grant(&request, &who, &terms());
+            let grant = policy.grant(&request, &who, &DEFAULTS);
             assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{caller} {claims}");
         }
         // Without an audience of the issuer's own, one that fits must be asked for.
-        let terms = Terms { audience: None, ..terms() };
+        let defaults = IssuanceDefaults { audience: None, ..DEFAULTS };
         let caller = Caller::Iam(ROLE.into());
         for (claims, expected) in [
-            (json!({"sub": "test"}), Err(Part::Audience)),
-            (json!({"sub": "test", "aud": []}), Err(Part::Audience)),
+            (json!({"sub": "test"}), Err(DeniedField::Audience)),
+            (json!({"sub": "test", "aud": []}), Err(DeniedField::Audience)),
             (json!({"sub": "test", "aud": "https://api.example/"}), Ok(300)),
-            (json!({"aud": "https://api.example/"}), Err(Part::Subject)),
+            (json!({"aud": "https://api.example/"}), Err(DeniedField::Subject)),
         ] {
-            let claims = claims.as_object().unwrap().clone();
-            let request = TokenRequest { claims, lifetime: None };
-            let grant = policy.grant(&request, &caller, &terms);
+            let claims = claims.as_object().unwrap();
+            let request = IssuanceRequest { claims, lifetime: None };
+            let grant = policy.grant(&request, &caller, &defaults);
             assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected);
         }
-        let nobody: Policy = "[]".parse().unwrap();
-        let request = TokenRequest { claims: Map::new(), lifetime: None };
-        assert_eq!(nobody.grant(&request, &Caller::Invoke, &terms), Err(Part::Caller));
+        let nobody: IssuancePolicy = "[]".parse().unwrap();
+        let claims = Map::new();
+        let request = IssuanceRequest { claims: &claims, lifetime: None };
+        assert_eq!(nobody.grant(&request, &Caller::Invoke, &defaults), Err(DeniedField::Caller));
     }
 
     #[test]
     fn policies_that_are_none() {
         let rows = [
             (json!([{"caller": "*", "max_lifetime": 3600}]), Ok(())),
-            (json!([{"caller": []}]), Err(PolicyError::Caller(1))),
-            (json!([{"caller": "invoke"}, {"caller": "ann"}]), Err(PolicyError::Caller(2))),
-            (json!([{"caller": "arn:*"}]), Err(PolicyError::Caller(1))),
-            (json!([{"caller": "*", "max_lifetime": 0}]), Err(PolicyError::Lifetime(1))),
-            (json!([{"caller": "*", "max_lifetime": 3601}]), Err(PolicyError::Lifetime(1))),
+            (json!([{"caller": []}]), Err(IssuancePolicyError::Caller(1))),
+            (json!([{"caller": "invoke"}, {"caller": "ann"}]), Err(IssuancePolicyError::Caller(2))),
+            (json!([{"caller": "arn:*"}]), Err(IssuancePolicyError::Caller(1))),
+            (json!([{"caller": "*", "max_lifetime": 0}]), Err(IssuancePolicyError::Lifetime(1))),
+            (json!([{"caller": "*", "max_lifetime": 3601}]), Err(IssuancePolicyError::Lifetime(1))),
             (json!([{"caller": format!("{ROLE}-*")}]), Ok(())),
-            (json!([{"caller": "arn:aws:iam::1:role/service/*"}]), Err(PolicyError::RolePath(1))),
+            (
+                json!([{"caller": "arn:aws:iam::1:role/service/*"}]),
+                Err(IssuancePolicyError::RolePath(1)),
+            ),
         ];
         for (policy, expected) in rows {
-            let read = policy.to_string().parse::<Policy>();
+            let read = policy.to_string().parse::<IssuancePolicy>();
             let read = read.and_then(|policy| policy.fits(Duration::from_hours(1)));
             assert_eq!(read, expected, "{policy}");
         }
@@ -334,7 +381,10 @@ mod tests {
             r#"[["*"]]"#,
             r#"[{"caller":"*","claims":{"a":"b","a":"c"}}]"#,
         ] {
-            assert!(matches!(text.parse::<Policy>(), Err(PolicyError::Form(_))), "{text}");
+            assert!(
+                matches!(text.parse::<IssuancePolicy>(), Err(IssuancePolicyError::Form(_))),
+                "{text}"
+            );
         }
     }
 }

@@ -3,34 +3,45 @@ use aws_lambda_events::{
     iam::{IamPolicyEffect, IamPolicyStatement},
 };
 
-use crate::{Access, ForbidReason, Kind, Request, Route, Rules};
+use super::{Access, AccessRules, Api, ForbidReason, Route, Stage};
+
+/// The request that a policy answers.
+#[derive(Debug, Clone, Copy)]
+pub struct PolicyRequest<'a> {
+    /// The kind of API that asks.
+    pub api: Api,
+    /// The stage that the policy is for.
+    pub stage: &'a Stage,
+    /// The route that is asked about.
+    pub route: &'a Route,
+}
 
 /// The IAM policy for a token: what the rules let it do; without rules, everything.
 ///
 /// It depends on the token and the rules alone and covers every route of the stage: API Gateway may
 /// keep it and use it for another route than it was asked about. A path that is closed for its spelling is
 /// denied beside that, as no policy can say all of its spellings.
-pub(crate) fn policy(
-    request: &Request,
-    rules: Option<&Rules>,
-    access: Option<&Access>,
+#[must_use]
+pub fn policy(
+    request: PolicyRequest<'_>,
+    rules: Option<(&AccessRules, &Access)>,
     reason: Option<ForbidReason>,
 ) -> ApiGatewayCustomAuthorizerPolicy {
     let (named, everything) = (named(request), everything(request));
-    let paths = request.kind != Kind::WebSocket;
-    let (allow, mut deny) = match (rules, access) {
-        (Some(rules), Some(access)) => {
+    let (allow, mut deny) = match rules {
+        Some((rules, access)) => {
+            let has_paths = request.api != Api::WebSocket;
             let (mut allow, deny) =
-                if paths { rules.resources(access) } else { Default::default() };
+                if has_paths { rules.resources(access) } else { Default::default() };
             let keys = rules.open_keys(access).into_iter();
-            let http = matches!(request.kind, Kind::Http1 | Kind::Http2);
-            allow.extend(keys.filter(|key| http || Some(key) == named.as_ref()));
+            let is_wanted = |key: &String| request.api == Api::Http || Some(key) == named.as_ref();
+            allow.extend(keys.filter(is_wanted));
             (allow, deny)
         }
-        _ => (everything.clone(), Vec::new()),
+        None => (everything.clone(), Vec::new()),
     };
     if let Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling) = reason
-        && let Route::Http { method, path } = &request.route
+        && let Route::Http { method, path } = request.route
     {
         deny.push(exactly(request, method, path));
     }
@@ -40,13 +51,14 @@ pub(crate) fn policy(
 }
 
 /// The policy that denies every route of the stage.
-pub(crate) fn deny_all(request: &Request) -> ApiGatewayCustomAuthorizerPolicy {
+#[must_use]
+pub fn deny_all(request: PolicyRequest<'_>) -> ApiGatewayCustomAuthorizerPolicy {
     document(request, [(IamPolicyEffect::Deny, everything(request))])
 }
 
 /// The name of the route, if that is all it has.
-fn named(request: &Request) -> Option<String> {
-    match &request.route {
+fn named(request: PolicyRequest<'_>) -> Option<String> {
+    match request.route {
         Route::Key(name) => Some(name.clone()),
         Route::Http { .. } => None,
     }
@@ -54,13 +66,13 @@ fn named(request: &Request) -> Option<String> {
 
 /// All that can be asked about. A WebSocket has one route that is asked about; any other API has methods and
 /// paths, though an HTTP API's ARN may have the name of its default route in their place.
-fn everything(request: &Request) -> Vec<String> {
-    let paths = (request.kind != Kind::WebSocket).then(|| "*/*".to_owned());
+fn everything(request: PolicyRequest<'_>) -> Vec<String> {
+    let paths = (request.api != Api::WebSocket).then(|| "*/*".to_owned());
     paths.into_iter().chain(named(request)).collect()
 }
 
 fn document<const N: usize>(
-    request: &Request,
+    request: PolicyRequest<'_>,
     statements: [(IamPolicyEffect, Vec<String>); N],
 ) -> ApiGatewayCustomAuthorizerPolicy {
     let mut policy = ApiGatewayCustomAuthorizerPolicy::default();
@@ -79,7 +91,7 @@ fn document<const N: usize>(
 
 /// A resource for one path. What means something in a policy (`*`, `?`, `${`) or cannot stand in an ARN is
 /// replaced by `?`, which is any one character.
-fn exactly(request: &Request, method: &str, path: &str) -> String {
+fn exactly(request: PolicyRequest<'_>, method: &str, path: &str) -> String {
     let fits = |c: &char| c.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@%/".contains(*c);
     let replace = |c: char| if fits(&c) { c } else { '?' };
     let name: String = format!("{method}/{path}").chars().map(replace).collect();

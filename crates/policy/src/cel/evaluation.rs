@@ -18,9 +18,9 @@ use cel::{
 use jwt::Claims;
 use serde_json::Value;
 
-use crate::{
+use super::{
     cost::{Size, Sizes, cost},
-    patterns::matches,
+    regex::matches,
 };
 
 /// The claims of one token, with what its conditions share.
@@ -169,7 +169,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::condition::{Condition, parse};
+    use crate::cel::expression::{Expression, parse};
 
     /// Claims as after a verification.
     fn claims(members: &Value) -> Claims {
@@ -196,8 +196,8 @@ mod tests {
         runtime.block_on(candidate.confirm(&Yes)).unwrap().unwrap()
     }
 
-    fn when(text: &str) -> Condition {
-        Condition::when(text.to_owned()).unwrap()
+    fn when(text: &str) -> Expression {
+        Expression::new(text.to_owned()).unwrap()
     }
 
     #[test]
@@ -205,11 +205,11 @@ mod tests {
         let list = |count: usize| claims(&json!({"a": vec![1; count], "s": "x"}));
         let (short, long) = (list(32), list(500));
         // Another text each, so that no result is known.
-        let loops: Vec<Condition> =
+        let loops: Vec<Expression> =
             (0..30).map(|at| when(&format!("claims.a.all(x, x != {})", at + 2))).collect();
         let open = |claims: &Claims| {
             let subject = Subject::new(claims);
-            let open = loops.iter().filter(|condition| condition.holds(&subject)).count();
+            let open = loops.iter().filter(|expression| expression.is_true(&subject)).count();
             (open, subject.is_over_budget())
         };
         assert_eq!(open(&short), (30, false));
@@ -218,11 +218,11 @@ mod tests {
         let (cheap, negated) =
             (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
         let subject = Subject::new(&long);
-        assert!(loops.iter().any(|condition| !condition.holds(&subject)));
+        assert!(loops.iter().any(|expression| !expression.is_true(&subject)));
         // What costs less than is left is evaluated nevertheless.
-        assert!(cheap.holds(&subject));
+        assert!(cheap.is_true(&subject));
         // What is not evaluated is false, also when it denies something.
-        assert!(!negated.holds(&subject));
+        assert!(!negated.is_true(&subject));
     }
 
     #[test]
@@ -230,10 +230,10 @@ mod tests {
         let claims = claims(&json!({"a": vec![1; 100]}));
         let (one, same) = (when("claims.a.all(x, x == 1)"), when("claims.a.all(x, x == 1)"));
         let subject = Subject::new(&claims);
-        assert!(one.holds(&subject));
+        assert!(one.is_true(&subject));
         let left = subject.left.get();
         assert!(left < BUDGET);
-        assert!(same.holds(&subject));
+        assert!(same.is_true(&subject));
         assert_eq!(subject.left.get(), left);
     }
 

@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use jwt::Claims;
 
-use crate::{evaluation::Subject, rule::Rule};
+use super::{Api, rule::Rule};
+use crate::cel::Subject;
 
 /// What knows whether a rule is open to a token.
-pub(crate) trait Opens {
+pub trait Opens {
     /// By the rule's place in the list.
     fn opens(&self, rule: usize) -> bool;
 }
@@ -34,7 +35,7 @@ impl Opens for Access {
 }
 
 /// Rules that are evaluated for a token when they are asked about.
-pub(crate) struct LazyAccess<'a> {
+pub struct LazyAccess<'a> {
     rules: &'a [Rule],
     subject: Subject<'a>,
     open: Vec<Cell<Option<bool>>>,
@@ -46,16 +47,23 @@ impl<'a> LazyAccess<'a> {
         Self { rules, subject: Subject::new(claims), open }
     }
 
-    /// Evaluates all of these rules in their order: what they share of the budget does not depend on the
-    /// request then.
-    pub(crate) fn evaluate(&self, wanted: impl Fn(&Rule) -> bool) {
-        for (at, _) in self.rules.iter().enumerate().filter(|(_, rule)| wanted(rule)) {
+    /// Evaluates, in their order, all rules that a policy for this kind of API depends on: what they share of
+    /// the budget does not depend on the route then.
+    pub fn evaluate_for_policy(&self, api: Api) {
+        let is_wanted = |rule: &Rule| match api {
+            Api::Rest => !rule.is_key(),
+            Api::Http => true,
+            // Its policy is for one route, whose rule is evaluated when the route is decided on.
+            Api::WebSocket => false,
+        };
+        for (at, _) in self.rules.iter().enumerate().filter(|(_, rule)| is_wanted(rule)) {
             self.opens(at);
         }
     }
 
     /// What has been evaluated.
-    pub(crate) fn settle(self) -> Access {
+    #[must_use]
+    pub fn settle(self) -> Access {
         let open = self.open.into_iter().map(Cell::into_inner).collect();
         Access { open, is_over_budget: self.subject.is_over_budget() }
     }

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use crate::path::PathPattern;
+use super::{RouteError, path::PathPattern};
 
 /// Where a request goes, as its ARN has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,37 +40,6 @@ pub(crate) enum RoutePattern {
 pub(crate) const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 /// Every name that a route which is asked about can have.
 const KEYS: [&str; 2] = ["$connect", "$default"];
-
-/// Why a route is not one that a rule can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RouteError {
-    /// Neither a method and a path nor a name that a route has.
-    #[error("a route is a method and a path, as in GET /orders/*, or $connect, or $default")]
-    Form,
-    /// The method is none of API Gateway's.
-    #[error("the method must be *, ANY or one of API Gateway's, in capital letters")]
-    Method,
-    /// The path is empty, too long, or not from the root.
-    #[error("a path begins with / and has at most 300 characters")]
-    Path,
-    /// A slash at the end, where API Gateway has none.
-    #[error("a path does not end with a slash")]
-    Slash,
-    /// A segment is neither text nor a wildcard.
-    #[error(
-        "what stands between two slashes is text, {{name}} or *, with {{name+}} at the end alone"
-    )]
-    Segment,
-    /// A dot segment, a backslash or a control character, encoded.
-    #[error("paths with an encoded dot segment, backslash or control character are always closed")]
-    Rewritten,
-    /// One segment and any number of them, apart from each other.
-    #[error(
-        "a policy cannot hold {{name}} to one segment where the path has a * elsewhere; write * for \
-         both, or neither"
-    )]
-    Mixed,
-}
 
 impl FromStr for RoutePattern {
     type Err = RouteError;

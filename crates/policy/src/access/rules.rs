@@ -2,13 +2,12 @@ use std::str::FromStr;
 
 use jwt::Claims;
 
-use crate::{
-    ForbidReason, Grant, Route, RulesError, Warning,
-    access::{LazyAccess, Opens},
+use super::{
+    Access, ForbidReason, LazyAccess, Opens, Route, RulesError, Warning,
+    method_rules::{MethodRules, Verdict},
     path::PathPattern,
     route::{METHODS, RoutePattern},
     rule::Rule,
-    table::{Table, Verdict},
 };
 
 /// Which routes a token opens: `ACCESS_RULES`.
@@ -16,10 +15,10 @@ use crate::{
 /// The most specific rule for a route decides on it, and a route that no rule names is closed.
 /// There are no rules here that a policy could not say for every route at once.
 #[derive(Debug)]
-pub struct Rules {
+pub struct AccessRules {
     all: Vec<Rule>,
     /// By method, as in [`METHODS`].
-    tables: Vec<(&'static str, Table)>,
+    by_method: Vec<(&'static str, MethodRules)>,
     /// Whether a policy has room for other spellings of closed paths.
     spellings: bool,
 }
@@ -37,7 +36,7 @@ pub struct Explained<'a> {
     pub decides: bool,
 }
 
-impl FromStr for Rules {
+impl FromStr for AccessRules {
     type Err = RulesError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -57,27 +56,29 @@ impl FromStr for Rules {
         if rules.len() > MAX_RULES {
             return Err(RulesError::TooLong(most));
         }
-        let tables = METHODS.map(|method| Ok((method, Table::new(method, &rules)?)));
-        let tables = tables.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let by_method = METHODS.map(|method| Ok((method, MethodRules::new(method, &rules)?)));
+        let by_method = by_method.into_iter().collect::<Result<Vec<_>, _>>()?;
         let bytes = |spellings| -> usize {
-            tables.iter().map(|(_, table)| table.bytes(AROUND, spellings)).sum::<usize>() + FRAME
+            by_method.iter().map(|(_, table)| table.bytes(AROUND, spellings)).sum::<usize>() + FRAME
         };
         if bytes(false) > MAX_BYTES {
             return Err(RulesError::TooLong(bytes(false)));
         }
         let spellings = bytes(true) + DOT_SEGMENTS_BYTES <= MAX_BYTES;
-        Ok(Self { all: rules, tables, spellings })
+        Ok(Self { all: rules, by_method, spellings })
     }
 }
 
-impl Rules {
+impl AccessRules {
     /// What the holder of these claims may do; each rule is evaluated when it is asked about.
-    pub(crate) fn access<'a>(&'a self, claims: &'a Claims) -> LazyAccess<'a> {
+    #[must_use]
+    pub fn access<'a>(&'a self, claims: &'a Claims) -> LazyAccess<'a> {
         LazyAccess::new(&self.all, claims)
     }
 
     /// Why a route is not open, if it is not.
-    pub(crate) fn forbid_reason(&self, access: &impl Opens, route: &Route) -> Option<ForbidReason> {
+    #[must_use]
+    pub fn forbid_reason(&self, access: &impl Opens, route: &Route) -> Option<ForbidReason> {
         match self.decide(access, route) {
             Verdict::Open(_) => None,
             Verdict::Closed(_) => Some(ForbidReason::ClosedRoute),
@@ -93,7 +94,7 @@ impl Rules {
         let no_room = (!self.spellings).then_some(Warning::NoRoomForSpellings);
         let mut warnings: Vec<Warning> = no_room.into_iter().collect();
         for (rule, decided_by) in
-            self.tables.iter().flat_map(|(_, table)| table.open_parents(&self.all))
+            self.by_method.iter().flat_map(|(_, table)| table.open_parents(&self.all))
         {
             let pair = text(rule).zip(text(decided_by));
             let warning = pair.map(|(rule, decided_by)| Warning::OpenParent { rule, decided_by });
@@ -104,7 +105,8 @@ impl Rules {
 
     /// Whether all routes of this key (`GET /orders/{id}`, `ANY /{proxy+}`, `$default`) are open, or
     /// none of them; `None` when some are.
-    pub(crate) fn permit_all(&self, access: &impl Opens, key: &str) -> Option<bool> {
+    #[must_use]
+    pub fn permit_all(&self, access: &impl Opens, key: &str) -> Option<bool> {
         let (method, path) = match key.split_once(' ') {
             Some((method, path)) => (method, PathPattern::of_api(path)),
             None => ("ANY", PathPattern::all()),
@@ -112,8 +114,8 @@ impl Rules {
         if method != "ANY" && !METHODS.contains(&method) {
             return Some(false);
         }
-        let tables = self.tables.iter().filter(|(own, _)| method == "ANY" || *own == method);
-        let verdicts = tables.map(|(_, table)| table.verdict(access, &path));
+        let by_method = self.by_method.iter().filter(|(own, _)| method == "ANY" || *own == method);
+        let verdicts = by_method.map(|(_, table)| table.verdict(access, &path));
         let named = self.all.iter().enumerate().filter(|(_, rule)| rule.is_key());
         let named = named.filter(|_| key == "$default").map(|(at, _)| Some(access.opens(at)));
         let mut verdicts = verdicts.chain(named);
@@ -124,7 +126,7 @@ impl Rules {
     /// What a policy of an API with methods and paths allows and denies, without the stage before it.
     pub(crate) fn resources(&self, access: &impl Opens) -> (Vec<String>, Vec<String>) {
         let (mut allow, mut deny) = (Vec::new(), Vec::new());
-        for (_, table) in &self.tables {
+        for (_, table) in &self.by_method {
             table.write(access, self.spellings, &mut allow, &mut deny);
         }
         if self.spellings && allow.iter().any(|resource| resource.contains('*')) {
@@ -142,17 +144,14 @@ impl Rules {
 
     /// Every rule as it was written, with what it says of a token and of a route.
     #[must_use]
-    pub fn explain(&self, grant: &Grant, route: &Route) -> Vec<Explained<'_>> {
-        let deciding = grant.access.as_ref().and_then(|access| match self.decide(access, route) {
+    pub fn explain(&self, access: &Access, claims: &Claims, route: &Route) -> Vec<Explained<'_>> {
+        let deciding = match self.decide(access, route) {
             Verdict::Open(rule) | Verdict::ClosedSpelling(rule) => Some(rule),
             Verdict::Closed(rule) => rule,
             Verdict::AmbiguousPath => None,
-        });
-        let others = self.access(&grant.claims);
-        let open = |rule| {
-            let evaluated = grant.access.as_ref().and_then(|access| access.evaluated(rule));
-            evaluated.unwrap_or_else(|| others.opens(rule))
         };
+        let others = self.access(claims);
+        let open = |rule| access.evaluated(rule).unwrap_or_else(|| others.opens(rule));
         let rules = self.all.iter().enumerate().map(|(at, rule)| Explained {
             route: &rule.text,
             condition: rule.condition.to_string(),
@@ -165,7 +164,7 @@ impl Rules {
     fn decide(&self, access: &impl Opens, route: &Route) -> Verdict {
         match route {
             Route::Http { method, path } => {
-                let own = self.tables.iter().find(|(own, _)| own == method);
+                let own = self.by_method.iter().find(|(own, _)| own == method);
                 // A policy names the methods of API Gateway alone.
                 own.map_or(Verdict::Closed(None), |(_, table)| table.decide(access, path))
             }
@@ -198,15 +197,16 @@ const MAX_RULES: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, ConditionError, RouteError};
+    use crate::access::{ConditionError, RouteError};
+    use crate::cel::ExpressionError;
     use serde_json::json;
 
-    fn read(rules: &serde_json::Value) -> Result<Rules, RulesError> {
+    fn read(rules: &serde_json::Value) -> Result<AccessRules, RulesError> {
         rules.to_string().parse()
     }
 
-    /// Rules with a condition each: a scope of their own.
-    fn scoped(routes: &[&str]) -> Result<Rules, RulesError> {
+    /// AccessRules with a condition each: a scope of their own.
+    fn scoped(routes: &[&str]) -> Result<AccessRules, RulesError> {
         let rule = |(at, route)| json!({"route": route, "scope": format!("s{at}")});
         read(&routes.iter().enumerate().map(rule).collect())
     }
@@ -247,7 +247,7 @@ mod tests {
             (
                 "an unknown variable",
                 json!([{"route": "GET /a", "when": "claim.sub == 'a'"}]),
-                condition(1, ConditionError::Variable("claim".into())),
+                condition(1, ExpressionError::Variable("claim".into()).into()),
             ),
             (
                 "twice",
@@ -273,9 +273,12 @@ mod tests {
             ("not CEL", r#"[{"route": "GET /a", "when": "claims.sub =="}]"#),
         ] {
             let form = matches!(
-                text.parse::<Rules>(),
+                text.parse::<AccessRules>(),
                 Err(RulesError::Form(_)
-                    | RulesError::Condition { problem: ConditionError::Syntax(_), .. })
+                    | RulesError::Condition {
+                        problem: ConditionError::Expression(ExpressionError::Syntax(_)),
+                        ..
+                    })
             );
             assert!(form, "{name}");
         }
@@ -382,7 +385,7 @@ mod tests {
     }
 
     /// These rules, of which the first are open.
-    fn opened(routes: &[&str], open: usize) -> (Rules, Access) {
+    fn opened(routes: &[&str], open: usize) -> (AccessRules, Access) {
         let access = (0..routes.len()).map(|at| Some(at < open)).collect();
         (scoped(routes).unwrap(), Access { open: access, is_over_budget: false })
     }
@@ -531,7 +534,7 @@ mod tests {
         assert!(matches!(wide(35), Err(RulesError::TooLong(_))));
         // Closed, the second needs three: for itself, and with a slash at the end and at the start.
         let (rules, _) = opened(&["GET /*", "GET /a"], 0);
-        let (_, gets) = rules.tables.iter().find(|(method, _)| *method == "GET").unwrap();
+        let (_, gets) = rules.by_method.iter().find(|(method, _)| *method == "GET").unwrap();
         assert_eq!(gets.bytes(10, true), 15 + 15 + 16 + 16);
         assert_eq!(gets.bytes(10, false), 15 + 15 + 16);
     }

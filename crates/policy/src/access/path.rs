@@ -1,6 +1,6 @@
 use std::{cmp::Ordering, iter, str::FromStr};
 
-use crate::{
+use super::{
     RouteError,
     spelling::{Steps, is_ambiguous, reads_as_sent},
 };

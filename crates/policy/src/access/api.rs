@@ -1,0 +1,10 @@
+/// The kinds of APIs of Amazon API Gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// A REST API.
+    Rest,
+    /// An HTTP API.
+    Http,
+    /// A WebSocket API.
+    WebSocket,
+}
