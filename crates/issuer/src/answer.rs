@@ -30,7 +30,7 @@ pub enum Answer {
 /// Whether caches may keep a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cacheable {
-    /// For as long as [`rotation::MAX_AGE`].
+    /// For as long as [`kms::KEY_SET_MAX_AGE`].
     Yes,
     /// Not at all.
     No,
@@ -134,7 +134,7 @@ fn error(code: &str, description: &str) -> Value {
 }
 
 /// Far shorter than a key is published before it signs.
-/// As long as a rotation waits for it: [`rotation::MAX_AGE`].
+/// As long as a rotation waits for it: [`kms::KEY_SET_MAX_AGE`].
 const PUBLIC: &str = "public, max-age=300";
 
 #[cfg(test)]
@@ -236,7 +236,7 @@ mod tests {
     fn complete_key_set_may_be_cached() {
         let published = Answer::Published(json!({"keys": []}), Cacheable::Yes);
         let answer = published.through(Door::Http).unwrap();
-        let age = rotation::MAX_AGE.as_secs();
+        let age = kms::KEY_SET_MAX_AGE.as_secs();
         assert_eq!(answer["headers"]["cache-control"], format!("public, max-age={age}"));
         assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
         assert_eq!(

@@ -261,6 +261,8 @@ impl Keyring {
 /// The aliases beside the one of the ring.
 const NEXT: &str = "-next";
 const PREVIOUS: &str = "-previous";
+/// How long caches may keep a published key set.
+pub const KEY_SET_MAX_AGE: Duration = Duration::from_mins(5);
 /// How long after a refresh was due a key may still sign.
 pub const SIGNING_LAG: Duration = Duration::from_mins(1);
 /// How often made-up key ids can make KMS be asked.

@@ -23,7 +23,7 @@ pub use clock::SuspendAwareInstant;
 pub use fault::{Cause, Chain, Fault};
 pub use key::Key;
 pub use key_name::KeyName;
-pub use keyring::{Keyring, SIGNING_LAG};
+pub use keyring::{KEY_SET_MAX_AGE, Keyring, SIGNING_LAG};
 pub use message::algorithms;
 pub use response::key_id;
 pub use ring::Ring;

@@ -36,4 +36,4 @@ pub use perform::{Look, Rotation};
 pub use plan::{Obstacle, Plan, Policy, Step, plan};
 pub use run::{RotationRun, run};
 pub use seen::{KeyFacts, KeyState, Place, RingName, RingNameError, Seen};
-pub use waits::{MAX_AGE, Waits, WaitsError};
+pub use waits::{Waits, WaitsError};

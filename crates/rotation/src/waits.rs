@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use kms::SIGNING_LAG;
+use kms::{KEY_SET_MAX_AGE, SIGNING_LAG};
 
 /// How long the steps of a rotation wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Waits {
         refresh: Duration,
     ) -> Result<Self, WaitsError> {
         let known = PROPAGATION + refresh + SIGNING_LAG;
-        let least = known + MAX_AGE;
+        let least = known + KEY_SET_MAX_AGE;
         if publication < least {
             return Err(WaitsError { least });
         }
@@ -71,8 +71,6 @@ pub struct WaitsError {
     least: Duration,
 }
 
-/// How long whoever reads our public keys may keep them.
-pub const MAX_AGE: Duration = Duration::from_mins(5);
 /// Five minutes for KMS to show an alias as it is, and five by which a clock may be wrong before AWS
 /// refuses what it signs.
 const PROPAGATION: Duration = Duration::from_mins(10);
