@@ -27,9 +27,10 @@ use jwt::{
     Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
     VerifyingKey,
 };
-use local::kms::{Disturbance, Kms};
+use local::kms::Kms;
 use runtime::Settings;
 use serde_json::{Map, Value, json};
+use testing::{InjectFaults, InjectedFault};
 use tokio::net::TcpListener;
 
 const ALIAS: &str = "alias/ring";
@@ -435,14 +436,14 @@ async fn incomplete_key_set_is_not_published() {
     add_neighbors(&kms);
     for (alias, code, expected) in rows {
         let keyring = ring(&kms, HOUR);
-        kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        kms.inject(Some(InjectedFault::ErrorFor(alias, code)));
         assert_eq!(published(&keyring).await, expected, "{alias} {code}");
         // It is asked for again soon, and not with each request.
         let calls = kms.calls();
         assert_eq!(published(&keyring).await, expected, "{alias} {code} again");
         let is_soon = expected == Err(Cause::Throttled);
         assert!(is_soon || kms.calls() == calls, "{alias} {code} again");
-        kms.disturb(None);
+        kms.inject(None);
         if expected.is_err() {
             later(11).await;
             assert_eq!(published(&keyring).await, Ok((3, true)), "{alias} {code} is over");
@@ -457,7 +458,7 @@ async fn last_complete_key_set_is_published_while_the_previous_key_is_unknown() 
         add_neighbors(&kms);
         let keyring = ring(&kms, Duration::from_mins(5));
         let complete = keyring.published_ring().await.unwrap().ring;
-        kms.disturb(Some(Disturbance::ErrorFor(PREVIOUS, code)));
+        kms.inject(Some(InjectedFault::ErrorFor(PREVIOUS, code)));
         later(301).await;
         let again = keyring.published_ring().await.unwrap();
         assert!(Arc::ptr_eq(&again.ring, &complete) && again.next_fault.is_none(), "{code}");
@@ -472,7 +473,7 @@ async fn last_complete_key_set_is_published_while_the_previous_key_is_unknown() 
         move_alias(&kms, ALIAS, &next);
         later(361).await;
         assert!(published(&keyring).await.is_err(), "{code}");
-        kms.disturb(None);
+        kms.inject(None);
         later(11).await;
         let known = keyring.published_ring().await.unwrap();
         assert!(known.ring.find(Some(&next)).is_some() && known.next_fault.is_none(), "{code}");
@@ -506,7 +507,7 @@ async fn lasting_alias_fault_is_reported_once_per_load() {
         (ALIAS, "AccessDeniedException", vec![], false),
     ];
     for (alias, code, expected, is_refused) in rows {
-        kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        kms.inject(Some(InjectedFault::ErrorFor(alias, code)));
         let keyring = Arc::new(Arc::into_inner(ring(&kms, HOUR)).unwrap().on_neighbor_fault(
             |alias, fault| {
                 REPORTED.lock().unwrap().push((alias.to_string(), fault.cause));
@@ -533,7 +534,7 @@ async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
     let kms = kms().await;
     let keyring = ring(&kms, HOUR);
     let ring = keyring.ring().await.unwrap();
-    kms.disturb(Some(Disturbance::Late(Duration::from_millis(700))));
+    kms.inject(Some(InjectedFault::Late(Duration::from_millis(700))));
     later(3601).await;
     assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring), "the last ring serves on");
     let refreshed = async {
@@ -556,7 +557,7 @@ async fn a_ring_of_long_ago_does_not_sign() {
         let signed = signer(keyring).sign(&Draft::new("JWT", &Map::new())).await;
         signed.map(|signed| signed.key_id).map_err(|fault| fault.cause)
     };
-    kms.disturb(Some(Disturbance::Late(Duration::from_millis(700))));
+    kms.inject(Some(InjectedFault::Late(Duration::from_millis(700))));
     later(359).await;
     assert_eq!(
         signed_by(&keyring).await,
@@ -616,7 +617,7 @@ async fn transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
         let keyring = ring(&kms, HOUR);
         let loaded = keyring.ring().await.unwrap();
         let body = format!(r#"{{"__type":"{code}"}}"#).leak();
-        kms.disturb(Some(Disturbance::Response(status, body)));
+        kms.inject(Some(InjectedFault::Response(status, body)));
         later(3601).await;
         let _ = keyring.ring().await;
         later(11).await;

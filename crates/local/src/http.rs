@@ -1,4 +1,4 @@
-//! HTTP/1.1 as little as the three servers need it, and a client for those who try them.
+//! The HTTP/1.1 server of the local services, and a client for tests.
 
 use std::{
     convert::Infallible,
@@ -19,7 +19,9 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::wire::{Damage, Wire};
+use crate::faulty_stream::FaultyStream;
+
+pub use crate::faulty_stream::ConnectionFault;
 
 /// A server that stops, with all its connections, when it is dropped.
 #[derive(Debug)]
@@ -40,25 +42,26 @@ impl Server {
         H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Bytes>> + Send + 'static,
     {
-        Self::damaged(listener, max_bytes, |_| None, handler)
+        Self::with_faults(listener, max_bytes, |_| None, handler)
     }
 
-    /// The same, over connections of which `damage` says what is wrong with one of this age.
-    pub(crate) fn damaged<H, F, D>(
+    /// The same, over connections with faults: `fault` is given when the connection was opened.
+    pub(crate) fn with_faults<H, F, D>(
         listener: TcpListener,
         max_bytes: usize,
-        damage: D,
+        fault: D,
         handler: H,
     ) -> io::Result<Self>
     where
         H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Bytes>> + Send + 'static,
-        D: Fn(Instant) -> Option<Damage> + Clone + Send + Unpin + 'static,
+        D: Fn(Instant) -> Option<ConnectionFault> + Clone + Send + Unpin + 'static,
     {
         let address = listener.local_addr()?;
         let (hang_up, wishes) = mpsc::unbounded_channel();
-        let connect =
-            move |stream| connection(Wire::new(stream, damage.clone()), max_bytes, handler.clone());
+        let connect = move |stream| {
+            connection(FaultyStream::new(stream, fault.clone()), max_bytes, handler.clone())
+        };
         let task = tokio::spawn(accept(listener, wishes, connect)).abort_handle();
         Ok(Self { address, task, hang_up })
     }
@@ -106,11 +109,11 @@ async fn accept<F>(
     }
 }
 
-async fn connection<H, F, D>(wire: Wire<D>, max_bytes: usize, handler: H)
+async fn connection<H, F, D>(stream: FaultyStream<D>, max_bytes: usize, handler: H)
 where
     H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Bytes>> + Send + 'static,
-    D: Fn(Instant) -> Option<Damage> + Send + Unpin + 'static,
+    D: Fn(Instant) -> Option<ConnectionFault> + Send + Unpin + 'static,
 {
     let service = service_fn(|request: Request<hyper::body::Incoming>| async {
         let (head, body) = request.into_parts();
@@ -123,7 +126,7 @@ where
     // A client that goes away in the middle of a request is its own affair.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(wire), service)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
@@ -132,8 +135,9 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes
     respond(status, &[("content-type", "application/json")], body)
 }
 
-/// A response. A header that is none is left out.
-pub(crate) fn respond(
+/// A response. Invalid headers are left out.
+#[must_use]
+pub fn respond(
     status: StatusCode,
     headers: &[(&str, &str)],
     body: impl Into<Bytes>,

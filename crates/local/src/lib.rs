@@ -4,19 +4,19 @@
 //! speaks AWS JSON 1.1 to any client, [`lambda`] runs the real binaries through the Runtime API,
 //! and [`gateway`] does with their answers what API Gateway does.
 //!
-//! What its processes write and which tokens they see is kept by [`evidence`], if it is told to.
+//! [`recording`] can record what the processes write and which tokens they see.
 //!
 //! No deployed function depends on this crate.
 
-pub mod evidence;
+mod faulty_stream;
 pub mod gateway;
 pub mod http;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+pub mod recording;
 mod stack;
 pub mod template;
-mod wire;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 

@@ -174,9 +174,9 @@ impl Stack {
             for (function, _) in
                 deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
             {
-                kms.hold(function, role.clone());
+                kms.assign_role(function, role.clone());
             }
-            kms.hold(id, role);
+            kms.assign_role(id, role);
         }
         for (id, _) in &deployed {
             let arn = scope.resolve(&json!({"Fn::GetAtt": [id, "Arn"]}))?;

@@ -13,7 +13,8 @@ use aws_sdk_kms::config::{Config, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_types::{DateTime, date_time::Format};
 use countersign_runtime::{Settings, connect};
 use kms::{Cause, Client, Keyring};
-use local::kms::{Disturbance, Kms};
+use local::kms::Kms;
+use testing::{InjectFaults, InjectedFault};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -190,7 +191,7 @@ async fn connection_attempt_ends_before_the_attempt_does() {
 async fn operation_can_have_a_longer_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
-    kms.disturb(Some(Disturbance::Late(Duration::from_secs(2))));
+    kms.inject(Some(InjectedFault::Late(Duration::from_secs(2))));
     let client = client(kms.address());
     let timeouts =
         TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_runtime::{Settings, connect};
 use kms::Keyring;
-use local::kms::{Disturbance, Kms};
+use local::kms::Kms;
+use testing::{InjectFaults, InjectedFault};
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -32,17 +33,17 @@ async fn retries_end_with_their_quota_and_come_back_with_successes() {
         let _ = keyring.published_ring().await;
         kms.calls() - calls
     };
-    kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     let mut of_each = Vec::new();
     for _ in 0..60 {
         of_each.push(attempts().await);
     }
     assert_eq!(of_each.first(), Some(&3), "{of_each:?}");
     assert_eq!(of_each.last(), Some(&1), "the quota is used up: {of_each:?}");
-    kms.disturb(None);
+    kms.inject(None);
     for _ in 0..60 {
         attempts().await;
     }
-    kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     assert!(attempts().await > 1, "successes have filled the quota again");
 }

@@ -2,8 +2,8 @@ use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
+use testing::{InjectFaults, InjectedFault};
 
-use local::kms::Disturbance;
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,12 +20,12 @@ async fn many_requests_at_once_in_one_environment() {
         let events = (0..8).map(|at| if at % 2 == 0 { bearer(&good) } else { bearer("x.y.z") });
         let runtime = Runtime::start(&events.collect::<Vec<Value>>());
         let endpoint = format!("http://{}", stack.kms.address());
-        stack.kms.disturb(Some(Disturbance::Late(Duration::from_millis(200))));
+        stack.kms.inject(Some(InjectedFault::Late(Duration::from_millis(200))));
         let concurrency = at_once.to_string();
         let settings = [("AWS_LAMBDA_MAX_CONCURRENCY", concurrency.as_str())];
         let mut child = Running::start(&runtime.address, &endpoint, &settings);
         let log = runtime.after(8).await;
-        stack.kms.disturb(None);
+        stack.kms.inject(None);
         child.child.kill().unwrap();
         // Those that KMS was not asked about are over at once; of the others, as many wait for it.
         let mut waiting = BTreeSet::new();
@@ -50,7 +50,7 @@ async fn many_requests_at_once_in_one_environment() {
 async fn a_start_counts_for_those_who_wait_for_it() {
     let stack = Stack::start("RSA_2048", &[]).await;
     let good = stack.good(&json!({}));
-    stack.kms.disturb(Some(Disturbance::Silence));
+    stack.kms.inject(Some(InjectedFault::Silence));
     let endpoint = format!("http://{}", stack.kms.address());
     let runtime = Runtime::start(&[bearer(&good), bearer(&good)]);
     let ahead = Runtime::start(&[]);

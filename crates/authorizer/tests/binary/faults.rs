@@ -1,8 +1,8 @@
 use std::time::{Duration, Instant};
+use testing::{InjectFaults, InjectedFault};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::Algorithm;
-use local::kms::Disturbance;
 use serde_json::{Value, json};
 
 use crate::stack::{ALIAS, Outcome, Stack, bearer, claims, create_key, input, refused, starting};
@@ -32,15 +32,15 @@ async fn a_fault_is_neither_yes_nor_no_and_comes_in_time() {
         let calls = u64::from(verification == "kms");
         assert_eq!(stack.ask(&good).await, ("Allow", "Allowed".into(), calls));
         let faults = [
-            (Disturbance::Error("ThrottlingException"), "KmsThrottled"),
-            (Disturbance::Error("KMSInternalException"), "KmsUnavailable"),
-            (Disturbance::Error("AccessDeniedException"), "AccessDenied"),
-            (Disturbance::Error("DisabledException"), "KeyState"),
-            (Disturbance::Page, "KmsUnreachable"),
-            (Disturbance::Late(Duration::from_mins(1)), "KmsUnreachable"),
+            (InjectedFault::Error("ThrottlingException"), "KmsThrottled"),
+            (InjectedFault::Error("KMSInternalException"), "KmsUnavailable"),
+            (InjectedFault::Error("AccessDeniedException"), "AccessDenied"),
+            (InjectedFault::Error("DisabledException"), "KeyState"),
+            (InjectedFault::Page, "KmsUnreachable"),
+            (InjectedFault::Late(Duration::from_mins(1)), "KmsUnreachable"),
         ];
         for (disturbance, cause) in faults {
-            stack.kms.disturb(Some(disturbance));
+            stack.kms.inject(Some(disturbance));
             let start = Instant::now();
             let (effect, reason, _) = stack.ask(&good).await;
             let took = start.elapsed();
@@ -49,7 +49,7 @@ async fn a_fault_is_neither_yes_nor_no_and_comes_in_time() {
             assert!(took < Duration::from_secs(5), "{verification} {disturbance:?}: {took:?}");
             assert_eq!(stack.ask(&garbage).await, refused("NotCompact"));
         }
-        stack.kms.disturb(None);
+        stack.kms.inject(None);
         assert_eq!(stack.ask(&good).await, ("Allow", "Allowed".into(), calls), "it is over");
     }
 }
@@ -58,7 +58,7 @@ async fn a_fault_is_neither_yes_nor_no_and_comes_in_time() {
 async fn a_start_without_kms_is_made_good_by_the_first_request() {
     let stack = Stack::start("RSA_2048", &[]).await;
     let (token, Stack { kms, key, .. }) = (stack.good(&json!({})), stack);
-    kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     let stack = Stack::over(kms, key, &[]).await;
     let line = stack.journal.recent().first().unwrap().text.clone();
     let line: Value = serde_json::from_str(&line).unwrap();
@@ -71,7 +71,7 @@ async fn a_start_without_kms_is_made_good_by_the_first_request() {
     });
     assert_eq!(line, expected, "what is of no request is a JSON line too");
     assert_eq!(stack.ask(&bearer(&token)).await.1, "KmsUnavailable");
-    stack.kms.disturb(None);
+    stack.kms.inject(None);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(stack.ask(&bearer(&token)).await.0, "Allow");
 }
@@ -83,7 +83,7 @@ async fn made_up_key_id_is_refused_while_an_alias_is_unreadable() {
     let header = json!({"alg": "RS256", "kid": "made-up"}).to_string();
     let made_up = bearer(&stack.sign(&header, &claims().to_string()));
     let previous = format!("{ALIAS}-previous").leak();
-    stack.kms.disturb(Some(Disturbance::ErrorFor(previous, "AccessDeniedException")));
+    stack.kms.inject(Some(InjectedFault::ErrorFor(previous, "AccessDeniedException")));
     for _ in 0..3 {
         let (effect, reason, _) = stack.ask(&made_up).await;
         assert_eq!((effect, &*reason), ("Unauthorized", "UnknownKey"));
@@ -95,7 +95,7 @@ async fn made_up_key_id_is_refused_while_an_alias_is_unreadable() {
     assert_eq!((&line["Cause"], &line["alias"]), (&json!("AccessDenied"), &json!(previous)));
     assert!(line["_aws"].is_object() && line["requestId"].is_null(), "{line}");
 
-    stack.kms.disturb(Some(Disturbance::ErrorFor(previous, "ThrottlingException")));
+    stack.kms.inject(Some(InjectedFault::ErrorFor(previous, "ThrottlingException")));
     tokio::time::sleep(Duration::from_millis(10_100)).await;
     let (effect, reason, _) = stack.ask(&made_up).await;
     assert_eq!((effect, &*reason), ("error", "KmsThrottled"), "the key may be there");
@@ -203,7 +203,7 @@ async fn a_refresh_goes_on_beside_requests() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let (calls, start) = (stack.kms.calls(), Instant::now());
     // Longer than an attempt: each is made once more, with nobody waiting for it.
-    stack.kms.disturb(Some(Disturbance::Late(Duration::from_secs(2))));
+    stack.kms.inject(Some(InjectedFault::Late(Duration::from_secs(2))));
     while start.elapsed() < Duration::from_millis(2200) {
         assert_eq!(stack.ask(&good).await.0, "Allow");
     }

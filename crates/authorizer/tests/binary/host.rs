@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use local::evidence::{self, Kept};
+use local::recording::recorder;
 use serde_json::Value;
+use testing::Recorded;
 
 use crate::stack::environment;
 
@@ -34,7 +35,7 @@ impl Running {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Kept::new("authorizer", child.stdout.take().unwrap());
+        let log = Recorded::new("authorizer", child.stdout.take().unwrap());
         let log = thread::spawn(move || io::read_to_string(log).map(drop).unwrap());
         Self { child, log: Some(log) }
     }
@@ -152,7 +153,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         reader.read_exact(&mut body).unwrap();
         let answer = if path.ends_with("/next") {
             let (at, event) = next(state);
-            evidence::tokens(&event);
+            recorder().tokens(&event);
             let head = [
                 "HTTP/1.1 200 OK".to_owned(),
                 format!("lambda-runtime-aws-request-id: {at}"),

@@ -4,8 +4,8 @@ use std::{
     slice,
     time::{Duration, Instant},
 };
+use testing::{InjectFaults, InjectedFault};
 
-use local::kms::Disturbance;
 use serde_json::{Value, json};
 
 use crate::{
@@ -87,7 +87,7 @@ async fn key_that_cannot_sign_is_reported_to_lambda() {
 async fn response_comes_before_the_deadline_of_the_invocation() {
     let stack = Stack::with_timeout(Duration::from_secs(2)).await;
     let good = bearer(&stack.good(&json!({})));
-    stack.kms.disturb(Some(Disturbance::Silence));
+    stack.kms.inject(Some(InjectedFault::Silence));
     let start = Instant::now();
     let (effect, reason, _) = stack.ask(&good).await;
     let took = start.elapsed();
@@ -102,7 +102,7 @@ async fn environment_with_expired_credentials_ends_after_its_response() {
     let runtime = Runtime::start(slice::from_ref(&good));
     let mut running = Running::start(&runtime.address, &endpoint(&stack), &[]);
     assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
-    stack.kms.disturb(Some(Disturbance::Error("ExpiredTokenException")));
+    stack.kms.inject(Some(InjectedFault::Error("ExpiredTokenException")));
     runtime.add(&good);
     assert_eq!(runtime.after(2).await.last().unwrap(), "error 0");
     assert_eq!(running.exit_code().await, Some(1));

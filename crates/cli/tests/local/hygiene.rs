@@ -2,7 +2,8 @@
 
 use std::{env, fs, process};
 
-use local::evidence::{self, SearchError};
+use local::recording;
+use testing::log_audit::{self, AuditError};
 
 use crate::{command, said};
 
@@ -10,7 +11,7 @@ use crate::{command, said};
 fn the_demo_does_what_it_says_and_logs_no_secret() {
     let folder = env::temp_dir().join(format!("countersign-demo-{}", process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let output = command(&["demo"], &[]).env(evidence::VARIABLE, &folder).output().unwrap();
+    let output = command(&["demo"], &[]).env(recording::VARIABLE, &folder).output().unwrap();
     let (story, errors) = (said(&output.stdout), said(&output.stderr));
     assert!(output.status.success(), "{story}{errors}");
     for step in ["log: Allowed", "log: InvalidSignature", "log: Expired", "log: KeyState"] {
@@ -24,7 +25,7 @@ fn the_demo_does_what_it_says_and_logs_no_secret() {
         let told = kept().any(|file| file.to_string_lossy().ends_with(function));
         assert!(told, "{function}: {:?}", kept().collect::<Vec<_>>());
     }
-    let cleared = evidence::search(&folder).unwrap();
+    let cleared = log_audit::audit(&folder).unwrap();
     assert!(cleared.lines > 30, "{cleared:?}");
     let secrets = kept().find(|file| file.extension().is_some_and(|found| found == "secrets"));
     let secrets = fs::read_to_string(secrets.unwrap()).unwrap();
@@ -36,8 +37,8 @@ fn the_demo_does_what_it_says_and_logs_no_secret() {
     // And each of these would have been found.
     for secret in secrets.lines() {
         fs::write(&own, format!("{story}{secret}")).unwrap();
-        let found = evidence::search(&folder);
-        assert!(matches!(found, Err(SearchError::Leaks(leaks)) if leaks.len() == 1));
+        let found = log_audit::audit(&folder);
+        assert!(matches!(found, Err(AuditError::Leaks(leaks)) if leaks.len() == 1));
     }
     fs::remove_dir_all(folder).unwrap();
 }

@@ -3,8 +3,9 @@
 use std::fs;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use local::{Bytes, Request, Response, Stack, http, kms::Disturbance};
+use local::{Bytes, Request, Response, Stack, http};
 use serde_json::{Value, json};
+use testing::{InjectFaults, InjectedFault};
 
 use crate::{SIGV4, TEMPLATE, options, with_parameters};
 
@@ -190,13 +191,13 @@ async fn when_kms_throttles_or_is_down() {
     let keys = || Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
     assert_eq!(send(&stack, keys()).await.0.status(), 200);
     let disturbances = [
-        Disturbance::Error("ThrottlingException"),
-        Disturbance::Error("KMSInternalException"),
-        Disturbance::Error("DependencyTimeoutException"),
-        Disturbance::Page,
+        InjectedFault::Error("ThrottlingException"),
+        InjectedFault::Error("KMSInternalException"),
+        InjectedFault::Error("DependencyTimeoutException"),
+        InjectedFault::Page,
     ];
     for disturbance in disturbances {
-        stack.kms.disturb(Some(disturbance));
+        stack.kms.inject(Some(disturbance));
         let (answer, body) = post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await;
         let expected = json!({
             "error": "temporarily_unavailable", "error_description": "try again in a moment",
@@ -205,7 +206,7 @@ async fn when_kms_throttles_or_is_down() {
         assert_eq!(answer.headers()["retry-after"], "1");
         assert_eq!(send(&stack, keys()).await.0.status(), 200, "{disturbance:?}");
     }
-    stack.kms.disturb(None);
+    stack.kms.inject(None);
     assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);
 }
 
@@ -227,8 +228,8 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     for path in ["jwks.json", "openid-configuration"] {
         for (fault, status, cache_control) in rows {
             stack.functions["Issuer"].cool();
-            let disturbance = fault.map(|(alias, code)| Disturbance::ErrorFor(alias, code));
-            stack.kms.disturb(disturbance);
+            let disturbance = fault.map(|(alias, code)| InjectedFault::ErrorFor(alias, code));
+            stack.kms.inject(disturbance);
             let request = Request::get(format!("/.well-known/{path}")).body(Bytes::new());
             let (answer, body) = send(&stack, request.unwrap()).await;
             assert_eq!(answer.status(), status, "{path} {fault:?}: {body}");
@@ -237,10 +238,10 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     }
 
     // A function that has started knows the current key alone.
-    stack.kms.disturb(None);
+    stack.kms.inject(None);
     stack.functions["Issuer"].cool();
     stack.functions["Issuer"].warm().await.unwrap();
-    stack.kms.disturb(Some(Disturbance::Error("KMSInternalException")));
+    stack.kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     let request = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
     let (answer, _) = send(&stack, request).await;
     assert_eq!(answer.status(), 503);

@@ -10,11 +10,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use local::{
-    Stack, evidence,
-    kms::{Disturbance, Kms},
-};
+use local::{Stack, kms::Kms};
 use serde_json::{Value, json};
+use testing::{InjectFaults, InjectedFault};
 use tokio::net::TcpListener;
 
 use crate::{ALIAS, BINARY, TEMPLATE, fed, logged, options, said};
@@ -247,7 +245,7 @@ async fn what_cannot_be_rotated_is_said() {
     let odd = OsStr::from_bytes(b"\xff");
     for arguments in [[OsStr::new("inspect"), odd], [OsStr::new("jwks"), odd]] {
         let mut command = Command::new(BINARY);
-        let output = evidence::run(command.args(arguments).env("ODD", odd), b"").unwrap();
+        let output = testing::run(command.args(arguments).env("ODD", odd), b"").unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(cloud.json("key list").as_array().unwrap().len(), 7);
@@ -539,7 +537,7 @@ async fn ring_that_cannot_be_created_leaves_no_key_unmentioned() {
 async fn a_fault_is_said_on_standard_error_alone() {
     let cloud = Cloud::start().await;
     cloud.good(&format!("key create {ALIAS}"), "");
-    cloud.kms.disturb(Some(Disturbance::Error("AccessDeniedException")));
+    cloud.kms.inject(Some(InjectedFault::Error("AccessDeniedException")));
     for line in ["jwks", "pem"] {
         let (code, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
         assert_eq!((code, &*out), (Some(3), ""), "{line}");
@@ -568,7 +566,7 @@ async fn incomplete_key_set_is_not_printed() {
         (NEXT, "NotFoundException", 0, ""),
     ];
     for (alias, code, expected, words) in rows {
-        cloud.kms.disturb(Some(Disturbance::ErrorFor(alias, code)));
+        cloud.kms.inject(Some(InjectedFault::ErrorFor(alias, code)));
         for (line, whole) in ["jwks", "pem"].iter().zip(&whole) {
             let (exit, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
             assert_eq!(exit, Some(expected), "{line} {alias} {code}: {error}");
@@ -591,7 +589,7 @@ async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let (code, out, _) = cloud.run(&verify, &token);
     assert_eq!(code, Some(1), "{out}");
     let previous = "alias/countersign-previous";
-    cloud.kms.disturb(Some(Disturbance::ErrorFor(previous, "AccessDeniedException")));
+    cloud.kms.inject(Some(InjectedFault::ErrorFor(previous, "AccessDeniedException")));
     let (code, out, error) = cloud.run(&verify, &token);
     assert_eq!((code, &*out), (Some(3), ""), "{error}");
     assert!(error.contains("access denied"), "{error}");

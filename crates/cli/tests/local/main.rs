@@ -34,12 +34,12 @@ use base64::{
 };
 use jwt::{Jwk, PublicKey};
 use local::{
-    Bytes, Options, Request, Stack,
-    evidence::{self, Kept},
-    http,
+    Bytes, Options, Request, Stack, http,
     lambda::{Bootstrap, FunctionError},
+    recording::recorder,
 };
 use serde_json::{Value, json};
+use testing::Recorded;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
@@ -73,8 +73,8 @@ impl Local {
         }
         let mut command = command(&arguments, settings);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let errors = Kept::new("countersign-local", child.stderr.take().unwrap());
-        let lines = Kept::new("countersign-local", child.stdout.take().unwrap());
+        let errors = Recorded::new("countersign-local", child.stderr.take().unwrap());
+        let lines = Recorded::new("countersign-local", child.stdout.take().unwrap());
         let (errors, mut lines) = (BufReader::new(errors).lines(), BufReader::new(lines).lines());
         let mut address = |name: &str| {
             let line =
@@ -178,7 +178,7 @@ async fn logged(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
 fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).env_clear().envs(settings.iter().copied());
-    command.envs(evidence::environment());
+    command.envs(recorder().environment());
     if arguments.first() == Some(&"local") {
         command.args(["--template", TEMPLATE]);
     }
@@ -191,7 +191,7 @@ fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
 
 /// What the binary does with this on its standard input.
 fn fed(arguments: &[&str], settings: &[(&str, &str)], input: &[u8]) -> Output {
-    evidence::run(&mut command(arguments, settings), input).unwrap()
+    testing::run(&mut command(arguments, settings), input).unwrap()
 }
 
 fn said(bytes: &[u8]) -> String {
@@ -629,7 +629,7 @@ async fn keys_outlive_the_process_in_a_state_folder() {
     let arguments = ["local", "--port", "0", "--kms-port", "0", "--state", &name];
     let key = || {
         let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut told = Kept::new("countersign-local", child.stdout.take().unwrap());
+        let mut told = Recorded::new("countersign-local", child.stdout.take().unwrap());
         told.read_exact(&mut [0; 1]).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

@@ -365,11 +365,11 @@ async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
 }
 
 /// Gives an access key to a principal that IAM allows these actions on every resource.
-fn hold(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
+fn assign(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
     let policy = json!([{"Version": "2012-10-17", "Statement": statement}]);
     let policies = serde_json::from_value(policy).unwrap();
-    kms.hold(name, Role { arn: arn.to_owned(), policies });
+    kms.assign_role(name, Role { arn: arn.to_owned(), policies });
 }
 
 /// What KMS responds to a request with this access key: its answer, or the error's code.
@@ -403,9 +403,9 @@ async fn start_with_administrator() -> Stack {
 async fn the_key_policy_separates_administration_from_use() {
     let stack = start_with_administrator().await;
     let kms = &stack.kms;
-    hold(kms, "administrator", ADMINISTRATOR, &["kms:*"]);
-    hold(kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
-    hold(kms, "other path", "arn:aws:iam::000000000000:role/security", &["kms:*"]);
+    assign(kms, "administrator", ADMINISTRATOR, &["kms:*"]);
+    assign(kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
+    assign(kms, "other path", "arn:aws:iam::000000000000:role/security", &["kms:*"]);
     let all = ["administrator", "other", "other path", "Issuer", "Authorizer", "Rotator"];
     let readers = ["administrator", "other", "other path", "Rotator"];
     let key_readers = ["administrator", "other", "other path", "Issuer", "Authorizer"];
@@ -426,12 +426,12 @@ async fn the_key_policy_separates_administration_from_use() {
         }
     }
     // The key policy lets IAM decide about administrators: it gives them nothing by itself.
-    hold(kms, "administrator", ADMINISTRATOR, &["kms:DescribeKey"]);
+    assign(kms, "administrator", ADMINISTRATOR, &["kms:DescribeKey"]);
     assert!(kms.may("administrator", "PutKeyPolicy", &json!({"KeyId": ALIAS})).is_err());
 
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
-    hold(&plain.kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
+    assign(&plain.kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
     let may = |operation| plain.kms.may("other", operation, &json!({"KeyId": ALIAS})).is_ok();
     assert!(may("PutKeyPolicy") && may("ScheduleKeyDeletion"), "IAM decides");
     assert!(!may("Sign"), "the issuer alone signs");
@@ -485,7 +485,7 @@ async fn the_key_policy_fits_roles_that_are_created_again() {
     ];
     let mut wrong = Vec::new();
     for (role, operation, input, expected) in rows {
-        hold(&stack.kms, role, &format!("arn:aws:iam::000000000000:role/{role}"), &["kms:*"]);
+        assign(&stack.kms, role, &format!("arn:aws:iam::000000000000:role/{role}"), &["kms:*"]);
         let mut input = input.clone();
         if operation == "UpdateAlias" {
             input["TargetKeyId"] = key_of(&stack.kms, ALIAS);
@@ -521,9 +521,9 @@ async fn other_principals_take_the_names_of_a_ring_without_administrators_only()
     let mut wrong = Vec::new();
     for (stack, administrators) in [(plain, "none"), (guarded, "one")] {
         let kms = &stack.kms;
-        hold(kms, "power user", "arn:aws:iam::000000000000:user/power", &POWER_USER);
+        assign(kms, "power user", "arn:aws:iam::000000000000:user/power", &POWER_USER);
         let alias_actions = ["kms:CreateAlias", "kms:UpdateAlias"];
-        hold(kms, "alias user", "arn:aws:iam::000000000000:user/alias", &alias_actions);
+        assign(kms, "alias user", "arn:aws:iam::000000000000:user/alias", &alias_actions);
         let own = json!({"KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY"});
         let own = call(kms, "power user", "CreateKey", &own).unwrap();
         let own = own["KeyMetadata"]["KeyId"].clone();
@@ -571,11 +571,11 @@ async fn calls_come_from_their_function() {
         }));
         let arn = format!("{PATH}issuer/local-IssuerRole-0LOCAL0LOCAL");
         let role = Role { arn, policies: vec![policy.unwrap()] };
-        stack.kms.hold("Issuer", role.clone());
+        stack.kms.assign_role("Issuer", role.clone());
         let issued = stack.functions["Issuer"].invoke(&json!({"claims": {"sub": "a"}})).await;
         assert_eq!(issued.result.is_ok(), expected, "{function}: {issued:?}");
         // The same role without the function's credentials.
-        stack.kms.hold("IssuerRole", role);
+        stack.kms.assign_role("IssuerRole", role);
         let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
         assert!(stack.kms.may("IssuerRole", "Sign", &sign).is_err(), "{function}");
     }
@@ -589,7 +589,7 @@ async fn a_grant_lets_another_role_sign() {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let key = described["KeyMetadata"]["KeyId"].clone();
     let arn = "arn:aws:iam::000000000000:role/other";
-    kms.hold("other", Role { arn: arn.into(), policies: vec![] });
+    kms.assign_role("other", Role { arn: arn.into(), policies: vec![] });
     let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
     let may_sign = || kms.may("other", "Sign", &sign).is_ok();
     assert!(!may_sign());

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, fs};
 
-use local::{Bytes, Request, Stack, http, kms::Disturbance, template::Template};
+use local::{Bytes, Request, Stack, http, template::Template};
 use serde_json::{Value, json};
+use testing::{InjectFaults, InjectedFault};
 
 use crate::{SIGV4, TEMPLATE, logged, with_parameters};
 
@@ -55,9 +56,9 @@ async fn alarms_and_dashboard_name_metrics_that_there_are() {
         let answer = send(&stack, "/token", SIGV4, &claims).await;
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
         send(&stack, "/whoami", &bearer, "").await;
-        stack.kms.disturb(Some(Disturbance::Error("ThrottlingException")));
+        stack.kms.inject(Some(InjectedFault::Error("ThrottlingException")));
         send(&stack, "/whoami", &bearer, "").await;
-        stack.kms.disturb(None);
+        stack.kms.inject(None);
     }
     send(&stack, "/whoami", "Bearer x", "").await;
     stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();

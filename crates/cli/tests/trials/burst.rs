@@ -11,8 +11,9 @@ use std::{
 
 use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use local::{Bytes, Request, kms::Disturbance, lambda::Line};
+use local::{Bytes, Request, lambda::Line};
 use serde_json::Value;
+use testing::{InjectFaults, InjectedFault};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     task::JoinSet,
@@ -50,7 +51,7 @@ async fn burst(time: Duration) {
     let useless = crowd(&world, &tokens, &[Kind::Expired, Kind::Garbage], A_MOMENT).await;
     assert_eq!(kms.calls(), calls, "calls for what needs no key");
 
-    kms.disturb(Some(Disturbance::Throttle(QUOTA)));
+    kms.inject(Some(InjectedFault::Throttle(QUOTA)));
     crowd(&world, &tokens, &Kind::ALL, A_MOMENT).await;
     let functions = world.processes(Door::Authorizer);
     let before = resident(&functions);
@@ -71,7 +72,7 @@ async fn burst(time: Duration) {
         pace.tick().await;
         assert_eq!(world.ask(Door::Authorizer, token).await.status, 200, "it does not recover");
     }
-    kms.disturb(None);
+    kms.inject(None);
     drop(world);
     let log = reader.await.unwrap();
 
@@ -112,7 +113,10 @@ async fn burst(time: Duration) {
     }
     let with =
         |kind: Kind, status: u16| answers[&kind].iter().filter(|answer| answer.0 == status).count();
-    assert!(with(Kind::Good, 200) > 0 && with(Kind::Good, 500) > 0, "some were throttled");
+    assert!(with(Kind::Good, 200) > 0, "no good token was accepted");
+    // A busy machine may not send more than the quota allows.
+    let is_exceeded = calls > u64::from(QUOTA) * took.as_secs();
+    assert_eq!(with(Kind::Good, 500) > 0, is_exceeded, "{calls} calls, {retries} retries");
     assert!(with(Kind::Tampered, 401) > 0);
     assert_eq!(log.needless, 0, "calls for what needs no key");
     assert!(log.lines > 0);

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use local::{Bytes, Request, kms::Disturbance};
+use local::{Bytes, Request};
+use testing::{InjectFaults, InjectedFault};
 use tokio::time::sleep;
 
 use crate::{
@@ -17,7 +18,7 @@ enum End {
     /// It is seen before the next request.
     Closed,
     /// It comes together with the next request.
-    With(Disturbance),
+    With(InjectedFault),
 }
 
 /// Each with the longest time that the next request takes: an attempt that nobody hears is given up
@@ -25,15 +26,15 @@ enum End {
 const ROWS: [(&str, Door, End, u64); 6] = [
     ("idle::closed::issuer", Door::Issuer, End::Closed, 1000),
     ("idle::closed::authorizer", Door::Authorizer, End::Closed, 1000),
-    ("idle::reset by the request::issuer", Door::Issuer, End::With(Disturbance::Stale), 1000),
+    ("idle::reset by the request::issuer", Door::Issuer, End::With(InjectedFault::Stale), 1000),
     (
         "idle::reset by the request::authorizer",
         Door::Authorizer,
-        End::With(Disturbance::Stale),
+        End::With(InjectedFault::Stale),
         1000,
     ),
-    ("idle::lost::issuer", Door::Issuer, End::With(Disturbance::Lost), 2500),
-    ("idle::lost::authorizer", Door::Authorizer, End::With(Disturbance::Lost), 2500),
+    ("idle::lost::issuer", Door::Issuer, End::With(InjectedFault::Lost), 2500),
+    ("idle::lost::authorizer", Door::Authorizer, End::With(InjectedFault::Lost), 2500),
 ];
 
 pub(crate) fn names() -> Vec<String> {
@@ -66,7 +67,7 @@ async fn trial(door: Door, end: End, limit: Duration) -> String {
             // What was sent takes a busy machine a moment to deliver.
             sleep(Duration::from_millis(20)).await;
         }
-        End::With(disturbance) => kms.disturb(Some(disturbance)),
+        End::With(disturbance) => kms.inject(Some(disturbance)),
     }
     let (calls, retries) = (kms.calls(), kms.retries());
     let seen = world.ask(door, &token).await;

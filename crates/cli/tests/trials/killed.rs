@@ -2,6 +2,7 @@
 //! behind, as all that there is to know is in KMS.
 
 use std::sync::Arc;
+use testing::InjectFaults;
 
 use crate::{
     harness::{Arguments, Verdict, judge, table, together},
@@ -41,7 +42,7 @@ async fn trial(door: Door, cold: bool, status: u16) -> String {
     if cold {
         world.stack.functions[door.function()].cool();
     }
-    let held = world.stack.kms.hold_after(0);
+    let held = world.stack.kms.block_after(0);
     let (client, own) = (Arc::clone(&world), token.clone());
     let request = tokio::spawn(async move { client.ask(door, &own).await });
     held.await.unwrap();

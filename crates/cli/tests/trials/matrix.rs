@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use local::kms::{Disturbance, Kms};
+use local::kms::Kms;
 use serde_json::{Value, json};
+use testing::{InjectFaults, InjectedFault};
 
 use crate::{
     harness::{Arguments, Verdict, judge, table, together},
@@ -14,7 +15,7 @@ use crate::{
 /// What goes wrong.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
-    Weather(Disturbance),
+    Injected(InjectedFault),
     Disabled,
     PendingDeletion,
 }
@@ -30,11 +31,11 @@ enum Retry {
 }
 
 const fn error(code: &'static str) -> Fault {
-    Fault::Weather(Disturbance::Error(code))
+    Fault::Injected(InjectedFault::Error(code))
 }
 
 const fn answer(status: u16, body: &'static str) -> Fault {
-    Fault::Weather(Disturbance::Response(status, body))
+    Fault::Injected(InjectedFault::Response(status, body))
 }
 
 /// As KMS responds to Verify about a good signature, with a key that is not of the ring.
@@ -49,18 +50,18 @@ const UNKNOWN: &str = r#"{"__type":"UnknownException"}"#;
 
 /// Those that take long come first: the others run beside them.
 const ROWS: [Row; 26] = [
-    ("black hole", Fault::Weather(Disturbance::Silence), "KmsUnreachable", Retry::Yes),
-    ("1 byte a second", Fault::Weather(Disturbance::Trickle), "KmsUnreachable", Retry::Yes),
-    ("3 s latency", Fault::Weather(Disturbance::Late(LATE)), "KmsUnreachable", Retry::Yes),
-    ("reset unread", Fault::Weather(Disturbance::ResetUnread), "KmsUnreachable", Retry::Yes),
+    ("black hole", Fault::Injected(InjectedFault::Silence), "KmsUnreachable", Retry::Yes),
+    ("1 byte a second", Fault::Injected(InjectedFault::Trickle), "KmsUnreachable", Retry::Yes),
+    ("3 s latency", Fault::Injected(InjectedFault::Late(LATE)), "KmsUnreachable", Retry::Yes),
+    ("reset unread", Fault::Injected(InjectedFault::ResetUnread), "KmsUnreachable", Retry::Yes),
     (
         "reset unanswered",
-        Fault::Weather(Disturbance::ResetUnanswered),
+        Fault::Injected(InjectedFault::ResetUnanswered),
         "KmsUnreachable",
         Retry::Yes,
     ),
-    ("truncated body", Fault::Weather(Disturbance::Truncated), "KmsUnreachable", Retry::Yes),
-    ("503 with HTML", Fault::Weather(Disturbance::Page), "KmsUnreachable", Retry::Yes),
+    ("truncated body", Fault::Injected(InjectedFault::Truncated), "KmsUnreachable", Retry::Yes),
+    ("503 with HTML", Fault::Injected(InjectedFault::Page), "KmsUnreachable", Retry::Yes),
     ("empty 200", answer(200, ""), "KmsInvalidResponse", Retry::Yes),
     ("200 with {}", answer(200, "{}"), "KmsInvalidResponse", Retry::Yes),
     ("yes about another key", answer(200, YES), "KmsInvalidResponse", Retry::Yes),
@@ -80,7 +81,7 @@ const ROWS: [Row; 26] = [
     ("AccessDenied", error("AccessDeniedException"), "AccessDenied", Retry::No),
     (
         "wrong-Region endpoint",
-        Fault::Weather(Disturbance::Region("eu-west-1")),
+        Fault::Injected(InjectedFault::Region("eu-west-1")),
         "KmsRefused",
         Retry::No,
     ),
@@ -227,7 +228,7 @@ fn wrong(row: &Row, column: &Column, seen: &Seen, line: &Value, calls: u64) -> V
 impl Fault {
     fn begin(self, kms: &Kms) {
         match self {
-            Self::Weather(disturbance) => kms.disturb(Some(disturbance)),
+            Self::Injected(fault) => kms.inject(Some(fault)),
             Self::Disabled => change(kms, "DisableKey"),
             Self::PendingDeletion => change(kms, "ScheduleKeyDeletion"),
         }
@@ -235,7 +236,7 @@ impl Fault {
 
     fn end(self, kms: &Kms) {
         match self {
-            Self::Weather(_) => kms.disturb(None),
+            Self::Injected(_) => kms.inject(None),
             Self::Disabled => change(kms, "EnableKey"),
             Self::PendingDeletion => {
                 change(kms, "CancelKeyDeletion");

@@ -2,8 +2,8 @@
 //! is due for a refresh again and again.
 
 use std::time::Duration;
+use testing::{InjectFaults, InjectedFault};
 
-use local::kms::Disturbance;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
 async fn trial() -> String {
     let world = World::start(&[("VERIFICATION", "local"), ("KEY_REFRESH_SECONDS", "1")]).await;
     let token = world.token().await;
-    world.stack.kms.disturb(Some(Disturbance::Silence));
+    world.stack.kms.inject(Some(InjectedFault::Silence));
     let calls = world.stack.kms.calls();
     let mut pace = interval(Duration::from_millis(50));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

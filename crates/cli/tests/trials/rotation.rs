@@ -12,6 +12,7 @@ use local::{
     lambda::{Bootstrap, Configuration, Function, Invocation, Journal},
 };
 use serde_json::{Value, json};
+use testing::InjectFaults;
 use tokio::{
     net::TcpListener,
     process::{Child, Command},
@@ -79,7 +80,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
 async fn killed(who: Who, (step, before, after, further): Step) -> u64 {
     for calls in 0.. {
         let account = Account::with(before).await;
-        let held = account.kms.hold_after(calls);
+        let held = account.kms.block_after(calls);
         let mut run = account.rotate(who);
         let case = format!("{step}, killed after {} calls", calls + 1);
         tokio::select! {

@@ -3,6 +3,12 @@ use serde_json::json;
 
 use crate::http;
 
+/// The response of KMS with this error code.
+#[must_use]
+pub fn error_response(code: &'static str, message: &str) -> Response<Bytes> {
+    KmsError::new(code, message).response()
+}
+
 /// An error as KMS words it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KmsError {

@@ -13,8 +13,7 @@ pub(super) fn state() -> State {
         guard: Mutex::default(),
         calls: AtomicU64::new(0),
         retries: AtomicU64::new(0),
-        weather: Weather::default(),
-        hold: Hold::default(),
+        interceptor: Mutex::default(),
     }
 }
 
@@ -37,7 +36,7 @@ impl State {
     pub(super) fn assign(&self, access_key: &str, arn: &str, statements: &Value) {
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
         let policies = vec![serde_json::from_value(policy).unwrap()];
-        self.guard().hold(access_key, Role { arn: arn.into(), policies });
+        self.guard().assign_role(access_key, Role { arn: arn.into(), policies });
     }
 
     pub(super) fn put_policy(&self, key: &str, statements: &Value) {

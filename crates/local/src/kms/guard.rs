@@ -30,7 +30,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn hold(&mut self, access_key: &str, role: Role) {
+    pub(super) fn assign_role(&mut self, access_key: &str, role: Role) {
         self.roles.insert(access_key.to_owned(), role);
     }
 

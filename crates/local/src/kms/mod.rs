@@ -7,15 +7,14 @@
 mod aliases;
 mod api;
 mod disk;
-mod disturbance;
 mod error;
 mod facts;
 #[cfg(test)]
 mod fixture;
 mod grants;
 mod guard;
-mod hold;
 mod input;
+mod interceptor;
 mod keys;
 mod material;
 mod mu;
@@ -41,13 +40,11 @@ use std::{
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::Value;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
-pub use self::{disturbance::Disturbance, guard::Role};
-use self::{
-    disturbance::Weather, error::KmsError, guard::Guard, hold::Hold, input::Input, store::Store,
-};
+use self::{error::KmsError, guard::Guard, input::Input, store::Store};
+pub use self::{error::error_response, guard::Role, interceptor::Interceptor};
 use crate::http::{self, Server};
 
 pub(crate) use self::store::ACCOUNT;
@@ -62,10 +59,10 @@ pub struct Kms {
 
 fn serve(state: &Arc<State>, listener: TcpListener) -> io::Result<Server> {
     let (state, shared) = (Arc::clone(state), Arc::clone(state));
-    let damage = move |opened| shared.weather.damage(opened);
-    Server::damaged(listener, MAX_BYTES, damage, move |request| {
+    let fault = move |opened| shared.interceptor()?.connection_fault(opened);
+    Server::with_faults(listener, MAX_BYTES, fault, move |request| {
         let state = Arc::clone(&state);
-        async move { state.disturbed(&request).await }
+        async move { state.respond(&request).await }
     })
 }
 
@@ -77,8 +74,7 @@ struct State {
     guard: Mutex<Guard>,
     calls: AtomicU64,
     retries: AtomicU64,
-    weather: Weather,
-    hold: Hold,
+    interceptor: Mutex<Option<Arc<dyn Interceptor>>>,
 }
 
 impl Kms {
@@ -103,8 +99,7 @@ impl Kms {
             guard: Mutex::default(),
             calls: AtomicU64::new(0),
             retries: AtomicU64::new(0),
-            weather: Weather::default(),
-            hold: Hold::default(),
+            interceptor: Mutex::default(),
         });
         let server = serve(&state, listener)?;
         Ok(Self { server, more: Vec::new(), state })
@@ -138,8 +133,8 @@ impl Kms {
     }
 
     /// From now on whoever calls with this access key may do what the role may, and nothing else.
-    pub fn hold(&self, access_key: &str, role: Role) {
-        self.state.guard().hold(access_key, role);
+    pub fn assign_role(&self, access_key: &str, role: Role) {
+        self.state.guard().assign_role(access_key, role);
     }
 
     /// From now on calls with this access key come from the Lambda function with this ARN, which
@@ -163,9 +158,9 @@ impl Kms {
         self.state.guard().used()
     }
 
-    /// From now on this goes wrong with every request, or nothing any more.
-    pub fn disturb(&self, disturbance: Option<Disturbance>) {
-        self.state.weather.set(disturbance);
+    /// From now on requests over the network pass through this.
+    pub fn set_interceptor(&self, interceptor: Option<Arc<dyn Interceptor>>) {
+        *self.state.interceptor.lock().unwrap_or_else(PoisonError::into_inner) = interceptor;
     }
 
     /// Ends every connection that there is: who keeps one can know before its next request.
@@ -173,13 +168,6 @@ impl Kms {
         for server in iter::once(&self.server).chain(&self.more) {
             server.hang_up().await;
         }
-    }
-
-    /// Answers so many requests more, and performs the next one without ever answering it: then is
-    /// the moment that is told.
-    #[must_use]
-    pub fn hold_after(&self, requests: u64) -> oneshot::Receiver<()> {
-        self.state.hold.after(requests)
     }
 
     /// From now on it is this time here, and stands still.
@@ -256,19 +244,24 @@ impl State {
         self.guard().admit(&lock(&self.store), access_key, operation, &input)
     }
 
-    async fn disturbed(&self, request: &Request<Bytes>) -> Response<Bytes> {
+    async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let attempt = request.headers().get("amz-sdk-request");
         let again = attempt.is_some_and(|attempt| !attempt.as_bytes().starts_with(b"attempt=1;"));
         self.retries.fetch_add(u64::from(again), Ordering::Relaxed);
-        if let Some(answer) = self.weather.answer(request).await {
+        let Some(interceptor) = self.interceptor() else { return self.answer(request) };
+        if let Some(answer) = interceptor.intercept(request).await {
             return answer;
         }
         let answer = self.answer(request);
-        if self.hold.takes() {
+        if interceptor.withholds_response() {
             return std::future::pending().await;
         }
         answer
+    }
+
+    fn interceptor(&self) -> Option<Arc<dyn Interceptor>> {
+        self.interceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {

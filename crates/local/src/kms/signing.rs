@@ -13,14 +13,14 @@ use super::{
     spec::SigningAlgorithm,
     store::{Key, Store, Usage},
 };
-use crate::evidence;
+use crate::recording::recorder;
 
 pub(super) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let request = Request::read(store, input)?;
     let message = request.message()?;
     input.dry_run()?;
     let signature = request.material.sign(request.algorithm, &message)?;
-    evidence::signature(&signature);
+    recorder().signature(&signature);
     Ok(json!({
         "KeyId": request.arn,
         "Signature": blob(&signature),

@@ -15,7 +15,7 @@ use super::{
     Configuration, FunctionError, Journal, Line,
     runtime_api::{RuntimeApi, Work},
 };
-use crate::{evidence, http::Server, kms::ACCOUNT};
+use crate::{http::Server, kms::ACCOUNT, recording::recorder};
 
 /// A process that runs a function, and the Runtime API that it talks to. Both end when it is
 /// dropped.
@@ -83,7 +83,7 @@ impl Environment {
         event: Bytes,
         limit: Duration,
     ) -> Result<Value, FunctionError> {
-        evidence::tokens(&event);
+        recorder().tokens(&event);
         self.is_idle = false;
         let (reply, answer) = oneshot::channel();
         let work = Work { id, event, timeout: limit, reply };
@@ -100,7 +100,7 @@ impl Environment {
             )
         })?;
         let body = answer.map_err(|_| FunctionError::gone())??;
-        evidence::tokens(&body);
+        recorder().tokens(&body);
         // Read without serde_json's own value type, for which some member names are commands.
         jwt::json::object(&body).map(Value::Object).map_err(|_| {
             FunctionError::fatal("Runtime.InvalidResponse", "the answer is not a JSON object")
@@ -147,12 +147,12 @@ fn ended(status: io::Result<std::process::ExitStatus>) -> FunctionError {
 
 async fn log(output: Option<impl AsyncRead + Unpin>, function: String, journal: Journal) {
     let Some(output) = output else { return };
-    let (mut output, mut kept) = (BufReader::new(output), evidence::Log::new(&function));
+    let (mut output, mut recorded) = (BufReader::new(output), recorder().log(&function));
     loop {
         let mut line = Vec::new();
         match output.read_until(b'\n', &mut line).await {
             Ok(0) | Err(_) => return,
-            Ok(_) => kept.keep(&line),
+            Ok(_) => recorded.append(&line),
         }
         let text = line.strip_suffix(b"\n").unwrap_or(&line);
         let text = String::from_utf8_lossy(text).into_owned();

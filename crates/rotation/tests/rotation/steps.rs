@@ -252,7 +252,7 @@ async fn grants_that_cannot_be_read_block_the_promotion() {
     let own = json!([{"Version": "2012-10-17", "Statement": statements}]);
     let arn = "arn:aws:iam::000000000000:role/rotator".to_owned();
     // The access key of every client here.
-    world.kms.hold("local", Role { arn, policies: serde_json::from_value(own).unwrap() });
+    world.kms.assign_role("local", Role { arn, policies: serde_json::from_value(own).unwrap() });
     let done = world.run(&policy(None), world.now(), Arc::default()).await.unwrap();
     let Err(RotationError::Findings(findings)) = done else { panic!("{done:?}") };
     assert_eq!(findings.len(), 2, "{findings:?}");

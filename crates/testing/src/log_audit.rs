@@ -1,4 +1,4 @@
-//! Whether anything of a secret stands in a log.
+//! Searches recorded logs for recorded tokens and signatures.
 
 use std::{
     collections::HashSet,
@@ -12,11 +12,11 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 
-use super::{LOG, SECRETS};
+use local::recording::{LOG_EXTENSION, SECRETS_EXTENSION};
 
 /// How much was searched, and nothing found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cleared {
+pub struct AuditReport {
     /// Streams of processes.
     pub logs: usize,
     /// Lines in them.
@@ -27,7 +27,7 @@ pub struct Cleared {
 
 /// Why a search does not show that no log holds a secret.
 #[derive(Debug, thiserror::Error)]
-pub enum SearchError {
+pub enum AuditError {
     /// What was kept cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
@@ -54,16 +54,16 @@ pub struct Leak {
 ///
 /// # Errors
 /// When there is a leak, or when there is nothing that could leak or be leaked to.
-pub fn search(folder: &Path) -> Result<Cleared, SearchError> {
+pub fn audit(folder: &Path) -> Result<AuditReport, AuditError> {
     let mut known = HashSet::new();
-    for file in files(folder, SECRETS)? {
+    for file in files(folder, SECRETS_EXTENSION)? {
         known.extend(fs::read_to_string(file)?.lines().map(str::to_owned));
     }
     let forms: Vec<_> = known.iter().flat_map(|secret| forms(secret)).collect();
     let blocks: HashSet<&[u8]> =
         forms.iter().flat_map(|(form, size)| form.as_bytes().chunks_exact(*size)).collect();
     let (mut leaks, mut lines) = (Vec::new(), 0);
-    let logs = files(folder, LOG)?;
+    let logs = files(folder, LOG_EXTENSION)?;
     for file in &logs {
         let text = BufReader::new(fs::File::open(file)?);
         for (line, text) in (1..).zip(text.split(b'\n')) {
@@ -74,9 +74,9 @@ pub fn search(folder: &Path) -> Result<Cleared, SearchError> {
         }
     }
     match (lines, known.len()) {
-        (0, secrets) | (secrets, 0) if leaks.is_empty() => Err(SearchError::Empty(lines, secrets)),
-        _ if !leaks.is_empty() => Err(SearchError::Leaks(leaks)),
-        (lines, secrets) => Ok(Cleared { logs: logs.len(), lines, secrets }),
+        (0, secrets) | (secrets, 0) if leaks.is_empty() => Err(AuditError::Empty(lines, secrets)),
+        _ if !leaks.is_empty() => Err(AuditError::Leaks(leaks)),
+        (lines, secrets) => Ok(AuditReport { logs: logs.len(), lines, secrets }),
     }
 }
 
@@ -144,18 +144,18 @@ mod tests {
     }
 
     /// What a search finds with this in the logs and that among the secrets.
-    fn searched(test: &str, log: &str, secrets: &str) -> Result<Cleared, Vec<usize>> {
+    fn searched(test: &str, log: &str, secrets: &str) -> Result<AuditReport, Vec<usize>> {
         let folder = env::temp_dir().join(format!("countersign-{test}-{}", process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("1.log"), log).unwrap();
         fs::write(folder.join("2.log"), "").unwrap();
         fs::write(folder.join("1.secrets"), secrets).unwrap();
-        let found = search(&folder);
+        let found = audit(&folder);
         fs::remove_dir_all(&folder).unwrap();
         found.map_err(|error| match error {
-            SearchError::Leaks(leaks) => leaks.iter().map(|leak| leak.line).collect(),
-            SearchError::Empty(..) => Vec::new(),
-            SearchError::Unreadable(error) => panic!("{error}"),
+            AuditError::Leaks(leaks) => leaks.iter().map(|leak| leak.line).collect(),
+            AuditError::Empty(..) => Vec::new(),
+            AuditError::Unreadable(error) => panic!("{error}"),
         })
     }
 
@@ -194,7 +194,7 @@ mod tests {
             let log = format!("a line\n{text}\nand another\n");
             assert_eq!(searched("pieces", &log, &secrets), Err(vec![2]), "{name}");
             let other = searched("pieces", &log, &format!("{header}.e30.c2lnbmF0dXJl"));
-            assert_eq!(other, Ok(Cleared { logs: 2, lines: 3, secrets: 1 }), "{name}");
+            assert_eq!(other, Ok(AuditReport { logs: 2, lines: 3, secrets: 1 }), "{name}");
         }
         let clean = [
             header,

@@ -1,4 +1,4 @@
-//! The wire between a server and its clients, and what can be wrong with it.
+//! A connection with faults.
 
 use std::{
     io,
@@ -13,9 +13,9 @@ use tokio::{
     time::Sleep,
 };
 
-/// What becomes of what goes over a connection.
+/// What goes wrong on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Damage {
+pub enum ConnectionFault {
     /// Half of the answer, and then the end.
     Truncated,
     /// One byte of the answer a second.
@@ -28,56 +28,56 @@ pub(crate) enum Damage {
     Deaf,
 }
 
-/// A server's side of a connection, to which `damage` says what is wrong with it at this moment.
-pub(crate) struct Wire<D> {
+/// The server's side of a connection. `fault` says what goes wrong on it at the moment, given when it was opened.
+pub(crate) struct FaultyStream<D> {
     stream: TcpStream,
     opened: Instant,
-    damage: D,
+    fault: D,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-impl<D: Fn(Instant) -> Option<Damage>> Wire<D> {
-    pub(crate) fn new(stream: TcpStream, damage: D) -> Self {
-        Self { stream, opened: Instant::now(), damage, pause: None }
+impl<D: Fn(Instant) -> Option<ConnectionFault>> FaultyStream<D> {
+    pub(crate) fn new(stream: TcpStream, fault: D) -> Self {
+        Self { stream, opened: Instant::now(), fault, pause: None }
     }
 
-    fn damage(&self) -> Option<Damage> {
-        (self.damage)(self.opened)
+    fn fault(&self) -> Option<ConnectionFault> {
+        (self.fault)(self.opened)
     }
 
-    /// Has the other side see a reset where it would see an end.
+    /// Ends the connection with a reset.
     fn reset<T>(&self) -> Poll<io::Result<T>> {
         self.stream.set_zero_linger()?;
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 }
 
-impl<D: Fn(Instant) -> Option<Damage> + Unpin> AsyncRead for Wire<D> {
+impl<D: Fn(Instant) -> Option<ConnectionFault> + Unpin> AsyncRead for FaultyStream<D> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.stream.poll_read_ready(cx))?;
-        match self.damage() {
-            Some(Damage::ResetUnread) => self.reset(),
-            // Nobody wakes it any more.
-            Some(Damage::Deaf) => Poll::Pending,
+        match self.fault() {
+            Some(ConnectionFault::ResetUnread) => self.reset(),
+            // Never woken again.
+            Some(ConnectionFault::Deaf) => Poll::Pending,
             _ => Pin::new(&mut self.stream).poll_read(cx, buf),
         }
     }
 }
 
-impl<D: Fn(Instant) -> Option<Damage> + Unpin> AsyncWrite for Wire<D> {
+impl<D: Fn(Instant) -> Option<ConnectionFault> + Unpin> AsyncWrite for FaultyStream<D> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let part = match self.damage() {
-            Some(Damage::ResetUnanswered) => return self.reset(),
-            Some(Damage::Truncated) => bytes.get(..bytes.len() / 2).unwrap_or_default(),
-            Some(Damage::Trickle) => {
+        let part = match self.fault() {
+            Some(ConnectionFault::ResetUnanswered) => return self.reset(),
+            Some(ConnectionFault::Truncated) => bytes.get(..bytes.len() / 2).unwrap_or_default(),
+            Some(ConnectionFault::Trickle) => {
                 if let Some(pause) = &mut self.pause {
                     ready!(pause.as_mut().poll(cx));
                 }
@@ -87,7 +87,7 @@ impl<D: Fn(Instant) -> Option<Damage> + Unpin> AsyncWrite for Wire<D> {
             _ => bytes,
         };
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, part))?;
-        if self.damage() == Some(Damage::Truncated) {
+        if self.fault() == Some(ConnectionFault::Truncated) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         Poll::Ready(Ok(written))
