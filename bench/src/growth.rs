@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jwt::{Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken};
+use jwt::{Jwk, JwkSet, KeySetVerifier, Validation, PublicKey, UnixTime, UnverifiedToken};
 use serde_json::json;
 
 use crate::{
@@ -124,7 +124,7 @@ async fn ring(world: &World, effort: &Effort) -> Points {
 
 async fn key_set(world: &World, effort: &Effort) -> Points {
     let token = world.token_of(&world.key_id, "RS256", 700)?;
-    let profile = Profile {
+    let profile = Validation {
         issuer: Some("bench".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),
@@ -140,7 +140,7 @@ async fn key_set(world: &World, effort: &Effort) -> Points {
             Ok(Jwk { key, key_id: Some(id), algorithm: None })
         };
         let set = (0..count).map(key).collect::<Result<_, _>>()?;
-        let keys = Keys::new(&JwkSet(set))?;
+        let keys = KeySetVerifier::new(&JwkSet(set))?;
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..effort.rounds * BURST {
             let start = Instant::now();

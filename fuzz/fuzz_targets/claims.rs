@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Profile, Rejection, UnixTime, UnverifiedToken, json};
+use jwt::{Validation, Rejection, UnixTime, UnverifiedToken, json};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
     let text = format!("{header}.{}.AA", URL_SAFE_NO_PAD.encode(bytes));
     let Ok(token) = UnverifiedToken::parse(&text) else { return };
-    let profile = Profile {
+    let profile = Validation {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use jwt::{Jwk, JwkSet, Keys, PublicKey, VerifyingKey};
+use jwt::{Jwk, JwkSet, KeySetVerifier, PublicKey, VerifyingKey};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,6 +17,6 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(set) = JwkSet::read(bytes) {
         assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set.clone()));
-        assert!(Keys::new(&set).is_ok());
+        assert!(KeySetVerifier::new(&set).is_ok());
     }
 });

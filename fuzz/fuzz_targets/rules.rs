@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{Decision, HttpApiResponse, Profile, Request, decide, response};
+use authorizer::{Decision, HttpApiResponse, AuthorizerConfig, Request, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Proof, Rejection, UnixTime, Verifier};
+use jwt::{SignedParts, Rejection, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 use local::iam::{Policy, Verdict};
 use policy::access::ForbidReason;
@@ -55,15 +55,15 @@ struct Yes;
 impl Verifier for Yes {
     type Error = ();
 
-    async fn verify(&self, _: &Proof<'_>) -> Result<Result<(), Rejection>, ()> {
+    async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, ()> {
         Ok(Ok(()))
     }
 }
 
 fuzz_target!(|text: &str| {
     let Ok(rules) = text.parse() else { return };
-    let profile = Profile {
-        token: jwt::Profile {
+    let profile = AuthorizerConfig {
+        token: jwt::Validation {
             issuer: None,
             audiences: None,
             token_type: "JWT".into(),

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Profile, UnixTime, UnverifiedToken};
+use jwt::{Validation, UnixTime, UnverifiedToken};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let profile = Profile {
+    let profile = Validation {
         issuer: Some("us".into()),
         audiences: Some(vec!["a".into()]),
         token_type: "JWT".into(),

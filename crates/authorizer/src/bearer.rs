@@ -1,7 +1,10 @@
-use crate::{Kind, Profile, Refusal, Request};
+use crate::{AuthorizerConfig, Kind, Refusal, Request};
 
 /// The one token of a request (RFC 6750 section 2.1).
-pub(crate) fn token<'a>(request: &'a Request, profile: &Profile) -> Result<&'a str, Refusal> {
+pub(crate) fn token<'a>(
+    request: &'a Request,
+    profile: &AuthorizerConfig,
+) -> Result<&'a str, Refusal> {
     let offered = match &profile.websocket_protocol {
         Some(name) if request.kind == Kind::WebSocket => offered(&request.protocols, &name.0),
         _ => Vec::new(),

@@ -1,4 +1,4 @@
-use jwt::{Claims, PASSED_ON, is_plain_identifier, json};
+use jwt::{CONTEXT_CLAIMS, Claims, is_plain_identifier, json};
 use serde_json::{Map, Value};
 
 /// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 /// The other claims that say who and what for are always among them. Of the others, one that does not fit
 /// into so many bytes any more is left out. With it comes how many bytes it takes between its brackets.
 pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String, Value>, usize) {
-    let first = PASSED_ON.iter().filter_map(|&name| Some((name, claims.get(name)?)));
-    let rest = claims.iter().filter(|(name, _)| !PASSED_ON.contains(name) && !TAKEN.contains(name));
+    let first = CONTEXT_CLAIMS.iter().filter_map(|&name| Some((name, claims.get(name)?)));
+    let rest =
+        claims.iter().filter(|(name, _)| !CONTEXT_CLAIMS.contains(name) && !TAKEN.contains(name));
     let mut left = room.min(MAX_BYTES);
     let mut all = 0_usize;
     let mut context = Map::new();
@@ -20,7 +21,7 @@ pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String
         // The name's and the value's own text, and what stands around them.
         let taken = json::text_bytes(name) + json::bytes(&value) + 2;
         let rest = left.checked_sub(taken);
-        if rest.is_some() || PASSED_ON.contains(&name) {
+        if rest.is_some() || CONTEXT_CLAIMS.contains(&name) {
             left = rest.unwrap_or(0);
             all = all.saturating_add(taken);
             context.insert(name.to_owned(), value);

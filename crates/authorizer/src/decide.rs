@@ -2,7 +2,7 @@ use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
 use policy::access::{Access, AccessRules, ForbidReason, LazyAccess, Route};
 
-use crate::{Cached, HttpApiResponse, Kind, Profile, Request, bearer::token};
+use crate::{AuthorizerConfig, Cached, HttpApiResponse, Kind, Request, bearer::token};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ impl Refusal {
 /// When the verifier could not answer. Nothing follows from it for the token.
 pub async fn decide<V: Verifier>(
     request: &Request,
-    profile: &Profile,
+    profile: &AuthorizerConfig,
     now: UnixTime,
     verifier: &V,
 ) -> Result<Decision, V::Error> {
@@ -77,14 +77,14 @@ pub async fn decide<V: Verifier>(
 /// Everything that can be settled without the key.
 fn screen<'a>(
     request: &'a Request,
-    profile: &Profile,
+    profile: &AuthorizerConfig,
     now: UnixTime,
 ) -> Result<Candidate<'a>, Refusal> {
     let token = UnverifiedToken::parse(token(request, profile)?)?;
     Ok(token.screen(&profile.token, now)?)
 }
 
-fn grant(request: &Request, profile: &Profile, claims: Claims) -> Decision {
+fn grant(request: &Request, profile: &AuthorizerConfig, claims: Claims) -> Decision {
     let Some(rules) = &profile.rules else {
         return Decision::Allow(Grant { claims, access: None });
     };

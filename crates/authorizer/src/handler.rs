@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{Chain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
+use kms::{ErrorChain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
 use policy::access::AccessRules;
 use runtime::{
     Settings,
@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    Decision, Grant, MalformedEvent, Profile, Request, Response, Unanswerable, decide, response,
+    AuthorizerConfig, Decision, Grant, MalformedEvent, Request, Response, Unanswerable, decide,
+    response,
 };
 
 /// The Lambda function.
@@ -28,8 +29,8 @@ pub async fn run() -> ExitCode {
     .await
 }
 
-fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
-    let profile = Profile::read(settings);
+fn read(settings: &mut Settings) -> Option<(AuthorizerConfig, Verification)> {
+    let profile = AuthorizerConfig::read(settings);
     let verification = settings.optional("VERIFICATION", Verification::default());
     let rules = profile.iter().filter_map(|profile| profile.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
@@ -39,7 +40,7 @@ fn read(settings: &mut Settings) -> Option<(Profile, Verification)> {
 }
 
 struct Authorizer {
-    profile: Profile,
+    profile: AuthorizerConfig,
     verification: Verification,
     keyring: Arc<Keyring>,
 }
@@ -114,7 +115,7 @@ fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record 
         }
         Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
         Err(failure) => {
-            let details = json!({"error": Chain(failure).to_string()});
+            let details = json!({"error": ErrorChain(failure).to_string()});
             (Outcome::Fault(failure.code()), details)
         }
     };

@@ -1,21 +1,21 @@
 //! Request in, decision out. Its role may call `kms:Verify`.
 //!
-//! Start with [`decide`], the one door of the core. [`Request`] is what API Gateway asks, [`Profile`]
+//! Start with [`decide`], the one door of the core. [`Request`] is what API Gateway asks, [`AuthorizerConfig`]
 //! what is known beforehand, [`response`] what is answered. [`policy::access::AccessRules`] say which routes a token opens.
 //! [`run`] is the Lambda function.
 
 mod bearer;
 mod check;
+mod config;
 mod context;
 mod decide;
 mod handler;
-mod profile;
 mod request;
 mod response;
 
 pub use check::Check;
+pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
 pub use decide::{Decision, Grant, Refusal, decide};
 pub use handler::run;
-pub use profile::{HttpApiResponse, Profile, Subprotocol};
 pub use request::{Cached, Kind, MalformedEvent, Request};
 pub use response::{Response, Unanswerable, response};

@@ -6,7 +6,7 @@ use policy::access::{self, ForbidReason, PolicyRequest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Decision, Grant, HttpApiResponse, Kind, Profile, Request, context::context};
+use crate::{AuthorizerConfig, Decision, Grant, HttpApiResponse, Kind, Request, context::context};
 
 /// An answer that API Gateway takes from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ impl Unanswerable {
 pub fn response(
     request: &Request,
     decision: &Decision,
-    profile: &Profile,
+    profile: &AuthorizerConfig,
 ) -> Result<Option<Response>, Unanswerable> {
     let (grant, reason) = match decision {
         Decision::Allow(grant) => (grant, None),

@@ -14,20 +14,20 @@ use std::{
 };
 
 use authorizer::{
-    Check, Decision, HttpApiResponse, MalformedEvent, Profile, Refusal, Request, Subprotocol,
-    Unanswerable, decide, response,
+    AuthorizerConfig, Check, Decision, HttpApiResponse, MalformedEvent, Refusal, Request,
+    Subprotocol, Unanswerable, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Proof, Rejection, UnixTime, Verifier};
+use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use policy::access::ForbidReason;
 use serde_json::{Value, json};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/whoami";
 
-fn profile() -> Profile {
-    Profile {
-        token: jwt::Profile {
+fn profile() -> AuthorizerConfig {
+    AuthorizerConfig {
+        token: jwt::Validation {
             issuer: Some("countersign".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),
@@ -39,8 +39,8 @@ fn profile() -> Profile {
     }
 }
 
-fn with_rules(rules: &Value) -> Profile {
-    Profile { rules: Some(rules.to_string().parse().unwrap()), ..profile() }
+fn with_rules(rules: &Value) -> AuthorizerConfig {
+    AuthorizerConfig { rules: Some(rules.to_string().parse().unwrap()), ..profile() }
 }
 
 /// Gives one answer, and counts how often it is asked.
@@ -52,7 +52,7 @@ struct Key {
 impl Verifier for Key {
     type Error = &'static str;
 
-    async fn verify(&self, _: &Proof<'_>) -> Result<Result<(), Rejection>, &'static str> {
+    async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, &'static str> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.answer
     }
@@ -71,7 +71,7 @@ fn judge(
 }
 
 fn judge_for(
-    profile: &Profile,
+    profile: &AuthorizerConfig,
     request: &Request,
     answer: Result<Result<(), Rejection>, &'static str>,
 ) -> (Result<Decision, &'static str>, u32) {
@@ -87,7 +87,7 @@ fn judge_for(
 }
 
 /// What a request with a good token is answered.
-fn answer(profile: &Profile, request: &Request) -> Result<Value, Unanswerable> {
+fn answer(profile: &AuthorizerConfig, request: &Request) -> Result<Value, Unanswerable> {
     let (Ok(decision), 1) = judge_for(profile, request, YES) else { panic!("a good token") };
     let answer = response(request, &decision, profile)?;
     Ok(serde_json::to_value(answer.unwrap()).unwrap())
@@ -307,8 +307,9 @@ fn the_answers_are_pinned() {
         let (decision, _) = judge_for(&closed, &request, YES);
         assert!(matches!(decision, Ok(Decision::Forbid(..))), "{name}");
 
-        let simple = |profile: Profile| {
-            let profile = Profile { http_api_response: HttpApiResponse::Simple, ..profile };
+        let simple = |profile: AuthorizerConfig| {
+            let profile =
+                AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..profile };
             answer(&profile, &request).unwrap()
         };
         if name == "HTTP 2.0" {
@@ -456,7 +457,7 @@ fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
         ("by route, and some of it is closed", json!([bearer, key]), vec![&orders, &seven], false),
         ("by route, and another is closed", json!([bearer, key]), vec![&orders, &other], true),
     ];
-    let yes = |profile: &Profile, event: &Value| {
+    let yes = |profile: &AuthorizerConfig, event: &Value| {
         let request: Request = event.to_string().parse().unwrap();
         let (Ok(decision), 1) = judge_for(profile, &request, YES) else { panic!("a good token") };
         let answer = answer(profile, &request).unwrap();
@@ -465,7 +466,7 @@ fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
     };
     for (name, sources, rules, expected) in rows {
         let profile = with_rules(&json!(rules));
-        let profile = Profile { http_api_response: HttpApiResponse::Simple, ..profile };
+        let profile = AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..profile };
         let event = json!({
             "type": "REQUEST", "version": "2.0", "routeArn": format!("{STAGE}/GET/orders/8"),
             "headers": {"authorization": bearer}, "routeKey": key, "identitySource": sources,
@@ -528,7 +529,8 @@ fn routes_that_have_a_name_alone() {
     assert_eq!(all["policyDocument"]["Statement"][0]["Resource"], arns(&["*/*", "$default"]));
 
     // By its name, a simple answer is for nothing else.
-    let simple = Profile { http_api_response: HttpApiResponse::Simple, ..with_rules(&rules) };
+    let simple =
+        AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..with_rules(&rules) };
     let mut event = event(json!("2.0"), "$default");
     event["routeKey"] = "$default".into();
     event["identitySource"] = json!([bearer, "$default"]);
@@ -546,7 +548,8 @@ fn a_browser_offers_its_token_among_the_protocols() {
     let bearer = format!("Bearer {token}");
     let connect = format!("{STAGE}/$connect");
     let offered = json!({"Sec-WebSocket-Protocol": format!("chat, bearer, {token}")});
-    let on = Profile { websocket_protocol: Some(Subprotocol("bearer".into())), ..profile() };
+    let on =
+        AuthorizerConfig { websocket_protocol: Some(Subprotocol("bearer".into())), ..profile() };
     let both =
         json!({"Sec-WebSocket-Protocol": format!("bearer, {token}"), "Authorization": bearer});
     let rows = [
@@ -779,7 +782,8 @@ fn condition_that_cannot_matter_is_not_evaluated() {
             .map(|route| (route, true))
             .chain(left_out.iter().map(|route| (route, false)))
         {
-            let profile = Profile { http_api_response: response, ..with_rules(&rules(route)) };
+            let profile =
+                AuthorizerConfig { http_api_response: response, ..with_rules(&rules(route)) };
             let (decision, _) = judge_for(&profile, &request, YES);
             let (Decision::Allow(grant) | Decision::Forbid(grant, _)) = decision.unwrap() else {
                 panic!("a good token")

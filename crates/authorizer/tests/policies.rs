@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{Decision, HttpApiResponse, Profile, Request, decide, response};
+use authorizer::{AuthorizerConfig, Decision, HttpApiResponse, Request, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Proof, Rejection, UnixTime, Verifier};
+use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use local::iam::{Policy, Verdict};
 use policy::access::{AccessRules, RulesError};
 use proptest::{
@@ -263,14 +263,14 @@ struct Yes;
 impl Verifier for Yes {
     type Error = &'static str;
 
-    async fn verify(&self, _: &Proof<'_>) -> Result<Result<(), Rejection>, &'static str> {
+    async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, &'static str> {
         Ok(Ok(()))
     }
 }
 
 /// The decision on a route, the policy that comes back with it, and that policy as JSON.
 fn decided(
-    profile: &Profile,
+    profile: &AuthorizerConfig,
     token: &Token,
     (method, path): &(&str, String),
 ) -> (bool, Policy, Value) {
@@ -337,9 +337,9 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
     (method, path).prop_map(|(method, path)| (method, path.join("/")))
 }
 
-fn profile(rules: Option<AccessRules>) -> Profile {
-    Profile {
-        token: jwt::Profile {
+fn profile(rules: Option<AccessRules>) -> AuthorizerConfig {
+    AuthorizerConfig {
+        token: jwt::Validation {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),

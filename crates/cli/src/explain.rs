@@ -7,9 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use authorizer::{Check, Decision, Profile, Request, Response, Unanswerable, decide, response};
+use authorizer::{
+    AuthorizerConfig, Check, Decision, Request, Response, Unanswerable, decide, response,
+};
 use clap::Args;
-use jwt::Keys;
+use jwt::KeySetVerifier;
 use kms::{Keyring, Verification};
 use policy::access::{AccessRules, Route};
 use runtime::Settings;
@@ -65,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What came of it.
 struct Told {
-    profile: Profile,
+    profile: AuthorizerConfig,
     request: Request,
     decision: Decision,
     answer: Result<Option<Response>, Unanswerable>,
@@ -78,7 +80,7 @@ async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
         let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
         settings = settings.with("ACCESS_RULES", rules);
     }
-    let (spelt, profile) = (settings.spelt(), Profile::read(&mut settings));
+    let (spelt, profile) = (settings.spelt(), AuthorizerConfig::read(&mut settings));
     let judge = judge(arguments, &mut settings).await?;
     let (Some(()), Some(profile), Some(judge)) = (spelt, profile, judge) else {
         return Err(settings.refuse().into());
@@ -96,8 +98,8 @@ async fn judge(
     settings: &mut Settings,
 ) -> Result<Option<Judge>, Box<dyn Error>> {
     if let Some(place) = &arguments.jwks {
-        let keys = Keys::new(&input::read_keys(place).await?)?;
-        return Ok(Some(Judge::Keys(keys)));
+        let keys = KeySetVerifier::new(&input::read_keys(place).await?)?;
+        return Ok(Some(Judge::KeySet(keys)));
     }
     let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
     let Some(name) = name else { return Ok(Some(Judge::Nobody)) };

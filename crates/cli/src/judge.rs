@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use jwt::{Keys, Proof, Rejection, Verifier};
+use jwt::{KeySetVerifier, Rejection, SignedParts, Verifier};
 use kms::{Fault, Keyring, KmsVerifier, Stopwatch, Verification};
 
 /// Who tells whether the signature is good.
 pub(crate) enum Judge {
-    Keys(Keys),
+    KeySet(KeySetVerifier),
     Ring(Arc<Keyring>, Verification),
     /// Nobody: it is taken for good, and that is said.
     Nobody,
@@ -14,9 +14,9 @@ pub(crate) enum Judge {
 impl Verifier for Judge {
     type Error = Fault;
 
-    async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
+    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
         match self {
-            Self::Keys(keys) => {
+            Self::KeySet(keys) => {
                 let Ok(judged) = keys.verify(proof).await;
                 Ok(judged)
             }

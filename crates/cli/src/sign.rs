@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use jwt::{Algorithm, Draft, Signer, json};
+use jwt::{Algorithm, Signer, UnsignedToken, json};
 use kms::{Client, KeyName, Keyring, KmsSigner, Stopwatch};
 use serde_json::json;
 
@@ -59,7 +59,7 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
     let signer =
         KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default(), max_token_bytes: None };
-    let draft = Draft { token_type: arguments.token_type.clone(), payload };
+    let draft = UnsignedToken { token_type: arguments.token_type.clone(), payload };
     let signed = Box::pin(signer.sign(&draft)).await?;
     if !claims.contains_key("exp") {
         writeln!(io::stderr(), "no exp: the authorizer refuses such a token")?;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use jwt::{Algorithm, Keys, Profile, Rejection, UnverifiedToken, Verifier};
+use jwt::{Algorithm, KeySetVerifier, Rejection, UnverifiedToken, Validation, Verifier};
 use kms::{KeyName, Verification};
 use serde_json::json;
 
@@ -110,13 +110,13 @@ async fn find(arguments: &Arguments) -> Result<Judge, Box<dyn Error>> {
         (None, None, Some(issuer)) => input::discover(issuer).await?,
         (None, None, None) => return Err(Usage("name the keys".into()).into()),
     };
-    Ok(Judge::Keys(Keys::new(&set)?))
+    Ok(Judge::KeySet(KeySetVerifier::new(&set)?))
 }
 
 /// What was not asked for is not looked at.
-fn profile(arguments: &Arguments) -> Profile {
+fn profile(arguments: &Arguments) -> Validation {
     let audiences = (!arguments.audience.is_empty()).then(|| arguments.audience.clone());
-    Profile {
+    Validation {
         issuer: arguments.issuer.clone(),
         audiences,
         token_type: arguments.token_type.clone(),

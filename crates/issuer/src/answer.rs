@@ -139,14 +139,14 @@ const PUBLIC: &str = "public, max-age=300";
 
 #[cfg(test)]
 mod tests {
-    use jwt::{Draft, Signed};
+    use jwt::{Signed, UnsignedToken};
     use serde_json::Map;
 
     use super::*;
     use policy::issuance::DeniedField;
 
     fn issued() -> Answer {
-        let draft = Draft::new("JWT", &Map::new());
+        let draft = UnsignedToken::new("JWT", &Map::new());
         let token = draft.signing_input(jwt::Algorithm::Rs256, "k").into_token(b"s");
         Answer::Issued(Issued {
             signed: Signed { token, key_id: "k".into(), receipt: None },

@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{Chain, Fault, Keyring, KmsSigner, Stopwatch};
+use kms::{ErrorChain, Fault, Keyring, KmsSigner, Stopwatch};
 use policy::issuance::Caller;
 use runtime::{
     function::{self, Handled, Handler, Invocation},
@@ -100,7 +100,7 @@ fn audit(answer: &Answer, caller: Option<&Caller>, stopwatch: &Stopwatch) -> Rec
         Answer::Published(..) => (Outcome::Published, json!({})),
         Answer::Refused(refusal) => (Outcome::Refused, json!({"reason": refusal.to_string()})),
         Answer::Failed(fault) | Answer::Unpublished(fault) => {
-            (Outcome::Fault(fault.cause.code()), json!({"error": Chain(fault).to_string()}))
+            (Outcome::Fault(fault.cause.code()), json!({"error": ErrorChain(fault).to_string()}))
         }
     };
     if let (Value::Object(details), Some(caller)) = (&mut details, caller) {

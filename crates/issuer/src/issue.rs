@@ -1,4 +1,4 @@
-use jwt::{Draft, Signed, Signer, UnixTime};
+use jwt::{Signed, Signer, UnixTime, UnsignedToken};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ pub async fn issue<S: Signer>(
 ) -> Result<Issued, S::Error> {
     let expires_in = grant.lifetime.as_secs();
     let claims = complete(grant, terms, id, now);
-    let signed = signer.sign(&Draft::new(&terms.token_type, &claims)).await?;
+    let signed = signer.sign(&UnsignedToken::new(&terms.token_type, &claims)).await?;
     Ok(Issued { signed, expires_in, claims })
 }
 

@@ -1,4 +1,4 @@
-use jwt::{MAX_PASSED_ON_BYTES, json::NotStrict};
+use jwt::{MAX_CONTEXT_CLAIMS_BYTES, json::JsonError};
 
 use policy::issuance::DeniedField;
 
@@ -36,7 +36,7 @@ pub enum Refusal {
     RequestTooLarge,
     /// The request is not one strict JSON object.
     #[error("the request is {0}")]
-    NotJson(NotStrict),
+    NotJson(JsonError),
     /// There is a member that means nothing here: most likely a misspelt one.
     #[error("the request may have the members claims and expires_in, and no other")]
     Member,
@@ -88,7 +88,7 @@ pub enum Refusal {
     #[error("an access token needs an aud")]
     NoAudience,
     /// An authorizer could not pass the claims on that say who and what for.
-    #[error("sub, scope, aud and iss take more than {MAX_PASSED_ON_BYTES} bytes together")]
+    #[error("sub, scope, aud and iss take more than {MAX_CONTEXT_CLAIMS_BYTES} bytes together")]
     TooLongToPassOn,
     /// The key's algorithm is one of those that sign no long messages (Ed25519).
     #[error("the claims are too long for the key, which signs up to 4096 bytes of a token")]

@@ -65,7 +65,8 @@ impl TokenRequest {
         if json::object_bytes(&claims) + own > MAX_CLAIMS_BYTES {
             return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
         }
-        if jwt::passed_on_bytes(&claims) + OWN_BYTES + terms.issuer.len() > jwt::MAX_PASSED_ON_BYTES
+        if jwt::context_claims_len(&claims) + OWN_BYTES + terms.issuer.len()
+            > jwt::MAX_CONTEXT_CLAIMS_BYTES
         {
             return Err(Refusal::TooLongToPassOn);
         }

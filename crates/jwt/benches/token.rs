@@ -18,11 +18,11 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_jwt::{
-    Algorithm, Draft, Jwk, JwkSet, Keys, Profile, PublicKey, UnixTime, UnverifiedToken,
-    VerifyingKey,
+    Algorithm, Jwk, JwkSet, KeySetVerifier, PublicKey, UnixTime, UnsignedToken, UnverifiedToken,
+    Validation, VerifyingKey,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use jsonwebtoken::{DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use serde_json::json;
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
@@ -97,19 +97,19 @@ impl Signer {
             "scope": "orders:read orders:write",
         });
         let claims = claims.as_object().unwrap().clone();
-        let draft = Draft::new("JWT", &claims);
+        let draft = UnsignedToken::new("JWT", &claims);
         let input = draft.signing_input(algorithm, "1234abcd-12ab-34cd-56ef-1234567890ab");
         let signature = (self.sign)(input.as_bytes());
         input.into_token(&signature).reveal().to_owned()
     }
 
-    fn keys(&self, algorithm: Algorithm) -> Keys {
+    fn keys(&self, algorithm: Algorithm) -> KeySetVerifier {
         let jwk = Jwk {
             key: self.public.clone(),
             key_id: Some("1234abcd-12ab-34cd-56ef-1234567890ab".into()),
             algorithm: Some(algorithm),
         };
-        Keys::new(&JwkSet(vec![jwk])).unwrap()
+        KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
     }
 }
 
@@ -117,8 +117,8 @@ fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> PublicKey {
     PublicKey::from_spki(key.as_der().unwrap().as_ref()).unwrap()
 }
 
-fn profile() -> Profile {
-    Profile {
+fn profile() -> Validation {
+    Validation {
         issuer: Some("https://issuer.example/v1".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),
@@ -127,7 +127,7 @@ fn profile() -> Profile {
 }
 
 /// Everything from the text to the claims, the clock included.
-fn decode(token: &str, profile: &Profile, keys: &Keys) -> countersign_jwt::Claims {
+fn decode(token: &str, profile: &Validation, keys: &KeySetVerifier) -> countersign_jwt::Claims {
     let now: UnixTime = SystemTime::now().into();
     let candidate = UnverifiedToken::parse(token).unwrap().screen(profile, now).unwrap();
     let mut confirm = pin!(candidate.confirm(keys));
@@ -175,7 +175,7 @@ fn verify(c: &mut Criterion) {
             }
             _ => continue,
         };
-        let mut validation = Validation::new(algorithm.name().parse().unwrap());
+        let mut validation = jsonwebtoken::Validation::new(algorithm.name().parse().unwrap());
         validation.leeway = 0;
         validation.validate_nbf = true;
         validation.set_issuer(&["https://issuer.example/v1"]);

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::{Profile, Rejection, UnixTime, json};
+use crate::{Rejection, UnixTime, Validation, json};
 
 /// The claims of a token that was verified. There is no other way to come by one than
 /// [`Candidate::confirm`](crate::Candidate::confirm).
@@ -44,7 +44,7 @@ impl Claims {
         if members.get("aud").is_some_and(|aud| audiences(aud).is_none()) {
             return Err(Rejection::Claims);
         }
-        if passed_on_bytes(&members) > MAX_PASSED_ON_BYTES {
+        if context_claims_len(&members) > MAX_CONTEXT_CLAIMS_BYTES {
             return Err(Rejection::ClaimsTooLong);
         }
         let time = |name: &str| {
@@ -55,7 +55,7 @@ impl Claims {
         Ok(Self { exp: exp.ok_or(Rejection::NoExpiry)?, nbf, iat, members })
     }
 
-    pub(crate) fn check(&self, profile: &Profile, now: UnixTime) -> Result<(), Rejection> {
+    pub(crate) fn check(&self, profile: &Validation, now: UnixTime) -> Result<(), Rejection> {
         if now >= self.exp.after(profile.leeway) {
             return Err(Rejection::Expired { at: self.exp });
         }
@@ -85,17 +85,17 @@ impl fmt::Debug for Claims {
 }
 
 /// The claims that say who somebody is and what for: whoever verifies a token can rely on passing
-/// them on, as they are held to [`MAX_PASSED_ON_BYTES`] in all.
-pub const PASSED_ON: [&str; 6] = ["sub", "scope", "iss", "aud", "jti", "exp"];
+/// them on, as they are held to [`MAX_CONTEXT_CLAIMS_BYTES`] in all.
+pub const CONTEXT_CLAIMS: [&str; 6] = ["sub", "scope", "iss", "aud", "jti", "exp"];
 
-/// A token whose [`PASSED_ON`] claims take more bytes of JSON than this is refused.
-pub const MAX_PASSED_ON_BYTES: usize = 3072;
+/// A token whose [`CONTEXT_CLAIMS`] claims take more bytes of JSON than this is refused.
+pub const MAX_CONTEXT_CLAIMS_BYTES: usize = 3072;
 
-/// How many bytes of JSON the [`PASSED_ON`] claims take, their names included.
+/// How many bytes of JSON the [`CONTEXT_CLAIMS`] claims take, their names included.
 #[must_use]
-pub fn passed_on_bytes(claims: &Map<String, Value>) -> usize {
+pub fn context_claims_len(claims: &Map<String, Value>) -> usize {
     let bytes = |name: &&str| Some(name.len() + json::bytes(claims.get(*name)?));
-    PASSED_ON.iter().filter_map(bytes).sum()
+    CONTEXT_CLAIMS.iter().filter_map(bytes).sum()
 }
 
 /// RFC 7519 section 4.1.3: one string, or an array of them.
@@ -117,8 +117,8 @@ mod tests {
 
     const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
 
-    fn profile(audiences: &[&str], leeway: u64) -> Profile {
-        Profile {
+    fn profile(audiences: &[&str], leeway: u64) -> Validation {
+        Validation {
             issuer: Some("us".into()),
             audiences: Some(audiences.iter().map(|&audience| audience.into()).collect()),
             token_type: "JWT".into(),
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    fn judge(text: &str, profile: &Profile) -> Result<(), Rejection> {
+    fn judge(text: &str, profile: &Validation) -> Result<(), Rejection> {
         Claims::read(text.as_bytes())?.check(profile, NOW)
     }
 
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_is_not_looked_at() {
-        let anybody = Profile { issuer: None, audiences: None, ..profile(&[], 0) };
+        let anybody = Validation { issuer: None, audiences: None, ..profile(&[], 0) };
         for members in [r#""iss":"them""#, r#""aud":"x""#, r#""aud":[]"#, r#""sub":"a""#] {
             assert_eq!(judge(&format!(r#"{{"exp":2000000,{members}}}"#), &anybody), Ok(()));
         }
@@ -228,7 +228,7 @@ mod tests {
     fn what_is_passed_on_has_a_size() {
         let with = |name: &str, bytes: usize| {
             let text = json!({"iss": "us", "exp": 2_000_000, name: ""}).to_string();
-            let rest = passed_on_bytes(&json::object(text.as_bytes()).unwrap());
+            let rest = context_claims_len(&json::object(text.as_bytes()).unwrap());
             let value = "x".repeat(bytes.saturating_sub(rest));
             judge(
                 &json!({"iss": "us", "exp": 2_000_000, name: value}).to_string(),
@@ -236,8 +236,8 @@ mod tests {
             )
         };
         for name in ["sub", "scope", "jti"] {
-            assert_eq!(with(name, MAX_PASSED_ON_BYTES), Ok(()), "{name}");
-            let longer = with(name, MAX_PASSED_ON_BYTES + 1);
+            assert_eq!(with(name, MAX_CONTEXT_CLAIMS_BYTES), Ok(()), "{name}");
+            let longer = with(name, MAX_CONTEXT_CLAIMS_BYTES + 1);
             assert_eq!(longer, Err(Rejection::ClaimsTooLong), "{name}");
         }
         assert_eq!(with("other", 5000), Ok(()));

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::{Algorithm, Profile, Rejection, is_same_token_type, json};
+use crate::{Algorithm, Rejection, Validation, is_same_token_type, json};
 
 /// The members of a JOSE header that this project acts on. All others are ignored, but for those
 /// that would have to be understood.
@@ -30,7 +30,7 @@ impl Header {
         })
     }
 
-    pub(crate) fn check(&self, profile: &Profile) -> Result<(), Rejection> {
+    pub(crate) fn check(&self, profile: &Validation) -> Result<(), Rejection> {
         let token_type = self.token_type.as_deref().unwrap_or("JWT");
         let is_expected = is_same_token_type(token_type, &profile.token_type);
         if is_expected { Ok(()) } else { Err(Rejection::Type) }

@@ -20,10 +20,10 @@ pub const MAX_DEPTH: u8 = 16;
 ///
 /// # Errors
 /// When the text is not JSON, not an object, repeats a member name, or nests too deep.
-pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotStrict> {
+pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonError> {
     match read(text)? {
         Value::Object(members) => Ok(members),
-        _ => Err(NotStrict { column: 0 }),
+        _ => Err(JsonError { column: 0 }),
     }
 }
 
@@ -31,20 +31,20 @@ pub fn object(text: &[u8]) -> Result<Map<String, Value>, NotStrict> {
 ///
 /// # Errors
 /// As for [`object`].
-pub fn objects(text: &[u8]) -> Result<Vec<Map<String, Value>>, NotStrict> {
-    let not_one = NotStrict { column: 0 };
+pub fn objects(text: &[u8]) -> Result<Vec<Map<String, Value>>, JsonError> {
+    let not_one = JsonError { column: 0 };
     let Value::Array(items) = read(text)? else { return Err(not_one) };
     let object = |item| if let Value::Object(members) = item { Ok(members) } else { Err(not_one) };
     items.into_iter().map(object).collect()
 }
 
-fn read(text: &[u8]) -> Result<Value, NotStrict> {
+fn read(text: &[u8]) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = Level(MAX_DEPTH).deserialize(&mut reader).and_then(|value| {
         reader.end()?;
         Ok(value)
     });
-    value.map_err(|error| NotStrict { column: error.column() })
+    value.map_err(|error| JsonError { column: error.column() })
 }
 
 /// The text with U+FFFD in place of each escaped surrogate that has no other half (RFC 8259 section 8.2).
@@ -138,7 +138,7 @@ pub fn text_bytes(text: &str) -> usize {
 #[error(
     "not a JSON object with unique member names and at most {MAX_DEPTH} levels (column {column})"
 )]
-pub struct NotStrict {
+pub struct JsonError {
     /// Where reading stopped, counted from 1 within its line; 0 for a value that is no object.
     pub column: usize,
 }

@@ -2,14 +2,13 @@
 //!
 //! Start with [`UnverifiedToken`]: a token's text becomes a [`Candidate`] when everything that
 //! needs no key is in order, and [`Claims`] when a [`Verifier`] has vouched for its signature. No
-//! claim can be read on the way. In the other direction, a [`Signer`] turns a [`Draft`] into a
+//! claim can be read on the way. In the other direction, a [`Signer`] turns a [`UnsignedToken`] into a
 //! [`Signed`] token.
 
 mod algorithm;
 mod base64url;
 mod claims;
 mod der;
-mod draft;
 mod ecdsa;
 mod header;
 mod hex;
@@ -17,26 +16,27 @@ mod identifier;
 pub mod json;
 mod jwk;
 mod key;
-mod keys;
+mod key_set_verifier;
 mod pem;
-mod profile;
 mod rejection;
-mod seams;
 mod time;
 mod token;
 mod token_type;
+mod traits;
+mod unsigned_token;
+mod validation;
 
 pub use algorithm::Algorithm;
-pub use claims::{Claims, MAX_PASSED_ON_BYTES, PASSED_ON, passed_on_bytes};
-pub use draft::{Draft, SigningInput, Token};
+pub use claims::{CONTEXT_CLAIMS, Claims, MAX_CONTEXT_CLAIMS_BYTES, context_claims_len};
 pub use ecdsa::Curve;
 pub use identifier::is_plain_identifier;
 pub use jwk::{Jwk, JwkSet};
 pub use key::{KeyError, MlDsa, PublicKey, VerifyingKey};
-pub use keys::Keys;
-pub use profile::Profile;
+pub use key_set_verifier::KeySetVerifier;
 pub use rejection::Rejection;
-pub use seams::{Signed, Signer, Verifier};
 pub use time::UnixTime;
-pub use token::{Candidate, Proof, UnverifiedToken};
+pub use token::{Candidate, SignedParts, UnverifiedToken};
 pub use token_type::is_same_token_type;
+pub use traits::{Signed, Signer, Verifier};
+pub use unsigned_token::{SigningInput, Token, UnsignedToken};
+pub use validation::Validation;

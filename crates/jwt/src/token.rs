@@ -1,6 +1,8 @@
 use std::fmt;
 
-use crate::{Algorithm, Claims, Profile, Rejection, UnixTime, Verifier, base64url, header::Header};
+use crate::{
+    Algorithm, Claims, Rejection, UnixTime, Validation, Verifier, base64url, header::Header,
+};
 
 /// A token in compact form of which nothing is known but its shape.
 #[derive(Clone, Copy)]
@@ -32,7 +34,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// Whatever is wrong first.
-    pub fn screen(self, profile: &Profile, now: UnixTime) -> Result<Candidate<'a>, Rejection> {
+    pub fn screen(self, profile: &Validation, now: UnixTime) -> Result<Candidate<'a>, Rejection> {
         let header = self.read_header()?;
         header.check(profile)?;
         let claims = decode(self.claims)?;
@@ -47,7 +49,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// When the header or the form is wrong.
-    pub fn proof(self) -> Result<Proof<'a>, Rejection> {
+    pub fn proof(self) -> Result<SignedParts<'a>, Rejection> {
         let header = self.read_header()?;
         decode(self.claims)?;
         self.proof_under(header)
@@ -66,8 +68,8 @@ impl<'a> UnverifiedToken<'a> {
         Ok(header)
     }
 
-    fn proof_under(self, header: Header) -> Result<Proof<'a>, Rejection> {
-        Ok(Proof {
+    fn proof_under(self, header: Header) -> Result<SignedParts<'a>, Rejection> {
+        Ok(SignedParts {
             algorithm: header.algorithm,
             key_id: header.key_id,
             signing_input: self.signing_input,
@@ -84,7 +86,7 @@ impl fmt::Debug for UnverifiedToken<'_> {
 
 /// A token that would be good if its signature is.
 pub struct Candidate<'a> {
-    proof: Proof<'a>,
+    proof: SignedParts<'a>,
     claims: Claims,
 }
 
@@ -109,7 +111,7 @@ impl fmt::Debug for Candidate<'_> {
 
 /// What a [`Verifier`] is asked about: a signature, what it is over, and which key is said to have
 /// made it.
-pub struct Proof<'a> {
+pub struct SignedParts<'a> {
     /// The token's `alg`. The key decides whether it is the right one.
     pub algorithm: Algorithm,
     /// The token's `kid`: to be looked up among known keys, and for nothing else.
@@ -120,9 +122,9 @@ pub struct Proof<'a> {
     pub signature: Vec<u8>,
 }
 
-impl fmt::Debug for Proof<'_> {
+impl fmt::Debug for SignedParts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proof").field("algorithm", &self.algorithm).finish_non_exhaustive()
+        f.debug_struct("SignedParts").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
@@ -149,8 +151,8 @@ mod tests {
     const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"k"}"#;
     const CLAIMS: &str = r#"{"iss":"us","sub":"somebody","exp":1000001}"#;
 
-    fn profile() -> Profile {
-        Profile {
+    fn profile() -> Validation {
+        Validation {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),
@@ -266,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_configured_type_must_be_there() {
-        let profile = Profile { token_type: "at+jwt".into(), ..profile() };
+        let profile = Validation { token_type: "at+jwt".into(), ..profile() };
         let rows = [
             ("it", r#"{"alg":"RS256","typ":"at+jwt"}"#, Ok(())),
             ("in full", r#"{"alg":"RS256","typ":"application/at+jwt"}"#, Ok(())),
@@ -288,7 +290,10 @@ mod tests {
     impl Verifier for Oracle {
         type Error = &'static str;
 
-        async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Self::Error> {
+        async fn verify(
+            &self,
+            proof: &SignedParts<'_>,
+        ) -> Result<Result<(), Rejection>, Self::Error> {
             assert_eq!((proof.algorithm, proof.key_id.as_deref()), (Algorithm::Rs256, Some("k")));
             assert_eq!(proof.signature, b"signature");
             let signed = token(HEADER, CLAIMS, b"");
@@ -325,6 +330,9 @@ mod tests {
         let parsed = UnverifiedToken::parse(&text).unwrap();
         let shown = format!("{parsed:?} {:?}", screen(&text).unwrap());
         assert_eq!(shown, "UnverifiedToken { .. } Candidate { .. }");
-        assert_eq!(format!("{:?}", parsed.proof().unwrap()), "Proof { algorithm: Rs256, .. }");
+        assert_eq!(
+            format!("{:?}", parsed.proof().unwrap()),
+            "SignedParts { algorithm: Rs256, .. }"
+        );
     }
 }

@@ -19,10 +19,10 @@ use aws_lc_rs::signature::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_jwt::{
-    Algorithm, Curve, Draft, Jwk, JwkSet, Keys, Profile, PublicKey, Rejection, UnixTime,
-    UnverifiedToken,
+    Algorithm, Curve, Jwk, JwkSet, KeySetVerifier, PublicKey, Rejection, UnixTime, UnsignedToken,
+    UnverifiedToken, Validation,
 };
-use jsonwebtoken::{DecodingKey, Validation};
+use jsonwebtoken::DecodingKey;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -46,13 +46,13 @@ fn sign(algorithm: Algorithm, input: &[u8]) -> Vec<u8> {
     ES256.sign(&random, input).unwrap().as_ref().to_vec()
 }
 
-fn keys(algorithm: Algorithm) -> Keys {
+fn keys(algorithm: Algorithm) -> KeySetVerifier {
     let jwk = Jwk { key: public(algorithm), key_id: Some("k".into()), algorithm: None };
-    Keys::new(&JwkSet(vec![jwk])).unwrap()
+    KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
 }
 
-fn profile() -> Profile {
-    Profile {
+fn profile() -> Validation {
+    Validation {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),
@@ -105,7 +105,7 @@ proptest! {
         let mut claims: Map<String, Value> = more.into_iter().collect();
         claims.insert("iss".into(), "us".into());
         claims.insert("exp".into(), 1001.into());
-        let draft = Draft::new("JWT", &claims);
+        let draft = UnsignedToken::new("JWT", &claims);
         let input = draft.signing_input(algorithm, "k");
         let signature = sign(algorithm, input.as_bytes());
         let token = input.into_token(&signature);
@@ -119,7 +119,7 @@ proptest! {
         algorithm in algorithms(),
     ) {
         let claims = json!({"iss": "us", "exp": 1001, "sub": "somebody", "n": [1, 2.5, "é"]});
-        let draft = Draft::new("JWT", claims.as_object().unwrap());
+        let draft = UnsignedToken::new("JWT", claims.as_object().unwrap());
         let input = draft.signing_input(algorithm, "k");
         let signature = sign(algorithm, input.as_bytes());
         let mut token = input.into_token(&signature).reveal().as_bytes().to_vec();
@@ -189,7 +189,7 @@ proptest! {
             Algorithm::Es256 => DecodingKey::from_ec_der(ES256.public_key().as_ref()),
             _ => DecodingKey::from_ed_der(ED25519.public_key().as_ref()),
         };
-        let mut validation = Validation::new(name.parse().unwrap());
+        let mut validation = jsonwebtoken::Validation::new(name.parse().unwrap());
         validation.leeway = 0;
         validation.validate_nbf = true;
         validation.set_issuer(&["us"]);

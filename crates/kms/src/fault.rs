@@ -28,7 +28,7 @@ impl Fault {
         operation: &'static str,
         problem: impl Error + Send + Sync + 'static,
     ) -> Self {
-        Self { operation, cause: Cause::Unfit, source: Some(Arc::new(problem)) }
+        Self { operation, cause: Cause::UnsupportedKey, source: Some(Arc::new(problem)) }
     }
 
     pub(crate) fn invalid(operation: &'static str, problem: InvalidResponse) -> Self {
@@ -101,7 +101,7 @@ pub enum Cause {
     },
     /// The key is of a kind that cannot do this.
     #[error("the key cannot do this")]
-    Unfit,
+    UnsupportedKey,
     /// KMS did not take the request for a reason that only a change of ours can mend.
     #[error("KMS refused the request")]
     Refused,
@@ -122,7 +122,7 @@ impl Cause {
             Self::CredentialsExpired => "CredentialsExpired",
             Self::TooLong => "MessageTooLong",
             Self::TokenTooLong { .. } => "TokenTooLong",
-            Self::Unfit => "KeyUnfit",
+            Self::UnsupportedKey => "KeyUnfit",
             Self::Refused => "KmsRefused",
         }
     }
@@ -170,7 +170,7 @@ impl Cause {
             | "UnrecognizedClientException"
             | "InvalidClientTokenId" => Self::AccessDenied,
             "ExpiredTokenException" | "ExpiredToken" => Self::CredentialsExpired,
-            "InvalidKeyUsageException" | "UnsupportedOperationException" => Self::Unfit,
+            "InvalidKeyUsageException" | "UnsupportedOperationException" => Self::UnsupportedKey,
             _ => return None,
         })
     }
@@ -178,9 +178,9 @@ impl Cause {
 
 /// An error with all its causes, in one line.
 #[derive(Debug)]
-pub struct Chain<'a>(pub &'a (dyn Error + 'static));
+pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut next = self.0.source();

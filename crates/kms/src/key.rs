@@ -2,7 +2,7 @@ use aws_sdk_kms::{
     operation::get_public_key::GetPublicKeyOutput,
     types::{KeySpec, KeyUsageType, SigningAlgorithmSpec},
 };
-use jwt::{Algorithm, Proof, PublicKey, Rejection, VerifyingKey};
+use jwt::{Algorithm, PublicKey, Rejection, SignedParts, VerifyingKey};
 
 use crate::{
     Fault, KeyName,
@@ -66,7 +66,7 @@ impl Key {
     }
 
     /// Whether this key made the signature, told here from its public half.
-    pub(crate) fn verify(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+    pub(crate) fn verify(&self, proof: &SignedParts<'_>) -> Result<(), Rejection> {
         self.expect_algorithm(proof)?;
         let good = self.verifying.verify(proof.signing_input.as_bytes(), &proof.signature);
         if good { Ok(()) } else { Err(Rejection::Signature) }
@@ -76,7 +76,7 @@ impl Key {
     /// without asking KMS.
     pub(crate) fn to_verify_request(
         &self,
-        proof: &Proof<'_>,
+        proof: &SignedParts<'_>,
     ) -> Result<(Message, Vec<u8>), Rejection> {
         self.expect_algorithm(proof)?;
         let input = proof.signing_input.as_bytes();
@@ -105,7 +105,7 @@ impl Key {
         Ok(())
     }
 
-    fn expect_algorithm(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+    fn expect_algorithm(&self, proof: &SignedParts<'_>) -> Result<(), Rejection> {
         if proof.algorithm == self.algorithm {
             return Ok(());
         }
@@ -189,7 +189,7 @@ pub(crate) mod tests {
         ];
         for (name, of_key, algorithm, bytes, signature, expected) in rows {
             let signing_input = &"x".repeat(bytes);
-            let proof = Proof { algorithm, key_id: None, signing_input, signature };
+            let proof = SignedParts { algorithm, key_id: None, signing_input, signature };
             assert_eq!(key("k", of_key).to_verify_request(&proof).map(|_| ()), expected, "{name}");
         }
     }

@@ -8,7 +8,7 @@ use jwt::Algorithm;
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{
-    Cause, Chain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
+    Cause, ErrorChain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
     cached_ring::{CachedRing, Loaded, Neighbor, Neighbors},
 };
 
@@ -187,12 +187,12 @@ impl Keyring {
 
     fn report(&self, cached: &CachedRing) {
         if let Some(fault) = &cached.faults.current {
-            tracing::warn!(error = %Chain(fault), "the key ring could not be loaded");
+            tracing::warn!(error = %ErrorChain(fault), "the key ring could not be loaded");
             return;
         }
         for (suffix, fault) in [(NEXT, &cached.faults.next), (PREVIOUS, &cached.faults.previous)] {
             if let (Some(alias), Some(fault)) = (self.name.neighbor(suffix), fault) {
-                let error = Chain(fault);
+                let error = ErrorChain(fault);
                 tracing::warn!(%alias, %error, "a key of the ring could not be loaded");
                 let may_pass =
                     fault.cause.is_transient() || (suffix == NEXT && cached.next_may_be_new());
@@ -219,7 +219,7 @@ impl Keyring {
         let Some(name) = self.name.neighbor(suffix) else { return Ok(None) };
         // Of another kind than the current key, it has an algorithm of its own.
         let key = match self.key(&name, self.algorithm).await {
-            Err(fault) if fault.cause == Cause::Unfit => self.key(&name, None).await,
+            Err(fault) if fault.cause == Cause::UnsupportedKey => self.key(&name, None).await,
             key => key,
         };
         match key {

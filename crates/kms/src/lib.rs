@@ -20,7 +20,7 @@ pub use aws_sdk_kms::{Client, types::KeySpec};
 
 pub use cached_ring::PublishedRing;
 pub use clock::SuspendAwareInstant;
-pub use fault::{Cause, Chain, Fault};
+pub use fault::{Cause, ErrorChain, Fault};
 pub use key::Key;
 pub use key_name::KeyName;
 pub use keyring::{KEY_SET_MAX_AGE, Keyring, SIGNING_LAG};

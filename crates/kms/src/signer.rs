@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use aws_sdk_kms::operation::RequestId;
-use jwt::{Draft, Signed, Signer};
+use jwt::{Signed, Signer, UnsignedToken};
 
 use crate::{
     Cause, Fault, Keyring, Stopwatch,
@@ -26,7 +26,7 @@ impl Signer for KmsSigner<'_> {
 
     /// The key's ARN is sent, never the alias: should the alias move in this moment, `kid` and
     /// signature would be of two keys.
-    async fn sign(&self, draft: &Draft) -> Result<Signed, Fault> {
+    async fn sign(&self, draft: &UnsignedToken) -> Result<Signed, Fault> {
         let ring = self.keyring.signing_ring().await?;
         let key = &ring.current;
         let input = draft.signing_input(key.algorithm, &key.id);

@@ -1,7 +1,7 @@
 use std::{str::FromStr, sync::Arc};
 
 use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
-use jwt::{Proof, Rejection, Verifier};
+use jwt::{Rejection, SignedParts, Verifier};
 
 use crate::{Fault, Key, Keyring, Stopwatch, message::spec};
 
@@ -43,7 +43,7 @@ pub struct KmsVerifier<'a> {
 impl Verifier for KmsVerifier<'_> {
     type Error = Fault;
 
-    async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
+    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
         let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
@@ -63,7 +63,11 @@ impl Verifier for KmsVerifier<'_> {
 }
 
 impl KmsVerifier<'_> {
-    async fn ask(&self, key: &Key, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Fault> {
+    async fn ask(
+        &self,
+        key: &Key,
+        proof: &SignedParts<'_>,
+    ) -> Result<Result<(), Rejection>, Fault> {
         let (message, signature) = match key.to_verify_request(proof) {
             Ok(parts) => parts,
             Err(rejection) => return Ok(Err(rejection)),

@@ -21,11 +21,11 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use countersign_kms::{
-    Cause, Chain, Client, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
+    Cause, Client, ErrorChain, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification,
 };
 use jwt::{
-    Algorithm, Draft, Profile, Proof, Rejection, Signer, Token, UnverifiedToken, Verifier,
-    VerifyingKey,
+    Algorithm, Rejection, SignedParts, Signer, Token, UnsignedToken, UnverifiedToken, Validation,
+    Verifier, VerifyingKey,
 };
 use local::kms::Kms;
 use runtime::Settings;
@@ -99,13 +99,13 @@ async fn sign(keyring: &Arc<Keyring>, claims: Value) -> Token {
     let Value::Object(mut claims) = claims else { panic!("an object") };
     claims.insert("iss".into(), "us".into());
     claims.insert("exp".into(), 2000.into());
-    let draft = Draft::new("JWT", &claims);
+    let draft = UnsignedToken::new("JWT", &claims);
     signer(keyring).sign(&draft).await.unwrap().token
 }
 
 /// The claims of a good token, or why it is refused.
 async fn confirm(keyring: &Arc<Keyring>, token: &str) -> Result<(), Rejection> {
-    let profile = Profile {
+    let profile = Validation {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),
@@ -135,12 +135,12 @@ const SPECS: [(&str, &[Algorithm]); 11] = {
 };
 
 /// A draft whose signing input has exactly this many bytes under a key of this algorithm.
-fn draft(bytes: usize, algorithm: Algorithm, key_id: &str) -> Draft {
+fn draft(bytes: usize, algorithm: Algorithm, key_id: &str) -> UnsignedToken {
     let with = |padding: usize, kind: &str| {
         let claims = json!({"iss": "us", "exp": 2000, "a": "x".repeat(padding)});
-        Draft::new(kind, claims.as_object().unwrap())
+        UnsignedToken::new(kind, claims.as_object().unwrap())
     };
-    let length = |draft: &Draft| draft.signing_input(algorithm, key_id).as_bytes().len();
+    let length = |draft: &UnsignedToken| draft.signing_input(algorithm, key_id).as_bytes().len();
     // Base64 skips some lengths, which another length of the header makes up for.
     let kinds = ["JWT", "JWTx", "JWTxx", "JWTxxx"];
     let drafts = kinds.iter().flat_map(|kind| {
@@ -176,7 +176,7 @@ async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
                 assert_eq!(input.len(), bytes, "{case}");
                 let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
                 assert!(here.verify(input.as_bytes(), &signature), "{case}");
-                let proof = |signature: Vec<u8>| Proof {
+                let proof = |signature: Vec<u8>| SignedParts {
                     algorithm,
                     key_id: Some(key.id.clone()),
                     signing_input: input,
@@ -243,8 +243,8 @@ async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
         let name = create_key(&kms, spec);
         let keyring = ring_of(&kms, &name, Some(algorithm), HOUR);
         let fault = keyring.ring().await.unwrap_err();
-        assert_eq!(fault.cause, Cause::Unfit);
-        let said = Chain(&fault).to_string();
+        assert_eq!(fault.cause, Cause::UnsupportedKey);
+        let said = ErrorChain(&fault).to_string();
         assert!(said.contains(spec) && said.contains(algorithm.name()), "{said}");
     }
 }
@@ -284,7 +284,8 @@ async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
     ];
     for (name, key_id, bytes, expected) in rows {
         let signature = vec![0; bytes];
-        let proof = Proof { algorithm: Algorithm::Rs256, key_id, signing_input: "a.b", signature };
+        let proof =
+            SignedParts { algorithm: Algorithm::Rs256, key_id, signing_input: "a.b", signature };
         for verifier in [verifier(&keyring), local(&keyring)] {
             assert_eq!(verifier.verify(&proof).await.unwrap(), Err(expected), "{name}");
         }
@@ -554,7 +555,7 @@ async fn a_ring_of_long_ago_does_not_sign() {
     let next = create_key(&kms, "RSA_2048");
     kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
     let signed_by = async |keyring: &Arc<Keyring>| {
-        let signed = signer(keyring).sign(&Draft::new("JWT", &Map::new())).await;
+        let signed = signer(keyring).sign(&UnsignedToken::new("JWT", &Map::new())).await;
         signed.map(|signed| signed.key_id).map_err(|fault| fault.cause)
     };
     kms.inject(Some(InjectedFault::Late(Duration::from_millis(700))));
@@ -652,7 +653,7 @@ async fn what_kms_says_at_a_refresh_counts_at_once() {
     let to_symmetric = json!({"AliasName": ALIAS, "TargetKeyId": symmetric});
     kms.perform("CreateAlias", &to_symmetric).unwrap();
     later(2).await;
-    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::Unfit);
+    assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::UnsupportedKey);
 }
 
 /// The key's signature over `a.b`.
@@ -758,15 +759,24 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
         ),
         ("dependency", 503, r#"{"__type":"DependencyTimeoutException"}"#, Err(Cause::Unavailable)),
         ("disabled", 409, r#"{"__type":"DisabledException"}"#, Err(Cause::KeyState)),
-        ("wrong usage", 400, r#"{"__type":"InvalidKeyUsageException"}"#, Err(Cause::Unfit)),
+        (
+            "wrong usage",
+            400,
+            r#"{"__type":"InvalidKeyUsageException"}"#,
+            Err(Cause::UnsupportedKey),
+        ),
         ("not valid", 400, r#"{"__type":"ValidationException"}"#, Err(Cause::Refused)),
         ("not KMS's", 503, "<html>", Err(Cause::Unreachable)),
         ("not KMS's either", 200, "<html>", Err(Cause::Unreachable)),
     ];
     for (name, status, body, expected) in rows {
         let (keyring, signature) = stand_in(*status, body).await;
-        let proof =
-            Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+        let proof = SignedParts {
+            algorithm: Algorithm::Rs256,
+            key_id: None,
+            signing_input: "a.b",
+            signature,
+        };
         let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
         assert_eq!(judged, *expected, "{name}");
     }
@@ -799,7 +809,7 @@ async fn sign_response_that_does_not_answer_the_request_is_a_fault() {
     ];
     for (name, body, expected) in rows {
         let (keyring, _) = stand_in(200, &body).await;
-        let signed = signer(&keyring).sign(&Draft::new("JWT", &Map::new())).await;
+        let signed = signer(&keyring).sign(&UnsignedToken::new("JWT", &Map::new())).await;
         assert_eq!(signed.err().map(|fault| fault.cause), expected, "{name}");
     }
 }
@@ -841,9 +851,9 @@ async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
             Some(Cause::InvalidResponse),
         ),
         ("no algorithms", with("SigningAlgorithms", Value::Null), Some(Cause::InvalidResponse)),
-        ("a cipher", with("KeyUsage", "ENCRYPT_DECRYPT".into()), Some(Cause::Unfit)),
-        ("a key agreement", with("KeyUsage", "KEY_AGREEMENT".into()), Some(Cause::Unfit)),
-        ("a spec that signs no tokens", with("KeySpec", "SM2".into()), Some(Cause::Unfit)),
+        ("a cipher", with("KeyUsage", "ENCRYPT_DECRYPT".into()), Some(Cause::UnsupportedKey)),
+        ("a key agreement", with("KeyUsage", "KEY_AGREEMENT".into()), Some(Cause::UnsupportedKey)),
+        ("a spec that signs no tokens", with("KeySpec", "SM2".into()), Some(Cause::UnsupportedKey)),
     ];
     for (name, body, expected) in rows {
         let (good, is_good) = (key.to_string(), Arc::new(AtomicBool::new(false)));
@@ -866,7 +876,7 @@ async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
         is_good.store(false, Ordering::Relaxed);
         later(3601).await;
         let stays = keyring.ring().await.is_ok_and(|kept| kept.current.id == ring.current.id);
-        assert_eq!(stays, expected != Some(Cause::Unfit), "{name}");
+        assert_eq!(stays, expected != Some(Cause::UnsupportedKey), "{name}");
     }
 
     // Asked for by its id, it must be that key.
@@ -893,8 +903,12 @@ async fn arn_in_a_response_must_have_the_requested_key_id() {
             (200, if request.contains("GetPublicKey") { key.to_string() } else { yes.clone() })
         });
         let keyring = keyring_at(&endpoint, ALIAS);
-        let proof =
-            Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+        let proof = SignedParts {
+            algorithm: Algorithm::Rs256,
+            key_id: None,
+            signing_input: "a.b",
+            signature,
+        };
         let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
         assert_eq!(judged, expected, "{suffix}");
     }
@@ -918,10 +932,10 @@ async fn faults_have_causes() {
     kms.perform("ScheduleKeyDeletion", &key).unwrap();
     assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
     assert_eq!(load(&endpoint, "alias/nobody").await, Err(Cause::NotFound));
-    assert_eq!(load(&endpoint, symmetric.as_str().unwrap()).await, Err(Cause::Unfit));
+    assert_eq!(load(&endpoint, symmetric.as_str().unwrap()).await, Err(Cause::UnsupportedKey));
     let cipher = json!({"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"});
     let cipher = kms.perform("CreateKey", &cipher).unwrap()["KeyMetadata"]["KeyId"].clone();
-    assert_eq!(load(&endpoint, cipher.as_str().unwrap()).await, Err(Cause::Unfit));
+    assert_eq!(load(&endpoint, cipher.as_str().unwrap()).await, Err(Cause::UnsupportedKey));
     assert_eq!(load("http://127.0.0.1:1", name).await, Err(Cause::Unreachable));
 }
 
@@ -932,10 +946,10 @@ async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
     let key = keyring.ring().await.unwrap().current.clone();
     let signature = signature(&kms);
     kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
-    let draft = Draft::new("JWT", &Map::new());
+    let draft = UnsignedToken::new("JWT", &Map::new());
     assert_eq!(signer(&keyring).sign(&draft).await.unwrap_err().cause, Cause::KeyState);
     let proof =
-        Proof { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
+        SignedParts { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
     assert_eq!(verifier(&keyring).verify(&proof).await.unwrap_err().cause, Cause::KeyState);
     // Here, nobody knows of it before the ring is refreshed.
     assert_eq!(local(&keyring).verify(&proof).await.unwrap(), Ok(()));

@@ -9,7 +9,7 @@ use aws_sdk_kms::{
 use jwt::UnixTime;
 use serde_json::{Value, json};
 
-use crate::{KeyFacts, RingName, seen::round_up};
+use crate::{KeyMetadata, RingName, state::round_up};
 use kms::{Cause, Fault};
 
 /// Every alias of the account and Region, with the id of its key and since when it points at that key.
@@ -32,10 +32,10 @@ fn entry(alias: AliasListEntry) -> Option<(String, (String, Option<UnixTime>))> 
     Some((alias.alias_name?, (alias.target_key_id?, since)))
 }
 
-pub(super) async fn describe(client: &Client, key: &str) -> Result<KeyFacts, Fault> {
+pub(super) async fn describe(client: &Client, key: &str) -> Result<KeyMetadata, Fault> {
     let answer = client.describe_key().key_id(key).send().await;
     let answer = answer.map_err(|error| Fault::of("DescribeKey", error))?;
-    let metadata = answer.key_metadata.map(KeyFacts::read);
+    let metadata = answer.key_metadata.map(KeyMetadata::read);
     metadata.ok_or_else(|| Fault::new("DescribeKey", Cause::InvalidResponse))
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn unnamed(
     client: &Client,
     ring: &RingName,
     aliases: &Aliases,
-) -> Result<Vec<KeyFacts>, Fault> {
+) -> Result<Vec<KeyMetadata>, Fault> {
     let mut pages = client.list_keys().into_paginator().items().send();
     let mut keys = Vec::new();
     while let Some(key) = pages.next().await {
@@ -89,7 +89,7 @@ pub(super) async fn tags(client: &Client, key: &str) -> Result<Vec<Tag>, Fault> 
 
 /// Whether a key policy is the one that KMS gives a key that is created without one: the key's
 /// account decides by IAM.
-pub(super) fn is_usual(policy: &str, key: &KeyFacts) -> bool {
+pub(super) fn is_usual(policy: &str, key: &KeyMetadata) -> bool {
     let account = key.arn.split(':').nth(4).unwrap_or_default();
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
     let Some([statement]) = policy.get("Statement").and_then(Value::as_array).map(Vec::as_slice)
@@ -112,11 +112,11 @@ pub(super) const RING_TAG: &str = "countersign:ring";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{KeyState, seen::EPOCH};
+    use crate::{KeyState, state::EPOCH};
 
     #[test]
     fn the_usual_key_policy() {
-        let key = KeyFacts {
+        let key = KeyMetadata {
             id: "a".into(),
             arn: "arn:aws:kms:us-east-1:111122223333:key/a".into(),
             spec: "RSA_2048".into(),

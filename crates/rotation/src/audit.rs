@@ -9,7 +9,7 @@ use aws_sdk_kms::{
 use serde_json::Value;
 
 use crate::{
-    KeyFacts, RingName, Seen, Step,
+    KeyMetadata, RingName, RingState, Step,
     account::{is_of, is_usual, policy, tags},
 };
 use kms::{Cause, Fault};
@@ -93,13 +93,13 @@ impl Finding {
 pub(super) async fn audit(
     client: &Client,
     name: &RingName,
-    seen: &Seen,
+    state: &RingState,
     retained_key: Option<&str>,
 ) -> Result<Vec<Finding>, Fault> {
-    let current = &seen.current.key;
+    let current = &state.current.key;
     let mut findings = Vec::new();
     let mut known = BTreeSet::new();
-    let neighbors = [(name.next(), &seen.next), (name.previous(), &seen.previous)];
+    let neighbors = [(name.next(), &state.next), (name.previous(), &state.previous)];
     let neighbors = neighbors
         .iter()
         .filter_map(|(alias, place)| place.as_ref().map(|place| (alias.as_str(), &place.key)));
@@ -118,7 +118,7 @@ pub(super) async fn audit(
 async fn foreign_grants(
     client: &Client,
     alias: &str,
-    key: &KeyFacts,
+    key: &KeyMetadata,
 ) -> Result<Vec<Finding>, Fault> {
     let mut pages = client.list_grants().key_id(&key.arn).into_paginator().items().send();
     let mut findings = Vec::new();
@@ -138,7 +138,7 @@ async fn foreign_grants(
     Ok(findings)
 }
 
-fn foreign_grant(alias: &str, key: &KeyFacts, grant: GrantListEntry) -> Option<Finding> {
+fn foreign_grant(alias: &str, key: &KeyMetadata, grant: GrantListEntry) -> Option<Finding> {
     let harmless =
         [GrantOperation::Verify, GrantOperation::GetPublicKey, GrantOperation::DescribeKey];
     let operations = grant.operations.unwrap_or_default();
@@ -161,8 +161,8 @@ async fn foreign(
     client: &Client,
     name: &RingName,
     alias: &str,
-    key: &KeyFacts,
-    current: &KeyFacts,
+    key: &KeyMetadata,
+    current: &KeyMetadata,
     retained_key: Option<&str>,
 ) -> Result<Option<&'static str>, Fault> {
     if retained_key == Some(key.id.as_str()) {
@@ -195,7 +195,7 @@ async fn foreign(
 
 /// Whether two policies of one account are the same as JSON values, or both leave everything to IAM: then
 /// the next key was created without one.
-fn is_same(own: &str, model: &str, key: &KeyFacts) -> bool {
+fn is_same(own: &str, model: &str, key: &KeyMetadata) -> bool {
     let json = |policy| serde_json::from_str::<Value>(policy).ok();
     let (own_json, model_json) = (json(own), json(model));
     let is_equal = own_json.is_some() && own_json == model_json;

@@ -12,10 +12,10 @@ pub enum RotationError {
     Exists(String),
     /// Another run has changed the ring at the same time.
     #[error("another run has just changed {0}: try again")]
-    Overtaken(String),
+    Conflict(String),
     /// The state is too old to act on.
     #[error("the state of the ring is more than a minute old: try again")]
-    Late,
+    SnapshotExpired,
     /// There is no promotion to undo.
     #[error("the ring was not promoted since its last retirement: there is no key to go back to")]
     NotPromoted,

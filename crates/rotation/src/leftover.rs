@@ -1,13 +1,13 @@
 use std::fmt;
 
-use crate::KeyFacts;
+use crate::KeyMetadata;
 
 /// A key with the ring's tag and without an alias, which an interrupted run may have created. Its `Display`
 /// says what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// The key.
-    pub key: KeyFacts,
+    pub key: KeyMetadata,
 }
 
 impl fmt::Display for Leftover {

@@ -3,15 +3,15 @@ use std::time::Duration;
 use aws_sdk_kms::types::KeySpec;
 use jwt::{Algorithm, UnixTime};
 
-use crate::{KeyFacts, KeyState, Place, Seen, Waits};
+use crate::{AliasTarget, KeyMetadata, KeyState, RingState, RotationTiming};
 
 /// What a rotation goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
+pub struct RotationConfig {
     /// How old the current key gets; none is for a rotation that begins when somebody asks.
     pub every: Option<Duration>,
     /// How long the steps wait for each other.
-    pub waits: Waits,
+    pub timing: RotationTiming,
     /// The algorithm that every key must have, where the functions are set to one.
     pub algorithm: Option<Algorithm>,
     /// What the next key is to be; none is for the kind of the current one.
@@ -32,13 +32,13 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Create the aliases that are missing, at the current key, this one.
-    Complete(KeyFacts),
+    Complete(KeyMetadata),
     /// Create a key of this spec and point `-next` at it.
     Prepare(KeySpec),
     /// Point the alias itself at the next key, this one.
-    Promote(KeyFacts),
+    Promote(KeyMetadata),
     /// Disable the previous key, this one, have it deleted, and point `-previous` at the current key.
-    Retire(KeyFacts),
+    Retire(KeyMetadata),
 }
 
 impl Step {
@@ -77,24 +77,24 @@ impl Plan {
 ///
 /// # Errors
 /// When an operator has to put something right first.
-pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacle> {
-    let Seen { current, next, previous } = seen;
+pub fn plan(state: &RingState, now: UnixTime, policy: &RotationConfig) -> Result<Plan, Obstacle> {
+    let RingState { current, next, previous } = state;
     expect_usable("the ring's own alias", &current.key, policy)?;
     let (Some(next), Some(previous)) = (next, previous) else {
         return Ok(Plan { step: Step::Complete(current.key.clone()), due: now });
     };
-    let same = |one: &Place, other: &Place| one.key.id == other.key.id;
+    let same = |one: &AliasTarget, other: &AliasTarget| one.key.id == other.key.id;
     let (step, due) = if !same(previous, current) {
         if same(next, previous) {
             let (current, other) = (current.key.id.clone(), next.key.id.clone());
             return Err(Obstacle::Shared { current, other });
         }
         let last = current.since.max(previous.since);
-        (Step::Retire(previous.key.clone()), last.after(policy.waits.retirement()))
+        (Step::Retire(previous.key.clone()), last.after(policy.timing.retirement()))
     } else if !same(next, current) {
         expect_usable("-next", &next.key, policy)?;
-        let published = next.since.after(policy.waits.publication());
-        let settled = previous.since.after(policy.waits.settling());
+        let published = next.since.after(policy.timing.publication());
+        let settled = previous.since.after(policy.timing.settling());
         (Step::Promote(next.key.clone()), published.max(settled))
     } else {
         let spec = policy.spec.clone().unwrap_or_else(|| current.key.spec.clone());
@@ -104,7 +104,11 @@ pub fn plan(seen: &Seen, now: UnixTime, policy: &Policy) -> Result<Plan, Obstacl
     Ok(Plan { step, due })
 }
 
-fn expect_usable(alias: &'static str, key: &KeyFacts, policy: &Policy) -> Result<(), Obstacle> {
+fn expect_usable(
+    alias: &'static str,
+    key: &KeyMetadata,
+    policy: &RotationConfig,
+) -> Result<(), Obstacle> {
     let id = key.id.clone();
     if key.algorithms().is_empty() {
         return Err(Obstacle::Unfit { alias, id, spec: key.spec.to_string() });
@@ -121,7 +125,11 @@ fn expect_usable(alias: &'static str, key: &KeyFacts, policy: &Policy) -> Result
 }
 
 /// Whether a next key of this spec can be made with a call, and will do.
-fn expect_creatable(spec: &KeySpec, current: &KeyFacts, policy: &Policy) -> Result<(), Obstacle> {
+fn expect_creatable(
+    spec: &KeySpec,
+    current: &KeyMetadata,
+    policy: &RotationConfig,
+) -> Result<(), Obstacle> {
     if !current.plain {
         return Err(Obstacle::Special { id: current.id.clone() });
     }
@@ -199,8 +207,8 @@ pub enum Obstacle {
 mod tests {
     use super::*;
 
-    fn place(id: &str, since: u64) -> Place {
-        let key = KeyFacts {
+    fn place(id: &str, since: u64) -> AliasTarget {
+        let key = KeyMetadata {
             id: id.into(),
             arn: format!("arn:aws:kms:us-east-1:1:key/{id}"),
             spec: KeySpec::EccNistP256,
@@ -209,17 +217,23 @@ mod tests {
             signs: true,
             plain: true,
         };
-        Place { key, since: UnixTime::from_seconds(since) }
+        AliasTarget { key, since: UnixTime::from_seconds(since) }
     }
 
-    fn policy() -> Policy {
+    fn policy() -> RotationConfig {
         let (hour, minutes) = (Duration::from_hours(1), Duration::from_mins(5));
-        let waits = Waits::new(Duration::from_mins(150), hour, Duration::ZERO, minutes).unwrap();
-        Policy { every: Some(Duration::from_hours(24)), waits, algorithm: None, spec: None }
+        let timing =
+            RotationTiming::new(Duration::from_mins(150), hour, Duration::ZERO, minutes).unwrap();
+        RotationConfig {
+            every: Some(Duration::from_hours(24)),
+            timing,
+            algorithm: None,
+            spec: None,
+        }
     }
 
-    fn step(seen: &Seen, policy: &Policy) -> Result<(&'static str, u64), Obstacle> {
-        let plan = plan(seen, UnixTime::from_seconds(777), policy)?;
+    fn step(state: &RingState, policy: &RotationConfig) -> Result<(&'static str, u64), Obstacle> {
+        let plan = plan(state, UnixTime::from_seconds(777), policy)?;
         Ok((plan.step.name(), plan.due.seconds()))
     }
 
@@ -251,61 +265,61 @@ mod tests {
         ];
         for (name, (id, since), next, previous, expected) in rows {
             let current = tests::place(id, since);
-            let seen = Seen { current, next: place(next), previous: place(previous) };
-            assert_eq!(step(&seen, &policy()), Ok(expected), "{name}");
+            let state = RingState { current, next: place(next), previous: place(previous) };
+            assert_eq!(step(&state, &policy()), Ok(expected), "{name}");
         }
-        let asked = Policy { every: None, ..policy() };
+        let asked = RotationConfig { every: None, ..policy() };
         assert_eq!(step(&at_rest("a", 1000), &asked), Ok(("prepare", 777)), "asked for");
     }
 
-    fn at_rest(id: &str, since: u64) -> Seen {
+    fn at_rest(id: &str, since: u64) -> RingState {
         let place = || place(id, since);
-        Seen { current: place(), next: Some(place()), previous: Some(place()) }
+        RingState { current: place(), next: Some(place()), previous: Some(place()) }
     }
 
     #[test]
     fn what_is_in_the_way_is_said() {
-        type Change = fn(&mut Seen, &mut Policy);
+        type Change = fn(&mut RingState, &mut RotationConfig);
         let (a, b) = (|| "a".to_owned(), || "b".to_owned());
         let p256 = || "ECC_NIST_P256".to_owned();
         let own = "the ring's own alias";
         let rows: [(&str, Change, Obstacle); 11] = [
             (
                 "no signing key",
-                |seen, _| seen.current.key.signs = false,
+                |state, _| state.current.key.signs = false,
                 Obstacle::Unfit { alias: own, id: a(), spec: p256() },
             ),
             (
                 "a symmetric key",
-                |seen, _| seen.current.key.spec = KeySpec::SymmetricDefault,
+                |state, _| state.current.key.spec = KeySpec::SymmetricDefault,
                 Obstacle::Unfit { alias: own, id: a(), spec: "SYMMETRIC_DEFAULT".into() },
             ),
             (
                 "a disabled key",
-                |seen, _| seen.current.key.state = KeyState::Disabled,
+                |state, _| state.current.key.state = KeyState::Disabled,
                 Obstacle::State { alias: own, id: a(), state: KeyState::Disabled },
             ),
             (
                 "a next key that cannot be used",
-                |seen, _| seen.next.as_mut().unwrap().key.state = KeyState::Other,
+                |state, _| state.next.as_mut().unwrap().key.state = KeyState::Other,
                 Obstacle::State { alias: "-next", id: b(), state: KeyState::Other },
             ),
             (
                 "a next key that does not sign",
-                |seen, _| seen.next.as_mut().unwrap().key.signs = false,
+                |state, _| state.next.as_mut().unwrap().key.signs = false,
                 Obstacle::Unfit { alias: "-next", id: b(), spec: p256() },
             ),
             (
                 "a next key of another algorithm",
-                |seen, policy| {
+                |state, policy| {
                     policy.algorithm = Some(Algorithm::Es256);
-                    seen.next.as_mut().unwrap().key.spec = KeySpec::EccSecgP256K1;
+                    state.next.as_mut().unwrap().key.spec = KeySpec::EccSecgP256K1;
                 },
                 Obstacle::Algorithm { spec: "ECC_SECG_P256K1".into(), algorithm: Algorithm::Es256 },
             ),
             (
                 "one key on both sides",
-                |seen, _| seen.previous = Some(place("b", 0)),
+                |state, _| state.previous = Some(place("b", 0)),
                 Obstacle::Shared { current: a(), other: b() },
             ),
             (
@@ -315,8 +329,8 @@ mod tests {
             ),
             (
                 "a successor of another algorithm",
-                |seen, policy| {
-                    seen.next = Some(place("a", 0));
+                |state, policy| {
+                    state.next = Some(place("a", 0));
                     policy.algorithm = Some(Algorithm::Es256);
                     policy.spec = Some(KeySpec::Rsa2048);
                 },
@@ -324,26 +338,26 @@ mod tests {
             ),
             (
                 "a successor that signs nothing",
-                |seen, policy| {
-                    seen.next = Some(place("a", 0));
+                |state, policy| {
+                    state.next = Some(place("a", 0));
                     policy.spec = Some(KeySpec::Hmac256);
                 },
                 Obstacle::Spec { spec: "HMAC_256".into() },
             ),
             (
                 "a key that has no successor like it",
-                |seen, _| {
-                    seen.next = Some(place("a", 0));
-                    seen.current.key.plain = false;
+                |state, _| {
+                    state.next = Some(place("a", 0));
+                    state.current.key.plain = false;
                 },
                 Obstacle::Special { id: a() },
             ),
         ];
         for (name, change, expected) in rows {
-            let mut seen = Seen { next: Some(place("b", 0)), ..at_rest("a", 0) };
+            let mut state = RingState { next: Some(place("b", 0)), ..at_rest("a", 0) };
             let mut policy = policy();
-            change(&mut seen, &mut policy);
-            assert_eq!(step(&seen, &policy), Err(expected), "{name}");
+            change(&mut state, &mut policy);
+            assert_eq!(step(&state, &policy), Err(expected), "{name}");
         }
     }
 

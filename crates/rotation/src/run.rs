@@ -3,14 +3,15 @@ use std::time::Duration;
 use jwt::UnixTime;
 
 use crate::{
-    Finding, KeyFacts, Leftover, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan,
+    Finding, KeyMetadata, Leftover, Obstacle, Plan, Rotation, RotationConfig, RotationError, Step,
+    plan,
 };
 
 /// What one run did, and what comes after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationRun {
     /// The step that was due and is done, with the key that it was about.
-    pub done: Option<(Step, KeyFacts)>,
+    pub done: Option<(Step, KeyMetadata)>,
     /// How long it had been due.
     pub overdue: Duration,
     /// The step that comes next, or what blocks it.
@@ -28,12 +29,12 @@ pub struct RotationRun {
 /// When KMS fails, when something blocks the step, and when another run acts at the same time.
 pub async fn run(
     rotation: &Rotation,
-    policy: &Policy,
+    policy: &RotationConfig,
     now: UnixTime,
 ) -> Result<RotationRun, RotationError> {
-    let look = rotation.look().await?;
-    let findings = rotation.audit(&look).await?;
-    let planned = match plan(&look.seen, now, policy) {
+    let snapshot = rotation.read_state().await?;
+    let findings = rotation.audit(&snapshot).await?;
+    let planned = match plan(&snapshot.state, now, policy) {
         // A stranger's key explains a state that no step leads to.
         Err(_) if !findings.is_empty() => return Err(RotationError::Findings(findings)),
         planned => planned?,
@@ -51,12 +52,12 @@ pub async fn run(
     if findings.iter().any(|finding| finding.blocks(&planned.step)) {
         return Err(RotationError::Findings(findings));
     }
-    let key = rotation.perform(&look, &planned.step).await?;
+    let key = rotation.execute(&snapshot, &planned.step).await?;
     let leftovers = match planned.step {
         // A report: what cannot be read now is reported another time.
-        Step::Prepare(_) => rotation.leftovers(&look, now).await.unwrap_or_default(),
+        Step::Prepare(_) => rotation.leftovers(&snapshot, now).await.unwrap_or_default(),
         _ => Vec::new(),
     };
-    let next = plan(&look.seen.after(&planned.step, &key, now), now, policy);
+    let next = plan(&snapshot.state.after(&planned.step, &key, now), now, policy);
     Ok(RotationRun { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{Chain, Fault};
+use kms::{ErrorChain, Fault};
 use rotation::{Finding, Rotation, RotationError, RotationRun};
 use runtime::{
     Settings, connect,
@@ -13,7 +13,7 @@ use runtime::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::Calendar;
+use crate::RotatorConfig;
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
@@ -21,13 +21,14 @@ pub async fn run() -> ExitCode {
 }
 
 struct Rotator {
-    calendar: Calendar,
+    calendar: RotatorConfig,
     rotation: Rotation,
 }
 
 impl Rotator {
     fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(client), Some(calendar)) = (connect(settings), Calendar::read(settings)) else {
+        let (Some(client), Some(calendar)) = (connect(settings), RotatorConfig::read(settings))
+        else {
             return None;
         };
         let rotation = Rotation::new(client, calendar.ring.clone())
@@ -73,7 +74,7 @@ impl Handler for Rotator {
                 }
             }
             Err(error) => {
-                let details = json!({"Ring": ring, "error": Chain(&error).to_string()});
+                let details = json!({"Ring": ring, "error": ErrorChain(&error).to_string()});
                 let failed = Diagnostic {
                     error_type: cause(&error).to_owned(),
                     error_message: error.to_string(),
@@ -93,7 +94,9 @@ fn texts(items: &[impl ToString]) -> Vec<String> {
 fn cause(error: &RotationError) -> &'static str {
     match error {
         RotationError::NoRing(_) => "NoRing",
-        RotationError::Exists(_) | RotationError::Overtaken(_) | RotationError::Late => "Overtaken",
+        RotationError::Exists(_) | RotationError::Conflict(_) | RotationError::SnapshotExpired => {
+            "Overtaken"
+        }
         RotationError::Obstacle(_) | RotationError::NotPromoted | RotationError::RetirementDue => {
             "Obstacle"
         }

@@ -1,8 +1,8 @@
-use rotation::Waits;
+use rotation::RotationTiming;
 use runtime::Settings;
 
 /// From the settings that the functions have. `None` means that a problem was noted.
-pub fn read_waits(settings: &mut Settings) -> Option<Waits> {
+pub fn read_timing(settings: &mut Settings) -> Option<RotationTiming> {
     let (Some(publication), Some(lifetime_max), Some(leeway), Some(refresh)) = (
         settings.seconds("PUBLICATION_WAIT_SECONDS", PUBLICATION, 0..=YEAR),
         settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", 3600, 1..=YEAR),
@@ -11,8 +11,8 @@ pub fn read_waits(settings: &mut Settings) -> Option<Waits> {
     ) else {
         return None;
     };
-    match Waits::new(publication, lifetime_max, leeway, refresh) {
-        Ok(waits) => Some(waits),
+    match RotationTiming::new(publication, lifetime_max, leeway, refresh) {
+        Ok(timing) => Some(timing),
         Err(problem) => settings.problem("PUBLICATION_WAIT_SECONDS", problem),
     }
 }
@@ -56,9 +56,9 @@ mod tests {
         for (name, values, expected) in rows {
             let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             let mut settings: Settings = values.into_iter().map(own).collect();
-            let waits = read_waits(&mut settings);
-            let read =
-                waits.map(|waits| (waits.publication().as_secs(), waits.retirement().as_secs()));
+            let timing = read_timing(&mut settings);
+            let read = timing
+                .map(|timing| (timing.publication().as_secs(), timing.retirement().as_secs()));
             let read = read.ok_or_else(|| settings.refuse().to_string());
             assert_eq!(read, expected.map_err(str::to_owned), "{name}");
         }

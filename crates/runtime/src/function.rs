@@ -12,7 +12,7 @@ use std::{
 };
 
 use http::Uri;
-use kms::{Cause, Chain, Keyring, SuspendAwareInstant};
+use kms::{Cause, ErrorChain, Keyring, SuspendAwareInstant};
 use lambda_runtime::{
     LambdaEvent, LambdaInvocation, Runtime, service_fn,
     tower::util::{MapRequestLayer, MapResultLayer},
@@ -94,9 +94,9 @@ pub async fn run<T, H: Handler>(
     };
     // Any other fault is in the log, and KMS may be back at the first request.
     if let Err(fault) = Box::pin(keyring.prepare()).await
-        && fault.cause == Cause::Unfit
+        && fault.cause == Cause::UnsupportedKey
     {
-        let problem = Chain(&fault).to_string();
+        let problem = ErrorChain(&fault).to_string();
         return refuse_start(fault.cause.code(), "the key cannot sign tokens", problem).await;
     }
     Box::pin(serve(build(config, keyring), start.elapsed())).await
@@ -157,7 +157,7 @@ async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
     match Box::pin(runtime.run_concurrent()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = %Chain(&*error), "the environment ends");
+            tracing::error!(error = %ErrorChain(&*error), "the environment ends");
             ExitCode::FAILURE
         }
     }

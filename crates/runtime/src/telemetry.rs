@@ -16,7 +16,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use kms::{Chain, Fault, KeyName};
+use kms::{ErrorChain, Fault, KeyName};
 
 use crate::function::Invocation;
 
@@ -72,7 +72,7 @@ fn neighbor_fault_line(alias: &KeyName, fault: &Fault, now: SystemTime) -> Value
         "level": "ERROR",
         "message": "a key of the ring could not be loaded",
         "alias": alias.as_str(),
-        "error": Chain(fault).to_string(),
+        "error": ErrorChain(fault).to_string(),
         "outcome": "Fault",
         "Cause": fault.cause.code(),
         "Faults": 1,

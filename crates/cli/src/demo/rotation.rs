@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use local::Stack;
-use rotation::{Policy, Rotation, Waits};
+use rotation::{Rotation, RotationConfig, RotationTiming};
 use runtime::{Settings, connect};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     Story::say(format_args!("{ALIAS}-next is {next}"))?;
 
     let step = story.step("promote: KMS's clock is 2 h 30 min later, and it signs");
-    rotator.run(&story.stack, "promote", rotator.policy.waits.publication()).await?;
+    rotator.run(&story.stack, "promote", rotator.policy.timing.publication()).await?;
     let mut after = String::new();
     let signs = within(async || {
         after = text(&story.token(&claims()).await?, "access_token");
@@ -48,7 +48,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     }
 
     let step = story.step("retire: its last token would have expired by now");
-    rotator.run(&story.stack, "retire", rotator.policy.waits.retirement()).await?;
+    rotator.run(&story.stack, "retire", rotator.policy.timing.retirement()).await?;
     let old = text(&decode(&before, 0), "kid");
     let key = story.kms("DescribeKey", &json!({"KeyId": old})).await?;
     let state = key.pointer("/KeyMetadata/KeyState").and_then(Value::as_str).unwrap_or_default();
@@ -80,7 +80,7 @@ fn claims() -> Value {
 /// Somebody who rotates, by KMS's clock.
 struct Rotator {
     rotation: Rotation,
-    policy: Policy,
+    policy: RotationConfig,
     clock: SystemTime,
 }
 
@@ -96,8 +96,8 @@ impl Rotator {
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = own.into_iter().collect();
         let Some(client) = connect(&mut settings) else { return Err(settings.refuse().into()) };
-        let waits = Waits::new(PUBLICATION, LIFETIME, Duration::ZERO, REFRESH)?;
-        let policy = Policy { every: None, waits, algorithm: None, spec: None };
+        let timing = RotationTiming::new(PUBLICATION, LIFETIME, Duration::ZERO, REFRESH)?;
+        let policy = RotationConfig { every: None, timing, algorithm: None, spec: None };
         let rotation = Rotation::new(client, ALIAS.parse()?);
         // The next whole second, as the aliases' times are rounded up.
         let clock = SystemTime::now() + Duration::from_secs(1);

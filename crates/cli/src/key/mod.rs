@@ -12,7 +12,9 @@ use std::{
 use clap::{Args, Subcommand};
 use jwt::Algorithm;
 use kms::KeySpec;
-use rotation::{KeyFacts, KeyState, Look, Plan, Policy, RingName, Rotation, RotationError, Step};
+use rotation::{
+    KeyMetadata, KeyState, Plan, RingName, Rotation, RotationConfig, RotationError, Snapshot, Step,
+};
 use runtime::Settings;
 use serde_json::{Value, json};
 
@@ -108,9 +110,9 @@ pub(crate) struct Ring {
 
 impl Ring {
     /// Says who may move the ring's aliases before another principal is refused.
-    async fn announce_administrators(&self, rotation: &Rotation, look: &Look) {
+    async fn announce_administrators(&self, rotation: &Rotation, snapshot: &Snapshot) {
         // A policy that cannot be read is no reason to stop.
-        if let Ok(Some(administrators)) = rotation.administrators(look).await {
+        if let Ok(Some(administrators)) = rotation.administrators(snapshot).await {
             let names = administrators.join(", ");
             let _ =
                 writeln!(io::stderr(), "note: only {names} may move the aliases of {}", self.alias);
@@ -118,7 +120,7 @@ impl Ring {
     }
 }
 
-/// What the waits of a rotation depend on. They must be the functions' own.
+/// What the timing of a rotation depend on. They must be the functions' own.
 #[derive(Args)]
 pub(crate) struct Terms {
     /// From a key's publication to its first token (`PUBLICATION_WAIT_SECONDS`; 9000)
@@ -148,7 +150,7 @@ impl Terms {
         self.retained_key.clone().filter(|key| !key.is_empty())
     }
 
-    fn policy(&self, spec: Option<KeySpec>) -> Result<Policy, Usage> {
+    fn policy(&self, spec: Option<KeySpec>) -> Result<RotationConfig, Usage> {
         let flags = [
             ("PUBLICATION_WAIT_SECONDS", &self.publication_wait),
             ("TOKEN_LIFETIME_MAX_SECONDS", &self.token_lifetime_max),
@@ -161,10 +163,11 @@ impl Terms {
             settings.with(name, value)
         });
         let algorithm: Option<Option<Algorithm>> = settings.choice("SIGNING_ALGORITHM");
-        let (Some(waits), Some(algorithm)) = (rotator::read_waits(&mut settings), algorithm) else {
+        let (Some(timing), Some(algorithm)) = (rotator::read_timing(&mut settings), algorithm)
+        else {
             return Err(Usage(settings.refuse().to_string()));
         };
-        Ok(Policy { every: None, waits, algorithm, spec })
+        Ok(RotationConfig { every: None, timing, algorithm, spec })
     }
 }
 
@@ -250,7 +253,7 @@ async fn create(
     let Ring { alias, json, aws } = ring;
     let rotation = Rotation::new(aws.connect().await?, alias.clone());
     if dry_run {
-        return match rotation.look().await {
+        return match rotation.read_state().await {
             Err(RotationError::NoRing(_)) => {
                 let words = format!(
                     "would create a key of KeySpec {spec} and point {alias}, {} and {} at it",
@@ -268,7 +271,7 @@ async fn create(
             let words = format!("{alias} points at {}, a new key of KeySpec {spec}", key.arn);
             tell(*json, &json!({"ring": alias.current(), "key": describe(&key)}), &words)
         }
-        Err(error @ (RotationError::Exists(_) | RotationError::Overtaken(_))) => no(*json, &error),
+        Err(error @ (RotationError::Exists(_) | RotationError::Conflict(_))) => no(*json, &error),
         Err(error) => Err(error.into()),
     }
 }
@@ -277,7 +280,7 @@ fn plan_json(plan: &Plan) -> Value {
     json!({"name": plan.step.name(), "due": plan.due.seconds()})
 }
 
-fn describe(key: &KeyFacts) -> Value {
+fn describe(key: &KeyMetadata) -> Value {
     let deletion = match key.state {
         KeyState::PendingDeletion(at) => Some(at.seconds()),
         _ => None,

@@ -12,27 +12,29 @@ pub(super) async fn roll_back(
     dry_run: bool,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let Ring { alias, json, aws } = ring;
-    let waits = terms.policy(None)?.waits;
+    let timing = terms.policy(None)?.timing;
     let rotation = Rotation::new(aws.connect().await?, alias.clone());
-    let look = rotation.look().await?;
+    let snapshot = rotation.read_state().await?;
     if dry_run {
-        let key = look.seen.rollback_target(now(), &waits)?;
+        let key = snapshot.state.rollback_target(now(), &timing)?;
         let words = format!("would point {alias} at {}, which signs from then on", key.id);
         return tell(*json, &json!({"would": "rollback", "key": describe(key)}), &words);
     }
-    ring.announce_administrators(&rotation, &look).await;
-    match rotation.roll_back(&look, now(), &waits).await {
+    ring.announce_administrators(&rotation, &snapshot).await;
+    match rotation.roll_back(&snapshot, now(), &timing).await {
         Ok(key) => {
             let words = format!(
                 "pointed {alias} at {}: it signs from now on. {} stays published under {}, and the next \
                  run of a rotation promotes it again.",
                 key.id,
-                look.seen.current.key.id,
+                snapshot.state.current.key.id,
                 alias.next()
             );
             tell(*json, &json!({"done": "rollback", "key": describe(&key)}), &words)
         }
-        Err(error @ (RotationError::Overtaken(_) | RotationError::Late)) => no(*json, &error),
+        Err(error @ (RotationError::Conflict(_) | RotationError::SnapshotExpired)) => {
+            no(*json, &error)
+        }
         Err(error) => Err(error.into()),
     }
 }

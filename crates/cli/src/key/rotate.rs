@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use rotation::{KeyFacts, Look, Obstacle, Plan, Policy, Rotation, RotationError, Step, plan};
+use rotation::{
+    KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, Snapshot, Step, plan,
+};
 use serde_json::json;
 
 use super::{Ring, describe, no, plan_json, tell, words};
@@ -17,7 +19,7 @@ use crate::{
 /// A rotation as one user wants it.
 pub(super) struct Rotate<'a> {
     pub(super) ring: &'a Ring,
-    pub(super) policy: Policy,
+    pub(super) policy: RotationConfig,
     pub(super) retained_key: Option<String>,
     pub(super) dry_run: bool,
     pub(super) wait: bool,
@@ -34,7 +36,7 @@ pub(super) enum Consent {
 }
 
 impl Consent {
-    fn covers(&self, key: &KeyFacts) -> bool {
+    fn covers(&self, key: &KeyMetadata) -> bool {
         match self {
             Self::Ask => false,
             Self::For(id) => *id == key.id,
@@ -50,8 +52,8 @@ impl Rotate<'_> {
             .with_retained_key(self.retained_key.clone());
         let mut under_way = false;
         loop {
-            let look = rotation.look().await?;
-            let planned = plan(&look.seen, now(), &self.policy)?;
+            let snapshot = rotation.read_state().await?;
+            let planned = plan(&snapshot.state, now(), &self.policy)?;
             let (step, now) = (&planned.step, now());
             let rest = matches!(step, Step::Prepare(_));
             if rest && under_way {
@@ -71,7 +73,7 @@ impl Rotate<'_> {
                     format!("{} is due: would {}", step.name(), words(step, alias, &rotation));
                 return tell(*json, &json!({"would": plan_json(&planned)}), &words);
             }
-            self.expect_own_keys(&rotation, &look, step).await?;
+            self.expect_own_keys(&rotation, &snapshot, step).await?;
             if let Step::Retire(key) = step
                 && !consent.covers(key)
             {
@@ -82,18 +84,18 @@ impl Rotate<'_> {
                 consent = Consent::For(key.id.clone());
                 continue;
             }
-            let key = match rotation.perform(&look, step).await {
+            let key = match rotation.execute(&snapshot, step).await {
                 Ok(key) => key,
-                Err(RotationError::Overtaken(_) | RotationError::Late) if self.wait => {
+                Err(RotationError::Conflict(_) | RotationError::SnapshotExpired) if self.wait => {
                     tokio::time::sleep(PATIENCE).await;
                     continue;
                 }
-                Err(error @ (RotationError::Overtaken(_) | RotationError::Late)) => {
+                Err(error @ (RotationError::Conflict(_) | RotationError::SnapshotExpired)) => {
                     return no(*json, &error);
                 }
                 Err(error) => return Err(error.into()),
             };
-            let after = look.seen.after(step, &key, now);
+            let after = snapshot.state.after(step, &key, now);
             let next = plan(&after, now, &self.policy);
             self.done(&rotation, step, &key, next.as_ref())?;
             if !self.wait || matches!(step, Step::Retire(_)) {
@@ -112,19 +114,19 @@ impl Rotate<'_> {
     async fn expect_own_keys(
         &self,
         rotation: &Rotation,
-        look: &Look,
+        snapshot: &Snapshot,
         step: &Step,
     ) -> Result<(), Box<dyn Error>> {
-        let findings = rotation.audit(look).await?;
+        let findings = rotation.audit(snapshot).await?;
         if findings.iter().any(|finding| finding.blocks(step)) {
             return Err(RotationError::Findings(findings).into());
         }
         for finding in findings {
             writeln!(io::stderr(), "warning: {finding}")?;
         }
-        self.ring.announce_administrators(rotation, look).await;
+        self.ring.announce_administrators(rotation, snapshot).await;
         if let Step::Prepare(_) = step {
-            for leftover in rotation.leftovers(look, now()).await.unwrap_or_default() {
+            for leftover in rotation.leftovers(snapshot, now()).await.unwrap_or_default() {
                 writeln!(io::stderr(), "warning: {leftover}")?;
             }
         }
@@ -148,7 +150,7 @@ impl Rotate<'_> {
         &self,
         rotation: &Rotation,
         step: &Step,
-        key: &KeyFacts,
+        key: &KeyMetadata,
         next: Result<&Plan, &Obstacle>,
     ) -> Result<(), Box<dyn Error>> {
         let Ring { alias, json, .. } = self.ring;
@@ -199,9 +201,9 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    fn ask(&self, rotation: &Rotation, key: &KeyFacts) -> Result<bool, Box<dyn Error>> {
+    fn ask(&self, rotation: &Rotation, key: &KeyMetadata) -> Result<bool, Box<dyn Error>> {
         let mut out = io::stderr();
-        let life = Span(self.policy.waits.lifetime_max().as_secs());
+        let life = Span(self.policy.timing.lifetime_max().as_secs());
         writeln!(
             out,
             "retire disables {}{}. No token of it lives any more if none ever lived longer than {life} \
@@ -227,5 +229,5 @@ impl Rotate<'_> {
 #[error("nothing was done")]
 struct Declined;
 
-/// Before another look, where somebody else is at work: by then it shows what they did.
+/// Before another snapshot, where somebody else is at work: by then it shows what they did.
 const PATIENCE: Duration = Duration::from_mins(5);

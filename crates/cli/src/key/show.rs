@@ -6,8 +6,8 @@ use std::{
 
 use jwt::UnixTime;
 use rotation::{
-    Entry, KeyFacts, KeyState, Obstacle, Place, Plan, RingName, Role, Rotation, Seen, Step, list,
-    plan,
+    AliasTarget, KeyMetadata, KeyRole, KeyState, Obstacle, Plan, RingKey, RingName, RingState,
+    Rotation, Step, list, plan,
 };
 use serde_json::{Value, json};
 
@@ -23,13 +23,13 @@ pub(super) async fn show(ring: &Ring, terms: &Terms) -> Result<ExitCode, Box<dyn
     let Ring { alias, json, aws } = ring;
     let rotation =
         Rotation::new(aws.connect().await?, alias.clone()).with_retained_key(terms.retained_key());
-    let seen = rotation.look().await?.seen;
+    let state = rotation.read_state().await?.state;
     let now = now();
-    let planned = plan(&seen, now, &policy);
+    let planned = plan(&state, now, &policy);
     if *json {
-        writeln!(io::stdout(), "{}", show_json(alias, &seen, &planned))?;
+        writeln!(io::stdout(), "{}", show_json(alias, &state, &planned))?;
     } else {
-        writeln!(io::stdout(), "{}", show_words(&rotation, alias, &seen, &planned, now))?;
+        writeln!(io::stdout(), "{}", show_words(&rotation, alias, &state, &planned, now))?;
     }
     Ok(ExitCode::from(if planned.is_ok() { 0 } else { crate::FAULT }))
 }
@@ -37,24 +37,24 @@ pub(super) async fn show(ring: &Ring, terms: &Terms) -> Result<ExitCode, Box<dyn
 fn show_words(
     rotation: &Rotation,
     alias: &RingName,
-    seen: &Seen,
+    state: &RingState,
     planned: &Result<Plan, Obstacle>,
     now: UnixTime,
 ) -> String {
-    let place = |words: &str, place: &Place| {
-        let Place { key, since } = place;
+    let place = |words: &str, place: &AliasTarget| {
+        let AliasTarget { key, since } = place;
         // KMS has fractions of a second, which are rounded up.
         let since = When { time: (*since).min(now), now };
         format!("  {words:<28} {}  {}  {}  since {since}", key.id, key.spec, key.state)
     };
-    let current = &seen.current;
+    let current = &state.current;
     let mut lines = vec![alias.to_string(), place("signs", current)];
     let beside =
-        |other: &Option<Place>| other.clone().filter(|other| other.key.id != current.key.id);
-    if let Some(next) = beside(&seen.next) {
+        |other: &Option<AliasTarget>| other.clone().filter(|other| other.key.id != current.key.id);
+    if let Some(next) = beside(&state.next) {
         lines.push(place("is published, will sign", &next));
     }
-    if let Some(previous) = beside(&seen.previous) {
+    if let Some(previous) = beside(&state.previous) {
         lines.push(place("has signed, is still trusted", &previous));
     }
     lines.push(String::new());
@@ -83,8 +83,8 @@ fn show_words(
     lines.join("\n")
 }
 
-fn show_json(alias: &RingName, seen: &Seen, planned: &Result<Plan, Obstacle>) -> Value {
-    let place = |place: &Place| {
+fn show_json(alias: &RingName, state: &RingState, planned: &Result<Plan, Obstacle>) -> Value {
+    let place = |place: &AliasTarget| {
         let mut key = describe(&place.key);
         if let Value::Object(key) = &mut key {
             key.insert("since".into(), place.since.seconds().into());
@@ -93,9 +93,9 @@ fn show_json(alias: &RingName, seen: &Seen, planned: &Result<Plan, Obstacle>) ->
     };
     let mut shown = json!({
         "ring": alias.current(),
-        "current": place(&seen.current),
-        "next": seen.next.as_ref().map(place),
-        "previous": seen.previous.as_ref().map(place),
+        "current": place(&state.current),
+        "next": state.next.as_ref().map(place),
+        "previous": state.previous.as_ref().map(place),
     });
     if let Value::Object(shown) = &mut shown {
         match planned {
@@ -115,7 +115,7 @@ pub(super) async fn list_keys(
     let now = now();
     let mut out = io::stdout();
     if json {
-        let row = |entry: &Entry| {
+        let row = |entry: &RingKey| {
             json!({
                 "ring": entry.ring, "role": entry.role.name(),
                 "since": entry.since.map(UnixTime::seconds), "key": describe(&entry.key),
@@ -123,16 +123,16 @@ pub(super) async fn list_keys(
         };
         writeln!(out, "{}", json!(entries.iter().map(row).collect::<Vec<_>>()))?;
     } else {
-        for Entry { ring, role, since, key } in &entries {
+        for RingKey { ring, role, since, key } in &entries {
             let since = match (since, role, key.state) {
                 (Some(time), ..) => format!("since {}", When { time: *time, now }),
                 (_, _, KeyState::PendingDeletion(time)) => {
                     format!("is deleted {}", When { time, now })
                 }
-                (_, Role::Unused, _) => "has no alias: left by something that broke off".into(),
+                (_, KeyRole::Unused, _) => "has no alias: left by something that broke off".into(),
                 _ => String::new(),
             };
-            let KeyFacts { id, spec, state, .. } = key;
+            let KeyMetadata { id, spec, state, .. } = key;
             writeln!(out, "{ring}  {:<8}  {id}  {spec}  {state}  {since}", role.name())?;
         }
     }

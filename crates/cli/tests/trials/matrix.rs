@@ -9,7 +9,7 @@ use testing::{InjectFaults, InjectedFault};
 
 use crate::{
     harness::{Arguments, Verdict, judge, table, together},
-    world::{ALIAS, Door, Seen, World},
+    world::{ALIAS, Door, RingState, World},
 };
 
 /// What goes wrong.
@@ -182,7 +182,7 @@ async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
     cells
 }
 
-fn wrong(row: &Row, column: &Column, seen: &Seen, line: &Value, calls: u64) -> Vec<String> {
+fn wrong(row: &Row, column: &Column, seen: &RingState, line: &Value, calls: u64) -> Vec<String> {
     let (_, _, cause, retry) = row;
     let (_, door, verification, cold) = column;
     let untouched = *verification == "local" && !cold;

@@ -33,7 +33,7 @@ pub(crate) enum Door {
 
 /// What a client saw, and how the log tells it.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct RingState {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
@@ -51,7 +51,7 @@ impl World {
         Self { stack: Stack::start(&template, &options).await.unwrap() }
     }
 
-    pub(crate) async fn ask(&self, door: Door, token: &str) -> Seen {
+    pub(crate) async fn ask(&self, door: Door, token: &str) -> RingState {
         let request = match door {
             Door::Issuer => Request::post("/token")
                 .header("content-type", "application/json")
@@ -65,12 +65,12 @@ impl World {
         self.send(request.unwrap()).await
     }
 
-    pub(crate) async fn send(&self, request: Request<Bytes>) -> Seen {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> RingState {
         let start = Instant::now();
         let answer = http::send(self.stack.gateway.address(), request).await.unwrap();
         let took = start.elapsed();
         let retry_after = answer.headers().get("retry-after");
-        Seen {
+        RingState {
             status: answer.status().as_u16(),
             retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
             body: serde_json::from_slice(answer.body()).unwrap_or_default(),
@@ -80,14 +80,14 @@ impl World {
 
     /// A token that the issuer has issued.
     pub(crate) async fn token(&self) -> String {
-        let Seen { status, body, .. } = self.ask(Door::Issuer, "").await;
+        let RingState { status, body, .. } = self.ask(Door::Issuer, "").await;
         assert_eq!(status, 200, "{body}");
         body["access_token"].as_str().unwrap().to_owned()
     }
 
     /// And what the function's log says of it. It comes after the answer, so those who go by the
     /// log have to wait for it each time.
-    pub(crate) async fn ask_and_read(&self, door: Door, token: &str) -> (Seen, Value) {
+    pub(crate) async fn ask_and_read(&self, door: Door, token: &str) -> (RingState, Value) {
         let mut lines = self.stack.journal.follow();
         let seen = self.ask(door, token).await;
         let line = timeout(PATIENCE, record(&mut lines, door.function())).await;

@@ -176,7 +176,10 @@ mod tests {
         struct Yes;
         impl jwt::Verifier for Yes {
             type Error = ();
-            async fn verify(&self, _: &jwt::Proof<'_>) -> Result<Result<(), jwt::Rejection>, ()> {
+            async fn verify(
+                &self,
+                _: &jwt::SignedParts<'_>,
+            ) -> Result<Result<(), jwt::Rejection>, ()> {
                 Ok(Ok(()))
             }
         }
@@ -184,7 +187,7 @@ mod tests {
         members["exp"] = 2.into();
         let part = |text: &str| base64::Engine::encode(&URL_SAFE_NO_PAD, text);
         let token = format!("{}.{}.YQ", part(r#"{"alg":"RS256"}"#), part(&members.to_string()));
-        let profile = jwt::Profile {
+        let profile = jwt::Validation {
             issuer: None,
             audiences: None,
             token_type: "JWT".into(),

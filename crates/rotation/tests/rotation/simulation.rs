@@ -7,14 +7,14 @@ use std::{
     time::Duration,
 };
 
-use countersign_rotation::{Policy, RotationError, Waits, plan};
-use jwt::{Draft, Profile, Rejection, Signer, UnixTime, UnverifiedToken};
+use countersign_rotation::{RotationConfig, RotationError, RotationTiming, plan};
+use jwt::{Rejection, Signer, UnixTime, UnsignedToken, UnverifiedToken, Validation};
 use kms::{Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification};
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 use tokio::runtime;
 
-use crate::world::{ALIAS, Dice, Life, REFRESH, World, waits};
+use crate::world::{ALIAS, Dice, Life, REFRESH, World, timing};
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -53,7 +53,7 @@ fn cases() -> u32 {
 
 struct Simulation {
     world: World,
-    policy: Policy,
+    policy: RotationConfig,
     /// The client of the functions, which is never killed.
     client: Client,
     lifetime: u64,
@@ -195,7 +195,7 @@ impl Simulation {
         let published = self.world.published.lock().unwrap().get(next).copied();
         let promoted = next == &names[ALIAS];
         let has_signed = self.eternal.contains_key(next);
-        let due = published.unwrap_or_default() + self.policy.waits.publication().as_secs();
+        let due = published.unwrap_or_default() + self.policy.timing.publication().as_secs();
         let is_distant = promoted || !has_signed && due > now + 3 * LATE.as_secs();
         if !at_rest && (alias.ends_with("previous") || !is_distant) {
             return;
@@ -212,7 +212,7 @@ impl Simulation {
         }
         self.point(&alias, &foreign);
         self.counts.taken += 1;
-        let until = now + 600 + self.dice.roll(2 * self.policy.waits.publication().as_secs());
+        let until = now + 600 + self.dice.roll(2 * self.policy.timing.publication().as_secs());
         let own = names[&alias].clone();
         self.taken = Some(Taken { alias, own, foreign, until });
     }
@@ -234,8 +234,8 @@ impl Simulation {
         }
         let clock = self.clock();
         let rotation = self.world.rotation(None);
-        let look = rotation.look().await.unwrap();
-        match rotation.roll_back(&look, clock, &self.policy.waits).await {
+        let snapshot = rotation.read_state().await.unwrap();
+        match rotation.roll_back(&snapshot, clock, &self.policy.timing).await {
             Ok(_) => self.counts.rolled_back += 1,
             Err(RotationError::NotPromoted | RotationError::RetirementDue) => {}
             Err(error) => panic!("{error}"),
@@ -274,9 +274,9 @@ impl Simulation {
 
     async fn new(seed: u64, publication: u64, lifetime: u64, skew: u64) -> Self {
         let world = World::new(seed, Duration::from_mins(5)).await;
-        let waits: Waits = waits(publication, lifetime);
+        let timing: RotationTiming = timing(publication, lifetime);
         let every = Some(Duration::from_secs(EVERY));
-        let policy = Policy { every, waits, algorithm: None, spec: None };
+        let policy = RotationConfig { every, timing, algorithm: None, spec: None };
         let client = world.client(None);
         let ring = || keyring(&client, ALIAS);
         let issuers = (0..2).map(|_| ring()).collect();
@@ -350,7 +350,7 @@ impl Simulation {
                     assert_eq!(fault.cause, Cause::NotFound);
                 }
                 Ok(Some(_)) => self.busy = 12,
-                Ok(None) | Err(RotationError::Overtaken(_)) => {}
+                Ok(None) | Err(RotationError::Conflict(_)) => {}
                 Err(error) => panic!("{error}"),
             }
         }
@@ -371,7 +371,7 @@ impl Simulation {
         let (token, key) = sign(issuer, exp).await;
         if !self.eternal.contains_key(&key) {
             if let Some(published) = self.world.published.lock().unwrap().get(&key) {
-                let wait = self.policy.waits.publication().as_secs();
+                let wait = self.policy.timing.publication().as_secs();
                 let early = published + wait > self.now() + self.skew;
                 assert!(!early, "{key} was published at {published} and signs at {}", self.now());
             }
@@ -409,8 +409,8 @@ impl Simulation {
     }
 
     async fn fetch(&mut self) {
-        let lag = self.policy.waits.propagation() + REFRESH + Duration::from_mins(1);
-        let keep = self.policy.waits.publication().checked_sub(lag).unwrap().as_secs();
+        let lag = self.policy.timing.propagation() + REFRESH + Duration::from_mins(1);
+        let keep = self.policy.timing.publication().checked_sub(lag).unwrap().as_secs();
         let now = self.now();
         for number in 0..self.parties.len() {
             if self.parties[number].0 <= now {
@@ -476,13 +476,14 @@ impl Simulation {
 async fn the_worst_is_provided_for() {
     const LIFETIME: u64 = 3600;
     let world = World::new(7, Duration::ZERO).await;
-    let policy = Policy { every: None, waits: waits(1260, LIFETIME), algorithm: None, spec: None };
+    let policy =
+        RotationConfig { every: None, timing: timing(1260, LIFETIME), algorithm: None, spec: None };
     let client = world.client(None);
     let now = || world.now().seconds();
     let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];
     for expected in ["prepare", "promote", "retire"] {
         world.kms.delay_aliases(|| Duration::ZERO);
-        let seen = world.rotation(None).look().await.unwrap().seen;
+        let seen = world.rotation(None).read_state().await.unwrap().state;
         let due = plan(&seen, world.now(), &policy).unwrap().due.seconds();
         world.wait(due.saturating_sub(LATE.as_secs()).saturating_sub(now())).await;
         see_late_or_not(&world);
@@ -541,7 +542,7 @@ fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
 /// A token, and the id of the key that signed it.
 async fn sign(keyring: &Arc<Keyring>, exp: u64) -> (String, String) {
     let claims = json!({"iss": "us", "exp": exp}).as_object().unwrap().clone();
-    let draft = Draft::new("JWT", &claims);
+    let draft = UnsignedToken::new("JWT", &claims);
     let signer = KmsSigner { keyring, stopwatch: &UNREAD, max_token_bytes: None };
     let signed = signer.sign(&draft).await.unwrap();
     (signed.token.reveal().to_owned(), signed.key_id)
@@ -559,8 +560,8 @@ async fn is_good(
     matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
 }
 
-fn profile() -> Profile {
-    Profile {
+fn profile() -> Validation {
+    Validation {
         issuer: Some("us".into()),
         audiences: None,
         token_type: "JWT".into(),

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use countersign_rotation::{Finding, Policy, Rotation, RotationError, Step, list, plan};
+use countersign_rotation::{Finding, Rotation, RotationConfig, RotationError, Step, list, plan};
 use kms::Cause;
 use local::kms::Role;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ async fn a_rotation_goes_step_by_step_and_none_is_early() {
 #[tokio::test(start_paused = true)]
 async fn the_next_key_is_like_the_current_one_where_nothing_else_is_asked() {
     let world = World::new(1, Duration::ZERO).await;
-    let policy = Policy { spec: Some("RSA_2048".into()), ..policy(None) };
+    let policy = RotationConfig { spec: Some("RSA_2048".into()), ..policy(None) };
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let tags = json!([{"TagKey": "cost-center", "TagValue": "7"}]);
     world.kms.perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "Policy": own})).unwrap();
@@ -80,7 +80,7 @@ async fn the_next_key_is_like_the_current_one_where_nothing_else_is_asked() {
 }
 
 /// Does every step up to this one, which is due then.
-async fn until(world: &World, policy: &Policy, step: usize) {
+async fn until(world: &World, policy: &RotationConfig, step: usize) {
     for (name, wait) in &STEPS[..step] {
         world.wait(*wait).await;
         let done = world.run(policy, world.now(), Life::of(u64::MAX, true, false)).await;
@@ -148,7 +148,7 @@ async fn two_at_once_do_a_step_once() {
             for done in [one, other] {
                 match done.unwrap() {
                     Ok(_) => {}
-                    Err(RotationError::Overtaken(_)) => overtaken += 1,
+                    Err(RotationError::Conflict(_)) => overtaken += 1,
                     Err(error) => panic!("{name} {seed}: {error}"),
                 }
             }
@@ -181,9 +181,9 @@ async fn planted_key_never_becomes_the_next_key() {
     let planted = world.kms.perform("CreateKey", &planted).unwrap();
     let planted = planted["KeyMetadata"]["KeyId"].as_str().unwrap();
     let rotation = world.rotation(None);
-    let look = rotation.look().await.unwrap();
+    let snapshot = rotation.read_state().await.unwrap();
     let leftovers = async || {
-        let leftovers = rotation.leftovers(&look, world.now()).await.unwrap();
+        let leftovers = rotation.leftovers(&snapshot, world.now()).await.unwrap();
         leftovers.into_iter().map(|it| it.key.id).collect::<Vec<_>>()
     };
     assert_eq!(leftovers().await, Vec::<String>::new(), "a run may be about to give it an alias");
@@ -224,8 +224,8 @@ async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
         let moved = json!({"AliasName": NEXT, "TargetKeyId": id});
         world.kms.perform("UpdateAlias", &moved).unwrap();
         let rotation = world.rotation(None);
-        let look = rotation.look().await.unwrap();
-        let findings = rotation.audit(&look).await.unwrap();
+        let snapshot = rotation.read_state().await.unwrap();
+        let findings = rotation.audit(&snapshot).await.unwrap();
         let reasons: Vec<_> = findings
             .iter()
             .map(|finding| match finding {
@@ -278,8 +278,8 @@ async fn key_with_material_from_elsewhere_is_found_unless_the_current_key_has_it
             rows.extend(of_current.then(|| (current.clone(), more.clone())));
             *world.metadata.lock().unwrap() = rows.into_iter().collect();
             let rotation = world.rotation(None);
-            let look = rotation.look().await.unwrap();
-            let found = rotation.audit(&look).await.unwrap();
+            let snapshot = rotation.read_state().await.unwrap();
+            let found = rotation.audit(&snapshot).await.unwrap();
             let expected = more != json!({}) && !of_current;
             assert_eq!(found.len(), usize::from(expected), "{more} {of_current}: {found:?}");
             let says = |finding: &Finding| finding.to_string().contains("multi-Region");
@@ -293,7 +293,7 @@ async fn key_with_material_from_elsewhere_is_found_unless_the_current_key_has_it
 async fn aliases_without_dates_are_a_fault() {
     let world = World::new(1, Duration::ZERO).await;
     world.kms.omit_alias_dates(true);
-    let looked = world.rotation(None).look().await;
+    let looked = world.rotation(None).read_state().await;
     let Err(RotationError::Fault(fault)) = looked else { panic!("{looked:?}") };
     assert_eq!(fault.cause, Cause::InvalidResponse);
 }
@@ -337,13 +337,13 @@ async fn stranger_s_key_that_signs_or_retires_is_found_and_disables_nothing() {
         point(&stranger);
         world.wait(2 * 86_400).await;
         let rotation = world.rotation(None);
-        let look = rotation.look().await.unwrap();
-        let findings = rotation.audit(&look).await.unwrap();
+        let snapshot = rotation.read_state().await.unwrap();
+        let findings = rotation.audit(&snapshot).await.unwrap();
         let found = findings.iter().any(|finding| {
             matches!(finding, Finding::ForeignKey { alias: at, key, .. } if at == alias && *key == stranger)
         });
         assert!(found, "{alias}: {findings:?}");
-        match plan(&look.seen, world.now(), &policy(None)) {
+        match plan(&snapshot.state, world.now(), &policy(None)) {
             Ok(planned) => {
                 assert!(findings.iter().any(|finding| finding.blocks(&planned.step)), "{alias}");
             }
@@ -374,8 +374,8 @@ async fn rollback_makes_the_previous_key_sign_again() {
     let mut keys = world.keys();
     let rotation = world.rotation(None);
     let roll_back = async || {
-        let look = rotation.look().await.unwrap();
-        rotation.roll_back(&look, world.now(), &policy.waits).await
+        let snapshot = rotation.read_state().await.unwrap();
+        rotation.roll_back(&snapshot, world.now(), &policy.timing).await
     };
     let early = roll_back().await;
     assert!(matches!(early, Err(RotationError::NotPromoted)), "{early:?}");
@@ -394,17 +394,17 @@ async fn rollback_is_refused_once_a_retirement_may_be_under_way() {
     let policy = policy(None);
     until(&world, &policy, 2).await;
     let rotation = world.rotation(None);
-    let stale = rotation.look().await.unwrap();
-    let late = rotation.roll_back(&stale, world.now(), &policy.waits).await;
+    let stale = rotation.read_state().await.unwrap();
+    let late = rotation.roll_back(&stale, world.now(), &policy.timing).await;
     assert!(matches!(late, Err(RotationError::RetirementDue)), "{late:?}");
     // By hand all the same: the stale run sees that the key signs.
-    let Step::Retire(key) = plan(&stale.seen, world.now(), &policy).unwrap().step else {
+    let Step::Retire(key) = plan(&stale.state, world.now(), &policy).unwrap().step else {
         panic!("retire is due");
     };
     let moved = json!({"AliasName": ALIAS, "TargetKeyId": key.id});
     world.kms.perform("UpdateAlias", &moved).unwrap();
-    let overtaken = rotation.perform(&stale, &Step::Retire(key.clone())).await;
-    assert!(matches!(overtaken, Err(RotationError::Overtaken(_))), "{overtaken:?}");
+    let overtaken = rotation.execute(&stale, &Step::Retire(key.clone())).await;
+    assert!(matches!(overtaken, Err(RotationError::Conflict(_))), "{overtaken:?}");
     assert_eq!(world.state(&key.id).as_deref(), Some("Enabled"));
 }
 
@@ -416,9 +416,9 @@ async fn key_of_the_stack_is_disabled_and_not_deleted() {
     until(&world, &policy, 2).await;
     by_age(&world, &mut keys);
     let rotation = world.rotation(None).with_retained_key(Some(keys[0].clone()));
-    let look = rotation.look().await.unwrap();
-    let step = plan(&look.seen, world.now(), &policy).unwrap().step;
-    rotation.perform(&look, &step).await.unwrap();
+    let snapshot = rotation.read_state().await.unwrap();
+    let step = plan(&snapshot.state, world.now(), &policy).unwrap().step;
+    rotation.execute(&snapshot, &step).await.unwrap();
     let states = vec!["Disabled".into(), "Enabled".into()];
     assert_eq!(standing(&world, &keys), ("1 1 1".into(), states));
 }
@@ -453,8 +453,8 @@ async fn usual_policy_in_other_words_is_the_ring_s() {
     let policy = policy(None);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
     let rotation = world.rotation(None);
-    let look = rotation.look().await.unwrap();
-    assert_eq!(rotation.audit(&look).await.unwrap(), []);
+    let snapshot = rotation.read_state().await.unwrap();
+    assert_eq!(rotation.audit(&snapshot).await.unwrap(), []);
 }
 
 /// Its policy may have been changed by a deployment.
@@ -466,13 +466,13 @@ async fn next_key_has_the_policy_of_the_stack_s_key() {
     let stack = world.kms.perform("CreateKey", &input).unwrap();
     let stack = stack["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
     let rotation = world.rotation(None).with_retained_key(Some(stack));
-    let look = rotation.look().await.unwrap();
-    let step = plan(&look.seen, world.now(), &policy(None)).unwrap().step;
-    let key = rotation.perform(&look, &step).await.unwrap();
+    let snapshot = rotation.read_state().await.unwrap();
+    let step = plan(&snapshot.state, world.now(), &policy(None)).unwrap().step;
+    let key = rotation.execute(&snapshot, &step).await.unwrap();
     let found = world.kms.perform("GetKeyPolicy", &json!({"KeyId": key.id})).unwrap();
     assert_eq!(found["Policy"], own);
-    let look = rotation.look().await.unwrap();
-    assert_eq!(rotation.audit(&look).await.unwrap(), [], "it is the ring's");
+    let snapshot = rotation.read_state().await.unwrap();
+    assert_eq!(rotation.audit(&snapshot).await.unwrap(), [], "it is the ring's");
 }
 
 /// Twice: the second time, the current key has a tag of this project's own.
@@ -494,14 +494,14 @@ async fn a_look_from_yesterday_is_not_gone_by() {
     for (number, (name, _)) in STEPS.into_iter().enumerate() {
         world.wait(STEPS[number].1).await;
         let (rotation, before) = (world.rotation(None), world.aliases());
-        let look = rotation.look().await.unwrap();
-        let step = plan(&look.seen, world.now(), &policy).unwrap().step;
+        let snapshot = rotation.read_state().await.unwrap();
+        let step = plan(&snapshot.state, world.now(), &policy).unwrap().step;
         world.wait(61).await;
-        let late = rotation.perform(&look, &step).await;
-        assert!(matches!(late, Err(RotationError::Late)), "{name}: {late:?}");
+        let late = rotation.execute(&snapshot, &step).await;
+        assert!(matches!(late, Err(RotationError::SnapshotExpired)), "{name}: {late:?}");
         assert_eq!(world.aliases(), before, "{name}");
-        let look = rotation.look().await.unwrap();
-        rotation.perform(&look, &step).await.unwrap();
+        let snapshot = rotation.read_state().await.unwrap();
+        rotation.execute(&snapshot, &step).await.unwrap();
     }
 }
 
@@ -512,7 +512,7 @@ async fn what_is_no_ring_is_said() {
     assert_eq!(exists.to_string(), "alias/ring exists already");
     assert_eq!(world.keys().len(), 1);
     world.kms.perform("DeleteAlias", &json!({"AliasName": ALIAS})).unwrap();
-    let missing = world.rotation(None).look().await.unwrap_err();
+    let missing = world.rotation(None).read_state().await.unwrap_err();
     assert_eq!(missing.to_string(), "there is no alias/ring in this account and Region");
 }
 
@@ -528,9 +528,9 @@ async fn a_ring_lists_its_keys_of_old_too() {
     until(&world, &policy, 2).await;
     let row = |role| (ALIAS.to_owned(), role);
     let three = [
-        row(countersign_rotation::Role::Current),
-        row(countersign_rotation::Role::Next),
-        row(countersign_rotation::Role::Previous),
+        row(countersign_rotation::KeyRole::Current),
+        row(countersign_rotation::KeyRole::Next),
+        row(countersign_rotation::KeyRole::Previous),
     ];
     assert_eq!(listed(true).await, three);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
@@ -543,18 +543,18 @@ async fn a_ring_lists_its_keys_of_old_too() {
     world.kms.perform("CreateKey", &left).unwrap();
     let all = [
         &three[..],
-        &[row(countersign_rotation::Role::Unused), row(countersign_rotation::Role::Retired)],
+        &[row(countersign_rotation::KeyRole::Unused), row(countersign_rotation::KeyRole::Retired)],
     ]
     .concat();
     assert_eq!(listed(true).await, all);
     assert_eq!(listed(false).await, three);
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});
     if world.kms.perform("CreateAlias", &other).is_ok() {
-        let ring = ("alias/other-next".to_owned(), countersign_rotation::Role::Current);
+        let ring = ("alias/other-next".to_owned(), countersign_rotation::KeyRole::Current);
         assert!(listed(false).await.contains(&ring), "an alias of its own");
     }
     let spec =
         |step: &Step| matches!(step, Step::Prepare(spec) if spec.as_str() == "ECC_NIST_P256");
-    let look = world.rotation(None).look().await.unwrap();
-    assert!(spec(&plan(&look.seen, world.now(), &policy).unwrap().step));
+    let snapshot = world.rotation(None).read_state().await.unwrap();
+    assert!(spec(&plan(&snapshot.state, world.now(), &policy).unwrap().step));
 }

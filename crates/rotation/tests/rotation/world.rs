@@ -20,7 +20,9 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use aws_smithy_types::body::SdkBody;
-use countersign_rotation::{KeyFacts, Policy, Rotation, RotationError, Step, Waits};
+use countersign_rotation::{
+    KeyMetadata, Rotation, RotationConfig, RotationError, RotationTiming, Step,
+};
 use jwt::UnixTime;
 use kms::Client;
 use local::{Bytes, Request, kms::Kms};
@@ -107,10 +109,10 @@ impl World {
     /// One run of an operator who does what is due by this clock, until the end or a sudden one.
     pub(crate) async fn run(
         &self,
-        policy: &Policy,
+        policy: &RotationConfig,
         now: UnixTime,
         life: Arc<Life>,
-    ) -> Option<Result<Option<(Step, KeyFacts)>, RotationError>> {
+    ) -> Option<Result<Option<(Step, KeyMetadata)>, RotationError>> {
         let rotation = self.rotation(Some(Arc::clone(&life)));
         let run = async { Ok(countersign_rotation::run(&rotation, policy, now).await?.done) };
         tokio::select! {
@@ -143,13 +145,13 @@ impl World {
 }
 
 /// With the least publication wait that the rest allows for.
-pub(crate) fn policy(every: Option<Duration>) -> Policy {
-    Policy { every, waits: waits(1260, 3600), algorithm: None, spec: None }
+pub(crate) fn policy(every: Option<Duration>) -> RotationConfig {
+    RotationConfig { every, timing: timing(1260, 3600), algorithm: None, spec: None }
 }
 
-pub(crate) fn waits(publication: u64, lifetime: u64) -> Waits {
+pub(crate) fn timing(publication: u64, lifetime: u64) -> RotationTiming {
     let (publication, lifetime) = (Duration::from_secs(publication), Duration::from_secs(lifetime));
-    Waits::new(publication, lifetime, Duration::ZERO, REFRESH).unwrap()
+    RotationTiming::new(publication, lifetime, Duration::ZERO, REFRESH).unwrap()
 }
 
 pub(crate) const REFRESH: Duration = Duration::from_mins(5);

@@ -7,7 +7,7 @@ mod server;
 
 use std::{env, process::Command, sync::Arc, time::Duration};
 
-use kms::{Cause, Chain};
+use kms::{Cause, ErrorChain};
 use rcgen::{
     CertificateParams, ExtendedKeyUsagePurpose, IsCa, PKCS_ECDSA_P256_SHA256,
     PKCS_ECDSA_P384_SHA384, PKCS_RSA_SHA256, PKCS_RSA_SHA384, date_time_ymd,
@@ -51,7 +51,7 @@ async fn certificates_of_every_usual_kind_are_accepted() {
             let mut server = Server::new(config(identity.clone(), suites)).await;
             let client = server.client(&[("AWS_CA_BUNDLE", &authority.bundle)]);
             let loaded = server.load(&client).await;
-            assert!(loaded.is_ok(), "{kind}, {version}: {}", Chain(&loaded.unwrap_err()));
+            assert!(loaded.is_ok(), "{kind}, {version}: {}", ErrorChain(&loaded.unwrap_err()));
         }
     }
 }
@@ -62,8 +62,8 @@ async fn refusal(config: ServerConfig, trust: &[(&str, &str)]) -> String {
     let client = server.client(trust);
     let fault = server.load(&client).await.unwrap_err();
     let facts = (fault.cause, server.kms.calls(), server.handshakes.len());
-    assert_eq!(facts, (Cause::Unreachable, 0, 0), "{}", Chain(&fault));
-    Chain(&fault).to_string()
+    assert_eq!(facts, (Cause::Unreachable, 0, 0), "{}", ErrorChain(&fault));
+    ErrorChain(&fault).to_string()
 }
 
 /// Servers that are not KMS, whoever has signed for them.
@@ -146,7 +146,7 @@ async fn system_roots_are_trusted_where_no_bundle_is_named() {
             let mut server = Server::new(config(authority.leaf(unchanged), &[suite])).await;
             let client = server.client(&trust);
             let loaded = server.load(&client).await;
-            assert!(loaded.is_ok(), "{name}: {}", Chain(&loaded.unwrap_err()));
+            assert!(loaded.is_ok(), "{name}: {}", ErrorChain(&loaded.unwrap_err()));
         }
         for (impostor, config, reason) in impostors(&authority) {
             let told = refusal(config, &trust).await;

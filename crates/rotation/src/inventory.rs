@@ -2,28 +2,28 @@ use aws_sdk_kms::Client;
 use jwt::UnixTime;
 
 use crate::{
-    KeyFacts, KeyState, RingName,
+    KeyMetadata, KeyState, RingName,
     account::{Aliases, aliases, describe, unnamed},
-    seen::{NEXT, PREVIOUS},
+    state::{NEXT, PREVIOUS},
 };
 use kms::Fault;
 
 /// A key of a ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct RingKey {
     /// The ring's name.
     pub ring: String,
     /// What the key is there.
-    pub role: Role,
+    pub role: KeyRole,
     /// Since when, if it has an alias.
     pub since: Option<UnixTime>,
     /// The key.
-    pub key: KeyFacts,
+    pub key: KeyMetadata,
 }
 
 /// What a key is in its ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum KeyRole {
     /// It signs.
     Current,
     /// It is published, and will sign.
@@ -36,7 +36,7 @@ pub enum Role {
     Retired,
 }
 
-impl Role {
+impl KeyRole {
     /// A name that stays.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -55,7 +55,7 @@ impl Role {
 ///
 /// # Errors
 /// When KMS cannot be asked.
-pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<Entry>, Fault> {
+pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<RingKey>, Fault> {
     let aliases = aliases(client).await?;
     let mut entries = Vec::new();
     for (alias, (key, since)) in &aliases {
@@ -66,14 +66,14 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<Entry>
         let key = describe(client, key).await?;
         // Whoever names a ring wants to know what is wrong with it.
         if ring.is_some() || !key.algorithms().is_empty() {
-            entries.push(Entry { ring: name.to_owned(), role, since: *since, key });
+            entries.push(RingKey { ring: name.to_owned(), role, since: *since, key });
         }
     }
     if let Some(ring) = ring {
         for key in unnamed(client, ring, &aliases).await? {
             let enabled = key.state == KeyState::Enabled;
-            let role = if enabled { Role::Unused } else { Role::Retired };
-            entries.push(Entry { ring: ring.current().to_owned(), role, since: None, key });
+            let role = if enabled { KeyRole::Unused } else { KeyRole::Retired };
+            entries.push(RingKey { ring: ring.current().to_owned(), role, since: None, key });
         }
     }
     entries.sort_by(|one, other| (&one.ring, one.role as u8).cmp(&(&other.ring, other.role as u8)));
@@ -82,10 +82,10 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<Entry>
 
 /// The ring that an alias belongs to: `-next` and `-previous` to the one that they stand beside, if it
 /// is there.
-fn of<'a>(alias: &'a str, aliases: &Aliases) -> (&'a str, Role) {
-    let beside = [(NEXT, Role::Next), (PREVIOUS, Role::Previous)];
+fn of<'a>(alias: &'a str, aliases: &Aliases) -> (&'a str, KeyRole) {
+    let beside = [(NEXT, KeyRole::Next), (PREVIOUS, KeyRole::Previous)];
     let mut rings =
         beside.into_iter().filter_map(|(suffix, role)| Some((alias.strip_suffix(suffix)?, role)));
     let ring = rings.find(|(ring, _)| aliases.contains_key(*ring));
-    ring.unwrap_or((alias, Role::Current))
+    ring.unwrap_or((alias, KeyRole::Current))
 }

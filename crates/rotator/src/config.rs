@@ -1,35 +1,39 @@
 use std::time::Duration;
 
-use rotation::{Policy, RingName};
+use rotation::{RingName, RotationConfig};
 use runtime::Settings;
 
-use crate::read_waits;
+use crate::read_timing;
 
 /// Which ring is rotated, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Calendar {
+pub struct RotatorConfig {
     /// The ring.
     pub ring: RingName,
     /// How old its key gets, and how long the steps wait for each other.
-    pub policy: Policy,
+    pub policy: RotationConfig,
     /// The key that the deployment owns.
     pub retained_key: Option<String>,
 }
 
-impl Calendar {
+impl RotatorConfig {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(ring), Some(days), Some(waits), Some(algorithm), Some(retained_key)) = (
+        let (Some(ring), Some(days), Some(timing), Some(algorithm), Some(retained_key)) = (
             settings.required("KEY_ALIAS"),
             days(settings),
-            read_waits(settings),
+            read_timing(settings),
             settings.choice("SIGNING_ALGORITHM"),
             settings.choice("RETAINED_KEY_ID"),
         ) else {
             return None;
         };
         let every = Some(Duration::from_hours(24 * u64::from(days)));
-        Some(Self { ring, policy: Policy { every, waits, algorithm, spec: None }, retained_key })
+        Some(Self {
+            ring,
+            policy: RotationConfig { every, timing, algorithm, spec: None },
+            retained_key,
+        })
     }
 }
 
@@ -75,7 +79,7 @@ mod tests {
         for (name, values, expected) in rows {
             let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             let mut settings: Settings = values.into_iter().map(own).collect();
-            let every = Calendar::read(&mut settings).map(|calendar| calendar.policy.every);
+            let every = RotatorConfig::read(&mut settings).map(|calendar| calendar.policy.every);
             let days = every.ok_or_else(|| settings.refuse().to_string());
             let expected = expected.map(|days: u64| Some(Duration::from_hours(24 * days)));
             assert_eq!(days, expected.map_err(str::to_owned), "{name}");

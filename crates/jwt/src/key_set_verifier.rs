@@ -1,13 +1,13 @@
 use std::{convert::Infallible, slice};
 
-use crate::{Jwk, JwkSet, KeyError, Proof, Rejection, Verifier, VerifyingKey};
+use crate::{Jwk, JwkSet, KeyError, Rejection, SignedParts, Verifier, VerifyingKey};
 
 /// Public keys that verify tokens here, with nobody asked.
 ///
 /// A key whose JWK has an `alg` is used with that alone; another with any of
 /// [`PublicKey::algorithms`](crate::PublicKey::algorithms), which are all of one kind.
 #[derive(Debug, Clone)]
-pub struct Keys(Vec<Key>);
+pub struct KeySetVerifier(Vec<Key>);
 
 #[derive(Debug, Clone)]
 struct Key {
@@ -15,7 +15,7 @@ struct Key {
     uses: Vec<VerifyingKey>,
 }
 
-impl Keys {
+impl KeySetVerifier {
     /// The keys of a set.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Keys {
         }
     }
 
-    fn judge(&self, proof: &Proof<'_>) -> Result<(), Rejection> {
+    fn judge(&self, proof: &SignedParts<'_>) -> Result<(), Rejection> {
         let key = self.find(proof.key_id.as_deref()).ok_or(Rejection::UnknownKey)?;
         let token = proof.algorithm;
         let Some(key) = key.uses.iter().find(|key| key.algorithm() == token) else {
@@ -50,10 +50,10 @@ impl Keys {
     }
 }
 
-impl Verifier for Keys {
+impl Verifier for KeySetVerifier {
     type Error = Infallible;
 
-    async fn verify(&self, proof: &Proof<'_>) -> Result<Result<(), Rejection>, Infallible> {
+    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
         Ok(self.judge(proof))
     }
 }
@@ -100,10 +100,14 @@ mod tests {
         ];
         let signature = one.sign(b"a.b").as_ref().to_vec();
         for (name, set, key_id, algorithm, expected) in rows {
-            let keys = Keys::new(&JwkSet(set.clone())).unwrap();
+            let keys = KeySetVerifier::new(&JwkSet(set.clone())).unwrap();
             let key_id = key_id.map(str::to_owned);
-            let proof =
-                Proof { algorithm, key_id, signing_input: "a.b", signature: signature.clone() };
+            let proof = SignedParts {
+                algorithm,
+                key_id,
+                signing_input: "a.b",
+                signature: signature.clone(),
+            };
             assert_eq!(keys.judge(&proof), expected, "{name}");
         }
     }
@@ -118,8 +122,8 @@ mod tests {
             ("one of two", vec![jwk(&key), jwk(&other)], Err(Rejection::UnknownKey)),
         ];
         for (name, set, expected) in rows {
-            let keys = Keys::new(&JwkSet(set)).unwrap();
-            let proof = Proof {
+            let keys = KeySetVerifier::new(&JwkSet(set)).unwrap();
+            let proof = SignedParts {
                 algorithm: Algorithm::Ed25519,
                 key_id: Some("a name".into()),
                 signing_input: "a.b",
@@ -143,8 +147,9 @@ mod tests {
             (Some(ps512), rs256, wrong(ps512, rs256)),
         ];
         for (algorithm, token, expected) in rows {
-            let keys = Keys::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
-            let proof = Proof {
+            let keys =
+                KeySetVerifier::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
+            let proof = SignedParts {
                 algorithm: token,
                 key_id: None,
                 signing_input: "a.b",
@@ -153,6 +158,6 @@ mod tests {
             assert_eq!(keys.judge(&proof), expected, "{algorithm:?} {token}");
         }
         let unfit = Jwk { algorithm: Some(es256), ..jwk };
-        assert!(Keys::new(&JwkSet(vec![unfit])).is_err());
+        assert!(KeySetVerifier::new(&JwkSet(vec![unfit])).is_err());
     }
 }

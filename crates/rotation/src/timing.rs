@@ -4,14 +4,14 @@ use kms::{KEY_SET_MAX_AGE, SIGNING_LAG};
 
 /// How long the steps of a rotation wait for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waits {
+pub struct RotationTiming {
     publication: Duration,
     retirement: Duration,
     lifetime_max: Duration,
 }
 
-impl Waits {
-    /// Waits for tokens of this life at most, functions that refresh their ring this often, and
+impl RotationTiming {
+    /// RotationTiming for tokens of this life at most, functions that refresh their ring this often, and
     /// verifiers whose clocks have this leeway.
     ///
     /// # Errors
@@ -21,11 +21,11 @@ impl Waits {
         lifetime_max: Duration,
         leeway: Duration,
         refresh: Duration,
-    ) -> Result<Self, WaitsError> {
+    ) -> Result<Self, TimingError> {
         let known = PROPAGATION + refresh + SIGNING_LAG;
         let least = known + KEY_SET_MAX_AGE;
         if publication < least {
-            return Err(WaitsError { least });
+            return Err(TimingError { least });
         }
         Ok(Self { publication, retirement: known + lifetime_max + leeway, lifetime_max })
     }
@@ -67,7 +67,7 @@ impl Waits {
 /// A wait that is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be at least {} seconds, or a key would sign before everybody knows it", .least.as_secs())]
-pub struct WaitsError {
+pub struct TimingError {
     least: Duration,
 }
 

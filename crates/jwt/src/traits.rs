@@ -1,4 +1,4 @@
-use crate::{Draft, Proof, Rejection, Token};
+use crate::{Rejection, SignedParts, Token, UnsignedToken};
 
 /// Somebody who holds a private key.
 pub trait Signer {
@@ -6,7 +6,10 @@ pub trait Signer {
     type Error;
 
     /// Chooses the key, and signs the draft under a header that names it.
-    fn sign(&self, draft: &Draft) -> impl Future<Output = Result<Signed, Self::Error>> + Send;
+    fn sign(
+        &self,
+        draft: &UnsignedToken,
+    ) -> impl Future<Output = Result<Signed, Self::Error>> + Send;
 }
 
 /// Somebody who can tell whether a signature is good.
@@ -18,7 +21,7 @@ pub trait Verifier {
     /// means that nobody knows.
     fn verify(
         &self,
-        proof: &Proof<'_>,
+        proof: &SignedParts<'_>,
     ) -> impl Future<Output = Result<Result<(), Rejection>, Self::Error>> + Send;
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// Which tokens are ours to judge at all: everything about a good token that is known beforehand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct Validation {
     /// `iss` must be exactly this. Without one it is not looked at, which is for people who want
     /// to know about a token, and for nobody who lets somebody in.
     pub issuer: Option<String>,

@@ -1,23 +1,23 @@
 use std::{fmt, str::FromStr};
 
-use aws_sdk_kms::types::{self, KeyMetadata, KeySpec, KeyUsageType, OriginType};
+use aws_sdk_kms::types::{self, KeySpec, KeyUsageType, OriginType};
 use jwt::{Algorithm, UnixTime};
 
-use crate::{Obstacle, RotationError, Step, Waits};
+use crate::{Obstacle, RotationError, RotationTiming, Step};
 use kms::{KeyName, algorithms};
 
 /// A ring's three aliases, as one look at KMS showed them. It may have been minutes behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct RingState {
     /// `alias/NAME`: the key that signs.
-    pub current: Place,
+    pub current: AliasTarget,
     /// `alias/NAME-next`.
-    pub next: Option<Place>,
+    pub next: Option<AliasTarget>,
     /// `alias/NAME-previous`.
-    pub previous: Option<Place>,
+    pub previous: Option<AliasTarget>,
 }
 
-impl Seen {
+impl RingState {
     /// The key that a rollback makes the signing key again.
     ///
     /// # Errors
@@ -26,8 +26,8 @@ impl Seen {
     pub fn rollback_target(
         &self,
         now: UnixTime,
-        waits: &Waits,
-    ) -> Result<&KeyFacts, RotationError> {
+        timing: &RotationTiming,
+    ) -> Result<&KeyMetadata, RotationError> {
         let Self { current, next: Some(next), previous: Some(previous) } = self else {
             return Err(RotationError::NotPromoted);
         };
@@ -35,8 +35,8 @@ impl Seen {
             return Err(RotationError::NotPromoted);
         }
         // A run may act on a state from before the rollback for as long as an alias is seen late.
-        let retirement = current.since.max(previous.since).after(waits.retirement());
-        if now.after(waits.propagation()) >= retirement {
+        let retirement = current.since.max(previous.since).after(timing.retirement());
+        if now.after(timing.propagation()) >= retirement {
             return Err(RotationError::RetirementDue);
         }
         match previous.key.state {
@@ -50,8 +50,8 @@ impl Seen {
 
     /// The state once this step is done, which was about this key, and is seen everywhere.
     #[must_use]
-    pub fn after(self, step: &Step, key: &KeyFacts, now: UnixTime) -> Self {
-        let place = |key: &KeyFacts| Some(Place { key: key.clone(), since: now });
+    pub fn after(self, step: &Step, key: &KeyMetadata, now: UnixTime) -> Self {
+        let place = |key: &KeyMetadata| Some(AliasTarget { key: key.clone(), since: now });
         match step {
             Step::Complete(current) => Self {
                 next: self.next.or_else(|| place(current)),
@@ -59,7 +59,9 @@ impl Seen {
                 ..self
             },
             Step::Prepare(_) => Self { next: place(key), ..self },
-            Step::Promote(_) => Self { current: Place { key: key.clone(), since: now }, ..self },
+            Step::Promote(_) => {
+                Self { current: AliasTarget { key: key.clone(), since: now }, ..self }
+            }
             Step::Retire(_) => Self { previous: place(&self.current.key), ..self },
         }
     }
@@ -67,16 +69,16 @@ impl Seen {
 
 /// An alias, and the key that it points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct AliasTarget {
     /// The key.
-    pub key: KeyFacts,
+    pub key: KeyMetadata,
     /// Since when the alias points at it.
     pub since: UnixTime,
 }
 
 /// What KMS says of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyFacts {
+pub struct KeyMetadata {
     /// The key id.
     pub id: String,
     /// The key ARN.
@@ -106,8 +108,8 @@ pub enum KeyState {
     Other,
 }
 
-impl KeyFacts {
-    pub(crate) fn read(metadata: KeyMetadata) -> Self {
+impl KeyMetadata {
+    pub(crate) fn read(metadata: types::KeyMetadata) -> Self {
         let deletion = metadata.deletion_date.as_ref().map(round_up);
         let state = match (metadata.key_state, deletion) {
             (Some(types::KeyState::Enabled), _) => KeyState::Enabled,
@@ -145,7 +147,7 @@ impl fmt::Display for KeyState {
     }
 }
 
-/// A time with a fraction as the next whole second: what waits for it must not be early.
+/// A time with a fraction as the next whole second: what timing for it must not be early.
 pub(crate) fn round_up(time: &aws_sdk_kms::primitives::DateTime) -> UnixTime {
     let fraction = i64::from(time.subsec_nanos() > 0);
     UnixTime::from_seconds(u64::try_from(time.secs() + fraction).unwrap_or_default())

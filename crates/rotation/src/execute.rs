@@ -10,7 +10,8 @@ use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Finding, KeyFacts, KeyState, Leftover, Place, RingName, RotationError, Seen, Step, Waits,
+    AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
+    RotationTiming, Step,
     account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
     administrators::administrators,
     audit,
@@ -27,9 +28,9 @@ pub struct Rotation {
 
 /// What a look at KMS showed. A step has to follow soon.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Snapshot {
     /// The ring.
-    pub seen: Seen,
+    pub state: RingState,
     aliases: Aliases,
     at: SuspendAwareInstant,
 }
@@ -52,7 +53,7 @@ impl Rotation {
 
     /// Whether this key stays, disabled, when it retires.
     #[must_use]
-    pub fn retains(&self, key: &KeyFacts) -> bool {
+    pub fn retains(&self, key: &KeyMetadata) -> bool {
         self.retained_key.as_deref() == Some(key.id.as_str())
     }
 
@@ -60,7 +61,7 @@ impl Rotation {
     ///
     /// # Errors
     /// When there is no such ring, and when KMS cannot be asked.
-    pub async fn look(&self) -> Result<Look, RotationError> {
+    pub async fn read_state(&self) -> Result<Snapshot, RotationError> {
         // Before the answer, which may be on its way for a while.
         let at = SuspendAwareInstant::now();
         let aliases = aliases(&self.client).await?;
@@ -71,24 +72,24 @@ impl Rotation {
             self.place(&aliases, &previous),
         );
         let current = current?.ok_or_else(|| RotationError::NoRing(self.name.clone()))?;
-        let seen = Seen { current, next: next?, previous: previous? };
-        Ok(Look { seen, aliases, at })
+        let state = RingState { current, next: next?, previous: previous? };
+        Ok(Snapshot { state, aliases, at })
     }
 
     /// Everything that is wrong with the keys under the ring's aliases: foreign keys, and grants to sign.
     ///
     /// # Errors
     /// When KMS cannot be asked.
-    pub async fn audit(&self, look: &Look) -> Result<Vec<Finding>, Fault> {
-        audit::audit(&self.client, &self.name, &look.seen, self.retained_key.as_deref()).await
+    pub async fn audit(&self, snapshot: &Snapshot) -> Result<Vec<Finding>, Fault> {
+        audit::audit(&self.client, &self.name, &snapshot.state, self.retained_key.as_deref()).await
     }
 
     /// The principals that the current key's policy lets move its aliases, if it leaves that to them alone.
     ///
     /// # Errors
     /// When KMS cannot be asked.
-    pub async fn administrators(&self, look: &Look) -> Result<Option<Vec<String>>, Fault> {
-        let policy = policy(&self.client, &look.seen.current.key.id).await?;
+    pub async fn administrators(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>, Fault> {
+        let policy = policy(&self.client, &snapshot.state.current.key.id).await?;
         Ok(administrators(&policy))
     }
 
@@ -97,10 +98,14 @@ impl Rotation {
     ///
     /// # Errors
     /// When KMS cannot be asked.
-    pub async fn leftovers(&self, look: &Look, now: UnixTime) -> Result<Vec<Leftover>, Fault> {
-        let keys = unnamed(&self.client, &self.name, &look.aliases).await?;
+    pub async fn leftovers(
+        &self,
+        snapshot: &Snapshot,
+        now: UnixTime,
+    ) -> Result<Vec<Leftover>, Fault> {
+        let keys = unnamed(&self.client, &self.name, &snapshot.aliases).await?;
         let is_left =
-            |key: &KeyFacts| key.state == KeyState::Enabled && key.created.after(NEW) <= now;
+            |key: &KeyMetadata| key.state == KeyState::Enabled && key.created.after(NEW) <= now;
         Ok(keys.into_iter().filter(is_left).map(|key| Leftover { key }).collect())
     }
 
@@ -109,30 +114,34 @@ impl Rotation {
     /// # Errors
     /// When KMS fails, and when another run was faster. In each case the ring is in a state that
     /// [`plan`](crate::plan) knows.
-    pub async fn perform(&self, look: &Look, step: &Step) -> Result<KeyFacts, RotationError> {
+    pub async fn execute(
+        &self,
+        snapshot: &Snapshot,
+        step: &Step,
+    ) -> Result<KeyMetadata, RotationError> {
         match step {
             Step::Complete(current) => {
                 for (alias, place) in [
-                    (self.name.next(), &look.seen.next),
-                    (self.name.previous(), &look.seen.previous),
+                    (self.name.next(), &snapshot.state.next),
+                    (self.name.previous(), &snapshot.state.previous),
                 ] {
                     if place.is_none() {
-                        look.expect_fresh()?;
+                        snapshot.expect_fresh()?;
                         self.create_alias(&alias, current).await?;
                     }
                 }
                 Ok(current.clone())
             }
-            Step::Prepare(spec) => self.prepare(look, spec).await,
+            Step::Prepare(spec) => self.prepare(snapshot, spec).await,
             Step::Promote(key) => {
-                look.expect_fresh()?;
+                snapshot.expect_fresh()?;
                 self.move_alias(self.name.current(), key).await?;
                 Ok(key.clone())
             }
             Step::Retire(key) => {
-                self.withdraw(look, key).await?;
-                look.expect_fresh()?;
-                self.move_alias(&self.name.previous(), &look.seen.current.key).await?;
+                self.withdraw(snapshot, key).await?;
+                snapshot.expect_fresh()?;
+                self.move_alias(&self.name.previous(), &snapshot.state.current.key).await?;
                 Ok(key.clone())
             }
         }
@@ -142,15 +151,15 @@ impl Rotation {
     /// is lost at any moment.
     ///
     /// # Errors
-    /// As for [`Seen::rollback_target`], and when KMS fails.
+    /// As for [`RingState::rollback_target`], and when KMS fails.
     pub async fn roll_back(
         &self,
-        look: &Look,
+        snapshot: &Snapshot,
         now: UnixTime,
-        waits: &Waits,
-    ) -> Result<KeyFacts, RotationError> {
-        let key = look.seen.rollback_target(now, waits)?;
-        look.expect_fresh()?;
+        timing: &RotationTiming,
+    ) -> Result<KeyMetadata, RotationError> {
+        let key = snapshot.state.rollback_target(now, timing)?;
+        snapshot.expect_fresh()?;
         self.move_alias(self.name.current(), key).await?;
         Ok(key.clone())
     }
@@ -163,7 +172,7 @@ impl Rotation {
         &self,
         spec: &KeySpec,
         policy: Option<String>,
-    ) -> Result<KeyFacts, RotationError> {
+    ) -> Result<KeyMetadata, RotationError> {
         let names = [self.name.current().to_owned(), self.name.next(), self.name.previous()];
         let known = aliases(&self.client).await?;
         if let Some(taken) = names.iter().find(|name| known.contains_key(*name)) {
@@ -183,13 +192,17 @@ impl Rotation {
         Ok(key)
     }
 
-    async fn prepare(&self, look: &Look, spec: &KeySpec) -> Result<KeyFacts, RotationError> {
-        let current = &look.seen.current.key;
+    async fn prepare(
+        &self,
+        snapshot: &Snapshot,
+        spec: &KeySpec,
+    ) -> Result<KeyMetadata, RotationError> {
+        let current = &snapshot.state.current.key;
         let model = self.retained_key.as_deref().unwrap_or(&current.id);
         let policy = policy(&self.client, model).await?;
         let mut tags = tags(&self.client, &current.id).await?;
         tags.retain(|tag| tag.tag_key != RING_TAG);
-        look.expect_fresh()?;
+        snapshot.expect_fresh()?;
         // Without a policy KMS gives the key its usual one.
         let policy = Some(policy).filter(|policy| !is_usual(policy, current));
         let key = self.create_key(spec, policy, Lockout::Bypassed, tags).await?;
@@ -201,12 +214,12 @@ impl Rotation {
 
     /// Points `-next` from the current key at a new one. IAM may see a new key's tag up to five minutes
     /// late, so a denial is asked about again for as long.
-    async fn publish(&self, current: &KeyFacts, key: &KeyFacts) -> Result<(), RotationError> {
+    async fn publish(&self, current: &KeyMetadata, key: &KeyMetadata) -> Result<(), RotationError> {
         let (alias, start) = (self.name.next(), Instant::now());
         loop {
             // Another run may have published a key meanwhile: KMS has no conditional update.
             if describe(&self.client, &alias).await?.id != current.id {
-                return Err(RotationError::Overtaken(alias));
+                return Err(RotationError::Conflict(alias));
             }
             match self.move_alias(&alias, key).await {
                 Err(RotationError::Fault(fault))
@@ -220,25 +233,25 @@ impl Rotation {
     }
 
     /// Disables a key and has it deleted, unless a deployment owns it.
-    async fn withdraw(&self, look: &Look, key: &KeyFacts) -> Result<(), RotationError> {
+    async fn withdraw(&self, snapshot: &Snapshot, key: &KeyMetadata) -> Result<(), RotationError> {
         if matches!(key.state, KeyState::PendingDeletion(_)) {
             return Ok(());
         }
         // The ring may have been rolled back since.
         if describe(&self.client, self.name.current()).await?.id == key.id {
-            return Err(RotationError::Overtaken(self.name.current().to_owned()));
+            return Err(RotationError::Conflict(self.name.current().to_owned()));
         }
-        look.expect_fresh()?;
+        snapshot.expect_fresh()?;
         let request = self.client.disable_key().key_id(&key.id).customize();
-        let disabled = request.config_override(once()).send().await;
+        let disabled = request.config_override(no_retries()).send().await;
         ignore_if_done(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
         if self.retains(key) {
             return Ok(());
         }
-        look.expect_fresh()?;
+        snapshot.expect_fresh()?;
         let request = self.client.schedule_key_deletion().key_id(&key.id);
         let request = request.pending_window_in_days(PENDING_DAYS).customize();
-        let scheduled = request.config_override(once()).send().await;
+        let scheduled = request.config_override(no_retries()).send().await;
         Ok(ignore_if_done(scheduled.map_err(|error| Fault::of("ScheduleKeyDeletion", error)))?)
     }
 
@@ -248,7 +261,7 @@ impl Rotation {
         policy: Option<String>,
         lockout: Lockout,
         tags: Vec<Tag>,
-    ) -> Result<KeyFacts, Fault> {
+    ) -> Result<KeyMetadata, Fault> {
         let operation = "CreateKey";
         let bypass = policy.is_some() && matches!(lockout, Lockout::Bypassed);
         let ring = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
@@ -264,15 +277,15 @@ impl Rotation {
             .set_tags(Some(tags))
             .tags(ring)
             .customize()
-            .config_override(once());
+            .config_override(no_retries());
         let answer = request.send().await.map_err(|error| Fault::of(operation, error))?;
-        let metadata = answer.key_metadata.map(KeyFacts::read);
+        let metadata = answer.key_metadata.map(KeyMetadata::read);
         metadata.ok_or_else(|| Fault::new(operation, Cause::InvalidResponse))
     }
 
-    async fn create_alias(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
+    async fn create_alias(&self, alias: &str, key: &KeyMetadata) -> Result<(), RotationError> {
         let request = self.client.create_alias().alias_name(alias).target_key_id(&key.id);
-        let request = request.customize().config_override(once());
+        let request = request.customize().config_override(no_retries());
         let Err(error) = request.send().await else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateAliasError::AlreadyExistsException(_))) {
             return Err(Fault::of("CreateAlias", error).into());
@@ -280,18 +293,18 @@ impl Rotation {
         // By another run, or by an attempt of ours whose response was lost.
         match describe(&self.client, alias).await {
             Ok(there) if there.id == key.id => Ok(()),
-            _ => Err(RotationError::Overtaken(alias.to_owned())),
+            _ => Err(RotationError::Conflict(alias.to_owned())),
         }
     }
 
-    async fn move_alias(&self, alias: &str, key: &KeyFacts) -> Result<(), RotationError> {
+    async fn move_alias(&self, alias: &str, key: &KeyMetadata) -> Result<(), RotationError> {
         let request = self.client.update_alias().alias_name(alias).target_key_id(&key.arn);
-        let Err(error) = request.customize().config_override(once()).send().await else {
+        let Err(error) = request.customize().config_override(no_retries()).send().await else {
             return Ok(());
         };
         Err(match error.as_service_error() {
             Some(UpdateAliasError::NotFoundException(_)) => {
-                RotationError::Overtaken(alias.to_owned())
+                RotationError::Conflict(alias.to_owned())
             }
             _ => Fault::of("UpdateAlias", error).into(),
         })
@@ -299,9 +312,9 @@ impl Rotation {
 
     /// Has a new key deleted that got no alias. A fault may have come after the alias had moved: then the
     /// key stays, and the error names it.
-    async fn undo<T>(&self, key: KeyFacts, error: RotationError) -> Result<T, RotationError> {
+    async fn undo<T>(&self, key: KeyMetadata, error: RotationError) -> Result<T, RotationError> {
         let is_unused = match &error {
-            RotationError::Overtaken(alias) => {
+            RotationError::Conflict(alias) => {
                 describe(&self.client, alias).await.is_ok_and(|there| there.id != key.id)
             }
             RotationError::Fault(fault) => !fault.cause.is_transient(),
@@ -317,12 +330,12 @@ impl Rotation {
         Err(RotationError::Orphan { key: key.id, source: Box::new(error) })
     }
 
-    async fn place(&self, aliases: &Aliases, alias: &str) -> Result<Option<Place>, Fault> {
+    async fn place(&self, aliases: &Aliases, alias: &str) -> Result<Option<AliasTarget>, Fault> {
         let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
         // Without a date every wait would seem to be over.
         let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::InvalidResponse))?;
         let key = describe(&self.client, id).await?;
-        Ok(Some(Place { key, since }))
+        Ok(Some(AliasTarget { key, since }))
     }
 }
 
@@ -335,10 +348,10 @@ enum Lockout {
     Bypassed,
 }
 
-impl Look {
+impl Snapshot {
     /// A state is valid for one minute: then the ring may be in another.
     fn expect_fresh(&self) -> Result<(), RotationError> {
-        if self.at.elapsed() > FRESH { Err(RotationError::Late) } else { Ok(()) }
+        if self.at.elapsed() > FRESH { Err(RotationError::SnapshotExpired) } else { Ok(()) }
     }
 }
 
@@ -352,7 +365,7 @@ fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 
 /// For calls that change something: one attempt, with time enough for an RSA key. Another, made by
 /// the SDK when a machine wakes up, would be as late as that, and one more `CreateKey` another key.
-fn once() -> Builder {
+fn no_retries() -> Builder {
     Config::builder()
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
@@ -360,7 +373,7 @@ fn once() -> Builder {
 
 /// A key may be as new as this and have no alias yet, as far as is seen.
 const NEW: Duration = Duration::from_mins(15);
-/// How soon a step has to follow a look.
+/// How soon a step has to follow a snapshot.
 const FRESH: Duration = Duration::from_mins(1);
 /// The longest that KMS has for a change of mind.
 const PENDING_DAYS: i32 = 30;

@@ -5,9 +5,9 @@ use runtime::{Names, Settings};
 
 /// Everything about a good request that is known beforehand.
 #[derive(Debug)]
-pub struct Profile {
+pub struct AuthorizerConfig {
     /// Which tokens are ours.
-    pub token: jwt::Profile,
+    pub token: jwt::Validation,
     /// Which routes they open; without rules, all.
     pub rules: Option<AccessRules>,
     /// What an HTTP API is answered (format 2.0).
@@ -56,7 +56,7 @@ impl FromStr for Subprotocol {
     }
 }
 
-impl Profile {
+impl AuthorizerConfig {
     /// Reads the settings. `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (
@@ -79,8 +79,12 @@ impl Profile {
         else {
             return None;
         };
-        let token =
-            jwt::Profile { issuer: Some(issuer), audiences: Some(audiences), token_type, leeway };
+        let token = jwt::Validation {
+            issuer: Some(issuer),
+            audiences: Some(audiences),
+            token_type,
+            leeway,
+        };
         Some(Self { token, rules, http_api_response, websocket_protocol })
     }
 }
@@ -91,16 +95,16 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[(&str, &str)]) -> Result<Profile, String> {
+    fn read(values: &[(&str, &str)]) -> Result<AuthorizerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        Profile::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
+        AuthorizerConfig::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
     }
 
     #[test]
     fn settings() {
         let plain = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
-        let token = jwt::Profile {
+        let token = jwt::Validation {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),
@@ -123,7 +127,7 @@ mod tests {
             ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
         ]);
         let full = full.unwrap();
-        let token = jwt::Profile {
+        let token = jwt::Validation {
             audiences: Some(vec!["a".into(), "b".into()]),
             token_type: "at+jwt".into(),
             leeway: Duration::from_mins(5),

@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::{Algorithm, base64url};
 
 /// A token that nobody has signed: everything but the key's part of it.
-pub struct Draft {
+pub struct UnsignedToken {
     /// The header's `typ`.
     pub token_type: String,
     /// The payload, as it will stand in the token: JSON.
     pub payload: String,
 }
 
-impl Draft {
+impl UnsignedToken {
     /// With these claims as the payload.
     #[must_use]
     pub fn new(token_type: &str, claims: &Map<String, Value>) -> Self {
@@ -33,9 +33,11 @@ impl Draft {
     }
 }
 
-impl fmt::Debug for Draft {
+impl fmt::Debug for UnsignedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft").field("token_type", &self.token_type).finish_non_exhaustive()
+        f.debug_struct("UnsignedToken")
+            .field("token_type", &self.token_type)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,7 +95,7 @@ mod tests {
 
     #[test]
     fn length_of_a_token_is_known_before_it_is_signed() {
-        let draft = Draft::new("JWT", &Map::new());
+        let draft = UnsignedToken::new("JWT", &Map::new());
         for bytes in [0, 1, 2, 3, 4, 64, 132, 256, 2420, 3309, 4627] {
             let input = draft.signing_input(Algorithm::Rs256, "k");
             let expected = input.token_bytes(bytes);
@@ -105,7 +107,7 @@ mod tests {
     fn the_form_of_a_token() {
         let claims = json!({"sub": "test-user", "iss": "my-lambda", "exp": 1_911_744_000});
         let Value::Object(claims) = claims else { panic!("an object") };
-        let draft = Draft::new("JWT", &claims);
+        let draft = UnsignedToken::new("JWT", &claims);
         let input = draft.signing_input(Algorithm::Rs256, "a\"b");
         let token = input.into_token(&[0xff, 0xfe]);
         let parts: Vec<_> = token.reveal().split('.').collect();
@@ -119,7 +121,7 @@ mod tests {
         );
         assert_eq!(parts[2], "__4");
         let input = draft.signing_input(Algorithm::Rs256, "k");
-        assert_eq!(format!("{draft:?}"), r#"Draft { token_type: "JWT", .. }"#);
+        assert_eq!(format!("{draft:?}"), r#"UnsignedToken { token_type: "JWT", .. }"#);
         assert_eq!(format!("{input:?} {token:?}"), "SigningInput { .. } Token { .. }");
     }
 }
