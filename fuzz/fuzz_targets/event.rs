@@ -2,12 +2,12 @@
 
 #![no_main]
 
-use authorizer::Request;
+use authorizer::AuthorizerEvent;
 use libfuzzer_sys::fuzz_target;
 use policy::access::Route;
 
 fuzz_target!(|text: &str| {
-    let Ok(request) = text.parse::<Request>() else { return };
+    let Ok(request) = text.parse::<AuthorizerEvent>() else { return };
     let resource = request.stage.resource("*/*");
     let stage = resource.strip_suffix("/*/*").expect("all methods and paths");
     assert!(stage.starts_with("arn:") && !stage.contains(['*', '?']));

@@ -10,18 +10,18 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{Decision, HttpApiResponse, AuthorizerConfig, Request, decide, response};
+use authorizer::{Decision, HttpApiResponse, AuthorizerConfig, AuthorizerEvent, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{SignedParts, Rejection, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
-use local::iam::{Policy, Verdict};
+use local::iam::{IamDecision, PolicyDocument};
 use policy::access::ForbidReason;
 use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
 /// Each route asked for by each token.
-static REQUESTS: LazyLock<Vec<Vec<(String, Request)>>> = LazyLock::new(|| {
+static REQUESTS: LazyLock<Vec<Vec<(String, AuthorizerEvent)>>> = LazyLock::new(|| {
     let paths = [
         "", "a", "b", "a/b", "a/b/c", "b/a", "a/", "a//b", "c/a/b", "*", "a/*", "a/b/a/b", "A",
         "%61/b", "a%2Fb", "/a", "a;b/b/", "a/./b", "b/..",
@@ -85,11 +85,11 @@ fuzz_target!(|text: &str| {
             };
             let answer = response(request, &decision, &profile).expect("an answer that fits");
             let mut answer = serde_json::to_value(answer).expect("JSON");
-            let policy: Policy =
+            let policy: PolicyDocument =
                 serde_json::from_value(answer["policyDocument"].take()).expect("a policy");
             let kept = kept.get_or_insert_with(|| policy.clone());
             let allows =
-                |policy: &Policy| policy.evaluate("execute-api:Invoke", arn) == Verdict::Allowed;
+                |policy: &PolicyDocument| policy.evaluate("execute-api:Invoke", arn) == IamDecision::Allowed;
             let is_open = matches!(decision, Decision::Allow(_));
             assert_eq!(allows(&policy), is_open, "{arn}");
             let reason = match decision {

@@ -1,12 +1,14 @@
-use crate::{AuthorizerConfig, Kind, Refusal, Request};
+use crate::{AuthorizerConfig, AuthorizerEvent, EventFormat, Refusal};
 
 /// The one token of a request (RFC 6750 section 2.1).
 pub(crate) fn token<'a>(
-    request: &'a Request,
+    request: &'a AuthorizerEvent,
     profile: &AuthorizerConfig,
 ) -> Result<&'a str, Refusal> {
     let offered = match &profile.websocket_protocol {
-        Some(name) if request.kind == Kind::WebSocket => offered(&request.protocols, &name.0),
+        Some(name) if request.kind == EventFormat::WebSocket => {
+            offered(&request.protocols, &name.0)
+        }
         _ => Vec::new(),
     };
     match (&*request.authorization, &*offered) {

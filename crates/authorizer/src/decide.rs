@@ -2,22 +2,24 @@ use jwt::{Candidate, Claims, Rejection, UnixTime, UnverifiedToken, Verifier};
 
 use policy::access::{Access, AccessRules, ForbidReason, LazyAccess, Route};
 
-use crate::{AuthorizerConfig, Cached, HttpApiResponse, Kind, Request, bearer::token};
+use crate::{
+    AuthorizerConfig, AuthorizerEvent, CacheScope, EventFormat, HttpApiResponse, bearer::token,
+};
 
 /// What is to become of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// The token is good, and opens the route.
-    Allow(Grant),
+    Allow(VerifiedToken),
     /// The token is good, and does not open the route.
-    Forbid(Grant, ForbidReason),
+    Forbid(VerifiedToken, ForbidReason),
     /// There is no good token.
     Refuse(Refusal),
 }
 
 /// A good token, and what it is good for.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Grant {
+pub struct VerifiedToken {
     /// Its claims.
     pub claims: Claims,
     /// Which rules are open to it, of those that the answer depends on; without rules, everything is.
@@ -59,7 +61,7 @@ impl Refusal {
 /// # Errors
 /// When the verifier could not answer. Nothing follows from it for the token.
 pub async fn decide<V: Verifier>(
-    request: &Request,
+    request: &AuthorizerEvent,
     profile: &AuthorizerConfig,
     now: UnixTime,
     verifier: &V,
@@ -76,7 +78,7 @@ pub async fn decide<V: Verifier>(
 
 /// Everything that can be settled without the key.
 fn screen<'a>(
-    request: &'a Request,
+    request: &'a AuthorizerEvent,
     profile: &AuthorizerConfig,
     now: UnixTime,
 ) -> Result<Candidate<'a>, Refusal> {
@@ -84,13 +86,13 @@ fn screen<'a>(
     Ok(token.screen(&profile.token, now)?)
 }
 
-fn grant(request: &Request, profile: &AuthorizerConfig, claims: Claims) -> Decision {
+fn grant(request: &AuthorizerEvent, profile: &AuthorizerConfig, claims: Claims) -> Decision {
     let Some(rules) = &profile.rules else {
-        return Decision::Allow(Grant { claims, access: None });
+        return Decision::Allow(VerifiedToken { claims, access: None });
     };
     let access = rules.access(&claims);
     let is_simple =
-        request.kind == Kind::Http2 && profile.http_api_response == HttpApiResponse::Simple;
+        request.kind == EventFormat::Http2 && profile.http_api_response == HttpApiResponse::Simple;
     // A policy is over all routes that its API can have. Any other answer is about this request alone.
     if !is_simple {
         access.evaluate_for_policy(request.kind.api());
@@ -99,7 +101,7 @@ fn grant(request: &Request, profile: &AuthorizerConfig, claims: Claims) -> Decis
         let reused = is_simple && !is_open_wherever_cached(request, rules, &access);
         reused.then_some(ForbidReason::CachedResponse)
     });
-    let grant = Grant { access: Some(access.settle()), claims };
+    let grant = VerifiedToken { access: Some(access.settle()), claims };
     match reason {
         None => Decision::Allow(grant),
         Some(reason) => Decision::Forbid(grant, reason),
@@ -107,12 +109,16 @@ fn grant(request: &Request, profile: &AuthorizerConfig, claims: Claims) -> Decis
 }
 
 /// Whether all routes are open for which API Gateway may use a simple response to this request again.
-fn is_open_wherever_cached(request: &Request, rules: &AccessRules, access: &LazyAccess) -> bool {
+fn is_open_wherever_cached(
+    request: &AuthorizerEvent,
+    rules: &AccessRules,
+    access: &LazyAccess,
+) -> bool {
     match &request.cached {
-        Cached::Never => true,
-        Cached::ByRoute(key) if request.route == Route::Key(key.clone()) => true,
-        Cached::ByRoute(key) => rules.permit_all(access, key) == Some(true),
-        Cached::ByIdentity => rules.permit_all(access, EVERYTHING) == Some(true),
+        CacheScope::Never => true,
+        CacheScope::ByRoute(key) if request.route == Route::Key(key.clone()) => true,
+        CacheScope::ByRoute(key) => rules.permit_all(access, key) == Some(true),
+        CacheScope::ByIdentity => rules.permit_all(access, EVERYTHING) == Some(true),
     }
 }
 

@@ -8,15 +8,15 @@ use kms::{ErrorChain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
 use policy::access::AccessRules;
 use runtime::{
     Settings,
-    function::{self, Diagnostic, Handled, Handler, Invocation},
-    telemetry::{Outcome, Record},
+    function::{self, Diagnostic, Handler, HandlerOutput, Invocation},
+    telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    AuthorizerConfig, Decision, Grant, MalformedEvent, Request, Response, Unanswerable, decide,
-    response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, ResponseError,
+    VerifiedToken, decide, response,
 };
 
 /// The Lambda function.
@@ -46,9 +46,13 @@ struct Authorizer {
 }
 
 impl Handler for Authorizer {
-    type Response = Response;
+    type Response = AuthorizerResponse;
 
-    async fn handle(&self, event: &str, invocation: &Invocation) -> Handled<Response> {
+    async fn handle(
+        &self,
+        event: &str,
+        invocation: &Invocation,
+    ) -> HandlerOutput<AuthorizerResponse> {
         let stopwatch = Stopwatch::default();
         let time_left = invocation.time_left(ANSWER_WITHIN);
         let (response, outcome) = match self.answer(event, time_left, &stopwatch).await {
@@ -58,7 +62,7 @@ impl Handler for Authorizer {
                 (Err(diagnostic("Fault", "the request could not be decided on")), Err(failure))
             }
         };
-        Handled { response, record: record(&outcome, &stopwatch) }
+        HandlerOutput { response, record: record(&outcome, &stopwatch) }
     }
 }
 
@@ -68,9 +72,9 @@ impl Authorizer {
         event: &str,
         time_left: Duration,
         stopwatch: &Stopwatch,
-    ) -> Result<(Decision, Option<Response>), Failure> {
+    ) -> Result<(Decision, Option<AuthorizerResponse>), Failure> {
         let Self { profile, verification, keyring } = self;
-        let request: Request = event.parse()?;
+        let request: AuthorizerEvent = event.parse()?;
         let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
         let decision = decide(&request, profile, SystemTime::now().into(), &verifier);
         let decision = timeout(time_left, decision).await;
@@ -88,7 +92,7 @@ enum Failure {
     #[error("no answer about the signature")]
     Kms(#[from] Fault),
     #[error("no answer would be right")]
-    Unanswerable(#[from] Unanswerable),
+    ResponseError(#[from] ResponseError),
 }
 
 impl Failure {
@@ -96,14 +100,14 @@ impl Failure {
         match self {
             Self::Event(_) => "MalformedEvent",
             Self::Kms(fault) => fault.cause.code(),
-            Self::Unanswerable(problem) => problem.code(),
+            Self::ResponseError(problem) => problem.code(),
         }
     }
 }
 
 /// The log line of a request: the only place that has the reason. About a token that is not valid it
 /// says nothing else.
-fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record {
+fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> LogRecord {
     let (outcome, details) = match outcome {
         Ok(Decision::Allow(grant)) => (Outcome::Allowed, who(grant)),
         Ok(Decision::Forbid(grant, reason)) => {
@@ -119,10 +123,10 @@ fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> Record 
             (Outcome::Fault(failure.code()), details)
         }
     };
-    Record { outcome, kms: stopwatch.read(), details }
+    LogRecord { outcome, kms: stopwatch.read(), details }
 }
 
-fn who(grant: &Grant) -> Value {
+fn who(grant: &VerifiedToken) -> Value {
     let mut who = json!({"sub": grant.claims.text("sub"), "jti": grant.claims.text("jti")});
     if let Some(access) = &grant.access
         && access.is_over_budget

@@ -1,6 +1,6 @@
-//! Request in, decision out. Its role may call `kms:Verify`.
+//! AuthorizerEvent in, decision out. Its role may call `kms:Verify`.
 //!
-//! Start with [`decide`], the one door of the core. [`Request`] is what API Gateway asks, [`AuthorizerConfig`]
+//! Start with [`decide`], the one door of the core. [`AuthorizerEvent`] is what API Gateway asks, [`AuthorizerConfig`]
 //! what is known beforehand, [`response`] what is answered. [`policy::access::AccessRules`] say which routes a token opens.
 //! [`run`] is the Lambda function.
 
@@ -9,13 +9,13 @@ mod check;
 mod config;
 mod context;
 mod decide;
+mod event;
 mod handler;
-mod request;
 mod response;
 
 pub use check::Check;
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
-pub use decide::{Decision, Grant, Refusal, decide};
+pub use decide::{Decision, Refusal, VerifiedToken, decide};
+pub use event::{AuthorizerEvent, CacheScope, EventFormat, MalformedEvent};
 pub use handler::run;
-pub use request::{Cached, Kind, MalformedEvent, Request};
-pub use response::{Response, Unanswerable, response};
+pub use response::{AuthorizerResponse, ResponseError, response};

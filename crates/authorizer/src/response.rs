@@ -6,12 +6,15 @@ use policy::access::{self, ForbidReason, PolicyRequest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{AuthorizerConfig, Decision, Grant, HttpApiResponse, Kind, Request, context::context};
+use crate::{
+    AuthorizerConfig, AuthorizerEvent, Decision, EventFormat, HttpApiResponse, VerifiedToken,
+    context::context,
+};
 
 /// An answer that API Gateway takes from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum Response {
+pub enum AuthorizerResponse {
     /// A policy: REST and WebSocket APIs, and HTTP APIs that are not configured otherwise. The type
     /// is the one for HTTP APIs, as the one for REST APIs writes `"usageIdentifierKey": null`.
     Policy(ApiGatewayV2CustomAuthorizerIamPolicyResponse<Map<String, Value>>),
@@ -21,13 +24,13 @@ pub enum Response {
 
 /// Why there is no answer that API Gateway could be given, though there is a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unanswerable {
+pub enum ResponseError {
     /// The policy, the principal and the claims that say who and what for do not fit together.
     #[error("the answer would be longer than API Gateway takes")]
     TooLong,
 }
 
-impl Unanswerable {
+impl ResponseError {
     /// A name that stays, for logs and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -42,53 +45,53 @@ impl Unanswerable {
 /// # Errors
 /// When no answer would be right.
 pub fn response(
-    request: &Request,
+    request: &AuthorizerEvent,
     decision: &Decision,
     profile: &AuthorizerConfig,
-) -> Result<Option<Response>, Unanswerable> {
+) -> Result<Option<AuthorizerResponse>, ResponseError> {
     let (grant, reason) = match decision {
         Decision::Allow(grant) => (grant, None),
         Decision::Forbid(grant, reason) => (grant, Some(*reason)),
         Decision::Refuse(_) => return Ok(None),
     };
-    let nested = request.kind == Kind::Http2;
+    let nested = request.kind == EventFormat::Http2;
     if nested && profile.http_api_response == HttpApiResponse::Simple {
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
         simple.is_authorized = reason.is_none();
-        return with_context(Response::Simple(simple), grant, nested).map(Some);
+        return with_context(AuthorizerResponse::Simple(simple), grant, nested).map(Some);
     }
     let respond = |document| {
         let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
         answer.principal_id = Some(principal(&grant.claims).to_owned());
         answer.policy_document = document;
-        with_context(Response::Policy(answer), grant, nested).map(Some)
+        with_context(AuthorizerResponse::Policy(answer), grant, nested).map(Some)
     };
     let spelling =
         matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
-    let Request { kind, stage, route, .. } = request;
+    let AuthorizerEvent { kind, stage, route, .. } = request;
     let request = PolicyRequest { api: kind.api(), stage, route };
     let rules = profile.rules.as_ref().zip(grant.access.as_ref());
     match respond(access::policy(request, rules, reason)) {
         // The client chose the path that does not fit into the policy.
-        Err(Unanswerable::TooLong) if spelling => respond(access::deny_all(request)),
+        Err(ResponseError::TooLong) if spelling => respond(access::deny_all(request)),
         answered => answered,
     }
 }
 
 /// Adds the claims that fit.
 fn with_context(
-    mut response: Response,
-    grant: &Grant,
+    mut response: AuthorizerResponse,
+    grant: &VerifiedToken,
     nested: bool,
-) -> Result<Response, Unanswerable> {
-    let bare = serde_json::to_string(&response).map_err(|_| Unanswerable::TooLong)?.len();
+) -> Result<AuthorizerResponse, ResponseError> {
+    let bare = serde_json::to_string(&response).map_err(|_| ResponseError::TooLong)?.len();
     let (found, taken) = context(&grant.claims, nested, MAX_BYTES.saturating_sub(bare));
     if bare.saturating_add(taken) > MAX_BYTES {
-        return Err(Unanswerable::TooLong);
+        return Err(ResponseError::TooLong);
     }
     match &mut response {
-        Response::Policy(answer) => answer.context = found,
-        Response::Simple(answer) => answer.context = found,
+        AuthorizerResponse::Policy(answer) => answer.context = found,
+        AuthorizerResponse::Simple(answer) => answer.context = found,
     }
     Ok(response)
 }

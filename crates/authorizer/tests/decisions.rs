@@ -14,8 +14,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, Check, Decision, HttpApiResponse, MalformedEvent, Refusal, Request,
-    Subprotocol, Unanswerable, decide, response,
+    AuthorizerConfig, AuthorizerEvent, Check, Decision, HttpApiResponse, MalformedEvent, Refusal,
+    ResponseError, Subprotocol, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
@@ -64,7 +64,7 @@ const UNKNOWN: Result<Result<(), Rejection>, &str> = Err("KMS is out of reach");
 
 /// Decides, and tells how often the key was asked.
 fn judge(
-    request: &Request,
+    request: &AuthorizerEvent,
     answer: Result<Result<(), Rejection>, &'static str>,
 ) -> (Result<Decision, &'static str>, u32) {
     judge_for(&profile(), request, answer)
@@ -72,7 +72,7 @@ fn judge(
 
 fn judge_for(
     profile: &AuthorizerConfig,
-    request: &Request,
+    request: &AuthorizerEvent,
     answer: Result<Result<(), Rejection>, &'static str>,
 ) -> (Result<Decision, &'static str>, u32) {
     let key = Key { answer, asked: AtomicU32::new(0) };
@@ -87,7 +87,7 @@ fn judge_for(
 }
 
 /// What a request with a good token is answered.
-fn answer(profile: &AuthorizerConfig, request: &Request) -> Result<Value, Unanswerable> {
+fn answer(profile: &AuthorizerConfig, request: &AuthorizerEvent) -> Result<Value, ResponseError> {
     let (Ok(decision), 1) = judge_for(profile, request, YES) else { panic!("a good token") };
     let answer = response(request, &decision, profile)?;
     Ok(serde_json::to_value(answer.unwrap()).unwrap())
@@ -111,7 +111,7 @@ fn with_header(header: &Value) -> String {
     format!("Bearer {}", token(header, &json!({"iss": "countersign", "exp": 1_800_000_001})))
 }
 
-fn request(authorization: &[&str]) -> Request {
+fn request(authorization: &[&str]) -> AuthorizerEvent {
     let headers =
         if authorization.is_empty() { json!({}) } else { json!({"Authorization": authorization}) };
     let event = json!({"type": "REQUEST", "methodArn": ARN, "multiValueHeaders": headers});
@@ -278,7 +278,7 @@ fn the_answers_are_pinned() {
     nested["groups"] = json!(["g"]);
     nested["nested"] = json!({"a": 1});
     for (name, event) in events(&with_claims(&claims)) {
-        let request: Request = event.to_string().parse().unwrap();
+        let request: AuthorizerEvent = event.to_string().parse().unwrap();
         let resource = if name == "WebSocket" { "$connect" } else { "*/*" };
         let context = if name == "HTTP 2.0" { &nested } else { &scalars };
         let policy = |effect: &str| {
@@ -458,7 +458,7 @@ fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
         ("by route, and another is closed", json!([bearer, key]), vec![&orders, &other], true),
     ];
     let yes = |profile: &AuthorizerConfig, event: &Value| {
-        let request: Request = event.to_string().parse().unwrap();
+        let request: AuthorizerEvent = event.to_string().parse().unwrap();
         let (Ok(decision), 1) = judge_for(profile, &request, YES) else { panic!("a good token") };
         let answer = answer(profile, &request).unwrap();
         assert_eq!(answer["isAuthorized"], matches!(decision, Decision::Allow(_)));
@@ -516,7 +516,7 @@ fn routes_that_have_a_name_alone() {
     ];
     for (name, event, effect, resources, allowed) in rows {
         let profile = with_rules(&rules);
-        let request: Request = event.to_string().parse().unwrap();
+        let request: AuthorizerEvent = event.to_string().parse().unwrap();
         let (decision, _) = judge_for(&profile, &request, YES);
         assert_eq!(matches!(decision, Ok(Decision::Allow(_))), allowed, "{name} {event}");
         let answer = answer(&profile, &request).unwrap();
@@ -534,11 +534,11 @@ fn routes_that_have_a_name_alone() {
     let mut event = event(json!("2.0"), "$default");
     event["routeKey"] = "$default".into();
     event["identitySource"] = json!([bearer, "$default"]);
-    let request: Request = event.to_string().parse().unwrap();
+    let request: AuthorizerEvent = event.to_string().parse().unwrap();
     assert_eq!(answer(&simple, &request).unwrap()["isAuthorized"], true);
     event["routeKey"] = "$other".into();
     event["identitySource"] = json!([bearer, "$other"]);
-    let request: Request = event.to_string().parse().unwrap();
+    let request: AuthorizerEvent = event.to_string().parse().unwrap();
     assert_eq!(answer(&simple, &request).unwrap()["isAuthorized"], false);
 }
 
@@ -603,7 +603,7 @@ fn no_answer_is_longer_than_eight_kilobytes() {
     let rows = [
         ("much of a token", profile(), 3000, Ok(4)),
         ("many rules", long(), 100, Ok(15)),
-        ("many rules, much of a token", long(), 3000, Err(Unanswerable::TooLong)),
+        ("many rules, much of a token", long(), 3000, Err(ResponseError::TooLong)),
     ];
     for (name, profile, subject, expected) in rows {
         let mut claims =
@@ -717,7 +717,7 @@ fn names_of_api_gateway_are_left_out_of_the_context() {
         claims[name] = "the token's".into();
     }
     for (name, event) in events(&with_claims(&claims)) {
-        let request: Request = event.to_string().parse().unwrap();
+        let request: AuthorizerEvent = event.to_string().parse().unwrap();
         let answered = answer(&profile(), &request).unwrap();
         let context = answered["context"].as_object().unwrap();
         let expected = ["Status", "exp", "iss"];
@@ -738,7 +738,7 @@ fn reasons_have_names_that_stay_and_requests_do_not_print() {
     for (refusal, expected) in rows {
         assert_eq!(refusal.code(), expected);
     }
-    assert_eq!(Unanswerable::TooLong.code(), "AnswerTooLong");
+    assert_eq!(ResponseError::TooLong.code(), "AnswerTooLong");
     for (reason, code) in [
         (ForbidReason::ClosedRoute, "ClosedRoute"),
         (ForbidReason::AmbiguousPath, "AmbiguousPath"),
@@ -748,7 +748,10 @@ fn reasons_have_names_that_stay_and_requests_do_not_print() {
         assert_eq!(reason.code(), code);
     }
     let shown = format!("{:?}", request(&["Bearer a.b.c"]));
-    assert!(shown.starts_with("Request { kind: Rest") && !shown.contains("a.b.c"), "{shown}");
+    assert!(
+        shown.starts_with("AuthorizerEvent { kind: Rest") && !shown.contains("a.b.c"),
+        "{shown}"
+    );
 }
 
 /// A policy needs all the rules of its kind of API; any other answer needs those that decide on it.
@@ -776,7 +779,7 @@ fn condition_that_cannot_matter_is_not_evaluated() {
     ];
     for (name, response, evaluated, left_out) in rows {
         let (_, event) = events(&credential).into_iter().find(|it| it.0 == name).unwrap();
-        let request: Request = event.to_string().parse().unwrap();
+        let request: AuthorizerEvent = event.to_string().parse().unwrap();
         for (route, expected) in evaluated
             .iter()
             .map(|route| (route, true))
@@ -824,7 +827,7 @@ fn rules_checks_and_events_in_words() {
     let words: Vec<String> = events("Bearer a")
         .iter()
         .map(|(_, event)| {
-            let request: Request = event.to_string().parse().unwrap();
+            let request: AuthorizerEvent = event.to_string().parse().unwrap();
             format!("{}: {}", request.kind, request.route)
         })
         .collect();
@@ -842,7 +845,7 @@ fn rules_checks_and_events_in_words() {
 
 #[test]
 fn the_sample_events() {
-    let event = |text: &str| text.parse::<Request>();
+    let event = |text: &str| text.parse::<AuthorizerEvent>();
     let expired = Rejection::Expired { at: UnixTime::from_seconds(1_700_000_000) };
     let rows = [
         (include_str!("../../../events/authorize-expired.json"), expired.into()),
@@ -852,5 +855,5 @@ fn the_sample_events() {
         assert_eq!(judge(&event(text).unwrap(), YES), (Ok(Decision::Refuse(expected)), 0));
     }
     let not_ours = include_str!("../../../events/issue-invoke.json");
-    assert_eq!(event(not_ours), Err(MalformedEvent::Kind));
+    assert_eq!(event(not_ours), Err(MalformedEvent::EventFormat));
 }

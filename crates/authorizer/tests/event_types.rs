@@ -9,7 +9,7 @@
 
 use std::fs;
 
-use authorizer::{Cached, Kind, MalformedEvent, Request};
+use authorizer::{AuthorizerEvent, CacheScope, EventFormat, MalformedEvent};
 use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequest as Token,
     ApiGatewayCustomAuthorizerRequestTypeRequest as Rest,
@@ -70,7 +70,7 @@ fn web_socket() -> Value {
     event
 }
 
-fn read(event: &Value) -> Result<Request, MalformedEvent> {
+fn read(event: &Value) -> Result<AuthorizerEvent, MalformedEvent> {
     event.to_string().parse()
 }
 
@@ -85,17 +85,17 @@ fn with(mut event: Value, member: &str, value: Value) -> Value {
 
 #[test]
 fn events_built_from_the_published_types_are_read() {
-    let by_route = || Cached::ByRoute("GET /whoami".into());
+    let by_route = || CacheScope::ByRoute("GET /whoami".into());
     let rows = [
-        ("REST", rest(), Kind::Rest, Cached::Never),
-        ("TOKEN", token(), Kind::RestToken, Cached::Never),
-        ("HTTP 1.0", http1(), Kind::Http1, Cached::ByIdentity),
-        ("HTTP 2.0", http2(), Kind::Http2, by_route()),
-        ("WebSocket", web_socket(), Kind::WebSocket, Cached::Never),
+        ("REST", rest(), EventFormat::Rest, CacheScope::Never),
+        ("TOKEN", token(), EventFormat::RestToken, CacheScope::Never),
+        ("HTTP 1.0", http1(), EventFormat::Http1, CacheScope::ByIdentity),
+        ("HTTP 2.0", http2(), EventFormat::Http2, by_route()),
+        ("WebSocket", web_socket(), EventFormat::WebSocket, CacheScope::Never),
     ];
     for (name, event, kind, cached) in rows {
         let request = read(&event).unwrap();
-        let route = if kind == Kind::WebSocket { "$connect" } else { "GET /whoami" };
+        let route = if kind == EventFormat::WebSocket { "$connect" } else { "GET /whoami" };
         assert_eq!((request.kind, request.cached), (kind, cached), "{name}");
         assert_eq!(request.route.to_string(), route, "{name}");
         assert_eq!(request.authorization, [BEARER], "{name}");
@@ -106,7 +106,9 @@ fn events_built_from_the_published_types_are_read() {
 /// The sample events in `events/`: what is read of each is what its published type says.
 #[test]
 fn sample_events_are_those_of_the_published_types() {
-    fn again<'de, T: serde::Deserialize<'de> + serde::Serialize>(text: &'de str) -> Request {
+    fn again<'de, T: serde::Deserialize<'de> + serde::Serialize>(
+        text: &'de str,
+    ) -> AuthorizerEvent {
         read(&json!(published::<T>(text).unwrap())).unwrap()
     }
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
@@ -122,12 +124,16 @@ fn sample_events_are_those_of_the_published_types() {
             "authorize-http-api" => again::<Http2>(&text),
             "authorize-token" => again::<Token>(&text),
             "issue-invoke" | "issue-jwks" | "issue-post-token" | "rotate" => {
-                assert_eq!(text.parse::<Request>(), Err(MalformedEvent::Kind), "{name}");
+                assert_eq!(
+                    text.parse::<AuthorizerEvent>(),
+                    Err(MalformedEvent::EventFormat),
+                    "{name}"
+                );
                 continue;
             }
             _ => panic!("{name} is in no row"),
         };
-        let request: Request = text.parse().unwrap();
+        let request: AuthorizerEvent = text.parse().unwrap();
         assert!(request == written, "{name}");
         kinds.push(request.kind.to_string());
     }
@@ -164,8 +170,8 @@ fn published_type_for_rest_apis_does_not_tell_format_1_apart() {
     let format_1 = with(rest(), "version", json!("1.0"));
     let [rest_text, format_1_text] = [&rest(), &format_1].map(Value::to_string);
     assert_eq!(published::<Rest>(&rest_text), published::<Rest>(&format_1_text));
-    assert_eq!(read(&rest()).unwrap().kind, Kind::Rest);
-    assert_eq!(read(&format_1).unwrap().kind, Kind::Http1);
+    assert_eq!(read(&rest()).unwrap().kind, EventFormat::Rest);
+    assert_eq!(read(&format_1).unwrap().kind, EventFormat::Http1);
 }
 
 #[test]
@@ -181,15 +187,17 @@ fn published_type_for_format_1_has_no_multi_value_headers() {
 
 #[test]
 fn published_types_read_events_of_others() {
-    for (event, kind) in [(rest(), Kind::Rest), (http2(), Kind::Http2), (http1(), Kind::Http1)] {
+    for (event, kind) in
+        [(rest(), EventFormat::Rest), (http2(), EventFormat::Http2), (http1(), EventFormat::Http1)]
+    {
         let text = event.to_string();
         assert!(published::<Token>(&text).is_ok_and(|event| event.authorization_token.is_none()));
         let as_rest = published::<Rest>(&text).unwrap();
-        assert_eq!(as_rest.method_arn.is_some(), kind != Kind::Http2, "routeArn is lost");
+        assert_eq!(as_rest.method_arn.is_some(), kind != EventFormat::Http2, "routeArn is lost");
         assert_eq!(read(&event).unwrap().kind, kind);
     }
     assert!(published::<Token>("{}").is_ok());
-    assert_eq!(read(&json!({})), Err(MalformedEvent::Kind));
+    assert_eq!(read(&json!({})), Err(MalformedEvent::EventFormat));
 }
 
 #[test]
@@ -210,8 +218,8 @@ fn published_types_fail_on_null() {
         let event = with(whole.clone(), member, value);
         let [whole, text] = [&whole, &event].map(Value::to_string);
         let readable = |text: &str| match kind {
-            Kind::Rest => published::<Rest>(text).is_ok(),
-            Kind::Http1 => published::<Http1>(text).is_ok(),
+            EventFormat::Rest => published::<Rest>(text).is_ok(),
+            EventFormat::Http1 => published::<Http1>(text).is_ok(),
             _ => published::<Http2>(text).is_ok(),
         };
         assert!(readable(&whole) && !readable(&text), "{kind}, {member}");
@@ -251,7 +259,7 @@ fn published_types_fail_on_odd_values() {
 
     let event = with(http2(), "routeKey", json!(1));
     assert!(published::<Http2>(&event.to_string()).is_err());
-    assert_eq!(read(&event).unwrap().cached, Cached::ByIdentity);
+    assert_eq!(read(&event).unwrap().cached, CacheScope::ByIdentity);
 }
 
 #[test]

@@ -15,10 +15,10 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{AuthorizerConfig, Decision, HttpApiResponse, Request, decide, response};
+use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
-use local::iam::{Policy, Verdict};
+use local::iam::{IamDecision, PolicyDocument};
 use policy::access::{AccessRules, RulesError};
 use proptest::{
     collection::vec,
@@ -273,7 +273,7 @@ fn decided(
     profile: &AuthorizerConfig,
     token: &Token,
     (method, path): &(&str, String),
-) -> (bool, Policy, Value) {
+) -> (bool, PolicyDocument, Value) {
     let arn = format!("{STAGE}/{method}/{path}");
     // REST and HTTP APIs by turns.
     let mut event = json!({"type": "REQUEST", "headers": {"Authorization": token.bearer()}});
@@ -283,7 +283,7 @@ fn decided(
         event["version"] = "2.0".into();
         event["routeArn"] = arn.into();
     }
-    let request: Request = event.to_string().parse().unwrap();
+    let request: AuthorizerEvent = event.to_string().parse().unwrap();
     let now = UnixTime::from_seconds(1000);
     let mut decision = pin!(decide(&request, profile, now, &Yes));
     let Poll::Ready(Ok(decision)) = decision.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -294,7 +294,7 @@ fn decided(
     let mut answer = serde_json::to_value(answer).unwrap();
     assert!(answer.to_string().len() <= 8192);
     let written = answer["policyDocument"].take();
-    let policy: Policy = serde_json::from_value(written.clone()).unwrap();
+    let policy: PolicyDocument = serde_json::from_value(written.clone()).unwrap();
     assert!(policy.is_authorizers());
     (matches!(decision, Decision::Allow(_)), policy, written)
 }
@@ -382,8 +382,9 @@ fn the_policy_says_what_the_rules_say_for_every_route() {
             let is_open = expected == Said::Open;
             prop_assert_eq!(allowed, is_open, "the decision on {} /{}", method, path);
             let arn = format!("{STAGE}/{method}/{path}");
-            let allows =
-                |policy: &Policy| policy.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed;
+            let allows = |policy: &PolicyDocument| {
+                policy.evaluate("execute-api:Invoke", &arn) == IamDecision::Allowed
+            };
             prop_assert_eq!(allows(&own), is_open, "its own policy on {} /{}", method, path);
             // A cached policy cannot say every spelling; of all else it says what the rules say.
             let spelled = expected == Said::ClosedSpelling;
@@ -460,7 +461,7 @@ fn an_api_as_people_have_it() {
             let expected = says(&rules, &token, method, path);
             let is_open = expected == Said::Open;
             let spelled = expected == Said::ClosedSpelling;
-            let fits = (verdict == Verdict::Allowed) == is_open || spelled;
+            let fits = (verdict == IamDecision::Allowed) == is_open || spelled;
             assert!(fits, "{token:?} {method} /{path}: {expected:?}");
         }
     }
@@ -531,8 +532,9 @@ fn another_spelling_of_a_closed_path_is_closed() {
     for (path, expected, by_cached) in rows {
         let (allowed, own, _) = decided(&profile, &token, &("GET", path.into()));
         let arn = format!("{STAGE}/GET/{path}");
-        let allows =
-            |policy: &Policy| policy.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed;
+        let allows = |policy: &PolicyDocument| {
+            policy.evaluate("execute-api:Invoke", &arn) == IamDecision::Allowed
+        };
         let found = (allowed, allows(&own), allows(&cached));
         assert_eq!(found, (expected, expected, by_cached), "{path}");
         let admin = Token { scopes: vec!["s0"], admin: false };
@@ -542,7 +544,7 @@ fn another_spelling_of_a_closed_path_is_closed() {
     for method in ["PROPFIND", "get", "*"] {
         let (allowed, own, _) = decided(&profile, &token, &(method, "x".into()));
         let verdict = own.evaluate("execute-api:Invoke", &format!("{STAGE}/{method}/x"));
-        assert!(!allowed && verdict != Verdict::Allowed, "{method}");
+        assert!(!allowed && verdict != IamDecision::Allowed, "{method}");
     }
 }
 
@@ -566,7 +568,7 @@ fn closed_path_is_denied_alone() {
         let (allowed, own, written) = decided(&profile, &token, &("GET", path.into()));
         let allows = |path: &str| {
             let arn = format!("{STAGE}/GET/{path}");
-            own.evaluate("execute-api:Invoke", &arn) == Verdict::Allowed
+            own.evaluate("execute-api:Invoke", &arn) == IamDecision::Allowed
         };
         assert_eq!((allowed, allows(path), allows(other)), (false, false, expected), "{path}");
         let (_, _, base) = decided(&profile, &token, &("GET", "nothing".into()));

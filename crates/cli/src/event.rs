@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use issuer::{MAX_TOKEN_BYTES, Terms, TokenRequest, issue};
+use issuer::{IssuerConfig, MAX_TOKEN_BYTES, TokenRequest, issue};
 use jwt::{Algorithm, json};
 use kms::{KeyName, KmsSigner, Stopwatch};
 use policy::issuance::Caller;
@@ -14,7 +14,7 @@ use runtime::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Usage, aws::Aws, input, sign::keyring, words::now};
+use crate::{Usage, aws::Aws, humanize::now, input, sign::keyring};
 
 /// Which event, and the token for it.
 #[derive(Args)]
@@ -56,7 +56,7 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let event =
         event.map_err(|problem| Usage(format!("the event is no JSON object: {problem}")))?;
     let mut settings = Settings::from_environment();
-    let Some(terms) = Terms::read(&mut settings) else {
+    let Some(terms) = IssuerConfig::read(&mut settings) else {
         return Err(Usage(settings.refuse().to_string()).into());
     };
     let request = format!(r#"{{"claims":{}}}"#, arguments.claims);

@@ -8,7 +8,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, Check, Decision, Request, Response, Unanswerable, decide, response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, ResponseError, decide,
+    response,
 };
 use clap::Args;
 use jwt::KeySetVerifier;
@@ -19,9 +20,9 @@ use serde_json::{Value, json};
 
 use crate::{
     aws::Aws,
+    humanize::now,
     input::{self, about},
-    judge::Judge,
-    words::now,
+    signature_check::SignatureCheck,
 };
 
 /// Which event, and what the authorizer goes by.
@@ -66,15 +67,15 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What came of it.
-struct Told {
+struct Explanation {
     profile: AuthorizerConfig,
-    request: Request,
+    request: AuthorizerEvent,
     decision: Decision,
-    answer: Result<Option<Response>, Unanswerable>,
-    judge: Judge,
+    answer: Result<Option<AuthorizerResponse>, ResponseError>,
+    judge: SignatureCheck,
 }
 
-async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
+async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let mut settings = Settings::from_environment();
     if let Some(file) = &arguments.rules {
         let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
@@ -86,23 +87,24 @@ async fn explain(arguments: &Arguments) -> Result<Told, Box<dyn Error>> {
         return Err(settings.refuse().into());
     };
     let event = String::from_utf8(input::read(&arguments.event)?);
-    let request: Request = event.map_err(|error| about(&arguments.event, &error))?.parse()?;
+    let request: AuthorizerEvent =
+        event.map_err(|error| about(&arguments.event, &error))?.parse()?;
     let decision = decide(&request, &profile, now(), &judge).await?;
     let answer = response(&request, &decision, &profile);
-    Ok(Told { profile, request, decision, answer, judge })
+    Ok(Explanation { profile, request, decision, answer, judge })
 }
 
 /// `None` means that a problem with a setting was noted.
 async fn judge(
     arguments: &Arguments,
     settings: &mut Settings,
-) -> Result<Option<Judge>, Box<dyn Error>> {
+) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
     if let Some(place) = &arguments.jwks {
         let keys = KeySetVerifier::new(&input::read_keys(place).await?)?;
-        return Ok(Some(Judge::KeySet(keys)));
+        return Ok(Some(SignatureCheck::KeySet(keys)));
     }
     let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
-    let Some(name) = name else { return Ok(Some(Judge::Nobody)) };
+    let Some(name) = name else { return Ok(Some(SignatureCheck::Nobody)) };
     let (Some(algorithm), Some(refresh), Some(verification)) = (
         settings.choice("SIGNING_ALGORITHM"),
         settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
@@ -112,13 +114,13 @@ async fn judge(
     };
     let client = arguments.aws.connect().await?;
     let keyring = Arc::new(Keyring::new(client, name, algorithm, refresh));
-    Ok(Some(Judge::Ring(keyring, verification)))
+    Ok(Some(SignatureCheck::Ring(keyring, verification)))
 }
 
-impl Told {
+impl Explanation {
     fn exit_code(&self) -> ExitCode {
         let reached = self.decision.failed().is_none_or(|check| check == Check::Rules);
-        if self.answer.is_err() || (reached && matches!(self.judge, Judge::Nobody)) {
+        if self.answer.is_err() || (reached && matches!(self.judge, SignatureCheck::Nobody)) {
             return ExitCode::from(crate::FAULT);
         }
         ExitCode::from(u8::from(self.decision.failed().is_some()))
@@ -129,7 +131,7 @@ impl Told {
         if json {
             return writeln!(out, "{}", self.json());
         }
-        let Request { kind, stage, route, .. } = &self.request;
+        let AuthorizerEvent { kind, stage, route, .. } = &self.request;
         let place = format!("{route}, in {}", stage.resource(""));
         writeln!(out, "{kind}: {}\n", place.escape_debug())?;
         for (check, result) in self.checks() {
@@ -182,7 +184,7 @@ impl Told {
                 }
                 (_, Check::Rules, _) if self.profile.rules.is_none() => "none: all is open".into(),
                 (_, Check::Rules, _) => "open".into(),
-                (_, Check::Key | Check::Signature, Judge::Nobody) => NOBODY.into(),
+                (_, Check::Key | Check::Signature, SignatureCheck::Nobody) => NOBODY.into(),
                 _ => "good".into(),
             };
             (check, result)

@@ -9,9 +9,9 @@ use jwt::{UnixTime, UnverifiedToken, json};
 use serde_json::json;
 
 use crate::{
+    humanize::{When, now},
     input,
     signed_json::{compact, decode, indented},
-    words::{When, now},
 };
 
 /// Which token.
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Arguments {
     /// The token, or - to read it from standard input, so that it stands in no shell's history
     token: String,
-    /// Answer in JSON
+    /// IssuerResponse in JSON
     #[arg(long)]
     json: bool,
 }

@@ -5,16 +5,16 @@ mod demo;
 mod event;
 mod explain;
 mod function;
+mod humanize;
 mod input;
 mod inspect;
-mod judge;
 mod key;
 mod local;
 mod public;
 mod sign;
+mod signature_check;
 mod signed_json;
 mod verify;
-mod words;
 
 use std::{
     env,

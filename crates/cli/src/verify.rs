@@ -10,7 +10,10 @@ use jwt::{Algorithm, KeySetVerifier, Rejection, UnverifiedToken, Validation, Ver
 use kms::{KeyName, Verification};
 use serde_json::json;
 
-use crate::{Usage, aws::Aws, input, judge::Judge, sign::keyring, signed_json, words::now};
+use crate::{
+    Usage, aws::Aws, humanize::now, input, sign::keyring, signature_check::SignatureCheck,
+    signed_json,
+};
 
 /// Which token, and what a good one is.
 #[derive(Args)]
@@ -98,19 +101,19 @@ async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     Ok(confirmed.map(|_| Some(signed_json::compact(&claims))))
 }
 
-async fn find(arguments: &Arguments) -> Result<Judge, Box<dyn Error>> {
+async fn find(arguments: &Arguments) -> Result<SignatureCheck, Box<dyn Error>> {
     let set = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
         (Some(key), ..) => {
             let keyring = keyring(arguments.aws.connect().await?, key, arguments.algorithm);
             let here = arguments.local;
             let verification = if here { Verification::Local } else { Verification::Kms };
-            return Ok(Judge::Ring(keyring, verification));
+            return Ok(SignatureCheck::Ring(keyring, verification));
         }
         (None, Some(place), _) => input::read_keys(place).await?,
         (None, None, Some(issuer)) => input::discover(issuer).await?,
         (None, None, None) => return Err(Usage("name the keys".into()).into()),
     };
-    Ok(Judge::KeySet(KeySetVerifier::new(&set)?))
+    Ok(SignatureCheck::KeySet(KeySetVerifier::new(&set)?))
 }
 
 /// What was not asked for is not looked at.

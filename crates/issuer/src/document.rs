@@ -4,18 +4,22 @@ use jwt::{Jwk, JwkSet};
 use kms::Ring;
 use serde_json::{Value, json};
 
-use crate::{Document, Refusal, Terms};
+use crate::{IssuanceError, IssuerConfig, PublishedDocument};
 
 /// A document for whoever verifies our tokens with nothing but our name.
 ///
 /// # Errors
 /// When the issuer's name is not a URL: then there is nothing that could be found under it but the
 /// keys.
-pub fn document(which: Document, terms: &Terms, ring: &Ring) -> Result<Value, Refusal> {
-    if which == Document::Keys {
+pub fn document(
+    which: PublishedDocument,
+    terms: &IssuerConfig,
+    ring: &Ring,
+) -> Result<Value, IssuanceError> {
+    if which == PublishedDocument::Keys {
         return Ok(jwks(ring));
     }
-    let issuer = terms.issuer_url().ok_or(Refusal::NotFound)?;
+    let issuer = terms.issuer_url().ok_or(IssuanceError::NotFound)?;
     let algorithms: BTreeSet<_> = ring.keys().map(|key| key.algorithm.name()).collect();
     // Without `authorization_endpoint` and `token_endpoint`: neither exists. `response_types_supported` has
     // no value that is served either, but OpenID Connect Discovery 1.0 requires it (section 3) and forbids

@@ -4,20 +4,20 @@ use serde_json::value::RawValue;
 
 use policy::issuance::Caller;
 
-use crate::{MAX_REQUEST_BYTES, Refusal, proxy::ProxyRequest};
+use crate::{IssuanceError, MAX_REQUEST_BYTES, proxy::ProxyRequest};
 
 /// Something that Lambda was invoked with.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct IssuerEvent {
     /// How it came in, and so how the answer goes out.
-    pub door: Door,
+    pub door: EventSource,
     /// Who asks, and for what; or why it is nothing to be answered.
-    pub ask: Result<Ask, Refusal>,
+    pub ask: Result<Operation, IssuanceError>,
 }
 
 /// A way into the function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum EventSource {
     /// API Gateway's proxy integration.
     Http,
     /// `lambda:InvokeFunction`.
@@ -26,23 +26,23 @@ pub enum Door {
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum Operation {
     /// A token, by this caller with this JSON.
     Token(Caller, Vec<u8>),
     /// What anybody may know of the issuer.
-    Public(Document),
+    Public(PublishedDocument),
 }
 
 /// What is published under `/.well-known/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Document {
+pub enum PublishedDocument {
     /// `jwks.json`: the keys (RFC 7517).
     Keys,
     /// `openid-configuration` (`OpenID` Connect Discovery 1.0).
     OpenId,
 }
 
-impl Event {
+impl IssuerEvent {
     /// An event with a `requestContext` is API Gateway's; any other is the request itself.
     #[must_use]
     pub fn read(event: &str) -> Self {
@@ -50,12 +50,15 @@ impl Event {
         let object = event.trim_start().starts_with('{');
         let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| object);
         let Some(Probe { request_context: Some(_), version }) = probe else {
-            return Self { door: Door::Invoke, ask: Ask::direct(event) };
+            return Self { door: EventSource::Invoke, ask: Operation::direct(event) };
         };
         let version = version.map(RawValue::get);
         // In a header it decides nothing, and the published types do not read it.
         let event = json::replace_lone_surrogates(event);
-        Self { door: Door::Http, ask: ProxyRequest::read(&event, version).and_then(Ask::new) }
+        Self {
+            door: EventSource::Http,
+            ask: ProxyRequest::read(&event, version).and_then(Operation::new),
+        }
     }
 }
 
@@ -69,31 +72,31 @@ struct Probe<'a> {
     version: Option<&'a RawValue>,
 }
 
-impl Ask {
-    fn direct(event: &str) -> Result<Self, Refusal> {
+impl Operation {
+    fn direct(event: &str) -> Result<Self, IssuanceError> {
         if event.len() > MAX_REQUEST_BYTES {
-            return Err(Refusal::RequestTooLarge);
+            return Err(IssuanceError::RequestTooLarge);
         }
         Ok(Self::Token(Caller::Invoke, event.as_bytes().to_vec()))
     }
 
-    fn new(request: ProxyRequest) -> Result<Self, Refusal> {
+    fn new(request: ProxyRequest) -> Result<Self, IssuanceError> {
         let document = match &*request.path {
             "/token" => None,
-            "/.well-known/jwks.json" => Some(Document::Keys),
-            "/.well-known/openid-configuration" => Some(Document::OpenId),
+            "/.well-known/jwks.json" => Some(PublishedDocument::Keys),
+            "/.well-known/openid-configuration" => Some(PublishedDocument::OpenId),
             // `oauth-authorization-server` (RFC 8414) belongs to a token endpoint for OAuth clients, which
             // there is not: no client authentication method is registered for the SigV4 of `/token`.
-            _ => return Err(Refusal::NotFound),
+            _ => return Err(IssuanceError::NotFound),
         };
         match (document, request.method.as_str()) {
             (Some(document), "GET" | "HEAD") => Ok(Self::Public(document)),
-            (Some(_), _) => Err(Refusal::Method { allow: "GET" }),
+            (Some(_), _) => Err(IssuanceError::Method { allow: "GET" }),
             (None, "POST") => {
-                let caller = request.caller.clone().ok_or(Refusal::Anonymous)?;
+                let caller = request.caller.clone().ok_or(IssuanceError::Anonymous)?;
                 Ok(Self::Token(caller, request.body()?))
             }
-            (None, _) => Err(Refusal::Method { allow: "POST" }),
+            (None, _) => Err(IssuanceError::Method { allow: "POST" }),
         }
     }
 }
@@ -113,11 +116,11 @@ mod tests {
             r#"{"requestContext":{},"requestContext":{}}"#,
         ];
         for text in texts {
-            let ask = Ok(Ask::Token(Caller::Invoke, text.as_bytes().to_vec()));
-            assert_eq!(Event::read(text), Event { door: Door::Invoke, ask });
+            let ask = Ok(Operation::Token(Caller::Invoke, text.as_bytes().to_vec()));
+            assert_eq!(IssuerEvent::read(text), IssuerEvent { door: EventSource::Invoke, ask });
         }
         for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
-            assert_eq!(Event::read(other).door, Door::Invoke, "{other}");
+            assert_eq!(IssuerEvent::read(other).door, EventSource::Invoke, "{other}");
         }
     }
 
@@ -125,9 +128,9 @@ mod tests {
     fn event_of_a_direct_invocation_over_64_kib_is_refused() {
         let padded = |bytes: usize| format!(r#"{{"claims":{{}}{}}}"#, " ".repeat(bytes - 13));
         for (bytes, accepted) in [(MAX_REQUEST_BYTES, true), (MAX_REQUEST_BYTES + 1, false)] {
-            let event = Event::read(&padded(bytes));
-            assert_eq!(event.door, Door::Invoke, "{bytes}");
-            let expected = if accepted { None } else { Some(Refusal::RequestTooLarge) };
+            let event = IssuerEvent::read(&padded(bytes));
+            assert_eq!(event.door, EventSource::Invoke, "{bytes}");
+            let expected = if accepted { None } else { Some(IssuanceError::RequestTooLarge) };
             assert_eq!(event.ask.err(), expected, "{bytes}");
         }
     }

@@ -7,57 +7,62 @@ use std::{
 use kms::{ErrorChain, Fault, Keyring, KmsSigner, Stopwatch};
 use policy::issuance::Caller;
 use runtime::{
-    function::{self, Handled, Handler, Invocation},
-    telemetry::{Outcome, Record},
+    function::{self, Handler, HandlerOutput, Invocation},
+    telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
-    Answer, Ask, Cacheable, Document, Event, Grant, MAX_TOKEN_BYTES, Terms, TokenRequest, document,
-    issue,
+    Cacheable, GrantedRequest, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES,
+    Operation, PublishedDocument, TokenRequest, document, issue,
 };
 
 /// The Lambda function.
 pub async fn run() -> ExitCode {
-    function::run(Terms::read, |terms, keyring| Issuer { terms, keyring }).await
+    function::run(IssuerConfig::read, |terms, keyring| Issuer { terms, keyring }).await
 }
 
 struct Issuer {
-    terms: Terms,
+    terms: IssuerConfig,
     keyring: Arc<Keyring>,
 }
 
 impl Handler for Issuer {
     type Response = Value;
 
-    async fn handle(&self, event: &str, invocation: &Invocation) -> Handled<Value> {
+    async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
         let stopwatch = Stopwatch::default();
         let time_left = invocation.time_left(ANSWER_WITHIN);
-        let event = Event::read(event);
+        let event = IssuerEvent::read(event);
         let caller = match &event.ask {
-            Ok(Ask::Token(caller, _)) => Some(caller.clone()),
+            Ok(Operation::Token(caller, _)) => Some(caller.clone()),
             _ => None,
         };
         let answer = match event.ask {
-            Err(refusal) => Answer::Refused(refusal),
-            Ok(Ask::Public(which)) => self.publish(which, time_left).await,
-            Ok(Ask::Token(caller, body)) => {
+            Err(refusal) => IssuerResponse::Refused(refusal),
+            Ok(Operation::Public(which)) => self.publish(which, time_left).await,
+            Ok(Operation::Token(caller, body)) => {
                 let request = TokenRequest::read(&body, &self.terms);
                 match request.and_then(|request| request.grant(&caller, &self.terms)) {
-                    Err(refusal) => Answer::Refused(refusal),
+                    Err(refusal) => IssuerResponse::Refused(refusal),
                     Ok(grant) => self.issue(grant, time_left, &stopwatch).await,
                 }
             }
         };
         let record = audit(&answer, caller.as_ref(), &stopwatch);
-        Handled { response: answer.through(event.door), record }
+        HandlerOutput { response: answer.into_lambda_response(event.door), record }
     }
 }
 
 impl Issuer {
-    async fn issue(&self, grant: Grant, time_left: Duration, stopwatch: &Stopwatch) -> Answer {
+    async fn issue(
+        &self,
+        grant: GrantedRequest,
+        time_left: Duration,
+        stopwatch: &Stopwatch,
+    ) -> IssuerResponse {
         let now = SystemTime::now().into();
         let signer =
             KmsSigner { keyring: &self.keyring, stopwatch, max_token_bytes: Some(MAX_TOKEN_BYTES) };
@@ -66,26 +71,26 @@ impl Issuer {
         issued.unwrap_or_else(|_| Err(Fault::timed_out("Sign"))).into()
     }
 
-    async fn publish(&self, which: Document, time_left: Duration) -> Answer {
+    async fn publish(&self, which: PublishedDocument, time_left: Duration) -> IssuerResponse {
         let ring = timeout(time_left, self.keyring.published_ring()).await;
         match ring.unwrap_or_else(|_| Err(Fault::timed_out("GetPublicKey"))) {
             Ok(published) => {
                 let cacheable =
                     if published.next_fault.is_none() { Cacheable::Yes } else { Cacheable::No };
                 match document(which, &self.terms, &published.ring) {
-                    Ok(document) => Answer::Published(document, cacheable),
-                    Err(refusal) => Answer::Refused(refusal),
+                    Ok(document) => IssuerResponse::Published(document, cacheable),
+                    Err(refusal) => IssuerResponse::Refused(refusal),
                 }
             }
-            Err(fault) => Answer::Unpublished(fault),
+            Err(fault) => IssuerResponse::Unpublished(fault),
         }
     }
 }
 
 /// The log line of a request: who got which token, or why it was refused. Never the token.
-fn audit(answer: &Answer, caller: Option<&Caller>, stopwatch: &Stopwatch) -> Record {
+fn audit(answer: &IssuerResponse, caller: Option<&Caller>, stopwatch: &Stopwatch) -> LogRecord {
     let (outcome, mut details) = match answer {
-        Answer::Issued(issued) => (
+        IssuerResponse::Issued(issued) => (
             Outcome::Issued,
             json!({
                 "jti": issued.text("jti"),
@@ -97,16 +102,18 @@ fn audit(answer: &Answer, caller: Option<&Caller>, stopwatch: &Stopwatch) -> Rec
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),
-        Answer::Published(..) => (Outcome::Published, json!({})),
-        Answer::Refused(refusal) => (Outcome::Refused, json!({"reason": refusal.to_string()})),
-        Answer::Failed(fault) | Answer::Unpublished(fault) => {
+        IssuerResponse::Published(..) => (Outcome::Published, json!({})),
+        IssuerResponse::Refused(refusal) => {
+            (Outcome::Refused, json!({"reason": refusal.to_string()}))
+        }
+        IssuerResponse::Failed(fault) | IssuerResponse::Unpublished(fault) => {
             (Outcome::Fault(fault.cause.code()), json!({"error": ErrorChain(fault).to_string()}))
         }
     };
     if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
         details.insert("caller".into(), caller.to_string().into());
     }
-    Record { outcome, kms: stopwatch.read(), details }
+    LogRecord { outcome, kms: stopwatch.read(), details }
 }
 
 /// A client gets its response within 8 s, start included, which is also less than the function's own

@@ -2,11 +2,11 @@ use jwt::{Signed, Signer, UnixTime, UnsignedToken};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Grant, Terms};
+use crate::{GrantedRequest, IssuerConfig};
 
 /// A token that was issued, and what the audit trail has to say of it.
 #[derive(Debug)]
-pub struct Issued {
+pub struct IssuedToken {
     /// The token and its signature's record.
     pub signed: Signed,
     /// How long it lives, in seconds.
@@ -15,7 +15,7 @@ pub struct Issued {
     pub claims: Map<String, Value>,
 }
 
-impl Issued {
+impl IssuedToken {
     /// A claim as the audit trail shows it: a string as it is, anything else as JSON.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
@@ -32,20 +32,25 @@ pub const MAX_TOKEN_BYTES: usize = 10_240 - 1024 - "Authorization: Bearer ".len(
 /// # Errors
 /// When the signer could not.
 pub async fn issue<S: Signer>(
-    grant: Grant,
-    terms: &Terms,
+    grant: GrantedRequest,
+    terms: &IssuerConfig,
     id: Uuid,
     now: UnixTime,
     signer: &S,
-) -> Result<Issued, S::Error> {
+) -> Result<IssuedToken, S::Error> {
     let expires_in = grant.lifetime.as_secs();
     let claims = complete(grant, terms, id, now);
     let signed = signer.sign(&UnsignedToken::new(&terms.token_type, &claims)).await?;
-    Ok(Issued { signed, expires_in, claims })
+    Ok(IssuedToken { signed, expires_in, claims })
 }
 
-fn complete(grant: Grant, terms: &Terms, id: Uuid, now: UnixTime) -> Map<String, Value> {
-    let Grant { mut claims, lifetime } = grant;
+fn complete(
+    grant: GrantedRequest,
+    terms: &IssuerConfig,
+    id: Uuid,
+    now: UnixTime,
+) -> Map<String, Value> {
+    let GrantedRequest { mut claims, lifetime } = grant;
     claims.insert("iss".into(), json!(terms.issuer));
     claims.insert("iat".into(), json!(now.seconds()));
     claims.insert("exp".into(), json!(now.after(lifetime).seconds()));
@@ -70,9 +75,9 @@ mod tests {
 
     #[test]
     fn the_issuer_completes_the_claims() {
-        let terms = |audience: Option<&str>| Terms {
+        let terms = |audience: Option<&str>| IssuerConfig {
             audience: audience.map(str::to_owned),
-            ..Terms::of("us")
+            ..IssuerConfig::of("us")
         };
         let own = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
         let rows = [
@@ -93,7 +98,7 @@ mod tests {
                 panic!("{name}: objects")
             };
             expected.extend(more);
-            let grant = Grant { claims: asked, lifetime: Duration::from_mins(1) };
+            let grant = GrantedRequest { claims: asked, lifetime: Duration::from_mins(1) };
             let now = UnixTime::from_seconds(1000);
             assert_eq!(complete(grant, &terms(audience), Uuid::nil(), now), expected, "{name}");
         }
@@ -101,11 +106,11 @@ mod tests {
 
     #[test]
     fn an_access_token_names_its_client() {
-        let terms = Terms { token_type: "at+jwt".into(), ..Terms::of("us") };
+        let terms = IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::of("us") };
         let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
         for (claims, expected) in rows {
             let Value::Object(claims) = claims else { panic!("an object") };
-            let grant = Grant { claims, lifetime: Duration::from_mins(1) };
+            let grant = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
             let claims = complete(grant, &terms, Uuid::nil(), UnixTime::from_seconds(1000));
             assert_eq!(claims.get("client_id"), Some(&json!(expected)));
         }

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use policy::issuance::Caller;
 
-use crate::{MAX_REQUEST_BYTES, Refusal};
+use crate::{IssuanceError, MAX_REQUEST_BYTES};
 
 /// The members of a proxy event that decide anything here, the same for both formats.
 pub(crate) struct ProxyRequest {
@@ -24,30 +24,30 @@ pub(crate) struct ProxyRequest {
 impl ProxyRequest {
     /// `version` is the member's JSON text; only HTTP APIs have one. The error is dropped: it quotes
     /// header values.
-    pub(crate) fn read(event: &str, version: Option<&str>) -> Result<Self, Refusal> {
+    pub(crate) fn read(event: &str, version: Option<&str>) -> Result<Self, IssuanceError> {
         if event.len() > MAX_EVENT_BYTES {
-            return Err(Refusal::RequestTooLarge);
+            return Err(IssuanceError::RequestTooLarge);
         }
         let request = match version {
             None | Some(r#""1.0""#) => from_format_1(event),
             Some(r#""2.0""#) => from_format_2(event),
-            Some(_) => return Err(Refusal::Event),
+            Some(_) => return Err(IssuanceError::IssuerEvent),
         };
-        request.map_err(|_| Refusal::Event)
+        request.map_err(|_| IssuanceError::IssuerEvent)
     }
 
     /// The body, decoded, where its content type is JSON's.
-    pub(crate) fn body(self) -> Result<Vec<u8>, Refusal> {
+    pub(crate) fn body(self) -> Result<Vec<u8>, IssuanceError> {
         if !self.is_json {
-            return Err(Refusal::MediaType);
+            return Err(IssuanceError::MediaType);
         }
-        let body = self.body.ok_or(Refusal::Body)?;
+        let body = self.body.ok_or(IssuanceError::Body)?;
         let bytes = if self.is_base64_encoded { decoded_len(&body) } else { body.len() };
         if bytes > MAX_REQUEST_BYTES {
-            return Err(Refusal::RequestTooLarge);
+            return Err(IssuanceError::RequestTooLarge);
         }
         if self.is_base64_encoded {
-            return STANDARD.decode(body).map_err(|_| Refusal::Body);
+            return STANDARD.decode(body).map_err(|_| IssuanceError::Body);
         }
         Ok(body.into_bytes())
     }

@@ -8,7 +8,7 @@ use policy::{
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{Refusal, Terms};
+use crate::{IssuanceError, IssuerConfig};
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,32 +24,32 @@ impl TokenRequest {
     ///
     /// # Errors
     /// Whatever is wrong first.
-    pub fn read(text: &[u8], terms: &Terms) -> Result<Self, Refusal> {
+    pub fn read(text: &[u8], terms: &IssuerConfig) -> Result<Self, IssuanceError> {
         // First, as a number beyond an f64 is not read as JSON either.
         if let Some(claim) = inexact_claim(text) {
-            return Err(Refusal::InexactNumber { claim });
+            return Err(IssuanceError::InexactNumber { claim });
         }
-        let mut members = json::object(text).map_err(Refusal::NotJson)?;
+        let mut members = json::object(text).map_err(IssuanceError::NotJson)?;
         let (claims, expires_in) = (members.remove("claims"), members.remove("expires_in"));
         if !members.is_empty() {
-            return Err(Refusal::Member);
+            return Err(IssuanceError::Member);
         }
-        let Some(Value::Object(claims)) = claims else { return Err(Refusal::Claims) };
+        let Some(Value::Object(claims)) = claims else { return Err(IssuanceError::Claims) };
         if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
-            return Err(Refusal::Reserved(name));
+            return Err(IssuanceError::Reserved(name));
         }
         if claims.get("sub").is_some_and(|sub| sub.as_str().is_none_or(str::is_empty)) {
-            return Err(Refusal::Subject);
+            return Err(IssuanceError::Subject);
         }
         if claims.get("aud").is_some_and(|aud| !is_audience(aud)) {
-            return Err(Refusal::Audience);
+            return Err(IssuanceError::Audience);
         }
         let is_odd = |name: &&str| claims.get(*name).is_some_and(|value| !is_plain(value));
         if let Some(name) = ["sub", "aud"].into_iter().find(is_odd) {
-            return Err(Refusal::NotPlain(name));
+            return Err(IssuanceError::NotPlain(name));
         }
         if claims.get("scope").is_some_and(|scope| !scope.as_str().is_some_and(is_scope)) {
-            return Err(Refusal::Scope);
+            return Err(IssuanceError::Scope);
         }
         let passed_on =
             OWN_BYTES + terms.issuer.len() + terms.audience.as_ref().map_or(0, String::len);
@@ -57,24 +57,24 @@ impl TokenRequest {
         if terms.are_access_tokens() {
             let client = claims.get("client_id");
             if client.is_some_and(|client| client.as_str().is_none_or(str::is_empty)) {
-                return Err(Refusal::ClientId);
+                return Err(IssuanceError::ClientId);
             }
             // `client_id` is `sub` again where it is not asked for.
             own += CLIENT_BYTES + claims.get("sub").map_or(0, json::bytes);
         }
         if json::object_bytes(&claims) + own > MAX_CLAIMS_BYTES {
-            return Err(Refusal::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
+            return Err(IssuanceError::TooLarge { max: MAX_CLAIMS_BYTES.saturating_sub(own) });
         }
         if jwt::context_claims_len(&claims) + OWN_BYTES + terms.issuer.len()
             > jwt::MAX_CONTEXT_CLAIMS_BYTES
         {
-            return Err(Refusal::TooLongToPassOn);
+            return Err(IssuanceError::TooLongToPassOn);
         }
         if terms.are_access_tokens() && !claims.contains_key("sub") {
-            return Err(Refusal::NoSubject);
+            return Err(IssuanceError::NoSubject);
         }
         if terms.are_access_tokens() && terms.audience.is_none() && !claims.contains_key("aud") {
-            return Err(Refusal::NoAudience);
+            return Err(IssuanceError::NoAudience);
         }
         Ok(Self { claims, lifetime: lifetime(expires_in.as_ref(), terms)? })
     }
@@ -83,7 +83,11 @@ impl TokenRequest {
     ///
     /// # Errors
     /// When the policy does not grant it.
-    pub fn grant(self, caller: &Caller, terms: &Terms) -> Result<Grant, Refusal> {
+    pub fn grant(
+        self,
+        caller: &Caller,
+        terms: &IssuerConfig,
+    ) -> Result<GrantedRequest, IssuanceError> {
         let lifetime = match &terms.policy {
             Some(policy) => {
                 let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
@@ -92,17 +96,17 @@ impl TokenRequest {
                     lifetime: terms.lifetime,
                     lifetime_max: terms.lifetime_max,
                 };
-                policy.grant(&request, caller, &defaults).map_err(Refusal::Policy)?
+                policy.grant(&request, caller, &defaults).map_err(IssuanceError::Policy)?
             }
             None => self.lifetime.unwrap_or(terms.lifetime),
         };
-        Ok(Grant { claims: self.claims, lifetime })
+        Ok(GrantedRequest { claims: self.claims, lifetime })
     }
 }
 
 /// A request that was granted. There is no other way to come by one than [`TokenRequest::grant`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Grant {
+pub struct GrantedRequest {
     pub(crate) claims: Map<String, Value>,
     pub(crate) lifetime: Duration,
 }
@@ -136,12 +140,16 @@ fn is_plain(value: &Value) -> bool {
     }
 }
 
-fn lifetime(expires_in: Option<&Value>, terms: &Terms) -> Result<Option<Duration>, Refusal> {
+fn lifetime(
+    expires_in: Option<&Value>,
+    terms: &IssuerConfig,
+) -> Result<Option<Duration>, IssuanceError> {
     let Some(expires_in) = expires_in else { return Ok(None) };
-    let seconds = expires_in.as_u64().filter(|&seconds| seconds > 0).ok_or(Refusal::ExpiresIn)?;
+    let seconds =
+        expires_in.as_u64().filter(|&seconds| seconds > 0).ok_or(IssuanceError::ExpiresIn)?;
     let max = terms.lifetime_max.as_secs();
     if seconds > max {
-        return Err(Refusal::Lifetime { max });
+        return Err(IssuanceError::Lifetime { max });
     }
     Ok(Some(Duration::from_secs(seconds)))
 }
@@ -171,15 +179,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn terms() -> Terms {
-        Terms {
+    fn terms() -> IssuerConfig {
+        IssuerConfig {
             lifetime: Duration::from_mins(10),
             lifetime_max: Duration::from_mins(15),
-            ..Terms::of("us")
+            ..IssuerConfig::of("us")
         }
     }
 
-    fn read(text: &str) -> Result<(Value, u64), Refusal> {
+    fn read(text: &str) -> Result<(Value, u64), IssuanceError> {
         let request = TokenRequest::read(text.as_bytes(), &terms())?;
         let grant = request.grant(&Caller::Invoke, &terms())?;
         Ok((Value::Object(grant.claims), grant.lifetime.as_secs()))
@@ -192,31 +200,35 @@ mod tests {
             ("no claim", r#"{"claims":{}}"#, Ok((json!({}), 600))),
             ("a lifetime", r#"{"claims":{},"expires_in":1}"#, Ok((json!({}), 1))),
             ("the longest", r#"{"claims":{},"expires_in":900}"#, Ok((json!({}), 900))),
-            ("longer", r#"{"claims":{},"expires_in":901}"#, Err(Refusal::Lifetime { max: 900 })),
-            ("none at all", r#"{"claims":{},"expires_in":0}"#, Err(Refusal::ExpiresIn)),
-            ("negative", r#"{"claims":{},"expires_in":-1}"#, Err(Refusal::ExpiresIn)),
-            ("a fraction", r#"{"claims":{},"expires_in":1.5}"#, Err(Refusal::ExpiresIn)),
-            ("a string", r#"{"claims":{},"expires_in":"60"}"#, Err(Refusal::ExpiresIn)),
-            ("null", r#"{"claims":{},"expires_in":null}"#, Err(Refusal::ExpiresIn)),
-            ("nothing", "{}", Err(Refusal::Claims)),
-            ("an array of claims", r#"{"claims":[]}"#, Err(Refusal::Claims)),
-            ("claims are a string", r#"{"claims":"{}"}"#, Err(Refusal::Claims)),
-            ("misspelt", r#"{"claims":{},"expire_in":1}"#, Err(Refusal::Member)),
-            ("bare claims", r#"{"sub":"a"}"#, Err(Refusal::Member)),
-            ("sub is a number", r#"{"claims":{"sub":1}}"#, Err(Refusal::Subject)),
+            (
+                "longer",
+                r#"{"claims":{},"expires_in":901}"#,
+                Err(IssuanceError::Lifetime { max: 900 }),
+            ),
+            ("none at all", r#"{"claims":{},"expires_in":0}"#, Err(IssuanceError::ExpiresIn)),
+            ("negative", r#"{"claims":{},"expires_in":-1}"#, Err(IssuanceError::ExpiresIn)),
+            ("a fraction", r#"{"claims":{},"expires_in":1.5}"#, Err(IssuanceError::ExpiresIn)),
+            ("a string", r#"{"claims":{},"expires_in":"60"}"#, Err(IssuanceError::ExpiresIn)),
+            ("null", r#"{"claims":{},"expires_in":null}"#, Err(IssuanceError::ExpiresIn)),
+            ("nothing", "{}", Err(IssuanceError::Claims)),
+            ("an array of claims", r#"{"claims":[]}"#, Err(IssuanceError::Claims)),
+            ("claims are a string", r#"{"claims":"{}"}"#, Err(IssuanceError::Claims)),
+            ("misspelt", r#"{"claims":{},"expire_in":1}"#, Err(IssuanceError::Member)),
+            ("bare claims", r#"{"sub":"a"}"#, Err(IssuanceError::Member)),
+            ("sub is a number", r#"{"claims":{"sub":1}}"#, Err(IssuanceError::Subject)),
             (
                 "several audiences",
                 r#"{"claims":{"aud":["a","b"]}}"#,
                 Ok((json!({"aud": ["a", "b"]}), 600)),
             ),
             ("scopes", r#"{"claims":{"scope":"a b:c"}}"#, Ok((json!({"scope": "a b:c"}), 600))),
-            ("scopes in a list", r#"{"claims":{"scope":["a"]}}"#, Err(Refusal::Scope)),
-            ("no scope", r#"{"claims":{"scope":""}}"#, Err(Refusal::Scope)),
-            ("two spaces", r#"{"claims":{"scope":"a  b"}}"#, Err(Refusal::Scope)),
-            ("a quotation mark", r#"{"claims":{"scope":"a\""}}"#, Err(Refusal::Scope)),
-            ("sub is empty", r#"{"claims":{"sub":""}}"#, Err(Refusal::Subject)),
-            ("no audience", r#"{"claims":{"aud":[]}}"#, Err(Refusal::Audience)),
-            ("aud is a number", r#"{"claims":{"aud":1}}"#, Err(Refusal::Audience)),
+            ("scopes in a list", r#"{"claims":{"scope":["a"]}}"#, Err(IssuanceError::Scope)),
+            ("no scope", r#"{"claims":{"scope":""}}"#, Err(IssuanceError::Scope)),
+            ("two spaces", r#"{"claims":{"scope":"a  b"}}"#, Err(IssuanceError::Scope)),
+            ("a quotation mark", r#"{"claims":{"scope":"a\""}}"#, Err(IssuanceError::Scope)),
+            ("sub is empty", r#"{"claims":{"sub":""}}"#, Err(IssuanceError::Subject)),
+            ("no audience", r#"{"claims":{"aud":[]}}"#, Err(IssuanceError::Audience)),
+            ("aud is a number", r#"{"claims":{"aud":1}}"#, Err(IssuanceError::Audience)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(read(text), expected, "{name}");
@@ -225,19 +237,19 @@ mod tests {
 
     #[test]
     fn access_tokens_say_who_and_for_whom() {
-        let access = Terms { token_type: "at+jwt".into(), ..terms() };
-        let known = Terms { audience: Some("api".into()), ..access.clone() };
+        let access = IssuerConfig { token_type: "at+jwt".into(), ..terms() };
+        let known = IssuerConfig { audience: Some("api".into()), ..access.clone() };
         let rows = [
             ("who and for whom", &access, r#"{"claims":{"sub":"a","aud":"b"}}"#, Ok(())),
             ("for whom is known", &known, r#"{"claims":{"sub":"a"}}"#, Ok(())),
-            ("not who", &known, r#"{"claims":{}}"#, Err(Refusal::NoSubject)),
-            ("not for whom", &access, r#"{"claims":{"sub":"a"}}"#, Err(Refusal::NoAudience)),
+            ("not who", &known, r#"{"claims":{}}"#, Err(IssuanceError::NoSubject)),
+            ("not for whom", &access, r#"{"claims":{"sub":"a"}}"#, Err(IssuanceError::NoAudience)),
             ("not access tokens", &terms(), r#"{"claims":{}}"#, Ok(())),
             (
                 "a client that is a number",
                 &known,
                 r#"{"claims":{"sub":"a","client_id":5}}"#,
-                Err(Refusal::ClientId),
+                Err(IssuanceError::ClientId),
             ),
             ("a client", &known, r#"{"claims":{"sub":"a","client_id":"b"}}"#, Ok(())),
         ];
@@ -250,14 +262,15 @@ mod tests {
     /// The subject stands twice in an access token.
     #[test]
     fn access_tokens_fit_too() {
-        let known = Terms { token_type: "at+jwt".into(), audience: Some("a".into()), ..terms() };
+        let known =
+            IssuerConfig { token_type: "at+jwt".into(), audience: Some("a".into()), ..terms() };
         let read = |other: usize| {
             let (sub, other) = ("s".repeat(2700), "x".repeat(other));
             let text = format!(r#"{{"claims":{{"sub":"{sub}","f":"{other}"}}}}"#);
             TokenRequest::read(text.as_bytes(), &known).map(|_| ())
         };
-        assert_eq!(read(10), Err(Refusal::TooLarge { max: 2561 }));
-        let plain = Terms { token_type: "JWT".into(), ..known.clone() };
+        assert_eq!(read(10), Err(IssuanceError::TooLarge { max: 2561 }));
+        let plain = IssuerConfig { token_type: "JWT".into(), ..known.clone() };
         let text = format!(r#"{{"claims":{{"sub":"{}"}}}}"#, "s".repeat(2700));
         assert!(TokenRequest::read(text.as_bytes(), &plain).is_ok());
     }
@@ -265,7 +278,7 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused() {
         for text in ["", "claims", "[]", r#"{"claims":{"sub":"a","sub":"b"}}"#] {
-            assert!(matches!(read(text), Err(Refusal::NotJson(_))), "{text}");
+            assert!(matches!(read(text), Err(IssuanceError::NotJson(_))), "{text}");
         }
     }
 
@@ -273,7 +286,7 @@ mod tests {
     fn the_issuers_own_claims_cannot_be_asked_for() {
         for name in RESERVED {
             let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
-            assert_eq!(read(&text), Err(Refusal::Reserved(name)));
+            assert_eq!(read(&text), Err(IssuanceError::Reserved(name)));
         }
     }
 
@@ -290,10 +303,10 @@ mod tests {
             ];
             for (name, claims) in rows {
                 let request = json!({"claims": claims}).to_string();
-                assert_eq!(read(&request), Err(Refusal::NotPlain(name)), "{request}");
+                assert_eq!(read(&request), Err(IssuanceError::NotPlain(name)), "{request}");
             }
         }
-        assert_eq!(Refusal::NotPlain("sub").status(), 400);
+        assert_eq!(IssuanceError::NotPlain("sub").status(), 400);
         let arn = "arn:aws:sts::123456789012:assumed-role/orders/a=b,c.d@e_f+g-h";
         let other = json!({"sub": arn, "aud": ["https://api.example"], "name": "Ann \u{202E}", "scope": "a b"});
         assert_eq!(read(&json!({"claims": other}).to_string()), Ok((other, 600)));
@@ -314,7 +327,7 @@ mod tests {
             for value in [number, &nested] {
                 let text = format!(r#"{{"expires_in":60,"claims":{{"sub":"a","id":{value}}}}}"#);
                 let read = TokenRequest::read(text.as_bytes(), &terms());
-                let expected = Refusal::InexactNumber { claim: "id".into() };
+                let expected = IssuanceError::InexactNumber { claim: "id".into() };
                 let expected = if accepted { None } else { Some(expected) };
                 assert_eq!(read.err(), expected, "{name}: {text}");
             }
@@ -343,7 +356,7 @@ mod tests {
         let with =
             |bytes: usize| read(&format!(r#"{{"claims":{{"sub":"{}"}}}}"#, "x".repeat(bytes)));
         assert!(with(2900).is_ok());
-        assert_eq!(with(3000), Err(Refusal::TooLongToPassOn));
+        assert_eq!(with(3000), Err(IssuanceError::TooLongToPassOn));
     }
 
     #[test]
@@ -352,6 +365,6 @@ mod tests {
         let most = MAX_CLAIMS_BYTES - own;
         let with = |bytes: usize| format!(r#"{{"claims":{{"a":"{}"}}}}"#, "x".repeat(bytes - 8));
         assert!(read(&with(most)).is_ok());
-        assert_eq!(read(&with(most + 1)), Err(Refusal::TooLarge { max: most }));
+        assert_eq!(read(&with(most + 1)), Err(IssuanceError::TooLarge { max: most }));
     }
 }

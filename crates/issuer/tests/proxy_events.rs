@@ -9,7 +9,9 @@ use aws_lambda_events::apigw::{
     ApiGatewayV2httpRequest,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use issuer::{Ask, Document, Door, Event, MAX_REQUEST_BYTES, Refusal};
+use issuer::{
+    EventSource, IssuanceError, IssuerEvent, MAX_REQUEST_BYTES, Operation, PublishedDocument,
+};
 use policy::issuance::Caller;
 use serde_json::{Value, json};
 
@@ -45,25 +47,33 @@ fn http(method: &str, path: &str) -> Value {
     json!(event)
 }
 
-fn token(body: &str) -> Ask {
-    Ask::Token(Caller::Iam(ARN.into()), body.as_bytes().to_vec())
+fn token(body: &str) -> Operation {
+    Operation::Token(Caller::Iam(ARN.into()), body.as_bytes().to_vec())
 }
 
 #[test]
 fn proxy_events() {
     let json = Some("application/json; charset=utf-8");
     let form = Some("application/x-www-form-urlencoded");
-    let method = Err(Refusal::Method { allow: "POST" });
+    let method = Err(IssuanceError::Method { allow: "POST" });
     let rows = [
         ("a request", "/token", "POST", json, Some("{}"), false, Ok(token("{}"))),
         ("no content type", "/token", "POST", None, Some("{}"), false, Ok(token("{}"))),
         ("encoded", "/token", "POST", json, Some("e30="), true, Ok(token("{}"))),
-        ("badly encoded", "/token", "POST", json, Some("e30"), true, Err(Refusal::Body)),
-        ("no body", "/token", "POST", json, None, false, Err(Refusal::Body)),
-        ("a form", "/token", "POST", form, Some("{}"), false, Err(Refusal::MediaType)),
-        ("not ASCII", "/token", "POST", Some("ä"), Some("{}"), false, Err(Refusal::MediaType)),
+        ("badly encoded", "/token", "POST", json, Some("e30"), true, Err(IssuanceError::Body)),
+        ("no body", "/token", "POST", json, None, false, Err(IssuanceError::Body)),
+        ("a form", "/token", "POST", form, Some("{}"), false, Err(IssuanceError::MediaType)),
+        (
+            "not ASCII",
+            "/token",
+            "POST",
+            Some("ä"),
+            Some("{}"),
+            false,
+            Err(IssuanceError::MediaType),
+        ),
         ("GET", "/token", "GET", None, None, false, method),
-        ("elsewhere", "/tokens", "POST", json, Some("{}"), false, Err(Refusal::NotFound)),
+        ("elsewhere", "/tokens", "POST", json, Some("{}"), false, Err(IssuanceError::NotFound)),
     ];
     for (name, path, method, content_type, body, encoded, ask) in rows {
         for mut event in [rest(method, path), http(method, path)] {
@@ -71,8 +81,8 @@ fn proxy_events() {
             event["headers"] = headers.unwrap_or_default();
             event["body"] = body.into();
             event["isBase64Encoded"] = encoded.into();
-            let expected = Event { door: Door::Http, ask: ask.clone() };
-            assert_eq!(Event::read(&event.to_string()), expected, "{name}: {event}");
+            let expected = IssuerEvent { door: EventSource::Http, ask: ask.clone() };
+            assert_eq!(IssuerEvent::read(&event.to_string()), expected, "{name}: {event}");
         }
     }
 }
@@ -92,14 +102,14 @@ fn body_over_64_kib_is_refused_in_both_formats_and_encodings() {
                 let expected = if bytes <= MAX_REQUEST_BYTES {
                     Ok(token(&body))
                 } else {
-                    Err(Refusal::RequestTooLarge)
+                    Err(IssuanceError::RequestTooLarge)
                 };
-                let ask = Event::read(&event.to_string()).ask;
+                let ask = IssuerEvent::read(&event.to_string()).ask;
                 assert!(ask == expected, "{bytes} bytes, base64: {encoded}: {:?}", ask.err());
             }
         }
     }
-    assert_eq!(Refusal::RequestTooLarge.status(), 413);
+    assert_eq!(IssuanceError::RequestTooLarge.status(), 413);
 }
 
 #[test]
@@ -109,7 +119,7 @@ fn body_of_64_kib_is_accepted_however_json_escapes_it() {
         event["body"] = body.as_str().into();
         let text = event.to_string();
         assert!(text.len() > 6 * MAX_REQUEST_BYTES);
-        assert!(Event::read(&text).ask == Ok(token(&body)));
+        assert!(IssuerEvent::read(&text).ask == Ok(token(&body)));
     }
 }
 
@@ -120,7 +130,7 @@ fn event_far_longer_than_any_body_allows_is_refused_before_it_is_read() {
         event["requestContext"]["authorizer"]["lambda"] = json!({"x": vec![0; 300_000]});
         // It could not be read, which nothing finds out.
         event["headers"] = json!({"X": null});
-        assert_eq!(Event::read(&event.to_string()).ask, Err(Refusal::RequestTooLarge));
+        assert_eq!(IssuerEvent::read(&event.to_string()).ask, Err(IssuanceError::RequestTooLarge));
     }
 }
 
@@ -129,7 +139,7 @@ fn lone_surrogate_in_a_header_decides_nothing() {
     for mut event in [rest("POST", "/token"), http("POST", "/token")] {
         event["headers"] = json!({"x": "?"});
         let event = event.to_string().replace('?', "\\ud800");
-        assert_eq!(Event::read(&event).ask, Ok(token("{}")), "{event}");
+        assert_eq!(IssuerEvent::read(&event).ask, Ok(token("{}")), "{event}");
     }
 }
 
@@ -152,8 +162,8 @@ fn content_types_in_either_map() {
         let mut event = rest("POST", "/token");
         event["headers"] = headers;
         event["multiValueHeaders"] = multi_value_headers;
-        let expected = if accepted { Ok(token("{}")) } else { Err(Refusal::MediaType) };
-        assert_eq!(Event::read(&event.to_string()).ask, expected, "{name}");
+        let expected = if accepted { Ok(token("{}")) } else { Err(IssuanceError::MediaType) };
+        assert_eq!(IssuerEvent::read(&event.to_string()).ask, expected, "{name}");
     }
 }
 
@@ -174,21 +184,30 @@ fn events_that_the_published_types_cannot_read_are_refused() {
         ("a version that is a number", "version", json!(2.0)),
     ];
     for mut event in [rest("POST", "/token"), http("POST", "/token")] {
-        assert_eq!(Event::read(&event.to_string()).ask, Ok(token("{}")));
+        assert_eq!(IssuerEvent::read(&event.to_string()).ask, Ok(token("{}")));
         for (name, member, value) in &rows {
             let whole = event[*member].take();
             event[*member] = value.clone();
-            let expected = Event { door: Door::Http, ask: Err(Refusal::Event) };
-            assert_eq!(Event::read(&event.to_string()), expected, "{name}: {event}");
+            let expected =
+                IssuerEvent { door: EventSource::Http, ask: Err(IssuanceError::IssuerEvent) };
+            assert_eq!(IssuerEvent::read(&event.to_string()), expected, "{name}: {event}");
             event[*member] = whole;
         }
     }
     let mut rest = rest("POST", "/token");
     rest["requestContext"]["identity"] = json!(null);
-    assert_eq!(Event::read(&rest.to_string()).ask, Err(Refusal::Event), "a null identity");
+    assert_eq!(
+        IssuerEvent::read(&rest.to_string()).ask,
+        Err(IssuanceError::IssuerEvent),
+        "a null identity"
+    );
     let mut http = http("POST", "/token");
     http["isBase64Encoded"] = json!(null);
-    assert_eq!(Event::read(&http.to_string()).ask, Err(Refusal::Event), "a null encoding");
+    assert_eq!(
+        IssuerEvent::read(&http.to_string()).ask,
+        Err(IssuanceError::IssuerEvent),
+        "a null encoding"
+    );
 }
 
 #[test]
@@ -197,9 +216,9 @@ fn refusal_does_not_quote_the_header_that_the_error_quotes() {
     event["headers"] = json!({"Authorization": "secret\n"});
     let error = serde_json::from_str::<ApiGatewayProxyRequest>(&event.to_string()).unwrap_err();
     assert!(error.to_string().contains("secret"), "{error}");
-    let refusal = Event::read(&event.to_string()).ask.unwrap_err();
+    let refusal = IssuerEvent::read(&event.to_string()).ask.unwrap_err();
     assert_eq!(refusal.to_string(), "the event cannot be read");
-    assert_eq!(refusal, Refusal::Event);
+    assert_eq!(refusal, IssuanceError::IssuerEvent);
 }
 
 /// Nobody but API Gateway says who asks.
@@ -240,9 +259,13 @@ fn callers_by_format() {
                 "http": {"method": "POST"},
             },
         });
-        let ask = expected.map(|caller| Ask::Token(caller, b"{}".to_vec()));
-        let ask = ask.ok_or(Refusal::Anonymous);
-        assert_eq!(Event::read(&event.to_string()), Event { door: Door::Http, ask }, "{name}");
+        let ask = expected.map(|caller| Operation::Token(caller, b"{}".to_vec()));
+        let ask = ask.ok_or(IssuanceError::Anonymous);
+        assert_eq!(
+            IssuerEvent::read(&event.to_string()),
+            IssuerEvent { door: EventSource::Http, ask },
+            "{name}"
+        );
     }
 }
 
@@ -259,7 +282,7 @@ fn routes_of_every_kind_of_api() {
         event["requestContext"]["stage"] = stage.into();
         event
     };
-    let keys = Ok(Ask::Public(Document::Keys));
+    let keys = Ok(Operation::Public(PublishedDocument::Keys));
     let jwks = "/.well-known/jwks.json";
     let mut anonymous = http_at("v1", "/token", "POST");
     anonymous["requestContext"]["authorizer"] = json!({"jwt": {"claims": {}}});
@@ -272,35 +295,47 @@ fn routes_of_every_kind_of_api() {
             rest_at(jwks, "/base/.well-known/jwks.json", "HEAD"),
             keys.clone(),
         ),
-        ("keys, posted", rest_at(jwks, jwks, "POST"), Err(Refusal::Method { allow: "GET" })),
+        ("keys, posted", rest_at(jwks, jwks, "POST"), Err(IssuanceError::Method { allow: "GET" })),
         (
             "openid",
             rest_at("/.well-known/openid-configuration", "", "GET"),
-            Ok(Ask::Public(Document::OpenId)),
+            Ok(Operation::Public(PublishedDocument::OpenId)),
         ),
         (
             "metadata of a token endpoint that does not exist",
             rest_at("/.well-known/oauth-authorization-server", "", "GET"),
-            Err(Refusal::NotFound),
+            Err(IssuanceError::NotFound),
         ),
-        ("another document", rest_at("/.well-known/jwks", "", "GET"), Err(Refusal::NotFound)),
-        ("a token for nobody", rest_at("/token", "/token", "POST"), Err(Refusal::Anonymous)),
+        ("another document", rest_at("/.well-known/jwks", "", "GET"), Err(IssuanceError::NotFound)),
+        ("a token for nobody", rest_at("/token", "/token", "POST"), Err(IssuanceError::Anonymous)),
         ("HTTP API", http_at("$default", "/token", "POST"), Ok(token("{}"))),
         ("HTTP API with a stage", http_at("v1", "/v1/token", "POST"), Ok(token("{}"))),
         (
             "HTTP API without it",
             http_at("v1", "/token", "GET"),
-            Err(Refusal::Method { allow: "POST" }),
+            Err(IssuanceError::Method { allow: "POST" }),
         ),
-        ("HTTP API, another stage", http_at("v", "/v1/token", "POST"), Err(Refusal::NotFound)),
+        (
+            "HTTP API, another stage",
+            http_at("v", "/v1/token", "POST"),
+            Err(IssuanceError::NotFound),
+        ),
         ("HTTP API, keys", http_at("$default", jwks, "GET"), keys),
-        ("HTTP API for nobody", anonymous, Err(Refusal::Anonymous)),
-        ("no method", json!({"requestContext": {}}), Err(Refusal::Event)),
-        ("not an event", json!({"requestContext": []}), Err(Refusal::Event)),
-        ("odd members", json!({"requestContext": {}, "resource": 1}), Err(Refusal::Event)),
+        ("HTTP API for nobody", anonymous, Err(IssuanceError::Anonymous)),
+        ("no method", json!({"requestContext": {}}), Err(IssuanceError::IssuerEvent)),
+        ("not an event", json!({"requestContext": []}), Err(IssuanceError::IssuerEvent)),
+        (
+            "odd members",
+            json!({"requestContext": {}, "resource": 1}),
+            Err(IssuanceError::IssuerEvent),
+        ),
     ];
     for (name, event, ask) in rows {
-        assert_eq!(Event::read(&event.to_string()), Event { door: Door::Http, ask }, "{name}");
+        assert_eq!(
+            IssuerEvent::read(&event.to_string()),
+            IssuerEvent { door: EventSource::Http, ask },
+            "{name}"
+        );
     }
 }
 
@@ -312,21 +347,21 @@ fn sample_events_are_those_of_the_published_types() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let event = Event::read(&text);
+        let event = IssuerEvent::read(&text);
         let published = serde_json::from_str::<ApiGatewayProxyRequest>(&text);
         match name {
             "issue-post-token" => {
                 let published = published.unwrap();
                 let arn = published.request_context.identity.user_arn.clone().unwrap();
                 let body = published.body.clone().unwrap().into_bytes();
-                assert_eq!(event.ask, Ok(Ask::Token(Caller::Iam(arn), body)));
-                assert_eq!(Event::read(&serde_json::to_string(&published).unwrap()), event);
+                assert_eq!(event.ask, Ok(Operation::Token(Caller::Iam(arn), body)));
+                assert_eq!(IssuerEvent::read(&serde_json::to_string(&published).unwrap()), event);
                 proxy_events += 1;
             }
             "issue-jwks" => {
-                assert_eq!(event.ask, Ok(Ask::Public(Document::Keys)));
+                assert_eq!(event.ask, Ok(Operation::Public(PublishedDocument::Keys)));
                 let published = serde_json::to_string(&published.unwrap()).unwrap();
-                assert_eq!(Event::read(&published), event);
+                assert_eq!(IssuerEvent::read(&published), event);
                 proxy_events += 1;
             }
             // Events with a requestContext for the authorizer, which ask the issuer for nothing.
@@ -334,11 +369,11 @@ fn sample_events_are_those_of_the_published_types() {
             | "authorize-no-credentials"
             | "authorize-http-api"
             | "authorize-websocket" => {
-                assert!(event.door == Door::Http && event.ask.is_err(), "{name}");
+                assert!(event.door == EventSource::Http && event.ask.is_err(), "{name}");
             }
             "issue-invoke" | "authorize-token" | "rotate" => {
-                let ask = Ok(Ask::Token(Caller::Invoke, text.clone().into_bytes()));
-                assert_eq!(event, Event { door: Door::Invoke, ask }, "{name}");
+                let ask = Ok(Operation::Token(Caller::Invoke, text.clone().into_bytes()));
+                assert_eq!(event, IssuerEvent { door: EventSource::Invoke, ask }, "{name}");
                 assert!(published.is_err(), "{name}");
             }
             _ => panic!("{name} is in no row"),

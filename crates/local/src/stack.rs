@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     gateway::{API, Gateway, GatewayError},
-    iam::Policy,
+    iam::PolicyDocument,
     kms::{ACCOUNT, Kms, Role},
     lambda::{Bootstrap, Configuration, Function, FunctionError, Journal},
     template::{Scope, Template, TemplateError, text},
@@ -283,7 +283,7 @@ fn create_key(properties: &Value, kms: &Kms) -> Result<Value, StackError> {
         "KeySpec": member("KeySpec"),
         "KeyUsage": member("KeyUsage"),
         "Description": member("Description"),
-        "Policy": properties.get("KeyPolicy").map(Value::to_string),
+        "PolicyDocument": properties.get("KeyPolicy").map(Value::to_string),
         "Tags": tags,
     });
     kms.perform("CreateKey", &input).map_err(StackError::Key)
@@ -373,7 +373,7 @@ fn role_arn(id: &str, role: &Value, scope: &Scope) -> Result<String, TemplateErr
 }
 
 /// The policies that are written into a role.
-fn policies(role: &Value, scope: &Scope) -> Result<Vec<Policy>, TemplateError> {
+fn policies(role: &Value, scope: &Scope) -> Result<Vec<PolicyDocument>, TemplateError> {
     let all = scope.resolve(property(role, "/Policies").unwrap_or(&Value::Null))?;
     let documents = all.as_array().into_iter().flatten();
     let read = |policy: &Value| {

@@ -7,8 +7,8 @@ use kms::{ErrorChain, Fault};
 use rotation::{Finding, Rotation, RotationError, RotationRun};
 use runtime::{
     Settings, connect,
-    function::{self, Diagnostic, Handled, Handler, Invocation},
-    telemetry::{Outcome, Record},
+    function::{self, Diagnostic, Handler, HandlerOutput, Invocation},
+    telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -41,7 +41,7 @@ impl Handler for Rotator {
     type Response = Value;
 
     /// The event says only that a day has passed.
-    async fn handle(&self, _: &str, invocation: &Invocation) -> Handled<Value> {
+    async fn handle(&self, _: &str, invocation: &Invocation) -> HandlerOutput<Value> {
         let now = SystemTime::now().into();
         let ring = self.calendar.ring.current();
         let run = Box::pin(rotation::run(&self.rotation, &self.calendar.policy, now));
@@ -82,7 +82,7 @@ impl Handler for Rotator {
                 (Outcome::Fault(cause(&error)), details, Err(failed))
             }
         };
-        Handled { response, record: Record { outcome, kms: None, details } }
+        HandlerOutput { response, record: LogRecord { outcome, kms: None, details } }
     }
 }
 

@@ -27,7 +27,7 @@ pub use lambda_runtime::Diagnostic;
 use crate::{
     Settings, SettingsError,
     client::connect,
-    telemetry::{self, Outcome, Record},
+    telemetry::{self, LogRecord, Outcome},
 };
 
 /// What a function does with an event.
@@ -40,16 +40,16 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         event: &str,
         invocation: &Invocation,
-    ) -> impl Future<Output = Handled<Self::Response>> + Send;
+    ) -> impl Future<Output = HandlerOutput<Self::Response>> + Send;
 }
 
 /// How an invocation ends.
 #[derive(Debug)]
-pub struct Handled<Response> {
+pub struct HandlerOutput<Response> {
     /// What Lambda returns to the invoker.
     pub response: Result<Response, Diagnostic>,
     /// What the log says about it.
-    pub record: Record,
+    pub record: LogRecord,
 }
 
 /// What a handler and the log line need of an invocation.
@@ -182,7 +182,8 @@ impl<H: Handler> Environment<H> {
             is_cold: self.is_cold.swap(false, Ordering::Relaxed),
             init_duration: if waited { self.init_duration } else { Duration::ZERO },
         };
-        let Handled { response, record } = self.handler.handle(payload.get(), &invocation).await;
+        let HandlerOutput { response, record } =
+            self.handler.handle(payload.get(), &invocation).await;
         record.write(&invocation);
         if record.outcome == Outcome::Fault(Cause::CredentialsExpired.code()) {
             self.must_end.store(true, Ordering::Relaxed);

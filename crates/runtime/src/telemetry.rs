@@ -82,7 +82,7 @@ fn neighbor_fault_line(alias: &KeyName, fault: &Fault, now: SystemTime) -> Value
 
 /// The log line of one request, but for what the invocation itself adds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Record {
+pub struct LogRecord {
     /// How the request ended.
     pub outcome: Outcome,
     /// How long KMS took, if it was asked.
@@ -113,7 +113,7 @@ pub enum Outcome {
     Fault(&'static str),
 }
 
-impl Record {
+impl LogRecord {
     /// Writes the line.
     pub(crate) fn write(&self, invocation: &Invocation) {
         let mut line = Vec::with_capacity(LINE_BYTES);
@@ -130,14 +130,14 @@ impl Record {
 
 /// A record as it stands in the log, written without a copy: each request pays for one.
 struct Line<'a> {
-    record: &'a Record,
+    record: &'a LogRecord,
     invocation: &'a Invocation,
     now: SystemTime,
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { record: Record { outcome, kms, details }, invocation, now } = self;
+        let Self { record: LogRecord { outcome, kms, details }, invocation, now } = self;
         let (name, dimension) = outcome.metric();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -353,7 +353,7 @@ mod tests {
         for (outcome, micros, mut expected, metrics) in rows {
             let kms = micros.map(Duration::from_micros);
             let details = json!({"sub": "somebody", "jti": null});
-            let record = Record { outcome, kms, details };
+            let record = LogRecord { outcome, kms, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
             let mut line =
                 serde_json::to_value(Line { record: &record, invocation: &invocation, now })

@@ -35,7 +35,7 @@ async fn tell() -> Result<(), DemoError> {
     let stack = Stack::start(TEMPLATE, &options()?).await?;
     say!("AWS on this machine: KMS, two Lambda functions and API Gateway, as template.yaml");
     say!("deploys them. They started in {}, with {} KMS calls.\n", Time(start), stack.kms.calls());
-    let mut story = Story { stack, steps: 0 };
+    let mut story = Demo { stack, steps: 0 };
 
     let step = story.step("KMS holds the key that the template asks for");
     let key = story.kms("DescribeKey", &json!({"KeyId": ALIAS})).await?;
@@ -45,7 +45,7 @@ async fn tell() -> Result<(), DemoError> {
         1,
         text(&key, "KeyState") == "Enabled" && text(&key, "KeySpec") == "RSA_2048",
     )?;
-    Story::say(format_args!("{ALIAS} is {}", at(&key, "Arn").as_str().unwrap_or_default()))?;
+    Demo::say(format_args!("{ALIAS} is {}", at(&key, "Arn").as_str().unwrap_or_default()))?;
 
     let step = story.step("POST /token: the issuer has claims signed");
     let answer =
@@ -54,8 +54,8 @@ async fn tell() -> Result<(), DemoError> {
     let [header, claims] = [0, 1].map(|part| decode(&token, part));
     let good = at(&header, "kid") == at(&key, "KeyId") && at(&claims, "sub") == "test-user";
     story.done(step, 1, good && text(&answer, "token_type") == "Bearer")?;
-    Story::say(format_args!("header  {}", decode_text(&token, 0)))?;
-    Story::say(format_args!("claims  {}", decode_text(&token, 1)))?;
+    Demo::say(format_args!("header  {}", decode_text(&token, 0)))?;
+    Demo::say(format_args!("claims  {}", decode_text(&token, 1)))?;
 
     let step = story.step("GET /whoami with the token");
     let (status, body, why) = story.whoami(Some(&token)).await?;
@@ -63,17 +63,17 @@ async fn tell() -> Result<(), DemoError> {
         .iter()
         .all(|name| at(&body, name) == at(&claims, name));
     story.done(step, 1, status == 200 && same && why == "Allowed")?;
-    Story::say(format_args!("{status}  {body}  log: {why}"))?;
+    Demo::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let step = story.step("GET /whoami without it");
     let (status, body, why) = story.whoami(None).await?;
     story.done(step, 0, status == 401 && why == "no credentials")?;
-    Story::say(format_args!("{status}  {body}  log: {why}"))?;
+    Demo::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let step = story.step("GET /whoami with one bit of it changed");
     let (status, body, why) = story.whoami(Some(&change_a_bit(&token))).await?;
     story.done(step, 1, status == 401 && why == "InvalidSignature")?;
-    Story::say(format_args!("{status}  {body}  log: {why}"))?;
+    Demo::say(format_args!("{status}  {body}  log: {why}"))?;
 
     let short = story.token(&json!({"claims": {"sub": "test-user"}, "expires_in": 1})).await?;
     let short = text(&short, "access_token");
@@ -81,19 +81,19 @@ async fn tell() -> Result<(), DemoError> {
     let step = story.step("GET /whoami with a token of one second, now expired");
     let (status, body, why) = story.whoami(Some(&short)).await?;
     story.done(step, 0, status == 401 && why == "Expired")?;
-    Story::say(format_args!("{status}  {body}  log: {why}"))?;
+    Demo::say(format_args!("{status}  {body}  log: {why}"))?;
 
     story.kms("DisableKey", &json!({"KeyId": at(&key, "KeyId")})).await?;
     let step = story.step("GET /whoami with the good token while the key is disabled");
     let (status, body, why) = story.whoami(Some(&token)).await?;
     story.done(step, 1, status == 500 && why == "KeyState")?;
-    Story::say(format_args!("{status}  {body}  log: {why}"))?;
+    Demo::say(format_args!("{status}  {body}  log: {why}"))?;
 
     story.kms("EnableKey", &json!({"KeyId": at(&key, "KeyId")})).await?;
     let step = story.step("GET /whoami with it once the key is enabled again");
     let (status, _, why) = story.whoami(Some(&token)).await?;
     story.done(step, 1, status == 200 && why == "Allowed")?;
-    Story::say(format_args!("{status}  log: {why}"))?;
+    Demo::say(format_args!("{status}  log: {why}"))?;
 
     rotation::tell(&mut story).await?;
 
@@ -106,7 +106,7 @@ fn options() -> Result<Options, DemoError> {
 }
 
 /// The stack, and how far the story has come.
-struct Story {
+struct Demo {
     stack: Stack,
     steps: u32,
 }
@@ -118,7 +118,7 @@ struct Step {
     start: Instant,
 }
 
-impl Story {
+impl Demo {
     fn step(&mut self, title: &str) -> Step {
         self.steps += 1;
         let title = format!("{}. {title}", self.steps);

@@ -7,10 +7,10 @@ use rotation::{Rotation, RotationConfig, RotationTiming};
 use runtime::{Settings, connect};
 use serde_json::{Value, json};
 
-use super::{ALIAS, DemoError, Story, TEMPLATE, at, decode, options, text};
+use super::{ALIAS, Demo, DemoError, TEMPLATE, at, decode, options, text};
 
 /// Tells it with functions that follow their ring within a second.
-pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
+pub(super) async fn tell(story: &mut Demo) -> Result<(), DemoError> {
     let mut options = options()?;
     options.overrides.insert("KEY_REFRESH_SECONDS".into(), REFRESH.as_secs().to_string());
     story.stack = Stack::start(TEMPLATE, &options).await?;
@@ -25,7 +25,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     });
     let published = published.await?;
     story.done(step, None, published && !next.is_empty())?;
-    Story::say(format_args!("{ALIAS}-next is {next}"))?;
+    Demo::say(format_args!("{ALIAS}-next is {next}"))?;
 
     let step = story.step("promote: KMS's clock is 2 h 30 min later, and it signs");
     rotator.run(&story.stack, "promote", rotator.policy.timing.publication()).await?;
@@ -36,7 +36,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     });
     let signs = signs.await?;
     story.done(step, None, signs)?;
-    Story::say(format_args!("{ALIAS} is {next}"))?;
+    Demo::say(format_args!("{ALIAS} is {next}"))?;
 
     for (title, token) in
         [("with a token from before", &before), ("with a token from after", &after)]
@@ -44,7 +44,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
         let step = story.step(&format!("GET /whoami {title}"));
         let (status, _, why) = story.whoami(Some(token)).await?;
         story.done(step, None, status == 200 && why == "Allowed")?;
-        Story::say(format_args!("{status}  log: {why}"))?;
+        Demo::say(format_args!("{status}  log: {why}"))?;
     }
 
     let step = story.step("retire: its last token would have expired by now");
@@ -53,7 +53,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
     let key = story.kms("DescribeKey", &json!({"KeyId": old})).await?;
     let state = key.pointer("/KeyMetadata/KeyState").and_then(Value::as_str).unwrap_or_default();
     story.done(step, None, state == "PendingDeletion")?;
-    Story::say(format_args!("{old} is {state}"))?;
+    Demo::say(format_args!("{old} is {state}"))?;
 
     for (title, token, expected) in [
         ("with the token from before", &before, (401, "UnknownKey")),
@@ -68,7 +68,7 @@ pub(super) async fn tell(story: &mut Story) -> Result<(), DemoError> {
         });
         let good = good.await?;
         story.done(step, None, good)?;
-        Story::say(format_args!("{}  log: {}", last.0, last.1))?;
+        Demo::say(format_args!("{}  log: {}", last.0, last.1))?;
     }
     Ok(())
 }

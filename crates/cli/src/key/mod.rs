@@ -49,7 +49,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         ring: Ring,
         #[command(flatten)]
-        terms: Terms,
+        terms: TimingArgs,
     },
     /// List the rings, or all keys that one has and had.
     #[command(after_help = LIST_HELP)]
@@ -69,7 +69,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         ring: Ring,
         #[command(flatten)]
-        terms: Terms,
+        terms: TimingArgs,
         /// Only say what would be done
         #[arg(long)]
         dry_run: bool,
@@ -80,7 +80,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         ring: Ring,
         #[command(flatten)]
-        terms: Terms,
+        terms: TimingArgs,
         /// The kind of the next key; without it, that of the current one
         #[arg(long, value_name = "KeySpec", value_parser = spec)]
         spec: Option<KeySpec>,
@@ -122,7 +122,7 @@ impl Ring {
 
 /// What the timing of a rotation depend on. They must be the functions' own.
 #[derive(Args)]
-pub(crate) struct Terms {
+pub(crate) struct TimingArgs {
     /// From a key's publication to its first token (`PUBLICATION_WAIT_SECONDS`; 9000)
     #[arg(long, value_name = "SECONDS", help_heading = HEADING)]
     publication_wait: Option<String>,
@@ -145,7 +145,7 @@ pub(crate) struct Terms {
 
 const HEADING: &str = "The functions' settings, if they are not in the environment";
 
-impl Terms {
+impl TimingArgs {
     fn retained_key(&self) -> Option<String> {
         self.retained_key.clone().filter(|key| !key.is_empty())
     }

@@ -3,12 +3,12 @@ use std::{error::Error, process::ExitCode};
 use rotation::{Rotation, RotationError};
 use serde_json::json;
 
-use super::{Ring, Terms, describe, no, tell};
-use crate::words::now;
+use super::{Ring, TimingArgs, describe, no, tell};
+use crate::humanize::now;
 
 pub(super) async fn roll_back(
     ring: &Ring,
-    terms: &Terms,
+    terms: &TimingArgs,
     dry_run: bool,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let Ring { alias, json, aws } = ring;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Ring, describe, no, plan_json, tell, words};
 use crate::{
     NO, Usage,
-    words::{Span, When, now},
+    humanize::{Span, When, now},
 };
 
 /// A rotation as one user wants it.

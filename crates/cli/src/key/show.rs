@@ -11,14 +11,14 @@ use rotation::{
 };
 use serde_json::{Value, json};
 
-use super::{Ring, Terms, describe, plan_json, words};
+use super::{Ring, TimingArgs, describe, plan_json, words};
 use crate::{
     NO,
     aws::Aws,
-    words::{When, now},
+    humanize::{When, now},
 };
 
-pub(super) async fn show(ring: &Ring, terms: &Terms) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) async fn show(ring: &Ring, terms: &TimingArgs) -> Result<ExitCode, Box<dyn Error>> {
     let policy = terms.policy(None)?;
     let Ring { alias, json, aws } = ring;
     let rotation =

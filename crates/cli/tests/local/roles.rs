@@ -131,10 +131,10 @@ fn rotate(kms: &Kms) {
     for operation in ["DescribeKey", "ListResourceTags", "ListGrants"] {
         perform(operation, json!({"KeyId": old}));
     }
-    let policy = perform("GetKeyPolicy", json!({"KeyId": old}))["Policy"].clone();
+    let policy = perform("GetKeyPolicy", json!({"KeyId": old}))["PolicyDocument"].clone();
     let create = json!({
         "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY",
-        "Policy": policy, "BypassPolicyLockoutSafetyCheck": true,
+        "PolicyDocument": policy, "BypassPolicyLockoutSafetyCheck": true,
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     let new = perform("CreateKey", create)["KeyMetadata"]["KeyId"].clone();
@@ -167,11 +167,12 @@ fn stack_key(kms: &Kms) -> Value {
 fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
+    let policy =
+        kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["PolicyDocument"].clone();
     let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let create = |tags: &Value, policy: &Value| {
         let input = json!({
-            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags, "Policy": policy,
+            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags, "PolicyDocument": policy,
         });
         let key = kms.perform("CreateKey", &input).unwrap();
         key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
@@ -205,7 +206,7 @@ async fn nothing_else_is_allowed() {
     let keys = keys_of_every_kind(kms);
     let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let policy = json!({"KeyId": key_of(kms, ALIAS)});
-    let policy = kms.perform("GetKeyPolicy", &policy).unwrap()["Policy"].clone();
+    let policy = kms.perform("GetKeyPolicy", &policy).unwrap()["PolicyDocument"].clone();
     let usage = |algorithm: &str, kind: &str| json!({"SigningAlgorithm": algorithm, "MessageType": kind, "Message": "", "Signature": ""});
     let rs256 = "RSASSA_PKCS1_V1_5_SHA_256";
     let spec = |spec: &str, usage: &str, tags: &Value| json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags, "KeyId": null});
@@ -233,7 +234,7 @@ async fn nothing_else_is_allowed() {
         ("GetKeyPolicy", none.clone(), ["", "", "cnp"]),
         ("ListGrants", none.clone(), ["", "", "cnp"]),
         ("CreateGrant", grant, ["", "", ""]),
-        ("PutKeyPolicy", json!({"Policy": policy}), ["", "", ""]),
+        ("PutKeyPolicy", json!({"PolicyDocument": policy}), ["", "", ""]),
         ("ListResourceTags", none.clone(), ["", "", "cnples"]),
         ("ListKeys", none.clone(), ["", "", "cnples"]),
         ("ListAliases", none.clone(), ["", "", "cnples"]),
@@ -446,7 +447,8 @@ async fn the_key_policy_names_the_account_as_its_only_principal() {
     for stack in [plain, start_with_administrator().await] {
         let key = json!({"KeyId": key_of(&stack.kms, ALIAS)});
         let policy = stack.kms.perform("GetKeyPolicy", &key).unwrap();
-        let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
+        let policy: Value =
+            serde_json::from_str(policy["PolicyDocument"].as_str().unwrap()).unwrap();
         for statement in policy["Statement"].as_array().unwrap() {
             let account = json!({"AWS": "arn:aws:iam::000000000000:root"});
             assert_eq!(statement["Principal"], account, "{statement}");
@@ -596,8 +598,9 @@ async fn a_grant_lets_another_role_sign() {
     let grant = json!({"KeyId": key, "GranteePrincipal": arn, "Operations": ["Sign"]});
     let grant = kms.perform("CreateGrant", &grant).unwrap();
     assert!(may_sign());
-    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["Policy"].clone();
-    kms.perform("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy})).unwrap();
+    let policy =
+        kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["PolicyDocument"].clone();
+    kms.perform("PutKeyPolicy", &json!({"KeyId": key, "PolicyDocument": policy})).unwrap();
     assert!(may_sign());
     kms.perform("RevokeGrant", &json!({"KeyId": key, "GrantId": grant["GrantId"]})).unwrap();
     assert!(!may_sign());

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{api::Authorizer, event::Call};
 use crate::{
-    iam::{Policy, Verdict},
+    iam::{IamDecision, PolicyDocument},
     lambda::{Function, FunctionError},
 };
 
@@ -23,7 +23,7 @@ pub(super) enum Outcome {
     /// 401.
     Unauthorized,
     /// 403.
-    Denied(Verdict),
+    Denied(IamDecision),
     /// 500: the authorizer failed.
     Failed(FunctionError),
     /// 500: the authorizer answered what API Gateway does not take.
@@ -60,7 +60,7 @@ impl fmt::Debug for Cache {
 #[serde(rename_all = "camelCase")]
 struct Grant {
     principal_id: String,
-    policy_document: Policy,
+    policy_document: PolicyDocument,
     #[serde(default)]
     context: Map<String, Value>,
 }
@@ -78,7 +78,7 @@ impl Grant {
 
     fn outcome(&self, call: &Call) -> Outcome {
         match self.policy_document.evaluate("execute-api:Invoke", &call.arn()) {
-            Verdict::Allowed => {
+            IamDecision::Allowed => {
                 let mut context = self.context.clone();
                 context.insert("principalId".into(), self.principal_id.clone().into());
                 Outcome::Allowed(Value::Object(context))

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::iam::Verdict;
+use crate::iam::IamDecision;
 
 /// An answer of API Gateway's own: one of its gateway responses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) enum Refusal {
     /// Nobody with a right to the route: no such route, too.
     MissingAuthenticationToken,
     Unauthorized,
-    AccessDenied(Verdict),
+    AccessDenied(IamDecision),
     AuthorizerFailure,
     AuthorizerConfigurationError,
     IntegrationFailure,
@@ -52,12 +52,12 @@ impl Refusal {
 }
 
 /// API Gateway's own words for a policy that does not let a request through.
-pub(super) const fn denial(verdict: Verdict) -> &'static str {
+pub(super) const fn denial(verdict: IamDecision) -> &'static str {
     match verdict {
-        Verdict::DeniedExplicitly => {
+        IamDecision::DeniedExplicitly => {
             "User is not authorized to access this resource with an explicit deny"
         }
-        Verdict::DeniedImplicitly | Verdict::Allowed => {
+        IamDecision::DeniedImplicitly | IamDecision::Allowed => {
             "User is not authorized to access this resource"
         }
     }

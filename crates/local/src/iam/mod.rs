@@ -6,5 +6,5 @@ mod policy;
 
 pub use self::{
     condition::Facts,
-    policy::{Caller, Policy, Verdict},
+    policy::{Caller, IamDecision, PolicyDocument},
 };

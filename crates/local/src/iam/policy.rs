@@ -10,7 +10,7 @@ use super::{
 /// A policy document, as far as the template and an authorizer may use the language.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Policy {
+pub struct PolicyDocument {
     version: String,
     #[serde(default)]
     id: Option<String>,
@@ -76,7 +76,7 @@ pub enum Caller<'a> {
 
 /// What a policy says of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum IamDecision {
     /// A statement allows it, and none denies it.
     Allowed,
     /// A Deny statement matches.
@@ -85,7 +85,7 @@ pub enum Verdict {
     DeniedImplicitly,
 }
 
-impl Policy {
+impl PolicyDocument {
     /// Whether it is what an authorizer may answer: of the language's current version, and of what
     /// is known before the request has a caller.
     #[must_use]
@@ -97,7 +97,7 @@ impl Policy {
 
     /// What it says of an action on a resource, to the one it belongs to, of whom nothing is known.
     #[must_use]
-    pub fn evaluate(&self, action: &str, resource: &str) -> Verdict {
+    pub fn evaluate(&self, action: &str, resource: &str) -> IamDecision {
         self.evaluate_for(Caller::Owner, action, resource, &Facts::default())
     }
 
@@ -109,16 +109,18 @@ impl Policy {
         action: &str,
         resource: &str,
         facts: &Facts,
-    ) -> Verdict {
+    ) -> IamDecision {
         let matching = self.statement.as_slice().iter().filter(|statement| {
             statement.is_about(caller)
                 && statement.names(action, resource)
                 && statement.condition.as_ref().is_none_or(|condition| condition.holds(facts))
         });
-        matching.fold(Verdict::DeniedImplicitly, |verdict, statement| {
+        matching.fold(IamDecision::DeniedImplicitly, |verdict, statement| {
             match (verdict, statement.effect) {
-                (Verdict::DeniedExplicitly, _) | (_, Effect::Deny) => Verdict::DeniedExplicitly,
-                (_, Effect::Allow) => Verdict::Allowed,
+                (IamDecision::DeniedExplicitly, _) | (_, Effect::Deny) => {
+                    IamDecision::DeniedExplicitly
+                }
+                (_, Effect::Allow) => IamDecision::Allowed,
             }
         })
     }
@@ -179,15 +181,15 @@ mod tests {
         let (allow, deny) = (statement("Allow", "*"), statement("Deny", GET));
         let other = statement("Allow", "arn:aws:execute-api:us-east-1:000000000000:other/*");
         let rows = [
-            ("allowed", json!(allow), Verdict::Allowed),
-            ("denied after", json!([allow, deny]), Verdict::DeniedExplicitly),
-            ("denied before", json!([deny, allow]), Verdict::DeniedExplicitly),
-            ("not named", json!([other]), Verdict::DeniedImplicitly),
-            ("nothing", json!([]), Verdict::DeniedImplicitly),
+            ("allowed", json!(allow), IamDecision::Allowed),
+            ("denied after", json!([allow, deny]), IamDecision::DeniedExplicitly),
+            ("denied before", json!([deny, allow]), IamDecision::DeniedExplicitly),
+            ("not named", json!([other]), IamDecision::DeniedImplicitly),
+            ("nothing", json!([]), IamDecision::DeniedImplicitly),
         ];
         for (name, statement, expected) in rows {
             let policy = json!({"Version": "2012-10-17", "Statement": statement});
-            let policy: Policy = serde_json::from_value(policy).unwrap();
+            let policy: PolicyDocument = serde_json::from_value(policy).unwrap();
             assert_eq!(policy.evaluate("execute-api:Invoke", GET), expected, "{name}");
         }
     }
@@ -211,12 +213,12 @@ mod tests {
                 json!({"Effect": "Allow", "Principal": principal, "Action": "*", "Resource": "*"});
             let policy = json!({"Version": "2012-10-17", "Statement": statement});
             let policy = serde_json::from_value(policy).ok();
-            let evaluate = |policy: Policy| is_allowed(&policy, arn);
+            let evaluate = |policy: PolicyDocument| is_allowed(&policy, arn);
             assert_eq!(policy.map(evaluate), expected, "{principal}");
         }
         let (account, other) = ("000000000000", "111122223333");
         for (principal, expected) in [(account, true), (other, false), ("", false), ("0", false)] {
-            let policy: Policy = serde_json::from_value(json!({
+            let policy: PolicyDocument = serde_json::from_value(json!({
                 "Version": "2012-10-17",
                 "Statement": {
                     "Effect": "Allow", "Principal": {"AWS": principal}, "Action": "*",
@@ -230,10 +232,10 @@ mod tests {
         }
     }
 
-    fn is_allowed(policy: &Policy, caller: &str) -> bool {
+    fn is_allowed(policy: &PolicyDocument, caller: &str) -> bool {
         let verdict =
             policy.evaluate_for(Caller::Named(caller), "kms:Sign", GET, &Facts::default());
-        verdict == Verdict::Allowed
+        verdict == IamDecision::Allowed
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
         ];
         for (name, statement) in rows {
             let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
-            assert!(serde_json::from_value::<Policy>(policy).is_err(), "{name}");
+            assert!(serde_json::from_value::<PolicyDocument>(policy).is_err(), "{name}");
         }
     }
 }

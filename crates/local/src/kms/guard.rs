@@ -9,7 +9,7 @@ use super::{
     permissions::{Permission, required},
     store::{ACCOUNT, Store},
 };
-use crate::iam::{Caller, Policy, Verdict};
+use crate::iam::{Caller, IamDecision, PolicyDocument};
 
 /// An IAM role.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub struct Role {
     /// Its ARN.
     pub arn: String,
     /// What it may do.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<PolicyDocument>,
 }
 
 /// The roles by their access keys. Whoever has another may do everything.
@@ -82,7 +82,7 @@ impl Guard {
             }
             used.push((role.arn.clone(), permission.action));
         }
-        if let Some(policy) = input.text("Policy")?
+        if let Some(policy) = input.text("PolicyDocument")?
             && !input.flag("BypassPolicyLockoutSafetyCheck")?
         {
             role.keeps_key(policy, store)?;
@@ -100,23 +100,25 @@ impl Role {
         let own =
             all(said.map(|policy| policy.evaluate_for(Caller::Owner, action, resource, &known)));
         let Some(key_policy) = key_policy else {
-            let granted = own == Verdict::DeniedImplicitly && *granted == Granted::ToCaller;
-            return own == Verdict::Allowed || granted;
+            let granted = own == IamDecision::DeniedImplicitly && *granted == Granted::ToCaller;
+            return own == IamDecision::Allowed || granted;
         };
-        let Ok(key_policy) = serde_json::from_str::<Policy>(key_policy) else { return false };
+        let Ok(key_policy) = serde_json::from_str::<PolicyDocument>(key_policy) else {
+            return false;
+        };
         let root = format!("arn:aws:iam::{ACCOUNT}:root");
         let of = |caller| key_policy.evaluate_for(Caller::Named(caller), action, resource, facts);
         match (own, of(&self.arn), of(&root)) {
-            (Verdict::DeniedExplicitly, _, _)
-            | (_, Verdict::DeniedExplicitly, _)
-            | (_, _, Verdict::DeniedExplicitly) => false,
+            (IamDecision::DeniedExplicitly, _, _)
+            | (_, IamDecision::DeniedExplicitly, _)
+            | (_, _, IamDecision::DeniedExplicitly) => false,
             // A key policy or a grant that names the caller is enough. One that names the account
             // leaves the decision to IAM policies.
-            (_, Verdict::Allowed, _) => true,
-            (own, Verdict::DeniedImplicitly, account) => match granted {
+            (_, IamDecision::Allowed, _) => true,
+            (own, IamDecision::DeniedImplicitly, account) => match granted {
                 Granted::ToCaller => true,
-                Granted::ToAccount => own == Verdict::Allowed,
-                Granted::No => own == Verdict::Allowed && account == Verdict::Allowed,
+                Granted::ToAccount => own == IamDecision::Allowed,
+                Granted::No => own == IamDecision::Allowed && account == IamDecision::Allowed,
             },
         }
     }
@@ -135,13 +137,13 @@ impl Role {
 }
 
 /// Several policies say what one would with all of their statements.
-fn all(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
-    verdicts.fold(Verdict::DeniedImplicitly, |one, other| match (one, other) {
-        (Verdict::DeniedExplicitly, _) | (_, Verdict::DeniedExplicitly) => {
-            Verdict::DeniedExplicitly
+fn all(verdicts: impl Iterator<Item = IamDecision>) -> IamDecision {
+    verdicts.fold(IamDecision::DeniedImplicitly, |one, other| match (one, other) {
+        (IamDecision::DeniedExplicitly, _) | (_, IamDecision::DeniedExplicitly) => {
+            IamDecision::DeniedExplicitly
         }
-        (Verdict::Allowed, _) | (_, Verdict::Allowed) => Verdict::Allowed,
-        _ => Verdict::DeniedImplicitly,
+        (IamDecision::Allowed, _) | (_, IamDecision::Allowed) => IamDecision::Allowed,
+        _ => IamDecision::DeniedImplicitly,
     })
 }
 

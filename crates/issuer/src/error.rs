@@ -6,13 +6,13 @@ use crate::MAX_REQUEST_BYTES;
 
 /// Why a request gets no token: the caller's to mend, and told to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum IssuanceError {
     /// There is no such route.
     #[error("no such resource")]
     NotFound,
     /// The event is not one of API Gateway's, though it has a `requestContext`.
     #[error("the event cannot be read")]
-    Event,
+    IssuerEvent,
     /// The route does not take this method.
     #[error("only {allow} is accepted here")]
     Method {
@@ -113,7 +113,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl IssuanceError {
     /// The error code (RFC 6749 section 5.2, RFC 8707 section 2).
     #[must_use]
     pub const fn code(&self) -> &'static str {

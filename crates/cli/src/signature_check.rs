@@ -4,14 +4,14 @@ use jwt::{KeySetVerifier, Rejection, SignedParts, Verifier};
 use kms::{Fault, Keyring, KmsVerifier, Stopwatch, Verification};
 
 /// Who tells whether the signature is good.
-pub(crate) enum Judge {
+pub(crate) enum SignatureCheck {
     KeySet(KeySetVerifier),
     Ring(Arc<Keyring>, Verification),
     /// Nobody: it is taken for good, and that is said.
     Nobody,
 }
 
-impl Verifier for Judge {
+impl Verifier for SignatureCheck {
     type Error = Fault;
 
     async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {

@@ -6,7 +6,7 @@ use runtime::{Names, Settings};
 
 /// What every token of this issuer has in common, and how long one may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct IssuerConfig {
     /// `iss`.
     pub issuer: String,
     /// `aud` where the request names none.
@@ -21,7 +21,7 @@ pub struct Terms {
     pub policy: Option<IssuancePolicy>,
 }
 
-impl Terms {
+impl IssuerConfig {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let lifetime = settings.seconds("TOKEN_LIFETIME_SECONDS", HOUR, LIFETIMES);
@@ -85,7 +85,7 @@ const LIFETIMES: RangeInclusive<u64> = 1..=365 * 24 * HOUR;
 mod tests {
     use super::*;
 
-    impl Terms {
+    impl IssuerConfig {
         /// An issuer of this name, with the defaults.
         pub(crate) fn of(issuer: &str) -> Self {
             let hour = Duration::from_secs(HOUR);
@@ -122,21 +122,21 @@ mod tests {
             ("countersign", false),
         ];
         for (issuer, expected) in rows {
-            assert_eq!(Terms::of(issuer).issuer_url().is_some(), expected, "{issuer}");
+            assert_eq!(IssuerConfig::of(issuer).issuer_url().is_some(), expected, "{issuer}");
         }
     }
 
-    fn read(values: &[(&str, &str)]) -> Result<Terms, String> {
+    fn read(values: &[(&str, &str)]) -> Result<IssuerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        Terms::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
+        IssuerConfig::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
     }
 
     #[test]
     fn settings() {
-        let plain = Terms::of("us");
-        let first = Terms { audience: Some("a".into()), ..plain.clone() };
-        let short = Terms { lifetime: Duration::from_mins(1), ..plain.clone() };
+        let plain = IssuerConfig::of("us");
+        let first = IssuerConfig { audience: Some("a".into()), ..plain.clone() };
+        let short = IssuerConfig { lifetime: Duration::from_mins(1), ..plain.clone() };
         let rows = [
             ("defaults", vec![("TOKEN_ISSUER", "us")], Ok(plain)),
             (

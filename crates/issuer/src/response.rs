@@ -10,19 +10,19 @@ use kms::{Cause, Fault};
 use runtime::function::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::{Door, Issued, Refusal};
+use crate::{EventSource, IssuanceError, IssuedToken};
 
 /// What the caller gets to know.
 #[derive(Debug)]
-pub enum Answer {
+pub enum IssuerResponse {
     /// A token.
-    Issued(Issued),
+    Issued(IssuedToken),
     /// A document for everybody, and whether it may be cached: not if a key may be missing.
     Published(Value, Cacheable),
     /// The keys are not known, so no document about them can be published.
     Unpublished(Fault),
     /// The request is at fault.
-    Refused(Refusal),
+    Refused(IssuanceError),
     /// KMS is at fault, or the key, or the role: nothing the caller could mend.
     Failed(Fault),
 }
@@ -36,14 +36,14 @@ pub enum Cacheable {
     No,
 }
 
-impl From<Result<Issued, Fault>> for Answer {
-    fn from(issued: Result<Issued, Fault>) -> Self {
+impl From<Result<IssuedToken, Fault>> for IssuerResponse {
+    fn from(issued: Result<IssuedToken, Fault>) -> Self {
         match issued {
             Ok(issued) => Self::Issued(issued),
             Err(fault) => match fault.cause {
-                Cause::TooLong => Self::Refused(Refusal::TooLongForKey),
+                Cause::TooLong => Self::Refused(IssuanceError::TooLongForKey),
                 Cause::TokenTooLong { bytes, max } => {
-                    Self::Refused(Refusal::TooLongForHeader { bytes, max })
+                    Self::Refused(IssuanceError::TooLongForHeader { bytes, max })
                 }
                 _ => Self::Failed(fault),
             },
@@ -51,13 +51,13 @@ impl From<Result<Issued, Fault>> for Answer {
     }
 }
 
-impl Answer {
+impl IssuerResponse {
     /// The answer as this door takes it. Behind API Gateway every answer is a response; a direct
     /// invocation gets the bare token, or a Lambda error of the same name.
     ///
     /// # Errors
     /// For a direct invocation that gets no token, and for a response that cannot be serialised.
-    pub fn through(self, door: Door) -> Result<Value, Diagnostic> {
+    pub fn into_lambda_response(self, door: EventSource) -> Result<Value, Diagnostic> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -72,7 +72,7 @@ impl Answer {
                 (200, document)
             }
             Self::Refused(refusal) => {
-                if let Refusal::Method { allow } = refusal {
+                if let IssuanceError::Method { allow } = refusal {
                     headers.insert(ALLOW, HeaderValue::from_static(allow));
                 }
                 (refusal.status(), error(refusal.code(), &refusal.to_string()))
@@ -91,9 +91,9 @@ impl Answer {
             Self::Failed(_) => (500, error("server_error", "no token can be issued now")),
         };
         match door {
-            Door::Http => proxy_response(status, headers, &body),
-            Door::Invoke if status == 200 => Ok(body),
-            Door::Invoke => {
+            EventSource::Http => proxy_response(status, headers, &body),
+            EventSource::Invoke if status == 200 => Ok(body),
+            EventSource::Invoke => {
                 let member = |name: &str| {
                     body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
                 };
@@ -120,7 +120,7 @@ fn proxy_response(status: u16, headers: HeaderMap, body: &Value) -> Result<Value
 }
 
 /// RFC 6749 section 5.1.
-fn token(issued: &Issued) -> Value {
+fn token(issued: &IssuedToken) -> Value {
     json!({
         "access_token": issued.signed.token.reveal(),
         "token_type": "Bearer",
@@ -145,10 +145,10 @@ mod tests {
     use super::*;
     use policy::issuance::DeniedField;
 
-    fn issued() -> Answer {
+    fn issued() -> IssuerResponse {
         let draft = UnsignedToken::new("JWT", &Map::new());
         let token = draft.signing_input(jwt::Algorithm::Rs256, "k").into_token(b"s");
-        Answer::Issued(Issued {
+        IssuerResponse::Issued(IssuedToken {
             signed: Signed { token, key_id: "k".into(), receipt: None },
             expires_in: 60,
             claims: Map::new(),
@@ -183,7 +183,7 @@ mod tests {
             ),
             (
                 "refused",
-                Answer::Refused(Refusal::Reserved("exp")),
+                IssuerResponse::Refused(IssuanceError::Reserved("exp")),
                 response(
                     400,
                     None,
@@ -192,7 +192,7 @@ mod tests {
             ),
             (
                 "elsewhere",
-                Answer::Refused(Refusal::NotFound),
+                IssuerResponse::Refused(IssuanceError::NotFound),
                 response(
                     404,
                     None,
@@ -201,7 +201,7 @@ mod tests {
             ),
             (
                 "not in the policy",
-                Answer::Refused(Refusal::Policy(DeniedField::Scope)),
+                IssuerResponse::Refused(IssuanceError::Policy(DeniedField::Scope)),
                 response(
                     403,
                     None,
@@ -210,7 +210,7 @@ mod tests {
             ),
             (
                 "another method",
-                Answer::Refused(Refusal::Method { allow: "POST" }),
+                IssuerResponse::Refused(IssuanceError::Method { allow: "POST" }),
                 response(
                     405,
                     Some(("allow", "POST")),
@@ -219,7 +219,7 @@ mod tests {
             ),
             (
                 "KMS is slow",
-                Answer::Failed(Fault::timed_out("Sign")),
+                IssuerResponse::Failed(Fault::timed_out("Sign")),
                 response(
                     503,
                     Some(("retry-after", "1")),
@@ -228,14 +228,14 @@ mod tests {
             ),
         ];
         for (name, answer, expected) in rows {
-            assert_eq!(answer.through(Door::Http), Ok(expected), "{name}");
+            assert_eq!(answer.into_lambda_response(EventSource::Http), Ok(expected), "{name}");
         }
     }
 
     #[test]
     fn complete_key_set_may_be_cached() {
-        let published = Answer::Published(json!({"keys": []}), Cacheable::Yes);
-        let answer = published.through(Door::Http).unwrap();
+        let published = IssuerResponse::Published(json!({"keys": []}), Cacheable::Yes);
+        let answer = published.into_lambda_response(EventSource::Http).unwrap();
         let age = kms::KEY_SET_MAX_AGE.as_secs();
         assert_eq!(answer["headers"]["cache-control"], format!("public, max-age={age}"));
         assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
@@ -251,12 +251,17 @@ mod tests {
         let mut lasting = transient.clone();
         lasting.cause = Cause::AccessDenied;
         let rows = [
-            ("without the next key", Answer::Published(json!({}), Cacheable::No), 200, None),
-            ("transient", Answer::Unpublished(transient), 503, Some("1")),
-            ("lasting", Answer::Unpublished(lasting), 503, None),
+            (
+                "without the next key",
+                IssuerResponse::Published(json!({}), Cacheable::No),
+                200,
+                None,
+            ),
+            ("transient", IssuerResponse::Unpublished(transient), 503, Some("1")),
+            ("lasting", IssuerResponse::Unpublished(lasting), 503, None),
         ];
         for (name, answer, status, retry_after) in rows {
-            let answer = answer.through(Door::Http).unwrap();
+            let answer = answer.into_lambda_response(EventSource::Http).unwrap();
             let headers = &answer["headers"];
             assert_eq!(answer["statusCode"], status, "{name}");
             assert_eq!(headers["cache-control"], "no-store", "{name}");
@@ -274,17 +279,17 @@ mod tests {
             ("a token", issued(), Ok(token)),
             (
                 "refused",
-                Answer::Refused(Refusal::Claims),
+                IssuerResponse::Refused(IssuanceError::Claims),
                 error("invalid_request", "claims must be an object"),
             ),
             (
                 "KMS is slow",
-                Answer::Failed(Fault::timed_out("Sign")),
+                IssuerResponse::Failed(Fault::timed_out("Sign")),
                 error("temporarily_unavailable", "try again in a moment"),
             ),
         ];
         for (name, answer, expected) in rows {
-            assert_eq!(answer.through(Door::Invoke), expected, "{name}");
+            assert_eq!(answer.into_lambda_response(EventSource::Invoke), expected, "{name}");
         }
     }
 }

@@ -8,9 +8,9 @@ use serde::Deserialize;
 ///
 /// Members that decide nothing may be missing, null or of any type.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct AuthorizerEvent {
     /// Which API Gateway asks.
-    pub kind: Kind,
+    pub kind: EventFormat,
     /// The deployment that the request is for. The policy is over all of it.
     pub stage: Stage,
     /// Where the request goes.
@@ -20,12 +20,12 @@ pub struct Request {
     /// Every value of every `Sec-WebSocket-Protocol` header.
     pub protocols: Vec<String>,
     /// What API Gateway may keep the answer under.
-    pub cached: Cached,
+    pub cached: CacheScope,
 }
 
 /// The kinds of events, which tell themselves apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventFormat {
     /// A REST API's `REQUEST` authorizer.
     Rest,
     /// A REST API's `TOKEN` authorizer.
@@ -38,7 +38,7 @@ pub enum Kind {
     WebSocket,
 }
 
-impl Kind {
+impl EventFormat {
     /// The kind of API that sends such events.
     #[must_use]
     pub const fn api(self) -> Api {
@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EventFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Rest => "REST API, REQUEST",
@@ -64,7 +64,7 @@ impl fmt::Display for Kind {
 
 /// For which other requests API Gateway may use the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cached {
+pub enum CacheScope {
     /// None: there is nothing that it could be kept under.
     Never,
     /// Those of the same route key.
@@ -73,7 +73,7 @@ pub enum Cached {
     ByIdentity,
 }
 
-impl FromStr for Request {
+impl FromStr for AuthorizerEvent {
     type Err = MalformedEvent;
 
     fn from_str(event: &str) -> Result<Self, Self::Err> {
@@ -81,21 +81,21 @@ impl FromStr for Request {
         let event: RawEvent<'_> =
             serde_json::from_str(&event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
-            return Err(MalformedEvent::Kind);
+            return Err(MalformedEvent::EventFormat);
         }
         let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
         let arn = arn.ok_or(MalformedEvent::Arn)?;
         let (stage, route) = Stage::of_request(arn).map_err(|_| MalformedEvent::Arn)?;
         let kind = match (event.kind.as_deref(), event.version.as_deref(), &route) {
-            (Some("TOKEN"), ..) => Kind::RestToken,
-            (Some("REQUEST"), Some("1.0"), _) => Kind::Http1,
-            (Some("REQUEST"), Some("2.0"), _) => Kind::Http2,
-            (Some("REQUEST"), None, Route::Key(_)) => Kind::WebSocket,
-            (Some("REQUEST"), None, Route::Http { .. }) => Kind::Rest,
-            _ => return Err(MalformedEvent::Kind),
+            (Some("TOKEN"), ..) => EventFormat::RestToken,
+            (Some("REQUEST"), Some("1.0"), _) => EventFormat::Http1,
+            (Some("REQUEST"), Some("2.0"), _) => EventFormat::Http2,
+            (Some("REQUEST"), None, Route::Key(_)) => EventFormat::WebSocket,
+            (Some("REQUEST"), None, Route::Http { .. }) => EventFormat::Rest,
+            _ => return Err(MalformedEvent::EventFormat),
         };
         let authorization = match kind {
-            Kind::RestToken => {
+            EventFormat::RestToken => {
                 event.authorization_token.0.iter().map(|text| (**text).to_owned()).collect()
             }
             _ => event.values("authorization"),
@@ -166,27 +166,27 @@ impl RawEvent<'_> {
 
     /// `$context.routeKey` is among the identity sources if its value is, and if it cannot be the
     /// client who wrote that value somewhere else.
-    fn cached(&self) -> Cached {
+    fn cached(&self) -> CacheScope {
         if self.identity_source.0.is_empty() {
-            return Cached::Never;
+            return CacheScope::Never;
         }
         let ([key], sources) = (&*self.route_key.0, &self.identity_source.0) else {
-            return Cached::ByIdentity;
+            return CacheScope::ByIdentity;
         };
         let cookies = [self.cookies.0.join("; "), self.cookies.0.join(";")];
         let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
         let mut clients = clients.into_iter().flatten().chain(cookies.iter().map(String::as_str));
         // API Gateway joins the values of a repeated header with commas.
         if !sources.contains(key) || clients.any(|value| value.contains(&**key)) {
-            return Cached::ByIdentity;
+            return CacheScope::ByIdentity;
         }
-        Cached::ByRoute((**key).to_owned())
+        CacheScope::ByRoute((**key).to_owned())
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for AuthorizerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("AuthorizerEvent")
             .field("kind", &self.kind)
             .field("stage", &self.stage)
             .finish_non_exhaustive()
@@ -202,7 +202,7 @@ pub enum MalformedEvent {
     Unreadable,
     /// `type` and `version` are of no authorizer's event.
     #[error("the event is not one for an authorizer")]
-    Kind,
+    EventFormat,
     /// The ARN is missing, or not of a method or a route.
     #[error("the event has no valid methodArn or routeArn")]
     Arn,
@@ -281,7 +281,7 @@ mod tests {
             event["type"] = "REQUEST".into();
             event["methodArn"] = ARN.into();
             let event = event.to_string().replace('?', "\\ud800");
-            let request: Request = event.parse().unwrap();
+            let request: AuthorizerEvent = event.parse().unwrap();
             assert_eq!(request.authorization, expected, "{name}");
         }
     }
@@ -296,7 +296,7 @@ mod tests {
                 json!({"type": 1, "methodArn": ARN}).to_string(),
                 MalformedEvent::Unreadable,
             ),
-            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::Kind),
+            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::EventFormat),
             ("no ARN", json!({"type": "REQUEST"}).to_string(), MalformedEvent::Arn),
             (
                 "a null ARN",
@@ -305,7 +305,7 @@ mod tests {
             ),
         ];
         for (name, event, expected) in rows {
-            assert_eq!(event.parse::<Request>(), Err(expected), "{name}");
+            assert_eq!(event.parse::<AuthorizerEvent>(), Err(expected), "{name}");
         }
     }
 }
