@@ -1,7 +1,7 @@
 use std::str::FromStr;
 
 use policy::access::AccessRules;
-use runtime::{Names, Settings};
+use runtime::{Names, Settings, table};
 
 /// Everything about a good request that is known beforehand.
 #[derive(Debug)]
@@ -61,24 +61,25 @@ impl AuthorizerConfig {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (
             Some(issuer),
-            Some(Names(audiences)),
+            Some(audiences),
             Some(token_type),
             Some(leeway),
             Some(rules),
             Some(http_api_response),
             Some(websocket_protocol),
         ) = (
-            settings.required("TOKEN_ISSUER"),
-            settings.optional("TOKEN_AUDIENCE", Names::default()),
-            settings.optional("TOKEN_TYPE", "JWT".to_owned()),
-            settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
-            settings.choice("ACCESS_RULES"),
-            settings.optional("HTTP_API_RESPONSE", HttpApiResponse::default()),
-            settings.choice("WEBSOCKET_TOKEN_PROTOCOL"),
+            settings.required(&table::TOKEN_ISSUER),
+            settings.optional(&table::TOKEN_AUDIENCE),
+            settings.get(&table::TOKEN_TYPE),
+            settings.duration(&table::CLOCK_LEEWAY_SECONDS),
+            settings.optional(&table::ACCESS_RULES),
+            settings.get(&table::HTTP_API_RESPONSE),
+            settings.optional(&table::WEBSOCKET_TOKEN_PROTOCOL),
         )
         else {
             return None;
         };
+        let Names(audiences) = audiences.unwrap_or_default();
         let token = jwt::Validation {
             issuer: Some(issuer),
             audiences: Some(audiences),
@@ -98,7 +99,10 @@ mod tests {
     fn read(values: &[(&str, &str)]) -> Result<AuthorizerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        AuthorizerConfig::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
+        {
+            let config = AuthorizerConfig::read(&mut settings);
+            settings.finish(config).map_err(|error| error.to_string())
+        }
     }
 
     #[test]
@@ -148,7 +152,7 @@ mod tests {
         assert_eq!(
             problems.unwrap_err(),
             "TOKEN_ISSUER is required; \
-             TOKEN_AUDIENCE must be names with commas between them, none of them empty; \
+             TOKEN_AUDIENCE must be names separated by commas, none of them empty; \
              CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; \
              ACCESS_RULES has no rule in it; \
              HTTP_API_RESPONSE must be iam or simple; \

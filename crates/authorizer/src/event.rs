@@ -81,7 +81,7 @@ impl FromStr for AuthorizerEvent {
         let event: RawEvent<'_> =
             serde_json::from_str(&event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
-            return Err(MalformedEvent::EventFormat);
+            return Err(MalformedEvent::Kind);
         }
         let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
         let arn = arn.ok_or(MalformedEvent::Arn)?;
@@ -92,7 +92,7 @@ impl FromStr for AuthorizerEvent {
             (Some("REQUEST"), Some("2.0"), _) => EventFormat::Http2,
             (Some("REQUEST"), None, Route::Key(_)) => EventFormat::WebSocket,
             (Some("REQUEST"), None, Route::Http { .. }) => EventFormat::Rest,
-            _ => return Err(MalformedEvent::EventFormat),
+            _ => return Err(MalformedEvent::Kind),
         };
         let authorization = match kind {
             EventFormat::RestToken => {
@@ -202,7 +202,7 @@ pub enum MalformedEvent {
     Unreadable,
     /// `type` and `version` are of no authorizer's event.
     #[error("the event is not one for an authorizer")]
-    EventFormat,
+    Kind,
     /// The ARN is missing, or not of a method or a route.
     #[error("the event has no valid methodArn or routeArn")]
     Arn,
@@ -296,7 +296,7 @@ mod tests {
                 json!({"type": 1, "methodArn": ARN}).to_string(),
                 MalformedEvent::Unreadable,
             ),
-            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::EventFormat),
+            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::Kind),
             ("no ARN", json!({"type": "REQUEST"}).to_string(), MalformedEvent::Arn),
             (
                 "a null ARN",

@@ -9,6 +9,7 @@ use policy::access::AccessRules;
 use runtime::{
     Settings,
     function::{self, Diagnostic, Handler, HandlerOutput, Invocation},
+    table,
     telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
@@ -31,7 +32,7 @@ pub async fn run() -> ExitCode {
 
 fn read(settings: &mut Settings) -> Option<(AuthorizerConfig, Verification)> {
     let profile = AuthorizerConfig::read(settings);
-    let verification = settings.optional("VERIFICATION", Verification::default());
+    let verification = settings.get(&table::VERIFICATION);
     let rules = profile.iter().filter_map(|profile| profile.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
         tracing::warn!(%warning, "ACCESS_RULES");

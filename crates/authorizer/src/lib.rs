@@ -1,4 +1,4 @@
-//! AuthorizerEvent in, decision out. Its role may call `kms:Verify`.
+//! The Lambda function that decides on requests to API Gateway. Its role may call `kms:Verify`.
 //!
 //! Start with [`decide`], the one door of the core. [`AuthorizerEvent`] is what API Gateway asks, [`AuthorizerConfig`]
 //! what is known beforehand, [`response`] what is answered. [`policy::access::AccessRules`] say which routes a token opens.

@@ -855,5 +855,5 @@ fn the_sample_events() {
         assert_eq!(judge(&event(text).unwrap(), YES), (Ok(Decision::Refuse(expected)), 0));
     }
     let not_ours = include_str!("../../../events/issue-invoke.json");
-    assert_eq!(event(not_ours), Err(MalformedEvent::EventFormat));
+    assert_eq!(event(not_ours), Err(MalformedEvent::Kind));
 }

@@ -56,12 +56,11 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let event =
         event.map_err(|problem| Usage(format!("the event is no JSON object: {problem}")))?;
     let mut settings = Settings::from_environment();
-    let Some(terms) = IssuerConfig::read(&mut settings) else {
-        return Err(Usage(settings.refuse().to_string()).into());
-    };
+    let config = IssuerConfig::read(&mut settings);
+    let config = settings.finish(config).map_err(|error| Usage(error.to_string()))?;
     let request = format!(r#"{{"claims":{}}}"#, arguments.claims);
-    let grant = TokenRequest::read(request.as_bytes(), &terms)
-        .and_then(|request| request.grant(&Caller::Invoke, &terms))
+    let grant = TokenRequest::read(request.as_bytes(), &config)
+        .and_then(|request| request.grant(&Caller::Invoke, &config))
         .map_err(|refusal| Usage(refusal.to_string()))?;
     let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
     let signer = KmsSigner {
@@ -69,7 +68,7 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         stopwatch: &Stopwatch::default(),
         max_token_bytes: Some(MAX_TOKEN_BYTES),
     };
-    let issued = Box::pin(issue(grant, &terms, Uuid::new_v4(), now(), &signer)).await?;
+    let issued = Box::pin(issue(grant, &config, Uuid::new_v4(), now(), &signer)).await?;
     let event = carry(event, issued.signed.token.reveal());
     writeln!(io::stdout(), "{event:#}")?;
     Ok(ExitCode::SUCCESS)

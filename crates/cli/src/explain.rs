@@ -13,9 +13,9 @@ use authorizer::{
 };
 use clap::Args;
 use jwt::KeySetVerifier;
-use kms::{Keyring, Verification};
+use kms::Keyring;
 use policy::access::{AccessRules, Route};
-use runtime::Settings;
+use runtime::{Settings, table};
 use serde_json::{Value, json};
 
 use crate::{
@@ -68,11 +68,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// What came of it.
 struct Explanation {
-    profile: AuthorizerConfig,
+    config: AuthorizerConfig,
     request: AuthorizerEvent,
     decision: Decision,
     answer: Result<Option<AuthorizerResponse>, ResponseError>,
-    judge: SignatureCheck,
+    check: SignatureCheck,
 }
 
 async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
@@ -81,21 +81,20 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
         let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
         settings = settings.with("ACCESS_RULES", rules);
     }
-    let (spelt, profile) = (settings.spelt(), AuthorizerConfig::read(&mut settings));
-    let judge = judge(arguments, &mut settings).await?;
-    let (Some(()), Some(profile), Some(judge)) = (spelt, profile, judge) else {
-        return Err(settings.refuse().into());
-    };
+    let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));
+    let check = signature_check(arguments, &mut settings).await?;
+    let parts = spelling.and(config.zip(check));
+    let (config, check) = settings.finish(parts)?;
     let event = String::from_utf8(input::read(&arguments.event)?);
     let request: AuthorizerEvent =
         event.map_err(|error| about(&arguments.event, &error))?.parse()?;
-    let decision = decide(&request, &profile, now(), &judge).await?;
-    let answer = response(&request, &decision, &profile);
-    Ok(Explanation { profile, request, decision, answer, judge })
+    let decision = decide(&request, &config, now(), &check).await?;
+    let answer = response(&request, &decision, &config);
+    Ok(Explanation { config, request, decision, answer, check })
 }
 
 /// `None` means that a problem with a setting was noted.
-async fn judge(
+async fn signature_check(
     arguments: &Arguments,
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
@@ -103,12 +102,12 @@ async fn judge(
         let keys = KeySetVerifier::new(&input::read_keys(place).await?)?;
         return Ok(Some(SignatureCheck::KeySet(keys)));
     }
-    let Some(name) = settings.choice("KEY_ALIAS") else { return Ok(None) };
+    let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };
     let Some(name) = name else { return Ok(Some(SignatureCheck::Nobody)) };
     let (Some(algorithm), Some(refresh), Some(verification)) = (
-        settings.choice("SIGNING_ALGORITHM"),
-        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
-        settings.optional("VERIFICATION", Verification::default()),
+        settings.optional(&table::SIGNING_ALGORITHM),
+        settings.duration(&table::KEY_REFRESH_SECONDS),
+        settings.get(&table::VERIFICATION),
     ) else {
         return Ok(None);
     };
@@ -120,7 +119,7 @@ async fn judge(
 impl Explanation {
     fn exit_code(&self) -> ExitCode {
         let reached = self.decision.failed().is_none_or(|check| check == Check::Rules);
-        if self.answer.is_err() || (reached && matches!(self.judge, SignatureCheck::Nobody)) {
+        if self.answer.is_err() || (reached && matches!(self.check, SignatureCheck::Nobody)) {
             return ExitCode::from(crate::FAULT);
         }
         ExitCode::from(u8::from(self.decision.failed().is_some()))
@@ -174,7 +173,7 @@ impl Explanation {
         let at = |check: Check| Check::ALL.iter().position(|known| *known == check);
         let last = failed.and_then(at).unwrap_or(Check::ALL.len());
         Check::ALL.into_iter().enumerate().map(move |(at, check)| {
-            let result = match (&self.decision, check, &self.judge) {
+            let result = match (&self.decision, check, &self.check) {
                 _ if at > last => "not reached".into(),
                 (Decision::Refuse(refusal), ..) if at == last => {
                     format!("REFUSED: {refusal} ({})", refusal.code())
@@ -182,7 +181,7 @@ impl Explanation {
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
                 }
-                (_, Check::Rules, _) if self.profile.rules.is_none() => "none: all is open".into(),
+                (_, Check::Rules, _) if self.config.rules.is_none() => "none: all is open".into(),
                 (_, Check::Rules, _) => "open".into(),
                 (_, Check::Key | Check::Signature, SignatureCheck::Nobody) => NOBODY.into(),
                 _ => "good".into(),
@@ -198,7 +197,7 @@ impl Explanation {
             Decision::Refuse(_) => None,
         };
         let granted = grant.and_then(|grant| Some((grant.access.as_ref()?, &grant.claims)));
-        let rules = match (&self.profile.rules, granted) {
+        let rules = match (&self.config.rules, granted) {
             (Some(rules), Some((access, claims))) => {
                 rules.explain(access, claims, &self.request.route)
             }
@@ -226,7 +225,7 @@ impl Explanation {
              this token"
                 .to_owned()
         });
-        let warnings = self.profile.rules.iter().flat_map(AccessRules::warnings);
+        let warnings = self.config.rules.iter().flat_map(AccessRules::warnings);
         warnings.map(|warning| warning.to_string()).chain(over_budget)
     }
 

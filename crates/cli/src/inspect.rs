@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Arguments {
     /// The token, or - to read it from standard input, so that it stands in no shell's history
     token: String,
-    /// IssuerResponse in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -82,9 +82,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         })?;
     }
     let mut settings = Settings::from_environment();
-    if settings.spelt().is_none() {
-        return Err(settings.refuse().into());
-    }
+    let spelling = settings.reject_misspelled();
+    settings.finish(spelling)?;
     let options = Options {
         port: arguments.port,
         kms_port: arguments.kms_port,
@@ -116,7 +115,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 
 /// The settings of the functions that this process was given for them.
 fn overrides() -> BTreeMap<String, String> {
-    let set = SETTINGS.into_iter().filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)));
+    let names = SETTINGS.into_iter().map(|setting| setting.name);
+    let set = names.filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)));
     set.collect()
 }
 

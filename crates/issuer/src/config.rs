@@ -1,8 +1,8 @@
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use jwt::is_plain_identifier;
 use policy::issuance::IssuancePolicy;
-use runtime::{Names, Settings};
+use runtime::{Names, Settings, table};
 
 /// What every token of this issuer has in common, and how long one may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,33 +24,34 @@ pub struct IssuerConfig {
 impl IssuerConfig {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let lifetime = settings.seconds("TOKEN_LIFETIME_SECONDS", HOUR, LIFETIMES);
-        let lifetime_max = settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", HOUR, LIFETIMES);
+        let lifetime = settings.duration(&table::TOKEN_LIFETIME_SECONDS);
+        let lifetime_max = settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS);
         let mut lifetimes = lifetime.zip(lifetime_max);
         if lifetimes.is_some_and(|(lifetime, max)| lifetime > max) {
             let problem = "must not exceed TOKEN_LIFETIME_MAX_SECONDS";
-            lifetimes = settings.problem("TOKEN_LIFETIME_SECONDS", problem);
+            lifetimes = settings.problem(&table::TOKEN_LIFETIME_SECONDS, problem);
         }
-        let policy: Option<Option<IssuancePolicy>> = settings.choice("ISSUANCE_POLICY");
+        let policy: Option<Option<IssuancePolicy>> = settings.optional(&table::ISSUANCE_POLICY);
         if let (Some(Some(policy)), Some(max)) = (&policy, lifetime_max)
             && let Err(problem) = policy.fits(max)
         {
-            return settings.problem("ISSUANCE_POLICY", problem);
+            return settings.problem(&table::ISSUANCE_POLICY, problem);
         }
-        let (Some(issuer), Some(Names(audiences)), Some(token_type), Some(policy)) = (
-            settings.required("TOKEN_ISSUER"),
-            settings.optional("TOKEN_AUDIENCE", Names::default()),
-            settings.optional("TOKEN_TYPE", "JWT".to_owned()),
+        let (Some(issuer), Some(audiences), Some(token_type), Some(policy)) = (
+            settings.required(&table::TOKEN_ISSUER),
+            settings.optional(&table::TOKEN_AUDIENCE),
+            settings.get(&table::TOKEN_TYPE),
             policy,
         ) else {
             return None;
         };
         let (lifetime, lifetime_max) = lifetimes?;
+        let Names(audiences) = audiences.unwrap_or_default();
         let audience = audiences.into_iter().next();
         if audience.as_deref().is_some_and(|audience| !is_plain_identifier(audience)) {
             let problem = "must not contain white space, control characters or bidirectional formatting \
                            characters";
-            return settings.problem("TOKEN_AUDIENCE", problem);
+            return settings.problem(&table::TOKEN_AUDIENCE, problem);
         }
         Some(Self { issuer, audience, token_type, lifetime, lifetime_max, policy })
     }
@@ -77,10 +78,6 @@ impl IssuerConfig {
     }
 }
 
-const HOUR: u64 = 3600;
-/// Up to a year: a token cannot be called back.
-const LIFETIMES: RangeInclusive<u64> = 1..=365 * 24 * HOUR;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,7 +85,7 @@ mod tests {
     impl IssuerConfig {
         /// An issuer of this name, with the defaults.
         pub(crate) fn of(issuer: &str) -> Self {
-            let hour = Duration::from_secs(HOUR);
+            let hour = Duration::from_hours(1);
             Self {
                 issuer: issuer.into(),
                 audience: None,
@@ -129,7 +126,10 @@ mod tests {
     fn read(values: &[(&str, &str)]) -> Result<IssuerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        IssuerConfig::read(&mut settings).ok_or_else(|| settings.refuse().to_string())
+        {
+            let config = IssuerConfig::read(&mut settings);
+            settings.finish(config).map_err(|error| error.to_string())
+        }
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
                 vec![("TOKEN_LIFETIME_SECONDS", "3601"), ("TOKEN_AUDIENCE", "a,,b")],
                 Err("TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS; \
                      TOKEN_ISSUER is required; \
-                     TOKEN_AUDIENCE must be names with commas between them, none of them empty"
+                     TOKEN_AUDIENCE must be names separated by commas, none of them empty"
                     .into()),
             ),
         ];

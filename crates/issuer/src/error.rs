@@ -12,7 +12,7 @@ pub enum IssuanceError {
     NotFound,
     /// The event is not one of API Gateway's, though it has a `requestContext`.
     #[error("the event cannot be read")]
-    IssuerEvent,
+    Event,
     /// The route does not take this method.
     #[error("only {allow} is accepted here")]
     Method {

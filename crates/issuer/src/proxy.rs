@@ -31,9 +31,9 @@ impl ProxyRequest {
         let request = match version {
             None | Some(r#""1.0""#) => from_format_1(event),
             Some(r#""2.0""#) => from_format_2(event),
-            Some(_) => return Err(IssuanceError::IssuerEvent),
+            Some(_) => return Err(IssuanceError::Event),
         };
-        request.map_err(|_| IssuanceError::IssuerEvent)
+        request.map_err(|_| IssuanceError::Event)
     }
 
     /// The body, decoded, where its content type is JSON's.

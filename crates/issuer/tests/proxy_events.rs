@@ -188,8 +188,7 @@ fn events_that_the_published_types_cannot_read_are_refused() {
         for (name, member, value) in &rows {
             let whole = event[*member].take();
             event[*member] = value.clone();
-            let expected =
-                IssuerEvent { door: EventSource::Http, ask: Err(IssuanceError::IssuerEvent) };
+            let expected = IssuerEvent { door: EventSource::Http, ask: Err(IssuanceError::Event) };
             assert_eq!(IssuerEvent::read(&event.to_string()), expected, "{name}: {event}");
             event[*member] = whole;
         }
@@ -198,14 +197,14 @@ fn events_that_the_published_types_cannot_read_are_refused() {
     rest["requestContext"]["identity"] = json!(null);
     assert_eq!(
         IssuerEvent::read(&rest.to_string()).ask,
-        Err(IssuanceError::IssuerEvent),
+        Err(IssuanceError::Event),
         "a null identity"
     );
     let mut http = http("POST", "/token");
     http["isBase64Encoded"] = json!(null);
     assert_eq!(
         IssuerEvent::read(&http.to_string()).ask,
-        Err(IssuanceError::IssuerEvent),
+        Err(IssuanceError::Event),
         "a null encoding"
     );
 }
@@ -218,7 +217,7 @@ fn refusal_does_not_quote_the_header_that_the_error_quotes() {
     assert!(error.to_string().contains("secret"), "{error}");
     let refusal = IssuerEvent::read(&event.to_string()).ask.unwrap_err();
     assert_eq!(refusal.to_string(), "the event cannot be read");
-    assert_eq!(refusal, IssuanceError::IssuerEvent);
+    assert_eq!(refusal, IssuanceError::Event);
 }
 
 /// Nobody but API Gateway says who asks.
@@ -322,13 +321,9 @@ fn routes_of_every_kind_of_api() {
         ),
         ("HTTP API, keys", http_at("$default", jwks, "GET"), keys),
         ("HTTP API for nobody", anonymous, Err(IssuanceError::Anonymous)),
-        ("no method", json!({"requestContext": {}}), Err(IssuanceError::IssuerEvent)),
-        ("not an event", json!({"requestContext": []}), Err(IssuanceError::IssuerEvent)),
-        (
-            "odd members",
-            json!({"requestContext": {}, "resource": 1}),
-            Err(IssuanceError::IssuerEvent),
-        ),
+        ("no method", json!({"requestContext": {}}), Err(IssuanceError::Event)),
+        ("not an event", json!({"requestContext": []}), Err(IssuanceError::Event)),
+        ("odd members", json!({"requestContext": {}, "resource": 1}), Err(IssuanceError::Event)),
     ];
     for (name, event, ask) in rows {
         assert_eq!(

@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{error::Error, fmt, str::FromStr};
 
 /// A JWS signature algorithm that a KMS key can have (RFC 7518, 8812, 9864 and 9964).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,49 +33,102 @@ pub enum Algorithm {
     MlDsa87,
 }
 
+/// One row of the table of algorithms.
+struct Row {
+    algorithm: Algorithm,
+    /// `alg` (RFC 7518, 8812, 9864 and 9964).
+    name: &'static str,
+    /// `SigningAlgorithmSpec` of AWS KMS.
+    kms_name: &'static str,
+    /// The `KeySpec` values of AWS KMS whose keys have the algorithm.
+    key_specs: &'static [&'static str],
+}
+
+const RSA: &[&str] = &["RSA_2048", "RSA_3072", "RSA_4096"];
+
+/// Algorithms of the same keys stand together, the default of the keys first.
+const TABLE: [Row; 14] = [
+    row(Algorithm::Rs256, "RS256", "RSASSA_PKCS1_V1_5_SHA_256", RSA),
+    row(Algorithm::Rs384, "RS384", "RSASSA_PKCS1_V1_5_SHA_384", RSA),
+    row(Algorithm::Rs512, "RS512", "RSASSA_PKCS1_V1_5_SHA_512", RSA),
+    row(Algorithm::Ps256, "PS256", "RSASSA_PSS_SHA_256", RSA),
+    row(Algorithm::Ps384, "PS384", "RSASSA_PSS_SHA_384", RSA),
+    row(Algorithm::Ps512, "PS512", "RSASSA_PSS_SHA_512", RSA),
+    row(Algorithm::Es256, "ES256", "ECDSA_SHA_256", &["ECC_NIST_P256"]),
+    row(Algorithm::Es384, "ES384", "ECDSA_SHA_384", &["ECC_NIST_P384"]),
+    row(Algorithm::Es512, "ES512", "ECDSA_SHA_512", &["ECC_NIST_P521"]),
+    row(Algorithm::Es256k, "ES256K", "ECDSA_SHA_256", &["ECC_SECG_P256K1"]),
+    row(Algorithm::Ed25519, "Ed25519", "ED25519_SHA_512", &["ECC_NIST_EDWARDS25519"]),
+    row(Algorithm::MlDsa44, "ML-DSA-44", "ML_DSA_SHAKE_256", &["ML_DSA_44"]),
+    row(Algorithm::MlDsa65, "ML-DSA-65", "ML_DSA_SHAKE_256", &["ML_DSA_65"]),
+    row(Algorithm::MlDsa87, "ML-DSA-87", "ML_DSA_SHAKE_256", &["ML_DSA_87"]),
+];
+
+const fn row(
+    algorithm: Algorithm,
+    name: &'static str,
+    kms_name: &'static str,
+    key_specs: &'static [&'static str],
+) -> Row {
+    Row { algorithm, name, kms_name, key_specs }
+}
+
 impl Algorithm {
-    /// All of them.
-    pub const ALL: [Self; 14] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::Es256k,
-        Self::Ed25519,
-        Self::MlDsa44,
-        Self::MlDsa65,
-        Self::MlDsa87,
-    ];
+    /// All algorithms. Those of the same keys stand together, the default of the keys first.
+    pub const ALL: [Self; 14] = all();
 
     /// The name in a token's `alg`.
+    ///
+    /// ```
+    /// assert_eq!(countersign_jwt::Algorithm::Es256k.name(), "ES256K");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::Es256k => "ES256K",
-            Self::Ed25519 => "Ed25519",
-            Self::MlDsa44 => "ML-DSA-44",
-            Self::MlDsa65 => "ML-DSA-65",
-            Self::MlDsa87 => "ML-DSA-87",
-        }
+        self.row().name
     }
 
-    /// Exact, as RFC 7515 section 4.1.1 wants it: `none` and every other spelling have no
-    /// algorithm. `EdDSA` is what tokens were signed with before RFC 9864 gave the curve a name of
-    /// its own.
+    /// The `SigningAlgorithmSpec` of AWS KMS. `ES256` and `ES256K` have the same: there the key decides.
+    ///
+    /// ```
+    /// assert_eq!(countersign_jwt::Algorithm::Es256k.kms_name(), "ECDSA_SHA_256");
+    /// ```
+    #[must_use]
+    pub const fn kms_name(self) -> &'static str {
+        self.row().kms_name
+    }
+
+    /// The `KeySpec` values of AWS KMS whose keys have this algorithm.
+    #[must_use]
+    pub const fn key_specs(self) -> &'static [&'static str] {
+        self.row().key_specs
+    }
+
+    /// The algorithms of a key with this `KeySpec` of AWS KMS, the default first. Keys of other specs cannot
+    /// sign tokens.
+    ///
+    /// ```
+    /// use countersign_jwt::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::of_key_spec("ECC_NIST_P256"), [Algorithm::Es256]);
+    /// assert!(Algorithm::of_key_spec("SYMMETRIC_DEFAULT").is_empty());
+    /// ```
+    #[must_use]
+    pub fn of_key_spec(key_spec: &str) -> &'static [Self] {
+        const ALL: &[Algorithm] = &Algorithm::ALL;
+        let has = |row: &Row| row.key_specs.contains(&key_spec);
+        let start = TABLE.iter().position(has).unwrap_or(TABLE.len());
+        let count = TABLE.iter().filter(|row| has(row)).count();
+        ALL.get(start..start + count).unwrap_or_default()
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "a row for each variant, checked below")]
+    const fn row(self) -> &'static Row {
+        const ROWS: &[Row] = &TABLE;
+        &ROWS[self as usize]
+    }
+
+    /// The algorithm of this `alg`. Names are case-sensitive (RFC 7515 section 4.1.1), and there is no `none`.
+    /// `EdDSA` is the deprecated name of `Ed25519` (RFC 9864).
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "EdDSA" {
@@ -95,14 +148,40 @@ impl Algorithm {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+const fn all() -> [Algorithm; 14] {
+    let mut all = [Algorithm::Rs256; 14];
+    let mut at = 0;
+    while at < TABLE.len() {
+        all[at] = TABLE[at].algorithm;
+        assert!(all[at] as usize == at, "rows stand in the order of the variants");
+        at += 1;
+    }
+    all
+}
+
+/// Not the name of an algorithm that a key can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownAlgorithm;
+
+impl fmt::Display for UnknownAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be one of ")?;
+        for (at, row) in TABLE.iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", row.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for UnknownAlgorithm {}
+
 impl FromStr for Algorithm {
-    type Err = &'static str;
+    type Err = UnknownAlgorithm;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::from_name(name).ok_or(
-            "must be RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ES256K, \
-             Ed25519, ML-DSA-44, ML-DSA-65 or ML-DSA-87",
-        )
+        Self::from_name(name).ok_or(UnknownAlgorithm)
     }
 }
 
@@ -126,6 +205,18 @@ mod tests {
         assert_eq!(Algorithm::from_name("EdDSA"), Some(Algorithm::Ed25519));
         for name in ["", "none", "NONE", "HS256", "RS1", "ES256k", "Ed448", "EDDSA", "RS256 "] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn algorithms_of_key_specs() {
+        for algorithm in Algorithm::ALL {
+            for spec in algorithm.key_specs() {
+                assert!(Algorithm::of_key_spec(spec).contains(&algorithm), "{spec} {algorithm}");
+            }
+        }
+        for (spec, count) in [("RSA_3072", 6), ("ECC_SECG_P256K1", 1), ("HMAC_256", 0), ("", 0)] {
+            assert_eq!(Algorithm::of_key_spec(spec).len(), count, "{spec}");
         }
     }
 }

@@ -74,22 +74,18 @@ impl PublicKey {
 
     /// The algorithms that this key can have, the one that is usual first.
     #[must_use]
-    pub const fn algorithms(&self) -> &'static [Algorithm] {
-        use Algorithm::{
-            Ed25519, Es256, Es256k, Es384, Es512, MlDsa44, MlDsa65, MlDsa87, Ps256, Ps384, Ps512,
-            Rs256, Rs384, Rs512,
-        };
-        match self {
-            Self::Rsa { .. } => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
-            Self::Ec { curve: Curve::P256, .. } => &[Es256],
-            Self::Ec { curve: Curve::P384, .. } => &[Es384],
-            Self::Ec { curve: Curve::P521, .. } => &[Es512],
-            Self::Ec { curve: Curve::Secp256k1, .. } => &[Es256k],
-            Self::Ed25519(_) => &[Ed25519],
-            Self::MlDsa(MlDsa::MlDsa44, _) => &[MlDsa44],
-            Self::MlDsa(MlDsa::MlDsa65, _) => &[MlDsa65],
-            Self::MlDsa(MlDsa::MlDsa87, _) => &[MlDsa87],
-        }
+    pub fn algorithms(&self) -> &'static [Algorithm] {
+        Algorithm::of_key_spec(match self {
+            Self::Rsa { .. } => "RSA_2048",
+            Self::Ec { curve: Curve::P256, .. } => "ECC_NIST_P256",
+            Self::Ec { curve: Curve::P384, .. } => "ECC_NIST_P384",
+            Self::Ec { curve: Curve::P521, .. } => "ECC_NIST_P521",
+            Self::Ec { curve: Curve::Secp256k1, .. } => "ECC_SECG_P256K1",
+            Self::Ed25519(_) => "ECC_NIST_EDWARDS25519",
+            Self::MlDsa(MlDsa::MlDsa44, _) => "ML_DSA_44",
+            Self::MlDsa(MlDsa::MlDsa65, _) => "ML_DSA_65",
+            Self::MlDsa(MlDsa::MlDsa87, _) => "ML_DSA_87",
+        })
     }
 
     /// How long every signature of this key is, as JOSE writes it.

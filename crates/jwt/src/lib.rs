@@ -26,7 +26,7 @@ mod traits;
 mod unsigned_token;
 mod validation;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use claims::{CONTEXT_CLAIMS, Claims, MAX_CONTEXT_CLAIMS_BYTES, context_claims_len};
 pub use ecdsa::Curve;
 pub use identifier::is_plain_identifier;

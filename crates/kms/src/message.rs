@@ -38,46 +38,15 @@ impl Message {
     }
 }
 
-/// KMS's name for a JOSE algorithm.
+/// The name of an algorithm in requests and responses of KMS.
 pub(crate) fn spec(algorithm: Algorithm) -> SigningAlgorithmSpec {
-    match algorithm {
-        Algorithm::Rs256 => SigningAlgorithmSpec::RsassaPkcs1V15Sha256,
-        Algorithm::Rs384 => SigningAlgorithmSpec::RsassaPkcs1V15Sha384,
-        Algorithm::Rs512 => SigningAlgorithmSpec::RsassaPkcs1V15Sha512,
-        Algorithm::Ps256 => SigningAlgorithmSpec::RsassaPssSha256,
-        Algorithm::Ps384 => SigningAlgorithmSpec::RsassaPssSha384,
-        Algorithm::Ps512 => SigningAlgorithmSpec::RsassaPssSha512,
-        Algorithm::Es256 | Algorithm::Es256k => SigningAlgorithmSpec::EcdsaSha256,
-        Algorithm::Es384 => SigningAlgorithmSpec::EcdsaSha384,
-        Algorithm::Es512 => SigningAlgorithmSpec::EcdsaSha512,
-        Algorithm::Ed25519 => SigningAlgorithmSpec::Ed25519Sha512,
-        Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
-            SigningAlgorithmSpec::MlDsaShake256
-        }
-    }
+    SigningAlgorithmSpec::from(algorithm.kms_name())
 }
 
-/// What tokens a key of this spec can sign, the usual one first.
+/// The algorithms of a key with this spec, the default first.
 #[must_use]
-pub const fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
-    use Algorithm::{
-        Ed25519, Es256, Es256k, Es384, Es512, MlDsa44, MlDsa65, MlDsa87, Ps256, Ps384, Ps512,
-        Rs256, Rs384, Rs512,
-    };
-    match spec {
-        KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => {
-            &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]
-        }
-        KeySpec::EccNistP256 => &[Es256],
-        KeySpec::EccNistP384 => &[Es384],
-        KeySpec::EccNistP521 => &[Es512],
-        KeySpec::EccSecgP256K1 => &[Es256k],
-        KeySpec::EccNistEdwards25519 => &[Ed25519],
-        KeySpec::MlDsa44 => &[MlDsa44],
-        KeySpec::MlDsa65 => &[MlDsa65],
-        KeySpec::MlDsa87 => &[MlDsa87],
-        _ => &[],
-    }
+pub fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
+    Algorithm::of_key_spec(spec.as_str())
 }
 
 /// A signature of KMS's as JOSE writes it.

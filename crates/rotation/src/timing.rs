@@ -11,7 +11,7 @@ pub struct RotationTiming {
 }
 
 impl RotationTiming {
-    /// RotationTiming for tokens of this life at most, functions that refresh their ring this often, and
+    /// The waits for tokens of this lifetime at most, functions that refresh their ring this often, and
     /// verifiers whose clocks have this leeway.
     ///
     /// # Errors

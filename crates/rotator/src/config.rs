@@ -1,7 +1,5 @@
-use std::time::Duration;
-
 use rotation::{RingName, RotationConfig};
-use runtime::Settings;
+use runtime::{Settings, table};
 
 use crate::read_timing;
 
@@ -19,38 +17,27 @@ pub struct RotatorConfig {
 impl RotatorConfig {
     /// `None` means that a problem was noted.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(ring), Some(days), Some(timing), Some(algorithm), Some(retained_key)) = (
-            settings.required("KEY_ALIAS"),
-            days(settings),
+        let (Some(ring), Some(every), Some(timing), Some(algorithm), Some(retained_key)) = (
+            settings.required(&table::KEY_ALIAS),
+            settings.duration(&table::ROTATION_DAYS),
             read_timing(settings),
-            settings.choice("SIGNING_ALGORITHM"),
-            settings.choice("RETAINED_KEY_ID"),
+            settings.optional(&table::SIGNING_ALGORITHM),
+            settings.optional(&table::RETAINED_KEY_ID),
         ) else {
             return None;
         };
-        let every = Some(Duration::from_hours(24 * u64::from(days)));
         Some(Self {
             ring,
-            policy: RotationConfig { every, timing, algorithm, spec: None },
+            policy: RotationConfig { every: Some(every), timing, algorithm, spec: None },
             retained_key,
         })
     }
 }
 
-fn days(settings: &mut Settings) -> Option<u16> {
-    let name = "ROTATION_DAYS";
-    let days: String = settings.required(name)?;
-    match days.parse() {
-        Ok(days) if (1..=MAX_DAYS).contains(&days) => Some(days),
-        _ => settings.problem(name, format!("must be a whole number from 1 to {MAX_DAYS}")),
-    }
-}
-
-/// Ten years.
-const MAX_DAYS: u16 = 3650;
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -66,21 +53,21 @@ mod tests {
                     ("PUBLICATION_WAIT_SECONDS", "60"),
                 ],
                 Err("KEY_ALIAS must be alias/ and a name of letters, digits, /, _ and -, not \
-                     alias/aws/; ROTATION_DAYS must be a whole number from 1 to 3650; \
+                     alias/aws/; ROTATION_DAYS must be from 1 to 3650 days; \
                      PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, or a key would sign \
                      before everybody knows it"),
             ),
             (
                 "too late",
                 vec![("KEY_ALIAS", "alias/a"), ("ROTATION_DAYS", "3651")],
-                Err("ROTATION_DAYS must be a whole number from 1 to 3650"),
+                Err("ROTATION_DAYS must be from 1 to 3650 days"),
             ),
         ];
         for (name, values, expected) in rows {
             let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
             let mut settings: Settings = values.into_iter().map(own).collect();
             let every = RotatorConfig::read(&mut settings).map(|calendar| calendar.policy.every);
-            let days = every.ok_or_else(|| settings.refuse().to_string());
+            let days = settings.finish(every).map_err(|error| error.to_string());
             let expected = expected.map(|days: u64| Some(Duration::from_hours(24 * days)));
             assert_eq!(days, expected.map_err(str::to_owned), "{name}");
         }

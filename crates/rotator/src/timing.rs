@@ -1,25 +1,21 @@
 use rotation::RotationTiming;
-use runtime::Settings;
+use runtime::{Settings, table};
 
 /// From the settings that the functions have. `None` means that a problem was noted.
 pub fn read_timing(settings: &mut Settings) -> Option<RotationTiming> {
     let (Some(publication), Some(lifetime_max), Some(leeway), Some(refresh)) = (
-        settings.seconds("PUBLICATION_WAIT_SECONDS", PUBLICATION, 0..=YEAR),
-        settings.seconds("TOKEN_LIFETIME_MAX_SECONDS", 3600, 1..=YEAR),
-        settings.seconds("CLOCK_LEEWAY_SECONDS", 0, 0..=300),
-        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+        settings.duration(&table::PUBLICATION_WAIT_SECONDS),
+        settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS),
+        settings.duration(&table::CLOCK_LEEWAY_SECONDS),
+        settings.duration(&table::KEY_REFRESH_SECONDS),
     ) else {
         return None;
     };
     match RotationTiming::new(publication, lifetime_max, leeway, refresh) {
         Ok(timing) => Some(timing),
-        Err(problem) => settings.problem("PUBLICATION_WAIT_SECONDS", problem),
+        Err(problem) => settings.problem(&table::PUBLICATION_WAIT_SECONDS, problem),
     }
 }
-
-/// API Gateway's own JWT authorizers keep public keys for two hours.
-const PUBLICATION: u64 = 9000;
-const YEAR: u64 = 365 * 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -59,7 +55,7 @@ mod tests {
             let timing = read_timing(&mut settings);
             let read = timing
                 .map(|timing| (timing.publication().as_secs(), timing.retirement().as_secs()));
-            let read = read.ok_or_else(|| settings.refuse().to_string());
+            let read = settings.finish(read).map_err(|error| error.to_string());
             assert_eq!(read, expected.map_err(str::to_owned), "{name}");
         }
     }

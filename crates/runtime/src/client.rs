@@ -44,20 +44,20 @@ fn config(settings: &mut Settings) -> Option<SdkConfig> {
         Some(endpoint_of_all),
         Some(endpoint_of_kms),
     ) = (
-        settings.required("AWS_REGION"),
-        settings.required("AWS_ACCESS_KEY_ID"),
-        settings.required::<String>("AWS_SECRET_ACCESS_KEY"),
-        settings.optional("AWS_SESSION_TOKEN", HeaderValue::default()),
-        settings.choice("AWS_ENDPOINT_URL"),
-        settings.choice("AWS_ENDPOINT_URL_KMS"),
+        settings.required_variable("AWS_REGION"),
+        settings.required_variable("AWS_ACCESS_KEY_ID"),
+        settings.required_variable::<String>("AWS_SECRET_ACCESS_KEY"),
+        settings.variable("AWS_SESSION_TOKEN", HeaderValue::default()),
+        settings.optional_variable("AWS_ENDPOINT_URL"),
+        settings.optional_variable("AWS_ENDPOINT_URL_KMS"),
     )
     else {
         return None;
     };
     let (Some(fips), Some(dual_stack), Some(in_sam), Some(concurrency)) = (
-        settings.optional("AWS_USE_FIPS_ENDPOINT", false),
-        settings.optional("AWS_USE_DUALSTACK_ENDPOINT", false),
-        settings.optional("AWS_SAM_LOCAL", String::new()),
+        settings.variable("AWS_USE_FIPS_ENDPOINT", false),
+        settings.variable("AWS_USE_DUALSTACK_ENDPOINT", false),
+        settings.variable("AWS_SAM_LOCAL", String::new()),
         settings.max_concurrency(),
     ) else {
         return None;
@@ -65,7 +65,7 @@ fn config(settings: &mut Settings) -> Option<SdkConfig> {
     let endpoint: Option<Endpoint> = endpoint_of_kms.or(endpoint_of_all);
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.is_docker_host) && in_sam != "true" {
         let problem = "host.docker.internal is only this machine in the containers of sam local";
-        return settings.problem("AWS_ENDPOINT_URL_KMS", problem);
+        return settings.variable_problem("AWS_ENDPOINT_URL_KMS", problem);
     }
     let trust = trust_store(settings, &region, endpoint.as_ref())?;
     let session = Some(session).filter(|token| !token.is_empty());
@@ -115,9 +115,9 @@ fn trust_store(
     region: &str,
     endpoint: Option<&Endpoint>,
 ) -> Option<TrustStore> {
-    let bundle: Option<String> = settings.choice("AWS_CA_BUNDLE")?;
+    let bundle: Option<String> = settings.optional_variable("AWS_CA_BUNDLE")?;
     let (file, directory): (Option<String>, Option<String>) =
-        (settings.choice("SSL_CERT_FILE")?, settings.choice("SSL_CERT_DIR")?);
+        (settings.optional_variable("SSL_CERT_FILE")?, settings.optional_variable("SSL_CERT_DIR")?);
     let roots = match (bundle, endpoint) {
         // Without TLS there is nothing to trust.
         (_, Some(endpoint)) if !endpoint.is_https => return Some(TrustStore::empty()),
@@ -128,7 +128,7 @@ fn trust_store(
     };
     match roots.load() {
         Ok(store) => Some(store),
-        Err(problem) => settings.problem("AWS_CA_BUNDLE", problem),
+        Err(problem) => settings.variable_problem("AWS_CA_BUNDLE", problem),
     }
 }
 

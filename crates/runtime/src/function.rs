@@ -27,6 +27,8 @@ pub use lambda_runtime::Diagnostic;
 use crate::{
     Settings, SettingsError,
     client::connect,
+    runtime_api::runtime_api,
+    table,
     telemetry::{self, LogRecord, Outcome},
 };
 
@@ -108,9 +110,10 @@ pub async fn run_without_ring<H: Handler>(
 ) -> ExitCode {
     telemetry::init_logging();
     let mut settings = Settings::from_environment();
-    match settings.lambda().and(read(&mut settings)) {
-        Some(handler) => Box::pin(serve(handler, Duration::ZERO)).await,
-        None => refuse_start(SETTINGS, "invalid settings", settings.refuse().to_string()).await,
+    let handler = settings.lambda().and(read(&mut settings));
+    match settings.finish(handler) {
+        Ok(handler) => Box::pin(serve(handler, Duration::ZERO)).await,
+        Err(error) => refuse_start(SETTINGS, "invalid settings", error.to_string()).await,
     }
 }
 
@@ -118,18 +121,22 @@ fn configure<T>(
     mut settings: Settings,
     read: impl FnOnce(&mut Settings) -> Option<T>,
 ) -> Result<(T, Arc<Keyring>), SettingsError> {
-    let (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(config)) = (
+    let parts = (
         settings.lambda(),
         connect(&mut settings),
-        settings.required("KEY_ALIAS"),
-        settings.choice("SIGNING_ALGORITHM"),
-        settings.seconds("KEY_REFRESH_SECONDS", 300, 1..=86_400),
+        settings.required(&table::KEY_ALIAS),
+        settings.optional(&table::SIGNING_ALGORITHM),
+        settings.duration(&table::KEY_REFRESH_SECONDS),
         read(&mut settings),
-    ) else {
-        return Err(settings.refuse());
+    );
+    let parts = match parts {
+        (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(config)) => {
+            let keyring = Keyring::new(client, name, algorithm, refresh);
+            Some((config, Arc::new(keyring.on_neighbor_fault(telemetry::neighbor_fault))))
+        }
+        _ => None,
     };
-    let keyring = Keyring::new(client, name, algorithm, refresh);
-    Ok((config, Arc::new(keyring.on_neighbor_fault(telemetry::neighbor_fault))))
+    settings.finish(parts)
 }
 
 async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
@@ -226,11 +233,6 @@ async fn report(api: Uri, cause: &str, error_message: String) -> Result<(), lamb
     Ok(())
 }
 
-/// The address of the Runtime API as Lambda sets it, or as a URL with a path.
-pub(crate) fn runtime_api(address: &str) -> Option<Uri> {
-    address.parse().ok().filter(|uri: &Uri| uri.authority().is_some())
-}
-
 /// The trace's id in Lambda's trace header: `Root=1-…;Parent=…;Sampled=1`. A client may have begun
 /// the trace, so only what has the documented form is taken.
 fn trace_id(header: &str) -> Option<String> {
@@ -278,21 +280,6 @@ mod tests {
             };
             let left = invocation.time_left(limit);
             assert!(left <= expected && left + second / 10 > expected, "{name}: {left:?}");
-        }
-    }
-
-    #[test]
-    fn runtime_api_has_a_host_and_may_have_a_path() {
-        let rows = [
-            ("127.0.0.1:9001", true),
-            ("http://127.0.0.1:9000/authorizer", true),
-            ("localhost:9001", true),
-            ("", false),
-            ("/authorizer", false),
-            ("127.0.0.1:9001\n", false),
-        ];
-        for (address, expected) in rows {
-            assert_eq!(runtime_api(address).is_some(), expected, "{address:?}");
         }
     }
 

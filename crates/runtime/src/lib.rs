@@ -8,12 +8,14 @@ mod client;
 pub mod function;
 mod headers;
 mod retry;
+mod runtime_api;
 mod settings;
-mod spelling;
 pub mod telemetry;
 mod trust_store;
 
 pub use client::{client_for, connect};
 pub use headers::{Headers, Texts};
-pub use settings::{Names, Seconds, Settings, SettingsError};
-pub use spelling::SETTINGS;
+pub use settings::{
+    Function, Names, SETTINGS, Setting, SettingError, SettingProblem, Settings, SettingsError,
+    Values, table,
+};

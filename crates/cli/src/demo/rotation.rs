@@ -95,7 +95,8 @@ impl Rotator {
         ];
         let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = own.into_iter().collect();
-        let Some(client) = connect(&mut settings) else { return Err(settings.refuse().into()) };
+        let client = connect(&mut settings);
+        let client = settings.finish(client)?;
         let timing = RotationTiming::new(PUBLICATION, LIFETIME, Duration::ZERO, REFRESH)?;
         let policy = RotationConfig { every: None, timing, algorithm: None, spec: None };
         let rotation = Rotation::new(client, ALIAS.parse()?);

@@ -15,7 +15,7 @@ use kms::KeySpec;
 use rotation::{
     KeyMetadata, KeyState, Plan, RingName, Rotation, RotationConfig, RotationError, Snapshot, Step,
 };
-use runtime::Settings;
+use runtime::{Settings, table};
 use serde_json::{Value, json};
 
 use self::{
@@ -162,11 +162,10 @@ impl TimingArgs {
         let mut settings = flags.fold(Settings::from_environment(), |settings, (name, value)| {
             settings.with(name, value)
         });
-        let algorithm: Option<Option<Algorithm>> = settings.choice("SIGNING_ALGORITHM");
-        let (Some(timing), Some(algorithm)) = (rotator::read_timing(&mut settings), algorithm)
-        else {
-            return Err(Usage(settings.refuse().to_string()));
-        };
+        let algorithm: Option<Option<Algorithm>> = settings.optional(&table::SIGNING_ALGORITHM);
+        let parts = rotator::read_timing(&mut settings).zip(algorithm);
+        let (timing, algorithm) =
+            settings.finish(parts).map_err(|error| Usage(error.to_string()))?;
         Ok(RotationConfig { every: None, timing, algorithm, spec })
     }
 }

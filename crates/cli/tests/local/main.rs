@@ -16,6 +16,7 @@ mod kept;
 mod keys;
 mod refusals;
 mod roles;
+mod template;
 mod watch;
 
 use std::{

@@ -71,10 +71,10 @@ async fn dangerous_settings_stop_the_start_of_every_function() {
         ("AWS_LAMBDA_LOG_LEVEL", "trace", trace, &FUNCTIONS),
         ("RUST_LOG", "trace", trace, &FUNCTIONS),
         ("RUST_LOG", "info,hyper=trace", trace, &FUNCTIONS),
-        ("KEYALIAS", ALIAS, "is no setting: KEY_ALIAS?", &FUNCTIONS),
-        ("TOKEN_AUDIANCE", "us", "is no setting: TOKEN_AUDIENCE?", &FUNCTIONS),
-        ("VERIFICATON", "local", "is no setting: VERIFICATION?", &FUNCTIONS),
-        ("issuance_policy", "", "is no setting: ISSUANCE_POLICY?", &FUNCTIONS),
+        ("KEYALIAS", ALIAS, "did you mean `KEY_ALIAS`?", &FUNCTIONS),
+        ("TOKEN_AUDIANCE", "us", "did you mean `TOKEN_AUDIENCE`?", &FUNCTIONS),
+        ("VERIFICATON", "local", "did you mean `VERIFICATION`?", &FUNCTIONS),
+        ("issuance_policy", "", "did you mean `ISSUANCE_POLICY`?", &FUNCTIONS),
         ("AWS_ENDPOINT_URL", "http://10.0.0.1:4566", plain, &FUNCTIONS),
         ("AWS_ENDPOINT_URL_KMS", "http://kms.example", plain, &FUNCTIONS),
         ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1.example:80", plain, &FUNCTIONS),
@@ -84,7 +84,7 @@ async fn dangerous_settings_stop_the_start_of_every_function() {
         for (name, value, problem, concerns) in rows {
             let told = start(function, &kms, &[(name, value)]).await;
             let expected = if concerns.contains(&function) {
-                Err(vec![format!("{name} {problem}")])
+                Err(vec![problem_with(name, problem)])
             } else {
                 Ok(())
             };
@@ -99,12 +99,20 @@ async fn dangerous_settings_stop_the_start_of_every_function() {
         let mut told = start(function, &kms, &settings).await.unwrap_err();
         told.sort();
         let mut expected: Vec<_> =
-            problems.iter().map(|(name, problem)| format!("{name} {problem}")).collect();
+            problems.iter().map(|(name, problem)| problem_with(name, problem)).collect();
         expected.sort();
         assert_eq!(told, expected, "{function}: all at once");
     }
     // The issuer has no leeway, so it has started once.
     assert_eq!(kms.calls(), 1, "nothing else was asked");
+}
+
+/// The message about this setting.
+fn problem_with(name: &str, problem: &str) -> String {
+    if problem.starts_with("did you mean") {
+        return format!("unknown setting `{name}`, {problem}");
+    }
+    format!("{name} {problem}")
 }
 
 /// Settings of the other functions, and what Lambda, its extensions and other programs are given.
@@ -131,7 +139,7 @@ async fn what_others_are_given_stops_no_start() {
         ("VERIFICATION", "local"),
         ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
     ];
-    assert_eq!(values.map(|(name, _)| name), SETTINGS, "all of them");
+    assert_eq!(values.map(|(name, _)| name), SETTINGS.map(|setting| setting.name), "all of them");
     let others = [
         ("AWS_LAMBDA_LOG_LEVEL", "DEBUG"),
         ("RUST_LOG", "debug"),
@@ -156,6 +164,9 @@ fn the_command_line_knows_the_names_too() {
         let output = run(arguments, &[("TOKEN_ISSUERS", "us")]);
         let told = said(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{told}");
-        assert!(told.contains("TOKEN_ISSUERS is no setting: TOKEN_ISSUER?"), "{told}");
+        assert!(
+            told.contains("unknown setting `TOKEN_ISSUERS`, did you mean `TOKEN_ISSUER`?"),
+            "{told}"
+        );
     }
 }

@@ -67,8 +67,9 @@ pub(super) fn metadata(store: &Store, key: &Key) -> Value {
         State::PendingDeletion { date } => Some(date),
         State::Enabled | State::Disabled => None,
     };
-    let algorithms: Option<Vec<_>> = (key.usage == Usage::SignVerify)
-        .then(|| key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name()).collect());
+    let algorithms: Option<Vec<_>> = (key.usage == Usage::SignVerify).then(|| {
+        key.spec.signing_algorithms().iter().map(|algorithm| algorithm.kms_name()).collect()
+    });
     let ciphers = (key.usage == Usage::EncryptDecrypt).then(|| key.spec.encryption_algorithms());
     let metadata = json!({
         "AWSAccountId": ACCOUNT,

@@ -10,10 +10,12 @@ use aws_lc_rs::{
     },
 };
 
+use jwt::Algorithm;
+
 use super::{
     error::KmsError,
     mu::{self, ParameterSet},
-    spec::{SigningAlgorithm, Spec},
+    spec::Spec,
 };
 
 /// The secret of a key.
@@ -43,9 +45,9 @@ impl<'a> Message<'a> {
     pub(super) fn read(
         kind: &str,
         bytes: &'a [u8],
-        algorithm: SigningAlgorithm,
+        algorithm: Algorithm,
     ) -> Result<Self, KmsError> {
-        let name = algorithm.name();
+        let name = algorithm.kms_name();
         let not_taken = || {
             KmsError::validation(format!("MessageType {kind} is not valid for algorithm {name}."))
         };
@@ -58,7 +60,7 @@ impl<'a> Message<'a> {
                     KmsError::validation(message)
                 })
             }
-            "EXTERNAL_MU" if algorithm == SigningAlgorithm::MlDsaShake256 => bytes
+            "EXTERNAL_MU" if is_ml_dsa(algorithm) => bytes
                 .try_into()
                 .map(Self::ExternalMu)
                 .map_err(|_| KmsError::validation("External mu must be 64 bytes.")),
@@ -138,7 +140,7 @@ impl Material {
     /// Signs. ECDSA signatures come in DER.
     pub(super) fn sign(
         &self,
-        algorithm: SigningAlgorithm,
+        algorithm: Algorithm,
         message: &Message<'_>,
     ) -> Result<Vec<u8>, KmsError> {
         let signature = match (self, message) {
@@ -169,7 +171,7 @@ impl Material {
 
     pub(super) fn verify(
         &self,
-        algorithm: SigningAlgorithm,
+        algorithm: Algorithm,
         message: &Message<'_>,
         signature: &[u8],
     ) -> bool {
@@ -242,22 +244,22 @@ impl Kind {
 }
 
 /// The hash that an algorithm signs, if it signs a hash.
-fn hash(algorithm: SigningAlgorithm) -> Option<&'static digest::Algorithm> {
+fn hash(algorithm: Algorithm) -> Option<&'static digest::Algorithm> {
     match algorithm {
-        SigningAlgorithm::Pkcs1Sha256
-        | SigningAlgorithm::PssSha256
-        | SigningAlgorithm::EcdsaSha256 => Some(&digest::SHA256),
-        SigningAlgorithm::Pkcs1Sha384
-        | SigningAlgorithm::PssSha384
-        | SigningAlgorithm::EcdsaSha384 => Some(&digest::SHA384),
-        SigningAlgorithm::Pkcs1Sha512
-        | SigningAlgorithm::PssSha512
-        | SigningAlgorithm::EcdsaSha512 => Some(&digest::SHA512),
-        SigningAlgorithm::Ed25519Sha512 | SigningAlgorithm::MlDsaShake256 => None,
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 | Algorithm::Es256k => {
+            Some(&digest::SHA256)
+        }
+        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => Some(&digest::SHA384),
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => Some(&digest::SHA512),
+        Algorithm::Ed25519 | Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => None,
     }
 }
 
-fn digest_of(algorithm: SigningAlgorithm, message: &Message<'_>) -> Option<Digest> {
+const fn is_ml_dsa(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87)
+}
+
+fn digest_of(algorithm: Algorithm, message: &Message<'_>) -> Option<Digest> {
     match message {
         Message::Raw(message) => hash(algorithm).map(|hash| digest::digest(hash, message)),
         Message::Digest(digest) => Some(*digest),
@@ -266,24 +268,24 @@ fn digest_of(algorithm: SigningAlgorithm, message: &Message<'_>) -> Option<Diges
 }
 
 /// Every PSS encoding of the library has the salt as long as the hash, as KMS has it.
-fn rsa(algorithm: SigningAlgorithm) -> Option<(&'static dyn RsaEncoding, &'static RsaParameters)> {
+fn rsa(algorithm: Algorithm) -> Option<(&'static dyn RsaEncoding, &'static RsaParameters)> {
     match algorithm {
-        SigningAlgorithm::Pkcs1Sha256 => {
+        Algorithm::Rs256 => {
             Some((&signature::RSA_PKCS1_SHA256, &signature::RSA_PKCS1_2048_8192_SHA256))
         }
-        SigningAlgorithm::Pkcs1Sha384 => {
+        Algorithm::Rs384 => {
             Some((&signature::RSA_PKCS1_SHA384, &signature::RSA_PKCS1_2048_8192_SHA384))
         }
-        SigningAlgorithm::Pkcs1Sha512 => {
+        Algorithm::Rs512 => {
             Some((&signature::RSA_PKCS1_SHA512, &signature::RSA_PKCS1_2048_8192_SHA512))
         }
-        SigningAlgorithm::PssSha256 => {
+        Algorithm::Ps256 => {
             Some((&signature::RSA_PSS_SHA256, &signature::RSA_PSS_2048_8192_SHA256))
         }
-        SigningAlgorithm::PssSha384 => {
+        Algorithm::Ps384 => {
             Some((&signature::RSA_PSS_SHA384, &signature::RSA_PSS_2048_8192_SHA384))
         }
-        SigningAlgorithm::PssSha512 => {
+        Algorithm::Ps512 => {
             Some((&signature::RSA_PSS_SHA512, &signature::RSA_PSS_2048_8192_SHA512))
         }
         _ => None,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use jwt::Algorithm;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     keys::enabled,
     lock,
     material::{Material, Message},
-    spec::SigningAlgorithm,
     store::{Key, Store, Usage},
 };
 use crate::recording::recorder;
@@ -24,7 +24,7 @@ pub(super) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsErro
     Ok(json!({
         "KeyId": request.arn,
         "Signature": blob(&signature),
-        "SigningAlgorithm": request.algorithm.name(),
+        "SigningAlgorithm": request.algorithm.kms_name(),
     }))
 }
 
@@ -40,7 +40,7 @@ pub(super) fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     Ok(json!({
         "KeyId": request.arn,
         "SignatureValid": true,
-        "SigningAlgorithm": request.algorithm.name(),
+        "SigningAlgorithm": request.algorithm.kms_name(),
     }))
 }
 
@@ -54,7 +54,7 @@ pub(super) fn public_key(store: &Mutex<Store>, input: &Input) -> Result<Value, K
     }
     let can = match key.usage {
         Usage::SignVerify => {
-            let names = key.spec.signing_algorithms().iter().map(|algorithm| algorithm.name());
+            let names = key.spec.signing_algorithms().iter().map(|algorithm| algorithm.kms_name());
             ("SigningAlgorithms", names.collect())
         }
         Usage::EncryptDecrypt => ("EncryptionAlgorithms", json!(key.spec.encryption_algorithms())),
@@ -73,7 +73,7 @@ pub(super) fn public_key(store: &Mutex<Store>, input: &Input) -> Result<Value, K
 struct Request {
     arn: String,
     material: Arc<Material>,
-    algorithm: SigningAlgorithm,
+    algorithm: Algorithm,
     bytes: Vec<u8>,
     kind: String,
 }
@@ -87,8 +87,8 @@ impl Request {
             return Err(KmsError::constraint("messageType", kinds));
         }
         let name = input.required("SigningAlgorithm")?;
-        let algorithm = SigningAlgorithm::from_name(name);
-        if algorithm.is_none() && !ELSEWHERE.contains(&name) {
+        let is_named = |algorithm: &&Algorithm| algorithm.kms_name() == name;
+        if Algorithm::ALL.iter().all(|it| !is_named(&it)) && !ELSEWHERE.contains(&name) {
             return Err(KmsError::constraint("signingAlgorithm", "satisfy enum value set"));
         }
         let (key, arn) = usable(store, input)?;
@@ -98,9 +98,7 @@ impl Request {
                 format!("{arn} key usage is {usage} which is not valid for this operation.");
             return Err(KmsError::new("InvalidKeyUsageException", message));
         }
-        let of_spec =
-            |algorithm: &SigningAlgorithm| key.spec.signing_algorithms().contains(algorithm);
-        let Some(algorithm) = algorithm.filter(of_spec) else {
+        let Some(&algorithm) = key.spec.signing_algorithms().iter().find(is_named) else {
             let spec = key.spec.name();
             let message = format!("Algorithm {name} is incompatible with key spec {spec}.");
             return Err(KmsError::new("InvalidKeyUsageException", message));
@@ -224,12 +222,12 @@ mod tests {
         for spec in spec::Spec::ALL.into_iter().skip(1) {
             let key = state.create(spec.name(), "SIGN_VERIFY");
             for algorithm in spec.signing_algorithms() {
-                let case = format!("{} {}", spec.name(), algorithm.name());
+                let case = format!("{} {algorithm}", spec.name());
                 let with = |message: &[u8], kind: &str| {
                     signing(
                         &key,
                         json!({
-                            "SigningAlgorithm": algorithm.name(),
+                            "SigningAlgorithm": algorithm.kms_name(),
                             "Message": STANDARD.encode(message),
                             "MessageType": kind,
                         }),
@@ -251,7 +249,7 @@ mod tests {
                     ("EXTERNAL_MU", vec![7; 64]),
                     ("EXTERNAL_MU", vec![7; 63]),
                 ] {
-                    let taken = match (algorithm.name(), kind, bytes.len()) {
+                    let taken = match (algorithm.kms_name(), kind, bytes.len()) {
                         ("ED25519_SHA_512", ..) => false,
                         ("ML_DSA_SHAKE_256", kind, length) => kind == "EXTERNAL_MU" && length == 64,
                         (name, "DIGEST", length) => name.ends_with(&format!("SHA_{}", 8 * length)),

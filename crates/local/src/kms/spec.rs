@@ -1,3 +1,5 @@
+use jwt::Algorithm;
+
 /// A `KeySpec` that keys can be made of here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spec {
@@ -68,60 +70,7 @@ impl Spec {
         }
     }
 
-    pub(super) const fn signing_algorithms(self) -> &'static [SigningAlgorithm] {
-        use SigningAlgorithm::{
-            EcdsaSha256, EcdsaSha384, EcdsaSha512, Ed25519Sha512, MlDsaShake256, Pkcs1Sha256,
-            Pkcs1Sha384, Pkcs1Sha512, PssSha256, PssSha384, PssSha512,
-        };
-        match self {
-            Self::SymmetricDefault => &[],
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
-                &[Pkcs1Sha256, Pkcs1Sha384, Pkcs1Sha512, PssSha256, PssSha384, PssSha512]
-            }
-            Self::EccNistP256 | Self::EccSecgP256k1 => &[EcdsaSha256],
-            Self::EccNistP384 => &[EcdsaSha384],
-            Self::EccNistP521 => &[EcdsaSha512],
-            Self::EccNistEdwards25519 => &[Ed25519Sha512],
-            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => &[MlDsaShake256],
-        }
-    }
-}
-
-/// A `SigningAlgorithmSpec`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum SigningAlgorithm {
-    Pkcs1Sha256,
-    Pkcs1Sha384,
-    Pkcs1Sha512,
-    PssSha256,
-    PssSha384,
-    PssSha512,
-    EcdsaSha256,
-    EcdsaSha384,
-    EcdsaSha512,
-    Ed25519Sha512,
-    MlDsaShake256,
-}
-
-impl SigningAlgorithm {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pkcs1Sha256 => "RSASSA_PKCS1_V1_5_SHA_256",
-            Self::Pkcs1Sha384 => "RSASSA_PKCS1_V1_5_SHA_384",
-            Self::Pkcs1Sha512 => "RSASSA_PKCS1_V1_5_SHA_512",
-            Self::PssSha256 => "RSASSA_PSS_SHA_256",
-            Self::PssSha384 => "RSASSA_PSS_SHA_384",
-            Self::PssSha512 => "RSASSA_PSS_SHA_512",
-            Self::EcdsaSha256 => "ECDSA_SHA_256",
-            Self::EcdsaSha384 => "ECDSA_SHA_384",
-            Self::EcdsaSha512 => "ECDSA_SHA_512",
-            Self::Ed25519Sha512 => "ED25519_SHA_512",
-            Self::MlDsaShake256 => "ML_DSA_SHAKE_256",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        let all = Spec::ALL.into_iter().flat_map(Spec::signing_algorithms);
-        all.copied().find(|algorithm| algorithm.name() == name)
+    pub(super) fn signing_algorithms(self) -> &'static [Algorithm] {
+        Algorithm::of_key_spec(self.name())
     }
 }

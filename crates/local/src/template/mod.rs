@@ -106,7 +106,8 @@ impl Template {
         self.root.get("Globals")?.get("Function")?.get(property)
     }
 
-    fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
+    /// The members of a top-level section: `Parameters`, `Mappings`.
+    pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
         let members = self.root.get(name).and_then(Value::as_object);
         members.into_iter().flatten().map(|(name, value)| (name.as_str(), value))
     }

@@ -69,7 +69,7 @@ impl fmt::Display for Condition {
         match self {
             Self::Any => write!(f, "any"),
             Self::Scope(name) => write!(f, "scope {name}"),
-            Self::When(expression) => write!(f, "when {}", expression),
+            Self::When(expression) => write!(f, "when {expression}"),
         }
     }
 }

@@ -205,7 +205,7 @@ mod tests {
         rules.to_string().parse()
     }
 
-    /// AccessRules with a condition each: a scope of their own.
+    /// Rules with a condition each: a scope of their own.
     fn scoped(routes: &[&str]) -> Result<AccessRules, RulesError> {
         let rule = |(at, route)| json!({"route": route, "scope": format!("s{at}")});
         read(&routes.iter().enumerate().map(rule).collect())

@@ -1,31 +1,15 @@
-//! The names of settings, and names that are meant to be one of them. A setting under a name that is
-//! not its own is not set: an audience that nobody asks for, a policy that grants everything.
+//! Suggestions for names that are almost the name of a setting. A misspelled setting would have no effect: an
+//! audience that is not checked, or a policy that does not apply.
 
-/// Every setting that one of the functions reads, and that all may be given.
-pub const SETTINGS: [&str; 17] = [
-    "ACCESS_RULES",
-    "CLOCK_LEEWAY_SECONDS",
-    "HTTP_API_RESPONSE",
-    "ISSUANCE_POLICY",
-    "KEY_ALIAS",
-    "KEY_REFRESH_SECONDS",
-    "PUBLICATION_WAIT_SECONDS",
-    "RETAINED_KEY_ID",
-    "ROTATION_DAYS",
-    "SIGNING_ALGORITHM",
-    "TOKEN_AUDIENCE",
-    "TOKEN_ISSUER",
-    "TOKEN_LIFETIME_MAX_SECONDS",
-    "TOKEN_LIFETIME_SECONDS",
-    "TOKEN_TYPE",
-    "VERIFICATION",
-    "WEBSOCKET_TOKEN_PROTOCOL",
-];
+use super::table::SETTINGS;
 
-/// The setting that is nearest to a name, if that is no setting itself and near one: by few mistakes
-/// for its length, in whichever case, or without its unit.
-pub(crate) fn meant(name: &str) -> Option<&'static str> {
-    if name.starts_with("AWS_") || name == INNOCENT || SETTINGS.contains(&name) {
+/// The setting whose name is closest to this one: with few mistakes for its length, in any case, or without its
+/// unit. `None` for the names of settings and for names that are close to none.
+pub(super) fn closest_setting(name: &str) -> Option<&'static str> {
+    if name.starts_with("AWS_")
+        || name == ALLOWED_LOOKALIKE
+        || SETTINGS.iter().any(|setting| setting.name == name)
+    {
         return None;
     }
     let few = |setting: &str| setting.len() / LETTERS_A_MISTAKE;
@@ -39,13 +23,14 @@ pub(crate) fn meant(name: &str) -> Option<&'static str> {
             && setting.strip_suffix(UNIT).is_some_and(|start| name.eq_ignore_ascii_case(start))
     };
     SETTINGS
-        .into_iter()
+        .iter()
+        .map(|setting| setting.name)
         .filter(|setting| near(setting, few(setting)) || unitless(setting))
         .min_by_key(|setting| (0..few(setting)).take_while(|few| !near(setting, *few)).count())
 }
 
-/// Whether so many mistakes make one of the other: a letter too much, left out or another, or two
-/// that are swapped.
+/// Whether at most so many mistakes turn one into the other: a letter inserted, left out or replaced, or two
+/// swapped.
 fn within(mistakes: usize, one: &[u8], other: &[u8]) -> bool {
     let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
     match (one, other) {
@@ -65,8 +50,8 @@ fn within(mistakes: usize, one: &[u8], other: &[u8]) -> bool {
 
 /// The shortest settings may have one mistake in them: of two, another's name comes out.
 const LETTERS_A_MISTAKE: usize = 8;
-/// A name of its own right.
-const INNOCENT: &str = "ACCESS_ROLES";
+/// A common name of its own.
+const ALLOWED_LOOKALIKE: &str = "ACCESS_ROLES";
 const UNIT: &str = "_SECONDS";
 
 #[cfg(test)]
@@ -109,7 +94,7 @@ mod tests {
             ("WEBSOCKETTOKENPROTOCOLL", "WEBSOCKET_TOKEN_PROTOCOL"),
         ];
         for (name, setting) in rows {
-            assert_eq!(meant(name), Some(setting), "{name}");
+            assert_eq!(closest_setting(name), Some(setting), "{name}");
         }
     }
 
@@ -131,11 +116,11 @@ mod tests {
             REFRESH_SECONDS LIFETIME_SECONDS SIGNING_KEY SIGNING HASHING_ALGORITHM HTTP_API_ID \
             HTTP_API_RESPONSE_TIME WEBSOCKET_URL WEBSOCKET_PROTOCOL";
         for name in [lambda, ordinary, alike].into_iter().flat_map(str::split_whitespace) {
-            assert_eq!(meant(name), None, "{name}");
+            assert_eq!(closest_setting(name), None, "{name}");
         }
-        for name in SETTINGS {
-            assert_eq!(meant(name), None, "{name}");
+        for name in SETTINGS.map(|setting| setting.name) {
+            assert_eq!(closest_setting(name), None, "{name}");
         }
-        assert_eq!(meant(""), None);
+        assert_eq!(closest_setting(""), None);
     }
 }

@@ -1,0 +1,87 @@
+//! The template agrees with the tables of settings and algorithms.
+
+use std::collections::BTreeSet;
+
+use jwt::Algorithm;
+use local::template::Template;
+use runtime::{SETTINGS, Setting, Values};
+use serde_json::{Value, json};
+
+fn template() -> Template {
+    Template::parse(include_str!("../../../../template.yaml")).unwrap()
+}
+
+fn parameter<'a>(template: &'a Template, name: &str) -> &'a Value {
+    let parameters = template.section("Parameters").collect::<Vec<_>>();
+    parameters.into_iter().find(|(own, _)| *own == name).unwrap().1
+}
+
+#[test]
+fn parameters_have_the_defaults_and_bounds_of_the_settings() {
+    let template = template();
+    for Setting { name, values, default, is_required, parameter: own, .. } in SETTINGS {
+        let Some(own) = own else { continue };
+        let parameter = parameter(&template, own);
+        let found = match &parameter["Default"] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        // What the settings leave to the key, the template has to name for the policies of the roles.
+        if !is_required && values != Values::Algorithm {
+            assert_eq!(found, default.unwrap_or_default(), "{name}");
+        }
+        match values {
+            Values::Seconds { min, max } | Values::Days { min, max } => {
+                let least = parameter["MinValue"].as_u64().unwrap();
+                let most = parameter["MaxValue"].as_u64().unwrap();
+                // A rotator with 0 days is not deployed.
+                let is_in_range = least >= min || (own == "RotationDays" && least == 0);
+                assert!(is_in_range && most <= max, "{name}: {least} to {most}");
+            }
+            Values::OneOf(allowed) => {
+                assert_eq!(parameter["AllowedValues"], json!(allowed), "{name}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn functions_are_given_settings_of_the_table_alone() {
+    let template = template();
+    let mut given = BTreeSet::new();
+    let functions = template.resources("AWS::Serverless::Function");
+    let own = functions.map(|(_, function)| &function["Properties"]["Environment"]);
+    for environment in own.chain(template.function_default("Environment")) {
+        given.extend(environment["Variables"].as_object().into_iter().flat_map(|it| it.keys()));
+    }
+    let known: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    let given: BTreeSet<_> =
+        given.into_iter().filter(|name| !name.starts_with("AWS_")).cloned().collect();
+    assert_eq!(given, known);
+}
+
+#[test]
+fn algorithms_are_those_of_the_table() {
+    let template = template();
+    let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+    assert_eq!(parameter(&template, "SigningAlgorithm")["AllowedValues"], json!(names));
+    let next: Vec<_> = ["same"].into_iter().chain(names.iter().copied()).collect();
+    assert_eq!(parameter(&template, "NextSigningAlgorithm")["AllowedValues"], json!(next));
+
+    let mut specs: Vec<_> = Algorithm::ALL.iter().flat_map(|it| it.key_specs()).collect();
+    specs.dedup();
+    let specs: BTreeSet<_> = specs.into_iter().collect();
+    let allowed = parameter(&template, "KeySpec")["AllowedValues"].as_array().unwrap();
+    let allowed: Vec<_> = allowed.iter().map(|spec| spec.as_str().unwrap()).collect();
+    assert_eq!(allowed.iter().collect::<BTreeSet<_>>(), specs);
+
+    let mappings = template.section("Mappings").collect::<Vec<_>>();
+    let (_, rows) = mappings.into_iter().find(|(name, _)| *name == "Algorithms").unwrap();
+    for algorithm in Algorithm::ALL {
+        let row = &rows[algorithm.name()];
+        assert_eq!(row["Kms"], algorithm.kms_name(), "{algorithm}");
+        let pattern = row["KeySpec"].as_str().unwrap().trim_end_matches('*');
+        assert!(algorithm.key_specs().iter().all(|spec| spec.starts_with(pattern)), "{algorithm}");
+    }
+}

@@ -1,0 +1,26 @@
+use http::Uri;
+
+/// The address of the Runtime API as Lambda sets it, or as a URL with a path.
+pub(crate) fn runtime_api(address: &str) -> Option<Uri> {
+    address.parse().ok().filter(|uri: &Uri| uri.authority().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtime_api_has_a_host_and_may_have_a_path() {
+        let rows = [
+            ("127.0.0.1:9001", true),
+            ("http://127.0.0.1:9000/authorizer", true),
+            ("localhost:9001", true),
+            ("", false),
+            ("/authorizer", false),
+            ("127.0.0.1:9001\n", false),
+        ];
+        for (address, expected) in rows {
+            assert_eq!(runtime_api(address).is_some(), expected, "{address:?}");
+        }
+    }
+}
