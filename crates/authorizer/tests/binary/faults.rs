@@ -67,7 +67,7 @@ async fn a_start_without_kms_is_made_good_by_the_first_request() {
         "level": "WARN",
         "message": "the key ring could not be loaded",
         "error": line["error"].as_str().unwrap(),
-        "target": "kms::keyring",
+        "target": "countersign_kms::keyring",
     });
     assert_eq!(line, expected, "what is of no request is a JSON line too");
     assert_eq!(stack.ask(&bearer(&token)).await.1, "KmsUnavailable");
