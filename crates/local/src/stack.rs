@@ -283,7 +283,7 @@ fn create_key(properties: &Value, kms: &Kms) -> Result<Value, StackError> {
         "KeySpec": member("KeySpec"),
         "KeyUsage": member("KeyUsage"),
         "Description": member("Description"),
-        "PolicyDocument": properties.get("KeyPolicy").map(Value::to_string),
+        "Policy": properties.get("KeyPolicy").map(Value::to_string),
         "Tags": tags,
     });
     kms.perform("CreateKey", &input).map_err(StackError::Key)

@@ -435,7 +435,7 @@ fn plant(kms: &Kms, mallory: &str) -> String {
     let own = kms.perform("GetKeyPolicy", &json!({"KeyId": described["KeyMetadata"]["KeyId"]}));
     let planted = json!({
         "KeySpec": described["KeyMetadata"]["KeySpec"], "KeyUsage": "SIGN_VERIFY",
-        "PolicyDocument": own.unwrap()["PolicyDocument"],
+        "Policy": own.unwrap()["Policy"],
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     let planted = kms.perform("CreateKey", &planted).unwrap();

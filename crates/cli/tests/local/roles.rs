@@ -131,10 +131,10 @@ fn rotate(kms: &Kms) {
     for operation in ["DescribeKey", "ListResourceTags", "ListGrants"] {
         perform(operation, json!({"KeyId": old}));
     }
-    let policy = perform("GetKeyPolicy", json!({"KeyId": old}))["PolicyDocument"].clone();
+    let policy = perform("GetKeyPolicy", json!({"KeyId": old}))["Policy"].clone();
     let create = json!({
         "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY",
-        "PolicyDocument": policy, "BypassPolicyLockoutSafetyCheck": true,
+        "Policy": policy, "BypassPolicyLockoutSafetyCheck": true,
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     let new = perform("CreateKey", create)["KeyMetadata"]["KeyId"].clone();
@@ -168,11 +168,11 @@ fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
     let policy =
-        kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["PolicyDocument"].clone();
+        kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
     let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let create = |tags: &Value, policy: &Value| {
         let input = json!({
-            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags, "PolicyDocument": policy,
+            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags, "Policy": policy,
         });
         let key = kms.perform("CreateKey", &input).unwrap();
         key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
@@ -206,7 +206,7 @@ async fn nothing_else_is_allowed() {
     let keys = keys_of_every_kind(kms);
     let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let policy = json!({"KeyId": key_of(kms, ALIAS)});
-    let policy = kms.perform("GetKeyPolicy", &policy).unwrap()["PolicyDocument"].clone();
+    let policy = kms.perform("GetKeyPolicy", &policy).unwrap()["Policy"].clone();
     let usage = |algorithm: &str, kind: &str| json!({"SigningAlgorithm": algorithm, "MessageType": kind, "Message": "", "Signature": ""});
     let rs256 = "RSASSA_PKCS1_V1_5_SHA_256";
     let spec = |spec: &str, usage: &str, tags: &Value| json!({"KeySpec": spec, "KeyUsage": usage, "Tags": tags, "KeyId": null});
@@ -234,7 +234,7 @@ async fn nothing_else_is_allowed() {
         ("GetKeyPolicy", none.clone(), ["", "", "cnp"]),
         ("ListGrants", none.clone(), ["", "", "cnp"]),
         ("CreateGrant", grant, ["", "", ""]),
-        ("PutKeyPolicy", json!({"PolicyDocument": policy}), ["", "", ""]),
+        ("PutKeyPolicy", json!({"Policy": policy}), ["", "", ""]),
         ("ListResourceTags", none.clone(), ["", "", "cnples"]),
         ("ListKeys", none.clone(), ["", "", "cnples"]),
         ("ListAliases", none.clone(), ["", "", "cnples"]),
@@ -448,7 +448,7 @@ async fn the_key_policy_names_the_account_as_its_only_principal() {
         let key = json!({"KeyId": key_of(&stack.kms, ALIAS)});
         let policy = stack.kms.perform("GetKeyPolicy", &key).unwrap();
         let policy: Value =
-            serde_json::from_str(policy["PolicyDocument"].as_str().unwrap()).unwrap();
+            serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
         for statement in policy["Statement"].as_array().unwrap() {
             let account = json!({"AWS": "arn:aws:iam::000000000000:root"});
             assert_eq!(statement["Principal"], account, "{statement}");
@@ -599,8 +599,8 @@ async fn a_grant_lets_another_role_sign() {
     let grant = kms.perform("CreateGrant", &grant).unwrap();
     assert!(may_sign());
     let policy =
-        kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["PolicyDocument"].clone();
-    kms.perform("PutKeyPolicy", &json!({"KeyId": key, "PolicyDocument": policy})).unwrap();
+        kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["Policy"].clone();
+    kms.perform("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy})).unwrap();
     assert!(may_sign());
     kms.perform("RevokeGrant", &json!({"KeyId": key, "GrantId": grant["GrantId"]})).unwrap();
     assert!(!may_sign());

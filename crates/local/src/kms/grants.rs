@@ -510,7 +510,7 @@ mod tests {
         let by_key = json!({"KeyId": key});
         let retiring = grant(&key, json!({"RetiringPrincipal": USER}));
         state.call("CreateGrant", &retiring).unwrap();
-        let policy = json!({"KeyId": key, "PolicyDocument": r#"{"Statement": []}"#});
+        let policy = json!({"KeyId": key, "Policy": r#"{"Statement": []}"#});
         state.call("PutKeyPolicy", &policy).unwrap();
         assert_eq!(listed(&state, &by_key).len(), 1, "another policy");
         state.call("ScheduleKeyDeletion", &by_key).unwrap();

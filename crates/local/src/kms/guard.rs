@@ -82,7 +82,7 @@ impl Guard {
             }
             used.push((role.arn.clone(), permission.action));
         }
-        if let Some(policy) = input.text("PolicyDocument")?
+        if let Some(policy) = input.text("Policy")?
             && !input.flag("BypassPolicyLockoutSafetyCheck")?
         {
             role.keeps_key(policy, store)?;

@@ -67,14 +67,14 @@ async fn the_next_key_is_like_the_current_one_where_nothing_else_is_asked() {
     let tags = json!([{"TagKey": "cost-center", "TagValue": "7"}]);
     world
         .kms
-        .perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "PolicyDocument": own}))
+        .perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "Policy": own}))
         .unwrap();
     world.kms.perform("TagResource", &json!({"KeyId": world.keys()[0], "Tags": tags})).unwrap();
     let done = world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await;
     let (_, key) = done.unwrap().unwrap().unwrap();
     let of = |operation: &str| world.kms.perform(operation, &json!({"KeyId": key.id})).unwrap();
     assert_eq!(of("DescribeKey")["KeyMetadata"]["KeySpec"], "RSA_2048");
-    assert_eq!(of("GetKeyPolicy")["PolicyDocument"], own);
+    assert_eq!(of("GetKeyPolicy")["Policy"], own);
     let all = json!([
         {"TagKey": "cost-center", "TagValue": "7"},
         {"TagKey": "countersign:ring", "TagValue": ALIAS},
@@ -220,7 +220,7 @@ async fn stranger_s_key_under_an_alias_is_found_and_not_promoted() {
     for (name, tags, policy, expected) in rows {
         let world = World::new(1, Duration::ZERO).await;
         let input = json!({
-            "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "PolicyDocument": policy, "Tags": tags,
+            "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": policy, "Tags": tags,
         });
         let key = world.kms.perform("CreateKey", &input).unwrap();
         let id = key["KeyMetadata"]["KeyId"].as_str().unwrap();
@@ -433,7 +433,7 @@ async fn lockout_check_is_bypassed_for_the_policy_of_an_existing_key_alone() {
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let other = Rotation::new(world.client(None), "alias/other".parse().unwrap());
     other.create(&"ECC_NIST_P256".into(), Some(own.clone())).await.unwrap();
-    let put = json!({"KeyId": world.aliases()[ALIAS], "PolicyDocument": own});
+    let put = json!({"KeyId": world.aliases()[ALIAS], "Policy": own});
     world.kms.perform("PutKeyPolicy", &put).unwrap();
     let policy = policy(None);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
@@ -451,7 +451,7 @@ async fn usual_policy_in_other_words_is_the_ring_s() {
             "Action": "kms:*", "Resource": "*",
         }],
     });
-    let put = json!({"KeyId": world.keys()[0], "PolicyDocument": usual.to_string()});
+    let put = json!({"KeyId": world.keys()[0], "Policy": usual.to_string()});
     world.kms.perform("PutKeyPolicy", &put).unwrap();
     let policy = policy(None);
     world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await.unwrap().unwrap();
@@ -466,7 +466,7 @@ async fn next_key_has_the_policy_of_the_stack_s_key() {
     let world = World::new(1, Duration::ZERO).await;
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let input =
-        json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "PolicyDocument": own});
+        json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": own});
     let stack = world.kms.perform("CreateKey", &input).unwrap();
     let stack = stack["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
     let rotation = world.rotation(None).with_retained_key(Some(stack));
@@ -474,7 +474,7 @@ async fn next_key_has_the_policy_of_the_stack_s_key() {
     let step = plan(&snapshot.state, world.now(), &policy(None)).unwrap().step;
     let key = rotation.execute(&snapshot, &step).await.unwrap();
     let found = world.kms.perform("GetKeyPolicy", &json!({"KeyId": key.id})).unwrap();
-    assert_eq!(found["PolicyDocument"], own);
+    assert_eq!(found["Policy"], own);
     let snapshot = rotation.read_state().await.unwrap();
     assert_eq!(rotation.audit(&snapshot).await.unwrap(), [], "it is the ring's");
 }
