@@ -11,6 +11,7 @@ mod inspect;
 mod key;
 mod local;
 mod public;
+mod reference;
 mod sign;
 mod signature_check;
 mod signed_json;
@@ -77,6 +78,13 @@ enum Command {
         #[arg(value_enum)]
         shell: Shell,
     },
+    /// Print a reference page of the documentation in Markdown.
+    #[command(hide = true)]
+    Reference {
+        /// The page
+        #[arg(value_enum)]
+        page: reference::Page,
+    },
     /// Be one of the functions, for a Lambda host.
     #[command(hide = true)]
     Function {
@@ -108,6 +116,7 @@ fn main() -> ExitCode {
             let written = io::stdout().write_all(&script);
             finish(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
         }
+        Command::Reference { page } => reference::run(page, Arguments::command()),
         Command::Function { name } => function::run(name),
     }
 }

@@ -248,7 +248,7 @@ async fn wait_until(seconds: u64) {
     tokio::time::sleep(left).await;
 }
 
-const TEMPLATE: &str = include_str!("../../../../template.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("../../../../template.yaml");
 const ALIAS: &str = "alias/countersign";
 /// The form of a signature: this machine looks at nothing else.
 const CREDENTIAL: &str =

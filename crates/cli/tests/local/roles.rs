@@ -167,8 +167,7 @@ fn stack_key(kms: &Kms) -> Value {
 fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-    let policy =
-        kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
+    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": current})).unwrap()["Policy"].clone();
     let tagged = json!([{"TagKey": "countersign:ring", "TagValue": ALIAS}]);
     let create = |tags: &Value, policy: &Value| {
         let input = json!({
@@ -447,8 +446,7 @@ async fn the_key_policy_names_the_account_as_its_only_principal() {
     for stack in [plain, start_with_administrator().await] {
         let key = json!({"KeyId": key_of(&stack.kms, ALIAS)});
         let policy = stack.kms.perform("GetKeyPolicy", &key).unwrap();
-        let policy: Value =
-            serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
+        let policy: Value = serde_json::from_str(policy["Policy"].as_str().unwrap()).unwrap();
         for statement in policy["Statement"].as_array().unwrap() {
             let account = json!({"AWS": "arn:aws:iam::000000000000:root"});
             assert_eq!(statement["Principal"], account, "{statement}");
@@ -598,8 +596,7 @@ async fn a_grant_lets_another_role_sign() {
     let grant = json!({"KeyId": key, "GranteePrincipal": arn, "Operations": ["Sign"]});
     let grant = kms.perform("CreateGrant", &grant).unwrap();
     assert!(may_sign());
-    let policy =
-        kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["Policy"].clone();
+    let policy = kms.perform("GetKeyPolicy", &json!({"KeyId": key})).unwrap()["Policy"].clone();
     kms.perform("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy})).unwrap();
     assert!(may_sign());
     kms.perform("RevokeGrant", &json!({"KeyId": key, "GrantId": grant["GrantId"]})).unwrap();

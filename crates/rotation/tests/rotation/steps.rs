@@ -65,10 +65,7 @@ async fn the_next_key_is_like_the_current_one_where_nothing_else_is_asked() {
     let policy = RotationConfig { spec: Some("RSA_2048".into()), ..policy(None) };
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
     let tags = json!([{"TagKey": "cost-center", "TagValue": "7"}]);
-    world
-        .kms
-        .perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "Policy": own}))
-        .unwrap();
+    world.kms.perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "Policy": own})).unwrap();
     world.kms.perform("TagResource", &json!({"KeyId": world.keys()[0], "Tags": tags})).unwrap();
     let done = world.run(&policy, world.now(), Life::of(u64::MAX, true, false)).await;
     let (_, key) = done.unwrap().unwrap().unwrap();
@@ -465,8 +462,7 @@ async fn usual_policy_in_other_words_is_the_ring_s() {
 async fn next_key_has_the_policy_of_the_stack_s_key() {
     let world = World::new(1, Duration::ZERO).await;
     let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
-    let input =
-        json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": own});
+    let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": own});
     let stack = world.kms.perform("CreateKey", &input).unwrap();
     let stack = stack["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
     let rotation = world.rotation(None).with_retained_key(Some(stack));
