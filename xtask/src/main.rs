@@ -1,6 +1,7 @@
 //! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
 
 mod cycles;
+mod docs;
 mod error;
 mod layers;
 mod workspace;
@@ -22,6 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     Cycles(cycles::Arguments),
+    Docs(docs::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
     let workspace = Workspace::find()?;
     match task {
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
+        Task::Docs(arguments) => docs::run(&workspace, arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
