@@ -5,13 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The directory that holds the functions: `FUNCTIONS`, or where `bench/run` builds them.
+/// The directory that holds the functions: `FUNCTIONS`, or where `cargo xtask bench` builds them.
 pub fn directory() -> PathBuf {
     let named = env::var_os("FUNCTIONS").filter(|name| !name.is_empty());
     named.map_or_else(|| "../target/lambda".into(), |name| resolve(Path::new(&name)))
 }
 
-/// A directory that the user has named: `bench/run` changes the working directory, and says in
+/// A directory that the user has named: `cargo xtask bench` changes the working directory, and says in
 /// `CALLED_FROM` what it was.
 pub fn resolve(directory: &Path) -> PathBuf {
     Path::new(&env::var_os("CALLED_FROM").unwrap_or_default()).join(directory)

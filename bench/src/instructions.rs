@@ -59,7 +59,7 @@ pub fn compare(found: &Counts, known: &Counts) -> Result<(), Box<dyn Error>> {
     }
     println!();
     let problem =
-        "not within 5 % of what is on record: see why, then bench/run instructions --write";
+        "not within 5 % of what is on record: see why, then cargo xtask bench instructions --write";
     if good { Ok(()) } else { Err(problem.into()) }
 }
 

@@ -35,7 +35,7 @@ use world::World;
 /// which `cargo build` (target/release), `cargo lambda build` (target/lambda) or `sam build`
 /// (.aws-sam/build) has written.
 #[derive(Parser)]
-#[command(name = "bench/run", bin_name = "bench/run", after_help = EXAMPLES)]
+#[command(name = "bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
 struct Arguments {
     /// What to measure; all parts without a name
     parts: Vec<Part>,
@@ -69,9 +69,9 @@ enum Part {
 
 const EXAMPLES: &str = "\
 Examples:
-  bench/run compare --quick
-  FUNCTIONS=.aws-sam/build bench/run compare --alone
-  bench/run compare --before ../main/.aws-sam/build";
+  cargo xtask bench compare --quick
+  FUNCTIONS=.aws-sam/build cargo xtask bench compare --alone
+  cargo xtask bench compare --before ../main/.aws-sam/build";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -1,5 +1,6 @@
 //! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
 
+mod bench;
 mod cycles;
 mod docs;
 mod error;
@@ -22,6 +23,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    Bench(bench::Arguments),
     Cycles(cycles::Arguments),
     Docs(docs::Arguments),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> Result<ExitCode, Error> {
     let workspace = Workspace::find()?;
     match task {
+        Task::Bench(arguments) => bench::run(&workspace, arguments)?,
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
     }

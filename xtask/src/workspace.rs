@@ -41,9 +41,12 @@ const TOOLS: [Tool; 9] = [
 ];
 
 /// The workspace that this program belongs to.
+#[derive(Clone)]
 pub(crate) struct Workspace {
     root: PathBuf,
     tools: PathBuf,
+    /// More folders with programs.
+    folders: Vec<PathBuf>,
 }
 
 impl Workspace {
@@ -55,12 +58,14 @@ impl Workspace {
         })?;
         let tools = env::var_os(TOOLS_VARIABLE).filter(|folder| !folder.is_empty());
         let tools = tools.map_or_else(|| root.join("target/ci-tools"), PathBuf::from);
-        Ok(Self { root: root.to_owned(), tools })
+        Ok(Self { root: root.to_owned(), tools, folders: Vec::new() })
     }
 
-    /// The folder of the root's `Cargo.toml`.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
+    /// The same, with one more folder in which programs are found.
+    pub(crate) fn with_folder(&self, folder: &Path) -> Self {
+        let mut more = self.clone();
+        more.folders.push(folder.to_owned());
+        more
     }
 
     /// A path below the root.
@@ -98,12 +103,19 @@ impl Workspace {
         Ok(Step { command, text })
     }
 
+    /// A command that runs the program in a file.
+    pub(crate) fn command_at(&self, file: &Path) -> Step {
+        let mut command = Command::new(file);
+        command.current_dir(&self.root).env("PATH", self.search_path(""));
+        Step { command, text: self.relative(file).display().to_string() }
+    }
+
     /// `PATH`, with the folders of the tools before it, and before these that of this one tool.
     pub(crate) fn search_path(&self, program: &str) -> OsString {
         let own = tool(program).map(|tool| tool.environment).filter(|folder| !folder.is_empty());
         let own = own.map(|folder| self.tools.join(folder).join("bin"));
         let inherited = env::var_os("PATH").unwrap_or_default();
-        let folders = own.into_iter().chain([self.tools.join("bin")]);
+        let folders = own.into_iter().chain([self.tools.join("bin")]).chain(self.folders.clone());
         let folders = folders.filter(|folder| folder.is_dir()).chain(env::split_paths(&inherited));
         // Only a folder with a colon in its name cannot be joined.
         env::join_paths(folders).unwrap_or(inherited)
@@ -225,7 +237,7 @@ mod tests {
     use super::*;
 
     fn workspace() -> Workspace {
-        Workspace { root: "/nowhere".into(), tools: "/nowhere/tools".into() }
+        Workspace { root: "/nowhere".into(), tools: "/nowhere/tools".into(), folders: Vec::new() }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an expression costs at most: an estimate in instructions, from its text and the size of the
-//! claims that it reads. `bench/run instructions` compares the estimates' bound with what is spent.
+//! claims that it reads. `cargo xtask bench instructions` compares the estimates' bound with what is
+//! spent.
 
 use cel::{
     IdedExpr,
