@@ -1,8 +1,10 @@
 //! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
 
+mod audit_logs;
 mod bench;
 mod cycles;
 mod docs;
+mod emulate;
 mod error;
 mod layers;
 mod workspace;
@@ -23,9 +25,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    AuditLogs(audit_logs::Arguments),
     Bench(bench::Arguments),
     Cycles(cycles::Arguments),
     Docs(docs::Arguments),
+    Emulate(emulate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -41,9 +45,11 @@ fn main() -> ExitCode {
 fn run(task: &Task) -> Result<ExitCode, Error> {
     let workspace = Workspace::find()?;
     match task {
+        Task::AuditLogs(arguments) => audit_logs::run(arguments)?,
         Task::Bench(arguments) => bench::run(&workspace, arguments)?,
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
+        Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }
