@@ -2,11 +2,13 @@
 
 mod audit_logs;
 mod bench;
+mod ci;
 mod cycles;
 mod docs;
 mod emulate;
 mod error;
 mod layers;
+mod links;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ struct Arguments {
 enum Task {
     AuditLogs(audit_logs::Arguments),
     Bench(bench::Arguments),
+    Ci(ci::Arguments),
     Cycles(cycles::Arguments),
     Docs(docs::Arguments),
     Emulate(emulate::Arguments),
@@ -47,6 +50,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
     match task {
         Task::AuditLogs(arguments) => audit_logs::run(arguments)?,
         Task::Bench(arguments) => bench::run(&workspace, arguments)?,
+        Task::Ci(arguments) => return ci::run(&workspace, arguments),
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
         Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,

@@ -186,7 +186,7 @@ impl Step {
         let mut child = self.command.spawn().map_err(run)?;
         // The command holds the ends to write to: the copy ends when all of its processes have ended.
         self.command.stdout(io::stdout()).stderr(io::stderr());
-        copy(output, log).map_err(run)?;
+        copy(output, io::stdout(), log).map_err(run)?;
         let status = child.wait().map_err(run)?;
         if status.success() { Ok(()) } else { Err(Error::Command { command: self.text, status }) }
     }
@@ -218,16 +218,16 @@ pub(crate) fn announce(command: &str) {
     println!("\n== {command}");
 }
 
-fn copy(mut output: impl Read, mut log: impl Write) -> io::Result<()> {
+/// Copies what a command writes to two places, as it comes.
+fn copy(mut output: impl Read, mut screen: impl Write, mut log: impl Write) -> io::Result<()> {
     let mut buffer = [0; 8192];
     loop {
         let length = output.read(&mut buffer)?;
         let Some(read) = buffer.get(..length).filter(|read| !read.is_empty()) else {
             return Ok(());
         };
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(read)?;
-        stdout.flush()?;
+        screen.write_all(read)?;
+        screen.flush()?;
         log.write_all(read)?;
     }
 }
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn output_is_copied_to_the_log() {
-        let mut log = Vec::new();
-        copy("a line\n".as_bytes(), &mut log).unwrap();
-        assert_eq!(log, b"a line\n");
+        let (mut screen, mut log) = (Vec::new(), Vec::new());
+        copy("a line\n".as_bytes(), &mut screen, &mut log).unwrap();
+        assert_eq!((screen, log), (b"a line\n".to_vec(), b"a line\n".to_vec()));
     }
 }

@@ -1,0 +1,39 @@
+use crate::{
+    cycles,
+    error::Error,
+    workspace::{Workspace, announce},
+};
+
+/// The configuration of the spelling checker.
+pub(super) const TYPOS: &str = "_typos.toml";
+
+/// The list of known weaknesses is left out: it is a repository that cannot be reached from everywhere.
+const DENY: [&str; 6] =
+    ["check", "-A", "license-exception-not-encountered", "bans", "licenses", "sources"];
+
+pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
+    let cargo = || workspace.command("cargo");
+    cargo()?.args(["fmt", "--all", "--check"]).run()?;
+    let bench = ["--manifest-path", "bench/Cargo.toml"];
+    cargo()?.args(["fmt"]).args(bench).args(["--all", "--check"]).run()?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    cargo()?.args(clippy).run()?;
+    let fuzz = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
+    cargo()?.args(["check"]).args(fuzz).run()?;
+
+    let deny = || workspace.command("cargo-deny");
+    let strict = ["unmatched-skip", "unmatched-skip-root", "license-not-encountered"];
+    deny()?.args(DENY).args(strict.iter().flat_map(|lint| ["-D", lint])).run()?;
+    // The exceptions are the main workspace's: another one does not need all of them.
+    for manifest in ["bench/Cargo.toml", "fuzz/Cargo.toml"] {
+        let manifest = ["--manifest-path", manifest, "--config", "deny.toml"];
+        let step = deny()?.args(manifest).args(DENY);
+        step.args(strict.iter().flat_map(|lint| ["-A", lint])).run()?;
+    }
+
+    if workspace.path(TYPOS).is_file() {
+        workspace.command("typos")?.run()?;
+    }
+    announce("cargo xtask cycles");
+    cycles::run(workspace, &cycles::Arguments::default())
+}

@@ -1,0 +1,130 @@
+//! Every check of a change.
+
+mod counts;
+mod docs;
+mod lint;
+mod packages;
+mod template;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::{
+    bench,
+    error::Error,
+    workspace::{Workspace, announce},
+};
+
+/// Run every check
+///
+/// The tools are those that `.ci/run` installs, in target/ci-tools (or the folder that `CI_TOOLS` names)
+/// or on `PATH`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The parts to run, in this order; all by default
+    #[arg(value_name = "PART")]
+    parts: Vec<Part>,
+}
+
+/// A group of checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Format, lints, licences, spelling, and dependencies between modules
+    Lint,
+    /// The tests and the demo, whose logs are kept in target/evidence
+    Test,
+    /// API documentation, generated files, book and links
+    Docs,
+    /// The templates
+    Template,
+    /// The packages of `sam build` under Lambda's emulator, and the audit of all logs
+    Packages,
+    /// The instructions of a warm invocation, against the recorded ones
+    Instructions,
+}
+
+/// The folder of the logs, below the root.
+const EVIDENCE: &str = "target/evidence";
+
+/// Runs the parts. After tests, the last line counts them.
+pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode, Error> {
+    let parts = parts(&arguments.parts);
+    find_tools(workspace, &parts)?;
+    let mut counts = None;
+    for part in parts {
+        let outcome = match part {
+            Part::Lint => lint::run(workspace),
+            Part::Test => test::run(workspace, &mut counts),
+            Part::Docs => docs::run(workspace),
+            Part::Template => template::run(workspace),
+            Part::Packages => packages::run(workspace),
+            Part::Instructions => {
+                let options = vec!["instructions".to_owned()];
+                announce("cargo xtask bench instructions");
+                bench::run(workspace, &bench::Arguments { options })
+            }
+        };
+        match (outcome, &counts) {
+            (Ok(()), _) => {}
+            (Err(error), Some(counts)) if part == Part::Test => {
+                eprintln!("error: {error}");
+                println!("\n{counts}");
+                return Ok(ExitCode::FAILURE);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    let Some(counts) = counts else { return Ok(ExitCode::SUCCESS) };
+    println!("\n{counts}");
+    Ok(if counts.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The chosen parts in their order.
+fn parts(chosen: &[Part]) -> Vec<Part> {
+    let all = Part::value_variants().iter().copied();
+    all.filter(|part| chosen.is_empty() || chosen.contains(part)).collect()
+}
+
+impl Part {
+    /// The programs that the part runs, besides those of a Rust toolchain.
+    fn tools(self, workspace: &Workspace) -> Vec<&'static str> {
+        let if_configured = |tool, file| workspace.path(file).is_file().then_some(tool);
+        match self {
+            Self::Lint => {
+                ["cargo-deny"].into_iter().chain(if_configured("typos", lint::TYPOS)).collect()
+            }
+            Self::Test => Vec::new(),
+            Self::Docs => {
+                ["dot", "git"].into_iter().chain(if_configured("mdbook", docs::BOOK)).collect()
+            }
+            Self::Template => vec!["cfn-lint", "checkov", "sam"],
+            Self::Packages => vec!["sam", "cargo-lambda"],
+            Self::Instructions => vec!["valgrind"],
+        }
+    }
+}
+
+/// Fails before the first check if a later one lacks its tool.
+fn find_tools(workspace: &Workspace, parts: &[Part]) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    for tool in parts.iter().flat_map(|part| part.tools(workspace)) {
+        if let Err(error) = workspace.program(tool) {
+            missing.push(error.to_string());
+        }
+    }
+    missing.dedup();
+    if missing.is_empty() { Ok(()) } else { Err(Error::Check(missing.join("\n"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_run_in_their_order() {
+        assert_eq!(parts(&[]), Part::value_variants());
+        assert_eq!(parts(&[Part::Docs, Part::Lint, Part::Docs]), [Part::Lint, Part::Docs]);
+    }
+}

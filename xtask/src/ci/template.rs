@@ -1,0 +1,29 @@
+use std::fs;
+
+use crate::{error::Error, workspace::Workspace};
+
+pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
+    let templates = templates(workspace)?;
+    workspace.command("cfn-lint")?.args(&templates).run()?;
+    for template in &templates {
+        let options = ["--quiet", "--compact", "--skip-download"];
+        workspace.command("checkov")?.args(["--file", template]).args(options).run()?;
+    }
+    let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0");
+    sam.args(["validate", "--lint", "--region", "us-east-1"]).run()
+}
+
+/// The template and its examples.
+fn templates(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let folder = workspace.path("examples");
+    let entries = fs::read_dir(&folder).map_err(Error::file(&folder))?;
+    let mut templates = vec!["template.yaml".to_owned()];
+    for entry in entries {
+        let file = entry.map_err(Error::file(&folder))?.path();
+        if file.extension().is_some_and(|extension| extension == "yaml") {
+            templates.push(workspace.relative(&file).display().to_string());
+        }
+    }
+    templates.sort();
+    Ok(templates)
+}

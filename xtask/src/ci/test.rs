@@ -1,0 +1,21 @@
+use std::fs;
+
+use super::{EVIDENCE, counts::Counts};
+use crate::{audit_logs, error::Error, workspace::Workspace};
+
+/// The two commands of the README. What every process writes, and every token, is kept for the audit.
+pub(super) fn run(workspace: &Workspace, counts: &mut Option<Counts>) -> Result<(), Error> {
+    let evidence = workspace.path(EVIDENCE);
+    if evidence.exists() {
+        fs::remove_dir_all(&evidence).map_err(Error::file(&evidence))?;
+    }
+    fs::create_dir_all(&evidence).map_err(Error::file(&evidence))?;
+    let cargo = || Ok(workspace.command("cargo")?.env(audit_logs::VARIABLE, &evidence));
+
+    let log = evidence.join("tests.log");
+    let tests = cargo()?.args(["test", "--workspace"]).run_into(&log);
+    let output = fs::read(&log).map_err(Error::file(&log))?;
+    *counts = Some(Counts::of(&String::from_utf8_lossy(&output)));
+    tests?;
+    cargo()?.args(["run", "-p", "countersign", "--", "demo"]).run_into(&evidence.join("demo.log"))
+}
