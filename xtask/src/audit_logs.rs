@@ -9,6 +9,9 @@ use crate::error::Error;
 /// Names the folder of the logs to every process of a test run.
 pub(crate) const VARIABLE: &str = evidence::VARIABLE;
 
+/// The folder of `cargo xtask ci`, below the root.
+pub(crate) const FOLDER: &str = "target/evidence";
+
 /// Search the logs of a test run for tokens and signatures
 ///
 /// While `COUNTERSIGN_EVIDENCE` names a folder, tests keep there what processes write and which tokens

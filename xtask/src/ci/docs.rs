@@ -1,3 +1,5 @@
+//! The documentation.
+
 use crate::{
     docs,
     error::Error,

@@ -1,3 +1,5 @@
+//! What can be said of the sources without a run.
+
 use crate::{
     cycles,
     error::Error,

@@ -45,9 +45,6 @@ enum Part {
     Instructions,
 }
 
-/// The folder of the logs, below the root.
-const EVIDENCE: &str = "target/evidence";
-
 /// Runs the parts. After tests, the last line counts them.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode, Error> {
     let parts = parts(&arguments.parts);

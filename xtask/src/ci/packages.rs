@@ -1,6 +1,7 @@
+//! The packages of `sam build`, and the audit of the logs.
+
 use std::{env, fs};
 
-use super::EVIDENCE;
 use crate::{
     audit_logs, emulate,
     error::Error,
@@ -9,7 +10,7 @@ use crate::{
 
 /// Everything but the processor is as it is deployed.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
-    let evidence = workspace.path(EVIDENCE);
+    let evidence = workspace.path(audit_logs::FOLDER);
     fs::create_dir_all(&evidence).map_err(Error::file(&evidence))?;
     // Each function alone: features that the whole workspace enables could hide one that is missing.
     for function in ["issuer", "authorizer", "rotator"] {
@@ -23,6 +24,6 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     sam.args(["--parameter-overrides", &parameters]).run()?;
     announce("cargo xtask emulate");
     emulate::emulate(workspace, None, Some(&evidence))?;
-    announce(&format!("cargo xtask audit-logs {EVIDENCE}"));
+    announce(&format!("cargo xtask audit-logs {}", audit_logs::FOLDER));
     audit_logs::audit(&evidence)
 }

@@ -1,3 +1,5 @@
+//! The templates, by the linters of CloudFormation and SAM, and by a security scanner.
+
 use std::fs;
 
 use crate::{error::Error, workspace::Workspace};
@@ -17,13 +19,14 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
 fn templates(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let folder = workspace.path("examples");
     let entries = fs::read_dir(&folder).map_err(Error::file(&folder))?;
-    let mut templates = vec!["template.yaml".to_owned()];
+    let mut examples = Vec::new();
     for entry in entries {
         let file = entry.map_err(Error::file(&folder))?.path();
         if file.extension().is_some_and(|extension| extension == "yaml") {
-            templates.push(workspace.relative(&file).display().to_string());
+            examples.push(workspace.relative(&file).display().to_string());
         }
     }
-    templates.sort();
-    Ok(templates)
+    examples.sort();
+    examples.insert(0, "template.yaml".to_owned());
+    Ok(examples)
 }

@@ -1,11 +1,13 @@
+//! The tests and the demo.
+
 use std::fs;
 
-use super::{EVIDENCE, counts::Counts};
+use super::counts::Counts;
 use crate::{audit_logs, error::Error, workspace::Workspace};
 
 /// The two commands of the README. What every process writes, and every token, is kept for the audit.
 pub(super) fn run(workspace: &Workspace, counts: &mut Option<Counts>) -> Result<(), Error> {
-    let evidence = workspace.path(EVIDENCE);
+    let evidence = workspace.path(audit_logs::FOLDER);
     if evidence.exists() {
         fs::remove_dir_all(&evidence).map_err(Error::file(&evidence))?;
     }

@@ -198,8 +198,8 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        if let (false, syn::Meta::List(list)) = (attribute.path().is_ident("doc"), &attribute.meta)
-        {
+        // Documentation is no list.
+        if let syn::Meta::List(list) = &attribute.meta {
             self.tokens(list.tokens.clone(), 2);
         }
     }

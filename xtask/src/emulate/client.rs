@@ -21,7 +21,7 @@ use crate::error::Error;
 /// How long a process has until it accepts connections.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// `cargo lambda watch` builds the function when it is invoked for the first time.
-const INVOKE_TIMEOUT: Duration = Duration::from_mins(5);
+const INVOKE_TIMEOUT: Duration = Duration::from_mins(15);
 /// Between two attempts to connect.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 

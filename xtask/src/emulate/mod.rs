@@ -10,7 +10,7 @@ use std::{
     fs::{self, OpenOptions, Permissions},
     io::Write,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::Command,
 };
 
@@ -69,7 +69,9 @@ pub(crate) fn emulate(
         Some(emulator) => fs::canonicalize(emulator).map_err(Error::file(emulator))?,
         None => emulator_of_sam(workspace)?,
     };
-    let evidence = Evidence { folder: evidence.map(Path::to_owned) };
+    // The processes do not run in this folder.
+    let evidence = evidence.map(|folder| path::absolute(folder).map_err(Error::file(folder)));
+    let evidence = Evidence { folder: evidence.transpose()? };
     let mut local = workspace.command_at(&workspace.path(COUNTERSIGN));
     local = local.args(["local", "--port", "0", "--kms-port", "0"]);
     local = local.args(["--parameter-overrides", "RotationDays=90"]);
