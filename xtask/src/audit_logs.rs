@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use local::evidence::{self, Cleared};
+use local::recording;
+use testing::log_audit::{self, AuditReport};
 
 use crate::error::Error;
 
 /// Names the folder of the logs to every process of a test run.
-pub(crate) const VARIABLE: &str = evidence::VARIABLE;
+pub(crate) const VARIABLE: &str = recording::VARIABLE;
 
 /// The folder of `cargo xtask ci`, below the root.
 pub(crate) const FOLDER: &str = "target/evidence";
@@ -29,8 +30,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
 
 /// Searches a folder. A token or a signature in a log is an error, and so is nothing to search.
 pub(crate) fn audit(folder: &Path) -> Result<(), Error> {
-    let audited = evidence::search(folder);
-    let Cleared { logs, lines, secrets } =
+    let audited = log_audit::audit(folder);
+    let AuditReport { logs, lines, secrets } =
         audited.map_err(|error| Error::Check(format!("{}: {error}", folder.display())))?;
     println!("none of {secrets} tokens and signatures is in {lines} lines of {logs} logs");
     Ok(())

@@ -6,7 +6,8 @@ use crate::{error::Error, workspace::Workspace};
 
 /// Write the generated files of the documentation
 ///
-/// Graphviz draws docs/architecture.dot for a light and for a dark page.
+/// Graphviz draws docs/architecture.dot for a light and for a dark page. `countersign reference` prints the
+/// pages of docs/src/reference.
 #[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Write nothing, and fail if a file is not what would be written
@@ -15,6 +16,7 @@ pub(crate) struct Arguments {
 }
 
 /// A generated file.
+#[derive(Clone)]
 struct Page {
     file: PathBuf,
     text: String,
@@ -22,7 +24,7 @@ struct Page {
 
 /// Writes or checks every generated file.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
-    let pages = drawings(workspace)?;
+    let pages = [drawings(workspace)?, reference(workspace)?].concat();
     let mut outdated = Vec::new();
     for Page { file, text } in &pages {
         if !arguments.check {
@@ -61,6 +63,19 @@ fn drawings(workspace: &Workspace) -> Result<Vec<Page>, Error> {
         })
     };
     COLOURS.into_iter().map(draw).collect()
+}
+
+/// The pages that the command line prints from its tables.
+fn reference(workspace: &Workspace) -> Result<Vec<Page>, Error> {
+    let print = |name| {
+        let command = workspace.command("cargo")?.args(["run", "--quiet", "-p", "countersign"]);
+        let page = command.args(["--", "reference", name]).stdout()?;
+        Ok(Page {
+            file: workspace.path(format!("docs/src/reference/{name}.md")),
+            text: String::from_utf8_lossy(&page).into_owned(),
+        })
+    };
+    ["settings", "cli", "parameters"].into_iter().map(print).collect()
 }
 
 /// Removes the comments that name the version of Graphviz, which is not the same everywhere.

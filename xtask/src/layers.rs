@@ -17,8 +17,11 @@ const LAYERS: [&[&str]; 5] = [
 
 /// Crates that are never deployed, with all that they may depend on. Of the layers, only the highest
 /// may depend on them.
-const DEVELOPMENT: [(&str, &[&str]); 2] =
-    [("countersign-local", &["countersign-jwt"]), ("xtask", &["countersign-local"])];
+const DEVELOPMENT: [(&str, &[&str]); 3] = [
+    ("countersign-local", &["countersign-jwt"]),
+    ("countersign-testing", &["countersign-local", "countersign-jwt"]),
+    ("xtask", &["countersign-local", "countersign-testing"]),
+];
 
 /// The workspace's crates, each with the crates of the workspace that it depends on.
 type Dependencies = BTreeMap<String, Vec<String>>;

@@ -9,6 +9,28 @@ use crate::{
 /// The configuration of the spelling checker.
 pub(super) const TYPOS: &str = "_typos.toml";
 
+/// The configuration of dependency updates.
+pub(super) const RENOVATE: &str = "renovate.json";
+
+/// Files that a hosting service reads, with the schemas that they follow.
+const SCHEMAS: [(&str, &[&str]); 5] = [
+    (
+        "vendor.github-workflows",
+        &[
+            ".github/workflows/advisories.yaml",
+            ".github/workflows/ci.yaml",
+            ".github/workflows/fuzz.yaml",
+        ],
+    ),
+    ("vendor.github-actions", &[".github/actions/setup/action.yaml"]),
+    (
+        "vendor.github-issue-forms",
+        &[".github/ISSUE_TEMPLATE/bug.yaml", ".github/ISSUE_TEMPLATE/feature.yaml"],
+    ),
+    ("vendor.github-issue-config", &[".github/ISSUE_TEMPLATE/config.yml"]),
+    ("vendor.renovate", &[RENOVATE]),
+];
+
 /// The list of known weaknesses is left out: it is a repository that cannot be reached from everywhere.
 const DENY: [&str; 6] =
     ["check", "-A", "license-exception-not-encountered", "bans", "licenses", "sources"];
@@ -35,6 +57,12 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
 
     if workspace.path(TYPOS).is_file() {
         workspace.command("typos")?.run()?;
+    }
+    if workspace.path(RENOVATE).is_file() {
+        for (schema, files) in SCHEMAS {
+            let check = workspace.command("check-jsonschema")?.args(["--builtin-schema", schema]);
+            check.args(files).run()?;
+        }
     }
     announce("cargo xtask cycles");
     cycles::run(workspace, &cycles::Arguments::default())

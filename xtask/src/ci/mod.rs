@@ -33,10 +33,10 @@ pub(crate) struct Arguments {
 enum Part {
     /// Format, lints, licences, spelling, and dependencies between modules
     Lint,
-    /// The tests and the demo, whose logs are kept in target/evidence
-    Test,
     /// API documentation, generated files, book and links
     Docs,
+    /// The tests and the demo, whose logs are kept in target/evidence
+    Test,
     /// The templates
     Template,
     /// The packages of `sam build` under Lambda's emulator, and the audit of all logs
@@ -90,7 +90,11 @@ impl Part {
         let if_configured = |tool, file| workspace.path(file).is_file().then_some(tool);
         match self {
             Self::Lint => {
-                ["cargo-deny"].into_iter().chain(if_configured("typos", lint::TYPOS)).collect()
+                let optional = [
+                    if_configured("typos", lint::TYPOS),
+                    if_configured("check-jsonschema", lint::RENOVATE),
+                ];
+                ["cargo-deny"].into_iter().chain(optional.into_iter().flatten()).collect()
             }
             Self::Test => Vec::new(),
             Self::Docs => {
