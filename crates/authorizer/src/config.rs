@@ -154,7 +154,7 @@ mod tests {
             "TOKEN_ISSUER is required; \
              TOKEN_AUDIENCE must be names separated by commas, none of them empty; \
              CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; \
-             ACCESS_RULES has no rule in it; \
+             ACCESS_RULES has no rules: add one, or remove the setting to open every route to every valid token; \
              HTTP_API_RESPONSE must be iam or simple; \
              WEBSOCKET_TOKEN_PROTOCOL must be the name of a WebSocket subprotocol, as in bearer"
         );

@@ -137,7 +137,7 @@ async fn rules_decide_and_the_path_does_not_change_the_policy() {
     // The last would have to be open in what is closed.
     let settings = [("ACCESS_RULES", rules.replace("GET /orders/*", "GET /*"))];
     let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
-    assert!(starting(&settings).contains("no policy opens"));
+    assert!(starting(&settings).contains("no IAM policy can express"));
 
     let stack = Stack::start("RSA_2048", &[("ACCESS_RULES", rules)]).await;
     let reader = stack.good(&json!({"scope": "orders:read"}));

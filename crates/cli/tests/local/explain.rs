@@ -88,7 +88,7 @@ async fn it_says_what_the_function_does_and_why() {
             &["--rules", &wrong],
             bare,
             3,
-            "ACCESS_RULES has no rule in it",
+            "ACCESS_RULES has no rules: add one",
         ),
         ("no event", json!({}), &[], bare, 3, "not one for an authorizer"),
     ];

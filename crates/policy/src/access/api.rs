@@ -1,4 +1,4 @@
-/// The kinds of APIs of Amazon API Gateway.
+/// The kinds of APIs in Amazon API Gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
     /// A REST API.

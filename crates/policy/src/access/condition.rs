@@ -5,31 +5,33 @@ use crate::{
     scope::{has_scope_token, is_scope_token},
 };
 
-/// What a token must have for a rule to let it through.
-#[derive(Debug)]
+/// What a rule requires of a token. Two conditions are equal if their texts are.
+#[derive(Debug, PartialEq)]
 pub(crate) enum Condition {
-    /// Nothing: any good token.
+    /// Nothing: every valid token.
     Any,
-    /// This in its `scope` (RFC 6749 section 3.3).
+    /// This value in the claim `scope` (RFC 6749 section 3.3).
     Scope(String),
-    /// Claims of which this is true.
+    /// Claims for which this expression is true.
     When(Expression),
 }
 
-/// Why a condition is not one that a rule can have.
+/// Why the condition of a rule is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConditionError {
-    /// Not one scope.
-    #[error("scope is the name of one scope, of printable characters without spaces, \" and \\")]
+    /// `scope` is empty, or not a single scope (RFC 6749 section 3.3).
+    #[error(
+        "`scope` must be a single scope of printable ASCII characters without spaces, \" and \\"
+    )]
     Scope,
-    /// `any` is there and not true.
-    #[error("any can be true and nothing else")]
+    /// `any` has another value than `true`.
+    #[error("`any` must be true")]
     Any,
-    /// Not exactly one of the three.
-    #[error("a rule has exactly one of scope, when and any")]
+    /// The rule has none of the three conditions, or several.
+    #[error("a rule must have exactly one of `scope`, `when` and `any`")]
     Several,
-    /// The expression of `when`.
-    #[error("when {0}")]
+    /// The expression of `when` is refused.
+    #[error("invalid `when`: {0}")]
     Expression(#[from] ExpressionError),
 }
 
@@ -42,24 +44,15 @@ impl Condition {
         Ok(Self::When(Expression::new(text)?))
     }
 
-    /// Whether it is true of these claims. An expression that fails on them is not, nor one that
-    /// would cost more than the other expressions have left of [`BUDGET`].
-    pub(crate) fn holds<'a>(&'a self, subject: &Subject<'a>) -> bool {
+    /// Whether the claims meet the condition. An expression that fails on them, or that exceeds the budget of
+    /// the request, is not met.
+    pub(crate) fn is_met<'a>(&'a self, subject: &Subject<'a>) -> bool {
         match self {
             Self::Any => true,
             Self::Scope(name) => {
                 has_scope_token(subject.claims.text("scope").unwrap_or_default(), name)
             }
             Self::When(expression) => expression.is_true(subject),
-        }
-    }
-
-    /// Whether both ask the same of a token, as far as their text tells.
-    pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Scope(one), Self::Scope(other)) => one == other,
-            (Self::When(one), Self::When(other)) => one == other,
-            _ => false,
         }
     }
 }
@@ -79,18 +72,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes() {
+    fn scope_condition_must_be_a_single_scope() {
         let rows = [
-            ("orders:read", true),
-            ("https://api.example/orders", true),
-            ("", false),
-            ("a b", false),
-            ("a\"", false),
-            ("a\\", false),
-            ("ä", false),
+            ("a name with a colon", "orders:read", true),
+            ("a URL", "https://api.example/orders", true),
+            ("empty", "", false),
+            ("two scopes", "a b", false),
+            ("a quotation mark", "a\"", false),
+            ("a backslash", "a\\", false),
+            ("not ASCII", "ä", false),
         ];
-        for (name, expected) in rows {
-            assert_eq!(Condition::scope(name.to_owned()).is_ok(), expected, "{name}");
+        for (name, scope, expected) in rows {
+            assert_eq!(Condition::scope(scope.to_owned()).is_ok(), expected, "{name}");
         }
     }
 }

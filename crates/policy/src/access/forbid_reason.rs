@@ -1,28 +1,28 @@
-/// Why a good token does not open a route. The log learns it, the client does not.
+/// Why a valid token does not open a route. It is for the log: the client gets a bare 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForbidReason {
-    /// The most specific rule for the route asks for what the token does not have, or no rule names the
+    /// The token does not meet the condition of the most specific rule for the route, or no rule matches the
     /// route.
     #[error("no rule opens the route to this token")]
     ClosedRoute,
-    /// A dot segment, a backslash or a control character, encoded or not: where the request ends up is the
-    /// backend's decision.
+    /// The path has a dot segment, a backslash or a control character, encoded or not. The backend may
+    /// rewrite it to any other path.
     #[error("the path has a dot segment, a backslash or a control character")]
     AmbiguousPath,
-    /// Decoded, without path parameters and empty segments, and without regard to case, the path is one that
-    /// a rule closes.
+    /// A rule closes a normalized form of the path: decoded, without path parameters, without empty segments,
+    /// or in lower case.
     #[error("the path is another spelling of one that a rule closes")]
     ClosedSpelling,
-    /// A yes of a simple response may be cached and used for a route that the rules close.
+    /// API Gateway could cache a positive simple response and use it for a route that the rules close.
     #[error(
-        "a simple response could be cached for routes that the rules close; add $context.routeKey to the \
-         authorizer's identity sources, or name routes as the API has them"
+        "a simple response could be cached for routes that the rules close: add $context.routeKey to the \
+         authorizer's identity sources, or write rules for the routes of the API"
     )]
     CachedResponse,
 }
 
 impl ForbidReason {
-    /// A name that stays, for logs.
+    /// A stable name for logs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

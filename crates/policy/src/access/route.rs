@@ -2,17 +2,17 @@ use std::{fmt, str::FromStr};
 
 use super::{RouteError, path::PathPattern};
 
-/// Where a request goes, as its ARN has it.
+/// The route of a request, from its `methodArn` or `routeArn`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// A method, and a path without the slash before it.
+    /// A method and a path.
     Http {
-        /// `GET`.
+        /// The method: `GET`.
         method: String,
-        /// `orders/7`.
+        /// The path without the slash at its start: `orders/7`.
         path: String,
     },
-    /// A route that has a name alone: a WebSocket's `$connect`.
+    /// The name of a route: `$connect` of a WebSocket API, `$default` of an HTTP API.
     Key(String),
 }
 
@@ -25,29 +25,29 @@ impl fmt::Display for Route {
     }
 }
 
-/// The routes that a rule is for: `GET /orders/{id}`, `* /admin/*`, `$connect`.
+/// The routes that a rule matches: `GET /orders/{id}`, `* /admin/*`, `$connect`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RoutePattern {
     Http {
-        /// One of [`METHODS`], or any of them.
+        /// One of [`METHODS`]. `None`: each of them.
         method: Option<&'static str>,
         path: PathPattern,
     },
     Key(String),
 }
 
-/// Every method that an API can have.
+/// The methods of API Gateway. A rule with `*` as its method matches these.
 pub(crate) const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
-/// Every name that a route which is asked about can have.
-const KEYS: [&str; 2] = ["$connect", "$default"];
+/// The named routes for which API Gateway calls an authorizer.
+const ROUTE_KEYS: [&str; 2] = ["$connect", "$default"];
 
 impl FromStr for RoutePattern {
     type Err = RouteError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let Some((method, path)) = text.split_once(' ') else {
-            let known = KEYS.contains(&text);
-            return if known { Ok(Self::Key(text.to_owned())) } else { Err(RouteError::Form) };
+            let is_known = ROUTE_KEYS.contains(&text);
+            return if is_known { Ok(Self::Key(text.to_owned())) } else { Err(RouteError::Form) };
         };
         let method = match method {
             "*" | "ANY" => None,
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns() {
+    fn routes_of_rules() {
         let long = format!("GET /{}", "a".repeat(299));
         let (longer, glob) = (format!("{long}a"), long.replace('/', ""));
         let rows = [
@@ -121,7 +121,7 @@ mod tests {
         for (text, expected) in rows {
             let pattern = text.parse::<RoutePattern>().map(|pattern| match pattern {
                 RoutePattern::Http { method, path } => {
-                    format!("{} {}", method.unwrap_or("*"), path.glob())
+                    format!("{} {}", method.unwrap_or("*"), path.iam_glob())
                 }
                 RoutePattern::Key(name) => name,
             });

@@ -3,21 +3,21 @@ use serde_json::{Map, Value};
 
 use super::{ConditionError, RulesError, condition::Condition, route::RoutePattern};
 
-/// A rule: for these routes, a token must have this.
+/// An access rule: its routes are open to tokens that meet its condition.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    /// The route as it was written.
+    /// The route as the rules have it.
     pub(crate) text: String,
     pub(crate) route: RoutePattern,
     pub(crate) condition: Condition,
 }
 
 impl Rule {
-    /// Reads the rule of this number, counted from 1.
+    /// Reads a rule. `number` is its place in the list, from 1.
     pub(crate) fn read(number: usize, members: Map<String, Value>) -> Result<Self, RulesError> {
-        let wire = serde_json::from_value(members.into());
-        let Wire { route: text, scope, when, any } =
-            wire.map_err(|error| RulesError::form(&error))?;
+        let raw: Result<RawRule, _> = serde_json::from_value(members.into());
+        let RawRule { route: text, scope, when, any } =
+            raw.map_err(|error| RulesError::Member { number, problem: error.to_string() })?;
         let route = text.parse().map_err(|problem| RulesError::Route { number, problem })?;
         let condition = match (scope, when, any) {
             (Some(scope), None, None) => Condition::scope(scope),
@@ -30,16 +30,21 @@ impl Rule {
         Ok(Self { text, route, condition })
     }
 
-    /// Whether it is for a route that has a name alone.
-    pub(crate) fn is_key(&self) -> bool {
+    /// Whether the route of the rule is a name: `$connect` or `$default`.
+    pub(crate) fn has_route_key(&self) -> bool {
         matches!(self.route, RoutePattern::Key(_))
     }
 }
 
-/// A rule as it is written.
+/// The route of the rule at this index, as the rules have it.
+pub(crate) fn route_text(rules: &[Rule], index: usize) -> String {
+    rules.get(index).map(|rule| rule.text.clone()).unwrap_or_default()
+}
+
+/// A rule as JSON has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
+struct RawRule {
     route: String,
     scope: Option<String>,
     when: Option<String>,

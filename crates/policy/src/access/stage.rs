@@ -1,10 +1,10 @@
 use super::Route;
 
-/// The ARN of a stage of an API, without method and path.
+/// The ARN of a stage of an API: `arn:aws:execute-api:us-east-1:123456789012:abcdef123/test`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage(String);
 
-/// An ARN that is not one of a method or route in a stage of an API.
+/// The text is not the ARN of a method or route in a stage of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the ARN of a method or route in a stage")]
 pub struct InvalidArn;
@@ -14,34 +14,35 @@ impl Stage {
     /// `arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request`.
     ///
     /// # Errors
-    /// When it is the ARN of something else, or a part before the path is empty or has a wildcard.
+    /// If it is the ARN of something else, or if a part before the path is empty or has a wildcard.
     pub fn of_request(arn: &str) -> Result<(Self, Route), InvalidArn> {
         let parts: Vec<&str> = arn.splitn(6, ':').collect();
         let &["arn", partition, "execute-api", region, account, method] = &*parts else {
             return Err(InvalidArn);
         };
-        let mut path = method.splitn(3, '/');
-        let (Some(api), Some(stage), Some(rest)) = (path.next(), path.next(), path.next()) else {
+        let mut parts = method.splitn(3, '/');
+        let (Some(api), Some(stage), Some(rest)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(InvalidArn);
         };
         let names = [partition, region, account, api, stage];
         // A wildcard in one of these would widen the policy beyond the stage.
-        let wild = |name: &str| name.contains(['*', '?']);
-        if names.iter().any(|name| name.is_empty() || wild(name)) {
+        let has_wildcard = |name: &str| name.contains(['*', '?']);
+        if names.iter().any(|name| name.is_empty() || has_wildcard(name)) {
             return Err(InvalidArn);
         }
         let route = match rest.split_once('/') {
             Some((method, path)) => {
                 Route::Http { method: method.to_owned(), path: path.to_owned() }
             }
-            None if rest.starts_with('$') && !wild(rest) => Route::Key(rest.to_owned()),
+            None if rest.starts_with('$') && !has_wildcard(rest) => Route::Key(rest.to_owned()),
             None => return Err(InvalidArn),
         };
         let stage = format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}");
         Ok((Self(stage), route))
     }
 
-    /// The ARN of something in the stage: `GET/orders`, `*/*`, `$connect`.
+    /// The ARN of a resource of the stage: `GET/orders`, `*/*` or `$connect`.
     #[must_use]
     pub fn resource(&self, name: &str) -> String {
         format!("{}/{name}", self.0)
@@ -55,12 +56,16 @@ mod tests {
     const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request";
 
     #[test]
-    fn stages() {
+    fn stage_of_a_request_arn() {
         let stage = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test";
         let rows = [
             ("a method", ARN.to_owned(), Some(stage)),
             ("the root", format!("{stage}/GET/"), Some(stage)),
-            ("a path with every trap in it", format!("{stage}/GET/a:b/../*/%2A/?x"), Some(stage)),
+            (
+                "a path with colons, wildcards and dots",
+                format!("{stage}/GET/a:b/../*/%2A/?x"),
+                Some(stage),
+            ),
             (
                 "another partition",
                 "arn:aws-cn:execute-api:cn-north-1:1:a/$default/GET/x".into(),
@@ -69,14 +74,10 @@ mod tests {
             ("no method", stage.into(), None),
             ("no stage", "arn:aws:execute-api:us-east-1:1:a".into(), None),
             ("an empty stage", "arn:aws:execute-api:us-east-1:1:a//GET/x".into(), None),
-            (
-                "a stage that is a wildcard",
-                "arn:aws:execute-api:us-east-1:1:a/*/GET/x".into(),
-                None,
-            ),
-            ("a name", format!("{stage}/$connect"), Some(stage)),
-            ("a name that is a wildcard", format!("{stage}/$*"), None),
-            ("a name that is none", format!("{stage}/GET"), None),
+            ("a wildcard as the stage", "arn:aws:execute-api:us-east-1:1:a/*/GET/x".into(), None),
+            ("a route key", format!("{stage}/$connect"), Some(stage)),
+            ("a route key with a wildcard", format!("{stage}/$*"), None),
+            ("a method without a path", format!("{stage}/GET"), None),
             ("another service", "arn:aws:lambda:us-east-1:1:a/test/GET/x".into(), None),
             ("empty", String::new(), None),
         ];

@@ -1,16 +1,16 @@
 use std::fmt;
 
-/// What an operator may not expect of the rules.
+/// Something about valid rules that an operator should check before they are deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// A rule with `*` at its end leaves the path above it to another rule.
+    /// A rule that ends with `*` does not match the path above it, and a less specific rule decides on that path.
     OpenParent {
         /// The route of the rule.
         rule: String,
         /// The route of the rule that decides on the path above it.
         decided_by: String,
     },
-    /// Policies have no room for other spellings of closed paths.
+    /// A policy has no room to deny other spellings of closed paths.
     NoRoomForSpellings,
 }
 
@@ -19,11 +19,15 @@ impl fmt::Display for Warning {
         match self {
             Self::OpenParent { rule, decided_by } => {
                 let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
-                write!(f, "{rule} does not match {parent} itself, on which {decided_by} decides: add a rule for it")
+                write!(
+                    f,
+                    "{rule} does not match {parent} itself: the rule {decided_by} decides on that path, so add a \
+                     rule for it"
+                )
             }
             Self::NoRoomForSpellings => f.write_str(
-                "the rules leave no room in a policy to deny other spellings of closed paths: do not let API \
-                 Gateway cache policies, or have fewer rules",
+                "the policy has no room to deny other spellings of closed paths: turn off the policy cache of \
+                 API Gateway, or use fewer rules",
             ),
         }
     }
