@@ -8,58 +8,59 @@ use cel::{
 use super::{
     ExpressionError,
     cost::{is_text, literal_pattern},
+    limits::{FUNCTIONS, MAX_DEPTH},
     regex,
 };
 
-/// Finds what would fail or cost too much when a request comes: unknown variables and functions, invalid
-/// regular expressions, nested loops.
+/// Finds what would fail or be slow in a request: unknown variables and functions, invalid regular expressions, nested
+/// loops. It keeps the first error of each kind.
 #[derive(Default)]
 pub(crate) struct ExpressionChecker {
-    variable: Option<String>,
-    function: Option<String>,
-    pattern: Option<ExpressionError>,
-    in_loop: Option<ExpressionError>,
-    deep: bool,
+    unknown_variable: Option<String>,
+    unknown_function: Option<String>,
+    pattern_error: Option<ExpressionError>,
+    loop_error: Option<ExpressionError>,
+    is_too_deep: bool,
     depth: usize,
 }
 
 impl ExpressionChecker {
-    /// The most important error, if there is one.
+    /// The most important error. `None`: the expression is accepted.
     pub(crate) fn into_error(self) -> Option<ExpressionError> {
-        let variable = self.variable.map(ExpressionError::Variable);
-        let function = self.function.map(ExpressionError::Function);
-        self.deep
+        let variable = self.unknown_variable.map(ExpressionError::Variable);
+        let function = self.unknown_function.map(ExpressionError::Function);
+        self.is_too_deep
             .then_some(ExpressionError::TooDeep)
             .or(variable)
             .or(function)
-            .or(self.pattern)
-            .or(self.in_loop)
+            .or(self.pattern_error)
+            .or(self.loop_error)
     }
 
-    /// Checks an expression in which these names are bound.
+    /// Checks an expression. `bound` has the variables of the loops around it.
     pub(crate) fn visit<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            self.deep = true;
+            self.is_too_deep = true;
         } else {
-            self.visit_inner(expression, bound);
+            self.visit_parts(expression, bound);
         }
         self.depth -= 1;
     }
 
-    fn visit_inner<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
+    fn visit_parts<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         match &expression.expr {
             Expr::Ident(name) => {
-                let known = name == "claims" || TYPES.contains(&&**name);
-                if !known && !bound.contains(&**name) {
-                    self.variable.get_or_insert_with(|| name.clone());
+                let is_known = name == "claims" || TYPES.contains(&&**name);
+                if !is_known && !bound.contains(&**name) {
+                    self.unknown_variable.get_or_insert_with(|| name.clone());
                 }
             }
             Expr::Call(call) => {
-                // An operator's name has something else in it: `_&&_`.
-                let operator = !call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_');
-                if !operator && !FUNCTIONS.contains(&&*call.func_name) {
-                    self.function.get_or_insert_with(|| call.func_name.clone());
+                // The names of operators have other characters: `_&&_`.
+                let is_operator = !call.func_name.chars().all(|c| c.is_alphanumeric() || c == '_');
+                if !is_operator && !FUNCTIONS.contains(&&*call.func_name) {
+                    self.unknown_function.get_or_insert_with(|| call.func_name.clone());
                 }
                 if call.func_name == "matches" {
                     let error = match literal_pattern(call) {
@@ -68,37 +69,43 @@ impl ExpressionChecker {
                             .is_err()
                             .then(|| ExpressionError::Regex(pattern.to_owned())),
                     };
-                    self.pattern = self.pattern.take().or(error);
+                    self.pattern_error = self.pattern_error.take().or(error);
                 }
                 call.target.iter().for_each(|target| self.visit(target, bound));
                 call.args.iter().for_each(|argument| self.visit(argument, bound));
             }
-            Expr::Comprehension(loops) => {
+            Expr::Comprehension(comprehension) => {
                 if !bound.is_empty() {
-                    self.in_loop.get_or_insert(ExpressionError::Nested);
+                    self.loop_error.get_or_insert(ExpressionError::Nested);
                 }
-                self.visit(&loops.iter_range, bound);
-                self.visit(&loops.accu_init, bound);
+                self.visit(&comprehension.iter_range, bound);
+                self.visit(&comprehension.accu_init, bound);
                 let mut inner = bound.clone();
-                inner.extend([&*loops.iter_var, &*loops.accu_var]);
-                inner.extend(loops.iter_var2.as_deref());
-                let mapped = mapped_element(&loops.loop_step, &loops.accu_var);
+                inner.extend([&*comprehension.iter_var, &*comprehension.accu_var]);
+                inner.extend(comprehension.iter_var2.as_deref());
+                let mapped = mapped_element(&comprehension.loop_step, &comprehension.accu_var);
                 if mapped.is_some_and(|element| is_list(element, &inner)) {
-                    self.in_loop.get_or_insert(ExpressionError::ListInMap);
+                    self.loop_error.get_or_insert(ExpressionError::ListInMap);
                 }
-                for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
+                for part in
+                    [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result]
+                {
                     self.visit(part, &inner);
                 }
             }
             Expr::List(list) => list.elements.iter().for_each(|item| self.visit(item, bound)),
-            Expr::Map(map) => self.entries(map.entries.iter().map(|entry| &entry.expr), bound),
-            Expr::Struct(of) => self.entries(of.entries.iter().map(|entry| &entry.expr), bound),
+            Expr::Map(map) => {
+                self.visit_entries(map.entries.iter().map(|entry| &entry.expr), bound)
+            }
+            Expr::Struct(structure) => {
+                self.visit_entries(structure.entries.iter().map(|entry| &entry.expr), bound)
+            }
             Expr::Select(select) => self.visit(&select.operand, bound),
             Expr::Literal(_) | Expr::Unspecified => {}
         }
     }
 
-    fn entries<'a>(
+    fn visit_entries<'a>(
         &mut self,
         entries: impl Iterator<Item = &'a EntryExpr>,
         bound: &HashSet<&'a str>,
@@ -115,20 +122,20 @@ impl ExpressionChecker {
     }
 }
 
-/// What `map` and `filter` append to their result for each element.
+/// The value that `map` or `filter` appends to its result for an element.
 fn mapped_element<'a>(step: &'a IdedExpr, accumulator: &str) -> Option<&'a IdedExpr> {
     let Expr::Call(call) = &step.expr else { return None };
     match (&*call.func_name, call.args.as_slice()) {
         (operators::CONDITIONAL, [_, step, _]) => mapped_element(step, accumulator),
-        (operators::ADD, [so_far, IdedExpr { expr: Expr::List(list), .. }]) => {
-            let appends = matches!(&so_far.expr, Expr::Ident(name) if name == accumulator);
+        (operators::ADD, [result, IdedExpr { expr: Expr::List(list), .. }]) => {
+            let appends = matches!(&result.expr, Expr::Ident(name) if name == accumulator);
             list.elements.first().filter(|_| appends)
         }
         _ => None,
     }
 }
 
-/// Whether this is a list or a map, or a claim that can be one: not of the element, but whole.
+/// Whether the value can be a list or a map that does not come from the element: a literal, a loop, or a whole claim.
 fn is_list(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
     match &expression.expr {
         Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Comprehension(_) => true,
@@ -149,22 +156,6 @@ fn is_list(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
     }
 }
 
-/// Each level takes its part of the stack when the expression is evaluated.
-const MAX_DEPTH: usize = 48;
+/// The names of the types of CEL, which `type(…)` is compared with.
 const TYPES: [&str; 9] =
     ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-const FUNCTIONS: [&str; 13] = [
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "dyn",
-    "endsWith",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "type",
-    "uint",
-];

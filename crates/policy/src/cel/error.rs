@@ -1,44 +1,48 @@
-/// Elements of the lists for which an expression must be cheap enough.
-pub(crate) const ORDINARY_ELEMENTS: u64 = 32;
+use super::limits::{FUNCTIONS, MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS};
 
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpressionError {
     /// The expression is too long.
-    #[error("when has at most 1024 characters")]
+    #[error("the expression must have at most {MAX_BYTES} characters")]
     TooLong,
-    /// A chain or a nest that the stack may be too small for.
-    #[error("when has at most 48 levels, one in the other")]
+    /// The expression is nested too deeply: its evaluation could overflow the stack.
+    #[error("the expression must have at most {MAX_DEPTH} levels of nesting")]
     TooDeep,
-    /// A loop within a loop, which a token with long lists would make slow.
-    #[error("when has no all, exists, map or filter within another; use in for the inner one")]
-    Nested,
-    /// It is not one of the language.
-    #[error("when is not an expression of CEL: {0}")]
-    Syntax(String),
-    /// There is no such variable.
-    #[error("when knows no {0}; the claims are in claims, as in claims.sub")]
-    Variable(String),
-    /// There is no such function.
-    #[error("when knows no function {0}")]
-    Function(String),
-    /// The pattern of `matches` is not written in the expression.
-    #[error("the pattern of matches in a when must be a string literal, as in matches('^team-')")]
-    ComputedPattern,
-    /// A `map` with a list, a map or a whole claim for each element.
+    /// A loop is inside another loop, which is slow for a token with long lists.
     #[error(
-        "the second argument of map in a when must not be a list, a map or a whole claim; use one \
-         value of the element"
+        "`all`, `exists`, `exists_one`, `map` and `filter` must not be inside one another, use `in` for the \
+         inner one"
+    )]
+    Nested,
+    /// The text is not CEL.
+    #[error("the expression is not CEL: {0}")]
+    Syntax(String),
+    /// The expression uses an unknown variable.
+    #[error("unknown variable `{0}`, use `claims`, as in `claims.sub`")]
+    Variable(String),
+    /// The expression calls an unknown function.
+    #[error("unknown function `{0}`, use one of {functions}", functions = FUNCTIONS.join(", "))]
+    Function(String),
+    /// The pattern of `matches` is not a string literal.
+    #[error("the pattern of `matches` must be a string literal, as in `matches('^team-')`")]
+    ComputedPattern,
+    /// The result of `map` has a list, a map or a whole claim for each element.
+    #[error(
+        "`map` must not have a list, a map or a whole claim as the result for an element, use a single value \
+         of the element"
     )]
     ListInMap,
-    /// It costs too much for an ordinary token.
+    /// The expression costs too much for an ordinary token.
     #[error(
-        "when is too expensive for a token with lists of {LIST} elements; use fewer loops (all, \
-         exists, map, filter), and in, startsWith, endsWith or contains instead of matches",
-        LIST = ORDINARY_ELEMENTS
+        "the expression is too expensive for a token with lists of {ORDINARY_ELEMENTS} elements, use fewer \
+         loops (`all`, `exists`, `exists_one`, `map`, `filter`), and `in`, `startsWith`, `endsWith` or \
+         `contains` in place of `matches`"
     )]
     TooExpensive,
-    /// What `matches` is given is no regular expression.
-    #[error("when has a regular expression that is none: {0}")]
+    /// The pattern of `matches` is not a regular expression, or compiles to one that is too large.
+    #[error(
+        "invalid or too large regular expression `{0}`, use RE2 syntax without Unicode classes"
+    )]
     Regex(String),
 }

@@ -19,22 +19,22 @@ use jwt::Claims;
 use serde_json::Value;
 
 use super::{
-    cost::{Size, Sizes, cost},
+    cost::{ClaimSizes, Size, cost},
     regex::matches,
 };
 
-/// The claims of one token, with what its conditions share.
+/// The claims of one token, with the budget and the results that its conditions share.
 pub(crate) struct Subject<'a> {
     pub(crate) claims: &'a Claims,
     variables: OnceCell<Variables<'a>>,
-    /// What is left of [`BUDGET`].
-    left: Cell<u64>,
+    /// What is left of [`BUDGET`], in instructions.
+    remaining_budget: Cell<u64>,
     is_over_budget: Cell<bool>,
-    /// By their texts, the results of the expressions so far.
+    /// The results of the expressions so far, by their texts.
     results: RefCell<HashMap<&'a str, bool>>,
 }
 
-/// The claims in the language's types, with their sizes.
+/// The claims as values of CEL, with their sizes.
 struct Variables<'a> {
     context: Context<'a, 'a>,
     sizes: HashMap<&'a str, Size>,
@@ -46,34 +46,35 @@ impl<'a> Subject<'a> {
         Self {
             claims,
             variables: OnceCell::new(),
-            left: Cell::new(BUDGET),
+            remaining_budget: Cell::new(BUDGET),
             is_over_budget: Cell::default(),
             results: RefCell::default(),
         }
     }
 
-    /// Whether an expression is true of the claims. One that fails on them is not, nor one that would cost
-    /// more than the other expressions have left of [`BUDGET`].
+    /// Whether an expression is true for the claims. It is not if it fails, or if it would cost more than the other
+    /// expressions have left of [`BUDGET`].
     pub(crate) fn evaluate(&self, text: &'a str, parsed: &IdedExpr) -> bool {
         let known = self.results.borrow().get(text).copied();
         known.unwrap_or_else(|| {
-            let result = self.spend(parsed) && self.is_true(parsed);
+            let result = self.spend_budget(parsed) && self.is_true(parsed);
             self.results.borrow_mut().insert(text, result);
             result
         })
     }
 
-    fn spend(&self, parsed: &IdedExpr) -> bool {
+    /// Takes the cost of the expression from the budget. Whether there is enough left.
+    fn spend_budget(&self, parsed: &IdedExpr) -> bool {
         let cost = cost(parsed, self.variables());
-        let left = self.left.get().checked_sub(cost);
-        match left {
-            Some(left) => self.left.set(left),
+        let remaining = self.remaining_budget.get().checked_sub(cost);
+        match remaining {
+            Some(remaining) => self.remaining_budget.set(remaining),
             None => self.is_over_budget.set(true),
         }
-        left.is_some()
+        remaining.is_some()
     }
 
-    /// Whether an expression was not evaluated, as it would have exceeded the budget.
+    /// Whether an expression was not evaluated because it would have exceeded the budget.
     pub(crate) fn is_over_budget(&self) -> bool {
         self.is_over_budget.get()
     }
@@ -89,7 +90,7 @@ impl<'a> Subject<'a> {
             let (mut sizes, mut all) = (HashMap::new(), Size::default());
             let mut members = HashMap::new();
             for (name, value) in self.claims.iter() {
-                let (value, size) = cel(value);
+                let (value, size) = cel_value(value);
                 sizes.insert(name, size);
                 all = all.plus(size).plus(text_size(name));
                 members.insert(CelMapKey::String(name.into()), value);
@@ -101,7 +102,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl Sizes for Variables<'_> {
+impl ClaimSizes for Variables<'_> {
     fn claim(&self, name: &str) -> Size {
         self.sizes.get(name).copied().unwrap_or_default()
     }
@@ -111,8 +112,8 @@ impl Sizes for Variables<'_> {
     }
 }
 
-/// A claim in the language's types: a number is an integer if it can be one.
-fn cel(value: &Value) -> (Box<dyn Val + '_>, Size) {
+/// A claim as a value of CEL, with its size. A number becomes an integer if it is one.
+fn cel_value(value: &Value) -> (Box<dyn Val + '_>, Size) {
     let one = text_size("");
     match value {
         Value::Null => (Box::new(CelNull), one),
@@ -126,18 +127,18 @@ fn cel(value: &Value) -> (Box<dyn Val + '_>, Size) {
         Value::Array(items) => {
             let (mut list, mut size) = (Vec::with_capacity(items.len()), one);
             for item in items {
-                let (item, more) = cel(item);
+                let (item, item_size) = cel_value(item);
                 list.push(item);
-                size = size.plus(more);
+                size = size.plus(item_size);
             }
             (Box::new(CelList::from(list)), size)
         }
         Value::Object(members) => {
             let (mut map, mut size) = (HashMap::with_capacity(members.len()), one);
             for (name, member) in members {
-                let (member, more) = cel(member);
+                let (member, member_size) = cel_value(member);
                 map.insert(CelMapKey::String((&**name).into()), member);
-                size = size.plus(more).plus(text_size(name));
+                size = size.plus(member_size).plus(text_size(name));
             }
             (Box::new(CelMap::from(map)), size)
         }
@@ -148,19 +149,20 @@ fn text_size(text: &str) -> Size {
     Size { values: 1, text: u64::try_from(text.len()).unwrap_or(u64::MAX) }
 }
 
+/// The functions of CEL, with our own `matches`.
 pub(crate) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut env = Env::stdlib();
-    // The library's own brings all of Unicode with it: a quarter of the function.
+    // The `matches` of the crate `cel` needs the Unicode tables of the crate `regex`, which enlarge the package.
     let global = cel::add_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
     let member =
         cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    // Without them, an expression that has one is never true.
+    // If they cannot be added, an expression that calls `matches` is never true.
     debug_assert!(global.is_ok() && member.is_ok());
     Arc::new(env)
 });
 
-/// What all expressions of one request cost at most, in instructions: with the work that does not
-/// depend on them, less than 50 times an ordinary decision.
+/// The most that all expressions of one request cost, in instructions. It bounds the time of a decision; see
+/// docs/src/access-rules.md.
 pub(crate) const BUDGET: u64 = 20_000_000;
 
 #[cfg(test)]
@@ -171,10 +173,10 @@ mod tests {
     use super::*;
     use crate::cel::expression::{Expression, parse};
 
-    /// Claims as after a verification.
+    /// Verified claims.
     fn claims(members: &Value) -> Claims {
-        struct Yes;
-        impl jwt::Verifier for Yes {
+        struct AcceptAll;
+        impl jwt::Verifier for AcceptAll {
             type Error = ();
             async fn verify(
                 &self,
@@ -187,16 +189,16 @@ mod tests {
         members["exp"] = 2.into();
         let part = |text: &str| base64::Engine::encode(&URL_SAFE_NO_PAD, text);
         let token = format!("{}.{}.YQ", part(r#"{"alg":"RS256"}"#), part(&members.to_string()));
-        let profile = jwt::Validation {
+        let validation = jwt::Validation {
             issuer: None,
             audiences: None,
             token_type: "JWT".into(),
             leeway: std::time::Duration::ZERO,
         };
         let token = jwt::UnverifiedToken::parse(&token).unwrap();
-        let candidate = token.screen(&profile, jwt::UnixTime::from_seconds(1)).unwrap();
+        let candidate = token.screen(&validation, jwt::UnixTime::from_seconds(1)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(candidate.confirm(&Yes)).unwrap().unwrap()
+        runtime.block_on(candidate.confirm(&AcceptAll)).unwrap().unwrap()
     }
 
     fn when(text: &str) -> Expression {
@@ -207,7 +209,7 @@ mod tests {
     fn expression_beyond_the_budget_is_false() {
         let list = |count: usize| claims(&json!({"a": vec![1; count], "s": "x"}));
         let (short, long) = (list(32), list(500));
-        // Another text each, so that no result is known.
+        // Each has its own text, so no result is reused.
         let loops: Vec<Expression> =
             (0..30).map(|at| when(&format!("claims.a.all(x, x != {})", at + 2))).collect();
         let open = |claims: &Claims| {
@@ -216,32 +218,32 @@ mod tests {
             (open, subject.is_over_budget())
         };
         assert_eq!(open(&short), (30, false));
-        let (few, is_over_budget) = open(&long);
-        assert!((1..10).contains(&few) && is_over_budget, "{few}");
+        let (within_budget, is_over_budget) = open(&long);
+        assert!((1..10).contains(&within_budget) && is_over_budget, "{within_budget}");
         let (cheap, negated) =
             (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
         let subject = Subject::new(&long);
         assert!(loops.iter().any(|expression| !expression.is_true(&subject)));
-        // What costs less than is left is evaluated nevertheless.
+        // An expression that costs less than what is left is still evaluated.
         assert!(cheap.is_true(&subject));
-        // What is not evaluated is false, also when it denies something.
+        // An expression that is not evaluated is false, also if it starts with a negation.
         assert!(!negated.is_true(&subject));
     }
 
     #[test]
-    fn the_same_expression_is_evaluated_once() {
+    fn expression_with_the_same_text_is_evaluated_once() {
         let claims = claims(&json!({"a": vec![1; 100]}));
         let (one, same) = (when("claims.a.all(x, x == 1)"), when("claims.a.all(x, x == 1)"));
         let subject = Subject::new(&claims);
         assert!(one.is_true(&subject));
-        let left = subject.left.get();
-        assert!(left < BUDGET);
+        let remaining = subject.remaining_budget.get();
+        assert!(remaining < BUDGET);
         assert!(same.is_true(&subject));
-        assert_eq!(subject.left.get(), left);
+        assert_eq!(subject.remaining_budget.get(), remaining);
     }
 
     #[test]
-    fn sizes_of_claims() {
+    fn size_of_a_claim_counts_its_values_and_text() {
         let claims = claims(&json!({"a": [1, "ab", {"k": [null]}], "b": vec![1; 9], "c": "abc"}));
         let subject = Subject::new(&claims);
         for (name, values, text) in [("a", 7, 3), ("b", 10, 0), ("c", 1, 3), ("d", 0, 0)] {
@@ -250,9 +252,8 @@ mod tests {
         assert_eq!(subject.variables().all(), Size { values: 23, text: 12 });
     }
 
-    /// Only the sizes of the claims that it reads count.
     #[test]
-    fn cost_depends_on_the_claims_that_are_read() {
+    fn cost_depends_only_on_the_claims_that_are_read() {
         let claims = claims(&json!({"a": [1, 2], "large": vec![1; 900], "n": "a"}));
         let subject = Subject::new(&claims);
         let cost = |text: &str| cost(&parse(text).unwrap(), subject.variables());

@@ -5,12 +5,12 @@ use cel::{IdedExpr, parser::PrattParser};
 use super::{
     ExpressionError,
     checker::ExpressionChecker,
-    cost::{Size, Sizes, cost},
-    error::ORDINARY_ELEMENTS,
+    cost::{ClaimSizes, Size, cost},
     evaluation::{BUDGET, Subject},
+    limits::{MAX_BYTES, ORDINARY_ELEMENTS},
 };
 
-/// An expression of the Common Expression Language over `claims`, checked when it is read.
+/// A CEL expression over the variable `claims` that has passed all checks.
 #[derive(Debug)]
 pub(crate) struct Expression {
     text: String,
@@ -18,8 +18,9 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
+    /// Parses and checks an expression.
     pub(crate) fn new(text: String) -> Result<Self, ExpressionError> {
-        if text.len() > MAX_CHARS {
+        if text.len() > MAX_BYTES {
             return Err(ExpressionError::TooLong);
         }
         let parsed = parse(&text)?;
@@ -28,14 +29,14 @@ impl Expression {
         if let Some(error) = checker.into_error() {
             return Err(error);
         }
-        if cost(&parsed, &Ordinary) > BUDGET {
+        if cost(&parsed, &OrdinaryToken) > BUDGET {
             return Err(ExpressionError::TooExpensive);
         }
         Ok(Self { text, parsed })
     }
 
-    /// Whether it is true of these claims. An expression that fails on them is not, nor one that
-    /// would cost more than the other expressions have left of [`BUDGET`].
+    /// Whether the expression is true for the claims. It is not if it fails, or if it would cost more than the other
+    /// expressions have left of [`BUDGET`].
     pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
         subject.evaluate(&self.text, &self.parsed)
     }
@@ -54,32 +55,33 @@ impl fmt::Display for Expression {
     }
 }
 
-/// A token with [`ORDINARY`] claims: an expression that is too expensive for it is refused.
-struct Ordinary;
+/// The claims of an ordinary token. An expression that is too expensive for them is refused.
+struct OrdinaryToken;
 
-impl Sizes for Ordinary {
+impl ClaimSizes for OrdinaryToken {
     fn claim(&self, _: &str) -> Size {
-        ORDINARY
+        ORDINARY_CLAIM
     }
 
     fn all(&self) -> Size {
-        ORDINARY
+        ORDINARY_CLAIM
     }
 }
 
+/// Parses the text.
 pub(crate) fn parse(text: &str) -> Result<IdedExpr, ExpressionError> {
     let parser = PrattParser::new().enable_optional_syntax(true).enable_ident_escape_syntax(true);
     parser.parse(text).map_err(|errors| {
         let first = errors.errors.first().map(|error| error.msg.as_str());
-        // The parser's own words where they are for people, and not for its makers.
-        let words = first.filter(|words| !words.contains(['{', '\n']) && words.len() <= 200);
-        ExpressionError::Syntax(words.unwrap_or("it cannot be read").to_owned())
+        // Some messages of the parser are dumps of its data structures.
+        let message =
+            first.filter(|message| !message.contains(['{', '\n']) && message.len() <= 200);
+        ExpressionError::Syntax(message.unwrap_or("it cannot be parsed").to_owned())
     })
 }
 
-const MAX_CHARS: usize = 1024;
-/// A list of 32 elements with 32 bytes each.
-const ORDINARY: Size = Size { values: ORDINARY_ELEMENTS + 1, text: 1024 };
+/// The size of each claim of the ordinary token: a list of 32 elements with 32 bytes each.
+const ORDINARY_CLAIM: Size = Size { values: ORDINARY_ELEMENTS + 1, text: 1024 };
 
 #[cfg(test)]
 mod tests {
@@ -98,7 +100,7 @@ mod tests {
     use crate::cel::evaluation::ENV;
 
     #[test]
-    fn expressions() {
+    fn expressions_that_are_accepted_and_refused() {
         let variable = |name: &str| Err(ExpressionError::Variable(name.into()));
         let function = |name: &str| Err(ExpressionError::Function(name.into()));
         let regex = |pattern: &str| Err(ExpressionError::Regex(pattern.into()));
@@ -141,10 +143,10 @@ mod tests {
             let condition = Expression::new(text.to_owned());
             assert!(matches!(condition, Err(ExpressionError::Syntax(_))), "{text}");
         }
-        let Err(ExpressionError::Syntax(words)) = Expression::new("claims.sub =".into()) else {
-            panic!("not an expression")
+        let Err(ExpressionError::Syntax(message)) = Expression::new("claims.sub =".into()) else {
+            panic!("the expression is accepted")
         };
-        assert!(words.contains('='), "the parser's own words: {words}");
+        assert!(message.contains('='), "the message of the parser: {message}");
     }
 
     fn refused(text: &str) -> Option<ExpressionError> {
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn pattern_from_the_token_is_refused() {
+    fn computed_pattern_is_refused() {
         for text in [
             "claims.sub.matches(claims.pattern)",
             "matches('a', claims.pattern)",
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn map_to_lists_is_refused() {
+    fn map_with_lists_as_results_is_refused() {
         for text in [
             "claims.roles.map(r, claims.roles).size() == 1",
             "claims.roles.map(r, claims['roles']).size() == 1",
@@ -218,9 +220,9 @@ mod tests {
         }
     }
 
-    /// A test's thread has a quarter of the stack that a function has.
+    /// The thread of a test has a quarter of the stack of a function.
     #[test]
-    fn deep_expressions_are_refused_or_end() {
+    fn deep_expressions_are_refused_or_evaluated() {
         let texts = |times: usize| {
             let deep = |start: &str, middle: &str, end: &str| {
                 [&start.repeat(times), middle, &end.repeat(times)].concat()
@@ -238,14 +240,14 @@ mod tests {
         let mut context = Context::with_env(Arc::clone(&ENV));
         context.add_variable_from_value("claims", HashMap::<String, cel::Value>::new());
         for text in texts(40) {
-            // Some have no value: what counts is that this comes to an end.
+            // The result does not matter: the evaluation must not overflow the stack.
             let _ = cel::Value::resolve(&parse(&text).unwrap(), &context);
             assert_ne!(Expression::new(text).err(), Some(ExpressionError::TooDeep));
         }
         for text in texts(60).into_iter().chain(texts(90)) {
             assert!(Expression::new(text.clone()).is_err(), "{text}");
         }
-        // Of these the parser makes one, or a tree that is not deep.
+        // The parser reduces these to a tree that is not deep.
         for text in [
             "!".repeat(1016) + "true",
             "-".repeat(1000) + "claims.a",
@@ -255,9 +257,9 @@ mod tests {
         }
     }
 
-    /// The library's other parser, which is the older one, is the judge.
+    /// The older parser of the crate `cel` is the reference.
     #[test]
-    fn both_parsers_read_the_same() {
+    fn both_parsers_agree() {
         const OPERATORS: [&str; 14] =
             ["||", "&&", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", " in "];
         let atom = prop_oneof![
@@ -289,23 +291,23 @@ mod tests {
                 pair.prop_map(|(a, b)| format!("claims.c.map(x, {a}).all(y, {b})")),
             ]
         });
-        // A character in the wrong place: both say so, or neither.
-        let slip = (expression.clone(), any::<Index>(), select(&b"()[]{}.,!?:&|='\"-+x "[..]));
-        let slip = slip.prop_map(|(mut text, at, slip)| {
-            text.insert(at.index(text.len() + 1), char::from(slip));
+        // An inserted character: either both parsers refuse the text, or neither does.
+        let mistyped = (expression.clone(), any::<Index>(), select(&b"()[]{}.,!?:&|='\"-+x "[..]));
+        let mistyped = mistyped.prop_map(|(mut text, at, inserted)| {
+            text.insert(at.index(text.len() + 1), char::from(inserted));
             text
         });
         let (number, signs) =
             (Regex::new(r"id: \d+").unwrap(), Regex::new(r"-\s*!|!\s*-").unwrap());
         let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
         TestRunner::new(config)
-            .run(&prop_oneof![expression, slip], |text| {
-                // Nodes are numbered, by each parser as it likes.
+            .run(&prop_oneof![expression, mistyped], |text| {
+                // The parsers number the nodes differently.
                 let shape =
                     |parsed: IdedExpr| number.replace_all(&format!("{parsed:?}"), "").into_owned();
                 let ours = parse(&text).ok().map(shape);
                 let theirs = ENV.parser().parse(&text).ok().map(shape);
-                // `-!a` and `!-1` are of no type: however they are read, they are never true.
+                // `-!a` and `!-1` have no valid type: they are never true, however they are parsed.
                 if !signs.is_match(&text) {
                     prop_assert_eq!(ours, theirs, "{}", text);
                 }

@@ -1,10 +1,15 @@
-//! Expressions of the Common Expression Language (CEL) over the claims of a token.
+//! Conditions in the Common Expression Language (CEL, <https://cel.dev>) over the claims of a token.
+//!
+//! An [`Expression`] is parsed and checked once, at the start: [`checker`] refuses what would fail or be slow with any
+//! token, and [`cost`] estimates the cost for an ordinary token. For a request, a [`Subject`] holds the claims and the
+//! budget that all expressions share. An expression is evaluated only if its estimated cost is within what is left.
 
 mod checker;
 mod cost;
 mod error;
 mod evaluation;
 mod expression;
+mod limits;
 mod regex;
 
 pub use error::ExpressionError;

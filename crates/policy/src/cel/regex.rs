@@ -1,3 +1,5 @@
+//! The function `matches` of expressions: regular expressions that are compiled at the start, and their cost.
+
 use std::{
     collections::HashMap,
     sync::{LazyLock, RwLock},
@@ -9,19 +11,19 @@ use cel::{
 };
 use regex_lite::{Regex, RegexBuilder};
 
-/// What matching a pattern costs at most, in instructions.
+/// The most that matching a pattern costs, in instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatchCost {
-    /// For each match, whatever the text.
+    /// For each match.
     pub(crate) fixed: u64,
     /// For each byte of the text.
     pub(crate) per_byte: u64,
 }
 
-/// Compiles a pattern of a rule, for [`matches`] to find.
+/// Compiles a pattern of a rule for [`matches`].
 pub(crate) fn compile(pattern: &str) -> Result<(), regex_lite::Error> {
     if cost(pattern).is_none() {
-        let (regex, bytes) = smallest(pattern)?;
+        let (regex, bytes) = compile_within_smallest_limit(pattern)?;
         let cost = estimate(pattern, bytes);
         if let Ok(mut compiled) = COMPILED.write() {
             compiled.insert(pattern.to_owned(), (regex, cost));
@@ -30,39 +32,41 @@ pub(crate) fn compile(pattern: &str) -> Result<(), regex_lite::Error> {
     Ok(())
 }
 
-/// What matching a compiled pattern costs.
+/// The cost of matching a compiled pattern. `None`: the pattern was not compiled.
 pub(crate) fn cost(pattern: &str) -> Option<MatchCost> {
     COMPILED.read().ok()?.get(pattern).map(|(_, cost)| *cost)
 }
 
-/// The function `matches` of expressions. A pattern that no rule has is an error, and never compiled:
-/// compiling costs more than most requests.
+/// The function `matches` of expressions. A pattern that is not in a rule is an error. It is never compiled for a
+/// request, because compiling costs more than most requests.
 pub(crate) fn matches(
     text: &CelString<'_>,
     pattern: &CelString<'_>,
 ) -> Result<CelBool, ExecutionError> {
-    let unknown = || ExecutionError::function_error("matches", "the pattern is not in a rule");
-    let compiled = COMPILED.read().map_err(|_| unknown())?;
-    let (regex, _) = compiled.get(pattern.inner()).ok_or_else(unknown)?;
+    let unknown_pattern =
+        || ExecutionError::function_error("matches", "the pattern is not in a rule");
+    let compiled = COMPILED.read().map_err(|_| unknown_pattern())?;
+    let (regex, _) = compiled.get(pattern.inner()).ok_or_else(unknown_pattern)?;
     Ok(CelBool::from(regex.is_match(text.inner())))
 }
 
-/// The pattern and the least of the limits that it can be compiled within: the crate does not say
-/// how large a compiled pattern is.
-fn smallest(pattern: &str) -> Result<(Regex, usize), regex_lite::Error> {
-    let within = |limit| RegexBuilder::new(pattern).size_limit(limit).build();
-    let mut limit = LEAST_BYTES;
+/// The compiled pattern and the smallest size limit, in bytes, that it compiles within. `regex-lite` does not tell the
+/// size of a compiled pattern.
+fn compile_within_smallest_limit(pattern: &str) -> Result<(Regex, usize), regex_lite::Error> {
+    let build = |limit| RegexBuilder::new(pattern).size_limit(limit).build();
+    let mut limit = MIN_SIZE_LIMIT;
     loop {
-        match within(limit) {
+        match build(limit) {
             Ok(regex) => return Ok((regex, limit)),
-            Err(error) if limit >= MOST_BYTES => return Err(error),
+            Err(error) if limit >= MAX_SIZE_LIMIT => return Err(error),
             Err(_) => limit *= 2,
         }
     }
 }
 
+/// The cost of a pattern whose compiled form takes this number of bytes.
 fn estimate(pattern: &str, bytes: usize) -> MatchCost {
-    let (start, rest) = match pattern.strip_prefix('^') {
+    let (is_anchored, rest) = match pattern.strip_prefix('^') {
         Some(rest) => (true, rest),
         None => (false, pattern),
     };
@@ -70,7 +74,7 @@ fn estimate(pattern: &str, bytes: usize) -> MatchCost {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     match literal {
         // The search ends at the first character that differs.
-        Some(chars) if start => {
+        Some(chars) if is_anchored => {
             MatchCost { fixed: FIXED.saturating_add(number(chars) * PER_LITERAL), per_byte: 0 }
         }
         Some(chars) => MatchCost { fixed: FIXED, per_byte: (number(chars) + 2) * PER_LITERAL },
@@ -78,15 +82,15 @@ fn estimate(pattern: &str, bytes: usize) -> MatchCost {
     }
 }
 
-/// How many characters the pattern has if it means nothing but itself.
+/// The number of characters of a pattern without operators. `None`: it has operators.
 fn literal_chars(pattern: &str) -> Option<usize> {
     let (mut count, mut chars) = (0, pattern.chars());
     while let Some(char) = chars.next() {
-        let literal = match char {
+        let is_literal = match char {
             '\\' => chars.next().is_some_and(|escaped| escaped.is_ascii_punctuation()),
             _ => !r".+*?()|[]{}^$".contains(char),
         };
-        if !literal {
+        if !is_literal {
             return None;
         }
         count += 1;
@@ -94,15 +98,20 @@ fn literal_chars(pattern: &str) -> Option<usize> {
     Some(count)
 }
 
-/// The patterns of the rules by their text. Functions of an environment have no state of their own.
+/// The compiled patterns of the rules by their texts. It is global, as a function of a CEL environment has no state.
 static COMPILED: LazyLock<RwLock<HashMap<String, (Regex, MatchCost)>>> =
     LazyLock::new(RwLock::default);
 
-const LEAST_BYTES: usize = 256;
-const MOST_BYTES: usize = 64 * 1024;
+/// The first limit for the size of a compiled pattern, in bytes. It is doubled until the pattern fits.
+const MIN_SIZE_LIMIT: usize = 256;
+/// The largest compiled pattern, in bytes.
+const MAX_SIZE_LIMIT: usize = 64 * 1024;
+/// Instructions of a match, whatever the text.
 const FIXED: u64 = 4000;
-/// Every state of the compiled pattern may be visited for each character.
+/// Instructions for each byte of the compiled pattern and each byte of the text: every state of the pattern can be
+/// visited for each character.
 const PER_STATE_BYTE: u64 = 6;
+/// Instructions for each character of a literal pattern.
 const PER_LITERAL: u64 = 260;
 
 #[cfg(test)]
@@ -110,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pattern_that_no_rule_has_is_an_error() {
+    fn pattern_that_is_not_in_a_rule_is_an_error() {
         assert!(matches(&"ab".into(), &"never compiled".into()).is_err());
         assert_eq!(compile("^a[b]"), Ok(()));
         for (text, expected) in [("ab", true), ("ba", false)] {
@@ -120,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_costs_by_its_states_unless_it_is_literal() {
+    fn cost_of_a_pattern_depends_on_its_states_unless_it_is_literal() {
         let rows = [
             ("^team-", 0),
             ("^a\\.b$", 0),
