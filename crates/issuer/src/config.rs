@@ -168,7 +168,7 @@ mod tests {
                     ("TOKEN_ISSUER", "us"),
                     ("ISSUANCE_POLICY", r#"[{"caller":"*","max_lifetime":3601}]"#),
                 ],
-                Err("ISSUANCE_POLICY rule 1: max_lifetime is from 1 second to \
+                Err("ISSUANCE_POLICY rule 1: `max_lifetime` must be from 1 second to \
                      TOKEN_LIFETIME_MAX_SECONDS"
                     .into()),
             ),

@@ -1,43 +1,46 @@
+//! Patterns with `*` in issuance policies.
+
 use std::slice;
 
 use serde::Deserialize;
 
-/// One pattern, or several of which one must fit.
+/// One pattern or a list of patterns, as a rule has them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 pub(crate) enum Patterns {
     One(String),
-    Several(Vec<String>),
+    List(Vec<String>),
 }
 
 impl Patterns {
     pub(crate) fn as_slice(&self) -> &[String] {
         match self {
             Self::One(one) => slice::from_ref(one),
-            Self::Several(several) => several,
+            Self::List(patterns) => patterns,
         }
     }
 
-    pub(crate) fn fit(&self, text: &str) -> bool {
-        self.as_slice().iter().any(|pattern| fits(pattern, text))
+    /// Whether one of the patterns matches the text.
+    pub(crate) fn match_text(&self, text: &str) -> bool {
+        self.as_slice().iter().any(|pattern| glob_matches(pattern, text))
     }
 }
 
 impl Default for Patterns {
     fn default() -> Self {
-        Self::Several(Vec::new())
+        Self::List(Vec::new())
     }
 }
 
-/// Whether a text is what a pattern says, in which `*` stands for any run of characters.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
+/// Whether the pattern matches the whole text. `*` matches any run of characters, also none.
+pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };
-    // The first place of each part leaves the most room for those after it.
+    // The first occurrence of each part leaves the most text for the parts after it.
     let middle = parts.try_fold(rest, |rest, part| {
-        let at = rest.find(part)?;
-        rest.get(at + part.len()..)
+        let start = rest.find(part)?;
+        rest.get(start + part.len()..)
     });
     middle.is_some_and(|rest| rest.ends_with(last))
 }
@@ -47,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns() {
+    fn star_matches_any_run_of_characters() {
         let rows = [
             ("", "", true),
             ("*", "", true),
@@ -67,7 +70,7 @@ mod tests {
             ("a*é*", "aé", true),
         ];
         for (pattern, text, expected) in rows {
-            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(glob_matches(pattern, text), expected, "{pattern} {text}");
         }
     }
 }

@@ -1,28 +1,28 @@
 use std::fmt;
 
-use crate::glob::fits;
+use crate::glob::glob_matches;
 
-/// Who asks.
+/// The caller of a request for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// Whoever may invoke the function (`lambda:InvokeFunction`): nobody says who it is.
+    /// A principal that invokes the function directly (`lambda:InvokeFunction`). Lambda does not tell its identity.
     Invoke,
-    /// An IAM user, a role or a session of one, by its ARN, as API Gateway found it.
+    /// The ARN of an IAM user, role or role session, from API Gateway.
     Iam(String),
 }
 
 impl Caller {
-    /// Whether this is one whom a rule is for. `*` does not reach from one part of an ARN into the
-    /// next, and a session of a role is the role, too.
+    /// Whether the `caller` of a rule matches this caller: `invoke`, `*` for every IAM caller, or an ARN. In an ARN,
+    /// `*` does not match a colon. The ARN of a role also matches its sessions.
     #[must_use]
-    pub fn is(&self, pattern: &str) -> bool {
+    pub fn matches(&self, pattern: &str) -> bool {
         match self {
             Self::Invoke => pattern == "invoke",
             Self::Iam(_) if pattern == "*" => true,
             Self::Iam(arn) => {
-                let role = role(arn);
-                arn_fits(pattern, arn)
-                    || role.is_some_and(|role| arn_fits(&without_path(pattern), &role))
+                let role = session_role(arn);
+                arn_matches(pattern, arn)
+                    || role.is_some_and(|role| arn_matches(&without_role_path(pattern), &role))
             }
         }
     }
@@ -37,36 +37,38 @@ impl fmt::Display for Caller {
     }
 }
 
-fn arn_fits(pattern: &str, arn: &str) -> bool {
+/// Whether the pattern matches the ARN, part by part.
+fn arn_matches(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) =
         (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
     patterns.len() == parts.len()
-        && patterns.iter().zip(parts).all(|(pattern, part)| fits(pattern, part))
+        && patterns.iter().zip(parts).all(|(pattern, part)| glob_matches(pattern, part))
 }
 
-/// The role of `arn:aws:sts::123456789012:assumed-role/NAME/session`, which has no path any more.
-fn role(arn: &str) -> Option<String> {
+/// The ARN of the role of a session (`arn:aws:sts::123456789012:assumed-role/NAME/session`), without the path of the
+/// role, which the ARN of a session omits.
+fn session_role(arn: &str) -> Option<String> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     let &["arn", partition, "sts", "", account, session] = &*parts else { return None };
     let name = session.strip_prefix("assumed-role/")?.split('/').next()?;
     Some(format!("arn:{partition}:iam::{account}:role/{name}"))
 }
 
-/// The pattern of a role without the role's path: names are unique in an account.
-fn without_path(pattern: &str) -> String {
-    match role_path(pattern) {
+/// The pattern of a role without its path. The names of roles are unique in an account.
+fn without_role_path(pattern: &str) -> String {
+    match split_role_path(pattern) {
         Some((account, _, name)) => format!("{account}:role/{name}"),
         None => pattern.to_owned(),
     }
 }
 
-/// Whether the pattern is for the roles of a path: nobody can tell those by their sessions.
-pub(crate) fn is_vague(pattern: &str) -> bool {
-    role_path(pattern).is_some_and(|(_, _, name)| name.contains('*'))
+/// Whether the pattern is for several roles with one path. The ARN of a session does not tell whether it is one of them.
+pub(crate) fn has_wildcard_below_role_path(pattern: &str) -> bool {
+    split_role_path(pattern).is_some_and(|(_, _, name)| name.contains('*'))
 }
 
-/// The account's part, the path and the name of a role that has a path.
-fn role_path(pattern: &str) -> Option<(&str, &str, &str)> {
+/// The part up to the account, the path and the name, for a role with a path.
+fn split_role_path(pattern: &str) -> Option<(&str, &str, &str)> {
     let (account, path) = pattern.split_once(":role/")?;
     let (path, name) = path.rsplit_once('/')?;
     Some((account, path, name))
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers() {
+    fn arn_of_a_rule_matches_users_roles_and_sessions() {
         let user = "arn:aws:iam::123456789012:user/team/ann";
         let session = "arn:aws:sts::123456789012:assumed-role/orders/i-0123456789";
         let rows = [
@@ -111,14 +113,14 @@ mod tests {
             ("arn:aws:sts::123456789012:assumed-role/orders", session, false),
         ];
         for (pattern, arn, expected) in rows {
-            assert_eq!(Caller::Iam(arn.into()).is(pattern), expected, "{pattern} {arn}");
+            assert_eq!(Caller::Iam(arn.into()).matches(pattern), expected, "{pattern} {arn}");
         }
-        let named = [Caller::Invoke, Caller::Iam(user.into())].map(|caller| caller.to_string());
-        assert_eq!(named, ["invoke", user], "as the audit line has them");
-        assert!(Caller::Invoke.is("invoke"));
-        assert!(!Caller::Invoke.is("*") && !Caller::Invoke.is("inv*"));
-        // A user who is called like a session's role.
-        let odd = "arn:aws:iam::123456789012:user/assumed-role/orders/x";
-        assert!(!Caller::Iam(odd.into()).is("arn:aws:iam::123456789012:role/orders"));
+        let names = [Caller::Invoke, Caller::Iam(user.into())].map(|caller| caller.to_string());
+        assert_eq!(names, ["invoke", user], "the names in the log line");
+        assert!(Caller::Invoke.matches("invoke"));
+        assert!(!Caller::Invoke.matches("*") && !Caller::Invoke.matches("inv*"));
+        // A user whose name looks like the session of a role.
+        let user = "arn:aws:iam::123456789012:user/assumed-role/orders/x";
+        assert!(!Caller::Iam(user.into()).matches("arn:aws:iam::123456789012:role/orders"));
     }
 }

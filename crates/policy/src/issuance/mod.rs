@@ -1,9 +1,11 @@
-//! Issuance policies: which caller may ask for which token.
+//! Issuance policies: which caller may request which token.
+//!
+//! [`IssuancePolicy::grant`] decides on an [`IssuanceRequest`] of a [`Caller`].
 
 mod caller;
+mod error;
 mod policy;
 
 pub use caller::Caller;
-pub use policy::{
-    DeniedField, IssuanceDefaults, IssuancePolicy, IssuancePolicyError, IssuanceRequest,
-};
+pub use error::IssuancePolicyError;
+pub use policy::{DeniedField, IssuanceDefaults, IssuancePolicy, IssuanceRequest};

@@ -3,19 +3,18 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Caller, caller::is_vague};
+use super::{Caller, IssuancePolicyError, caller::has_wildcard_below_role_path};
 use crate::glob::Patterns;
 
-/// Who may ask for what: `ISSUANCE_POLICY`.
+/// An issuance policy: the setting `ISSUANCE_POLICY`, a JSON list of rules.
 ///
-/// A request is granted when one rule for its caller grants all of it. What a rule does not name, it
-/// does not grant.
+/// A request is granted if one rule for its caller grants all of it. A rule does not grant what it does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuancePolicy(Vec<Rule>);
+pub struct IssuancePolicy(Vec<IssuanceRule>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
+struct IssuanceRule {
     caller: Patterns,
     #[serde(default)]
     subject: Patterns,
@@ -24,42 +23,48 @@ struct Rule {
     #[serde(default)]
     scope: Patterns,
     #[serde(default)]
-    claims: Claims,
+    claims: ClaimPatterns,
+    /// In seconds.
     max_lifetime: Option<u64>,
 }
 
-/// The names of further claims, with any value; or with the values that each may have.
+/// The claims that a rule grants in addition to `sub`, `aud` and `scope`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-enum Claims {
+#[serde(
+    untagged,
+    expecting = "expected the names of claims, or an object with the values of each claim"
+)]
+enum ClaimPatterns {
+    /// The names of the claims, with any value.
     Names(Patterns),
+    /// The strings that each claim may have.
     Values(BTreeMap<String, Patterns>),
 }
 
-/// What is asked for.
+/// A request for a token.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuanceRequest<'a> {
-    /// The claims.
+    /// The requested claims.
     pub claims: &'a Map<String, Value>,
-    /// The lifetime, if the request has one.
+    /// The requested lifetime, if the request has one.
     pub lifetime: Option<Duration>,
 }
 
-/// What the issuer gives where a request or a rule does not say.
+/// What applies if a request or a rule does not name an audience or a lifetime.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuanceDefaults<'a> {
-    /// `aud` where the request has none. Every caller may have it.
+    /// The `aud` of a request without one. Every caller may request it.
     pub audience: Option<&'a str>,
-    /// The lifetime where the request has none.
+    /// The lifetime of a request without one.
     pub lifetime: Duration,
-    /// The longest lifetime where the rule has none.
+    /// The longest lifetime under a rule without `max_lifetime`.
     pub lifetime_max: Duration,
 }
 
-/// What of a request no rule grants.
+/// The part of a request that no rule grants. The parts are in the order in which a rule is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum DeniedField {
-    /// There is no rule for this caller.
+    /// No rule is for this caller.
     #[error("the caller")]
     Caller,
     /// `sub`.
@@ -71,7 +76,7 @@ pub enum DeniedField {
     /// One of the scopes.
     #[error("the scope")]
     Scope,
-    /// A further claim, or its value.
+    /// Another claim, or its value.
     #[error("a claim")]
     Claim,
     /// `expires_in`.
@@ -79,50 +84,31 @@ pub enum DeniedField {
     Lifetime,
 }
 
-/// What is wrong with a policy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IssuancePolicyError {
-    /// Not JSON, or of another form.
-    #[error("is not a JSON list of rules: {0}")]
-    Form(String),
-    /// A caller is neither an ARN nor `invoke`.
-    #[error("rule {0}: caller is *, invoke, or the ARN of an IAM user, role or session")]
-    Caller(usize),
-    /// A session does not tell its role's path.
-    #[error(
-        "rule {0}: a session does not tell its role's path; name the role, or leave out the path"
-    )]
-    RolePath(usize),
-    /// A lifetime is none, or longer than a token's can be.
-    #[error("rule {0}: max_lifetime is from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
-    Lifetime(usize),
-}
-
 impl FromStr for IssuancePolicy {
     type Err = IssuancePolicyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let form = |error: &dyn std::error::Error| IssuancePolicyError::Form(error.to_string());
-        let objects = jwt::json::objects(text.as_bytes()).map_err(|error| form(&error))?;
-        let rule = |members: Map<_, _>| serde_json::from_value(members.into());
-        let rules: Vec<Rule> = objects
-            .into_iter()
-            .map(rule)
-            .collect::<Result<_, _>>()
-            .map_err(|error| form(&error))?;
-        for (at, rule) in rules.iter().enumerate() {
-            let known = |caller: &String| {
+        let objects = jwt::json::objects(text.as_bytes())
+            .map_err(|error| IssuancePolicyError::Form(error.to_string()))?;
+        let numbered = objects.into_iter().zip(1..);
+        let rules = numbered.map(|(members, number)| {
+            serde_json::from_value(members.into())
+                .map_err(|error| IssuancePolicyError::Member(number, error.to_string()))
+        });
+        let rules: Vec<IssuanceRule> = rules.collect::<Result<_, _>>()?;
+        for (rule, number) in rules.iter().zip(1..) {
+            let is_known = |caller: &String| {
                 caller == "*" || caller == "invoke" || caller.splitn(6, ':').count() == 6
             };
             let callers = rule.caller.as_slice();
-            if callers.is_empty() || !callers.iter().all(known) {
-                return Err(IssuancePolicyError::Caller(at + 1));
+            if callers.is_empty() || !callers.iter().all(is_known) {
+                return Err(IssuancePolicyError::Caller(number));
             }
-            if callers.iter().any(|caller| is_vague(caller)) {
-                return Err(IssuancePolicyError::RolePath(at + 1));
+            if callers.iter().any(|caller| has_wildcard_below_role_path(caller)) {
+                return Err(IssuancePolicyError::RolePath(number));
             }
             if rule.max_lifetime == Some(0) {
-                return Err(IssuancePolicyError::Lifetime(at + 1));
+                return Err(IssuancePolicyError::Lifetime(number));
             }
         }
         Ok(Self(rules))
@@ -130,44 +116,44 @@ impl FromStr for IssuancePolicy {
 }
 
 impl IssuancePolicy {
-    /// Checks that every rule's lifetime is one that a token can have.
+    /// Checks that no rule has a longer lifetime than the issuer allows.
     ///
     /// # Errors
-    /// When one is longer.
+    /// [`IssuancePolicyError::Lifetime`] with the first rule that has one.
     pub fn fits(&self, lifetime_max: Duration) -> Result<(), IssuancePolicyError> {
-        let longer =
-            |rule: &Rule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
-        match self.0.iter().position(longer) {
-            Some(at) => Err(IssuancePolicyError::Lifetime(at + 1)),
+        let is_longer =
+            |rule: &IssuanceRule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
+        match self.0.iter().position(is_longer) {
+            Some(index) => Err(IssuancePolicyError::Lifetime(index + 1)),
             None => Ok(()),
         }
     }
 
-    /// Grants a request, with the lifetime that it gets; or says what of it is not granted, by the rule
-    /// that grants the most.
+    /// Grants a request, and returns the lifetime of its token.
     ///
     /// # Errors
-    /// When no rule grants all of it.
+    /// If no rule grants all of the request: the part that is not granted, for the rule that grants the most parts.
     pub fn grant(
         &self,
         request: &IssuanceRequest<'_>,
         caller: &Caller,
         defaults: &IssuanceDefaults<'_>,
     ) -> Result<Duration, DeniedField> {
-        let mut refused = DeniedField::Caller;
-        for rule in
-            self.0.iter().filter(|rule| rule.caller.as_slice().iter().any(|it| caller.is(it)))
-        {
+        let mut denied = DeniedField::Caller;
+        let is_for_caller = |rule: &&IssuanceRule| {
+            rule.caller.as_slice().iter().any(|pattern| caller.matches(pattern))
+        };
+        for rule in self.0.iter().filter(is_for_caller) {
             match rule.grant(request, defaults) {
                 Ok(lifetime) => return Ok(lifetime),
-                Err(part) => refused = refused.max(part),
+                Err(field) => denied = denied.max(field),
             }
         }
-        Err(refused)
+        Err(denied)
     }
 }
 
-impl Rule {
+impl IssuanceRule {
     fn grant(
         &self,
         request: &IssuanceRequest<'_>,
@@ -176,32 +162,36 @@ impl Rule {
         let texts = |name: &str| match request.claims.get(name) {
             None => Vec::new(),
             Some(Value::String(text)) => vec![text.as_str()],
-            Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
             Some(_) => vec![""],
         };
-        let all = |texts: &[&str], patterns: &Patterns| texts.iter().all(|text| patterns.fit(text));
-        // To ask for none is to ask for one that is empty, where the rule says which there may be.
-        let or_none = |texts: Vec<&'_ str>, patterns: &Patterns| {
-            let demanded = texts.is_empty() && !patterns.as_slice().is_empty();
-            all(if demanded { &[""] } else { &texts }, patterns)
+        let match_all = |texts: &[&str], patterns: &Patterns| {
+            texts.iter().all(|text| patterns.match_text(text))
         };
-        if !or_none(texts("sub"), &self.subject) {
+        // If the rule names values, a missing value counts as an empty one: only `*` matches it.
+        let match_present = |texts: Vec<&'_ str>, patterns: &Patterns| {
+            let is_missing = texts.is_empty() && !patterns.as_slice().is_empty();
+            match_all(if is_missing { &[""] } else { &texts }, patterns)
+        };
+        if !match_present(texts("sub"), &self.subject) {
             return Err(DeniedField::Subject);
         }
-        // The issuer's own is everybody's.
-        let own = defaults.audience;
-        let asked: Vec<&str> = texts("aud").into_iter().filter(|aud| Some(*aud) != own).collect();
-        let given = own.is_some() && asked.is_empty();
-        if !given && !or_none(asked, &self.audience) {
+        // The default audience needs no rule.
+        let default = defaults.audience;
+        let audiences = texts("aud").into_iter();
+        let others: Vec<&str> = audiences.filter(|audience| Some(*audience) != default).collect();
+        let is_default = default.is_some() && others.is_empty();
+        if !is_default && !match_present(others, &self.audience) {
             return Err(DeniedField::Audience);
         }
         let scopes: Vec<&str> = texts("scope").iter().flat_map(|scope| scope.split(' ')).collect();
-        if !all(&scopes, &self.scope) {
+        if !match_all(&scopes, &self.scope) {
             return Err(DeniedField::Scope);
         }
-        let others = request.claims.iter().filter(|(name, _)| !OWN.contains(&&***name));
-        for (name, value) in others {
-            if !self.claims.fit(name, value) {
+        let other_claims =
+            request.claims.iter().filter(|(name, _)| !CLAIMS_WITH_MEMBER.contains(&&***name));
+        for (name, value) in other_claims {
+            if !self.claims.grant(name, value) {
                 return Err(DeniedField::Claim);
             }
         }
@@ -214,26 +204,26 @@ impl Rule {
     }
 }
 
-impl Claims {
-    fn fit(&self, name: &str, value: &Value) -> bool {
+impl ClaimPatterns {
+    fn grant(&self, name: &str, value: &Value) -> bool {
         match self {
-            Self::Names(names) => names.fit(name),
+            Self::Names(names) => names.match_text(name),
             Self::Values(values) => {
                 let text = value.as_str();
-                values.get(name).zip(text).is_some_and(|(patterns, text)| patterns.fit(text))
+                values.get(name).zip(text).is_some_and(|(patterns, text)| patterns.match_text(text))
             }
         }
     }
 }
 
-impl Default for Claims {
+impl Default for ClaimPatterns {
     fn default() -> Self {
         Self::Names(Patterns::default())
     }
 }
 
-/// The claims that have a member of their own in a rule.
-const OWN: [&str; 3] = ["sub", "aud", "scope"];
+/// The claims for which a rule has a member.
+const CLAIMS_WITH_MEMBER: [&str; 3] = ["sub", "aud", "scope"];
 
 #[cfg(test)]
 mod tests {
@@ -250,9 +240,8 @@ mod tests {
     const ROLE: &str = "arn:aws:iam::123456789012:role/orders";
     const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/orders/i-1";
 
-    /// Caller, request, answer.
     #[test]
-    fn what_is_granted() {
+    fn request_is_granted_if_one_rule_grants_all_of_it() {
         let policy = json!([
             {
                 "caller": ROLE,
@@ -267,124 +256,232 @@ mod tests {
             {"caller": "arn:aws:iam::123456789012:user/*"},
         ]);
         let policy: IssuancePolicy = policy.to_string().parse().unwrap();
-        let granted = |seconds| Ok(seconds);
+        let user = "arn:aws:iam::123456789012:user/a";
         let rows = [
-            (SESSION, json!({"sub": "orders-1"}), None, granted(300)),
-            (ROLE, json!({"sub": "test", "scope": "orders:read read"}), Some(300), granted(300)),
-            (SESSION, json!({"sub": "test", "tenant": 7, "x-a": {}}), Some(1), granted(1)),
-            (SESSION, json!({"sub": "test", "aud": "https://api.example/a"}), None, granted(300)),
-            (SESSION, json!({"sub": "test", "aud": "own"}), None, granted(300)),
+            ("a subject", SESSION, json!({"sub": "orders-1"}), None, Ok(300)),
             (
+                "scopes",
+                ROLE,
+                json!({"sub": "test", "scope": "orders:read read"}),
+                Some(300),
+                Ok(300),
+            ),
+            ("claims", SESSION, json!({"sub": "test", "tenant": 7, "x-a": {}}), Some(1), Ok(1)),
+            (
+                "an audience",
+                SESSION,
+                json!({"sub": "test", "aud": "https://api.example/a"}),
+                None,
+                Ok(300),
+            ),
+            ("the default audience", SESSION, json!({"sub": "test", "aud": "own"}), None, Ok(300)),
+            (
+                "the default audience and another",
                 SESSION,
                 json!({"sub": "test", "aud": ["own", "other"]}),
                 None,
                 Err(DeniedField::Audience),
             ),
             (
+                "a list with another audience",
                 SESSION,
                 json!({"sub": "test", "aud": ["https://api.example/", "b"]}),
                 None,
                 Err(DeniedField::Audience),
             ),
-            (SESSION, json!({}), None, Err(DeniedField::Subject)),
-            (SESSION, json!({"sub": "other"}), None, Err(DeniedField::Subject)),
+            ("no subject", SESSION, json!({}), None, Err(DeniedField::Subject)),
+            ("another subject", SESSION, json!({"sub": "other"}), None, Err(DeniedField::Subject)),
             (
+                "another scope",
                 SESSION,
                 json!({"sub": "test", "scope": "orders:read write"}),
                 None,
                 Err(DeniedField::Scope),
             ),
-            (SESSION, json!({"sub": "test", "scope": ["read"]}), None, granted(300)),
-            (SESSION, json!({"sub": "test", "scope": {"a": 1}}), None, Err(DeniedField::Scope)),
-            (SESSION, json!({"sub": "test", "scope": "read  read"}), None, Err(DeniedField::Scope)),
-            (SESSION, json!({"sub": "test", "role": "a"}), None, Err(DeniedField::Claim)),
-            (SESSION, json!({"sub": "test"}), Some(301), Err(DeniedField::Lifetime)),
             (
+                "a scope in a list",
+                SESSION,
+                json!({"sub": "test", "scope": ["read"]}),
+                None,
+                Ok(300),
+            ),
+            (
+                "an object as the scope",
+                SESSION,
+                json!({"sub": "test", "scope": {"a": 1}}),
+                None,
+                Err(DeniedField::Scope),
+            ),
+            (
+                "two spaces in the scope",
+                SESSION,
+                json!({"sub": "test", "scope": "read  read"}),
+                None,
+                Err(DeniedField::Scope),
+            ),
+            (
+                "a claim of another rule",
+                SESSION,
+                json!({"sub": "test", "role": "a"}),
+                None,
+                Err(DeniedField::Claim),
+            ),
+            (
+                "a longer lifetime",
+                SESSION,
+                json!({"sub": "test"}),
+                Some(301),
+                Err(DeniedField::Lifetime),
+            ),
+            (
+                "the second rule for the caller",
                 SESSION,
                 json!({"sub": "admin", "scope": "admin", "role": "bb"}),
                 Some(3600),
-                granted(3600),
+                Ok(3600),
             ),
-            (SESSION, json!({"sub": "admin", "role": "c"}), None, Err(DeniedField::Claim)),
-            (SESSION, json!({"sub": "admin", "role": ["a"]}), None, Err(DeniedField::Claim)),
-            (SESSION, json!({"sub": "admin", "aud": "b"}), None, Err(DeniedField::Audience)),
             (
+                "another value of a claim",
+                SESSION,
+                json!({"sub": "admin", "role": "c"}),
+                None,
+                Err(DeniedField::Claim),
+            ),
+            (
+                "a list as the value of a claim",
+                SESSION,
+                json!({"sub": "admin", "role": ["a"]}),
+                None,
+                Err(DeniedField::Claim),
+            ),
+            (
+                "an audience under a rule without one",
+                SESSION,
+                json!({"sub": "admin", "aud": "b"}),
+                None,
+                Err(DeniedField::Audience),
+            ),
+            (
+                "a direct invocation",
                 "invoke",
                 json!({"sub": "x", "aud": ["a"], "scope": "a b", "c": null}),
                 None,
-                granted(600),
+                Ok(600),
             ),
-            ("arn:aws:iam::123456789012:user/a", json!({}), None, granted(600)),
+            ("no claims under a rule without any", user, json!({}), None, Ok(600)),
             (
-                "arn:aws:iam::123456789012:user/a",
+                "a subject under a rule without one",
+                user,
                 json!({"sub": "a"}),
                 None,
                 Err(DeniedField::Subject),
             ),
-            ("arn:aws:iam::999999999999:user/a", json!({}), None, Err(DeniedField::Caller)),
+            (
+                "a caller without a rule",
+                "arn:aws:iam::999999999999:user/a",
+                json!({}),
+                None,
+                Err(DeniedField::Caller),
+            ),
         ];
-        for (caller, claims, seconds, expected) in rows {
-            let named = caller.to_owned();
-            let who = if caller == "invoke" { Caller::Invoke } else { Caller::Iam(named) };
+        for (name, caller, claims, seconds, expected) in rows {
+            let caller = match caller {
+                "invoke" => Caller::Invoke,
+                arn => Caller::Iam(arn.to_owned()),
+            };
             let request = IssuanceRequest {
                 claims: claims.as_object().unwrap(),
                 lifetime: seconds.map(Duration::from_secs),
             };
-            let grant = policy.grant(&request, &who, &DEFAULTS);
-            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{caller} {claims}");
+            let grant = policy.grant(&request, &caller, &DEFAULTS);
+            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{name}");
         }
-        // Without an audience of the issuer's own, one that fits must be asked for.
+        // Without a default audience, the request must have one that the rule grants.
         let defaults = IssuanceDefaults { audience: None, ..DEFAULTS };
         let caller = Caller::Iam(ROLE.into());
-        for (claims, expected) in [
-            (json!({"sub": "test"}), Err(DeniedField::Audience)),
-            (json!({"sub": "test", "aud": []}), Err(DeniedField::Audience)),
-            (json!({"sub": "test", "aud": "https://api.example/"}), Ok(300)),
-            (json!({"aud": "https://api.example/"}), Err(DeniedField::Subject)),
+        for (name, claims, expected) in [
+            ("no audience", json!({"sub": "test"}), Err(DeniedField::Audience)),
+            (
+                "an empty list as the audience",
+                json!({"sub": "test", "aud": []}),
+                Err(DeniedField::Audience),
+            ),
+            ("an audience", json!({"sub": "test", "aud": "https://api.example/"}), Ok(300)),
+            ("no subject", json!({"aud": "https://api.example/"}), Err(DeniedField::Subject)),
         ] {
             let claims = claims.as_object().unwrap();
             let request = IssuanceRequest { claims, lifetime: None };
             let grant = policy.grant(&request, &caller, &defaults);
-            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected);
+            assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{name}");
         }
-        let nobody: IssuancePolicy = "[]".parse().unwrap();
+        let empty: IssuancePolicy = "[]".parse().unwrap();
         let claims = Map::new();
         let request = IssuanceRequest { claims: &claims, lifetime: None };
-        assert_eq!(nobody.grant(&request, &Caller::Invoke, &defaults), Err(DeniedField::Caller));
+        assert_eq!(empty.grant(&request, &Caller::Invoke, &defaults), Err(DeniedField::Caller));
     }
 
     #[test]
-    fn policies_that_are_none() {
+    fn invalid_policies_are_rejected() {
         let rows = [
-            (json!([{"caller": "*", "max_lifetime": 3600}]), Ok(())),
-            (json!([{"caller": []}]), Err(IssuancePolicyError::Caller(1))),
-            (json!([{"caller": "invoke"}, {"caller": "ann"}]), Err(IssuancePolicyError::Caller(2))),
-            (json!([{"caller": "arn:*"}]), Err(IssuancePolicyError::Caller(1))),
-            (json!([{"caller": "*", "max_lifetime": 0}]), Err(IssuancePolicyError::Lifetime(1))),
-            (json!([{"caller": "*", "max_lifetime": 3601}]), Err(IssuancePolicyError::Lifetime(1))),
-            (json!([{"caller": format!("{ROLE}-*")}]), Ok(())),
+            ("the longest lifetime", json!([{"caller": "*", "max_lifetime": 3600}]), Ok(())),
+            ("no caller in a list", json!([{"caller": []}]), Err(IssuancePolicyError::Caller(1))),
             (
+                "a name as the caller",
+                json!([{"caller": "invoke"}, {"caller": "ann"}]),
+                Err(IssuancePolicyError::Caller(2)),
+            ),
+            ("part of an ARN", json!([{"caller": "arn:*"}]), Err(IssuancePolicyError::Caller(1))),
+            (
+                "no lifetime",
+                json!([{"caller": "*", "max_lifetime": 0}]),
+                Err(IssuancePolicyError::Lifetime(1)),
+            ),
+            (
+                "a lifetime longer than the maximum",
+                json!([{"caller": "*", "max_lifetime": 3601}]),
+                Err(IssuancePolicyError::Lifetime(1)),
+            ),
+            ("a wildcard in the name of a role", json!([{"caller": format!("{ROLE}-*")}]), Ok(())),
+            (
+                "a wildcard below the path of a role",
                 json!([{"caller": "arn:aws:iam::1:role/service/*"}]),
                 Err(IssuancePolicyError::RolePath(1)),
             ),
         ];
-        for (policy, expected) in rows {
-            let read = policy.to_string().parse::<IssuancePolicy>();
-            let read = read.and_then(|policy| policy.fits(Duration::from_hours(1)));
-            assert_eq!(read, expected, "{policy}");
+        for (name, policy, expected) in rows {
+            let parsed = policy.to_string().parse::<IssuancePolicy>();
+            let checked = parsed.and_then(|policy| policy.fits(Duration::from_hours(1)));
+            assert_eq!(checked, expected, "{name}");
         }
-        for text in [
-            "",
-            "{}",
-            r#"[{"subject":"a"}]"#,
-            r#"[{"caller":"*","scopes":"a"}]"#,
-            r#"[["*"]]"#,
-            r#"[{"caller":"*","claims":{"a":"b","a":"c"}}]"#,
-        ] {
-            assert!(
-                matches!(text.parse::<IssuancePolicy>(), Err(IssuancePolicyError::Form(_))),
-                "{text}"
-            );
+        let rows = [
+            ("empty text", "", "is not a JSON list of rules: "),
+            ("an object", "{}", "is not a JSON list of rules: "),
+            ("a list as a rule", r#"[["*"]]"#, "is not a JSON list of rules: "),
+            (
+                "a repeated claim",
+                r#"[{"caller":"*","claims":{"a":"b","a":"c"}}]"#,
+                "is not a JSON list of rules: ",
+            ),
+            ("no caller", r#"[{"subject":"a"}]"#, "rule 1: missing field `caller`"),
+            (
+                "an unknown member",
+                r#"[{"caller":"*"},{"caller":"*","scopes":"a"}]"#,
+                "rule 2: unknown field `scopes`, expected one of ",
+            ),
+            (
+                "a number as the subject",
+                r#"[{"caller":"*","subject":1}]"#,
+                "rule 1: expected a string or a list of strings",
+            ),
+            (
+                "a number as the claims",
+                r#"[{"caller":"*","claims":1}]"#,
+                "rule 1: expected the names of claims, or an object with the values of each claim",
+            ),
+        ];
+        for (name, text, expected) in rows {
+            let message = text.parse::<IssuancePolicy>().unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{name}: {message}");
         }
     }
 }
