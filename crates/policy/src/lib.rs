@@ -11,7 +11,7 @@
 //!
 //! # Access rules
 //!
-//! A verified token opens `GET /orders/7` and not `GET /orders/7/refunds`. The policy says the same of every route.
+//! The request for `GET /orders/7/refunds` is closed to this token. The policy covers every route of the stage.
 //!
 //! ```
 //! use std::time::Duration;

@@ -21,8 +21,8 @@ impl fmt::Display for Warning {
                 let parent = rule.rsplit_once('/').map_or("", |(parent, _)| parent);
                 write!(
                     f,
-                    "{rule} does not match {parent} itself: the rule {decided_by} decides on that path, so add a \
-                     rule for it"
+                    "{rule} does not match {parent} itself: the rule {decided_by} decides on that path, so add a rule \
+                     for {parent}"
                 )
             }
             Self::NoRoomForSpellings => f.write_str(

@@ -84,7 +84,7 @@ impl ExpressionChecker {
                 inner.extend([&*comprehension.iter_var, &*comprehension.accu_var]);
                 inner.extend(comprehension.iter_var2.as_deref());
                 let mapped = mapped_element(&comprehension.loop_step, &comprehension.accu_var);
-                if mapped.is_some_and(|element| is_list(element, &inner)) {
+                if mapped.is_some_and(|element| is_whole_collection(element, &inner)) {
                     self.loop_error.get_or_insert(ExpressionError::ListInMap);
                 }
                 for part in
@@ -95,10 +95,10 @@ impl ExpressionChecker {
             }
             Expr::List(list) => list.elements.iter().for_each(|item| self.visit(item, bound)),
             Expr::Map(map) => {
-                self.visit_entries(map.entries.iter().map(|entry| &entry.expr), bound)
+                self.visit_entries(map.entries.iter().map(|entry| &entry.expr), bound);
             }
             Expr::Struct(structure) => {
-                self.visit_entries(structure.entries.iter().map(|entry| &entry.expr), bound)
+                self.visit_entries(structure.entries.iter().map(|entry| &entry.expr), bound);
             }
             Expr::Select(select) => self.visit(&select.operand, bound),
             Expr::Literal(_) | Expr::Unspecified => {}
@@ -136,11 +136,11 @@ fn mapped_element<'a>(step: &'a IdedExpr, accumulator: &str) -> Option<&'a IdedE
 }
 
 /// Whether the value can be a list or a map that does not come from the element: a literal, a loop, or a whole claim.
-fn is_list(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
+fn is_whole_collection(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
     match &expression.expr {
         Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Comprehension(_) => true,
         Expr::Ident(name) => name == "claims" && !bound.contains("claims"),
-        Expr::Select(select) => !select.test && is_list(&select.operand, bound),
+        Expr::Select(select) => !select.test && is_whole_collection(&select.operand, bound),
         Expr::Call(call) => {
             let indexes = [operators::INDEX, operators::OPT_INDEX, operators::OPT_SELECT];
             let parts = match &*call.func_name {
@@ -150,7 +150,7 @@ fn is_list(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
                 name if indexes.contains(&name) => call.args.get(..1),
                 _ => None,
             };
-            parts.unwrap_or_default().iter().any(|part| is_list(part, bound))
+            parts.unwrap_or_default().iter().any(|part| is_whole_collection(part, bound))
         }
         Expr::Literal(_) | Expr::Unspecified => false,
     }

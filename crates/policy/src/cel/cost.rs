@@ -202,7 +202,7 @@ impl<'a> Estimator<'a> {
         let largest = self.round(comprehension, range.size);
         let costs = [FUNCTION, range.cost, start.cost, largest.cost];
         let once = costs.into_iter().fold(0, u64::saturating_add);
-        let size = if is_list(comprehension) {
+        let size = if returns_list(comprehension) {
             // Each round appends a list of one element. That list itself is not part of the result.
             let appended = Size { values: round.size.values.saturating_sub(1), ..round.size };
             appended.times(rounds).plus(Size::ONE)
@@ -215,22 +215,22 @@ impl<'a> Estimator<'a> {
     /// One round of a loop over an element of this size.
     fn round(&mut self, comprehension: &'a ComprehensionExpr, element: Size) -> Estimate {
         // `map` and `filter` do not copy their result again for each element.
-        let is_list = is_list(comprehension);
-        let result_size = if is_list { Size::default() } else { Size::ONE };
+        let returns_list = returns_list(comprehension);
+        let result_size = if returns_list { Size::default() } else { Size::ONE };
         self.bound.push((&comprehension.accu_var, result_size));
         self.bound.push((&comprehension.iter_var, element));
         let condition = self.estimate(&comprehension.loop_cond);
         let step = self.estimate(&comprehension.loop_step);
         let result = self.estimate(&comprehension.result);
         self.bound.truncate(self.bound.len().saturating_sub(2));
-        let appended = if is_list { step.size.copy_cost() } else { 0 };
+        let appended = if returns_list { step.size.copy_cost() } else { 0 };
         let costs = [LOOP, element.copy_cost(), condition.cost, step.cost, appended, result.cost];
         Estimate::new(costs.into_iter().fold(0, u64::saturating_add), step.size)
     }
 }
 
 /// Whether the result of the loop is a list: `map` and `filter`.
-fn is_list(comprehension: &ComprehensionExpr) -> bool {
+fn returns_list(comprehension: &ComprehensionExpr) -> bool {
     matches!(comprehension.accu_init.expr, Expr::List(_))
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct MatchCost {
     pub(crate) per_byte: u64,
 }
 
-/// Compiles a pattern of a rule for [`matches`].
+/// Compiles a pattern of a rule for [`matches()`].
 pub(crate) fn compile(pattern: &str) -> Result<(), regex_lite::Error> {
     if cost(pattern).is_none() {
         let (regex, bytes) = compile_within_smallest_limit(pattern)?;
@@ -50,7 +50,7 @@ pub(crate) fn matches(
     Ok(CelBool::from(regex.is_match(text.inner())))
 }
 
-/// The compiled pattern and the smallest size limit, in bytes, that it compiles within. `regex-lite` does not tell the
+/// The compiled pattern and the smallest size limit, in bytes, that it compiles within. `regex-lite` does not report the
 /// size of a compiled pattern.
 fn compile_within_smallest_limit(pattern: &str) -> Result<(Regex, usize), regex_lite::Error> {
     let build = |limit| RegexBuilder::new(pattern).size_limit(limit).build();

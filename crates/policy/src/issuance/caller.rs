@@ -5,7 +5,7 @@ use crate::glob::glob_matches;
 /// The caller of a request for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A principal that invokes the function directly (`lambda:InvokeFunction`). Lambda does not tell its identity.
+    /// A principal that invokes the function directly (`lambda:InvokeFunction`). The event does not contain its identity.
     Invoke,
     /// The ARN of an IAM user, role or role session, from API Gateway.
     Iam(String),

@@ -11,31 +11,33 @@ use crate::access::{
     rule::{Rule, route_text},
 };
 
-/// Checks each rule against each other rule of the same method.
+/// Checks each rule for a method against each other one.
 pub(crate) fn check_expressible(
     method_rules: &[MethodRule],
     rules: &[Rule],
 ) -> Result<(), RulesError> {
-    for (position, it) in method_rules.iter().enumerate() {
+    for (position, checked) in method_rules.iter().enumerate() {
         for (other_position, other) in method_rules.iter().enumerate() {
             if other_position == position {
                 continue;
             }
-            let is_in_overmatch: Vec<bool> =
-                it.path.overmatches().map(|path| path.widened().overlaps(&other.path)).collect();
-            let overmatches = it.overmatches.iter().zip(&is_in_overmatch);
-            let mut overlapping = overmatches.filter(|(_, overlaps)| **overlaps);
-            if overlapping.any(|(overmatch, _)| overmatch_closes(overmatch, it, other, rules)) {
-                let (rule, other) = (route_text(rules, it.rule), route_text(rules, other.rule));
-                return Err(RulesError::Below(rule, other));
+            let overmatches = checked.overmatches.iter().zip(checked.path.overmatches());
+            let overlapping: Vec<&Overmatch> = overmatches
+                .filter(|(_, path)| path.widened().overlaps(&other.path))
+                .map(|(overmatch, _)| overmatch)
+                .collect();
+            let open = [checked.rule, other.rule];
+            if overlapping.iter().any(|it| can_differ(&it.covered_by, open, rules)) {
+                let [checked, other] = open.map(|rule| route_text(rules, rule));
+                return Err(RulesError::Below(checked, other));
             }
-            let is_more_specific = other_position < position && other.path.overlaps(&it.path);
-            let is_denied_too = is_more_specific || is_in_overmatch.contains(&true);
-            let wider = closed_for(it, other, is_more_specific, is_denied_too, rules);
+            let is_more_specific = other_position < position && other.path.overlaps(&checked.path);
+            let is_denied_too = is_more_specific || !overlapping.is_empty();
+            let wider = wider_in_conflict(checked, other, is_more_specific, is_denied_too, rules);
             if let Some(wider) = wider {
                 return Err(RulesError::Within(DenyConflict {
                     wider: route_text(rules, wider),
-                    closed: route_text(rules, it.rule),
+                    closed: route_text(rules, checked.rule),
                     open: route_text(rules, other.rule),
                     is_overmatch: !is_more_specific,
                 }));
@@ -45,31 +47,24 @@ pub(crate) fn check_expressible(
     Ok(())
 }
 
-/// Whether the Deny for an overmatch of `it` can close paths of `other` that are open.
-fn overmatch_closes(
-    overmatch: &Overmatch,
-    it: &MethodRule,
-    other: &MethodRule,
-    rules: &[Rule],
-) -> bool {
-    can_differ(&overmatch.covered_by, [it.rule, other.rule], rules)
-}
-
-/// The open rule for the sake of which `it`, while it is closed, is denied together with open paths of `other`.
-fn closed_for(
-    it: &MethodRule,
+/// The rule for whose sake a policy needs a Deny for `closed` that also closes open paths of `other`.
+///
+/// `is_more_specific`: `other` is more specific than `closed` for some paths. `is_denied_too`: the resource of
+/// `closed` matches paths of `other`.
+fn wider_in_conflict(
+    closed: &MethodRule,
     other: &MethodRule,
     is_more_specific: bool,
     is_denied_too: bool,
     rules: &[Rule],
 ) -> Option<usize> {
-    let overridden = is_denied_too.then_some(&it.overrides).into_iter();
-    let slash = it.trailing_slash.iter().filter(|slash| {
+    let overridden = is_denied_too.then_some(&closed.overrides).into_iter();
+    let slash = closed.trailing_slash.iter().filter(|slash| {
         let mut overmatches = slash.path.overmatches();
         is_more_specific || overmatches.any(|path| path.widened().overlaps(&other.path))
     });
     let wider = overridden.chain(slash.map(|slash| &slash.opened_by)).flatten();
-    wider.copied().find(|wider| can_differ(&[it.rule], [*wider, other.rule], rules))
+    wider.copied().find(|wider| can_differ(&[closed.rule], [*wider, other.rule], rules))
 }
 
 /// Whether a token can exist to which all rules of `closed` are closed and both of `open` are open, as far as the

@@ -258,10 +258,10 @@ mod tests {
             ("/a", "a/", false),
             ("/a%2Fb", "a/b", false),
         ];
-        for (pattern, asked, expected) in rows {
-            let request = PathPattern::literal(asked);
-            assert_eq!(path(pattern).covers(&request), expected, "{pattern} {asked}");
-            assert_eq!(path(pattern).overlaps(&request), expected, "{pattern} {asked}");
+        for (pattern, sent, expected) in rows {
+            let request = PathPattern::literal(sent);
+            assert_eq!(path(pattern).covers(&request), expected, "{pattern} {sent}");
+            assert_eq!(path(pattern).overlaps(&request), expected, "{pattern} {sent}");
         }
     }
 
@@ -277,10 +277,10 @@ mod tests {
             ("/{t}/o:x/{proxy+}", "t/o:x/y/z", true),
             ("/", "", true),
         ];
-        for (route, asked, expected) in rows {
+        for (route, sent, expected) in rows {
             let route_pattern = PathPattern::from_route_key(route);
-            let covers = route_pattern.covers(&PathPattern::literal(asked));
-            assert_eq!(covers, expected, "{route} {asked}");
+            let covers = route_pattern.covers(&PathPattern::literal(sent));
+            assert_eq!(covers, expected, "{route} {sent}");
         }
     }
 
