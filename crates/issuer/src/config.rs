@@ -4,25 +4,25 @@ use jwt::is_plain_identifier;
 use policy::issuance::IssuancePolicy;
 use runtime::{Names, Settings, table};
 
-/// What every token of this issuer has in common, and how long one may live.
+/// The settings of the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerConfig {
-    /// `iss`.
+    /// The `iss` of every token.
     pub issuer: String,
-    /// `aud` where the request names none.
+    /// The `aud` of a token whose request has none.
     pub audience: Option<String>,
-    /// `typ`.
+    /// The `typ` of every token.
     pub token_type: String,
-    /// The life of a token where the request names none.
+    /// The lifetime of a token whose request has no `expires_in`.
     pub lifetime: Duration,
-    /// The longest life that a request may name.
+    /// The longest lifetime that a request may ask for.
     pub lifetime_max: Duration,
-    /// Who may ask for what; without a policy, whoever IAM lets in, for anything.
+    /// Which caller may ask for which token. `None`: every caller that IAM admits, for any claims.
     pub policy: Option<IssuancePolicy>,
 }
 
 impl IssuerConfig {
-    /// `None` means that a problem was noted.
+    /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let lifetime = settings.duration(&table::TOKEN_LIFETIME_SECONDS);
         let lifetime_max = settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS);
@@ -56,25 +56,25 @@ impl IssuerConfig {
         Some(Self { issuer, audience, token_type, lifetime, lifetime_max, policy })
     }
 
-    /// Whether tokens are access tokens as RFC 9068 has them.
-    pub(crate) fn are_access_tokens(&self) -> bool {
+    /// Whether the tokens are JWT access tokens (RFC 9068).
+    pub(crate) fn issues_access_tokens(&self) -> bool {
         jwt::is_same_token_type(&self.token_type, "at+jwt")
     }
 
-    /// Where the issuer's public half is found, if its name is a URL that can be: https, or http on
-    /// this machine, with no query, no fragment and no slash at the end (RFC 8414 section 2, `OpenID` Connect
+    /// The issuer's name, if it is a URL under which clients can find the public keys: https, or http on
+    /// this machine, without query, fragment and trailing slash (RFC 8414 section 2, `OpenID` Connect
     /// Discovery 1.0 section 4).
     pub(crate) fn issuer_url(&self) -> Option<&str> {
-        let plain = self.issuer.strip_prefix("http://").filter(|host| {
-            let name = host.split(['/', ':']).next();
-            matches!(name, Some("localhost" | "127.0.0.1"))
+        let local = self.issuer.strip_prefix("http://").filter(|rest| {
+            let host = rest.split(['/', ':']).next();
+            matches!(host, Some("localhost" | "127.0.0.1"))
         });
-        let host = self.issuer.strip_prefix("https://").or(plain)?;
-        let fits = |c: char| c.is_ascii_graphic() && c != '?' && c != '#';
-        let valid = host.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && host.chars().all(fits)
-            && !host.ends_with('/');
-        valid.then_some(&*self.issuer)
+        let rest = self.issuer.strip_prefix("https://").or(local)?;
+        let is_allowed = |c: char| c.is_ascii_graphic() && c != '?' && c != '#';
+        let is_valid = rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && rest.chars().all(is_allowed)
+            && !rest.ends_with('/');
+        is_valid.then_some(&*self.issuer)
     }
 }
 
@@ -83,8 +83,8 @@ mod tests {
     use super::*;
 
     impl IssuerConfig {
-        /// An issuer of this name, with the defaults.
-        pub(crate) fn of(issuer: &str) -> Self {
+        /// The defaults, with this `iss`.
+        pub(crate) fn with_issuer(issuer: &str) -> Self {
             let hour = Duration::from_hours(1);
             Self {
                 issuer: issuer.into(),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn issuers_that_can_be_found() {
+    fn issuer_url_is_https_or_local_without_trailing_slash() {
         let rows = [
             ("https://issuer.example", true),
             ("https://issuer.example/v1", true),
@@ -119,28 +119,30 @@ mod tests {
             ("countersign", false),
         ];
         for (issuer, expected) in rows {
-            assert_eq!(IssuerConfig::of(issuer).issuer_url().is_some(), expected, "{issuer}");
+            assert_eq!(
+                IssuerConfig::with_issuer(issuer).issuer_url().is_some(),
+                expected,
+                "{issuer}"
+            );
         }
     }
 
     fn read(values: &[(&str, &str)]) -> Result<IssuerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        {
-            let config = IssuerConfig::read(&mut settings);
-            settings.finish(config).map_err(|error| error.to_string())
-        }
+        let config = IssuerConfig::read(&mut settings);
+        settings.finish(config).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn settings() {
-        let plain = IssuerConfig::of("us");
-        let first = IssuerConfig { audience: Some("a".into()), ..plain.clone() };
-        let short = IssuerConfig { lifetime: Duration::from_mins(1), ..plain.clone() };
+    fn settings_are_read_and_checked() {
+        let defaults = IssuerConfig::with_issuer("us");
+        let with_audience = IssuerConfig { audience: Some("a".into()), ..defaults.clone() };
+        let with_lifetime = IssuerConfig { lifetime: Duration::from_mins(1), ..defaults.clone() };
         let rows = [
-            ("defaults", vec![("TOKEN_ISSUER", "us")], Ok(plain)),
+            ("defaults", vec![("TOKEN_ISSUER", "us")], Ok(defaults)),
             (
-                "an audience with white space",
+                "audience with white space",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_AUDIENCE", "a b")],
                 Err(
                     "TOKEN_AUDIENCE must not contain white space, control characters or bidirectional \
@@ -148,22 +150,22 @@ mod tests {
                 ),
             ),
             (
-                "the first audience",
+                "first of several audiences",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_AUDIENCE", " a, b")],
-                Ok(first),
+                Ok(with_audience),
             ),
             (
-                "a lifetime",
+                "lifetime",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_LIFETIME_SECONDS", "60")],
-                Ok(short),
+                Ok(with_lifetime),
             ),
             (
-                "longer than allowed",
+                "lifetime above the maximum",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_LIFETIME_SECONDS", "3601")],
                 Err("TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS".into()),
             ),
             (
-                "a policy for longer than allowed",
+                "policy with a lifetime above the maximum",
                 vec![
                     ("TOKEN_ISSUER", "us"),
                     ("ISSUANCE_POLICY", r#"[{"caller":"*","max_lifetime":3601}]"#),
@@ -173,7 +175,7 @@ mod tests {
                     .into()),
             ),
             (
-                "several problems",
+                "several invalid values",
                 vec![("TOKEN_LIFETIME_SECONDS", "0"), ("TOKEN_LIFETIME_MAX_SECONDS", "1h")],
                 Err("TOKEN_LIFETIME_SECONDS must be from 1 to 31536000 seconds; \
                      TOKEN_LIFETIME_MAX_SECONDS must be a whole number of seconds; \
@@ -181,7 +183,7 @@ mod tests {
                     .into()),
             ),
             (
-                "problems of two kinds",
+                "invalid combination and invalid value",
                 vec![("TOKEN_LIFETIME_SECONDS", "3601"), ("TOKEN_AUDIENCE", "a,,b")],
                 Err("TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS; \
                      TOKEN_ISSUER is required; \

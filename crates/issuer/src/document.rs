@@ -6,25 +6,25 @@ use serde_json::{Value, json};
 
 use crate::{IssuanceError, IssuerConfig, PublishedDocument};
 
-/// A document for whoever verifies our tokens with nothing but our name.
+/// A public document about the issuer, as JSON, for clients that know only its name.
 ///
 /// # Errors
-/// When the issuer's name is not a URL: then there is nothing that could be found under it but the
-/// keys.
+/// [`IssuanceError::NotFound`] for the discovery document if the issuer's name is not a URL: clients could not
+/// find the document.
 pub fn document(
     which: PublishedDocument,
-    terms: &IssuerConfig,
+    config: &IssuerConfig,
     ring: &Ring,
 ) -> Result<Value, IssuanceError> {
     if which == PublishedDocument::Keys {
         return Ok(jwks(ring));
     }
-    let issuer = terms.issuer_url().ok_or(IssuanceError::NotFound)?;
+    let issuer = config.issuer_url().ok_or(IssuanceError::NotFound)?;
     let algorithms: BTreeSet<_> = ring.keys().map(|key| key.algorithm.name()).collect();
-    // Without `authorization_endpoint` and `token_endpoint`: neither exists. `response_types_supported` has
-    // no value that is served either, but OpenID Connect Discovery 1.0 requires it (section 3) and forbids
-    // empty arrays (section 4.2), and clients' schemas hold to that. `id_token` is what Kubernetes announces,
-    // whose service account issuer has keys and no endpoints, too.
+    // `authorization_endpoint` and `token_endpoint` are left out: neither exists. No value of
+    // `response_types_supported` is served either, but OpenID Connect Discovery 1.0 requires the member
+    // (section 3) and forbids empty arrays (section 4.2), and clients check both. Kubernetes announces
+    // `id_token` for its service account issuer, which has keys and no endpoints either.
     Ok(json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
@@ -35,7 +35,7 @@ pub fn document(
     }))
 }
 
-/// Every key that is trusted: the next one too, so that it is known before it signs.
+/// The JWK Set of every trusted key. It contains the next key, so that clients know it before it signs.
 fn jwks(ring: &Ring) -> Value {
     let keys = ring.keys().map(|key| Jwk {
         key: key.public.clone(),

@@ -1,39 +1,38 @@
 use jwt::json;
+use policy::issuance::Caller;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use policy::issuance::Caller;
-
 use crate::{IssuanceError, MAX_REQUEST_BYTES, proxy::ProxyRequest};
 
-/// Something that Lambda was invoked with.
+/// An event of the issuer's Lambda function.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IssuerEvent {
-    /// How it came in, and so how the answer goes out.
-    pub door: EventSource,
-    /// Who asks, and for what; or why it is nothing to be answered.
-    pub ask: Result<Operation, IssuanceError>,
+    /// Where the event comes from. It decides the form of the response.
+    pub source: EventSource,
+    /// The operation that the event asks for, or why it is refused.
+    pub operation: Result<Operation, IssuanceError>,
 }
 
-/// A way into the function.
+/// Where an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSource {
     /// API Gateway's proxy integration.
     Http,
-    /// `lambda:InvokeFunction`.
+    /// A direct invocation (`lambda:InvokeFunction`).
     Invoke,
 }
 
-/// What is asked for.
+/// An operation of the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// A token, by this caller with this JSON.
-    Token(Caller, Vec<u8>),
-    /// What anybody may know of the issuer.
-    Public(PublishedDocument),
+    /// Issue a token to this caller. The bytes are the request's JSON, which is not yet parsed.
+    IssueToken(Caller, Vec<u8>),
+    /// Publish a document. It is public: no caller is needed.
+    Publish(PublishedDocument),
 }
 
-/// What is published under `/.well-known/`.
+/// A document under `/.well-known/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishedDocument {
     /// `jwks.json`: the keys (RFC 7517).
@@ -43,27 +42,29 @@ pub enum PublishedDocument {
 }
 
 impl IssuerEvent {
-    /// An event with a `requestContext` is API Gateway's; any other is the request itself.
+    /// Reads an event. One with a `requestContext` is a proxy event of API Gateway; any other is itself the
+    /// request of a direct invocation.
     #[must_use]
     pub fn read(event: &str) -> Self {
         // serde would read an array by the order of its items.
-        let object = event.trim_start().starts_with('{');
-        let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| object);
+        let is_object = event.trim_start().starts_with('{');
+        let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| is_object);
         let Some(Probe { request_context: Some(_), version }) = probe else {
-            return Self { door: EventSource::Invoke, ask: Operation::direct(event) };
+            return Self { source: EventSource::Invoke, operation: Operation::invoked(event) };
         };
         let version = version.map(RawValue::get);
-        // In a header it decides nothing, and the published types do not read it.
+        // The published types cannot read lone surrogates, which a client can put into a header that the
+        // issuer does not use.
         let event = json::replace_lone_surrogates(event);
         Self {
-            door: EventSource::Http,
-            ask: ProxyRequest::read(&event, version).and_then(Operation::new),
+            source: EventSource::Http,
+            operation: ProxyRequest::read(&event, version).and_then(Operation::routed),
         }
     }
 }
 
-/// The members that tell API Gateway's events from all others, and its formats apart. They are read
-/// before the length of the event is known to be allowed, so neither copies anything.
+/// The members that distinguish API Gateway's events from all others, and its formats from each other. They are
+/// read before the length of the event is checked, so neither is copied.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Probe<'a> {
@@ -73,30 +74,32 @@ struct Probe<'a> {
 }
 
 impl Operation {
-    fn direct(event: &str) -> Result<Self, IssuanceError> {
+    /// The operation of a direct invocation.
+    fn invoked(event: &str) -> Result<Self, IssuanceError> {
         if event.len() > MAX_REQUEST_BYTES {
             return Err(IssuanceError::RequestTooLarge);
         }
-        Ok(Self::Token(Caller::Invoke, event.as_bytes().to_vec()))
+        Ok(Self::IssueToken(Caller::Invoke, event.as_bytes().to_vec()))
     }
 
-    fn new(request: ProxyRequest) -> Result<Self, IssuanceError> {
+    /// The operation that a route of the API stands for.
+    fn routed(request: ProxyRequest) -> Result<Self, IssuanceError> {
         let document = match &*request.path {
             "/token" => None,
             "/.well-known/jwks.json" => Some(PublishedDocument::Keys),
             "/.well-known/openid-configuration" => Some(PublishedDocument::OpenId),
-            // `oauth-authorization-server` (RFC 8414) belongs to a token endpoint for OAuth clients, which
-            // there is not: no client authentication method is registered for the SigV4 of `/token`.
+            // `oauth-authorization-server` (RFC 8414) describes a token endpoint for OAuth clients. The issuer
+            // has none: no client authentication method is registered for the SigV4 of `/token`.
             _ => return Err(IssuanceError::NotFound),
         };
         match (document, request.method.as_str()) {
-            (Some(document), "GET" | "HEAD") => Ok(Self::Public(document)),
-            (Some(_), _) => Err(IssuanceError::Method { allow: "GET" }),
+            (Some(document), "GET" | "HEAD") => Ok(Self::Publish(document)),
+            (Some(_), _) => Err(IssuanceError::MethodNotAllowed { allow: "GET" }),
             (None, "POST") => {
-                let caller = request.caller.clone().ok_or(IssuanceError::Anonymous)?;
-                Ok(Self::Token(caller, request.body()?))
+                let caller = request.caller.clone().ok_or(IssuanceError::UnknownCaller)?;
+                Ok(Self::IssueToken(caller, request.body()?))
             }
-            (None, _) => Err(IssuanceError::Method { allow: "POST" }),
+            (None, _) => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
         }
     }
 }
@@ -106,32 +109,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_direct_invocation_is_the_request() {
+    fn event_without_request_context_is_the_request_itself() {
         let texts = [
             r#"{"claims":{"sub":"a"}}"#,
             " {\"claims\" : {\"sub\":\"\\u0061\"}}\n",
             r#"{"claims":{},"version":"2.0"}"#,
             r#"{"claims":{},"requestContext":null}"#,
-            // Refused later: a member name may stand once.
+            // The request's strict parser refuses the duplicate member.
             r#"{"requestContext":{},"requestContext":{}}"#,
         ];
         for text in texts {
-            let ask = Ok(Operation::Token(Caller::Invoke, text.as_bytes().to_vec()));
-            assert_eq!(IssuerEvent::read(text), IssuerEvent { door: EventSource::Invoke, ask });
+            let operation = Ok(Operation::IssueToken(Caller::Invoke, text.as_bytes().to_vec()));
+            let expected = IssuerEvent { source: EventSource::Invoke, operation };
+            assert_eq!(IssuerEvent::read(text), expected);
         }
         for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
-            assert_eq!(IssuerEvent::read(other).door, EventSource::Invoke, "{other}");
+            assert_eq!(IssuerEvent::read(other).source, EventSource::Invoke, "{other}");
         }
     }
 
     #[test]
-    fn event_of_a_direct_invocation_over_64_kib_is_refused() {
+    fn direct_invocation_over_64_kib_is_refused() {
         let padded = |bytes: usize| format!(r#"{{"claims":{{}}{}}}"#, " ".repeat(bytes - 13));
-        for (bytes, accepted) in [(MAX_REQUEST_BYTES, true), (MAX_REQUEST_BYTES + 1, false)] {
+        for (bytes, is_accepted) in [(MAX_REQUEST_BYTES, true), (MAX_REQUEST_BYTES + 1, false)] {
             let event = IssuerEvent::read(&padded(bytes));
-            assert_eq!(event.door, EventSource::Invoke, "{bytes}");
-            let expected = if accepted { None } else { Some(IssuanceError::RequestTooLarge) };
-            assert_eq!(event.ask.err(), expected, "{bytes}");
+            assert_eq!(event.source, EventSource::Invoke, "{bytes}");
+            let expected = if is_accepted { None } else { Some(IssuanceError::RequestTooLarge) };
+            assert_eq!(event.operation.err(), expected, "{bytes}");
         }
     }
 }

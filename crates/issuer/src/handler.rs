@@ -19,13 +19,13 @@ use crate::{
     Operation, PublishedDocument, TokenRequest, document, issue,
 };
 
-/// The Lambda function.
+/// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(IssuerConfig::read, |terms, keyring| Issuer { terms, keyring }).await
+    function::run(IssuerConfig::read, |config, keyring| Issuer { config, keyring }).await
 }
 
 struct Issuer {
-    terms: IssuerConfig,
+    config: IssuerConfig,
     keyring: Arc<Keyring>,
 }
 
@@ -34,39 +34,39 @@ impl Handler for Issuer {
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
         let stopwatch = Stopwatch::default();
-        let time_left = invocation.time_left(ANSWER_WITHIN);
+        let time_left = invocation.time_left(RESPONSE_TIME);
         let event = IssuerEvent::read(event);
-        let caller = match &event.ask {
-            Ok(Operation::Token(caller, _)) => Some(caller.clone()),
+        let caller = match &event.operation {
+            Ok(Operation::IssueToken(caller, _)) => Some(caller.clone()),
             _ => None,
         };
-        let answer = match event.ask {
-            Err(refusal) => IssuerResponse::Refused(refusal),
-            Ok(Operation::Public(which)) => self.publish(which, time_left).await,
-            Ok(Operation::Token(caller, body)) => {
-                let request = TokenRequest::read(&body, &self.terms);
-                match request.and_then(|request| request.grant(&caller, &self.terms)) {
-                    Err(refusal) => IssuerResponse::Refused(refusal),
-                    Ok(grant) => self.issue(grant, time_left, &stopwatch).await,
+        let response = match event.operation {
+            Err(error) => IssuerResponse::Refused(error),
+            Ok(Operation::Publish(which)) => self.publish(which, time_left).await,
+            Ok(Operation::IssueToken(caller, body)) => {
+                let request = TokenRequest::read(&body, &self.config);
+                match request.and_then(|request| request.grant(&caller, &self.config)) {
+                    Err(error) => IssuerResponse::Refused(error),
+                    Ok(granted) => self.issue(granted, time_left, &stopwatch).await,
                 }
             }
         };
-        let record = audit(&answer, caller.as_ref(), &stopwatch);
-        HandlerOutput { response: answer.into_lambda_response(event.door), record }
+        let record = log_record(&response, caller.as_ref(), &stopwatch);
+        HandlerOutput { response: response.into_lambda_response(event.source), record }
     }
 }
 
 impl Issuer {
     async fn issue(
         &self,
-        grant: GrantedRequest,
+        granted: GrantedRequest,
         time_left: Duration,
         stopwatch: &Stopwatch,
     ) -> IssuerResponse {
         let now = SystemTime::now().into();
         let signer =
             KmsSigner { keyring: &self.keyring, stopwatch, max_token_bytes: Some(MAX_TOKEN_BYTES) };
-        let issued = issue(grant, &self.terms, Uuid::new_v4(), now, &signer);
+        let issued = issue(granted, &self.config, Uuid::new_v4(), now, &signer);
         let issued = timeout(time_left, issued).await;
         issued.unwrap_or_else(|_| Err(Fault::timed_out("Sign"))).into()
     }
@@ -77,36 +77,39 @@ impl Issuer {
             Ok(published) => {
                 let cacheable =
                     if published.next_fault.is_none() { Cacheable::Yes } else { Cacheable::No };
-                match document(which, &self.terms, &published.ring) {
+                match document(which, &self.config, &published.ring) {
                     Ok(document) => IssuerResponse::Published(document, cacheable),
-                    Err(refusal) => IssuerResponse::Refused(refusal),
+                    Err(error) => IssuerResponse::Refused(error),
                 }
             }
-            Err(fault) => IssuerResponse::Unpublished(fault),
+            Err(fault) => IssuerResponse::KeysUnavailable(fault),
         }
     }
 }
 
-/// The log line of a request: who got which token, or why it was refused. Never the token.
-fn audit(answer: &IssuerResponse, caller: Option<&Caller>, stopwatch: &Stopwatch) -> LogRecord {
-    let (outcome, mut details) = match answer {
+/// The log line of an invocation: the caller with the facts about the token, or why the request was refused. It
+/// never contains the token.
+fn log_record(
+    response: &IssuerResponse,
+    caller: Option<&Caller>,
+    stopwatch: &Stopwatch,
+) -> LogRecord {
+    let (outcome, mut details) = match response {
         IssuerResponse::Issued(issued) => (
             Outcome::Issued,
             json!({
-                "jti": issued.text("jti"),
-                "sub": issued.text("sub"),
-                "aud": issued.text("aud"),
-                "scope": issued.text("scope"),
-                "exp": issued.text("exp"),
+                "jti": issued.claim_text("jti"),
+                "sub": issued.claim_text("sub"),
+                "aud": issued.claim_text("aud"),
+                "scope": issued.claim_text("scope"),
+                "exp": issued.claim_text("exp"),
                 "kid": issued.signed.key_id,
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),
         IssuerResponse::Published(..) => (Outcome::Published, json!({})),
-        IssuerResponse::Refused(refusal) => {
-            (Outcome::Refused, json!({"reason": refusal.to_string()}))
-        }
-        IssuerResponse::Failed(fault) | IssuerResponse::Unpublished(fault) => {
+        IssuerResponse::Refused(error) => (Outcome::Refused, json!({"reason": error.to_string()})),
+        IssuerResponse::Failed(fault) | IssuerResponse::KeysUnavailable(fault) => {
             (Outcome::Fault(fault.cause.code()), json!({"error": ErrorChain(fault).to_string()}))
         }
     };
@@ -116,7 +119,7 @@ fn audit(answer: &IssuerResponse, caller: Option<&Caller>, stopwatch: &Stopwatch
     LogRecord { outcome, kms: stopwatch.read(), details }
 }
 
-/// A client gets its response within 8 s, start included, which is also less than the function's own
-/// timeout. A token can take two operations of KMS in a row, each of which ends after 4.05 s:
-/// the refresh of a ring that is long due, and the signature.
-const ANSWER_WITHIN: Duration = Duration::from_secs(7);
+/// The time for a response, including the start of the environment. With it a client gets its response within 8 s,
+/// which is less than the function's timeout. A token can take two KMS operations in sequence, each of which ends
+/// after 4.05 s: the refresh of a ring that has not been refreshed for long, and the signature.
+const RESPONSE_TIME: Duration = Duration::from_secs(7);

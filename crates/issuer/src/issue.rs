@@ -4,64 +4,60 @@ use uuid::Uuid;
 
 use crate::{GrantedRequest, IssuerConfig};
 
-/// A token that was issued, and what the audit trail has to say of it.
+/// An issued token, with the facts that the log line records.
 #[derive(Debug)]
 pub struct IssuedToken {
-    /// The token and its signature's record.
+    /// The token, the id of its key and the request id of the signature.
     pub signed: Signed,
-    /// How long it lives, in seconds.
+    /// The token's lifetime, in seconds.
     pub expires_in: u64,
-    /// Its claims, complete.
+    /// All claims of the token.
     pub claims: Map<String, Value>,
 }
 
 impl IssuedToken {
-    /// A claim as the audit trail shows it: a string as it is, anything else as JSON.
+    /// A claim as the log line shows it: a string as it is, any other value as JSON.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub fn claim_text(&self, name: &str) -> Option<String> {
         self.claims.get(name).map(|value| value.as_str().map_or(value.to_string(), str::to_owned))
     }
 }
 
-/// The longest token that can be sent: API Gateway takes 10,240 bytes of request line and headers in all
-/// (Amazon API Gateway quotas), and a request has others besides, for which a kibibyte is left.
-pub const MAX_TOKEN_BYTES: usize = 10_240 - 1024 - "Authorization: Bearer ".len();
-
-/// Completes the claims and has them signed.
+/// Adds `iss`, `iat`, `exp`, `jti` and the defaults to the granted claims, and signs them. `id` becomes `jti`.
 ///
 /// # Errors
-/// When the signer could not.
+/// The signer's error if it cannot sign.
 pub async fn issue<S: Signer>(
-    grant: GrantedRequest,
-    terms: &IssuerConfig,
+    granted: GrantedRequest,
+    config: &IssuerConfig,
     id: Uuid,
     now: UnixTime,
     signer: &S,
 ) -> Result<IssuedToken, S::Error> {
-    let expires_in = grant.lifetime.as_secs();
-    let claims = complete(grant, terms, id, now);
-    let signed = signer.sign(&UnsignedToken::new(&terms.token_type, &claims)).await?;
+    let expires_in = granted.lifetime.as_secs();
+    let claims = complete_claims(granted, config, id, now);
+    let signed = signer.sign(&UnsignedToken::new(&config.token_type, &claims)).await?;
     Ok(IssuedToken { signed, expires_in, claims })
 }
 
-fn complete(
-    grant: GrantedRequest,
-    terms: &IssuerConfig,
+fn complete_claims(
+    granted: GrantedRequest,
+    config: &IssuerConfig,
     id: Uuid,
     now: UnixTime,
 ) -> Map<String, Value> {
-    let GrantedRequest { mut claims, lifetime } = grant;
-    claims.insert("iss".into(), json!(terms.issuer));
+    let GrantedRequest { mut claims, lifetime } = granted;
+    claims.insert("iss".into(), json!(config.issuer));
     claims.insert("iat".into(), json!(now.seconds()));
     claims.insert("exp".into(), json!(now.after(lifetime).seconds()));
     claims.insert("jti".into(), json!(id.to_string()));
-    if let Some(audience) = &terms.audience {
+    if let Some(audience) = &config.audience {
         claims.entry("aud").or_insert_with(|| json!(audience));
     }
-    if terms.are_access_tokens()
+    if config.issues_access_tokens()
         && let Some(subject) = claims.get("sub").cloned()
     {
-        // Whoever asks in its own name is its own client (RFC 9068 section 2.2).
+        // A client that acts on its own behalf is itself the subject (RFC 9068 section 2.2).
         claims.entry("client_id").or_insert(subject);
     }
     claims
@@ -74,44 +70,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_issuer_completes_the_claims() {
-        let terms = |audience: Option<&str>| IssuerConfig {
+    fn claims_are_completed() {
+        let config = |audience: Option<&str>| IssuerConfig {
             audience: audience.map(str::to_owned),
-            ..IssuerConfig::of("us")
+            ..IssuerConfig::with_issuer("us")
         };
-        let own = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
+        let added = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
         let rows = [
-            ("no audience anywhere", json!({}), None, json!({})),
-            ("the default audience", json!({}), Some("a"), json!({"aud": "a"})),
-            ("another audience", json!({"aud": ["b"]}), Some("a"), json!({"aud": ["b"]})),
+            ("no audience", json!({}), None, json!({})),
+            ("default audience", json!({}), Some("a"), json!({"aud": "a"})),
+            ("requested audience", json!({"aud": ["b"]}), Some("a"), json!({"aud": ["b"]})),
             (
-                "claims of any kind",
+                "claims of any type",
                 json!({"sub": "s", "n": {"m": [1]}}),
                 None,
                 json!({"sub": "s", "n": {"m": [1]}}),
             ),
         ];
-        for (name, asked, audience, more) in rows {
-            let (Value::Object(asked), Value::Object(mut expected), Value::Object(more)) =
-                (asked, own.clone(), more)
+        for (name, requested, audience, further) in rows {
+            let (Value::Object(claims), Value::Object(mut expected), Value::Object(further)) =
+                (requested, added.clone(), further)
             else {
-                panic!("{name}: objects")
+                panic!("{name}: a row without objects")
             };
-            expected.extend(more);
-            let grant = GrantedRequest { claims: asked, lifetime: Duration::from_mins(1) };
+            expected.extend(further);
+            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
             let now = UnixTime::from_seconds(1000);
-            assert_eq!(complete(grant, &terms(audience), Uuid::nil(), now), expected, "{name}");
+            let completed = complete_claims(granted, &config(audience), Uuid::nil(), now);
+            assert_eq!(completed, expected, "{name}");
         }
     }
 
     #[test]
-    fn an_access_token_names_its_client() {
-        let terms = IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::of("us") };
+    fn access_token_without_client_id_repeats_the_subject() {
+        let config =
+            IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::with_issuer("us") };
         let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
         for (claims, expected) in rows {
             let Value::Object(claims) = claims else { panic!("an object") };
-            let grant = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
-            let claims = complete(grant, &terms, Uuid::nil(), UnixTime::from_seconds(1000));
+            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
+            let now = UnixTime::from_seconds(1000);
+            let claims = complete_claims(granted, &config, Uuid::nil(), now);
             assert_eq!(claims.get("client_id"), Some(&json!(expected)));
         }
     }

@@ -1,16 +1,71 @@
-//! Claims in, token out. Its role may call `kms:Sign`.
+//! The issuer: a Lambda function that signs claims with KMS. Its role may call `kms:Sign` and
+//! `kms:GetPublicKey`.
 //!
-//! Start with [`issue`], the whole decision: what is asked for, under which [`IssuerConfig`] and by which
-//! [`policy::issuance::IssuancePolicy`], becomes a token or a [`IssuanceError`]. [`IssuerEvent`] and [`IssuerResponse`] are the ways in and out: a
-//! direct invocation, or API Gateway's proxy events. [`document`] is what anybody may know. [`run`]
-//! is the Lambda function.
+//! | module | contents |
+//! |---|---|
+//! | `config` | [`IssuerConfig`], read once at the start |
+//! | `event`, `proxy` | [`IssuerEvent`]: a direct invocation, or a proxy event of API Gateway |
+//! | `request`, `claims` | [`TokenRequest`], checked strictly, and [`GrantedRequest`], granted by the issuance policy |
+//! | `issue` | [`issue`], the core: completes the claims and signs them |
+//! | `document` | [`document`]: the key set and the discovery document |
+//! | `response` | [`IssuerResponse`]: the response for either event source |
+//! | `error` | [`IssuanceError`]: why a request gets no token |
+//! | `limits` | the sizes of requests, claims and tokens |
+//! | `handler` | [`run`]: the Lambda function around all of these |
+//!
+//! Start with [`issue`]. It takes a granted request, the configuration, the time and a
+//! [`Signer`](jwt::Signer):
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use issuer::{IssuerConfig, TokenRequest, issue};
+//! use jwt::{Algorithm, Signed, Signer, UnixTime, UnsignedToken};
+//! use policy::issuance::Caller;
+//! use uuid::Uuid;
+//!
+//! /// Signs with a constant in place of KMS.
+//! struct FakeSigner;
+//!
+//! impl Signer for FakeSigner {
+//!     type Error = Infallible;
+//!
+//!     async fn sign(&self, draft: &UnsignedToken) -> Result<Signed, Infallible> {
+//!         let token = draft.signing_input(Algorithm::Rs256, "key-1").into_token(b"signature");
+//!         Ok(Signed { token, key_id: "key-1".into(), receipt: None })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = IssuerConfig {
+//!     issuer: "https://issuer.example".into(),
+//!     audience: Some("orders".into()),
+//!     token_type: "JWT".into(),
+//!     lifetime: Duration::from_mins(10),
+//!     lifetime_max: Duration::from_hours(1),
+//!     policy: None,
+//! };
+//! let request = TokenRequest::read(br#"{"claims": {"sub": "ann"}, "expires_in": 60}"#, &config)?;
+//! let granted = request.grant(&Caller::Invoke, &config)?;
+//! let now = UnixTime::from_seconds(1_800_000_000);
+//! let issued = issue(granted, &config, Uuid::nil(), now, &FakeSigner).await?;
+//!
+//! assert_eq!(issued.expires_in, 60);
+//! assert_eq!(issued.claim_text("aud").as_deref(), Some("orders"));
+//! assert_eq!(issued.claim_text("exp").as_deref(), Some("1800000060"));
+//! # Ok(())
+//! # }
+//! ```
 
+mod claims;
 mod config;
 mod document;
 mod error;
 mod event;
 mod handler;
 mod issue;
+mod limits;
 mod proxy;
 mod request;
 mod response;
@@ -20,6 +75,7 @@ pub use document::document;
 pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation, PublishedDocument};
 pub use handler::run;
-pub use issue::{IssuedToken, MAX_TOKEN_BYTES, issue};
-pub use request::{GrantedRequest, MAX_REQUEST_BYTES, TokenRequest};
+pub use issue::{IssuedToken, issue};
+pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
+pub use request::{GrantedRequest, TokenRequest};
 pub use response::{Cacheable, IssuerResponse};

@@ -1,4 +1,4 @@
-//! The issuer's bootstrap.
+//! The executable of the issuer's Lambda function.
 
 use std::process::ExitCode;
 

@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 
 use crate::{EventSource, IssuanceError, IssuedToken};
 
-/// What the caller gets to know.
+/// A response of the issuer, independent of the event source.
 #[derive(Debug)]
 pub enum IssuerResponse {
     /// A token.
     Issued(IssuedToken),
-    /// A document for everybody, and whether it may be cached: not if a key may be missing.
+    /// A public document, and whether caches may keep it. They must not if a key may be missing.
     Published(Value, Cacheable),
-    /// The keys are not known, so no document about them can be published.
-    Unpublished(Fault),
-    /// The request is at fault.
+    /// The keys could not be loaded, so no document about them can be published.
+    KeysUnavailable(Fault),
+    /// The request is refused. The caller can correct it.
     Refused(IssuanceError),
-    /// KMS is at fault, or the key, or the role: nothing the caller could mend.
+    /// KMS, the key or the role is at fault. The caller cannot correct it.
     Failed(Fault),
 }
 
@@ -32,7 +32,7 @@ pub enum IssuerResponse {
 pub enum Cacheable {
     /// For as long as [`kms::KEY_SET_MAX_AGE`].
     Yes,
-    /// Not at all.
+    /// Caches must not keep it.
     No,
 }
 
@@ -43,7 +43,7 @@ impl From<Result<IssuedToken, Fault>> for IssuerResponse {
             Err(fault) => match fault.cause {
                 Cause::TooLong => Self::Refused(IssuanceError::TooLongForKey),
                 Cause::TokenTooLong { bytes, max } => {
-                    Self::Refused(IssuanceError::TooLongForHeader { bytes, max })
+                    Self::Refused(IssuanceError::TokenTooLong { bytes, max })
                 }
                 _ => Self::Failed(fault),
             },
@@ -52,45 +52,60 @@ impl From<Result<IssuedToken, Fault>> for IssuerResponse {
 }
 
 impl IssuerResponse {
-    /// The answer as this door takes it. Behind API Gateway every answer is a response; a direct
-    /// invocation gets the bare token, or a Lambda error of the same name.
+    /// What the Lambda function returns. For API Gateway, it is always a proxy response with a status. For a
+    /// direct invocation, it is the OAuth token response, or a Lambda error whose type is the OAuth error code.
     ///
     /// # Errors
-    /// For a direct invocation that gets no token, and for a response that cannot be serialised.
-    pub fn into_lambda_response(self, door: EventSource) -> Result<Value, Diagnostic> {
+    /// For a direct invocation that gets no token, and for a response that cannot be serialized.
+    pub fn into_lambda_response(self, source: EventSource) -> Result<Value, Diagnostic> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (status, body) = match self {
-            Self::Issued(issued) => (200, token(&issued)),
+            Self::Issued(issued) => (200, token_body(&issued)),
             Self::Published(document, cacheable) => {
                 if cacheable == Cacheable::Yes {
-                    headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC));
+                    headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC_CACHE_CONTROL));
                 }
-                // A page of any origin may read what is public.
+                // The document is public, so pages of any origin may read it (CORS).
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
                 (200, document)
             }
-            Self::Refused(refusal) => {
-                if let IssuanceError::Method { allow } = refusal {
+            Self::Refused(error) => {
+                if let IssuanceError::MethodNotAllowed { allow } = error {
                     headers.insert(ALLOW, HeaderValue::from_static(allow));
                 }
-                (refusal.status(), error(refusal.code(), &refusal.to_string()))
+                (error.status(), error_body(error.code(), &error.to_string()))
             }
-            // 503 for lasting faults too: the key set is unknown, which is not to say that it has ended.
-            Self::Unpublished(fault) => {
+            // 503 for lasting faults too: the key set still exists, but it is unknown at this moment.
+            Self::KeysUnavailable(fault) => {
                 if fault.cause.is_transient() {
                     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 }
-                (503, error("temporarily_unavailable", "the keys are not known now"))
+                (
+                    503,
+                    error_body(
+                        "temporarily_unavailable",
+                        "the keys are unavailable: try again later",
+                    ),
+                )
             }
             Self::Failed(fault) if fault.cause.is_transient() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                (503, error("temporarily_unavailable", "try again in a moment"))
+                (
+                    503,
+                    error_body(
+                        "temporarily_unavailable",
+                        "KMS is unavailable: try again in a second",
+                    ),
+                )
             }
-            Self::Failed(_) => (500, error("server_error", "no token can be issued now")),
+            Self::Failed(_) => (
+                500,
+                error_body("server_error", "the token could not be issued: see the issuer's log"),
+            ),
         };
-        match door {
+        match source {
             EventSource::Http => proxy_response(status, headers, &body),
             EventSource::Invoke if status == 200 => Ok(body),
             EventSource::Invoke => {
@@ -106,8 +121,8 @@ impl IssuerResponse {
     }
 }
 
-/// The same for REST APIs and both formats of HTTP APIs: a REST API merges `headers` with
-/// `multiValueHeaders`, which is empty, and format 2.0 ignores it.
+/// A response that REST APIs and both formats of HTTP APIs accept: a REST API merges `headers` with
+/// `multiValueHeaders`, which is empty, and format 2.0 ignores `multiValueHeaders`.
 fn proxy_response(status: u16, headers: HeaderMap, body: &Value) -> Result<Value, Diagnostic> {
     let mut response = ApiGatewayProxyResponse::default();
     response.status_code = status.into();
@@ -115,12 +130,12 @@ fn proxy_response(status: u16, headers: HeaderMap, body: &Value) -> Result<Value
     response.body = Some(Body::Text(body.to_string()));
     serde_json::to_value(response).map_err(|_| Diagnostic {
         error_type: "server_error".into(),
-        error_message: "the response cannot be serialised".into(),
+        error_message: "the response cannot be serialized".into(),
     })
 }
 
-/// RFC 6749 section 5.1.
-fn token(issued: &IssuedToken) -> Value {
+/// The successful response of RFC 6749 section 5.1.
+fn token_body(issued: &IssuedToken) -> Value {
     json!({
         "access_token": issued.signed.token.reveal(),
         "token_type": "Bearer",
@@ -128,22 +143,21 @@ fn token(issued: &IssuedToken) -> Value {
     })
 }
 
-/// RFC 6749 section 5.2.
-fn error(code: &str, description: &str) -> Value {
+/// The error response of RFC 6749 section 5.2.
+fn error_body(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
 
-/// Far shorter than a key is published before it signs.
-/// As long as a rotation waits for it: [`kms::KEY_SET_MAX_AGE`].
-const PUBLIC: &str = "public, max-age=300";
+/// `max-age` is [`kms::KEY_SET_MAX_AGE`], for which the rotation waits before a published key signs.
+const PUBLIC_CACHE_CONTROL: &str = "public, max-age=300";
 
 #[cfg(test)]
 mod tests {
     use jwt::{Signed, UnsignedToken};
+    use policy::issuance::DeniedField;
     use serde_json::Map;
 
     use super::*;
-    use policy::issuance::DeniedField;
 
     fn issued() -> IssuerResponse {
         let draft = UnsignedToken::new("JWT", &Map::new());
@@ -158,7 +172,7 @@ mod tests {
     const TOKEN: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImsifQ.e30.cw";
 
     #[test]
-    fn behind_api_gateway_every_answer_is_a_response() {
+    fn proxy_responses_are_pinned() {
         let response = |status: u16, extra: Option<(&str, &str)>, body: &str| {
             let mut headers = Map::new();
             headers.insert("content-type".into(), "application/json".into());
@@ -171,7 +185,7 @@ mod tests {
         };
         let rows = [
             (
-                "a token",
+                "token",
                 issued(),
                 response(
                     200,
@@ -182,16 +196,16 @@ mod tests {
                 ),
             ),
             (
-                "refused",
-                IssuerResponse::Refused(IssuanceError::Reserved("exp")),
+                "reserved claim",
+                IssuerResponse::Refused(IssuanceError::ReservedClaim("exp")),
                 response(
                     400,
                     None,
-                    r#"{"error":"invalid_request","error_description":"exp is set by the issuer and cannot be asked for"}"#,
+                    r#"{"error":"invalid_request","error_description":"the claim exp is set by the issuer: remove it from the request"}"#,
                 ),
             ),
             (
-                "elsewhere",
+                "unknown path",
                 IssuerResponse::Refused(IssuanceError::NotFound),
                 response(
                     404,
@@ -200,47 +214,47 @@ mod tests {
                 ),
             ),
             (
-                "not in the policy",
-                IssuerResponse::Refused(IssuanceError::Policy(DeniedField::Scope)),
+                "denied by the policy",
+                IssuerResponse::Refused(IssuanceError::Denied(DeniedField::Scope)),
                 response(
                     403,
                     None,
-                    r#"{"error":"invalid_scope","error_description":"the policy does not grant the scope"}"#,
+                    r#"{"error":"invalid_scope","error_description":"the issuance policy does not grant the scope"}"#,
                 ),
             ),
             (
-                "another method",
-                IssuerResponse::Refused(IssuanceError::Method { allow: "POST" }),
+                "wrong method",
+                IssuerResponse::Refused(IssuanceError::MethodNotAllowed { allow: "POST" }),
                 response(
                     405,
                     Some(("allow", "POST")),
-                    r#"{"error":"invalid_request","error_description":"only POST is accepted here"}"#,
+                    r#"{"error":"invalid_request","error_description":"method not allowed: use POST"}"#,
                 ),
             ),
             (
-                "KMS is slow",
+                "KMS timeout",
                 IssuerResponse::Failed(Fault::timed_out("Sign")),
                 response(
                     503,
                     Some(("retry-after", "1")),
-                    r#"{"error":"temporarily_unavailable","error_description":"try again in a moment"}"#,
+                    r#"{"error":"temporarily_unavailable","error_description":"KMS is unavailable: try again in a second"}"#,
                 ),
             ),
         ];
-        for (name, answer, expected) in rows {
-            assert_eq!(answer.into_lambda_response(EventSource::Http), Ok(expected), "{name}");
+        for (name, response, expected) in rows {
+            assert_eq!(response.into_lambda_response(EventSource::Http), Ok(expected), "{name}");
         }
     }
 
     #[test]
     fn complete_key_set_may_be_cached() {
         let published = IssuerResponse::Published(json!({"keys": []}), Cacheable::Yes);
-        let answer = published.into_lambda_response(EventSource::Http).unwrap();
+        let response = published.into_lambda_response(EventSource::Http).unwrap();
         let age = kms::KEY_SET_MAX_AGE.as_secs();
-        assert_eq!(answer["headers"]["cache-control"], format!("public, max-age={age}"));
-        assert_eq!(answer["headers"]["access-control-allow-origin"], "*");
+        assert_eq!(response["headers"]["cache-control"], format!("public, max-age={age}"));
+        assert_eq!(response["headers"]["access-control-allow-origin"], "*");
         assert_eq!(
-            (&answer["statusCode"], &answer["body"]),
+            (&response["statusCode"], &response["body"]),
             (&json!(200), &json!(r#"{"keys":[]}"#))
         );
     }
@@ -251,45 +265,40 @@ mod tests {
         let mut lasting = transient.clone();
         lasting.cause = Cause::AccessDenied;
         let rows = [
-            (
-                "without the next key",
-                IssuerResponse::Published(json!({}), Cacheable::No),
-                200,
-                None,
-            ),
-            ("transient", IssuerResponse::Unpublished(transient), 503, Some("1")),
-            ("lasting", IssuerResponse::Unpublished(lasting), 503, None),
+            ("next key missing", IssuerResponse::Published(json!({}), Cacheable::No), 200, None),
+            ("transient fault", IssuerResponse::KeysUnavailable(transient), 503, Some("1")),
+            ("lasting fault", IssuerResponse::KeysUnavailable(lasting), 503, None),
         ];
-        for (name, answer, status, retry_after) in rows {
-            let answer = answer.into_lambda_response(EventSource::Http).unwrap();
-            let headers = &answer["headers"];
-            assert_eq!(answer["statusCode"], status, "{name}");
+        for (name, response, status, retry_after) in rows {
+            let response = response.into_lambda_response(EventSource::Http).unwrap();
+            let headers = &response["headers"];
+            assert_eq!(response["statusCode"], status, "{name}");
             assert_eq!(headers["cache-control"], "no-store", "{name}");
             assert_eq!(headers["retry-after"].as_str(), retry_after, "{name}");
         }
     }
 
     #[test]
-    fn a_direct_invocation_gets_the_token_or_a_lambda_error() {
+    fn direct_invocation_gets_the_token_or_a_lambda_error() {
         let error = |error_type: &str, error_message: &str| {
             Err(Diagnostic { error_type: error_type.into(), error_message: error_message.into() })
         };
         let token = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 60});
         let rows = [
-            ("a token", issued(), Ok(token)),
+            ("token", issued(), Ok(token)),
             (
                 "refused",
-                IssuerResponse::Refused(IssuanceError::Claims),
-                error("invalid_request", "claims must be an object"),
+                IssuerResponse::Refused(IssuanceError::ClaimsNotObject),
+                error("invalid_request", "claims must be a JSON object"),
             ),
             (
-                "KMS is slow",
+                "KMS timeout",
                 IssuerResponse::Failed(Fault::timed_out("Sign")),
-                error("temporarily_unavailable", "try again in a moment"),
+                error("temporarily_unavailable", "KMS is unavailable: try again in a second"),
             ),
         ];
-        for (name, answer, expected) in rows {
-            assert_eq!(answer.into_lambda_response(EventSource::Invoke), expected, "{name}");
+        for (name, response, expected) in rows {
+            assert_eq!(response.into_lambda_response(EventSource::Invoke), expected, "{name}");
         }
     }
 }

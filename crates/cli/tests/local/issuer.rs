@@ -200,7 +200,7 @@ async fn when_kms_throttles_or_is_down() {
         stack.kms.inject(Some(disturbance));
         let (answer, body) = post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await;
         let expected = json!({
-            "error": "temporarily_unavailable", "error_description": "try again in a moment",
+            "error": "temporarily_unavailable", "error_description": "KMS is unavailable: try again in a second",
         });
         assert_eq!((answer.status().as_u16(), body), (503, expected), "{disturbance:?}");
         assert_eq!(answer.headers()["retry-after"], "1");
@@ -278,7 +278,7 @@ async fn token_that_fits_no_request_is_refused_before_it_is_signed() {
         assert_eq!(stack.kms.calls(), calls, "{spec}");
         assert_eq!(body["error"], "invalid_request", "{spec}");
         let told = body["error_description"].as_str().unwrap();
-        assert!(told.contains(&format!("no more than {MAX} fit")), "{spec}: {told}");
+        assert!(told.contains(&format!("at most {MAX} fit")), "{spec}: {told}");
         let excess = told.strip_suffix(" bytes").unwrap().rsplit(' ').next().unwrap();
         let excess: usize = excess.parse().unwrap();
         assert_eq!(ask(5000 - excess + 3).await.0, 413, "{spec}");
