@@ -2,34 +2,35 @@ use jwt::Rejection;
 
 use crate::{Decision, Refusal};
 
-/// What a request goes through, in this order: the first that fails ends it.
+/// A check of a request. The checks run in the order of the variants, and the first failure ends them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// One bearer token.
+    /// The request has one bearer token.
     Credentials,
-    /// Not too long; three parts of base64url.
+    /// The token is not too long and has three parts of base64url.
     Form,
-    /// A strict JSON object that names a known algorithm and the type, and no parameter that would
-    /// change how the token is read.
+    /// The header is a strict JSON object with a known algorithm, the configured type, and no parameter that
+    /// would change how the token is read.
     Header,
-    /// A strict JSON object with claims of the right types that can be passed on.
+    /// The payload is a strict JSON object, its registered claims have the right types, and the claims that are
+    /// passed on are not too long.
     Claims,
-    /// `exp`, `nbf`, `iat`.
+    /// `exp`, `nbf` and `iat` admit the current time.
     Time,
-    /// `iss`.
+    /// `iss` is the configured issuer.
     Issuer,
-    /// `aud`.
+    /// `aud` names a configured audience.
     Audience,
-    /// A key of the ring, and its algorithm.
+    /// The ring has the key, and the key has the algorithm.
     Key,
-    /// The key's signature.
+    /// The key made the signature.
     Signature,
-    /// A rule that opens the route.
+    /// The access rules open the route.
     Rules,
 }
 
 impl Check {
-    /// All of them, in their order.
+    /// All checks, in their order.
     pub const ALL: [Self; 10] = [
         Self::Credentials,
         Self::Form,
@@ -43,7 +44,7 @@ impl Check {
         Self::Rules,
     ];
 
-    /// What is checked, in words.
+    /// A short description of what is checked.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,7 +63,7 @@ impl Check {
 }
 
 impl Decision {
-    /// The check that failed, if one did.
+    /// The check that failed, if any.
     #[must_use]
     pub const fn failed(&self) -> Option<Check> {
         match self {

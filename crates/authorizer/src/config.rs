@@ -3,27 +3,27 @@ use std::str::FromStr;
 use policy::access::AccessRules;
 use runtime::{Names, Settings, table};
 
-/// Everything about a good request that is known beforehand.
+/// The settings of the authorizer.
 #[derive(Debug)]
 pub struct AuthorizerConfig {
-    /// Which tokens are ours.
+    /// What a valid token must have.
     pub token: jwt::Validation,
-    /// Which routes they open; without rules, all.
+    /// Which routes a token opens. `None`: every valid token opens every route.
     pub rules: Option<AccessRules>,
-    /// What an HTTP API is answered (format 2.0).
+    /// The form of the response to HTTP APIs (format 2.0).
     pub http_api_response: HttpApiResponse,
-    /// The WebSocket subprotocol after which a browser offers its token: a browser cannot set an
-    /// `Authorization` header there. Without one, tokens are not looked for among the protocols.
+    /// The WebSocket subprotocol after which a browser offers its token, because it cannot set an `Authorization`
+    /// header there. `None`: the subprotocols are not searched for tokens.
     pub websocket_protocol: Option<Subprotocol>,
 }
 
-/// How an HTTP API is configured to be answered.
+/// The form of the response to HTTP APIs, as the API's authorizer is configured (`EnableSimpleResponses`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HttpApiResponse {
-    /// With a policy.
+    /// An IAM policy.
     #[default]
     Iam,
-    /// With a yes or a no.
+    /// A simple response: `isAuthorized`.
     Simple,
 }
 
@@ -47,17 +47,17 @@ impl FromStr for Subprotocol {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if text.chars().all(fits) {
+        let is_token_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if text.chars().all(is_token_char) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("must be the name of a WebSocket subprotocol, as in bearer")
+            Err("must be the name of a WebSocket subprotocol, such as bearer")
         }
     }
 }
 
 impl AuthorizerConfig {
-    /// Reads the settings. `None` means that a problem was noted.
+    /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (
             Some(issuer),
@@ -99,27 +99,25 @@ mod tests {
     fn read(values: &[(&str, &str)]) -> Result<AuthorizerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
-        {
-            let config = AuthorizerConfig::read(&mut settings);
-            settings.finish(config).map_err(|error| error.to_string())
-        }
+        let config = AuthorizerConfig::read(&mut settings);
+        settings.finish(config).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn settings() {
-        let plain = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
+    fn settings_are_read_and_checked() {
+        let defaults = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
         let token = jwt::Validation {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
             token_type: "JWT".into(),
             leeway: Duration::ZERO,
         };
-        assert_eq!(plain.token, token);
-        assert!(plain.rules.is_none() && plain.websocket_protocol.is_none());
-        assert_eq!(plain.http_api_response, HttpApiResponse::Iam);
+        assert_eq!(defaults.token, token);
+        assert!(defaults.rules.is_none() && defaults.websocket_protocol.is_none());
+        assert_eq!(defaults.http_api_response, HttpApiResponse::Iam);
 
-        let said = read(&[("TOKEN_ISSUER", "us"), ("HTTP_API_RESPONSE", "iam")]).unwrap();
-        assert_eq!(said.http_api_response, HttpApiResponse::Iam);
+        let explicit = read(&[("TOKEN_ISSUER", "us"), ("HTTP_API_RESPONSE", "iam")]).unwrap();
+        assert_eq!(explicit.http_api_response, HttpApiResponse::Iam);
 
         let full = read(&[
             ("TOKEN_ISSUER", "us"),
@@ -156,7 +154,7 @@ mod tests {
              CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; \
              ACCESS_RULES has no rules: add one, or remove the setting to open every route to every valid token; \
              HTTP_API_RESPONSE must be iam or simple; \
-             WEBSOCKET_TOKEN_PROTOCOL must be the name of a WebSocket subprotocol, as in bearer"
+             WEBSOCKET_TOKEN_PROTOCOL must be the name of a WebSocket subprotocol, such as bearer"
         );
     }
 }

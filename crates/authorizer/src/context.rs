@@ -1,47 +1,56 @@
 use jwt::{CONTEXT_CLAIMS, Claims, is_plain_identifier, json};
 use serde_json::{Map, Value};
 
-/// What the backend and API Gateway's own templates get to know of a token: its scalar claims, and
-/// `aud` as one string; where it is `nested`, arrays and objects too. API Gateway takes no nulls.
-///
-/// A `sub` or an audience with white space, control or bidi characters is left out: a backend might read
-/// another one in it, and several audiences are separated by spaces.
-///
-/// The other claims that say who and what for are always among them. Of the others, one that does not fit
-/// into so many bytes any more is left out. With it comes how many bytes it takes between its brackets.
-pub(crate) fn context(claims: &Claims, nested: bool, room: usize) -> (Map<String, Value>, usize) {
-    let first = CONTEXT_CLAIMS.iter().filter_map(|&name| Some((name, claims.get(name)?)));
-    let rest =
-        claims.iter().filter(|(name, _)| !CONTEXT_CLAIMS.contains(name) && !TAKEN.contains(name));
-    let mut left = room.min(MAX_BYTES);
-    let mut all = 0_usize;
-    let mut context = Map::new();
-    for (name, value) in first.chain(rest) {
-        let Some(value) = passed_on(name, value, nested) else { continue };
-        // The name's and the value's own text, and what stands around them.
-        let taken = json::text_bytes(name) + json::bytes(&value) + 2;
-        let rest = left.checked_sub(taken);
-        if rest.is_some() || CONTEXT_CLAIMS.contains(&name) {
-            left = rest.unwrap_or(0);
-            all = all.saturating_add(taken);
-            context.insert(name.to_owned(), value);
-        }
-    }
-    // Nothing stands after the last.
-    (context, all.saturating_sub(1))
+/// The claims that a response passes on to the backend and to API Gateway's mapping templates.
+pub(crate) struct AuthorizerContext {
+    pub(crate) claims: Map<String, Value>,
+    /// The length of the claims in JSON, in bytes, without the braces.
+    pub(crate) bytes: usize,
 }
 
-fn passed_on(name: &str, value: &Value, nested: bool) -> Option<Value> {
+impl AuthorizerContext {
+    /// Selects the scalar claims, and `aud` as one string. With `has_nested`, arrays and objects without null too:
+    /// API Gateway accepts no null.
+    ///
+    /// A `sub` or an audience with white space, control or bidi characters is left out: a backend might read
+    /// another value in it, and several audiences are separated by spaces.
+    ///
+    /// [`CONTEXT_CLAIMS`] are always passed on. Any other claim is left out if it does not fit into `max_bytes`.
+    pub(crate) fn new(claims: &Claims, has_nested: bool, max_bytes: usize) -> Self {
+        let required = CONTEXT_CLAIMS.iter().filter_map(|&name| Some((name, claims.get(name)?)));
+        let optional = claims
+            .iter()
+            .filter(|(name, _)| !CONTEXT_CLAIMS.contains(name) && !RESERVED_NAMES.contains(name));
+        let mut free_bytes = max_bytes.min(MAX_BYTES);
+        let mut used_bytes = 0_usize;
+        let mut selected = Map::new();
+        for (name, value) in required.chain(optional) {
+            let Some(value) = context_value(name, value, has_nested) else { continue };
+            // The colon and the comma are the two further bytes.
+            let bytes = json::text_bytes(name) + json::bytes(&value) + 2;
+            let rest = free_bytes.checked_sub(bytes);
+            if rest.is_some() || CONTEXT_CLAIMS.contains(&name) {
+                free_bytes = rest.unwrap_or(0);
+                used_bytes = used_bytes.saturating_add(bytes);
+                selected.insert(name.to_owned(), value);
+            }
+        }
+        // No comma follows the last member.
+        Self { claims: selected, bytes: used_bytes.saturating_sub(1) }
+    }
+}
+
+fn context_value(name: &str, value: &Value, has_nested: bool) -> Option<Value> {
     match value {
         Value::String(text) if matches!(name, "sub" | "aud") && !is_plain_identifier(text) => None,
         Value::String(_) | Value::Number(_) | Value::Bool(_) => Some(value.clone()),
-        Value::Array(several) if name == "aud" => {
-            let names: Option<Vec<&str>> = several.iter().map(Value::as_str).collect();
-            let names = names?.into_iter().filter(|name| is_plain_identifier(name));
-            let names: Vec<&str> = names.collect();
-            (!names.is_empty()).then(|| names.join(" ").into())
+        Value::Array(items) if name == "aud" => {
+            let audiences: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+            let audiences = audiences?.into_iter().filter(|audience| is_plain_identifier(audience));
+            let audiences: Vec<&str> = audiences.collect();
+            (!audiences.is_empty()).then(|| audiences.join(" ").into())
         }
-        Value::Array(_) | Value::Object(_) if nested && !has_null(value) => Some(value.clone()),
+        Value::Array(_) | Value::Object(_) if has_nested && !has_null(value) => Some(value.clone()),
         _ => None,
     }
 }
@@ -57,7 +66,7 @@ fn has_null(value: &Value) -> bool {
 
 /// The names that API Gateway documents for `$context.authorizer` ("Variables for data models,
 /// authorizers, mapping templates, and access logging" in its developer guide).
-const TAKEN: [&str; 8] = [
+const RESERVED_NAMES: [&str; 8] = [
     "claims",
     "error",
     "integrationLatency",
@@ -67,5 +76,6 @@ const TAKEN: [&str; 8] = [
     "requestId",
     "status",
 ];
-/// All names and values together.
+
+/// The maximum of all names and values together.
 const MAX_BYTES: usize = 4096;

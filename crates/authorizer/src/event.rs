@@ -4,26 +4,26 @@ use policy::access::{Api, Route, Stage};
 use runtime::{Headers, Texts};
 use serde::Deserialize;
 
-/// What API Gateway asks: the members of an event that decide anything.
+/// An event of API Gateway: the members that the decision depends on.
 ///
-/// Members that decide nothing may be missing, null or of any type.
+/// All other members may be missing, null or of any type.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthorizerEvent {
-    /// Which API Gateway asks.
+    /// The kind of API and the format of the event.
     pub kind: EventFormat,
-    /// The deployment that the request is for. The policy is over all of it.
+    /// The API and the stage of the request. The policy covers all of it.
     pub stage: Stage,
-    /// Where the request goes.
+    /// The route of the request.
     pub route: Route,
     /// Every value of every `Authorization` header.
     pub authorization: Vec<String>,
     /// Every value of every `Sec-WebSocket-Protocol` header.
-    pub protocols: Vec<String>,
-    /// What API Gateway may keep the answer under.
-    pub cached: CacheScope,
+    pub subprotocols: Vec<String>,
+    /// For which other requests API Gateway may use the response to this one.
+    pub cache_scope: CacheScope,
 }
 
-/// The kinds of events, which tell themselves apart.
+/// The kind of API and the format of an event, as read from the event itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventFormat {
     /// A REST API's `REQUEST` authorizer.
@@ -62,14 +62,14 @@ impl fmt::Display for EventFormat {
     }
 }
 
-/// For which other requests API Gateway may use the answer.
+/// For which other requests API Gateway may use a cached response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheScope {
-    /// None: there is nothing that it could be kept under.
+    /// For none: the event has no identity source, so the response is not cached.
     Never,
-    /// Those of the same route key.
+    /// For requests with the same identity sources and this route key.
     ByRoute(String),
-    /// All with the same identity sources.
+    /// For all requests with the same identity sources.
     ByIdentity,
 }
 
@@ -81,18 +81,18 @@ impl FromStr for AuthorizerEvent {
         let event: RawEvent<'_> =
             serde_json::from_str(&event).map_err(|_| MalformedEvent::Unreadable)?;
         if !matches!(event.kind.as_deref(), Some("TOKEN" | "REQUEST")) {
-            return Err(MalformedEvent::Kind);
+            return Err(MalformedEvent::UnsupportedType);
         }
         let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
-        let arn = arn.ok_or(MalformedEvent::Arn)?;
-        let (stage, route) = Stage::of_request(arn).map_err(|_| MalformedEvent::Arn)?;
+        let arn = arn.ok_or(MalformedEvent::InvalidArn)?;
+        let (stage, route) = Stage::of_request(arn).map_err(|_| MalformedEvent::InvalidArn)?;
         let kind = match (event.kind.as_deref(), event.version.as_deref(), &route) {
             (Some("TOKEN"), ..) => EventFormat::RestToken,
             (Some("REQUEST"), Some("1.0"), _) => EventFormat::Http1,
             (Some("REQUEST"), Some("2.0"), _) => EventFormat::Http2,
             (Some("REQUEST"), None, Route::Key(_)) => EventFormat::WebSocket,
             (Some("REQUEST"), None, Route::Http { .. }) => EventFormat::Rest,
-            _ => return Err(MalformedEvent::Kind),
+            _ => return Err(MalformedEvent::UnsupportedType),
         };
         let authorization = match kind {
             EventFormat::RestToken => {
@@ -100,38 +100,39 @@ impl FromStr for AuthorizerEvent {
             }
             _ => event.values("authorization"),
         };
-        let protocols = event.values("sec-websocket-protocol");
-        Ok(Self { kind, stage, route, authorization, protocols, cached: event.cached() })
+        let subprotocols = event.values("sec-websocket-protocol");
+        let cache_scope = event.cache_scope();
+        Ok(Self { kind, stage, route, authorization, subprotocols, cache_scope })
     }
 }
 
-/// The event as API Gateway writes it. Members that are not here decide nothing: clients choose their
-/// names and values.
+/// The event as API Gateway writes it, without the members that the decision does not depend on: clients choose
+/// their names and values.
 ///
-/// The types of `aws_lambda_events` are not used: they lose what decides, or cannot read an event that
-/// has an answer, and quote its token in the error. `tests/event_types.rs` shows each case.
+/// The types of `aws_lambda_events` are not used. They lose members that the decision depends on, fail on events
+/// that can be decided, and quote the token in the error. `tests/event_types.rs` shows each case.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawEvent<'a> {
-    /// The published type would have to be known before; each reads events of others, too.
+    /// One would have to know the published type before reading: each type reads events of the others too.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// Lost in the type for REST APIs, which reads format 1.0 alike. The type for format 1.0 has it,
-    /// and loses `multiValueHeaders`.
+    /// The type for REST APIs, which reads format 1.0 too, loses it. The type for format 1.0 has it, but loses
+    /// `multiValueHeaders`.
     version: Option<String>,
-    /// Lost in the type for format 2.0.
+    /// The type for format 2.0 loses it.
     method_arn: Option<String>,
-    /// Lost in all other types.
+    /// All other types lose it.
     route_arn: Option<String>,
     /// The published type fails on anything but a string or null.
     #[serde(borrow, default)]
     authorization_token: Texts<'a>,
-    /// The published types keep one of several names that differ in case alone, so a second
-    /// `Authorization` is lost. They fail on a value that is null, a number or not valid in HTTP, and
-    /// on a name that is not; those for formats 1.0 and 2.0 also on null in place of the headers.
+    /// The published types keep one of several names that differ only in case, so they lose a second
+    /// `Authorization`. They fail on a value that is null, a number or not valid in HTTP, and on a name that is
+    /// not valid in HTTP. Those for formats 1.0 and 2.0 also fail on null in place of the headers.
     #[serde(borrow, default)]
     headers: Headers<'a>,
-    /// As for `headers`, but no value is lost.
+    /// The same as for `headers`, but the published types lose no value.
     #[serde(borrow, default)]
     multi_value_headers: Headers<'a>,
     /// The type for format 2.0 fails on a null among the sources.
@@ -149,24 +150,24 @@ struct RawEvent<'a> {
 }
 
 impl RawEvent<'_> {
-    /// `multiValueHeaders` has every value, and `headers` the last of each name. What stands in one
-    /// alone counts all the same, so that no way of writing a second header hides it.
+    /// Every value of a header. `multiValueHeaders` has every value, and `headers` the last one of each name. A
+    /// value in only one of them counts too, so that no spelling of a second header hides it.
     fn values(&self, name: &str) -> Vec<String> {
-        let several = self.multi_value_headers.values(name);
-        let mut values: Vec<String> = several.map(str::to_owned).collect();
-        let mut told: Vec<String> = values.clone();
+        let multi_values = self.multi_value_headers.values(name);
+        let mut values: Vec<String> = multi_values.map(str::to_owned).collect();
+        let mut unmatched: Vec<String> = values.clone();
         for value in self.headers.values(name) {
-            match told.iter().position(|known| known == value) {
-                Some(at) => _ = told.swap_remove(at),
+            match unmatched.iter().position(|known| known == value) {
+                Some(at) => _ = unmatched.swap_remove(at),
                 None => values.push(value.to_owned()),
             }
         }
         values
     }
 
-    /// `$context.routeKey` is among the identity sources if its value is, and if it cannot be the
-    /// client who wrote that value somewhere else.
-    fn cached(&self) -> CacheScope {
+    /// The scope is the route if `$context.routeKey` is an identity source. The event has only the values of the
+    /// sources, so this is certain only if the route key is one of them and the client did not send it itself.
+    fn cache_scope(&self) -> CacheScope {
         if self.identity_source.0.is_empty() {
             return CacheScope::Never;
         }
@@ -174,10 +175,10 @@ impl RawEvent<'_> {
             return CacheScope::ByIdentity;
         };
         let cookies = [self.cookies.0.join("; "), self.cookies.0.join(";")];
-        let clients = [&self.headers, &self.query_string_parameters].map(Headers::all);
-        let mut clients = clients.into_iter().flatten().chain(cookies.iter().map(String::as_str));
+        let sent = [&self.headers, &self.query_string_parameters].map(Headers::all);
+        let mut sent = sent.into_iter().flatten().chain(cookies.iter().map(String::as_str));
         // API Gateway joins the values of a repeated header with commas.
-        if !sources.contains(key) || clients.any(|value| value.contains(&**key)) {
+        if !sources.contains(key) || sent.any(|value| value.contains(&**key)) {
             return CacheScope::ByIdentity;
         }
         CacheScope::ByRoute((**key).to_owned())
@@ -193,19 +194,19 @@ impl fmt::Debug for AuthorizerEvent {
     }
 }
 
-/// The event is not one that API Gateway sends, or not one for this function. Not the client's
-/// fault, so not a refusal.
+/// The event is not one that API Gateway sends to an authorizer. The client did not cause this, so it is a fault
+/// and not a [`Refusal`](crate::Refusal).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEvent {
-    /// Not a JSON object, or one whose `type`, `version` or ARN is no string.
-    #[error("the event cannot be read")]
+    /// The event is not a JSON object, or its `type`, `version` or ARN is not a string.
+    #[error("the event is not a JSON object, or its type, version or ARN is not a string")]
     Unreadable,
-    /// `type` and `version` are of no authorizer's event.
-    #[error("the event is not one for an authorizer")]
-    Kind,
-    /// The ARN is missing, or not of a method or a route.
+    /// No authorizer event has this `type` and `version`.
+    #[error("the event is not an authorizer event: its type or version is unknown")]
+    UnsupportedType,
+    /// The ARN is missing, or is not that of a method or a route.
     #[error("the event has no valid methodArn or routeArn")]
-    Arn,
+    InvalidArn,
 }
 
 #[cfg(test)]
@@ -216,48 +217,48 @@ mod tests {
     const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request";
 
     #[test]
-    fn authorization_headers() {
+    fn every_authorization_header_is_found() {
         let rows = [
-            ("none", json!({}), vec![]),
+            ("no headers", json!({}), vec![]),
             ("null maps", json!({"headers": null, "multiValueHeaders": null}), vec![]),
-            ("in headers alone", json!({"headers": {"authorization": "a"}}), vec!["a"]),
+            ("only in headers", json!({"headers": {"authorization": "a"}}), vec!["a"]),
             (
-                "the same in both",
+                "same value in both maps",
                 json!({"headers": {"Authorization": "a"}, "multiValueHeaders": {"Authorization": ["a"]}}),
                 vec!["a"],
             ),
             (
-                "twice in one name",
+                "two values of one name",
                 json!({"headers": {"Authorization": "b"}, "multiValueHeaders": {"Authorization": ["a", "b"]}}),
                 vec!["a", "b"],
             ),
             (
-                "the same twice",
+                "same value twice",
                 json!({"multiValueHeaders": {"Authorization": ["a", "a"]}}),
                 vec!["a", "a"],
             ),
             (
-                "in two cases",
+                "two names that differ in case",
                 json!({"headers": {"Authorization": "a", "AUTHORIZATION": "b"}}),
                 vec!["b", "a"],
             ),
             (
-                "the same in two cases",
+                "same value under two names that differ in case",
                 json!({"headers": {"Authorization": "a", "authorization": "a"}}),
                 vec!["a", "a"],
             ),
             (
-                "different in the two maps",
+                "different values in the two maps",
                 json!({"headers": {"Authorization": "b"}, "multiValueHeaders": {"Authorization": ["a"]}}),
                 vec!["a", "b"],
             ),
             (
-                "of odd types",
+                "values that are not strings",
                 json!({"headers": {"Authorization": 1}, "multiValueHeaders": {"Authorization": [null, {}]}}),
                 vec![],
             ),
             (
-                "odd members around it",
+                "unexpected types in other members",
                 json!({
                     "headers": {"Authorization": "a", "X": {"$serde_json::private::RawValue": 1}},
                     "queryStringParameters": {"$serde_json::private::RawValue": "x"},
@@ -267,15 +268,15 @@ mod tests {
                 vec!["a"],
             ),
             (
-                "half a character elsewhere",
+                "lone surrogate in other members",
                 serde_json::from_str(
                     r#"{"headers": {"Authorization": "a", "X": "?", "?": "x"}, "queryStringParameters": {"q": "?"}}"#,
                 )
                 .unwrap(),
                 vec!["a"],
             ),
-            ("headers that are none", json!({"headers": 7, "multiValueHeaders": ["a"]}), vec![]),
-            ("of another name", json!({"headers": {"X-Authorization": "a"}}), vec![]),
+            ("headers that are not an object", json!({"headers": 7, "multiValueHeaders": ["a"]}), vec![]),
+            ("another header", json!({"headers": {"X-Authorization": "a"}}), vec![]),
         ];
         for (name, mut event, expected) in rows {
             event["type"] = "REQUEST".into();
@@ -287,21 +288,21 @@ mod tests {
     }
 
     #[test]
-    fn events_that_are_nobodys() {
+    fn malformed_events_are_told_apart() {
         let rows = [
             ("not JSON", "REQUEST".to_owned(), MalformedEvent::Unreadable),
             ("not an object", "[]".into(), MalformedEvent::Unreadable),
             (
-                "a type that is a number",
+                "type that is a number",
                 json!({"type": 1, "methodArn": ARN}).to_string(),
                 MalformedEvent::Unreadable,
             ),
-            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::Kind),
-            ("no ARN", json!({"type": "REQUEST"}).to_string(), MalformedEvent::Arn),
+            ("no type", json!({"methodArn": ARN}).to_string(), MalformedEvent::UnsupportedType),
+            ("no ARN", json!({"type": "REQUEST"}).to_string(), MalformedEvent::InvalidArn),
             (
-                "a null ARN",
+                "null ARN",
                 json!({"type": "REQUEST", "methodArn": null}).to_string(),
-                MalformedEvent::Arn,
+                MalformedEvent::InvalidArn,
             ),
         ];
         for (name, event, expected) in rows {

@@ -20,28 +20,28 @@ use crate::{
     VerifiedToken, decide, response,
 };
 
-/// The Lambda function.
+/// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(read, |(profile, verification), keyring| Authorizer {
-        profile,
+    function::run(read_settings, |(config, verification), keyring| Authorizer {
+        config,
         verification,
         keyring,
     })
     .await
 }
 
-fn read(settings: &mut Settings) -> Option<(AuthorizerConfig, Verification)> {
-    let profile = AuthorizerConfig::read(settings);
+fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Verification)> {
+    let config = AuthorizerConfig::read(settings);
     let verification = settings.get(&table::VERIFICATION);
-    let rules = profile.iter().filter_map(|profile| profile.rules.as_ref());
+    let rules = config.iter().filter_map(|config| config.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
         tracing::warn!(%warning, "ACCESS_RULES");
     }
-    profile.zip(verification)
+    config.zip(verification)
 }
 
 struct Authorizer {
-    profile: AuthorizerConfig,
+    config: AuthorizerConfig,
     verification: Verification,
     keyring: Arc<Keyring>,
 }
@@ -55,94 +55,96 @@ impl Handler for Authorizer {
         invocation: &Invocation,
     ) -> HandlerOutput<AuthorizerResponse> {
         let stopwatch = Stopwatch::default();
-        let time_left = invocation.time_left(ANSWER_WITHIN);
-        let (response, outcome) = match self.answer(event, time_left, &stopwatch).await {
+        let time_left = invocation.time_left(RESPONSE_TIME);
+        let (response, outcome) = match self.respond(event, time_left, &stopwatch).await {
             Ok((decision, Some(response))) => (Ok(response), Ok(decision)),
             Ok((decision, None)) => (Err(diagnostic("Unauthorized", "Unauthorized")), Ok(decision)),
-            Err(failure) => {
-                (Err(diagnostic("Fault", "the request could not be decided on")), Err(failure))
+            Err(error) => {
+                let message = "no decision on the request: see the authorizer's log";
+                (Err(diagnostic("Fault", message)), Err(error))
             }
         };
-        HandlerOutput { response, record: record(&outcome, &stopwatch) }
+        HandlerOutput { response, record: log_record(&outcome, &stopwatch) }
     }
 }
 
 impl Authorizer {
-    async fn answer(
+    async fn respond(
         &self,
         event: &str,
         time_left: Duration,
         stopwatch: &Stopwatch,
-    ) -> Result<(Decision, Option<AuthorizerResponse>), Failure> {
-        let Self { profile, verification, keyring } = self;
+    ) -> Result<(Decision, Option<AuthorizerResponse>), AuthorizerError> {
+        let Self { config, verification, keyring } = self;
         let request: AuthorizerEvent = event.parse()?;
         let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
-        let decision = decide(&request, profile, SystemTime::now().into(), &verifier);
+        let decision = decide(&request, config, SystemTime::now().into(), &verifier);
         let decision = timeout(time_left, decision).await;
         let decision = decision.unwrap_or_else(|_| Err(Fault::timed_out("Verify")))?;
-        let response = response(&request, &decision, profile)?;
+        let response = response(&request, &decision, config)?;
         Ok((decision, response))
     }
 }
 
-/// Why there is no answer.
+/// A fault: why an event has no response.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum AuthorizerError {
     #[error("malformed event")]
     Event(#[from] MalformedEvent),
-    #[error("no answer about the signature")]
+    #[error("the signature could not be verified")]
     Kms(#[from] Fault),
-    #[error("no answer would be right")]
-    ResponseError(#[from] ResponseError),
+    #[error("the response could not be built")]
+    Response(#[from] ResponseError),
 }
 
-impl Failure {
+impl AuthorizerError {
     const fn code(&self) -> &'static str {
         match self {
             Self::Event(_) => "MalformedEvent",
             Self::Kms(fault) => fault.cause.code(),
-            Self::ResponseError(problem) => problem.code(),
+            Self::Response(error) => error.code(),
         }
     }
 }
 
-/// The log line of a request: the only place that has the reason. About a token that is not valid it
-/// says nothing else.
-fn record(outcome: &Result<Decision, Failure>, stopwatch: &Stopwatch) -> LogRecord {
+/// The log line of an invocation, which is the only place that has the reason. For an invalid token, it has
+/// nothing but the reason.
+fn log_record(outcome: &Result<Decision, AuthorizerError>, stopwatch: &Stopwatch) -> LogRecord {
     let (outcome, details) = match outcome {
-        Ok(Decision::Allow(grant)) => (Outcome::Allowed, who(grant)),
-        Ok(Decision::Forbid(grant, reason)) => {
-            let mut details = who(grant);
+        Ok(Decision::Allow(token)) => (Outcome::Allowed, token_details(token)),
+        Ok(Decision::Forbid(token, reason)) => {
+            let mut details = token_details(token);
             if let Value::Object(members) = &mut details {
                 members.insert("Reason".to_owned(), reason.code().into());
             }
             (Outcome::Forbidden, details)
         }
         Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
-        Err(failure) => {
-            let details = json!({"error": ErrorChain(failure).to_string()});
-            (Outcome::Fault(failure.code()), details)
+        Err(error) => {
+            let details = json!({"error": ErrorChain(error).to_string()});
+            (Outcome::Fault(error.code()), details)
         }
     };
     LogRecord { outcome, kms: stopwatch.read(), details }
 }
 
-fn who(grant: &VerifiedToken) -> Value {
-    let mut who = json!({"sub": grant.claims.text("sub"), "jti": grant.claims.text("jti")});
-    if let Some(access) = &grant.access
+fn token_details(token: &VerifiedToken) -> Value {
+    let mut details = json!({"sub": token.claims.text("sub"), "jti": token.claims.text("jti")});
+    if let Some(access) = &token.access
         && access.is_over_budget
-        && let Value::Object(members) = &mut who
+        && let Value::Object(members) = &mut details
     {
         members.insert("overBudget".to_owned(), true.into());
     }
-    who
+    details
 }
 
-/// API Gateway makes a 401 of exactly `Unauthorized` (REST), and a 500 of any other error.
+/// A Lambda error. API Gateway turns exactly `Unauthorized` into 401 (REST APIs), and any other error into 500.
 fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
     Diagnostic { error_type: error_type.into(), error_message: error_message.into() }
 }
 
-/// A client gets its response within 5 s, start included: API Gateway gives up after 10 s, and many
-/// clients before that. As long as one operation of KMS with all its attempts.
-const ANSWER_WITHIN: Duration = Duration::from_millis(4200);
+/// The time for a response, including the start of the environment. With it a client gets its response within 5 s:
+/// API Gateway's timeout is 10 s, and that of many clients is shorter. One KMS operation with all its attempts
+/// fits.
+const RESPONSE_TIME: Duration = Duration::from_millis(4200);

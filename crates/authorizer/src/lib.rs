@@ -1,21 +1,89 @@
-//! The Lambda function that decides on requests to API Gateway. Its role may call `kms:Verify`.
+//! The authorizer: a Lambda function that decides on requests to API Gateway. Its role may call `kms:Verify` and
+//! `kms:GetPublicKey`.
 //!
-//! Start with [`decide`], the one door of the core. [`AuthorizerEvent`] is what API Gateway asks, [`AuthorizerConfig`]
-//! what is known beforehand, [`response`] what is answered. [`policy::access::AccessRules`] say which routes a token opens.
-//! [`run`] is the Lambda function.
+//! | module | contents |
+//! |---|---|
+//! | `config` | [`AuthorizerConfig`], read once at the start |
+//! | `event` | [`AuthorizerEvent`]: the members of an event that the decision depends on |
+//! | `bearer` | the one bearer token of a request |
+//! | `decide` | [`decide`], the core: checks the token and the access rules |
+//! | `decision`, `refusal` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
+//! | `check` | [`Check`]: the order of the checks, and which one a decision failed |
+//! | `response`, `context` | [`response`]: the policy or simple response for API Gateway, with the claims as context |
+//! | `handler` | [`run`]: the Lambda function around all of these |
+//!
+//! Start with [`decide`]. It takes an event, the configuration, the time and a [`Verifier`](jwt::Verifier):
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use authorizer::{
+//!     AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, Refusal, decide, response,
+//! };
+//! use jwt::{Rejection, SignedParts, UnixTime, Validation, Verifier};
+//!
+//! /// Accepts every signature, in place of KMS.
+//! struct FakeVerifier;
+//!
+//! impl Verifier for FakeVerifier {
+//!     type Error = Infallible;
+//!
+//!     async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
+//!         Ok(Ok(()))
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = AuthorizerConfig {
+//!     token: Validation {
+//!         issuer: Some("https://issuer.example".into()),
+//!         audiences: Some(vec![]),
+//!         token_type: "JWT".into(),
+//!         leeway: Duration::ZERO,
+//!     },
+//!     rules: Some(r#"[{"route": "GET /whoami", "any": true}]"#.parse()?),
+//!     http_api_response: HttpApiResponse::Iam,
+//!     websocket_protocol: None,
+//! };
+//! // The payload of the token is {"iss":"https://issuer.example","exp":1800000060}.
+//! let event: AuthorizerEvent = r#"{
+//!     "type": "TOKEN",
+//!     "methodArn": "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/whoami",
+//!     "authorizationToken": "Bearer eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lzc3Vlci5leGFtcGxlIiwiZXhwIjoxODAwMDAwMDYwfQ.c2lnbmF0dXJl"
+//! }"#
+//! .parse()?;
+//!
+//! let now = UnixTime::from_seconds(1_800_000_000);
+//! let decision = decide(&event, &config, now, &FakeVerifier).await?;
+//! assert!(matches!(decision, Decision::Allow(_)));
+//! let policy = serde_json::to_value(response(&event, &decision, &config)?)?;
+//! assert_eq!(policy["policyDocument"]["Statement"][0]["Effect"], "Allow");
+//!
+//! let later = UnixTime::from_seconds(1_800_000_060);
+//! let decision = decide(&event, &config, later, &FakeVerifier).await?;
+//! let expired = Refusal::Token(Rejection::Expired { at: later });
+//! assert_eq!(decision, Decision::Refuse(expired));
+//! # Ok(())
+//! # }
+//! ```
 
 mod bearer;
 mod check;
 mod config;
 mod context;
 mod decide;
+mod decision;
 mod event;
 mod handler;
+mod refusal;
 mod response;
 
 pub use check::Check;
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
-pub use decide::{Decision, Refusal, VerifiedToken, decide};
+pub use decide::decide;
+pub use decision::{Decision, VerifiedToken};
 pub use event::{AuthorizerEvent, CacheScope, EventFormat, MalformedEvent};
 pub use handler::run;
+pub use refusal::Refusal;
 pub use response::{AuthorizerResponse, ResponseError, response};

@@ -1,4 +1,4 @@
-//! The authorizer's bootstrap.
+//! The executable of the authorizer's Lambda function.
 
 use std::process::ExitCode;
 

@@ -8,30 +8,30 @@ use serde_json::{Map, Value};
 
 use crate::{
     AuthorizerConfig, AuthorizerEvent, Decision, EventFormat, HttpApiResponse, VerifiedToken,
-    context::context,
+    context::AuthorizerContext,
 };
 
-/// An answer that API Gateway takes from an authorizer.
+/// A response that API Gateway accepts from an authorizer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum AuthorizerResponse {
-    /// A policy: REST and WebSocket APIs, and HTTP APIs that are not configured otherwise. The type
-    /// is the one for HTTP APIs, as the one for REST APIs writes `"usageIdentifierKey": null`.
+    /// An IAM policy: for REST and WebSocket APIs, and for HTTP APIs without simple responses. The type is the one
+    /// for HTTP APIs, because the one for REST APIs writes `"usageIdentifierKey": null`.
     Policy(ApiGatewayV2CustomAuthorizerIamPolicyResponse<Map<String, Value>>),
-    /// A yes or a no: HTTP APIs with simple responses.
+    /// `isAuthorized`: for HTTP APIs with simple responses.
     Simple(ApiGatewayV2CustomAuthorizerSimpleResponse<Map<String, Value>>),
 }
 
-/// Why there is no answer that API Gateway could be given, though there is a decision.
+/// Why a decision has no response that API Gateway accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// The policy, the principal and the claims that say who and what for do not fit together.
-    #[error("the answer would be longer than API Gateway takes")]
+    /// The policy, the principal and the context claims together are too long.
+    #[error("the response exceeds the {MAX_BYTES} bytes that API Gateway accepts")]
     TooLong,
 }
 
 impl ResponseError {
-    /// A name that stays, for logs and metrics.
+    /// The stable code in logs and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -40,68 +40,70 @@ impl ResponseError {
     }
 }
 
-/// What API Gateway is answered, or `None` where it is the error `Unauthorized`.
+/// The response to API Gateway. `None` stands for the Lambda error `Unauthorized`.
 ///
 /// # Errors
-/// When no answer would be right.
+/// [`ResponseError::TooLong`] if API Gateway would not accept the response.
 pub fn response(
     request: &AuthorizerEvent,
     decision: &Decision,
-    profile: &AuthorizerConfig,
+    config: &AuthorizerConfig,
 ) -> Result<Option<AuthorizerResponse>, ResponseError> {
-    let (grant, reason) = match decision {
-        Decision::Allow(grant) => (grant, None),
-        Decision::Forbid(grant, reason) => (grant, Some(*reason)),
+    let (token, reason) = match decision {
+        Decision::Allow(token) => (token, None),
+        Decision::Forbid(token, reason) => (token, Some(*reason)),
         Decision::Refuse(_) => return Ok(None),
     };
-    let nested = request.kind == EventFormat::Http2;
-    if nested && profile.http_api_response == HttpApiResponse::Simple {
+    // Of all formats, only 2.0 accepts nested values in the context.
+    let has_nested = request.kind == EventFormat::Http2;
+    if has_nested && config.http_api_response == HttpApiResponse::Simple {
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
         simple.is_authorized = reason.is_none();
-        return with_context(AuthorizerResponse::Simple(simple), grant, nested).map(Some);
+        return with_context(AuthorizerResponse::Simple(simple), token, has_nested).map(Some);
     }
     let respond = |document| {
-        let mut answer = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
-        answer.principal_id = Some(principal(&grant.claims).to_owned());
-        answer.policy_document = document;
-        with_context(AuthorizerResponse::Policy(answer), grant, nested).map(Some)
+        let mut response = ApiGatewayV2CustomAuthorizerIamPolicyResponse::default();
+        response.principal_id = Some(principal(&token.claims).to_owned());
+        response.policy_document = document;
+        with_context(AuthorizerResponse::Policy(response), token, has_nested).map(Some)
     };
-    let spelling =
+    let denies_this_path =
         matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
     let AuthorizerEvent { kind, stage, route, .. } = request;
     let request = PolicyRequest { api: kind.api(), stage, route };
-    let rules = profile.rules.as_ref().zip(grant.access.as_ref());
+    let rules = config.rules.as_ref().zip(token.access.as_ref());
     match respond(access::policy(request, rules, reason)) {
-        // The client chose the path that does not fit into the policy.
-        Err(ResponseError::TooLong) if spelling => respond(access::deny_all(request)),
-        answered => answered,
+        // The policy names the path that the client has chosen. Its length must not cause a fault.
+        Err(ResponseError::TooLong) if denies_this_path => respond(access::deny_all(request)),
+        result => result,
     }
 }
 
 /// Adds the claims that fit.
 fn with_context(
     mut response: AuthorizerResponse,
-    grant: &VerifiedToken,
-    nested: bool,
+    token: &VerifiedToken,
+    has_nested: bool,
 ) -> Result<AuthorizerResponse, ResponseError> {
-    let bare = serde_json::to_string(&response).map_err(|_| ResponseError::TooLong)?.len();
-    let (found, taken) = context(&grant.claims, nested, MAX_BYTES.saturating_sub(bare));
-    if bare.saturating_add(taken) > MAX_BYTES {
+    let bytes = serde_json::to_string(&response).map_err(|_| ResponseError::TooLong)?.len();
+    let context =
+        AuthorizerContext::new(&token.claims, has_nested, MAX_BYTES.saturating_sub(bytes));
+    if bytes.saturating_add(context.bytes) > MAX_BYTES {
         return Err(ResponseError::TooLong);
     }
     match &mut response {
-        AuthorizerResponse::Policy(answer) => answer.context = found,
-        AuthorizerResponse::Simple(answer) => answer.context = found,
+        AuthorizerResponse::Policy(response) => response.context = context.claims,
+        AuthorizerResponse::Simple(response) => response.context = context.claims,
     }
     Ok(response)
 }
 
-/// The `sub` where the context has it, or what API Gateway writes for a missing value in its logs: it takes
-/// no answer without a principal.
+/// The `sub`, if the context has it. Otherwise `-`, which API Gateway writes for a missing value in its logs: it
+/// accepts no response without a principal.
 fn principal(claims: &Claims) -> &str {
-    let plain = |subject: &&str| !subject.is_empty() && is_plain_identifier(subject);
-    claims.text("sub").filter(plain).unwrap_or("-")
+    let is_plain = |subject: &&str| !subject.is_empty() && is_plain_identifier(subject);
+    claims.text("sub").filter(is_plain).unwrap_or("-")
 }
 
-/// What API Gateway takes in all.
+/// The longest response, in bytes, that API Gateway accepts.
 const MAX_BYTES: usize = 8192;

@@ -1,4 +1,5 @@
-//! The decision table: what came, what is decided, and whether the key was asked.
+//! The decisions and the responses: what the authorizer decides on each request, whether it calls the verifier,
+//! and what API Gateway gets.
 
 #![expect(
     clippy::panic,
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/whoami";
 
-fn profile() -> AuthorizerConfig {
+fn config() -> AuthorizerConfig {
     AuthorizerConfig {
         token: jwt::Validation {
             issuer: Some("countersign".into()),
@@ -40,57 +41,62 @@ fn profile() -> AuthorizerConfig {
 }
 
 fn with_rules(rules: &Value) -> AuthorizerConfig {
-    AuthorizerConfig { rules: Some(rules.to_string().parse().unwrap()), ..profile() }
+    AuthorizerConfig { rules: Some(rules.to_string().parse().unwrap()), ..config() }
 }
 
-/// Gives one answer, and counts how often it is asked.
-struct Key {
-    answer: Result<Result<(), Rejection>, &'static str>,
-    asked: AtomicU32,
+/// Returns one result, and counts its calls.
+struct FakeVerifier {
+    result: Verified,
+    calls: AtomicU32,
 }
 
-impl Verifier for Key {
+impl Verifier for FakeVerifier {
     type Error = &'static str;
 
-    async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, &'static str> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        self.answer
+    async fn verify(&self, _: &SignedParts<'_>) -> Verified {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.result
     }
 }
 
-const YES: Result<Result<(), Rejection>, &str> = Ok(Ok(()));
-const NO: Result<Result<(), Rejection>, &str> = Ok(Err(Rejection::Signature));
-const UNKNOWN: Result<Result<(), Rejection>, &str> = Err("KMS is out of reach");
+/// What a verifier says about a signature.
+type Verified = Result<Result<(), Rejection>, &'static str>;
 
-/// Decides, and tells how often the key was asked.
-fn judge(
+const VALID: Verified = Ok(Ok(()));
+const INVALID: Verified = Ok(Err(Rejection::Signature));
+const FAULT: Verified = Err("KMS is unreachable");
+
+/// Decides with the default configuration. Returns the number of calls of the verifier too.
+fn decide_by_default(
     request: &AuthorizerEvent,
-    answer: Result<Result<(), Rejection>, &'static str>,
+    result: Verified,
 ) -> (Result<Decision, &'static str>, u32) {
-    judge_for(&profile(), request, answer)
+    decide_with(&config(), request, result)
 }
 
-fn judge_for(
-    profile: &AuthorizerConfig,
+fn decide_with(
+    config: &AuthorizerConfig,
     request: &AuthorizerEvent,
-    answer: Result<Result<(), Rejection>, &'static str>,
+    result: Verified,
 ) -> (Result<Decision, &'static str>, u32) {
-    let key = Key { answer, asked: AtomicU32::new(0) };
+    let verifier = FakeVerifier { result, calls: AtomicU32::new(0) };
     let decision = {
-        let mut decision = pin!(decide(request, profile, NOW, &key));
+        let mut decision = pin!(decide(request, config, NOW, &verifier));
         match decision.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(decision) => decision,
-            Poll::Pending => panic!("the key answers at once"),
+            Poll::Pending => panic!("the verifier never waits"),
         }
     };
-    (decision, key.asked.into_inner())
+    (decision, verifier.calls.into_inner())
 }
 
-/// What a request with a good token is answered.
-fn answer(profile: &AuthorizerConfig, request: &AuthorizerEvent) -> Result<Value, ResponseError> {
-    let (Ok(decision), 1) = judge_for(profile, request, YES) else { panic!("a good token") };
-    let answer = response(request, &decision, profile)?;
-    Ok(serde_json::to_value(answer.unwrap()).unwrap())
+/// The response to a request with a valid token.
+fn respond(config: &AuthorizerConfig, request: &AuthorizerEvent) -> Result<Value, ResponseError> {
+    let (Ok(decision), 1) = decide_with(config, request, VALID) else {
+        panic!("the token is valid")
+    };
+    let response = response(request, &decision, config)?;
+    Ok(serde_json::to_value(response.unwrap()).unwrap())
 }
 
 fn token(header: &Value, claims: &Value) -> String {
@@ -98,16 +104,16 @@ fn token(header: &Value, claims: &Value) -> String {
     format!("{}.{}.{}", part(header), part(claims), URL_SAFE_NO_PAD.encode("signature"))
 }
 
-fn good() -> String {
+fn valid_token() -> String {
     let header = json!({"alg": "RS256", "typ": "JWT", "kid": "k"});
     token(&header, &json!({"iss": "countersign", "sub": "test-user", "exp": 1_800_000_001}))
 }
 
-fn with_claims(claims: &Value) -> String {
+fn bearer_with_claims(claims: &Value) -> String {
     format!("Bearer {}", token(&json!({"alg": "RS256"}), claims))
 }
 
-fn with_header(header: &Value) -> String {
+fn bearer_with_header(header: &Value) -> String {
     format!("Bearer {}", token(header, &json!({"iss": "countersign", "exp": 1_800_000_001})))
 }
 
@@ -119,9 +125,9 @@ fn request(authorization: &[&str]) -> AuthorizerEvent {
 }
 
 #[test]
-fn what_is_refused_without_asking_the_key() {
-    let bearer = format!("Bearer {}", good());
-    let long = format!("Bearer {}.{}", good(), "A".repeat(100 * 1024));
+fn requests_are_refused_without_calling_the_verifier() {
+    let bearer = format!("Bearer {}", valid_token());
+    let long = format!("Bearer {}.{}", valid_token(), "A".repeat(100 * 1024));
     let iss = "countersign";
     let rows = [
         ("no credentials", vec![], Refusal::NoCredentials),
@@ -129,115 +135,121 @@ fn what_is_refused_without_asking_the_key() {
         ("Basic", vec!["Basic dXNlcjpwYXNz".into()], Refusal::NotBearer),
         ("Bearer twice", vec![format!("Bearer {bearer}")], Rejection::Encoding.into()),
         ("comma-joined", vec![format!("{bearer}, {bearer}")], Rejection::NotCompact.into()),
-        ("not a token", vec!["Bearer token".into()], Rejection::NotCompact.into()),
+        ("no dots", vec!["Bearer token".into()], Rejection::NotCompact.into()),
         ("100 KB", vec![long], Rejection::TooLong.into()),
         (
             "alg none",
-            vec![with_header(&json!({"alg": "none"}))],
+            vec![bearer_with_header(&json!({"alg": "none"}))],
             Rejection::UnsupportedAlgorithm.into(),
         ),
         (
             "HS256",
-            vec![with_header(&json!({"alg": "HS256"}))],
+            vec![bearer_with_header(&json!({"alg": "HS256"}))],
             Rejection::UnsupportedAlgorithm.into(),
         ),
         (
-            "its own key",
-            vec![with_header(&json!({"alg": "RS256", "jwk": {}}))],
+            "key in the header",
+            vec![bearer_with_header(&json!({"alg": "RS256", "jwk": {}}))],
             Rejection::Parameter("jwk").into(),
         ),
         (
             "crit",
-            vec![with_header(&json!({"alg": "RS256", "crit": ["exp"]}))],
+            vec![bearer_with_header(&json!({"alg": "RS256", "crit": ["exp"]}))],
             Rejection::Parameter("crit").into(),
         ),
         (
-            "another type",
-            vec![with_header(&json!({"alg": "RS256", "typ": "at+jwt"}))],
+            "wrong type",
+            vec![bearer_with_header(&json!({"alg": "RS256", "typ": "at+jwt"}))],
             Rejection::Type.into(),
         ),
-        ("no exp", vec![with_claims(&json!({"iss": iss}))], Rejection::NoExpiry.into()),
+        ("no exp", vec![bearer_with_claims(&json!({"iss": iss}))], Rejection::NoExpiry.into()),
         (
-            "exp is text",
-            vec![with_claims(&json!({"iss": iss, "exp": "1800000001"}))],
+            "exp is a string",
+            vec![bearer_with_claims(&json!({"iss": iss, "exp": "1800000001"}))],
             Rejection::Claims.into(),
         ),
         (
             "exp is now",
-            vec![with_claims(&json!({"iss": iss, "exp": 1_800_000_000}))],
+            vec![bearer_with_claims(&json!({"iss": iss, "exp": 1_800_000_000}))],
             Rejection::Expired { at: NOW }.into(),
         ),
         (
-            "another issuer",
-            vec![with_claims(&json!({"iss": "them", "exp": 1_800_000_001}))],
+            "wrong issuer",
+            vec![bearer_with_claims(&json!({"iss": "them", "exp": 1_800_000_001}))],
             Rejection::Issuer.into(),
         ),
         (
-            "for somebody else",
-            vec![with_claims(&json!({"iss": iss, "exp": 1_800_000_001, "aud": "x"}))],
+            "wrong audience",
+            vec![bearer_with_claims(&json!({"iss": iss, "exp": 1_800_000_001, "aud": "x"}))],
             Rejection::Audience.into(),
         ),
     ];
     for (name, authorization, expected) in rows {
         let authorization: Vec<&str> = authorization.iter().map(String::as_str).collect();
-        let decided = judge(&request(&authorization), YES);
+        let decided = decide_by_default(&request(&authorization), VALID);
         assert_eq!(decided, (Ok(Decision::Refuse(expected)), 0), "{name}");
     }
 }
 
-/// Each of these has everything wrong that comes later, too.
+/// Each row fails its check and all later ones.
 #[test]
-fn checks_are_made_in_their_order() {
-    let claims = |text: &str| with(&json!({"alg": "RS256"}), text);
+fn checks_run_in_their_order() {
+    let claims = |text: &str| token_of_text(&json!({"alg": "RS256"}), text);
     let header = json!({"alg": "RS256", "typ": "JOSE"});
     let wrong = r#"{"exp": 1, "nbf": 9999999999, "iss": "them", "aud": "them", "sub": 1}"#;
     let rows = [
-        (Check::Credentials, "Basic a".to_owned(), NO),
-        (Check::Form, format!("Bearer {}.AAAA", with(&header, wrong)), NO),
-        (Check::Header, format!("Bearer {}", with(&header, wrong)), NO),
-        (Check::Claims, claims(wrong), NO),
-        (Check::Time, claims(&wrong.replace(", \"sub\": 1", "")), NO),
-        (Check::Issuer, claims(r#"{"exp": 1800000001, "iss": "them", "aud": "them"}"#), NO),
+        (Check::Credentials, "Basic a".to_owned(), INVALID),
+        (Check::Form, format!("Bearer {}.AAAA", token_of_text(&header, wrong)), INVALID),
+        (Check::Header, format!("Bearer {}", token_of_text(&header, wrong)), INVALID),
+        (Check::Claims, claims(wrong), INVALID),
+        (Check::Time, claims(&wrong.replace(", \"sub\": 1", "")), INVALID),
+        (Check::Issuer, claims(r#"{"exp": 1800000001, "iss": "them", "aud": "them"}"#), INVALID),
         (
             Check::Audience,
             claims(r#"{"exp": 1800000001, "iss": "countersign", "aud": "them"}"#),
-            NO,
+            INVALID,
         ),
-        (Check::Key, format!("Bearer {}", good()), Ok(Err(Rejection::UnknownKey))),
-        (Check::Signature, format!("Bearer {}", good()), NO),
-        (Check::Rules, format!("Bearer {}", good()), YES),
+        (Check::Key, format!("Bearer {}", valid_token()), Ok(Err(Rejection::UnknownKey))),
+        (Check::Signature, format!("Bearer {}", valid_token()), INVALID),
+        (Check::Rules, format!("Bearer {}", valid_token()), VALID),
     ];
     let closed = with_rules(&json!([{"route": "GET /whoami", "scope": "a"}]));
     let order: Vec<_> = rows.iter().map(|(check, ..)| *check).collect();
     assert_eq!(order, Check::ALL);
-    for (check, credential, answer) in rows {
+    for (check, credential, result) in rows {
         let credential =
             if credential.contains(' ') { credential } else { format!("Bearer {credential}") };
-        let (decision, _) = judge_for(&closed, &request(&[&credential]), answer);
+        let (decision, _) = decide_with(&closed, &request(&[&credential]), result);
         assert_eq!(decision.unwrap().failed(), Some(check));
     }
-    assert_eq!(judge(&request(&[&format!("Bearer {}", good())]), YES).0.unwrap().failed(), None);
+    assert_eq!(
+        decide_by_default(&request(&[&format!("Bearer {}", valid_token())]), VALID)
+            .0
+            .unwrap()
+            .failed(),
+        None
+    );
 }
 
-/// A token with these claims as they stand.
-fn with(header: &Value, claims: &str) -> String {
+/// A token whose payload is exactly this text.
+fn token_of_text(header: &Value, claims: &str) -> String {
     let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
     format!("{}.{}.{}", part(&header.to_string()), part(claims), part("signature"))
 }
 
 #[test]
-fn what_the_key_decides() {
-    let request = request(&[&format!("Bearer {}", good())]);
-    let (allowed, asked) = judge(&request, YES);
-    assert!(matches!(allowed, Ok(Decision::Allow(_))) && asked == 1);
+fn verifier_decides_on_a_token_that_passes_all_other_checks() {
+    let request = request(&[&format!("Bearer {}", valid_token())]);
+    let (allowed, calls) = decide_by_default(&request, VALID);
+    assert!(matches!(allowed, Ok(Decision::Allow(_))) && calls == 1);
     let refused = Decision::Refuse(Rejection::Signature.into());
-    assert_eq!(judge(&request, NO), (Ok(refused), 1));
-    assert_eq!(judge(&request, UNKNOWN), (Err("KMS is out of reach"), 1));
+    assert_eq!(decide_by_default(&request, INVALID), (Ok(refused), 1));
+    assert_eq!(decide_by_default(&request, FAULT), (Err("KMS is unreachable"), 1));
 }
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
-/// An event of each kind, with this credential.
+/// An event of each format, with this credential.
 fn events(bearer: &str) -> [(&'static str, Value); 5] {
     let headers = json!({"Authorization": bearer});
     [
@@ -264,11 +276,11 @@ fn events(bearer: &str) -> [(&'static str, Value); 5] {
 }
 
 #[test]
-fn the_answers_are_pinned() {
+fn responses_are_pinned() {
     let claims = json!({
         "iss": "countersign", "sub": "test-user", "exp": 1_800_000_001, "scope": "a b", "jti": "j",
         "admin": true, "level": 7, "nothing": null, "groups": ["g"], "nested": {"a": 1},
-        "hole": [{"a": null}], "principalId": "somebody else", "big": "x".repeat(5000),
+        "hole": [{"a": null}], "principalId": "another-user", "big": "x".repeat(5000),
     });
     let scalars = json!({
         "sub": "test-user", "scope": "a b", "iss": "countersign", "jti": "j",
@@ -277,7 +289,7 @@ fn the_answers_are_pinned() {
     let mut nested = scalars.clone();
     nested["groups"] = json!(["g"]);
     nested["nested"] = json!({"a": 1});
-    for (name, event) in events(&with_claims(&claims)) {
+    for (name, event) in events(&bearer_with_claims(&claims)) {
         let request: AuthorizerEvent = event.to_string().parse().unwrap();
         let resource = if name == "WebSocket" { "$connect" } else { "*/*" };
         let context = if name == "HTTP 2.0" { &nested } else { &scalars };
@@ -295,35 +307,34 @@ fn the_answers_are_pinned() {
                 "context": context,
             })
         };
-        assert_eq!(answer(&profile(), &request).unwrap(), policy("Allow"), "{name}");
+        assert_eq!(respond(&config(), &request).unwrap(), policy("Allow"), "{name}");
         let closed = with_rules(
             &json!([{"route": "POST /other", "scope": "a"}, {"route": "$default", "any": true}]),
         );
         if name == "WebSocket" {
-            assert_eq!(answer(&closed, &request).unwrap(), policy("Deny"), "{name}");
+            assert_eq!(respond(&closed, &request).unwrap(), policy("Deny"), "{name}");
         }
         let closed = with_rules(&json!([{"route": "GET /whoami", "scope": "c"}]));
-        assert_eq!(answer(&closed, &request).unwrap(), policy("Deny"), "{name}");
-        let (decision, _) = judge_for(&closed, &request, YES);
+        assert_eq!(respond(&closed, &request).unwrap(), policy("Deny"), "{name}");
+        let (decision, _) = decide_with(&closed, &request, VALID);
         assert!(matches!(decision, Ok(Decision::Forbid(..))), "{name}");
 
-        let simple = |profile: AuthorizerConfig| {
-            let profile =
-                AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..profile };
-            answer(&profile, &request).unwrap()
+        let simple = |config: AuthorizerConfig| {
+            let config = AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..config };
+            respond(&config, &request).unwrap()
         };
         if name == "HTTP 2.0" {
-            let yes = json!({"isAuthorized": true, "context": context});
-            let no = json!({"isAuthorized": false, "context": context});
-            assert_eq!((simple(profile()), simple(closed)), (yes, no));
+            let allowed = json!({"isAuthorized": true, "context": context});
+            let denied = json!({"isAuthorized": false, "context": context});
+            assert_eq!((simple(config()), simple(closed)), (allowed, denied));
         } else {
-            assert_eq!((simple(profile()), simple(closed)), (policy("Allow"), policy("Deny")));
+            assert_eq!((simple(config()), simple(closed)), (policy("Allow"), policy("Deny")));
         }
     }
 }
 
 #[test]
-fn rules_become_allow_and_deny() {
+fn rules_become_allow_and_deny_statements() {
     let rules = json!([
         {"route": "GET /orders/*", "scope": "orders:read"},
         {"route": "GET /orders/*/items", "scope": "items:read"},
@@ -332,47 +343,47 @@ fn rules_become_allow_and_deny() {
         {"route": "* /admin/*", "when": "'admin' in claims.groups"},
         {"route": "$connect", "when": "has(claims.room)"},
     ]);
-    let profile = with_rules(&rules);
+    let config = with_rules(&rules);
     let methods = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
     let admin = methods.map(|method| format!("{method}/admin/*"));
     let admin: Vec<&str> = admin.iter().map(String::as_str).collect();
     let dots = ["*/./*", "*/.", "*/.;*", "*/../*", "*/..", "*/..;*"];
     let rows: [(_, _, Vec<&str>, Vec<&str>); 6] = [
-        ("nothing", json!({}), vec!["GET/status"], vec![]),
+        ("no claims", json!({}), vec!["GET/status"], vec![]),
         (
-            "what is below is closed",
+            "narrower rule is closed",
             json!({"scope": "orders:read"}),
             vec!["GET/orders/*", "GET/status"],
             [&["GET/orders/*/items", "GET/orders/*/items/"][..], &dots].concat(),
         ),
         (
-            "what is below is open",
+            "narrower rule is open",
             json!({"scope": "items:read orders:read"}),
             vec!["GET/orders/*/items", "GET/orders/*", "GET/status"],
             dots.to_vec(),
         ),
         (
-            "one segment",
+            "path parameter",
             json!({"scope": "orders:write"}),
             vec!["GET/status", "POST/orders/?*"],
             [&["POST/orders/*/*"][..], &dots].concat(),
         ),
         (
-            "an expression",
+            "expression is true",
             json!({"groups": ["staff", "admin"]}),
             [&admin[..2], &["GET/status"], &admin[2..]].concat(),
             dots.to_vec(),
         ),
-        ("an expression that fails", json!({"groups": 7}), vec!["GET/status"], vec![]),
+        ("expression fails", json!({"groups": 7}), vec!["GET/status"], vec![]),
     ];
     for (name, mut claims, mut allow, deny) in rows {
         claims["iss"] = "countersign".into();
         claims["exp"] = 1_800_000_001_u32.into();
-        let request = request(&[&with_claims(&claims)]);
-        let answer = answer(&profile, &request).unwrap();
-        let statement = answer["policyDocument"]["Statement"].as_array().unwrap();
+        let request = request(&[&bearer_with_claims(&claims)]);
+        let response = respond(&config, &request).unwrap();
+        let statements = response["policyDocument"]["Statement"].as_array().unwrap();
         let mut found = [vec![], vec![]];
-        for statement in statement {
+        for statement in statements {
             let resources = statement["Resource"].as_array().unwrap();
             let named = resources.iter().map(|arn| {
                 arn.as_str().unwrap().strip_prefix(&format!("{STAGE}/")).unwrap().to_owned()
@@ -390,7 +401,7 @@ fn owned(texts: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn conditions() {
+fn conditions_of_rules_are_evaluated() {
     let rows = [
         ("scope", json!({"scope": "a"}), json!({"scope": "b a c"}), true),
         ("scope", json!({"scope": "a"}), json!({"scope": "ab"}), false),
@@ -433,15 +444,16 @@ fn conditions() {
         rule["route"] = "GET /whoami".into();
         claims["iss"] = "countersign".into();
         claims["exp"] = 1_800_000_001_u32.into();
-        let request = request(&[&with_claims(&claims)]);
-        let (decision, _) = judge_for(&with_rules(&json!([rule])), &request, YES);
+        let request = request(&[&bearer_with_claims(&claims)]);
+        let (decision, _) = decide_with(&with_rules(&json!([rule])), &request, VALID);
         assert_eq!(matches!(decision, Ok(Decision::Allow(_))), expected, "{name}: {rule} {claims}");
     }
 }
 
 #[test]
-fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
-    let bearer = with_claims(&json!({"iss": "countersign", "exp": 1_800_000_001, "scope": "a"}));
+fn simple_response_denies_if_it_could_be_cached_for_closed_routes() {
+    let bearer =
+        bearer_with_claims(&json!({"iss": "countersign", "exp": 1_800_000_001, "scope": "a"}));
     let key = "GET /orders/{id}";
     let [orders, any] =
         [json!({"route": "GET /orders/*", "scope": "a"}), json!({"route": "* /*", "scope": "a"})];
@@ -449,31 +461,43 @@ fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
     let other = json!({"route": "GET /x", "scope": "b"});
     let rows = [
         ("not cached", json!(null), vec![&orders], true),
-        ("not cached, by an empty list", json!([]), vec![&orders], true),
-        ("by identity alone", json!([bearer]), vec![&orders], false),
-        ("by identity, and all is open", json!([bearer]), vec![&any], true),
-        ("by identity, and all is closed", json!([bearer]), vec![&seven], false),
-        ("by route", json!([bearer, key]), vec![&orders], true),
-        ("by route, and some of it is closed", json!([bearer, key]), vec![&orders, &seven], false),
-        ("by route, and another is closed", json!([bearer, key]), vec![&orders, &other], true),
+        ("not cached, empty list", json!([]), vec![&orders], true),
+        ("cached by identity", json!([bearer]), vec![&orders], false),
+        ("cached by identity, every route open", json!([bearer]), vec![&any], true),
+        ("cached by identity, every route closed", json!([bearer]), vec![&seven], false),
+        ("cached by route", json!([bearer, key]), vec![&orders], true),
+        (
+            "cached by route, part of the route closed",
+            json!([bearer, key]),
+            vec![&orders, &seven],
+            false,
+        ),
+        (
+            "cached by route, another route closed",
+            json!([bearer, key]),
+            vec![&orders, &other],
+            true,
+        ),
     ];
-    let yes = |profile: &AuthorizerConfig, event: &Value| {
+    let is_authorized = |config: &AuthorizerConfig, event: &Value| {
         let request: AuthorizerEvent = event.to_string().parse().unwrap();
-        let (Ok(decision), 1) = judge_for(profile, &request, YES) else { panic!("a good token") };
-        let answer = answer(profile, &request).unwrap();
-        assert_eq!(answer["isAuthorized"], matches!(decision, Decision::Allow(_)));
-        answer["isAuthorized"] == true
+        let (Ok(decision), 1) = decide_with(config, &request, VALID) else {
+            panic!("the token is valid")
+        };
+        let response = respond(config, &request).unwrap();
+        assert_eq!(response["isAuthorized"], matches!(decision, Decision::Allow(_)));
+        response["isAuthorized"] == true
     };
     for (name, sources, rules, expected) in rows {
-        let profile = with_rules(&json!(rules));
-        let profile = AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..profile };
+        let config = with_rules(&json!(rules));
+        let config = AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..config };
         let event = json!({
             "type": "REQUEST", "version": "2.0", "routeArn": format!("{STAGE}/GET/orders/8"),
             "headers": {"authorization": bearer}, "routeKey": key, "identitySource": sources,
         });
-        assert_eq!(yes(&profile, &event), expected, "{name}");
+        assert_eq!(is_authorized(&config, &event), expected, "{name}");
 
-        // A client that sends the route key itself may have made it an identity source.
+        // If the client sends the route key itself, it may be the value of another identity source.
         for (place, value) in [
             ("headers", json!({"authorization": bearer, "x": key})),
             ("headers", json!({"authorization": bearer, "x": format!("a,{key}, b")})),
@@ -485,14 +509,15 @@ fn simple_response_is_no_yes_where_it_could_be_cached_for_closed_routes() {
             let mut event = event.clone();
             event[place] = value;
             let by_route = sources.as_array().is_some_and(|sources| sources.len() == 2);
-            assert_eq!(yes(&profile, &event), expected && !by_route, "{name} {place}");
+            assert_eq!(is_authorized(&config, &event), expected && !by_route, "{name} {place}");
         }
     }
 }
 
 #[test]
-fn routes_that_have_a_name_alone() {
-    let bearer = with_claims(&json!({"iss": "countersign", "exp": 1_800_000_001, "scope": "b"}));
+fn route_keys_without_method_and_path_are_matched_by_name() {
+    let bearer =
+        bearer_with_claims(&json!({"iss": "countersign", "exp": 1_800_000_001, "scope": "b"}));
     let rules = json!([
         {"route": "GET /whoami", "scope": "b"},
         {"route": "$connect", "scope": "a"},
@@ -515,67 +540,79 @@ fn routes_that_have_a_name_alone() {
         ("WebSocket", event(json!(null), "$default"), "Allow", &["$default"], true),
     ];
     for (name, event, effect, resources, allowed) in rows {
-        let profile = with_rules(&rules);
+        let config = with_rules(&rules);
         let request: AuthorizerEvent = event.to_string().parse().unwrap();
-        let (decision, _) = judge_for(&profile, &request, YES);
+        let (decision, _) = decide_with(&config, &request, VALID);
         assert_eq!(matches!(decision, Ok(Decision::Allow(_))), allowed, "{name} {event}");
-        let answer = answer(&profile, &request).unwrap();
-        let statement = &answer["policyDocument"]["Statement"][0];
+        let response = respond(&config, &request).unwrap();
+        let statement = &response["policyDocument"]["Statement"][0];
         assert_eq!(statement["Effect"], effect, "{name} {event}");
         assert_eq!(statement["Resource"], arns(resources), "{name} {event}");
     }
     let open = event(json!("2.0"), "$default").to_string().parse().unwrap();
-    let all = answer(&profile(), &open).unwrap();
+    let all = respond(&config(), &open).unwrap();
     assert_eq!(all["policyDocument"]["Statement"][0]["Resource"], arns(&["*/*", "$default"]));
 
-    // By its name, a simple answer is for nothing else.
+    // A simple response that is cached by a route key covers only that route.
     let simple =
         AuthorizerConfig { http_api_response: HttpApiResponse::Simple, ..with_rules(&rules) };
     let mut event = event(json!("2.0"), "$default");
     event["routeKey"] = "$default".into();
     event["identitySource"] = json!([bearer, "$default"]);
     let request: AuthorizerEvent = event.to_string().parse().unwrap();
-    assert_eq!(answer(&simple, &request).unwrap()["isAuthorized"], true);
+    assert_eq!(respond(&simple, &request).unwrap()["isAuthorized"], true);
     event["routeKey"] = "$other".into();
     event["identitySource"] = json!([bearer, "$other"]);
     let request: AuthorizerEvent = event.to_string().parse().unwrap();
-    assert_eq!(answer(&simple, &request).unwrap()["isAuthorized"], false);
+    assert_eq!(respond(&simple, &request).unwrap()["isAuthorized"], false);
 }
 
 #[test]
-fn a_browser_offers_its_token_among_the_protocols() {
-    let token = good();
+fn websocket_token_is_read_from_the_subprotocols() {
+    let token = valid_token();
     let bearer = format!("Bearer {token}");
     let connect = format!("{STAGE}/$connect");
     let offered = json!({"Sec-WebSocket-Protocol": format!("chat, bearer, {token}")});
-    let on =
-        AuthorizerConfig { websocket_protocol: Some(Subprotocol("bearer".into())), ..profile() };
+    let enabled =
+        AuthorizerConfig { websocket_protocol: Some(Subprotocol("bearer".into())), ..config() };
     let both =
         json!({"Sec-WebSocket-Protocol": format!("bearer, {token}"), "Authorization": bearer});
     let rows = [
-        ("off", &profile(), &connect, &offered, Some(Refusal::NoCredentials)),
-        ("on", &on, &connect, &offered, None),
-        ("no WebSocket", &on, &ARN.to_owned(), &offered, Some(Refusal::NoCredentials)),
-        ("both", &on, &connect, &both, Some(Refusal::SeveralCredentials)),
-        ("off and both", &profile(), &connect, &both, None),
+        ("disabled, token offered", &config(), &connect, &offered, Some(Refusal::NoCredentials)),
+        ("enabled, token offered", &enabled, &connect, &offered, None),
         (
-            "nothing",
-            &on,
+            "enabled, no WebSocket",
+            &enabled,
+            &ARN.to_owned(),
+            &offered,
+            Some(Refusal::NoCredentials),
+        ),
+        (
+            "enabled, header and subprotocol",
+            &enabled,
+            &connect,
+            &both,
+            Some(Refusal::SeveralCredentials),
+        ),
+        ("disabled, header and subprotocol", &config(), &connect, &both, None),
+        (
+            "enabled, no token offered",
+            &enabled,
             &connect,
             &json!({"sec-websocket-protocol": "chat"}),
             Some(Refusal::NoCredentials),
         ),
         (
-            "nothing after it",
-            &on,
+            "enabled, no item after the name",
+            &enabled,
             &connect,
             &json!({"sec-websocket-protocol": "bearer"}),
             Some(Refusal::NotBearer),
         ),
     ];
-    for (name, profile, arn, headers, expected) in rows {
+    for (name, config, arn, headers, expected) in rows {
         let event = json!({"type": "REQUEST", "methodArn": arn, "headers": headers});
-        let (decision, _) = judge_for(profile, &event.to_string().parse().unwrap(), YES);
+        let (decision, _) = decide_with(config, &event.to_string().parse().unwrap(), VALID);
         let refusal = match decision.unwrap() {
             Decision::Refuse(refusal) => Some(refusal),
             _ => None,
@@ -585,36 +622,36 @@ fn a_browser_offers_its_token_among_the_protocols() {
 }
 
 #[test]
-fn a_token_without_a_subject_has_a_principal_all_the_same() {
+fn principal_of_a_token_without_subject_is_a_hyphen() {
     for claims in [
         json!({"iss": "countersign", "exp": 1_800_000_001}),
         json!({"iss": "countersign", "exp": 1_800_000_001, "sub": ""}),
     ] {
-        let answer = answer(&profile(), &request(&[&with_claims(&claims)])).unwrap();
-        assert_eq!(answer["principalId"].as_str(), Some("-"));
+        let response = respond(&config(), &request(&[&bearer_with_claims(&claims)])).unwrap();
+        assert_eq!(response["principalId"].as_str(), Some("-"));
     }
 }
 
 #[test]
-fn no_answer_is_longer_than_eight_kilobytes() {
+fn response_never_exceeds_eight_kilobytes() {
     let rules: Vec<_> =
         (0..66).map(|at| json!({"route": format!("GET /many{at}"), "any": true})).collect();
-    let long = || with_rules(&json!(rules));
+    let many_rules = || with_rules(&json!(rules));
     let rows = [
-        ("much of a token", profile(), 3000, Ok(4)),
-        ("many rules", long(), 100, Ok(15)),
-        ("many rules, much of a token", long(), 3000, Err(ResponseError::TooLong)),
+        ("long sub", config(), 3000, Ok(4)),
+        ("many rules", many_rules(), 100, Ok(15)),
+        ("many rules, long sub", many_rules(), 3000, Err(ResponseError::TooLong)),
     ];
-    for (name, profile, subject, expected) in rows {
+    for (name, config, subject, expected) in rows {
         let mut claims =
             json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "s".repeat(subject)});
         for i in 0..(20 - subject / 300) {
             claims[format!("claim-{i:02}")] = "x".repeat(200).into();
         }
-        let answer = answer(&profile, &request(&[&with_claims(&claims)]));
-        let kept = answer.as_ref().map(|answer| {
-            assert!(answer.to_string().len() <= 8192, "{name}");
-            let context = answer["context"].as_object().unwrap();
+        let response = respond(&config, &request(&[&bearer_with_claims(&claims)]));
+        let kept = response.as_ref().map(|response| {
+            assert!(response.to_string().len() <= 8192, "{name}");
+            let context = response["context"].as_object().unwrap();
             assert!(["sub", "iss", "exp"].iter().all(|name| context.contains_key(*name)));
             context.keys().filter(|name| name.starts_with("claim")).count()
         });
@@ -622,48 +659,49 @@ fn no_answer_is_longer_than_eight_kilobytes() {
     }
 }
 
-/// A client could make a fault of each request otherwise.
+/// Otherwise a client could cause faults with long paths.
 #[test]
-fn closed_path_that_does_not_fit_into_the_policy_is_denied_with_all_others() {
+fn long_closed_path_is_denied_together_with_every_other_path() {
     let mut rules: Vec<_> =
         (0..30).map(|at| json!({"route": format!("GET /many{at}"), "any": true})).collect();
     rules.push(json!({"route": "GET /*", "any": true}));
-    let profile = with_rules(&json!(rules));
-    let mut others = 0;
+    let config = with_rules(&json!(rules));
+    let mut denials_of_all = 0;
     for subject in (0..3000).step_by(20) {
         let claims =
             json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "s".repeat(subject)});
-        let ask = |path: &str| {
+        let respond_to = |path: &str| {
             let event = json!({
                 "type": "REQUEST", "methodArn": format!("{STAGE}/GET/{path}"),
-                "headers": {"Authorization": with_claims(&claims)},
+                "headers": {"Authorization": bearer_with_claims(&claims)},
             });
-            answer(&profile, &event.to_string().parse().unwrap())
+            respond(&config, &event.to_string().parse().unwrap())
         };
-        let (plain, rewritten) = (ask("x"), ask(&format!("..%2F{}", "x".repeat(400))));
+        let (plain, rewritten) =
+            (respond_to("x"), respond_to(&format!("..%2F{}", "x".repeat(400))));
         assert!(plain.is_err() || rewritten.is_ok(), "{subject}: {rewritten:?}");
-        let statement = |answer: Value| answer["policyDocument"]["Statement"].clone();
+        let statement = |response: Value| response["policyDocument"]["Statement"].clone();
         let all = json!([{
             "Effect": "Deny", "Action": ["execute-api:Invoke"], "Resource": [format!("{STAGE}/*/*")],
         }]);
-        others += usize::from(rewritten.is_ok_and(|answer| statement(answer) == all));
+        denials_of_all += usize::from(rewritten.is_ok_and(|response| statement(response) == all));
     }
-    assert!(others > 0);
+    assert!(denials_of_all > 0);
 }
 
 #[test]
-fn an_answer_of_eight_kilobytes_is_given() {
+fn response_of_exactly_eight_kilobytes_is_returned() {
     let rules: Vec<_> =
         (0..66).map(|at| json!({"route": format!("GET /many{at}"), "any": true})).collect();
-    let profile = with_rules(&json!(rules));
-    // Each character of `sub` stands twice in the answer, each of `jti` once.
+    let config = with_rules(&json!(rules));
+    // The response contains `sub` twice and `jti` once.
     let longest =
         (0..2).flat_map(|jti| (1600..1800).map(move |sub| (jti, sub))).map(|(jti, sub)| {
             let (jti, sub) = ("j".repeat(jti), "s".repeat(sub));
             let claims =
                 json!({"iss": "countersign", "exp": 1_800_000_001, "sub": sub, "jti": jti});
-            let answer = answer(&profile, &request(&[&with_claims(&claims)]));
-            answer.map_or(0, |answer| answer.to_string().len())
+            let response = respond(&config, &request(&[&bearer_with_claims(&claims)]));
+            response.map_or(0, |response| response.to_string().len())
         });
     assert_eq!(longest.max(), Some(8192));
 }
@@ -671,35 +709,35 @@ fn an_answer_of_eight_kilobytes_is_given() {
 #[test]
 fn several_audiences_are_passed_on_as_one_string() {
     let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "aud": ["a", "b"]});
-    let mut profile = profile();
-    profile.token.audiences = Some(vec!["b".into()]);
-    let answer = answer(&profile, &request(&[&with_claims(&claims)])).unwrap();
-    assert_eq!(answer["context"]["aud"].as_str(), Some("a b"));
+    let mut config = config();
+    config.token.audiences = Some(vec!["b".into()]);
+    let response = respond(&config, &request(&[&bearer_with_claims(&claims)])).unwrap();
+    assert_eq!(response["context"]["aud"].as_str(), Some("a b"));
 }
 
-/// A backend could read another subject or audience in them.
+/// A backend could read another subject or audience in such a value.
 #[test]
-fn odd_subjects_and_audiences_are_left_out_of_the_context() {
-    let odd = ["a b", " a", "a\n", "a\u{0}", "a\u{202E}b", "\u{a0}a", "a\u{2028}"];
-    let mut profile = profile();
-    profile.token.audiences = None;
-    for text in odd {
+fn confusable_subjects_and_audiences_are_left_out_of_the_context() {
+    let confusable = ["a b", " a", "a\n", "a\u{0}", "a\u{202E}b", "\u{a0}a", "a\u{2028}"];
+    let mut config = config();
+    config.token.audiences = None;
+    for text in confusable {
         let claims = json!({
             "iss": "countersign", "exp": 1_800_000_001, "sub": text, "aud": ["x", text, "y"],
         });
-        let answered = answer(&profile, &request(&[&with_claims(&claims)])).unwrap();
-        assert_eq!(answered["context"]["sub"], json!(null), "{text:?}");
-        assert_eq!(answered["principalId"], "-", "{text:?}");
-        assert_eq!(answered["context"]["aud"], "x y", "{text:?}");
+        let response = respond(&config, &request(&[&bearer_with_claims(&claims)])).unwrap();
+        assert_eq!(response["context"]["sub"], json!(null), "{text:?}");
+        assert_eq!(response["principalId"], "-", "{text:?}");
+        assert_eq!(response["context"]["aud"], "x y", "{text:?}");
         for audience in [json!(text), json!([text])] {
             let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "aud": audience});
-            let answered = answer(&profile, &request(&[&with_claims(&claims)])).unwrap();
-            assert_eq!(answered["context"]["aud"], json!(null), "{text:?}");
+            let response = respond(&config, &request(&[&bearer_with_claims(&claims)])).unwrap();
+            assert_eq!(response["context"]["aud"], json!(null), "{text:?}");
         }
     }
 }
 
-/// API Gateway has values of its own under these names.
+/// API Gateway sets values of its own under these names.
 #[test]
 fn names_of_api_gateway_are_left_out_of_the_context() {
     let names = [
@@ -714,19 +752,19 @@ fn names_of_api_gateway_are_left_out_of_the_context() {
     ];
     let mut claims = json!({"iss": "countersign", "exp": 1_800_000_001, "Status": "kept"});
     for name in names {
-        claims[name] = "the token's".into();
+        claims[name] = "of the token".into();
     }
-    for (name, event) in events(&with_claims(&claims)) {
+    for (name, event) in events(&bearer_with_claims(&claims)) {
         let request: AuthorizerEvent = event.to_string().parse().unwrap();
-        let answered = answer(&profile(), &request).unwrap();
-        let context = answered["context"].as_object().unwrap();
+        let response = respond(&config(), &request).unwrap();
+        let context = response["context"].as_object().unwrap();
         let expected = ["Status", "exp", "iss"];
         assert!(context.keys().eq(expected), "{name}: {context:?}");
     }
 }
 
 #[test]
-fn reasons_have_names_that_stay_and_requests_do_not_print() {
+fn codes_are_stable_and_debug_output_hides_the_token() {
     let rows = [
         (Refusal::NoCredentials, "NoCredentials"),
         (Refusal::SeveralCredentials, "SeveralCredentials"),
@@ -754,12 +792,12 @@ fn reasons_have_names_that_stay_and_requests_do_not_print() {
     );
 }
 
-/// A policy needs all the rules of its kind of API; any other answer needs those that decide on it.
+/// A policy depends on every rule for its kind of API, a simple response only on the rules for the route.
 #[test]
-fn condition_that_cannot_matter_is_not_evaluated() {
+fn condition_that_the_response_does_not_depend_on_is_not_evaluated() {
     let mut claims = json!({"iss": "countersign", "exp": 1_800_000_001, "a": vec![1; 500]});
     claims["scope"] = "a".into();
-    let credential = with_claims(&claims);
+    let credential = bearer_with_claims(&claims);
     let expensive = "claims.a.all(x, x in claims.a)";
     let rules = |of: &str| {
         let rule = |route: &str| {
@@ -769,7 +807,7 @@ fn condition_that_cannot_matter_is_not_evaluated() {
         };
         json!(["GET /whoami", "GET /other", "$connect"].map(rule))
     };
-    // Where an expensive condition is evaluated, and where it is not.
+    // The routes whose condition is evaluated, and those whose condition is not.
     let rows: [(_, _, &[&str], &[&str]); 5] = [
         ("REST", HttpApiResponse::Iam, &["GET /whoami", "GET /other"], &["$connect"]),
         ("HTTP 1.0", HttpApiResponse::Iam, &["GET /whoami", "GET /other", "$connect"], &[]),
@@ -777,54 +815,55 @@ fn condition_that_cannot_matter_is_not_evaluated() {
         ("HTTP 2.0", HttpApiResponse::Simple, &["GET /whoami"], &["GET /other", "$connect"]),
         ("WebSocket", HttpApiResponse::Iam, &["$connect"], &["GET /whoami", "GET /other"]),
     ];
-    for (name, response, evaluated, left_out) in rows {
+    for (name, http_api_response, evaluated, skipped) in rows {
         let (_, event) = events(&credential).into_iter().find(|it| it.0 == name).unwrap();
         let request: AuthorizerEvent = event.to_string().parse().unwrap();
         for (route, expected) in evaluated
             .iter()
             .map(|route| (route, true))
-            .chain(left_out.iter().map(|route| (route, false)))
+            .chain(skipped.iter().map(|route| (route, false)))
         {
-            let profile =
-                AuthorizerConfig { http_api_response: response, ..with_rules(&rules(route)) };
-            let (decision, _) = judge_for(&profile, &request, YES);
-            let (Decision::Allow(grant) | Decision::Forbid(grant, _)) = decision.unwrap() else {
-                panic!("a good token")
+            let config = AuthorizerConfig { http_api_response, ..with_rules(&rules(route)) };
+            let (decision, _) = decide_with(&config, &request, VALID);
+            let (Decision::Allow(verified) | Decision::Forbid(verified, _)) = decision.unwrap()
+            else {
+                panic!("the token is valid")
             };
-            let access = grant.access.unwrap();
-            assert_eq!(access.is_over_budget, expected, "{name}, {response:?}: {route}");
+            let access = verified.access.unwrap();
+            assert_eq!(access.is_over_budget, expected, "{name}, {http_api_response:?}: {route}");
         }
     }
 }
 
-/// What `countersign explain` shows.
+/// `countersign explain` shows these texts.
 #[test]
-fn rules_checks_and_events_in_words() {
+fn rules_checks_and_events_are_described() {
     let rules = json!([
         {"route": "GET /whoami", "scope": "a"},
         {"route": "* /{x}", "when": "claims.sub == 'a'"},
         {"route": "$connect", "any": true},
     ]);
-    let profile = with_rules(&rules);
+    let config = with_rules(&rules);
     let claims = json!({"iss": "countersign", "exp": 1_800_000_001, "sub": "a"});
-    let request = request(&[&with_claims(&claims)]);
-    let (Ok(Decision::Forbid(grant, ForbidReason::ClosedRoute)), 1) =
-        judge_for(&profile, &request, YES)
+    let request = request(&[&bearer_with_claims(&claims)]);
+    let (Ok(Decision::Forbid(verified, ForbidReason::ClosedRoute)), 1) =
+        decide_with(&config, &request, VALID)
     else {
-        panic!("a good token")
+        panic!("the token is valid")
     };
-    let rules = profile.rules.unwrap();
-    let told = rules.explain(grant.access.as_ref().unwrap(), &grant.claims, &request.route);
-    let told: Vec<_> =
-        told.iter().map(|it| (it.route, &*it.condition, it.open, it.decides)).collect();
+    let rules = config.rules.unwrap();
+    let explained =
+        rules.explain(verified.access.as_ref().unwrap(), &verified.claims, &request.route);
+    let explained: Vec<_> =
+        explained.iter().map(|it| (it.route, &*it.condition, it.open, it.decides)).collect();
     let expected = [
         ("GET /whoami", "scope a", false, true),
         ("* /{x}", "when claims.sub == 'a'", true, false),
         ("$connect", "any", true, false),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(explained, expected);
 
-    let words: Vec<String> = events("Bearer a")
+    let described: Vec<String> = events("Bearer a")
         .iter()
         .map(|(_, event)| {
             let request: AuthorizerEvent = event.to_string().parse().unwrap();
@@ -838,13 +877,13 @@ fn rules_checks_and_events_in_words() {
         "HTTP API, format 2.0: GET /whoami",
         "WebSocket API: $connect",
     ];
-    assert_eq!(words, expected);
+    assert_eq!(described, expected);
     let names = Check::ALL.map(Check::name);
     assert_eq!((names[0], names[9]), ("one bearer token", "rules"));
 }
 
 #[test]
-fn the_sample_events() {
+fn sample_events_are_decided() {
     let event = |text: &str| text.parse::<AuthorizerEvent>();
     let expired = Rejection::Expired { at: UnixTime::from_seconds(1_700_000_000) };
     let rows = [
@@ -852,8 +891,11 @@ fn the_sample_events() {
         (include_str!("../../../events/authorize-no-credentials.json"), Refusal::NoCredentials),
     ];
     for (text, expected) in rows {
-        assert_eq!(judge(&event(text).unwrap(), YES), (Ok(Decision::Refuse(expected)), 0));
+        assert_eq!(
+            decide_by_default(&event(text).unwrap(), VALID),
+            (Ok(Decision::Refuse(expected)), 0)
+        );
     }
-    let not_ours = include_str!("../../../events/issue-invoke.json");
-    assert_eq!(event(not_ours), Err(MalformedEvent::Kind));
+    let issuer_event = include_str!("../../../events/issue-invoke.json");
+    assert_eq!(event(issuer_event), Err(MalformedEvent::UnsupportedType));
 }

@@ -1,5 +1,5 @@
-//! Why the authorizer does not read events as the types of `aws_lambda_events`: what these lose or
-//! cannot read, beside what it reads itself. Where both can read an event, they agree.
+//! Why the authorizer does not read events with the types of `aws_lambda_events`: each test shows what a type loses
+//! or cannot read, and what the authorizer reads. Where both can read an event, they agree.
 
 #![expect(
     clippy::unwrap_used,
@@ -93,20 +93,20 @@ fn events_built_from_the_published_types_are_read() {
         ("HTTP 2.0", http2(), EventFormat::Http2, by_route()),
         ("WebSocket", web_socket(), EventFormat::WebSocket, CacheScope::Never),
     ];
-    for (name, event, kind, cached) in rows {
+    for (name, event, kind, cache_scope) in rows {
         let request = read(&event).unwrap();
         let route = if kind == EventFormat::WebSocket { "$connect" } else { "GET /whoami" };
-        assert_eq!((request.kind, request.cached), (kind, cached), "{name}");
+        assert_eq!((request.kind, request.cache_scope), (kind, cache_scope), "{name}");
         assert_eq!(request.route.to_string(), route, "{name}");
         assert_eq!(request.authorization, [BEARER], "{name}");
         assert_eq!(request.stage.resource("*"), format!("{STAGE}/*"), "{name}");
     }
 }
 
-/// The sample events in `events/`: what is read of each is what its published type says.
+/// The sample events in `events/`.
 #[test]
-fn sample_events_are_those_of_the_published_types() {
-    fn again<'de, T: serde::Deserialize<'de> + serde::Serialize>(
+fn sample_events_are_read_like_their_published_types() {
+    fn through_published_type<'de, T: serde::Deserialize<'de> + serde::Serialize>(
         text: &'de str,
     ) -> AuthorizerEvent {
         read(&json!(published::<T>(text).unwrap())).unwrap()
@@ -117,20 +117,24 @@ fn sample_events_are_those_of_the_published_types() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let written = match name {
+        let rewritten = match name {
             "authorize-expired" | "authorize-no-credentials" | "authorize-websocket" => {
-                again::<Rest>(&text)
+                through_published_type::<Rest>(&text)
             }
-            "authorize-http-api" => again::<Http2>(&text),
-            "authorize-token" => again::<Token>(&text),
+            "authorize-http-api" => through_published_type::<Http2>(&text),
+            "authorize-token" => through_published_type::<Token>(&text),
             "issue-invoke" | "issue-jwks" | "issue-post-token" | "rotate" => {
-                assert_eq!(text.parse::<AuthorizerEvent>(), Err(MalformedEvent::Kind), "{name}");
+                assert_eq!(
+                    text.parse::<AuthorizerEvent>(),
+                    Err(MalformedEvent::UnsupportedType),
+                    "{name}"
+                );
                 continue;
             }
-            _ => panic!("{name} is in no row"),
+            _ => panic!("{name} has no match arm"),
         };
         let request: AuthorizerEvent = text.parse().unwrap();
-        assert!(request == written, "{name}");
+        assert!(request == rewritten, "{name}");
         kinds.push(request.kind.to_string());
     }
     kinds.sort();
@@ -162,7 +166,7 @@ fn published_types_keep_one_of_two_headers_that_differ_in_case() {
 }
 
 #[test]
-fn published_type_for_rest_apis_does_not_tell_format_1_apart() {
+fn published_type_for_rest_apis_reads_format_1_alike() {
     let format_1 = with(rest(), "version", json!("1.0"));
     let [rest_text, format_1_text] = [&rest(), &format_1].map(Value::to_string);
     assert_eq!(published::<Rest>(&rest_text), published::<Rest>(&format_1_text));
@@ -175,14 +179,17 @@ fn published_type_for_format_1_has_no_multi_value_headers() {
     let mut event = http1();
     event["multiValueHeaders"] = json!({"Authorization": ["Bearer first", BEARER]});
     let text = event.to_string();
-    let written = json!(published::<Http1>(&text).unwrap());
-    assert_eq!((&written["version"], &written["multiValueHeaders"]), (&json!("1.0"), &json!(null)));
-    assert_eq!(read(&written).unwrap().authorization, [BEARER]);
+    let rewritten = json!(published::<Http1>(&text).unwrap());
+    assert_eq!(
+        (&rewritten["version"], &rewritten["multiValueHeaders"]),
+        (&json!("1.0"), &json!(null))
+    );
+    assert_eq!(read(&rewritten).unwrap().authorization, [BEARER]);
     assert_eq!(read(&event).unwrap().authorization, ["Bearer first", BEARER]);
 }
 
 #[test]
-fn published_types_read_events_of_others() {
+fn published_types_read_events_of_other_formats() {
     for (event, kind) in
         [(rest(), EventFormat::Rest), (http2(), EventFormat::Http2), (http1(), EventFormat::Http1)]
     {
@@ -193,7 +200,7 @@ fn published_types_read_events_of_others() {
         assert_eq!(read(&event).unwrap().kind, kind);
     }
     assert!(published::<Token>("{}").is_ok());
-    assert_eq!(read(&json!({})), Err(MalformedEvent::Kind));
+    assert_eq!(read(&json!({})), Err(MalformedEvent::UnsupportedType));
 }
 
 #[test]
@@ -209,31 +216,31 @@ fn published_types_fail_on_null() {
         ("identitySource", http2, json!([BEARER, null])),
     ];
     for (member, event, value) in rows {
-        let whole = event();
-        let kind = read(&whole).unwrap().kind;
-        let event = with(whole.clone(), member, value);
-        let [whole, text] = [&whole, &event].map(Value::to_string);
-        let readable = |text: &str| match kind {
+        let original = event();
+        let kind = read(&original).unwrap().kind;
+        let event = with(original.clone(), member, value);
+        let [original, text] = [&original, &event].map(Value::to_string);
+        let is_readable = |text: &str| match kind {
             EventFormat::Rest => published::<Rest>(text).is_ok(),
             EventFormat::Http1 => published::<Http1>(text).is_ok(),
             _ => published::<Http2>(text).is_ok(),
         };
-        assert!(readable(&whole) && !readable(&text), "{kind}, {member}");
+        assert!(is_readable(&original) && !is_readable(&text), "{kind}, {member}");
         let request = read(&event).unwrap();
-        let none = Vec::<String>::new();
-        let expected = if member == "headers" { none } else { vec![BEARER.to_owned()] };
+        let no_headers = Vec::<String>::new();
+        let expected = if member == "headers" { no_headers } else { vec![BEARER.to_owned()] };
         assert_eq!((request.kind, request.authorization), (kind, expected), "{kind}, {member}");
     }
 }
 
 #[test]
-fn published_types_fail_on_odd_values() {
+fn published_types_fail_on_unexpected_types() {
     let headers = [
         ("null", json!({"Authorization": BEARER, "X": null})),
-        ("a number", json!({"Authorization": BEARER, "X": 1})),
-        ("an object", json!({"Authorization": BEARER, "X": {}})),
-        ("a control character", json!({"Authorization": BEARER, "X": "a\n"})),
-        ("a name with a space", json!({"Authorization": BEARER, "X Y": "a"})),
+        ("number", json!({"Authorization": BEARER, "X": 1})),
+        ("object", json!({"Authorization": BEARER, "X": {}})),
+        ("control character", json!({"Authorization": BEARER, "X": "a\n"})),
+        ("name with a space", json!({"Authorization": BEARER, "X Y": "a"})),
     ];
     for (name, headers) in headers {
         let [rest, http1, http2] =
@@ -255,11 +262,11 @@ fn published_types_fail_on_odd_values() {
 
     let event = with(http2(), "routeKey", json!(1));
     assert!(published::<Http2>(&event.to_string()).is_err());
-    assert_eq!(read(&event).unwrap().cached, CacheScope::ByIdentity);
+    assert_eq!(read(&event).unwrap().cache_scope, CacheScope::ByIdentity);
 }
 
 #[test]
-fn published_types_quote_the_token() {
+fn published_types_quote_the_token_in_errors() {
     let header = with(rest(), "headers", json!({"Authorization": "Bearer secret\n"}));
     let source = with(http2(), "identitySource", json!("Bearer secret"));
     let texts = [&header, &source].map(Value::to_string);
@@ -276,6 +283,9 @@ fn published_types_quote_the_token() {
     let error = read(&with(event, "type", json!({"a": BEARER}))).unwrap_err();
     assert_eq!(
         (error, &*error.to_string()),
-        (MalformedEvent::Unreadable, "the event cannot be read")
+        (
+            MalformedEvent::Unreadable,
+            "the event is not a JSON object, or its type, version or ARN is not a string"
+        )
     );
 }

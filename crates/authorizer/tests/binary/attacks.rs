@@ -3,15 +3,17 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Algorithm, Curve, PublicKey};
 use serde_json::{Value, json};
 
-use crate::stack::{ALIAS, ISSUER, Stack, bearer, claims, input, now, refused};
+use crate::stack::{
+    ALIAS, ISSUER, Stack, claims, now, rest_with_token, signing_input, unauthorized,
+};
 
-/// Every attack is a token that the right key has signed, but for what its name says: what refuses it
-/// is the check, and not the signature.
+/// Each token is signed by the right key unless its row says otherwise, so the check rejects it and not the
+/// signature.
 #[tokio::test]
-async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
+async fn every_attack_is_unauthorized_without_a_kms_call() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = stack.good(&json!({}));
-    assert_eq!(stack.ask(&bearer(&good)).await, ("Allow", "Allowed".into(), 1));
+    let good = stack.token_with(&json!({}));
+    assert_eq!(stack.outcome(&rest_with_token(&good)).await, ("Allow", "Allowed".into(), 1));
     let (plain, own) = (stack.header(), claims().to_string());
     let with = |changes: Value| {
         let mut header = plain.clone();
@@ -27,15 +29,15 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
 
     for alg in ["none", "None", "NONE", "nOnE", "none ", ""] {
         row(&format!("alg {alg}"), headed(json!({"alg": alg})), "UnsupportedAlgorithm");
-        let unsigned = input(&json!({"alg": alg}).to_string(), &own);
+        let unsigned = signing_input(&json!({"alg": alg}).to_string(), &own);
         row(&format!("alg {alg}, unsigned"), format!("{unsigned}."), "NotCompact");
         row(&format!("alg {alg}, two parts"), unsigned, "NotCompact");
     }
-    row("alg null", headed(json!({"alg": null})), "MalformedHeader");
-    row("alg a list", headed(json!({"alg": ["RS256"]})), "MalformedHeader");
+    row("alg is null", headed(json!({"alg": null})), "MalformedHeader");
+    row("alg is an array", headed(json!({"alg": ["RS256"]})), "MalformedHeader");
     row("no alg", stack.sign(r#"{"typ":"JWT"}"#, &own), "MalformedHeader");
 
-    let der = stack.public();
+    let der = stack.public_key();
     let pem = PublicKey::from_spki(&der).unwrap().to_pem();
     for (name, secret) in [("DER", &*der), ("PEM", pem.as_bytes())] {
         for (alg, hash) in [
@@ -43,7 +45,7 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
             ("HS384", hmac::HMAC_SHA384),
             ("HS512", hmac::HMAC_SHA512),
         ] {
-            let input = input(&with(json!({"alg": alg})), &own);
+            let input = signing_input(&with(json!({"alg": alg})), &own);
             let tag = hmac::sign(&hmac::Key::new(hash, secret), input.as_bytes());
             let token = format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag));
             row(&format!("{alg} with the {name}"), token, "UnsupportedAlgorithm");
@@ -70,7 +72,7 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
         row(&format!("alg {alg}"), headed(json!({"alg": alg})), "WrongAlgorithm");
     }
     for algorithm in [Algorithm::Rs384, Algorithm::Ps256] {
-        let input = input(&with(json!({"alg": algorithm.name()})), &own);
+        let input = signing_input(&with(json!({"alg": algorithm.name()})), &own);
         let signature = URL_SAFE_NO_PAD.encode(stack.sign_with(algorithm, &input));
         row(&format!("signed with {algorithm}"), format!("{input}.{signature}"), "WrongAlgorithm");
     }
@@ -110,7 +112,7 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
     for kid in &kids {
         row(&format!("kid {kid:?}"), headed(json!({"kid": kid})), "UnknownKey");
     }
-    row("kid a number", headed(json!({"kid": 1})), "MalformedHeader");
+    row("kid is a number", headed(json!({"kid": 1})), "MalformedHeader");
 
     let twice = format!(r#"{{"alg":"RS256","alg":"RS256","kid":"{}"}}"#, stack.key);
     row("alg twice", stack.sign(&twice, &own), "MalformedHeader");
@@ -120,85 +122,85 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
     let twice = format!(r#"{{"iss":"{ISSUER}","exp":1,"exp":{expiry}}}"#);
     row("exp twice", claimed(&twice), "MalformedClaims");
     let deep = format!(r#"{{"iss":"{ISSUER}","exp":{expiry},"a":[{{"b":1,"b":2}}]}}"#);
-    row("a member twice, deep down", claimed(&deep), "MalformedClaims");
+    row("nested member twice", claimed(&deep), "MalformedClaims");
     let bomb = |depth: usize| {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
         claimed(&format!(r#"{{"iss":"{ISSUER}","exp":{expiry},"a":{open}{close}}}"#))
     };
-    row("nested", bomb(16), "MalformedClaims");
-    row("a nesting bomb", bomb(2000), "MalformedClaims");
-    row("claims that are a list", claimed("[]"), "MalformedClaims");
+    row("nesting too deep", bomb(16), "MalformedClaims");
+    row("nesting bomb", bomb(2000), "MalformedClaims");
+    row("claims are an array", claimed("[]"), "MalformedClaims");
     row("claims with a byte order mark", claimed(&format!("\u{feff}{own}")), "MalformedClaims");
-    row("claims with something behind them", claimed(&format!("{own}{own}")), "MalformedClaims");
+    row("text after the claims", claimed(&format!("{own}{own}")), "MalformedClaims");
 
-    row("exp a string", exp(&format!("\"{expiry}\"")), "MalformedClaims");
-    row("exp negative", exp("-1"), "MalformedClaims");
+    row("exp is a string", exp(&format!("\"{expiry}\"")), "MalformedClaims");
+    row("exp is negative", exp("-1"), "MalformedClaims");
     row("exp 1e400", exp("1e400"), "MalformedClaims");
     row("exp NaN", exp("NaN"), "MalformedClaims");
-    row("exp null", exp("null"), "MalformedClaims");
-    row("exp past", exp("1"), "Expired");
+    row("exp is null", exp("null"), "MalformedClaims");
+    row("exp in the past", exp("1"), "Expired");
     row("no exp", claimed(&format!(r#"{{"iss":"{ISSUER}"}}"#)), "NoExpiry");
     let changed = |name: &str, value: Value| {
         let mut claims = claims();
         claims[name] = value;
         claimed(&claims.to_string())
     };
-    row("nbf to come", changed("nbf", (now() + 60).into()), "NotYetValid");
-    row("iat to come", changed("iat", (now() + 60).into()), "IssuedInFuture");
-    row("iat a string", changed("iat", "1".into()), "MalformedClaims");
-    row("another issuer", changed("iss", "https://issuer.example/".into()), "Issuer");
-    row("the issuer in a list", changed("iss", json!([ISSUER])), "MalformedClaims");
-    row("an issuer that looks like it", changed("iss", "https://іssuer.example".into()), "Issuer");
-    row("an audience", changed("aud", "somebody else".into()), "Audience");
-    row("another type", headed(json!({"typ": "at+jwt"})), "TokenType");
-    row("JOSE", headed(json!({"typ": "JOSE"})), "TokenType");
+    row("nbf in the future", changed("nbf", (now() + 60).into()), "NotYetValid");
+    row("iat in the future", changed("iat", (now() + 60).into()), "IssuedInFuture");
+    row("iat is a string", changed("iat", "1".into()), "MalformedClaims");
+    row("wrong issuer", changed("iss", "https://issuer.example/".into()), "Issuer");
+    row("iss is an array", changed("iss", json!([ISSUER])), "MalformedClaims");
+    row("issuer with a homoglyph", changed("iss", "https://іssuer.example".into()), "Issuer");
+    row("unexpected audience", changed("aud", "another-api".into()), "Audience");
+    row("wrong type", headed(json!({"typ": "at+jwt"})), "TokenType");
+    row("type JOSE", headed(json!({"typ": "JOSE"})), "TokenType");
 
     let (head, signature) = good.rsplit_once('.').unwrap();
     let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    row("padded", format!("{good}="), "MalformedEncoding");
-    row("padded within", good.replacen('.', "=.", 1), "MalformedEncoding");
-    row("the other alphabet", format!("{head}.+/{}", &signature[2..]), "MalformedEncoding");
+    row("padding", format!("{good}="), "MalformedEncoding");
+    row("padding inside", good.replacen('.', "=.", 1), "MalformedEncoding");
+    row("standard base64 alphabet", format!("{head}.+/{}", &signature[2..]), "MalformedEncoding");
     let last = signature.chars().last().unwrap();
     let trailing = char::from(u8::try_from(last).unwrap() + 1);
     let trailing = format!("{head}.{}{trailing}", &signature[..signature.len() - 1]);
     row("trailing bits", trailing, "MalformedEncoding");
     for (name, inserted) in [
-        ("a space", ' '),
-        ("a tab", '\t'),
-        ("a line", '\n'),
+        ("space", ' '),
+        ("tab", '\t'),
+        ("line feed", '\n'),
         ("NUL", '\0'),
-        ("a zero width space", '\u{200b}'),
+        ("zero width space", '\u{200b}'),
     ] {
-        row(&format!("{name} behind"), format!("{good}{inserted}"), "MalformedEncoding");
+        row(&format!("{name} at the end"), format!("{good}{inserted}"), "MalformedEncoding");
         row(
-            &format!("{name} within"),
+            &format!("{name} inside"),
             good.replacen('.', &format!("{inserted}."), 1),
             "MalformedEncoding",
         );
     }
-    row("a letter that looks like it", good.replacen('e', "е", 1), "MalformedEncoding");
-    row("a full stop that looks like it", good.replacen('.', "．", 1), "NotCompact");
+    row("letter homoglyph", good.replacen('e', "е", 1), "MalformedEncoding");
+    row("full stop homoglyph", good.replacen('.', "．", 1), "NotCompact");
     let mut flipped = raw.clone();
     flipped[100] ^= 1;
     let flipped = format!("{head}.{}", URL_SAFE_NO_PAD.encode(flipped));
-    row("one bit of the signature", flipped, "InvalidSignature");
-    let other = changed("sub", "somebody else".into());
+    row("one bit of the signature flipped", flipped, "InvalidSignature");
+    let other = changed("sub", "another-user".into());
     let mixed = format!("{}.{signature}", other.rsplit_once('.').unwrap().0);
-    row("claims under another signature", mixed, "InvalidSignature");
+    row("claims with the signature of other claims", mixed, "InvalidSignature");
     row(
-        "a signature too short",
+        "signature too short",
         format!("{head}.{}", URL_SAFE_NO_PAD.encode(&raw[1..])),
         "InvalidSignature",
     );
     let longer = URL_SAFE_NO_PAD.encode([&raw[..], &[0]].concat());
-    row("a signature too long", format!("{head}.{longer}"), "InvalidSignature");
-    row("a JWE", format!("{good}.AAAA.AAAA"), "NotCompact");
+    row("signature too long", format!("{head}.{longer}"), "InvalidSignature");
+    row("JWE", format!("{good}.AAAA.AAAA"), "NotCompact");
     row(
-        "the JSON serialization",
+        "JSON serialization",
         json!({"payload": "e30", "signatures": []}).to_string(),
         "NotCompact",
     );
-    row("dots", "..".into(), "NotCompact");
+    row("only dots", "..".into(), "NotCompact");
     row("Bearer twice", format!("Bearer {good}"), "MalformedEncoding");
     row("comma-joined", format!("{good}, Bearer {good}"), "NotCompact");
     row("comma-joined without a space", format!("{good},Bearer"), "MalformedEncoding");
@@ -213,63 +215,68 @@ async fn every_attack_is_unauthorized_and_costs_no_kms_call() {
         let fitting = (padding.saturating_sub(4)..padding + 4).map(token);
         fitting.into_iter().find(|token| token.len() == bytes)
     };
-    // Not every length is one of a token: base64 skips every fourth.
+    // Unpadded base64 has no text of length 1 modulo 4, so not every token length exists.
     let long = (8193..8197).find_map(of_bytes).unwrap();
     row("over 8 KiB", long, "TokenTooLong");
     row(
-        "8 KiB + 1 of nothing",
+        "8 KiB + 1, signature of zeros",
         format!("{head}.{}", "A".repeat(8192 - head.len())),
         "TokenTooLong",
     );
-    row("16 KiB + 1", "A".repeat(16 * 1024 + 1), "TokenTooLong");
-    row("a long header", headed(json!({"x": "x".repeat(2000)})), "TokenTooLong");
-    row("much to pass on", changed("sub", "s".repeat(3100).into()), "ClaimsTooLong");
+    row("16 KiB + 1, no dots", "A".repeat(16 * 1024 + 1), "TokenTooLong");
+    row("long header", headed(json!({"x": "x".repeat(2000)})), "TokenTooLong");
+    row("long context claims", changed("sub", "s".repeat(3100).into()), "ClaimsTooLong");
 
-    // The first of each kind is asked about, and makes the next ones cost nothing: the keys beside
-    // the current one are not known before they are needed, nor that somebody forges signatures.
-    let unknown = bearer(&headed(json!({"kid": "unknown"})));
-    assert_eq!(stack.ask(&unknown).await, ("Unauthorized", "UnknownKey".into(), 3));
+    // The first unknown key id loads the other two keys of the ring, and the first forged signature makes the
+    // authorizer verify with the public key. After these two requests, no row causes a KMS call.
+    let unknown = rest_with_token(&headed(json!({"kid": "unknown"})));
+    assert_eq!(stack.outcome(&unknown).await, ("Unauthorized", "UnknownKey".into(), 3));
     let (_, signature) = good.rsplit_once('.').unwrap();
-    let other = input(&plain.to_string(), &own.replace('}', r#","a":1}"#));
-    let forged = stack.ask(&bearer(&format!("{other}.{signature}"))).await;
+    let other = signing_input(&plain.to_string(), &own.replace('}', r#","a":1}"#));
+    let forged = stack.outcome(&rest_with_token(&format!("{other}.{signature}"))).await;
     assert_eq!(forged, ("Unauthorized", "InvalidSignature".into(), 1));
     for (name, token, reason) in rows {
-        assert_eq!(stack.ask(&bearer(&token)).await, refused(reason), "{name}");
+        assert_eq!(stack.outcome(&rest_with_token(&token)).await, unauthorized(reason), "{name}");
     }
 
-    // As much as a token may have is taken.
-    let whole = (8189..8193).rev().find_map(of_bytes).unwrap();
-    assert_eq!(stack.ask(&bearer(&whole)).await, ("Allow", "Allowed".into(), 1));
+    // A token of the maximum length is accepted.
+    let longest = (8189..8193).rev().find_map(of_bytes).unwrap();
+    assert_eq!(stack.outcome(&rest_with_token(&longest)).await, ("Allow", "Allowed".into(), 1));
 }
 
 #[tokio::test]
-async fn numbers_that_no_ecdsa_signature_has() {
+async fn invalid_ecdsa_signatures_are_rejected() {
     let stack = Stack::start("ECC_NIST_P256", &[]).await;
     let header = json!({"alg": "ES256", "kid": stack.key}).to_string();
-    let input = input(&header, &claims().to_string());
+    let input = signing_input(&header, &claims().to_string());
     let good = stack.sign_with(Algorithm::Es256, &input);
-    let token =
-        |signature: &[u8]| bearer(&format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)));
-    assert_eq!(stack.ask(&token(&good)).await, ("Allow", "Allowed".into(), 1));
+    let token = |signature: &[u8]| {
+        rest_with_token(&format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    };
+    assert_eq!(stack.outcome(&token(&good)).await, ("Allow", "Allowed".into(), 1));
     let (r, s) = good.split_at(32);
     let order = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
         0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ];
-    let (zero, most) = ([0; 32], [0xff; 32]);
+    let (zero, maximum) = ([0; 32], [0xff; 32]);
     let der = Curve::P256.to_der(&good).unwrap();
     let rows: [(&str, Vec<u8>); 9] = [
         ("r is zero", [&zero, s].concat()),
         ("s is zero", [r, &zero].concat()),
         ("both are zero", vec![0; 64]),
-        ("r is the order", [&order, s].concat()),
-        ("s is the order", [r, &order].concat()),
-        ("r is past the order", [&most, s].concat()),
-        ("s is past the order", [r, &most].concat()),
+        ("r equals the order", [&order, s].concat()),
+        ("s equals the order", [r, &order].concat()),
+        ("r exceeds the order", [&maximum, s].concat()),
+        ("s exceeds the order", [r, &maximum].concat()),
         ("DER", der),
-        ("r alone", r.to_vec()),
+        ("only r", r.to_vec()),
     ];
     for (name, signature) in rows {
-        assert_eq!(stack.ask(&token(&signature)).await, refused("InvalidSignature"), "{name}");
+        assert_eq!(
+            stack.outcome(&token(&signature)).await,
+            unauthorized("InvalidSignature"),
+            "{name}"
+        );
     }
 }

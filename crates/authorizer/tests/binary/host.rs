@@ -1,4 +1,4 @@
-//! A Lambda host for one process of the function, in which a test says what the Runtime API does.
+//! A Lambda host for one process of the function. The test controls the Runtime API.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -15,14 +15,14 @@ use testing::Recorded;
 
 use crate::stack::environment;
 
-/// The function's process, which ends with the test.
-pub(crate) struct Running {
+/// A process of the function. It is killed when the test drops it.
+pub(crate) struct FunctionProcess {
     pub(crate) child: Child,
-    /// The thread that reads its log to the end.
+    /// The thread that reads the process's log to the end.
     log: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl FunctionProcess {
     pub(crate) fn start(runtime: &str, endpoint: &str, settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_authorizer"))
             .env_clear()
@@ -39,10 +39,8 @@ impl Running {
         let log = thread::spawn(move || io::read_to_string(log).map(drop).unwrap());
         Self { child, log: Some(log) }
     }
-}
 
-impl Running {
-    /// The exit code, once the process has ended by itself.
+    /// Waits until the process ends by itself. Returns its exit code.
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
         for _ in 0..500 {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -54,7 +52,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for FunctionProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -62,8 +60,8 @@ impl Drop for Running {
     }
 }
 
-/// A Runtime API that hands out its events and records what it receives.
-pub(crate) struct Runtime {
+/// A Runtime API that serves the given events and records what it receives.
+pub(crate) struct RuntimeApi {
     pub(crate) address: String,
     state: Arc<Mutex<State>>,
 }
@@ -77,7 +75,7 @@ struct State {
     deadline: u64,
 }
 
-impl Runtime {
+impl RuntimeApi {
     pub(crate) fn start(events: &[Value]) -> Self {
         Self::of_bytes(events.iter().map(|event| event.to_string().into_bytes()).collect())
     }
@@ -106,7 +104,7 @@ impl Runtime {
         self.state.lock().unwrap().events.push((0, event.to_string().into_bytes()));
     }
 
-    /// What the following events have as their deadline, in milliseconds.
+    /// The deadline of the following events, in Unix milliseconds.
     pub(crate) fn set_deadline(&self, deadline: u64) {
         self.state.lock().unwrap().deadline = deadline;
     }
@@ -115,11 +113,11 @@ impl Runtime {
         self.state.lock().unwrap().bodies.clone()
     }
 
-    /// The log once it has so many responses and errors.
-    pub(crate) async fn after(&self, answers: usize) -> Vec<String> {
+    /// Waits until the log has this number of responses and errors. Returns the log.
+    pub(crate) async fn log_after(&self, count: usize) -> Vec<String> {
         for _ in 0..1000 {
             let log = self.state.lock().unwrap().log.clone();
-            if log.iter().filter(|entry| !entry.starts_with("next")).count() == answers {
+            if log.iter().filter(|entry| !entry.starts_with("next")).count() == count {
                 return log;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -151,8 +149,8 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        let answer = if path.ends_with("/next") {
-            let (at, event) = next(state);
+        let response = if path.ends_with("/next") {
+            let (at, event) = next_event(state);
             recorder().tokens(&event);
             let head = [
                 "HTTP/1.1 200 OK".to_owned(),
@@ -164,27 +162,27 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
             [format!("{}\r\n\r\n", head.join("\r\n")).into_bytes(), event].concat()
         } else {
             let mut parts = path.rsplit('/');
-            let (what, id) = (parts.next().unwrap(), parts.next().unwrap());
+            let (action, id) = (parts.next().unwrap(), parts.next().unwrap());
             let mut state = state.lock().unwrap();
-            state.log.push(format!("{what} {id}"));
+            state.log.push(format!("{action} {id}"));
             state.bodies.push(String::from_utf8(body).unwrap());
             b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_vec()
         };
-        if stream.write_all(&answer).is_err() {
+        if stream.write_all(&response).is_err() {
             return;
         }
     }
 }
 
-/// The next event, once there is one.
-fn next(state: &Mutex<State>) -> (usize, Vec<u8>) {
+/// Waits for an event.
+fn next_event(state: &Mutex<State>) -> (usize, Vec<u8>) {
     loop {
-        let mut held = state.lock().unwrap();
-        if let Some((at, event)) = held.events.pop() {
-            held.log.push(format!("next {at}"));
+        let mut guard = state.lock().unwrap();
+        if let Some((at, event)) = guard.events.pop() {
+            guard.log.push(format!("next {at}"));
             return (at, event);
         }
-        drop(held);
+        drop(guard);
         thread::park_timeout(Duration::from_millis(10));
     }
 }

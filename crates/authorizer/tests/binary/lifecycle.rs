@@ -1,4 +1,4 @@
-//! The start, the deadline and the end of an environment, as Lambda and `cargo lambda` see them.
+//! The start, the deadlines and the end of an environment, as Lambda and `cargo lambda` see them.
 
 use std::{
     slice,
@@ -9,8 +9,8 @@ use testing::{InjectFaults, InjectedFault};
 use serde_json::{Value, json};
 
 use crate::{
-    host::{Running, Runtime},
-    stack::{Stack, bearer},
+    host::{FunctionProcess, RuntimeApi},
+    stack::{Stack, rest_with_token},
 };
 
 fn endpoint(stack: &Stack) -> String {
@@ -18,20 +18,20 @@ fn endpoint(stack: &Stack) -> String {
 }
 
 #[tokio::test]
-async fn event_that_is_not_json_in_utf_8_is_a_fault_and_ends_nothing() {
+async fn event_that_is_not_json_in_utf_8_is_a_fault_and_the_process_continues() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = bearer(&stack.good(&json!({}))).to_string().into_bytes();
+    let good = rest_with_token(&stack.token_with(&json!({}))).to_string().into_bytes();
     let mut not_utf_8 = good.clone();
     *not_utf_8.iter_mut().find(|byte| **byte == b'7').unwrap() = 0xff;
-    let runtime = Runtime::of_bytes(vec![not_utf_8, b"{".to_vec(), Vec::new(), good]);
-    let _running = Running::start(&runtime.address, &endpoint(&stack), &[]);
-    let log = runtime.after(4).await;
+    let runtime = RuntimeApi::of_bytes(vec![not_utf_8, b"{".to_vec(), Vec::new(), good]);
+    let _running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[]);
+    let log = runtime.log_after(4).await;
     let expected =
         ["next 0", "error 0", "next 1", "error 1", "next 2", "error 2", "next 3", "response 3"];
     assert_eq!(log.iter().take(8).collect::<Vec<_>>(), expected);
     for body in runtime.bodies().iter().take(3) {
         let body: Value = serde_json::from_str(body).unwrap();
-        let message = "the request could not be decided on";
+        let message = "no decision on the request: see the authorizer's log";
         assert_eq!(body, json!({"errorType": "Fault", "errorMessage": message}));
     }
 }
@@ -39,57 +39,57 @@ async fn event_that_is_not_json_in_utf_8_is_a_fault_and_ends_nothing() {
 #[tokio::test]
 async fn runtime_api_may_have_a_path() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let runtime = Runtime::start(&[bearer(&stack.good(&json!({})))]);
+    let runtime = RuntimeApi::start(&[rest_with_token(&stack.token_with(&json!({})))]);
     let address = format!("http://{}/authorizer", runtime.address);
-    let _running = Running::start(&address, &endpoint(&stack), &[]);
-    assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
+    let _running = FunctionProcess::start(&address, &endpoint(&stack), &[]);
+    assert_eq!(runtime.log_after(1).await.last().unwrap(), "response 0");
 }
 
-/// `cargo lambda watch` sends ten minutes after 1970.
+/// `cargo lambda watch` sends a deadline ten minutes after 1970.
 #[tokio::test]
-async fn deadline_that_has_passed_before_the_event_came_is_none() {
+async fn deadline_in_the_past_is_ignored() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let runtime = Runtime::start(&[]);
+    let runtime = RuntimeApi::start(&[]);
     runtime.set_deadline(600_000);
-    runtime.add(&bearer(&stack.good(&json!({}))));
-    let _running = Running::start(&runtime.address, &endpoint(&stack), &[]);
-    assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
+    runtime.add(&rest_with_token(&stack.token_with(&json!({}))));
+    let _running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[]);
+    assert_eq!(runtime.log_after(1).await.last().unwrap(), "response 0");
 }
 
 #[tokio::test]
 async fn failed_start_is_reported_to_lambda_with_every_problem() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let runtime = Runtime::start(&[]);
+    let runtime = RuntimeApi::start(&[]);
     let settings = [("TOKEN_ISSUER", ""), ("VERIFICATION", "remote"), ("RUST_LOG", "trace")];
-    let mut running = Running::start(&runtime.address, &endpoint(&stack), &settings);
-    assert_eq!(runtime.after(1).await, ["error init"]);
+    let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &settings);
+    assert_eq!(runtime.log_after(1).await, ["error init"]);
     assert_eq!(running.exit_code().await, Some(1));
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
     let message = "invalid settings: RUST_LOG must not be TRACE: events are never logged; \
         TOKEN_ISSUER is required; VERIFICATION must be kms or local";
-    assert_eq!(body, json!({"errorType": "Runtime.Settings", "errorMessage": message}));
+    assert_eq!(body, json!({"errorType": "RuntimeApi.Settings", "errorMessage": message}));
 }
 
 #[tokio::test]
 async fn key_that_cannot_sign_is_reported_to_lambda() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let runtime = Runtime::start(&[]);
+    let runtime = RuntimeApi::start(&[]);
     let settings = [("SIGNING_ALGORITHM", "ES256")];
-    let mut running = Running::start(&runtime.address, &endpoint(&stack), &settings);
-    assert_eq!(runtime.after(1).await, ["error init"]);
+    let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &settings);
+    assert_eq!(runtime.log_after(1).await, ["error init"]);
     assert_eq!(running.exit_code().await, Some(1));
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
-    assert_eq!(body["errorType"], "Runtime.KeyUnfit");
+    assert_eq!(body["errorType"], "RuntimeApi.KeyUnfit");
 }
 
-/// Of a function whose timeout is shorter than the time that KMS may take.
+/// The function's timeout is shorter than the time that KMS may take.
 #[tokio::test]
 async fn response_comes_before_the_deadline_of_the_invocation() {
     let stack = Stack::with_timeout(Duration::from_secs(2)).await;
-    let good = bearer(&stack.good(&json!({})));
+    let good = rest_with_token(&stack.token_with(&json!({})));
     stack.kms.inject(Some(InjectedFault::Silence));
     let start = Instant::now();
-    let (effect, reason, _) = stack.ask(&good).await;
+    let (effect, reason, _) = stack.outcome(&good).await;
     let took = start.elapsed();
     assert_eq!((effect, &*reason), ("error", "KmsUnreachable"));
     assert!(took > Duration::from_millis(1500) && took < Duration::from_secs(2), "{took:?}");
@@ -98,13 +98,16 @@ async fn response_comes_before_the_deadline_of_the_invocation() {
 #[tokio::test]
 async fn environment_with_expired_credentials_ends_after_its_response() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = bearer(&stack.good(&json!({})));
-    let runtime = Runtime::start(slice::from_ref(&good));
-    let mut running = Running::start(&runtime.address, &endpoint(&stack), &[]);
-    assert_eq!(runtime.after(1).await.last().unwrap(), "response 0");
+    let good = rest_with_token(&stack.token_with(&json!({})));
+    let runtime = RuntimeApi::start(slice::from_ref(&good));
+    let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[]);
+    assert_eq!(runtime.log_after(1).await.last().unwrap(), "response 0");
     stack.kms.inject(Some(InjectedFault::Error("ExpiredTokenException")));
     runtime.add(&good);
-    assert_eq!(runtime.after(2).await.last().unwrap(), "error 0");
+    assert_eq!(runtime.log_after(2).await.last().unwrap(), "error 0");
     assert_eq!(running.exit_code().await, Some(1));
-    assert!(!runtime.after(2).await.last().unwrap().starts_with("next"), "asked for another event");
+    assert!(
+        !runtime.log_after(2).await.last().unwrap().starts_with("next"),
+        "the process asked for another event"
+    );
 }

@@ -21,7 +21,7 @@ pub(crate) const ALIAS: &str = "alias/ring";
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
-/// KMS with a key, and the authorizer over it.
+/// The local KMS with one key, and the authorizer's function with that key as its ring.
 pub(crate) struct Stack {
     pub(crate) kms: Kms,
     pub(crate) key: String,
@@ -29,8 +29,8 @@ pub(crate) struct Stack {
     pub(crate) journal: Journal,
 }
 
-/// What came of an event: the answer's effect, or the error's message; the reason in the log; and
-/// KMS calls.
+/// The outcome of an event: the effect of the response or the kind of the error, the reason in the log, and the
+/// number of KMS calls.
 pub(crate) type Outcome = (&'static str, String, u64);
 
 impl Stack {
@@ -39,29 +39,34 @@ impl Stack {
         let kms = Kms::start(listener, "us-east-1", None).unwrap();
         let key = create_key(&kms, spec);
         kms.perform("CreateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": key})).unwrap();
-        Self::over(kms, key, settings).await
+        Self::with_kms(kms, key, settings).await
     }
 
-    /// The same with a function timeout of its own.
+    /// A stack whose function has this timeout.
     pub(crate) async fn with_timeout(timeout: Duration) -> Self {
         let Self { kms, key, .. } = Self::start("RSA_2048", &[]).await;
-        Self::within(kms, key, &[], timeout).await
+        Self::with_kms_and_timeout(kms, key, &[], timeout).await
     }
 
-    pub(crate) async fn over(kms: Kms, key: String, settings: &[(&str, &str)]) -> Self {
-        Self::within(kms, key, settings, Duration::from_secs(6)).await
+    pub(crate) async fn with_kms(kms: Kms, key: String, settings: &[(&str, &str)]) -> Self {
+        Self::with_kms_and_timeout(kms, key, settings, Duration::from_secs(6)).await
     }
 
-    async fn within(kms: Kms, key: String, settings: &[(&str, &str)], timeout: Duration) -> Self {
+    async fn with_kms_and_timeout(
+        kms: Kms,
+        key: String,
+        settings: &[(&str, &str)],
+        timeout: Duration,
+    ) -> Self {
         let endpoint = format!("http://{}", kms.address());
         let mut environment = environment(&endpoint);
         environment.extend(settings.iter().copied());
-        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let configuration = Configuration {
             name: "Authorizer".into(),
             binary: "authorizer".into(),
             region: "us-east-1".into(),
-            environment: environment.into_iter().map(own).collect(),
+            environment: environment.into_iter().map(owned).collect(),
             memory: 256,
             timeout,
         };
@@ -73,46 +78,46 @@ impl Stack {
         Self { kms, key, function, journal }
     }
 
-    pub(crate) async fn ask(&self, event: &Value) -> Outcome {
-        let (outcome, _) = self.answer(event).await;
+    pub(crate) async fn outcome(&self, event: &Value) -> Outcome {
+        let (outcome, _) = self.outcome_and_response(event).await;
         outcome
     }
 
-    pub(crate) async fn answer(&self, event: &Value) -> (Outcome, Value) {
+    pub(crate) async fn outcome_and_response(&self, event: &Value) -> (Outcome, Value) {
         let calls = self.kms.calls();
         let invocation = self.function.invoke(event).await;
         let reason = self.journal.reason(&invocation.id.to_string()).await.unwrap();
         let calls = self.kms.calls() - calls;
         match invocation.result {
-            Ok(answer) => {
-                let effects: Vec<&str> = answer["policyDocument"]["Statement"]
+            Ok(response) => {
+                let effects: Vec<&str> = response["policyDocument"]["Statement"]
                     .as_array()
                     .into_iter()
                     .flatten()
                     .map(|statement| statement["Effect"].as_str().unwrap())
                     .collect();
-                let effect = match (&*effects, answer["isAuthorized"].as_bool()) {
+                let effect = match (&*effects, response["isAuthorized"].as_bool()) {
                     (["Allow"], None) => "Allow",
                     (["Allow", "Deny"], None) => "Allow and Deny",
                     (["Deny"], None) => "Deny",
                     ([], Some(true)) => "true",
                     ([], Some(false)) => "false",
-                    _ => panic!("{answer}"),
+                    _ => panic!("{response}"),
                 };
-                ((effect, reason, calls), answer)
+                ((effect, reason, calls), response)
             }
             Err(error) if error.message == "Unauthorized" => {
                 assert_eq!(error.error_type, "Unauthorized");
                 (("Unauthorized", reason, calls), Value::Null)
             }
             Err(error) => {
-                assert_eq!(error.message, "the request could not be decided on");
+                assert_eq!(error.message, "no decision on the request: see the authorizer's log");
                 (("error", reason, calls), Value::Null)
             }
         }
     }
 
-    /// A signature by the key itself over anything at all, as JOSE writes it.
+    /// A signature of the key over any text, in the form of JOSE.
     pub(crate) fn sign_with(&self, algorithm: Algorithm, input: &str) -> Vec<u8> {
         let (name, hash) = match algorithm {
             Algorithm::Rs256 => ("RSASSA_PKCS1_V1_5_SHA_256", &digest::SHA256),
@@ -126,17 +131,17 @@ impl Stack {
             "KeyId": self.key, "Message": STANDARD.encode(digest), "MessageType": "DIGEST",
             "SigningAlgorithm": name,
         });
-        let answer = self.kms.perform("Sign", &request).unwrap();
-        let signature = STANDARD.decode(answer["Signature"].as_str().unwrap()).unwrap();
+        let response = self.kms.perform("Sign", &request).unwrap();
+        let signature = STANDARD.decode(response["Signature"].as_str().unwrap()).unwrap();
         match algorithm {
             Algorithm::Es256 => Curve::P256.from_der(&signature).unwrap(),
             _ => signature,
         }
     }
 
-    /// A token with this header and these claims, as they stand, that the key has signed.
+    /// A token with exactly this header and payload, signed by the key.
     pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
-        let input = input(header, claims);
+        let input = signing_input(header, claims);
         let signature = self.sign_with(Algorithm::Rs256, &input);
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -145,16 +150,16 @@ impl Stack {
         json!({"alg": "RS256", "typ": "JWT", "kid": self.key})
     }
 
-    /// A good token with some claims more.
-    pub(crate) fn good(&self, more: &Value) -> String {
+    /// A valid token with these further claims.
+    pub(crate) fn token_with(&self, further: &Value) -> String {
         let mut claims = claims();
-        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        claims.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         self.sign(&self.header().to_string(), &claims.to_string())
     }
 
-    pub(crate) fn public(&self) -> Vec<u8> {
-        let answer = self.kms.perform("GetPublicKey", &json!({"KeyId": self.key})).unwrap();
-        STANDARD.decode(answer["PublicKey"].as_str().unwrap()).unwrap()
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        let response = self.kms.perform("GetPublicKey", &json!({"KeyId": self.key})).unwrap();
+        STANDARD.decode(response["PublicKey"].as_str().unwrap()).unwrap()
     }
 }
 
@@ -171,23 +176,23 @@ pub(crate) fn claims() -> Value {
     json!({"iss": ISSUER, "sub": "test-user", "jti": "an-id", "exp": now() + 600})
 }
 
-pub(crate) fn input(header: &str, claims: &str) -> String {
+pub(crate) fn signing_input(header: &str, claims: &str) -> String {
     format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims))
 }
 
-pub(crate) fn rest(headers: &Value) -> Value {
+pub(crate) fn rest_event(headers: &Value) -> Value {
     json!({"type": "REQUEST", "methodArn": format!("{STAGE}/GET/orders/7"), "headers": headers})
 }
 
-pub(crate) fn bearer(token: &str) -> Value {
-    rest(&json!({"Authorization": format!("Bearer {token}")}))
+pub(crate) fn rest_with_token(token: &str) -> Value {
+    rest_event(&json!({"Authorization": format!("Bearer {token}")}))
 }
 
-pub(crate) fn refused(reason: &str) -> Outcome {
+pub(crate) fn unauthorized(reason: &str) -> Outcome {
     ("Unauthorized", reason.to_owned(), 0)
 }
 
-/// The settings without which the function does not start, with KMS at this endpoint.
+/// The settings that the function requires, with KMS at this endpoint.
 pub(crate) fn environment(endpoint: &str) -> BTreeMap<&str, &str> {
     BTreeMap::from([
         ("AWS_REGION", "us-east-1"),
@@ -199,8 +204,8 @@ pub(crate) fn environment(endpoint: &str) -> BTreeMap<&str, &str> {
     ])
 }
 
-/// What the function says of its settings before it has asked KMS for anything.
-pub(crate) fn starting(settings: &[(&str, &str)]) -> String {
+/// The problems that the function reports about its settings when it refuses to start.
+pub(crate) fn startup_problems(settings: &[(&str, &str)]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_authorizer"));
     command
         .env_clear()

@@ -1,0 +1,25 @@
+use jwt::Claims;
+use policy::access::{Access, ForbidReason};
+
+use crate::Refusal;
+
+/// The decision on a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// The token is valid and opens the route.
+    Allow(VerifiedToken),
+    /// The token is valid but does not open the route.
+    Forbid(VerifiedToken, ForbidReason),
+    /// The request has no valid token.
+    Refuse(Refusal),
+}
+
+/// A token whose signature and claims have been verified, with the access that it gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedToken {
+    /// The token's claims.
+    pub claims: Claims,
+    /// Which rules are open to the token, of those that the response depends on. `None` without rules: every route
+    /// is open.
+    pub access: Option<Access>,
+}
