@@ -99,9 +99,9 @@ impl Rule {
 
     fn normalized(&self, way: Normalization) -> Self {
         let normalize = |segment: &&'static str| match *segment {
-            "A" if way.folds => vec!["a"],
+            "A" if way.folds_case => vec!["a"],
             "a%2Fb" if way.decodes => vec!["a", "b"],
-            "a%2Fb" if way.folds => vec!["a%2fb"],
+            "a%2Fb" if way.folds_case => vec!["a%2fb"],
             "b;v" if way.parameters != PathParameters::Kept => vec!["b"],
             plain => vec![plain],
         };

@@ -3,19 +3,19 @@ use runtime::{Settings, table};
 
 use crate::read_timing;
 
-/// Which ring is rotated, and when.
+/// The settings of the rotator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotatorConfig {
-    /// The ring.
+    /// The ring that is rotated.
     pub ring: RingName,
-    /// How old its key gets, and how long the steps wait for each other.
-    pub policy: RotationConfig,
-    /// The key that the deployment owns.
+    /// The maximum age of the current key, and the waiting times between the steps.
+    pub rotation: RotationConfig,
+    /// The id of a key that is retired but not deleted, because CloudFormation manages it.
     pub retained_key: Option<String>,
 }
 
 impl RotatorConfig {
-    /// `None` means that a problem was noted.
+    /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (Some(ring), Some(every), Some(timing), Some(algorithm), Some(retained_key)) = (
             settings.required(&table::KEY_ALIAS),
@@ -28,7 +28,7 @@ impl RotatorConfig {
         };
         Some(Self {
             ring,
-            policy: RotationConfig { every: Some(every), timing, algorithm, spec: None },
+            rotation: RotationConfig { every: Some(every), timing, algorithm, spec: None },
             retained_key,
         })
     }
@@ -41,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings() {
+    fn settings_are_read_and_checked() {
         let rows = [
             ("defaults", vec![("KEY_ALIAS", "alias/a"), ("ROTATION_DAYS", "90")], Ok(90)),
-            ("none", vec![], Err("KEY_ALIAS is required; ROTATION_DAYS is required")),
+            ("no settings", vec![], Err("KEY_ALIAS is required; ROTATION_DAYS is required")),
             (
-                "a key by its id, never and too soon",
+                "key id as alias, zero days and too short a wait",
                 vec![
                     ("KEY_ALIAS", "1234abcd-12ab-34cd-56ef-1234567890ab"),
                     ("ROTATION_DAYS", "0"),
@@ -58,15 +58,15 @@ mod tests {
                      before everybody knows it"),
             ),
             (
-                "too late",
+                "too many days",
                 vec![("KEY_ALIAS", "alias/a"), ("ROTATION_DAYS", "3651")],
                 Err("ROTATION_DAYS must be from 1 to 3650 days"),
             ),
         ];
         for (name, values, expected) in rows {
-            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-            let mut settings: Settings = values.into_iter().map(own).collect();
-            let every = RotatorConfig::read(&mut settings).map(|calendar| calendar.policy.every);
+            let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let mut settings: Settings = values.into_iter().map(owned).collect();
+            let every = RotatorConfig::read(&mut settings).map(|config| config.rotation.every);
             let days = settings.finish(every).map_err(|error| error.to_string());
             let expected = expected.map(|days: u64| Some(Duration::from_hours(24 * days)));
             assert_eq!(days, expected.map_err(str::to_owned), "{name}");

@@ -1,4 +1,4 @@
-//! The rotator's bootstrap.
+//! The executable of the rotator's Lambda function.
 
 use std::process::ExitCode;
 

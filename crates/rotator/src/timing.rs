@@ -1,7 +1,8 @@
 use rotation::RotationTiming;
 use runtime::{Settings, table};
 
-/// From the settings that the functions have. `None` means that a problem was noted.
+/// Reads the waiting times of a rotation from the settings that the functions share. `None` means that a problem
+/// was noted in `settings`.
 pub fn read_timing(settings: &mut Settings) -> Option<RotationTiming> {
     let (Some(publication), Some(lifetime_max), Some(leeway), Some(refresh)) = (
         settings.duration(&table::PUBLICATION_WAIT_SECONDS),
@@ -22,36 +23,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_that_would_lose_a_token_are_refused() {
+    fn waits_that_would_invalidate_a_token_are_refused() {
         let rows = [
             ("defaults", vec![], Ok((9000, 600 + 300 + 60 + 3600))),
             (
-                "longer lives",
+                "longer lifetime and leeway",
                 vec![("TOKEN_LIFETIME_MAX_SECONDS", "86400"), ("CLOCK_LEEWAY_SECONDS", "60")],
                 Ok((9000, 600 + 300 + 60 + 86_400 + 60)),
             ),
-            ("the least", vec![("PUBLICATION_WAIT_SECONDS", "1260")], Ok((1260, 4560))),
             (
-                "one second less",
+                "shortest publication wait",
+                vec![("PUBLICATION_WAIT_SECONDS", "1260")],
+                Ok((1260, 4560)),
+            ),
+            (
+                "publication wait too short",
                 vec![("PUBLICATION_WAIT_SECONDS", "1259")],
                 Err("PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, or a key would sign \
                      before everybody knows it"),
             ),
             (
-                "a slower refresh",
+                "publication wait too short for the refresh",
                 vec![("KEY_REFRESH_SECONDS", "8100")],
                 Err("PUBLICATION_WAIT_SECONDS must be at least 9060 seconds, or a key would sign \
                      before everybody knows it"),
             ),
             (
-                "no leeway that the authorizer would not take",
+                "leeway above the authorizer's maximum",
                 vec![("CLOCK_LEEWAY_SECONDS", "301")],
                 Err("CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds"),
             ),
         ];
         for (name, values, expected) in rows {
-            let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-            let mut settings: Settings = values.into_iter().map(own).collect();
+            let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            let mut settings: Settings = values.into_iter().map(owned).collect();
             let timing = read_timing(&mut settings);
             let read = timing
                 .map(|timing| (timing.publication().as_secs(), timing.retirement().as_secs()));

@@ -12,8 +12,8 @@ use crate::stack::{
 #[tokio::test]
 async fn every_attack_is_unauthorized_without_a_kms_call() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = stack.token_with(&json!({}));
-    assert_eq!(stack.outcome(&rest_with_token(&good)).await, ("Allow", "Allowed".into(), 1));
+    let valid = stack.token_with(&json!({}));
+    assert_eq!(stack.outcome(&rest_with_token(&valid)).await, ("Allow", "Allowed".into(), 1));
     let (plain, own) = (stack.header(), claims().to_string());
     let with = |changes: Value| {
         let mut header = plain.clone();
@@ -155,10 +155,10 @@ async fn every_attack_is_unauthorized_without_a_kms_call() {
     row("wrong type", headed(json!({"typ": "at+jwt"})), "TokenType");
     row("type JOSE", headed(json!({"typ": "JOSE"})), "TokenType");
 
-    let (head, signature) = good.rsplit_once('.').unwrap();
+    let (head, signature) = valid.rsplit_once('.').unwrap();
     let raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    row("padding", format!("{good}="), "MalformedEncoding");
-    row("padding inside", good.replacen('.', "=.", 1), "MalformedEncoding");
+    row("padding", format!("{valid}="), "MalformedEncoding");
+    row("padding inside", valid.replacen('.', "=.", 1), "MalformedEncoding");
     row("standard base64 alphabet", format!("{head}.+/{}", &signature[2..]), "MalformedEncoding");
     let last = signature.chars().last().unwrap();
     let trailing = char::from(u8::try_from(last).unwrap() + 1);
@@ -171,15 +171,15 @@ async fn every_attack_is_unauthorized_without_a_kms_call() {
         ("NUL", '\0'),
         ("zero width space", '\u{200b}'),
     ] {
-        row(&format!("{name} at the end"), format!("{good}{inserted}"), "MalformedEncoding");
+        row(&format!("{name} at the end"), format!("{valid}{inserted}"), "MalformedEncoding");
         row(
             &format!("{name} inside"),
-            good.replacen('.', &format!("{inserted}."), 1),
+            valid.replacen('.', &format!("{inserted}."), 1),
             "MalformedEncoding",
         );
     }
-    row("letter homoglyph", good.replacen('e', "е", 1), "MalformedEncoding");
-    row("full stop homoglyph", good.replacen('.', "．", 1), "NotCompact");
+    row("letter homoglyph", valid.replacen('e', "е", 1), "MalformedEncoding");
+    row("full stop homoglyph", valid.replacen('.', "．", 1), "NotCompact");
     let mut flipped = raw.clone();
     flipped[100] ^= 1;
     let flipped = format!("{head}.{}", URL_SAFE_NO_PAD.encode(flipped));
@@ -194,16 +194,16 @@ async fn every_attack_is_unauthorized_without_a_kms_call() {
     );
     let longer = URL_SAFE_NO_PAD.encode([&raw[..], &[0]].concat());
     row("signature too long", format!("{head}.{longer}"), "InvalidSignature");
-    row("JWE", format!("{good}.AAAA.AAAA"), "NotCompact");
+    row("JWE", format!("{valid}.AAAA.AAAA"), "NotCompact");
     row(
         "JSON serialization",
         json!({"payload": "e30", "signatures": []}).to_string(),
         "NotCompact",
     );
     row("only dots", "..".into(), "NotCompact");
-    row("Bearer twice", format!("Bearer {good}"), "MalformedEncoding");
-    row("comma-joined", format!("{good}, Bearer {good}"), "NotCompact");
-    row("comma-joined without a space", format!("{good},Bearer"), "MalformedEncoding");
+    row("Bearer twice", format!("Bearer {valid}"), "MalformedEncoding");
+    row("comma-joined", format!("{valid}, Bearer {valid}"), "NotCompact");
+    row("comma-joined without a space", format!("{valid},Bearer"), "MalformedEncoding");
 
     let of_bytes = |bytes: usize| {
         let token = |padding: usize| {
@@ -231,7 +231,7 @@ async fn every_attack_is_unauthorized_without_a_kms_call() {
     // authorizer verify with the public key. After these two requests, no row causes a KMS call.
     let unknown = rest_with_token(&headed(json!({"kid": "unknown"})));
     assert_eq!(stack.outcome(&unknown).await, ("Unauthorized", "UnknownKey".into(), 3));
-    let (_, signature) = good.rsplit_once('.').unwrap();
+    let (_, signature) = valid.rsplit_once('.').unwrap();
     let other = signing_input(&plain.to_string(), &own.replace('}', r#","a":1}"#));
     let forged = stack.outcome(&rest_with_token(&format!("{other}.{signature}"))).await;
     assert_eq!(forged, ("Unauthorized", "InvalidSignature".into(), 1));
@@ -249,18 +249,18 @@ async fn invalid_ecdsa_signatures_are_rejected() {
     let stack = Stack::start("ECC_NIST_P256", &[]).await;
     let header = json!({"alg": "ES256", "kid": stack.key}).to_string();
     let input = signing_input(&header, &claims().to_string());
-    let good = stack.sign_with(Algorithm::Es256, &input);
+    let valid = stack.sign_with(Algorithm::Es256, &input);
     let token = |signature: &[u8]| {
         rest_with_token(&format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     };
-    assert_eq!(stack.outcome(&token(&good)).await, ("Allow", "Allowed".into(), 1));
-    let (r, s) = good.split_at(32);
+    assert_eq!(stack.outcome(&token(&valid)).await, ("Allow", "Allowed".into(), 1));
+    let (r, s) = valid.split_at(32);
     let order = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
         0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ];
     let (zero, maximum) = ([0; 32], [0xff; 32]);
-    let der = Curve::P256.to_der(&good).unwrap();
+    let der = Curve::P256.to_der(&valid).unwrap();
     let rows: [(&str, Vec<u8>); 9] = [
         ("r is zero", [&zero, s].concat()),
         ("s is zero", [r, &zero].concat()),

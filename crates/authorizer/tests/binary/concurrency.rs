@@ -15,10 +15,10 @@ use crate::{
 #[tokio::test]
 async fn environment_handles_as_many_concurrent_requests_as_configured() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = stack.token_with(&json!({}));
+    let valid = stack.token_with(&json!({}));
     for (concurrency, expected) in [(4, 4), (1, 1)] {
         let events = (0..8)
-            .map(|at| if at % 2 == 0 { rest_with_token(&good) } else { rest_with_token("x.y.z") });
+            .map(|at| if at % 2 == 0 { rest_with_token(&valid) } else { rest_with_token("x.y.z") });
         let runtime = RuntimeApi::start(&events.collect::<Vec<Value>>());
         let endpoint = format!("http://{}", stack.kms.address());
         stack.kms.inject(Some(InjectedFault::Late(Duration::from_millis(200))));
@@ -49,10 +49,10 @@ async fn environment_handles_as_many_concurrent_requests_as_configured() {
 #[tokio::test]
 async fn time_of_the_start_counts_for_requests_that_waited_for_it() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = stack.token_with(&json!({}));
+    let valid = stack.token_with(&json!({}));
     stack.kms.inject(Some(InjectedFault::Silence));
     let endpoint = format!("http://{}", stack.kms.address());
-    let runtime = RuntimeApi::start(&[rest_with_token(&good), rest_with_token(&good)]);
+    let runtime = RuntimeApi::start(&[rest_with_token(&valid), rest_with_token(&valid)]);
     let started_ahead = RuntimeApi::start(&[]);
     let start = Instant::now();
     let two = [("AWS_LAMBDA_MAX_CONCURRENCY", "2")];
@@ -65,7 +65,7 @@ async fn time_of_the_start_counts_for_requests_that_waited_for_it() {
     // The other process must have started long before its first request.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
-    started_ahead.add(&rest_with_token(&good));
+    started_ahead.add(&rest_with_token(&valid));
     started_ahead.log_after(1).await;
     let took = start.elapsed();
     assert!(took > Duration::from_secs(3), "the start does not count: {took:?}");

@@ -30,10 +30,10 @@ fn dangerous_or_invalid_settings_prevent_the_start() {
 async fn fault_is_an_error_within_the_response_time() {
     for verification in ["kms", "local"] {
         let stack = Stack::start("RSA_2048", &[("VERIFICATION", verification)]).await;
-        let good = rest_with_token(&stack.token_with(&json!({})));
+        let valid = rest_with_token(&stack.token_with(&json!({})));
         let garbage = rest_with_token("garbage");
         let calls = u64::from(verification == "kms");
-        assert_eq!(stack.outcome(&good).await, ("Allow", "Allowed".into(), calls));
+        assert_eq!(stack.outcome(&valid).await, ("Allow", "Allowed".into(), calls));
         let faults = [
             (InjectedFault::Error("ThrottlingException"), "KmsThrottled"),
             (InjectedFault::Error("KMSInternalException"), "KmsUnavailable"),
@@ -45,7 +45,7 @@ async fn fault_is_an_error_within_the_response_time() {
         for (fault, cause) in faults {
             stack.kms.inject(Some(fault));
             let start = Instant::now();
-            let (effect, reason, _) = stack.outcome(&good).await;
+            let (effect, reason, _) = stack.outcome(&valid).await;
             let took = start.elapsed();
             let expected = if calls == 0 { ("Allow", "Allowed") } else { ("error", cause) };
             assert_eq!((effect, &*reason), expected, "{verification} {fault:?}");
@@ -54,7 +54,7 @@ async fn fault_is_an_error_within_the_response_time() {
         }
         stack.kms.inject(None);
         assert_eq!(
-            stack.outcome(&good).await,
+            stack.outcome(&valid).await,
             ("Allow", "Allowed".into(), calls),
             "after the fault"
         );
@@ -112,14 +112,14 @@ async fn invented_key_id_is_unauthorized_while_an_alias_is_unreadable() {
 async fn local_verification_calls_kms_only_for_public_keys() {
     let settings = [("VERIFICATION", "local"), ("KEY_REFRESH_SECONDS", "1")];
     let stack = Stack::start("RSA_2048", &settings).await;
-    let good = stack.token_with(&json!({}));
-    let (head, signature) = good.rsplit_once('.').unwrap();
+    let valid = stack.token_with(&json!({}));
+    let (head, signature) = valid.rsplit_once('.').unwrap();
     let mut raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
     raw[0] ^= 1;
     let changed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(raw));
     let unnamed = stack.sign(r#"{"alg":"RS256"}"#, &claims().to_string());
     let allowed: Outcome = ("Allow", "Allowed".into(), 0);
-    assert_eq!(stack.outcome(&rest_with_token(&good)).await, allowed);
+    assert_eq!(stack.outcome(&rest_with_token(&valid)).await, allowed);
     assert_eq!(stack.outcome(&rest_with_token(&unnamed)).await, allowed);
     assert_eq!(stack.outcome(&rest_with_token(&changed)).await, unauthorized("InvalidSignature"));
 
@@ -141,15 +141,15 @@ async fn local_verification_calls_kms_only_for_public_keys() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let (effect, reason, _) = next_stack.outcome(&rest_with_token(&token)).await;
     assert_eq!((effect, &*reason), ("Unauthorized", "UnknownKey"));
-    assert_eq!(next_stack.outcome(&rest_with_token(&good)).await.0, "Allow");
+    assert_eq!(next_stack.outcome(&rest_with_token(&valid)).await.0, "Allow");
 }
 
 /// Of a request, the log has only `sub` and `jti` of a verified token.
 #[tokio::test]
 async fn log_line_is_complete_and_has_nothing_that_the_client_wrote() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = stack.token_with(&json!({"secret": "s3cr3t-claim"}));
-    stack.outcome(&rest_with_token(&good)).await;
+    let valid = stack.token_with(&json!({"secret": "s3cr3t-claim"}));
+    stack.outcome(&rest_with_token(&valid)).await;
     let mut event = rest_with_token("s3cr3t-token");
     event["path"] = "/s3cr3t-path".into();
     event["headers"]["User-Agent"] = "s3cr3t-agent".into();
@@ -167,7 +167,7 @@ async fn log_line_is_complete_and_has_nothing_that_the_client_wrote() {
     for line in &lines {
         let text = line.to_string();
         assert!(!text.contains("s3cr3t") && !text.contains("1234567890"), "{text}");
-        assert!(!text.contains(good.rsplit('.').next().unwrap()), "{text}");
+        assert!(!text.contains(valid.rsplit('.').next().unwrap()), "{text}");
         for name in ["timestamp", "level", "message", "requestId", "xrayTraceId"] {
             assert!(line[name].is_string(), "{name}: {text}");
         }
@@ -206,13 +206,13 @@ async fn exceeded_budget_and_unmatched_parent_path_are_logged() {
 async fn refresh_continues_while_requests_are_handled() {
     let settings = [("VERIFICATION", "local"), ("KEY_REFRESH_SECONDS", "1")];
     let stack = Stack::start("RSA_2048", &settings).await;
-    let good = rest_with_token(&stack.token_with(&json!({})));
+    let valid = rest_with_token(&stack.token_with(&json!({})));
     tokio::time::sleep(Duration::from_millis(1100)).await;
     let (calls, start) = (stack.kms.calls(), Instant::now());
     // Longer than the timeout of an attempt: each call is retried once in the background.
     stack.kms.inject(Some(InjectedFault::Late(Duration::from_secs(2))));
     while start.elapsed() < Duration::from_millis(2200) {
-        assert_eq!(stack.outcome(&good).await.0, "Allow");
+        assert_eq!(stack.outcome(&valid).await.0, "Allow");
     }
     assert_eq!(stack.kms.calls() - calls, 6, "two attempts for each of three aliases");
 }

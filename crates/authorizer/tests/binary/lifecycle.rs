@@ -20,10 +20,10 @@ fn endpoint(stack: &Stack) -> String {
 #[tokio::test]
 async fn event_that_is_not_json_in_utf_8_is_a_fault_and_the_process_continues() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = rest_with_token(&stack.token_with(&json!({}))).to_string().into_bytes();
-    let mut not_utf_8 = good.clone();
+    let valid = rest_with_token(&stack.token_with(&json!({}))).to_string().into_bytes();
+    let mut not_utf_8 = valid.clone();
     *not_utf_8.iter_mut().find(|byte| **byte == b'7').unwrap() = 0xff;
-    let runtime = RuntimeApi::of_bytes(vec![not_utf_8, b"{".to_vec(), Vec::new(), good]);
+    let runtime = RuntimeApi::of_bytes(vec![not_utf_8, b"{".to_vec(), Vec::new(), valid]);
     let _running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[]);
     let log = runtime.log_after(4).await;
     let expected =
@@ -67,7 +67,7 @@ async fn failed_start_is_reported_to_lambda_with_every_problem() {
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
     let message = "invalid settings: RUST_LOG must not be TRACE: events are never logged; \
         TOKEN_ISSUER is required; VERIFICATION must be kms or local";
-    assert_eq!(body, json!({"errorType": "RuntimeApi.Settings", "errorMessage": message}));
+    assert_eq!(body, json!({"errorType": "Runtime.Settings", "errorMessage": message}));
 }
 
 #[tokio::test]
@@ -79,17 +79,17 @@ async fn key_that_cannot_sign_is_reported_to_lambda() {
     assert_eq!(runtime.log_after(1).await, ["error init"]);
     assert_eq!(running.exit_code().await, Some(1));
     let body: Value = serde_json::from_str(&runtime.bodies()[0]).unwrap();
-    assert_eq!(body["errorType"], "RuntimeApi.KeyUnfit");
+    assert_eq!(body["errorType"], "Runtime.KeyUnfit");
 }
 
 /// The function's timeout is shorter than the time that KMS may take.
 #[tokio::test]
 async fn response_comes_before_the_deadline_of_the_invocation() {
     let stack = Stack::with_timeout(Duration::from_secs(2)).await;
-    let good = rest_with_token(&stack.token_with(&json!({})));
+    let valid = rest_with_token(&stack.token_with(&json!({})));
     stack.kms.inject(Some(InjectedFault::Silence));
     let start = Instant::now();
-    let (effect, reason, _) = stack.outcome(&good).await;
+    let (effect, reason, _) = stack.outcome(&valid).await;
     let took = start.elapsed();
     assert_eq!((effect, &*reason), ("error", "KmsUnreachable"));
     assert!(took > Duration::from_millis(1500) && took < Duration::from_secs(2), "{took:?}");
@@ -98,12 +98,12 @@ async fn response_comes_before_the_deadline_of_the_invocation() {
 #[tokio::test]
 async fn environment_with_expired_credentials_ends_after_its_response() {
     let stack = Stack::start("RSA_2048", &[]).await;
-    let good = rest_with_token(&stack.token_with(&json!({})));
-    let runtime = RuntimeApi::start(slice::from_ref(&good));
+    let valid = rest_with_token(&stack.token_with(&json!({})));
+    let runtime = RuntimeApi::start(slice::from_ref(&valid));
     let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[]);
     assert_eq!(runtime.log_after(1).await.last().unwrap(), "response 0");
     stack.kms.inject(Some(InjectedFault::Error("ExpiredTokenException")));
-    runtime.add(&good);
+    runtime.add(&valid);
     assert_eq!(runtime.log_after(2).await.last().unwrap(), "error 0");
     assert_eq!(running.exit_code().await, Some(1));
     assert!(
