@@ -46,6 +46,6 @@ impl Handler for Rotator {
         // A run may be interrupted between any two KMS calls. The next run resumes.
         let run = timeout(invocation.time_left(Duration::MAX), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
-        response(&self.config.ring.current(), run)
+        response(self.config.ring.current(), run)
     }
 }
