@@ -136,14 +136,14 @@ impl Token {
 
 /// What the rules say about a route, as the documentation describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expected {
+enum RouteAccess {
     Open,
     Closed,
     /// The path as sent is open, but it is another spelling of a closed path.
     ClosedSpelling,
 }
 
-fn expected(rules: &[Rule], token: &Token, method: &str, path: &str) -> Expected {
+fn route_access(rules: &[Rule], token: &Token, method: &str, path: &str) -> RouteAccess {
     let deciding_rule = |path: &str| {
         let matching = rules.iter().filter(|rule| rule.matches(method, path));
         matching.min_by_key(|rule| rule.specificity())
@@ -151,13 +151,13 @@ fn expected(rules: &[Rule], token: &Token, method: &str, path: &str) -> Expected
     let without_slash = path.strip_suffix('/').and_then(deciding_rule);
     let opening = deciding_rule(path).filter(|rule| token.opens(rule));
     let Some(opening) = opening.filter(|_| METHODS.contains(&method)) else {
-        return Expected::Closed;
+        return RouteAccess::Closed;
     };
     if without_slash.is_some_and(|rule| !rule.path.contains(&"*") && !token.opens(rule)) {
-        return Expected::Closed;
+        return RouteAccess::Closed;
     }
     if is_ambiguous(path) {
-        return Expected::ClosedSpelling;
+        return RouteAccess::ClosedSpelling;
     }
     for way in Normalization::all() {
         let normalized: Vec<(Rule, &Rule)> =
@@ -181,17 +181,17 @@ fn expected(rules: &[Rule], token: &Token, method: &str, path: &str) -> Expected
         let path = way.apply(path);
         let merged: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         let merged = merged.join("/");
-        let is_closed = if way.merges_slashes {
+        let closes_path = if way.merges_slashes {
             let has_slash = path.ends_with('/') && !merged.is_empty();
             is_closed(&merged) || (has_slash && is_closed(&format!("{merged}/")))
         } else {
             is_closed(&path)
         };
-        if is_closed {
-            return Expected::ClosedSpelling;
+        if closes_path {
+            return RouteAccess::ClosedSpelling;
         }
     }
-    Expected::Open
+    RouteAccess::Open
 }
 
 /// A way in which a backend may normalize a path.
@@ -403,8 +403,8 @@ fn policy_agrees_with_the_rules_on_every_route() {
         for request in &requests {
             let (is_allowed, own, own_json) = respond(&config, &token, request);
             let (method, path) = request;
-            let expected = expected(&rules, &token, method, path);
-            let is_open = expected == Expected::Open;
+            let expected = route_access(&rules, &token, method, path);
+            let is_open = expected == RouteAccess::Open;
             prop_assert_eq!(is_allowed, is_open, "the decision on {} /{}", method, path);
             let arn = format!("{STAGE}/{method}/{path}");
             let allows = |policy: &PolicyDocument| {
@@ -412,7 +412,7 @@ fn policy_agrees_with_the_rules_on_every_route() {
             };
             prop_assert_eq!(allows(&own), is_open, "its own policy on {} /{}", method, path);
             // A cached policy cannot list every spelling of a closed path.
-            let is_spelling = expected == Expected::ClosedSpelling;
+            let is_spelling = expected == RouteAccess::ClosedSpelling;
             prop_assert!(allows(&cached) == is_open || is_spelling, "{} /{}", method, path);
             // The policy depends only on the token, except that it also denies a path with a closed spelling.
             let denied = additionally_denied(&own_json, &cached_json);
@@ -483,9 +483,9 @@ fn policy_of_a_realistic_api_agrees_with_the_rules() {
         for (method, path) in METHODS.iter().flat_map(|method| paths.map(|path| (*method, path))) {
             let verdict =
                 policy.evaluate("execute-api:Invoke", &format!("{STAGE}/{method}/{path}"));
-            let expected = expected(&rules, &token, method, path);
-            let is_open = expected == Expected::Open;
-            let is_spelling = expected == Expected::ClosedSpelling;
+            let expected = route_access(&rules, &token, method, path);
+            let is_open = expected == RouteAccess::Open;
+            let is_spelling = expected == RouteAccess::ClosedSpelling;
             let agrees = (verdict == IamDecision::Allowed) == is_open || is_spelling;
             assert!(agrees, "{token:?} {method} /{path}: {expected:?}");
         }

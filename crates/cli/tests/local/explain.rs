@@ -90,7 +90,7 @@ async fn it_says_what_the_function_does_and_why() {
             3,
             "ACCESS_RULES has no rules: add one",
         ),
-        ("no event", json!({}), &[], bare, 3, "not one for an authorizer"),
+        ("no event", json!({}), &[], bare, 3, "not an authorizer event"),
     ];
     for (name, event, arguments, settings, code, expected) in rows {
         let output = explain(&event, arguments, settings);
