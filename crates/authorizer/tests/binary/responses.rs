@@ -156,7 +156,7 @@ async fn rules_decide_and_the_policy_is_the_same_for_every_path() {
     // The route of the first rule would contain a closed route of another rule, which no IAM policy can express.
     let settings = [("ACCESS_RULES", rules.replace("GET /orders/*", "GET /*"))];
     let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
-    assert!(startup_problems(&settings).contains("no policy opens"));
+    assert!(startup_problems(&settings).contains("no IAM policy can express"));
 
     let stack = Stack::start("RSA_2048", &[("ACCESS_RULES", rules)]).await;
     let reader = stack.token_with(&json!({"scope": "orders:read"}));
