@@ -1,4 +1,4 @@
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableRegionProvider,
@@ -9,29 +9,41 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use clap::Args;
-use kms::Client;
+use jwt::Algorithm;
+use kms::{Client, KeyName, Keyring};
 use runtime::client_for;
 
-use crate::Usage;
+use crate::exit::UsageError;
 
-/// Which account and Region: as the AWS CLI has it, from these, the environment and its files.
+/// The options that select the account, the Region and the endpoint. Without them, the environment and the
+/// configuration files decide, as in the AWS CLI.
 #[derive(Args)]
 pub(crate) struct Aws {
-    /// Where KMS is, when it is not where AWS has it
+    /// Override the KMS endpoint URL
     #[arg(long, value_name = "URL", help_heading = HEADING)]
     endpoint_url: Option<String>,
-    /// The AWS Region
+    /// AWS Region
     #[arg(long, help_heading = HEADING)]
     region: Option<String>,
-    /// The profile in the AWS CLI's files
+    /// Profile in the AWS CLI's configuration files
     #[arg(long, help_heading = HEADING)]
     profile: Option<String>,
 }
 
 impl Aws {
-    /// A client of KMS.
+    /// A KMS client for the selected account and Region.
     pub(crate) async fn connect(&self) -> Result<Client, Box<dyn Error>> {
         Ok(client_for(&self.load().await?))
+    }
+
+    /// The ring or key of this name. It is loaded once: no command runs until a refresh is due.
+    pub(crate) async fn keyring(
+        &self,
+        name: &KeyName,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Arc<Keyring>, Box<dyn Error>> {
+        let client = self.connect().await?;
+        Ok(Arc::new(Keyring::new(client, name.clone(), algorithm, REFRESH)))
     }
 
     async fn load(&self) -> Result<SdkConfig, Box<dyn Error>> {
@@ -39,16 +51,16 @@ impl Aws {
         if let Some(name) = &self.profile {
             profile = profile.profile_name(name);
         }
-        // Not from the machine's metadata service: elsewhere than on EC2 nobody answers there.
+        // Without the instance metadata service: outside of EC2 a request to it only ends with its timeout.
         let region = RegionProviderChain::first_try(self.region.clone().map(Region::new))
             .or_else(EnvironmentVariableRegionProvider::new())
             .or_else(profile.build());
         let region = region.region().await;
         let region =
-            region.ok_or(Usage("no Region: name one with --region or AWS_REGION".into()))?;
+            region.ok_or(UsageError("no AWS Region: set --region or AWS_REGION".into()))?;
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT)
-            .operation_attempt_timeout(ATTEMPT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
         let tls = Provider::Rustls(CryptoMode::AwsLc);
         let mut config = aws_config::defaults(BehaviorVersion::v2026_01_12())
@@ -60,7 +72,8 @@ impl Aws {
         }
         if let Some(url) = &self.endpoint_url {
             if !url.starts_with("http://") && !url.starts_with("https://") {
-                return Err(Usage("--endpoint-url must be an http or https URL".into()).into());
+                let problem = "--endpoint-url must be an http or https URL";
+                return Err(UsageError(problem.into()).into());
             }
             config = config.endpoint_url(url);
         }
@@ -68,7 +81,8 @@ impl Aws {
     }
 }
 
-const HEADING: &str = "AWS, as its own CLI has it";
-const CONNECT: Duration = Duration::from_secs(3);
-/// A key takes KMS a second to make, now and then.
-const ATTEMPT: Duration = Duration::from_secs(10);
+const HEADING: &str = "AWS options";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// KMS can take more than a second for `CreateKey`.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+const REFRESH: Duration = Duration::from_hours(1);

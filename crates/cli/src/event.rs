@@ -14,21 +14,27 @@ use runtime::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{Usage, aws::Aws, humanize::now, input, sign::keyring};
+use crate::{
+    aws::Aws,
+    block_on::block_on,
+    exit::{self, UsageError},
+    humanize::now,
+    input,
+};
 
-/// Which event, and the token for it.
+/// Arguments of `countersign event`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// An event that API Gateway sends to an authorizer, or - to read it from standard input
+    /// File with an event that API Gateway sends to an authorizer, or `-` for stdin
     #[arg(value_name = "EVENT.json")]
     event: PathBuf,
-    /// The ring whose current key signs, or a key by its id or ARN
+    /// Alias of the ring whose current key signs, or the id or ARN of a key
     #[arg(long, value_name = "ALIAS|ID", env = "KEY_ALIAS", default_value = "alias/countersign")]
     key: KeyName,
-    /// The claims to ask for
+    /// Claims of the token
     #[arg(long, value_name = "JSON", default_value = r#"{"sub":"test-user"}"#)]
     claims: String,
-    /// The algorithm, if it is not the usual one of the key
+    /// Signature algorithm, if it is not the default one of the key
     #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM")]
     algorithm: Option<Algorithm>,
     #[command(flatten)]
@@ -36,60 +42,63 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-The token is the one that the issuer would give, with its settings from the environment.
+The token is the one that the issuer would return with the settings in the environment. It replaces the token of
+the event.
 
+Examples:
   export TOKEN_ISSUER=countersign
   countersign event events/authorize-expired.json | countersign explain --event -
   countersign event events/authorize-expired.json | sam local invoke -e - Authorizer
 
-Exit codes: 0 printed, 2 usage, 3 fault.";
+Exit codes: 0 printed, 2 invalid arguments or settings, 3 fault.";
 
-/// Prints the event with a fresh token in its place.
+/// Prints the event with a new token.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    crate::finish(crate::block_on(event(arguments)))
+    exit::finish(block_on(event(arguments)))
 }
 
 async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = String::from_utf8(input::read(&arguments.event)?);
-    let text = text.map_err(|_| Usage("the event is not UTF-8".to_owned()))?;
+    let text = text.map_err(|_| UsageError("the event is not UTF-8".to_owned()))?;
     let event = json::object(json::replace_lone_surrogates(&text).as_bytes());
-    let event =
-        event.map_err(|problem| Usage(format!("the event is no JSON object: {problem}")))?;
+    let event = event
+        .map_err(|problem| UsageError(format!("the event is not a JSON object: {problem}")))?;
     let mut settings = Settings::from_environment();
     let config = IssuerConfig::read(&mut settings);
-    let config = settings.finish(config).map_err(|error| Usage(error.to_string()))?;
+    let config = settings.finish(config).map_err(|error| UsageError(error.to_string()))?;
     let request = format!(r#"{{"claims":{}}}"#, arguments.claims);
     let grant = TokenRequest::read(request.as_bytes(), &config)
         .and_then(|request| request.grant(&Caller::Invoke, &config))
-        .map_err(|refusal| Usage(refusal.to_string()))?;
-    let keyring = keyring(arguments.aws.connect().await?, &arguments.key, arguments.algorithm);
+        .map_err(|refusal| UsageError(refusal.to_string()))?;
+    let keyring = arguments.aws.keyring(&arguments.key, arguments.algorithm).await?;
     let signer = KmsSigner {
         keyring: &keyring,
         stopwatch: &Stopwatch::default(),
         max_token_bytes: Some(MAX_TOKEN_BYTES),
     };
     let issued = Box::pin(issue(grant, &config, Uuid::new_v4(), now(), &signer)).await?;
-    let event = carry(event, issued.signed.token.reveal());
+    let event = insert_token(event, issued.signed.token.reveal());
     writeln!(io::stdout(), "{event:#}")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts the token wherever the event has a place for one.
-fn carry(mut event: Map<String, Value>, token: &str) -> Value {
+/// Puts the token where an event of this kind has it: in `authorizationToken`, or in the headers and
+/// `identitySource`.
+fn insert_token(mut event: Map<String, Value>, token: &str) -> Value {
     let credential = format!("Bearer {token}");
     if event.contains_key("authorizationToken") {
         event.insert("authorizationToken".into(), json!(credential));
         return event.into();
     }
-    let (mut header, many) = ("Authorization".to_owned(), json!([credential]));
+    let (mut header, values) = ("Authorization".to_owned(), json!([credential]));
     if let Some(Value::Array(_)) = event.get("identitySource") {
-        // HTTP APIs have header names in lower case.
+        // HTTP APIs send header names in lower case.
         header = "authorization".into();
-        event.insert("identitySource".into(), many.clone());
+        event.insert("identitySource".into(), values.clone());
     }
-    for (place, value) in [("headers", json!(credential)), ("multiValueHeaders", many)] {
-        if place == "headers" || matches!(event.get(place), Some(Value::Object(_))) {
-            let headers = event.entry(place).or_insert_with(|| json!({}));
+    for (member, value) in [("headers", json!(credential)), ("multiValueHeaders", values)] {
+        if member == "headers" || matches!(event.get(member), Some(Value::Object(_))) {
+            let headers = event.entry(member).or_insert_with(|| json!({}));
             if !headers.is_object() {
                 *headers = json!({});
             }
@@ -107,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_takes_the_place_of_the_one_before() {
+    fn new_token_replaces_the_tokens_of_the_event() {
         let one = json!({"headers": {"a": "1", "Authorization": "Bearer t"}});
         let rows = [
             (json!({}), json!({"headers": {"Authorization": "Bearer t"}})),
@@ -133,8 +142,8 @@ mod tests {
             ),
         ];
         for (event, expected) in rows {
-            let Value::Object(event) = event else { panic!("an object") };
-            assert_eq!(carry(event, "t"), expected);
+            let Value::Object(members) = event.clone() else { panic!("not an object: {event}") };
+            assert_eq!(insert_token(members, "t"), expected, "{event}");
         }
     }
 }

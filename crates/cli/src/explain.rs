@@ -20,24 +20,26 @@ use serde_json::{Value, json};
 
 use crate::{
     aws::Aws,
+    block_on::block_on,
+    exit,
     humanize::now,
-    input::{self, about},
+    input::{self, with_path},
     signature_check::SignatureCheck,
 };
 
-/// Which event, and what the authorizer goes by.
+/// Arguments of `countersign explain`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The event that API Gateway sends, or - to read it from standard input
+    /// File with an event that API Gateway sends to an authorizer, or `-` for stdin
     #[arg(long, value_name = "EVENT.json")]
     event: PathBuf,
-    /// The access rules, in place of those in the environment
+    /// File with access rules, in place of `ACCESS_RULES`
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// The public keys that are trusted, in place of the key ring
+    /// Trusted public keys, in place of the ring: file or URL of a JWK Set or a single JWK
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -45,65 +47,66 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-The settings are those of the function, from the environment: TOKEN_ISSUER, TOKEN_AUDIENCE, ACCESS_RULES …
+Reads the settings of the authorizer from the environment (TOKEN_ISSUER, TOKEN_AUDIENCE, ACCESS_RULES and others).
+The keys are those of --jwks, or of the ring in KEY_ALIAS. Without both, the signature is not checked.
 
+Examples:
   TOKEN_ISSUER=countersign countersign explain --event event.json --rules rules.json --jwks jwks.json
   TOKEN_ISSUER=countersign KEY_ALIAS=alias/countersign countersign explain --event - < event.json
 
-With KEY_ALIAS, KMS is asked. With neither keys nor a ring, the signature is not checked.
+Exit codes: 0 allowed, 1 refused, 2 invalid arguments, 3 fault: the command cannot tell.";
 
-Exit codes: 0 the request goes on to the backend, 1 it does not, 2 usage, 3 it could not be told.";
-
-/// Goes through everything that the authorizer does with the event, and says so.
+/// Runs the authorizer on the event, and prints each check and the response.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    match crate::block_on(explain(arguments)) {
-        Ok(told) => {
-            // The exit code is the answer, whether or not anybody reads the words.
-            let _ = told.tell(arguments.json);
-            told.exit_code()
+    match block_on(explain(arguments)) {
+        Ok(explanation) => {
+            // The exit code holds even if the output cannot be written, as with a closed pipe.
+            let _ = explanation.print(arguments.json);
+            explanation.exit_code()
         }
-        Err(error) => crate::fault(&*error),
+        Err(error) => exit::report(&*error),
     }
 }
 
-/// What came of it.
+/// A decision of the authorizer, and what it depends on.
 struct Explanation {
     config: AuthorizerConfig,
-    request: AuthorizerEvent,
+    event: AuthorizerEvent,
     decision: Decision,
-    answer: Result<Option<AuthorizerResponse>, ResponseError>,
-    check: SignatureCheck,
+    /// `None` stands for the error `Unauthorized`.
+    response: Result<Option<AuthorizerResponse>, ResponseError>,
+    signature_check: SignatureCheck,
 }
 
 async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let mut settings = Settings::from_environment();
     if let Some(file) = &arguments.rules {
-        let rules = fs::read_to_string(file).map_err(|error| about(file, &error))?;
+        let rules = fs::read_to_string(file).map_err(|error| with_path(file, &error))?;
         settings = settings.with("ACCESS_RULES", rules);
     }
     let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));
-    let check = signature_check(arguments, &mut settings).await?;
-    let parts = spelling.and(config.zip(check));
-    let (config, check) = settings.finish(parts)?;
+    let signature_check = signature_check(arguments, &mut settings).await?;
+    let parts = spelling.and(config.zip(signature_check));
+    let (config, signature_check) = settings.finish(parts)?;
     let event = String::from_utf8(input::read(&arguments.event)?);
-    let request: AuthorizerEvent =
-        event.map_err(|error| about(&arguments.event, &error))?.parse()?;
-    let decision = decide(&request, &config, now(), &check).await?;
-    let answer = response(&request, &decision, &config);
-    Ok(Explanation { config, request, decision, answer, check })
+    let event: AuthorizerEvent =
+        event.map_err(|error| with_path(&arguments.event, &error))?.parse()?;
+    let decision = decide(&event, &config, now(), &signature_check).await?;
+    let response = response(&event, &decision, &config);
+    Ok(Explanation { config, event, decision, response, signature_check })
 }
 
-/// `None` means that a problem with a setting was noted.
+/// How the signature is checked. `None` if a setting for it is invalid: `settings` has recorded the problem.
 async fn signature_check(
     arguments: &Arguments,
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
-    if let Some(place) = &arguments.jwks {
-        let keys = KeySetVerifier::new(&input::read_keys(place).await?)?;
+    if let Some(source) = &arguments.jwks {
+        let keys = KeySetVerifier::new(&input::read_keys(source).await?)?;
         return Ok(Some(SignatureCheck::KeySet(keys)));
     }
     let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };
-    let Some(name) = name else { return Ok(Some(SignatureCheck::Nobody)) };
+    let Some(name) = name else { return Ok(Some(SignatureCheck::Skipped)) };
     let (Some(algorithm), Some(refresh), Some(verification)) = (
         settings.optional(&table::SIGNING_ALGORITHM),
         settings.duration(&table::KEY_REFRESH_SECONDS),
@@ -118,21 +121,22 @@ async fn signature_check(
 
 impl Explanation {
     fn exit_code(&self) -> ExitCode {
-        let reached = self.decision.failed().is_none_or(|check| check == Check::Rules);
-        if self.answer.is_err() || (reached && matches!(self.check, SignatureCheck::Nobody)) {
-            return ExitCode::from(crate::FAULT);
+        let reaches_signature = self.decision.failed().is_none_or(|check| check == Check::Rules);
+        let is_skipped = matches!(self.signature_check, SignatureCheck::Skipped);
+        if self.response.is_err() || (reaches_signature && is_skipped) {
+            return ExitCode::from(exit::FAULT);
         }
         ExitCode::from(u8::from(self.decision.failed().is_some()))
     }
 
-    fn tell(&self, json: bool) -> io::Result<()> {
+    fn print(&self, json: bool) -> io::Result<()> {
         let mut out = io::stdout();
         if json {
             return writeln!(out, "{}", self.json());
         }
-        let AuthorizerEvent { kind, stage, route, .. } = &self.request;
-        let place = format!("{route}, in {}", stage.resource(""));
-        writeln!(out, "{kind}: {}\n", place.escape_debug())?;
+        let AuthorizerEvent { kind, stage, route, .. } = &self.event;
+        let target = format!("{route}, in {}", stage.resource(""));
+        writeln!(out, "{kind}: {}\n", target.escape_debug())?;
         for (check, result) in self.checks() {
             writeln!(out, "{:<18}  {result}", check.name())?;
         }
@@ -142,12 +146,13 @@ impl Explanation {
         for warning in self.warnings() {
             writeln!(out, "  warning: {warning}")?;
         }
-        let answer = match &self.answer {
-            Ok(Some(answer)) => format!("{:#}", json!(answer)),
+        let response = match &self.response {
+            Ok(Some(response)) => format!("{:#}", json!(response)),
             Ok(None) => "the error Unauthorized".into(),
-            Err(problem) => format!("an error: {problem}"),
+            Err(problem) => format!("error: {problem}"),
         };
-        writeln!(out, "\nAPI Gateway gets {answer}\n\nThe client sees {}.", self.client())
+        let client = self.client_response();
+        writeln!(out, "\nResponse to API Gateway: {response}\n\nResponse to the client: {client}")
     }
 
     fn json(&self) -> Value {
@@ -157,23 +162,23 @@ impl Explanation {
             |(route, condition, verdict)| json!({"route": route, "condition": condition, "result": verdict}),
         );
         json!({
-            "event": self.request.kind.to_string(),
-            "route": self.request.route.to_string(),
+            "event": self.event.kind.to_string(),
+            "route": self.event.route.to_string(),
             "checks": checks.collect::<Vec<_>>(),
             "rules": rules.collect::<Vec<_>>(),
             "warnings": self.warnings().collect::<Vec<_>>(),
-            "answer": self.answer.as_ref().ok(),
-            "client": self.client(),
+            "answer": self.response.as_ref().ok(),
+            "client": self.client_response(),
         })
     }
 
-    /// Every check with what came of it.
+    /// Every check with its result.
     fn checks(&self) -> impl Iterator<Item = (Check, String)> {
         let failed = self.decision.failed();
-        let at = |check: Check| Check::ALL.iter().position(|known| *known == check);
-        let last = failed.and_then(at).unwrap_or(Check::ALL.len());
+        let position = |check: Check| Check::ALL.iter().position(|known| *known == check);
+        let last = failed.and_then(position).unwrap_or(Check::ALL.len());
         Check::ALL.into_iter().enumerate().map(move |(at, check)| {
-            let result = match (&self.decision, check, &self.check) {
+            let result = match (&self.decision, check, &self.signature_check) {
                 _ if at > last => "not reached".into(),
                 (Decision::Refuse(refusal), ..) if at == last => {
                     format!("REFUSED: {refusal} ({})", refusal.code())
@@ -181,16 +186,18 @@ impl Explanation {
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
                 }
-                (_, Check::Rules, _) if self.config.rules.is_none() => "none: all is open".into(),
+                (_, Check::Rules, _) if self.config.rules.is_none() => {
+                    "no rules: every route is open".into()
+                }
                 (_, Check::Rules, _) => "open".into(),
-                (_, Check::Key | Check::Signature, SignatureCheck::Nobody) => NOBODY.into(),
-                _ => "good".into(),
+                (_, Check::Key | Check::Signature, SignatureCheck::Skipped) => NOT_CHECKED.into(),
+                _ => "passed".into(),
             };
             (check, result)
         })
     }
 
-    /// Every rule with its condition and what it says of the token, and of the route.
+    /// Every rule with its condition and its result for this token and route. Empty unless the rules were reached.
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let grant = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => Some(grant),
@@ -199,7 +206,7 @@ impl Explanation {
         let granted = grant.and_then(|grant| Some((grant.access.as_ref()?, &grant.claims)));
         let rules = match (&self.config.rules, granted) {
             (Some(rules), Some((access, claims))) => {
-                rules.explain(access, claims, &self.request.route)
+                rules.explain(access, claims, &self.event.route)
             }
             _ => Vec::new(),
         };
@@ -229,15 +236,15 @@ impl Explanation {
         warnings.map(|warning| warning.to_string()).chain(over_budget)
     }
 
-    fn client(&self) -> &'static str {
-        match (&self.answer, &self.decision, &self.request.route) {
+    fn client_response(&self) -> &'static str {
+        match (&self.response, &self.decision, &self.event.route) {
             (Err(_), ..) => "500",
             (_, Decision::Refuse(_), _) => "401",
             (_, Decision::Forbid(..), _) => "403",
-            (_, Decision::Allow(_), Route::Key(_)) => "a connection",
-            (_, Decision::Allow(_), _) => "the backend's answer",
+            (_, Decision::Allow(_), Route::Key(_)) => "a WebSocket connection",
+            (_, Decision::Allow(_), _) => "the backend's response",
         }
     }
 }
 
-const NOBODY: &str = "NOT CHECKED: name the keys with --jwks, or the ring with KEY_ALIAS";
+const NOT_CHECKED: &str = "NOT CHECKED: set --jwks or KEY_ALIAS";

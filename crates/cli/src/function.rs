@@ -4,7 +4,9 @@ use clap::ValueEnum;
 use local::lambda::Bootstrap;
 use tokio::runtime;
 
-/// The functions, under the names of their binaries.
+use crate::exit;
+
+/// The Lambda functions, by the names of their binaries.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
     Issuer,
@@ -12,11 +14,11 @@ pub(crate) enum Name {
     Rotator,
 }
 
-/// Runs one of the functions in this process, just as its own binary does.
+/// Runs a function in this process, on a single thread like its own binary.
 pub(crate) fn run(name: Name) -> ExitCode {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return crate::fault(&error),
+        Err(error) => return exit::report(&error),
     };
     runtime.block_on(async {
         match name {
@@ -27,7 +29,8 @@ pub(crate) fn run(name: Name) -> ExitCode {
     })
 }
 
-/// Starts the functions as children of this program that are this program itself.
+/// How the local Lambda host starts the functions: as child processes of this program, which run
+/// `countersign function NAME`.
 pub(crate) fn bootstrap() -> io::Result<Bootstrap> {
     let program: PathBuf = env::current_exe()?;
     Ok(Bootstrap { program, arguments: vec!["function".into()] })

@@ -1,4 +1,4 @@
-//! Times as people read them.
+//! Times and durations in the form that the commands print.
 
 use std::{
     fmt,
@@ -7,38 +7,37 @@ use std::{
 
 use jwt::UnixTime;
 
-/// The time here and now.
+/// The current time of this machine's clock.
 pub(crate) fn now() -> UnixTime {
     SystemTime::now().into()
 }
 
-/// A point in time with its distance from now: `2026-11-23 21:44:21 UTC (in 59 minutes)`.
-pub(crate) struct When {
+/// A point in time and its distance from now: `2026-11-23 21:44:21 UTC (in 59 minutes)`.
+pub(crate) struct HumanTime {
     pub(crate) time: UnixTime,
     pub(crate) now: UnixTime,
 }
 
-impl fmt::Display for When {
+impl fmt::Display for HumanTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (time, now) = (self.time.min(UnixTime::MAX).seconds(), self.now.seconds());
         let date = UNIX_EPOCH + Duration::from_secs(time);
         let date = humantime::format_rfc3339_seconds(date).to_string();
         let date = date.replace('T', " ").replace('Z', " UTC");
         if time > now {
-            write!(f, "{date} (in {})", Span(time - now))
+            write!(f, "{date} (in {})", HumanDuration(time - now))
         } else {
-            write!(f, "{date} ({} ago)", Span(now - time))
+            write!(f, "{date} ({} ago)", HumanDuration(now - time))
         }
     }
 }
 
-/// A number of seconds in the largest unit that says enough.
-pub(crate) struct Span(pub(crate) u64);
+/// A number of seconds, in the largest unit of which it has at least two: 90 minutes rather than one hour.
+pub(crate) struct HumanDuration(pub(crate) u64);
 
-impl fmt::Display for Span {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-        // Two of a unit, or all there is: 90 minutes, and not one hour.
         let unit = units.into_iter().find(|(seconds, _)| self.0 >= 2 * seconds);
         let (seconds, name) = unit.unwrap_or((1, "second"));
         let count = self.0 / seconds;
@@ -51,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_in_words() {
+    fn times_have_their_distance_in_a_fitting_unit() {
         let (hour, day) = (3600, 86_400);
         let rows = [
             (1_700_000_000, "2023-11-14 22:13:20 UTC (0 seconds ago)"),
@@ -66,7 +65,7 @@ mod tests {
         let now = UnixTime::from_seconds(1_700_000_000);
         for (time, expected) in rows {
             let time = UnixTime::from_seconds(time);
-            assert_eq!(When { time, now }.to_string(), expected);
+            assert_eq!(HumanTime { time, now }.to_string(), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What commands read: tokens, keys and JSON, from files, standard input and the web.
+//! What commands read: tokens, keys and JSON, from files, standard input and URLs.
 
 use std::{
     error::Error,
@@ -16,7 +16,7 @@ use local::Bytes;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-/// A file's bytes, or those of standard input for `-`.
+/// The content of a file, or of standard input for `-`.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
@@ -24,11 +24,11 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     } else {
         File::open(file).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
     };
-    read.map_err(|error| about(file, &error))?;
+    read.map_err(|error| with_path(file, &error))?;
     Ok(bytes)
 }
 
-/// A token that was given, or for `-` the one on standard input, without the end of its line.
+/// The token in the argument, or for `-` the one on standard input without its line end.
 pub(crate) fn read_token(argument: &str) -> Result<String, String> {
     if argument != "-" {
         return Ok(argument.to_owned());
@@ -39,53 +39,59 @@ pub(crate) fn read_token(argument: &str) -> Result<String, String> {
     Ok(token.strip_suffix('\r').unwrap_or(token).to_owned())
 }
 
-/// The keys in a file or at a URL: a JWK Set, or one JWK.
-pub(crate) async fn read_keys(place: &str) -> Result<JwkSet, Box<dyn Error>> {
-    let text = if place.starts_with("https://") || place.starts_with("http://") {
-        fetch(place).await.map_err(|error| format!("{place}: {error}"))?
+/// The keys in a file or at a URL: a JWK Set or a single JWK.
+pub(crate) async fn read_keys(source: &str) -> Result<JwkSet, Box<dyn Error>> {
+    let text = if source.starts_with("https://") || source.starts_with("http://") {
+        fetch(source).await.map_err(|error| format!("{source}: {error}"))?
     } else {
-        read(Path::new(place))?.into()
+        read(Path::new(source))?.into()
     };
-    let problem = |problem: &dyn Error| format!("{place}: {problem}");
-    let members = json::object(&text).map_err(|error| problem(&error))?;
+    let with_source = |problem: &dyn Error| format!("{source}: {problem}");
+    let members = json::object(&text).map_err(|error| with_source(&error))?;
     if !members.contains_key("kty") {
-        return Ok(JwkSet::read(&text).map_err(|error| problem(&error))?);
+        return Ok(JwkSet::read(&text).map_err(|error| with_source(&error))?);
     }
     let set = json!({"keys": [members]}).to_string();
-    Ok(JwkSet::read(set.as_bytes()).map_err(|error| problem(&error))?)
+    Ok(JwkSet::read(set.as_bytes()).map_err(|error| with_source(&error))?)
 }
 
-/// The keys of an issuer that is found by its name (`OpenID` Connect Discovery 1.0 section 4).
+/// The keys that an issuer publishes (`OpenID` Connect Discovery 1.0 section 4).
 pub(crate) async fn discover(issuer: &str) -> Result<JwkSet, Box<dyn Error>> {
-    let place = format!("{issuer}/.well-known/openid-configuration");
-    let text = fetch(&place).await.map_err(|error| format!("{place}: {error}"))?;
-    let metadata = json::object(&text).map_err(|error| format!("{place}: {error}"))?;
+    let url = format!("{issuer}/.well-known/openid-configuration");
+    let text = fetch(&url).await.map_err(|error| format!("{url}: {error}"))?;
+    let metadata = json::object(&text).map_err(|error| format!("{url}: {error}"))?;
     let member = |name: &str| metadata.get(name).and_then(Value::as_str);
+    // Section 4.3: the member must be identical to the issuer's URL.
     if member("issuer") != Some(issuer) {
-        return Err(format!("{place} is of another issuer").into());
+        return Err(format!("{url}: the metadata is of another issuer").into());
     }
-    read_keys(member("jwks_uri").ok_or_else(|| format!("{place} has no jwks_uri"))?).await
+    let jwks_uri = member("jwks_uri").ok_or_else(|| format!("{url}: jwks_uri is missing"))?;
+    read_keys(jwks_uri).await
 }
 
 async fn fetch(url: &str) -> Result<Bytes, Box<dyn Error>> {
     let tls = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1();
     let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(tls.build());
-    let answer = async {
+    let body = async {
         let response = client.get(url.parse()?).await?;
         if !response.status().is_success() {
-            return Err(format!("the answer is {}", response.status()).into());
+            return Err(format!("the response is {}", response.status()).into());
         }
         let limit = usize::try_from(MAX_BYTES)?;
         let body = Limited::new(response.into_body(), limit).collect().await;
         Ok(body.map_err(|error| error.to_string())?.to_bytes())
     };
-    timeout(PATIENCE, answer).await.map_err(|_| "there is no answer")?
+    let seconds = FETCH_TIMEOUT.as_secs();
+    timeout(FETCH_TIMEOUT, body)
+        .await
+        .map_err(|_| format!("there was no response within {seconds} seconds"))?
 }
 
-pub(crate) fn about(file: &Path, problem: &dyn Error) -> String {
+/// An error message that names the file.
+pub(crate) fn with_path(file: &Path, problem: &dyn Error) -> String {
     format!("{}: {problem}", file.display())
 }
 
-/// Lambda's limit for an event, and far past any token.
+/// Lambda's limit for the payload of an invocation.
 const MAX_BYTES: u64 = 6 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(10);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,15 +9,16 @@ use jwt::{UnixTime, UnverifiedToken, json};
 use serde_json::json;
 
 use crate::{
-    humanize::{When, now},
+    exit,
+    humanize::{HumanTime, now},
     input,
     signed_json::{compact, decode, indented},
 };
 
-/// Which token.
+/// Arguments of `countersign inspect`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The token, or - to read it from standard input, so that it stands in no shell's history
+    /// Token, or `-` for stdin (keeps it out of the shell history)
     token: String,
     /// Print JSON
     #[arg(long)]
@@ -25,32 +26,34 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
+Examples:
   countersign inspect - < token
 
-Exit codes: 0 it is a token, good or not, 1 it is none, 2 usage.";
+Exit codes: 0 printed, 1 not a token, 2 invalid arguments, 3 fault.";
 
-/// Shows what the token says of itself.
+/// Prints the header and the claims.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    crate::finish(inspect(arguments))
+    exit::finish(inspect(arguments))
 }
 
 fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
-    let refused = UnverifiedToken::parse(&text).err();
+    let rejection = UnverifiedToken::parse(&text).err();
     let mut parts = text.split('.').map(decode);
     let mut out = io::stdout();
     let (Some(Some(header)), Some(Some(claims)), Some(_), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        let why = refused.map_or("its claims are not a JSON object".into(), |why| why.to_string());
+        let problem = rejection
+            .map_or("its claims are not a JSON object".into(), |rejection| rejection.to_string());
         if arguments.json {
-            writeln!(out, "{}", json!({"verified": false, "problem": why}))?;
+            writeln!(out, "{}", json!({"verified": false, "problem": problem}))?;
         } else {
-            writeln!(out, "this is no token: {why}")?;
+            writeln!(out, "not a token: {problem}")?;
         }
-        return Ok(ExitCode::from(crate::NO));
+        return Ok(ExitCode::from(exit::NO));
     };
-    let problem = refused.map(|rejection| rejection.to_string());
+    let problem = rejection.map(|rejection| rejection.to_string());
     if arguments.json {
         let (claims, header) = (compact(&claims), compact(&header));
         let problem = json!(problem);
@@ -60,31 +63,31 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         )?;
         return Ok(ExitCode::SUCCESS);
     }
-    writeln!(out, "NOTHING OF THIS WAS VERIFIED: anybody can have written it.\n")?;
+    writeln!(out, "NOT VERIFIED: the token may be forged.\n")?;
     writeln!(out, "header {}\nclaims {}", indented(&header), indented(&claims))?;
     let claims = json::object(claims.as_bytes())?;
     let now = now();
-    for (name, words) in TIMES {
+    for (name, meaning) in TIME_CLAIMS {
         let Some(value) = claims.get(name) else { continue };
-        match value.as_f64().filter(|seconds| (0.0..=MAX).contains(seconds)) {
+        match value.as_f64().filter(|seconds| (0.0..=MAX_SECONDS).contains(seconds)) {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
             Some(seconds) => {
                 let time = UnixTime::from_seconds(seconds as u64);
-                writeln!(out, "{name}: {words} {}", When { time, now })?;
+                writeln!(out, "{name}: {meaning} {}", HumanTime { time, now })?;
             }
-            None => writeln!(out, "{name}: is no time")?,
+            None => writeln!(out, "{name}: not a time")?,
         }
     }
     if !claims.contains_key("exp") {
-        writeln!(out, "exp: there is none, and the authorizer refuses such a token")?;
+        writeln!(out, "exp: missing; the authorizer refuses a token without it")?;
     }
     if let Some(problem) = problem {
-        writeln!(out, "It would be refused, whoever signed it: {problem}.")?;
+        writeln!(out, "The authorizer refuses this token, whatever its signature: {problem}.")?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-const TIMES: [(&str, &str); 3] =
-    [("iat", "issued at"), ("nbf", "good from"), ("exp", "good until")];
+const TIME_CLAIMS: [(&str, &str); 3] =
+    [("iat", "issued at"), ("nbf", "valid from"), ("exp", "valid until")];
 /// The end of the year 9999.
-const MAX: f64 = 253_402_300_799.0;
+const MAX_SECONDS: f64 = 253_402_300_799.0;

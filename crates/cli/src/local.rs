@@ -17,64 +17,68 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
 };
 
-use crate::function;
+use crate::{block_on::block_on, exit, function};
 
-/// Where everything listens, and what is run.
+/// Arguments of `countersign local`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The port of the API; 0 takes any that is free
+    /// Port of the API; 0 selects a free port
     #[arg(long, default_value_t = 3000)]
     port: u16,
-    /// The port of KMS; 0 takes any that is free
+    /// Port of KMS; 0 selects a free port
     #[arg(long, default_value_t = 4566)]
     kms_port: u16,
-    /// Where else KMS listens, as on Docker's bridge; whoever reaches it may use the keys
+    /// Additional address for KMS, such as that of Docker's bridge. Every client that reaches it can use the keys
     #[arg(long, value_name = "ADDRESS")]
     kms_address: Option<IpAddr>,
-    /// A folder in which the keys are kept; without it they are gone at the end
+    /// Folder that stores the keys; without it, they exist until the command ends
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// What is to be run
+    /// SAM template to run
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
-    /// Parameters of the template, as `sam deploy` takes them
+    /// Parameters of the template, as for `sam deploy`
     #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter)]
     parameter_overrides: Vec<(String, String)>,
-    /// The AWS Region that everything says it is in
+    /// AWS Region of the local services
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
 }
 
 pub(crate) const HELP: &str = "\
-A setting of the functions in the environment takes the place of the template's:
-  TOKEN_ISSUER=my-lambda countersign local
-Or name a parameter of the template:
-  countersign local --parameter-overrides KeySpec=ECC_NIST_P256 SigningAlgorithm=ES256
+For development only: --state stores private keys in plain files, and SigV4 signatures are not checked.
 
-The AWS CLI talks to this KMS:
-  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
-  aws kms list-aliases --region us-east-1 --endpoint-url http://127.0.0.1:4566
+Examples:
+  Set a template parameter, or replace a setting of the functions:
+    countersign local --parameter-overrides KeySpec=ECC_NIST_P256 SigningAlgorithm=ES256
+    TOKEN_ISSUER=my-lambda countersign local
 
-A token, and what it opens:
-  curl --aws-sigv4 aws:amz:us-east-1:execute-api --user local:local --json \\
-    '{\"claims\":{\"sub\":\"test-user\"}}' http://127.0.0.1:3000/token
-  curl -H 'Authorization: Bearer …' http://127.0.0.1:3000/whoami";
+  Use this KMS with the AWS CLI:
+    export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
+    aws kms list-aliases --region us-east-1 --endpoint-url http://127.0.0.1:4566
 
-/// Runs until it is told to stop.
+  Request a token, and use it:
+    curl --aws-sigv4 aws:amz:us-east-1:execute-api --user local:local --json \\
+      '{\"claims\":{\"sub\":\"test-user\"}}' http://127.0.0.1:3000/token
+    curl -H 'Authorization: Bearer …' http://127.0.0.1:3000/whoami
+
+Exit codes: 0 stopped by a signal, 2 invalid arguments, 3 fault: the stack cannot start.";
+
+/// Runs the stack until SIGINT or SIGTERM.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
-    match crate::block_on(serve(arguments)) {
+    match block_on(serve(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => crate::fault(&*error),
+        Err(error) => exit::report(&*error),
     }
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    // Before anything is started, so that nothing is left behind by an early Ctrl-C.
+    // First, so that a Ctrl-C during the start leaves no process behind.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let template = fs::read_to_string(&arguments.template).map_err(|error| {
         let name = arguments.template.display();
-        io::Error::new(error.kind(), format!("{name}: {error}; name another with --template"))
+        io::Error::new(error.kind(), format!("{name}: {error} (set --template)"))
     })?;
     if let Some(folder) = &arguments.state {
         fs::create_dir_all(folder).map_err(|error| {
@@ -99,47 +103,53 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    let told = async {
-        introduce(&stack, &options.region)?;
-        report(stack.gateway.follow(), stack.journal.follow()).await
+    let printed = async {
+        print_addresses(&stack, &options.region)?;
+        print_requests(stack.gateway.follow(), stack.journal.follow()).await
     };
     tokio::select! {
-        told = told => told?,
+        printed = printed => printed?,
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    // Nobody may be left to read it.
+    // The reader of the output may have ended first.
     let _ = writeln!(io::stdout(), "stopped");
     Ok(())
 }
 
-/// The settings of the functions that this process was given for them.
+/// The settings of the functions in the environment. They replace those of the template.
 fn overrides() -> BTreeMap<String, String> {
     let names = SETTINGS.into_iter().map(|setting| setting.name);
     let set = names.filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)));
     set.collect()
 }
 
-fn introduce(stack: &Stack, region: &str) -> io::Result<()> {
+fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "API  http://{}", stack.gateway.address())?;
     for route in stack.gateway.routes() {
         writeln!(out, "     {route}")?;
     }
     writeln!(out, "KMS  http://{}  ({region})\n", stack.kms.address())?;
-    writeln!(out, "An AWS_IAM route wants the form of a SigV4 signature, which is not checked.")?;
-    writeln!(out, "Ctrl-C stops everything.\n")?;
-    stack.journal.recent().iter().try_for_each(complain)
+    writeln!(
+        out,
+        "Routes with IAM authorization need a SigV4 header. Its signature is not checked."
+    )?;
+    writeln!(out, "Press Ctrl-C to stop.\n")?;
+    stack.journal.recent().iter().try_for_each(print_problem)
 }
 
-/// One line for each request, and what a function says when something is wrong with it.
-async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) -> io::Result<()> {
+/// Prints a line for each request, and the log lines of functions that report a problem.
+async fn print_requests(
+    mut exchanges: Receiver<Exchange>,
+    mut lines: Receiver<Line>,
+) -> io::Result<()> {
     loop {
         tokio::select! {
             exchange = exchanges.recv() => match exchange {
                 Ok(Exchange { method, path, status, why, took, .. }) => {
                     let took = took.as_secs_f64() * 1000.0;
-                    // The client wrote the path: it must not command the terminal.
+                    // The client wrote the path: it may contain control characters.
                     let path = path.escape_debug();
                     writeln!(io::stdout(), "{method:<4} {path}  {status}  {why}  {took:.1} ms")?;
                 }
@@ -147,7 +157,7 @@ async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) ->
                 Err(RecvError::Closed) => return Ok(()),
             },
             line = lines.recv() => match line {
-                Ok(line) => complain(&line)?,
+                Ok(line) => print_problem(&line)?,
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             },
@@ -155,7 +165,8 @@ async fn report(mut exchanges: Receiver<Exchange>, mut lines: Receiver<Line>) ->
     }
 }
 
-fn complain(line: &Line) -> io::Result<()> {
+/// Prints a log line with a level other than INFO.
+fn print_problem(line: &Line) -> io::Result<()> {
     if line.level().as_deref() == Some("INFO") {
         return Ok(());
     }
@@ -163,6 +174,6 @@ fn complain(line: &Line) -> io::Result<()> {
 }
 
 fn parameter(argument: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = argument.split_once('=').ok_or("a parameter is NAME=VALUE")?;
+    let (name, value) = argument.split_once('=').ok_or("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -1,37 +1,39 @@
-//! `countersign`: parse, call, print.
+//! The command line of Countersign.
+//!
+//! Each command is one module with its arguments, its help and a `run` function: it parses the arguments, calls
+//! the library crates, prints the result and returns an exit code of [`exit`].
 
 mod aws;
+mod block_on;
+mod completions;
 mod demo;
 mod event;
+mod exit;
 mod explain;
 mod function;
 mod humanize;
 mod input;
 mod inspect;
+mod jwks;
 mod key;
 mod local;
-mod public;
+mod pem;
+mod public_keys;
+mod redaction;
 mod reference;
 mod sign;
 mod signature_check;
 mod signed_json;
+mod template;
 mod verify;
 
-use std::{
-    env,
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use clap_complete::Shell;
-use serde_json::json;
-use tokio::runtime;
 
 /// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
 #[derive(Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version, after_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -39,56 +41,54 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Tell the whole story on this machine, step by step, then exit.
+    /// Run a scripted demonstration on this machine, then exit.
     ///
-    /// Starts KMS, Lambda and API Gateway on this machine, has a token issued, and presents it good,
-    /// changed and expired. Exits 0 only if every step did what it says.
+    /// Starts KMS, Lambda and API Gateway on this machine, requests a token, presents it in several ways
+    /// (valid, missing, changed, expired, with its key disabled), and rotates the key. Prints the result, the
+    /// time and the number of KMS calls of each step.
+    #[command(after_help = demo::HELP)]
     Demo,
     /// Run KMS, Lambda and API Gateway on this machine until Ctrl-C.
     #[command(after_help = local::HELP)]
     Local(local::Arguments),
-    /// Create, show, list and rotate the keys of a ring.
+    /// Create, show, list, roll back and rotate the keys of a ring.
     #[command(subcommand)]
     Key(key::Command),
-    /// Have a payload signed as it stands.
+    /// Sign a payload byte for byte with a KMS key.
     #[command(after_help = sign::HELP)]
     Sign(sign::Arguments),
-    /// Say whether a token is good, by KMS or by public keys.
+    /// Check a token, with KMS or with public keys.
     #[command(after_help = verify::HELP)]
     Verify(verify::Arguments),
-    /// Say what the authorizer makes of an event, check by check, and what policy comes back.
+    /// Run the authorizer on an event, and print each check and the response.
     #[command(after_help = explain::HELP)]
     Explain(explain::Arguments),
-    /// Show what a token says of itself, with nothing verified.
+    /// Print the header and the claims of a token without verifying it.
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::Arguments),
-    /// Print a ring's public keys as a JWK Set.
-    #[command(after_help = public::JWKS_HELP)]
-    Jwks(public::Arguments),
-    /// Print a ring's public keys as PEM.
-    #[command(after_help = public::PEM_HELP)]
-    Pem(public::Arguments),
-    /// Print a sample event with a fresh token in its place.
+    /// Print the public keys of a ring as a JWK Set.
+    #[command(after_help = jwks::HELP)]
+    Jwks(public_keys::Arguments),
+    /// Print the public keys of a ring as PEM.
+    #[command(after_help = pem::HELP)]
+    Pem(public_keys::Arguments),
+    /// Print a sample event with a new token in it.
     #[command(after_help = event::HELP)]
     Event(event::Arguments),
-    /// Print what makes a shell complete these commands.
-    #[command(after_help = "  source <(countersign completions bash)")]
-    Completions {
-        /// The shell
-        #[arg(value_enum)]
-        shell: Shell,
-    },
+    /// Print the completion script for a shell.
+    #[command(after_help = completions::HELP)]
+    Completions(completions::Arguments),
     /// Print a reference page of the documentation in Markdown.
     #[command(hide = true)]
     Reference {
-        /// The page
+        /// Page to print
         #[arg(value_enum)]
         page: reference::Page,
     },
-    /// Be one of the functions, for a Lambda host.
+    /// Run one of the Lambda functions in this process.
     #[command(hide = true)]
     Function {
-        /// Which.
+        /// Function to run
         #[arg(value_enum)]
         name: function::Name,
     },
@@ -97,7 +97,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return usage(&error),
+        Err(error) => return exit::clap_error(&error),
     };
     match arguments.command {
         Command::Demo => demo::run(),
@@ -107,118 +107,11 @@ fn main() -> ExitCode {
         Command::Key(command) => key::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::Jwks(arguments) => public::jwks(&arguments),
-        Command::Pem(arguments) => public::pem(&arguments),
+        Command::Jwks(arguments) => jwks::run(&arguments),
+        Command::Pem(arguments) => pem::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "countersign", &mut script);
-            let written = io::stdout().write_all(&script);
-            finish(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
-        }
+        Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Reference { page } => reference::run(page, Arguments::command()),
         Command::Function { name } => function::run(name),
-    }
-}
-
-/// Runs a command that waits for several things at once.
-fn block_on<T, E: From<io::Error>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
-}
-
-/// Shows the help, or what is wrong with the arguments: not a token that stands in a wrong place.
-fn usage(error: &clap::Error) -> ExitCode {
-    let text = without_tokens(&error.to_string());
-    let _ = if error.use_stderr() {
-        io::stderr().write_all(text.as_bytes())
-    } else {
-        io::stdout().write_all(text.as_bytes())
-    };
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAULT))
-}
-
-/// The exit code of a command that has said what there is to say, or what went wrong.
-fn finish(done: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
-    done.unwrap_or_else(|error| fault(&*error))
-}
-
-/// Says what is wrong, on one line or as many as it has; nothing to one who has stopped reading.
-fn fault(error: &(dyn Error + 'static)) -> ExitCode {
-    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    if kind != Some(io::ErrorKind::BrokenPipe) {
-        let words = without_tokens(&with_causes(error));
-        if env::args_os().any(|argument| argument == "--json") {
-            let _ = writeln!(io::stdout(), "{}", json!({"error": words}));
-        }
-        let _ = writeln!(io::stderr(), "countersign: {words}");
-    }
-    ExitCode::from(if error.is::<Usage>() { USAGE } else { FAULT })
-}
-
-/// An error with each of its causes that it does not name itself.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let own = error.to_string();
-        if !words.contains(&own) {
-            words = format!("{words}: {own}");
-        }
-        cause = error.source();
-    }
-    words
-}
-
-/// The text with no token in it, wherever one was put by mistake.
-fn without_tokens(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
-    let mut rest = text;
-    let mut clean = String::new();
-    while let Some(start) = rest.find(fits) {
-        let (before, word) = rest.split_at(start);
-        let (word, after) = word.split_at(word.find(|c| !fits(c)).unwrap_or(word.len()));
-        // The beginning of every JSON object in base64url.
-        let token = word.len() > LONGEST_WORD || (word.contains("eyJ") && word.contains('.'));
-        clean.extend([before, if token { "(a token)" } else { word }]);
-        rest = after;
-    }
-    clean + rest
-}
-
-/// What was asked for cannot be meant so.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Usage(String);
-
-/// Longer than every name that an error has a reason to say.
-const LONGEST_WORD: usize = 120;
-/// The answer is no.
-const NO: u8 = 1;
-/// As clap has it for what it does not understand.
-const USAGE: u8 = 2;
-/// Something is in the way that the user cannot answer for.
-const FAULT: u8 = 3;
-
-const EXIT_CODES: &str = "Exit codes: 0 yes, 1 no, 2 usage, 3 fault.";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_token_is_said_again() {
-        let long = format!("a {} b", "x".repeat(121));
-        let rows = [
-            ("--key=eyJh.eyJz.c2ln is no key", "(a token) is no key"),
-            ("eyJh.eyJz: File name too long", "(a token): File name too long"),
-            ("https://issuer.example/eyJh.e.s?", "https://issuer.example/(a token)?"),
-            (&*long, "a (a token) b"),
-            ("events/a.json: No such file", "events/a.json: No such file"),
-            ("there is no alias/a, eyJ", "there is no alias/a, eyJ"),
-            ("", ""),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(without_tokens(text), expected);
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! The reference pages of the documentation, made from the tables of settings and algorithms, the template and
-//! the commands of this program.
+//! The reference pages of the documentation, generated from the tables of settings and algorithms, the template
+//! and the commands of this program.
 
 use std::{
     error::Error,
@@ -14,6 +14,8 @@ use local::template::Template;
 use runtime::{Function, SETTINGS, Setting, Values};
 use serde_json::Value;
 
+use crate::{exit, template::TEMPLATE};
+
 /// A page of the reference.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Page {
@@ -24,7 +26,7 @@ pub(crate) enum Page {
 
 /// Prints a page in Markdown.
 pub(crate) fn run(page: Page, program: Command) -> ExitCode {
-    crate::finish(print(page, program))
+    exit::finish(print(page, program))
 }
 
 fn print(page: Page, program: Command) -> Result<ExitCode, Box<dyn Error>> {
@@ -95,7 +97,7 @@ fn values_text(values: Values) -> String {
 }
 
 fn parameters() -> Result<String, Box<dyn Error>> {
-    let template = Template::parse(crate::demo::TEMPLATE)?;
+    let template = Template::parse(TEMPLATE)?;
     let find = |section: &str, name: &str| {
         let mut members = template.section(section);
         members.find(|(own, _)| *own == name).map(|(_, value)| value.clone()).unwrap_or_default()
@@ -117,15 +119,15 @@ fn parameters() -> Result<String, Box<dyn Error>> {
                 default => format!("`{default}`"),
             };
             let (values, description) =
-                (allowed(&parameter), text(&member(&parameter, "Description")).replace('|', "\\|"));
+                (allowed_values(&parameter), text(&member(&parameter, "Description")).replace('|', "\\|"));
             writeln!(page, "| `{name}` | {values} | {default} | {description} |")?;
         }
     }
     Ok(page)
 }
 
-/// What a parameter of the template can be.
-fn allowed(parameter: &Value) -> String {
+/// The allowed values of a template parameter.
+fn allowed_values(parameter: &Value) -> String {
     if let Some(values) = member(parameter, "AllowedValues").as_array() {
         let values: Vec<_> = values.iter().map(|value| format!("`{}`", text(value))).collect();
         return values.join(", ");
@@ -164,7 +166,7 @@ fn commands(mut program: Command) -> Result<String, Box<dyn Error>> {
     Ok(page)
 }
 
-/// Writes a command, and the commands below it.
+/// Writes a command and its subcommands.
 fn command(
     page: &mut String,
     command: &mut Command,

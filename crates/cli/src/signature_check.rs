@@ -3,34 +3,37 @@ use std::sync::Arc;
 use jwt::{KeySetVerifier, Rejection, SignedParts, Verifier};
 use kms::{Fault, Keyring, KmsVerifier, Stopwatch, Verification};
 
-/// Who tells whether the signature is good.
+/// How a command checks signatures.
 pub(crate) enum SignatureCheck {
+    /// With public keys from a file or a URL.
     KeySet(KeySetVerifier),
+    /// With the keys of a ring, by KMS Verify or by their public keys.
     Ring(Arc<Keyring>, Verification),
-    /// Nobody: it is taken for good, and that is said.
-    Nobody,
+    /// Not at all: every signature is accepted. The command has to say so.
+    Skipped,
 }
 
 impl Verifier for SignatureCheck {
     type Error = Fault;
 
-    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
+    async fn verify(&self, signed: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
         match self {
             Self::KeySet(keys) => {
-                let Ok(judged) = keys.verify(proof).await;
-                Ok(judged)
+                let Ok(verdict) = keys.verify(signed).await;
+                Ok(verdict)
             }
             Self::Ring(keyring, verification) => {
                 let (stopwatch, verification) = (Stopwatch::default(), *verification);
                 let verifier = KmsVerifier { keyring, verification, stopwatch: &stopwatch };
-                let judged = verifier.verify(proof).await?;
+                let verdict = verifier.verify(signed).await?;
                 match keyring.neighbor_fault() {
-                    // A function refuses it; here, it is not known whether the ring has the key.
-                    Some(fault) if judged == Err(Rejection::UnknownKey) => Err(fault),
-                    _ => Ok(judged),
+                    // The unreadable alias may have this key. The authorizer refuses the token, but a command
+                    // must not say that it is invalid.
+                    Some(fault) if verdict == Err(Rejection::UnknownKey) => Err(fault),
+                    _ => Ok(verdict),
                 }
             }
-            Self::Nobody => Ok(Ok(())),
+            Self::Skipped => Ok(Ok(())),
         }
     }
 }

@@ -1,25 +1,26 @@
-//! A token's JSON as its signer wrote it: a [`Value`](serde_json::Value) would round its numbers.
+//! The JSON of a token, printed with the numbers and the order of members that were signed. A
+//! [`Value`](serde_json::Value) would round numbers and sort members.
 
 use std::fmt::Write as _;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{is_plain_identifier, json};
 
-/// The text of one part of a token, if it is one strict JSON object.
+/// Decodes the header or the claims of a token. `None` if the part is not base64url of a strict JSON object.
 pub(crate) fn decode(part: &str) -> Option<String> {
     let text = URL_SAFE_NO_PAD.decode(part).ok()?;
     json::object(&text).ok()?;
     String::from_utf8(text).ok()
 }
 
-/// On one line, without white space.
+/// The JSON on one line, without white space between its tokens.
 pub(crate) fn compact(json: &str) -> String {
     let json: String = json::tokens(json).collect();
     escape(&json)
 }
 
-/// With escapes for the characters that a terminal may act on, which stand in strings alone. They mean the
-/// same in JSON.
+/// Escapes control and formatting characters, which a terminal may interpret. In valid JSON they occur only in
+/// strings, where an escape has the same meaning (RFC 8259 section 7).
 fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -33,7 +34,7 @@ fn escape(json: &str) -> String {
     out
 }
 
-/// On several lines, indented by two spaces a level.
+/// The JSON on several lines, indented by two spaces per level.
 pub(crate) fn indented(json: &str) -> String {
     let mut out = String::new();
     let mut depth = 0_usize;
@@ -43,7 +44,7 @@ pub(crate) fn indented(json: &str) -> String {
         if closes {
             depth = depth.saturating_sub(1);
         }
-        // Nothing stands between the brackets of an empty object or array.
+        // No line break between the brackets of an empty object or array.
         if is_empty != closes {
             new_line(&mut out, depth);
         }
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_a_terminal_may_act_on_are_escaped() {
+    fn control_and_formatting_characters_are_escaped() {
         let json = "{\"a\u{9b}\": \"nim\u{202e}da\u{7f}\u{2028} \u{e4}\"}";
         assert_eq!(compact(json), r#"{"a\u009b":"nim\u202eda\u007f\u2028 ä"}"#);
         assert_eq!(indented(json), "{\n  \"a\\u009b\": \"nim\\u202eda\\u007f\\u2028 ä\"\n}");

@@ -11,41 +11,46 @@ use kms::{KeyName, Verification};
 use serde_json::json;
 
 use crate::{
-    Usage, aws::Aws, humanize::now, input, sign::keyring, signature_check::SignatureCheck,
+    aws::Aws,
+    block_on::block_on,
+    exit::{self, UsageError},
+    humanize::now,
+    input,
+    signature_check::SignatureCheck,
     signed_json,
 };
 
-/// Which token, and what a good one is.
+/// Arguments of `countersign verify`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The token, or - to read it from standard input, so that it stands in no shell's history
+    /// Token, or `-` for stdin (keeps it out of the shell history)
     token: String,
-    /// The ring, or a key by its id or ARN, that may have signed it
+    /// Alias of the ring that may have signed the token, or the id or ARN of a key
     #[arg(long, value_name = "ALIAS|ID", conflicts_with = "jwks")]
     key: Option<KeyName>,
-    /// With --key: verify here with the public keys, and do not ask KMS Verify
+    /// With --key: verify the signature on this machine with the public keys, without KMS Verify
     #[arg(long, requires = "key")]
     local: bool,
-    /// The algorithm of the ring's keys, if it is not their usual one
+    /// Signature algorithm of the ring's keys, if it is not their default one
     #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM", conflicts_with = "jwks")]
     algorithm: Option<Algorithm>,
-    /// The public keys that may have signed it: a JWK Set or one JWK, in a file or at a URL
+    /// Public keys that may have signed the token: file or URL of a JWK Set or a single JWK
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
-    /// The iss that it must have; without it any is good. With neither --key nor --jwks the keys are
-    /// those that it publishes
+    /// Required `iss`; not checked if omitted. Without --key and --jwks, the keys are those that this issuer
+    /// publishes
     #[arg(long, value_name = "ISS", required_unless_present_any = ["key", "jwks"])]
     issuer: Option<String>,
-    /// An aud that it may be for; without one any is good
+    /// Accepted `aud`, repeatable; not checked if omitted
     #[arg(long)]
     audience: Vec<String>,
-    /// The typ that it must have, in any case and with or without "application/"
+    /// Required `typ`; case and the prefix `application/` are ignored
     #[arg(long, default_value = "JWT", value_name = "TYPE")]
     token_type: String,
-    /// Check the header and the signature alone: any payload is good, and no claim is looked at
+    /// Check only the header and the signature; accept any payload
     #[arg(long, conflicts_with_all = ["issuer", "audience", "token_type"])]
     signature_only: bool,
-    /// Answer in JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -53,71 +58,76 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
+Prints the claims of a valid token, or the reason why it is refused.
+
+Examples:
   countersign verify --key alias/countersign --issuer https://issuer.example - < token
   countersign verify --jwks jwks.json --issuer https://issuer.example - < token
   countersign verify --issuer https://issuer.example - < token
   countersign verify --jwks key.json --signature-only - < jws
 
-Exit codes: 0 it is good, 1 it is not, 2 usage, 3 it could not be told.";
+Exit codes: 0 valid, 1 refused, 2 invalid arguments, 3 fault: the command cannot tell.";
 
-/// Says whether the token is good.
+/// Prints whether the token is valid.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    match crate::block_on(judge(arguments)) {
+    match block_on(verify(arguments)) {
         Ok(verdict) => {
-            // The exit code is the answer, whether or not anybody reads the words.
-            let _ = tell(arguments, &verdict);
+            // The exit code holds even if the output cannot be written, as with a closed pipe.
+            let _ = print(arguments, &verdict);
             ExitCode::from(u8::from(verdict.is_err()))
         }
-        Err(error) => crate::fault(&*error),
+        Err(error) => exit::report(&*error),
     }
 }
 
-/// The claims of a good token as they were signed, or nothing where none were asked for; or why it is
-/// refused.
+/// The claims of a valid token as they were signed (`None` with `--signature-only`), or the reason of the
+/// refusal.
 type Verdict = Result<Option<String>, Rejection>;
 
-async fn judge(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
+async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
-    let judge = find(arguments).await?;
+    let verifier = signature_check(arguments).await?;
     let token = match UnverifiedToken::parse(&text) {
         Ok(token) => token,
         Err(rejection) => return Ok(Err(rejection)),
     };
     if arguments.signature_only {
-        let proof = match token.proof() {
-            Ok(proof) => proof,
+        let signed = match token.proof() {
+            Ok(signed) => signed,
             Err(rejection) => return Ok(Err(rejection)),
         };
-        return Ok(judge.verify(&proof).await?.map(|()| None));
+        return Ok(verifier.verify(&signed).await?.map(|()| None));
     }
-    let candidate = match token.screen(&profile(arguments), now()) {
+    let candidate = match token.screen(&validation(arguments), now()) {
         Ok(candidate) => candidate,
         Err(rejection) => return Ok(Err(rejection)),
     };
     let Some(claims) = text.split('.').nth(1).and_then(signed_json::decode) else {
         return Ok(Err(Rejection::Claims));
     };
-    let confirmed = candidate.confirm(&judge).await?;
+    let confirmed = candidate.confirm(&verifier).await?;
     Ok(confirmed.map(|_| Some(signed_json::compact(&claims))))
 }
 
-async fn find(arguments: &Arguments) -> Result<SignatureCheck, Box<dyn Error>> {
+async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dyn Error>> {
     let set = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
         (Some(key), ..) => {
-            let keyring = keyring(arguments.aws.connect().await?, key, arguments.algorithm);
-            let here = arguments.local;
-            let verification = if here { Verification::Local } else { Verification::Kms };
+            let keyring = arguments.aws.keyring(key, arguments.algorithm).await?;
+            let verification =
+                if arguments.local { Verification::Local } else { Verification::Kms };
             return Ok(SignatureCheck::Ring(keyring, verification));
         }
-        (None, Some(place), _) => input::read_keys(place).await?,
+        (None, Some(source), _) => input::read_keys(source).await?,
         (None, None, Some(issuer)) => input::discover(issuer).await?,
-        (None, None, None) => return Err(Usage("name the keys".into()).into()),
+        (None, None, None) => {
+            return Err(UsageError("no keys: set --key, --jwks or --issuer".into()).into());
+        }
     };
     Ok(SignatureCheck::KeySet(KeySetVerifier::new(&set)?))
 }
 
-/// What was not asked for is not looked at.
-fn profile(arguments: &Arguments) -> Validation {
+/// The checks of the claims; an omitted option is not checked.
+fn validation(arguments: &Arguments) -> Validation {
     let audiences = (!arguments.audience.is_empty()).then(|| arguments.audience.clone());
     Validation {
         issuer: arguments.issuer.clone(),
@@ -127,16 +137,16 @@ fn profile(arguments: &Arguments) -> Validation {
     }
 }
 
-/// What a good verdict says nothing of.
+/// What was not checked of a valid token.
 fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
     if arguments.signature_only {
         return vec!["claims"];
     }
-    let without = [(arguments.issuer.is_none(), "iss"), (arguments.audience.is_empty(), "aud")];
-    without.into_iter().filter_map(|(without, name)| without.then_some(name)).collect()
+    let claims = [(arguments.issuer.is_none(), "iss"), (arguments.audience.is_empty(), "aud")];
+    claims.into_iter().filter_map(|(unchecked, name)| unchecked.then_some(name)).collect()
 }
 
-fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
+fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
     let mut out = io::stdout();
     let unchecked = unchecked(arguments);
     if arguments.json {
@@ -153,11 +163,12 @@ fn tell(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
         };
     }
     match verdict {
-        Ok(None) => writeln!(out, "the signature is good; no claim was checked"),
+        Ok(None) => writeln!(out, "the signature is valid; no claims were checked"),
         Ok(Some(claims)) => {
             if !unchecked.is_empty() {
                 let names = unchecked.join(", ");
-                writeln!(io::stderr(), "not checked, as nothing was said of it: {names}")?;
+                let options = "set --issuer and --audience to check them";
+                writeln!(io::stderr(), "warning: not checked: {names} ({options})")?;
             }
             writeln!(out, "{claims}")
         }

@@ -1,4 +1,4 @@
-//! The second half of the story: the key is rotated, and no token is lost.
+//! The second half of the demo: the key is rotated, and tokens of both keys are valid until the old key is retired.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -7,130 +7,131 @@ use rotation::{Rotation, RotationConfig, RotationTiming};
 use runtime::{Settings, connect};
 use serde_json::{Value, json};
 
-use super::{ALIAS, Demo, DemoError, TEMPLATE, at, decode, options, text};
+use super::scenario::{ALIAS, Error, Scenario, decode_part, member, print_detail, string};
 
-/// Tells it with functions that follow their ring within a second.
-pub(super) async fn tell(story: &mut Demo) -> Result<(), DemoError> {
-    let mut options = options()?;
-    options.overrides.insert("KEY_REFRESH_SECONDS".into(), REFRESH.as_secs().to_string());
-    story.stack = Stack::start(TEMPLATE, &options).await?;
-    let mut rotator = Rotator::new(&story.stack)?;
+/// Runs on a new stack whose functions refresh their ring every second.
+pub(super) async fn run(scenario: &mut Scenario) -> Result<(), Error> {
+    scenario.restart_with("KEY_REFRESH_SECONDS", REFRESH.as_secs().to_string()).await?;
+    let mut rotator = Rotator::new(&scenario.stack)?;
 
-    let before = text(&story.token(&claims()).await?, "access_token");
-    let step = story.step("prepare: the next key is published, and does not sign");
-    let next = rotator.run(&story.stack, "prepare", Duration::ZERO).await?;
-    let published = within(async || {
-        let keys = story.get("/.well-known/jwks.json").await?;
-        Ok(at(&keys, "keys").as_array().is_some_and(|keys| keys.len() == 2))
+    let old_token = string(&scenario.token(&token_request()).await?, "access_token");
+    let step = scenario.begin("prepare: the next key is published, but does not sign yet");
+    let next = rotator.run(&scenario.stack, "prepare", Duration::ZERO).await?;
+    let is_published = becomes_true(async || {
+        let keys = scenario.get("/.well-known/jwks.json").await?;
+        Ok(member(&keys, "keys").as_array().is_some_and(|keys| keys.len() == 2))
     });
-    let published = published.await?;
-    story.done(step, None, published && !next.is_empty())?;
-    Demo::say(format_args!("{ALIAS}-next is {next}"))?;
+    let is_published = is_published.await?;
+    scenario.end(step, None, is_published && !next.is_empty())?;
+    print_detail(format_args!("{ALIAS}-next is {next}"))?;
 
-    let step = story.step("promote: KMS's clock is 2 h 30 min later, and it signs");
-    rotator.run(&story.stack, "promote", rotator.policy.timing.publication()).await?;
-    let mut after = String::new();
-    let signs = within(async || {
-        after = text(&story.token(&claims()).await?, "access_token");
-        Ok(text(&decode(&after, 0), "kid") == next)
+    let step = scenario.begin("promote: 2 h 30 min later by KMS's clock, it signs");
+    rotator.run(&scenario.stack, "promote", rotator.config.timing.publication()).await?;
+    let mut new_token = String::new();
+    let signs = becomes_true(async || {
+        new_token = string(&scenario.token(&token_request()).await?, "access_token");
+        Ok(string(&decode_part(&new_token, 0), "kid") == next)
     });
     let signs = signs.await?;
-    story.done(step, None, signs)?;
-    Demo::say(format_args!("{ALIAS} is {next}"))?;
+    scenario.end(step, None, signs)?;
+    print_detail(format_args!("{ALIAS} is {next}"))?;
 
     for (title, token) in
-        [("with a token from before", &before), ("with a token from after", &after)]
+        [("a token of the old key", &old_token), ("a token of the new key", &new_token)]
     {
-        let step = story.step(&format!("GET /whoami {title}"));
-        let (status, _, why) = story.whoami(Some(token)).await?;
-        story.done(step, None, status == 200 && why == "Allowed")?;
-        Demo::say(format_args!("{status}  log: {why}"))?;
+        let step = scenario.begin(&format!("GET /whoami with {title}"));
+        let (status, _, reason) = scenario.whoami(Some(token)).await?;
+        scenario.end(step, None, status == 200 && reason == "Allowed")?;
+        print_detail(format_args!("{status}  log: {reason}"))?;
     }
 
-    let step = story.step("retire: its last token would have expired by now");
-    rotator.run(&story.stack, "retire", rotator.policy.timing.retirement()).await?;
-    let old = text(&decode(&before, 0), "kid");
-    let key = story.kms("DescribeKey", &json!({"KeyId": old})).await?;
+    let step = scenario.begin("retire: the last token of the old key has expired");
+    rotator.run(&scenario.stack, "retire", rotator.config.timing.retirement()).await?;
+    let old = string(&decode_part(&old_token, 0), "kid");
+    let key = scenario.kms("DescribeKey", &json!({"KeyId": old})).await?;
     let state = key.pointer("/KeyMetadata/KeyState").and_then(Value::as_str).unwrap_or_default();
-    story.done(step, None, state == "PendingDeletion")?;
-    Demo::say(format_args!("{old} is {state}"))?;
+    scenario.end(step, None, state == "PendingDeletion")?;
+    print_detail(format_args!("{old} is {state}"))?;
 
     for (title, token, expected) in [
-        ("with the token from before", &before, (401, "UnknownKey")),
-        ("with the token from after", &after, (200, "Allowed")),
+        ("the token of the old key", &old_token, (401, "UnknownKey")),
+        ("the token of the new key", &new_token, (200, "Allowed")),
     ] {
-        let step = story.step(&format!("GET /whoami {title}"));
+        let step = scenario.begin(&format!("GET /whoami with {title}"));
         let mut last = (0, String::new());
-        let good = within(async || {
-            let (status, _, why) = story.whoami(Some(token)).await?;
-            last = (status, why);
+        let is_expected = becomes_true(async || {
+            let (status, _, reason) = scenario.whoami(Some(token)).await?;
+            last = (status, reason);
             Ok((last.0, &*last.1) == expected)
         });
-        let good = good.await?;
-        story.done(step, None, good)?;
-        Demo::say(format_args!("{}  log: {}", last.0, last.1))?;
+        let is_expected = is_expected.await?;
+        scenario.end(step, None, is_expected)?;
+        print_detail(format_args!("{}  log: {}", last.0, last.1))?;
     }
     Ok(())
 }
 
-fn claims() -> Value {
+fn token_request() -> Value {
     json!({"claims": {"sub": "test-user"}})
 }
 
-/// Somebody who rotates, by KMS's clock.
+/// Runs the rotation at times that it sets as the clock of KMS.
 struct Rotator {
     rotation: Rotation,
-    policy: RotationConfig,
+    config: RotationConfig,
     clock: SystemTime,
 }
 
 impl Rotator {
-    fn new(stack: &Stack) -> Result<Self, DemoError> {
+    fn new(stack: &Stack) -> Result<Self, Error> {
         let endpoint = format!("http://{}", stack.kms.address());
-        let own = [
+        let settings = [
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "demo"),
             ("AWS_SECRET_ACCESS_KEY", "demo"),
             ("AWS_ENDPOINT_URL_KMS", &endpoint),
         ];
-        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let mut settings: Settings = own.into_iter().collect();
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut settings: Settings = settings.into_iter().collect();
         let client = connect(&mut settings);
         let client = settings.finish(client)?;
         let timing = RotationTiming::new(PUBLICATION, LIFETIME, Duration::ZERO, REFRESH)?;
-        let policy = RotationConfig { every: None, timing, algorithm: None, spec: None };
+        let config = RotationConfig { every: None, timing, algorithm: None, spec: None };
         let rotation = Rotation::new(client, ALIAS.parse()?);
-        // The next whole second, as the aliases' times are rounded up.
+        // The times of the aliases are rounded up to whole seconds.
         let clock = SystemTime::now() + Duration::from_secs(1);
-        Ok(Self { rotation, policy, clock })
+        Ok(Self { rotation, config, clock })
     }
 
-    /// Does the step that is due when this time has passed, and gives the id of its key.
+    /// Moves the clock on by `wait`, does the step that is due then, and returns the id of its key.
+    ///
+    /// # Errors
+    /// [`Error::StepFailed`] if the step is not `expected`.
     async fn run(
         &mut self,
         stack: &Stack,
         expected: &'static str,
         wait: Duration,
-    ) -> Result<String, DemoError> {
+    ) -> Result<String, Error> {
         self.clock += wait + Duration::from_secs(1);
         stack.kms.set_time(self.clock);
-        let run = rotation::run(&self.rotation, &self.policy, self.clock.into());
+        let run = rotation::run(&self.rotation, &self.config, self.clock.into());
         match Box::pin(run).await?.done {
             Some((step, key)) if step.name() == expected => Ok(key.id),
-            _ => Err(DemoError::Untrue(expected.to_owned())),
+            _ => Err(Error::StepFailed(expected.to_owned())),
         }
     }
 }
 
-/// Whether it comes true in a moment: the functions see a ring's change at their next refresh.
-async fn within(
-    mut holds: impl AsyncFnMut() -> Result<bool, DemoError>,
-) -> Result<bool, DemoError> {
+/// Whether a condition becomes true before a timeout. The functions see a change of the ring at their next refresh.
+async fn becomes_true(
+    mut condition: impl AsyncFnMut() -> Result<bool, Error>,
+) -> Result<bool, Error> {
     let start = Instant::now();
     loop {
-        let good = holds().await?;
-        if good || start.elapsed() > PATIENCE {
-            return Ok(good);
+        let is_true = condition().await?;
+        if is_true || start.elapsed() > REFRESH_TIMEOUT {
+            return Ok(is_true);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -139,4 +140,4 @@ async fn within(
 const REFRESH: Duration = Duration::from_secs(1);
 const PUBLICATION: Duration = Duration::from_mins(150);
 const LIFETIME: Duration = Duration::from_hours(1);
-const PATIENCE: Duration = Duration::from_secs(20);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(20);

@@ -2,13 +2,13 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use crate::Usage;
+use crate::exit::UsageError;
 
-/// The ARN of an IAM user or role.
+/// An administrator of a ring: the ARN of an IAM user or role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Administrator {
     arn: String,
-    /// `arn:aws:iam::111122223333`.
+    /// The ARN up to the account: `arn:aws:iam::111122223333`.
     account: String,
 }
 
@@ -18,27 +18,32 @@ impl FromStr for Administrator {
     fn from_str(arn: &str) -> Result<Self, Self::Err> {
         let parts: Vec<_> = arn.splitn(6, ':').collect();
         let &["arn", partition, "iam", "", account, resource] = &*parts else {
-            return Err(NO_ARN);
+            return Err(INVALID_ARN);
         };
         let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
         let is_principal = ["user/", "role/"].iter().any(|kind| resource.starts_with(kind));
-        let is_one =
+        let is_literal =
             !arn.contains(['*', '?', '"']) && arn.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_account || !is_principal || !is_one {
-            return Err(NO_ARN);
+        if !is_account || !is_principal || !is_literal {
+            return Err(INVALID_ARN);
         }
         let account = format!("arn:{partition}:iam::{account}");
         Ok(Self { arn: arn.to_owned(), account })
     }
 }
 
-/// The policy of a ring's keys that these principals alone administer, and whose aliases they alone move:
-/// the account's IAM policies decide on use and reading. The condition compares names, so that a role that
-/// was deleted and created again is still an administrator.
-pub(crate) fn of(administrators: &[Administrator]) -> Result<Option<String>, Usage> {
+/// The key policy of a ring that only these principals administer, and whose aliases only they move. The IAM
+/// policies of the account decide who uses and reads the keys. `None` without administrators: KMS then applies its
+/// default policy.
+///
+/// The condition compares names, so that a role that was deleted and created again stays an administrator: as a
+/// principal of the policy, it would be stored by its unique id.
+pub(super) fn key_policy(administrators: &[Administrator]) -> Result<Option<String>, UsageError> {
     let Some(first) = administrators.first() else { return Ok(None) };
     if administrators.iter().any(|other| other.account != first.account) {
-        return Err(Usage("all administrators must be of one account".into()));
+        return Err(UsageError(
+            "--administrator: all administrators must be of one account".into(),
+        ));
     }
     let root: Value = json!({"AWS": format!("{}:root", first.account)});
     let arns: Vec<_> = administrators.iter().map(|administrator| &*administrator.arn).collect();
@@ -68,7 +73,8 @@ pub(crate) fn of(administrators: &[Administrator]) -> Result<Option<String>, Usa
     Ok(Some(policy.to_string()))
 }
 
-/// All but use and grants. An administrator can change the policy, which `CloudTrail` records.
+/// Everything except using the key and creating grants. An administrator can still change the policy, which
+/// `CloudTrail` records.
 const ADMINISTRATION: [&str; 12] = [
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -83,7 +89,7 @@ const ADMINISTRATION: [&str; 12] = [
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 ];
-const NO_ARN: &str = "must be the ARN of an IAM user or role";
+const INVALID_ARN: &str = "must be the ARN of an IAM user or role";
 
 #[cfg(test)]
 mod tests {
@@ -104,21 +110,26 @@ mod tests {
         for (arn, expected) in rows {
             assert_eq!(arn.parse::<Administrator>().is_ok(), expected, "{arn}");
         }
-        let of = |arns: &[&str]| {
+        let policy_of = |arns: &[&str]| {
             let administrators: Vec<_> = arns.iter().map(|arn| arn.parse().unwrap()).collect();
-            of(&administrators)
+            key_policy(&administrators)
         };
-        assert!(of(&[]).unwrap().is_none());
+        assert!(policy_of(&[]).unwrap().is_none());
         let other = ["arn:aws:iam::111122223333:role/a", "arn:aws:iam::444455556666:role/a"];
-        assert!(of(&other).is_err());
-        let policy = of(&other[..1]).unwrap().unwrap();
+        assert!(policy_of(&other).is_err());
+        let policy = policy_of(&other[..1]).unwrap().unwrap();
         let policy: Value = serde_json::from_str(&policy).unwrap();
-        let everybody = policy.pointer("/Statement/1/Action").unwrap().to_string();
-        assert!(!everybody.contains("Alias") && !everybody.contains("Grant\""), "{everybody}");
-        let own = policy.pointer("/Statement/0/Action").unwrap().to_string();
+        let account_actions = policy.pointer("/Statement/1/Action").unwrap().to_string();
         assert!(
-            !own.contains("Sign") && !own.contains("CreateGrant") && !own.contains('*'),
-            "{own}"
+            !account_actions.contains("Alias") && !account_actions.contains("Grant\""),
+            "{account_actions}"
+        );
+        let administration = policy.pointer("/Statement/0/Action").unwrap().to_string();
+        assert!(
+            !administration.contains("Sign")
+                && !administration.contains("CreateGrant")
+                && !administration.contains('*'),
+            "{administration}"
         );
     }
 }

@@ -5,33 +5,87 @@ use std::{
     time::Duration,
 };
 
+use clap::Args;
+use kms::KeySpec;
 use rotation::{
     KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, Snapshot, Step, plan,
 };
 use serde_json::json;
 
-use super::{Ring, describe, no, plan_json, tell, words};
+use super::{
+    arguments::{Ring, TimingArgs, signing_key_spec},
+    output::{key_json, plan_json, print, print_administrators, print_refusal, step_description},
+};
 use crate::{
-    NO, Usage,
-    humanize::{Span, When, now},
+    exit::{NO, UsageError},
+    humanize::{HumanDuration, HumanTime, now},
 };
 
-/// A rotation as one user wants it.
-pub(super) struct Rotate<'a> {
-    pub(super) ring: &'a Ring,
-    pub(super) policy: RotationConfig,
-    pub(super) retained_key: Option<String>,
-    pub(super) dry_run: bool,
-    pub(super) wait: bool,
+/// Arguments of `countersign key rotate`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    ring: Ring,
+    #[command(flatten)]
+    timing: TimingArgs,
+    /// `KeySpec` of the next key; without it, that of the current key
+    #[arg(long, value_name = "KeySpec", value_parser = signing_key_spec)]
+    spec: Option<KeySpec>,
+    /// Print what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Retire the old key without confirmation
+    #[arg(long)]
+    yes: bool,
+    /// Run until the old key is retired, and do each step as soon as it is due
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
 }
 
-/// Which keys may be disabled.
-pub(super) enum Consent {
-    /// None, before somebody is asked.
+pub(crate) const HELP: &str = "\
+Each run does one step that is due. A run can be interrupted and repeated at any time.
+
+  complete  creates -next and -previous, if they are missing, and points them at the current key
+  prepare   creates the next key and points -next at it: the key is published, but does not sign yet
+  promote   points the alias at the next key after the publication wait: it signs from then on
+  retire    disables the old key after its last token has expired, schedules its deletion in 30 days, and points
+            -previous at the current key
+
+Examples:
+  countersign key rotate alias/countersign --dry-run
+  countersign key rotate alias/countersign
+  countersign key rotate alias/countersign --wait --yes
+
+Exit codes: 0 a step was done, 1 no step is due, the confirmation was declined, or another run changed the ring
+first, 2 invalid arguments, 3 fault, no such ring, or the step is blocked.";
+
+pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let Arguments { ring, timing, spec, dry_run, yes, wait } = arguments;
+    let rotate = Rotate {
+        ring,
+        config: timing.rotation_config(spec.clone())?,
+        retained_key: timing.retained_key(),
+        dry_run: *dry_run,
+        wait: *wait,
+    };
+    rotate.run(if *yes { Consent::Given } else { Consent::Ask }).await
+}
+
+struct Rotate<'a> {
+    ring: &'a Ring,
+    config: RotationConfig,
+    retained_key: Option<String>,
+    dry_run: bool,
+    wait: bool,
+}
+
+/// Which keys may be retired.
+enum Consent {
+    /// None until the operator confirms.
     Ask,
-    /// This one.
+    /// The key with this id, which the operator confirmed.
     For(String),
-    /// Whichever it is.
+    /// Every key (`--yes`).
     Given,
 }
 
@@ -46,72 +100,80 @@ impl Consent {
 }
 
 impl Rotate<'_> {
-    pub(super) async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
+    /// Does one step, or with `--wait` all steps of a rotation.
+    ///
+    /// Reads the state, plans, audits and executes with the same functions as [`rotation::run`], which the
+    /// rotator calls. It does not call `run` itself, because an operator takes part between the plan and its
+    /// execution: `--dry-run` stops there, `--wait` waits there, findings that do not block are printed
+    /// before the step, and a retirement needs a confirmation, after which the state is read again.
+    async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, aws } = self.ring;
         let rotation = Rotation::new(aws.connect().await?, alias.clone())
             .with_retained_key(self.retained_key.clone());
-        let mut under_way = false;
+        let mut in_progress = false;
         loop {
             let snapshot = rotation.read_state().await?;
-            let planned = plan(&snapshot.state, now(), &self.policy)?;
+            let planned = plan(&snapshot.state, now(), &self.config)?;
             let (step, now) = (&planned.step, now());
-            let rest = matches!(step, Step::Prepare(_));
-            if rest && under_way {
+            if in_progress && matches!(step, Step::Prepare(_)) {
                 // Another run has done the last step.
-                return tell(*json, &json!({"next": null}), "The rotation is complete.");
+                return print(*json, &json!({"next": null}), "The rotation is complete.");
             }
-            under_way |= matches!(step, Step::Promote(_) | Step::Retire(_));
+            in_progress |= matches!(step, Step::Promote(_) | Step::Retire(_));
             if planned.overdue(now).is_none() {
                 if !self.wait {
-                    return self.not_due(&rotation, &planned);
+                    return self.print_not_due(&rotation, &planned);
                 }
                 self.sleep(&planned).await?;
                 continue;
             }
             if self.dry_run {
-                let words =
-                    format!("{} is due: would {}", step.name(), words(step, alias, &rotation));
-                return tell(*json, &json!({"would": plan_json(&planned)}), &words);
+                let description = step_description(step, alias, &rotation);
+                let text = format!("{} is due: would {description}", step.name());
+                return print(*json, &json!({"would": plan_json(&planned)}), &text);
             }
-            self.expect_own_keys(&rotation, &snapshot, step).await?;
+            self.audit(&rotation, &snapshot, step).await?;
             if let Step::Retire(key) = step
                 && !consent.covers(key)
             {
-                if !self.ask(&rotation, key)? {
-                    return no(*json, &Declined);
+                if !self.confirm(&rotation, key)? {
+                    return print_refusal(*json, &Declined);
                 }
-                // The answer may have taken a night.
+                // The confirmation may have taken hours: the state is read again.
                 consent = Consent::For(key.id.clone());
                 continue;
             }
             let key = match rotation.execute(&snapshot, step).await {
                 Ok(key) => key,
                 Err(RotationError::Conflict(_) | RotationError::SnapshotExpired) if self.wait => {
-                    tokio::time::sleep(PATIENCE).await;
+                    tokio::time::sleep(ALIAS_PROPAGATION).await;
                     continue;
                 }
                 Err(error @ (RotationError::Conflict(_) | RotationError::SnapshotExpired)) => {
-                    return no(*json, &error);
+                    return print_refusal(*json, &error);
                 }
                 Err(error) => return Err(error.into()),
             };
             let after = snapshot.state.after(step, &key, now);
-            let next = plan(&after, now, &self.policy);
-            self.done(&rotation, step, &key, next.as_ref())?;
+            let next = plan(&after, now, &self.config);
+            self.print_done(&rotation, step, &key, next.as_ref())?;
             if !self.wait || matches!(step, Step::Retire(_)) {
                 return Ok(ExitCode::SUCCESS);
             }
             if matches!(step, Step::Complete(_)) {
-                // Until the new aliases are seen everywhere, the step would come up again.
-                tokio::time::sleep(PATIENCE).await;
+                // Otherwise the next snapshot may lack the new aliases, and complete would be due again.
+                tokio::time::sleep(ALIAS_PROPAGATION).await;
             }
-            under_way |= !matches!(step, Step::Complete(_));
+            in_progress |= !matches!(step, Step::Complete(_));
             self.sleep(&next?).await?;
         }
     }
 
-    /// Reports foreign keys and grants, and stops where they block the step.
-    async fn expect_own_keys(
+    /// Prints foreign keys and grants as warnings.
+    ///
+    /// # Errors
+    /// When one of them blocks the step.
+    async fn audit(
         &self,
         rotation: &Rotation,
         snapshot: &Snapshot,
@@ -124,7 +186,7 @@ impl Rotate<'_> {
         for finding in findings {
             writeln!(io::stderr(), "warning: {finding}")?;
         }
-        self.ring.announce_administrators(rotation, snapshot).await;
+        print_administrators(&self.ring.alias, rotation, snapshot).await;
         if let Step::Prepare(_) = step {
             for leftover in rotation.leftovers(snapshot, now()).await.unwrap_or_default() {
                 writeln!(io::stderr(), "warning: {leftover}")?;
@@ -133,20 +195,21 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    fn not_due(&self, rotation: &Rotation, planned: &Plan) -> Result<ExitCode, Box<dyn Error>> {
+    fn print_not_due(
+        &self,
+        rotation: &Rotation,
+        planned: &Plan,
+    ) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, .. } = self.ring;
         let Plan { step, due } = planned;
-        let when = When { time: *due, now: now() };
-        let words = format!(
-            "{} is not due before {when}: it would {}",
-            step.name(),
-            words(step, alias, rotation)
-        );
-        tell(*json, &json!({"notDue": plan_json(planned)}), &words)?;
+        let when = HumanTime { time: *due, now: now() };
+        let description = step_description(step, alias, rotation);
+        let text = format!("{} is not due before {when}: would {description}", step.name());
+        print(*json, &json!({"notDue": plan_json(planned)}), &text)?;
         Ok(ExitCode::from(NO))
     }
 
-    fn done(
+    fn print_done(
         &self,
         rotation: &Rotation,
         step: &Step,
@@ -154,46 +217,46 @@ impl Rotate<'_> {
         next: Result<&Plan, &Obstacle>,
     ) -> Result<(), Box<dyn Error>> {
         let Ring { alias, json, .. } = self.ring;
-        let next_words = match (step, next) {
+        let next_text = match (step, next) {
             (Step::Retire(_), _) => "The rotation is complete.".to_owned(),
             (_, Ok(next)) if next.overdue(now()).is_some() => {
-                format!("{} is due already.", next.step.name())
+                format!("Next step: {}, due now.", next.step.name())
             }
             (_, Ok(next)) => {
-                let when = When { time: next.due, now: now() };
-                format!("{} comes next, not before {when}.", next.step.name())
+                let when = HumanTime { time: next.due, now: now() };
+                format!("Next step: {}, not before {when}.", next.step.name())
             }
-            (_, Err(obstacle)) => format!("Something is in the way of the next step: {obstacle}."),
+            (_, Err(obstacle)) => format!("The next step is blocked: {obstacle}."),
         };
         let done = match step {
             Step::Prepare(spec) => {
-                format!("created {} ({spec}), and pointed {} at it", key.id, alias.next())
+                format!("created {} ({spec}) and pointed {} at it", key.id, alias.next())
             }
             Step::Complete(key) => {
                 format!("pointed {} and {} at {}", alias.next(), alias.previous(), key.id)
             }
-            Step::Promote(_) => format!("pointed {alias} at {}: it signs from now on", key.id),
+            Step::Promote(_) => format!("pointed {alias} at {}, which signs from now on", key.id),
             Step::Retire(_) if rotation.retains(key) => format!(
-                "disabled {}, which the stack owns, and pointed {} at the key that signs",
+                "disabled {}, which the stack owns, and pointed {} at the current key",
                 key.id,
                 alias.previous()
             ),
             Step::Retire(_) => format!(
-                "disabled {}, to be deleted in 30 days, and pointed {} at the key that signs",
+                "disabled {}, scheduled its deletion in 30 days, and pointed {} at the current key",
                 key.id,
                 alias.previous()
             ),
         };
         let next = next.ok().filter(|next| !matches!(next.step, Step::Prepare(_))).map(plan_json);
-        let told = json!({"done": step.name(), "key": describe(key), "next": next});
-        tell(*json, &told, &format!("{}: {done}. {next_words}", step.name()))?;
+        let value = json!({"done": step.name(), "key": key_json(key), "next": next});
+        print(*json, &value, &format!("{}: {done}. {next_text}", step.name()))?;
         Ok(())
     }
 
     async fn sleep(&self, planned: &Plan) -> Result<(), Box<dyn Error>> {
         let now = now();
         if !self.ring.json {
-            let when = When { time: planned.due, now };
+            let when = HumanTime { time: planned.due, now };
             writeln!(io::stderr(), "waiting for {}: {when}", planned.step.name())?;
         }
         let left = planned.due.seconds().saturating_sub(now.seconds());
@@ -201,20 +264,21 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    fn ask(&self, rotation: &Rotation, key: &KeyMetadata) -> Result<bool, Box<dyn Error>> {
+    /// Asks the operator whether the key may be retired.
+    fn confirm(&self, rotation: &Rotation, key: &KeyMetadata) -> Result<bool, Box<dyn Error>> {
         let mut out = io::stderr();
-        let life = Span(self.policy.timing.lifetime_max().as_secs());
+        let lifetime = HumanDuration(self.config.timing.lifetime_max().as_secs());
         writeln!(
             out,
-            "retire disables {}{}. No token of it lives any more if none ever lived longer than {life} \
-             (TOKEN_LIFETIME_MAX_SECONDS).",
+            "retire disables {}{}. All its tokens have expired, assuming none was issued for longer than \
+             {lifetime} (TOKEN_LIFETIME_MAX_SECONDS).",
             key.id,
-            if rotation.retains(key) { "" } else { " and has it deleted in 30 days" }
+            if rotation.retains(key) { "" } else { " and schedules its deletion in 30 days" }
         )?;
         if !io::stdin().is_terminal() {
-            return Err(
-                Usage("nobody can be asked here: say --yes to retire the key".into()).into()
-            );
+            let problem =
+                "cannot ask for confirmation without a terminal: use --yes to retire the key";
+            return Err(UsageError(problem.into()).into());
         }
         write!(out, "Retire it? [y/N] ")?;
         out.flush()?;
@@ -224,10 +288,10 @@ impl Rotate<'_> {
     }
 }
 
-/// Whoever was asked said no.
+/// The operator declined the confirmation.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing was done")]
+#[error("the key was not retired: confirmation declined")]
 struct Declined;
 
-/// Before another snapshot, where somebody else is at work: by then it shows what they did.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// How long KMS may take to show a changed alias in every response.
+const ALIAS_PROPAGATION: Duration = Duration::from_mins(5);

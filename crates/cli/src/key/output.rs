@@ -1,0 +1,80 @@
+//! Output that several commands have.
+
+use std::{
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use rotation::{KeyMetadata, KeyState, Plan, RingName, Rotation, Snapshot, Step};
+use serde_json::{Value, json};
+
+use crate::exit::NO;
+
+/// Prints the result of a command, as JSON or as text.
+pub(super) fn print(json: bool, value: &Value, text: &str) -> Result<ExitCode, Box<dyn Error>> {
+    if json {
+        writeln!(io::stdout(), "{value}")?;
+    } else {
+        writeln!(io::stdout(), "{text}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints why the command did nothing. The exit code is [`NO`].
+pub(super) fn print_refusal(json: bool, reason: &dyn Error) -> Result<ExitCode, Box<dyn Error>> {
+    print(json, &json!({"refused": reason.to_string()}), &reason.to_string())?;
+    Ok(ExitCode::from(NO))
+}
+
+/// Prints the administrators of a ring that restricts who moves its aliases, so that an operator who is not one
+/// of them knows why KMS denies access.
+pub(super) async fn print_administrators(
+    ring: &RingName,
+    rotation: &Rotation,
+    snapshot: &Snapshot,
+) {
+    // Only a note: a policy that cannot be read does not stop the command.
+    if let Ok(Some(administrators)) = rotation.administrators(snapshot).await {
+        let names = administrators.join(", ");
+        let _ = writeln!(io::stderr(), "note: only {names} may move the aliases of {ring}");
+    }
+}
+
+pub(super) fn plan_json(plan: &Plan) -> Value {
+    json!({"name": plan.step.name(), "due": plan.due.seconds()})
+}
+
+pub(super) fn key_json(key: &KeyMetadata) -> Value {
+    let deletion = match key.state {
+        KeyState::PendingDeletion(at) => Some(at.seconds()),
+        _ => None,
+    };
+    json!({
+        "id": key.id, "arn": key.arn, "spec": key.spec.as_str(), "state": key.state.to_string(),
+        "deletion": deletion,
+    })
+}
+
+/// What a step does, in the imperative.
+pub(super) fn step_description(step: &Step, ring: &RingName, rotation: &Rotation) -> String {
+    match step {
+        Step::Prepare(spec) => {
+            format!("create a key of KeySpec {spec} and point {} at it", ring.next())
+        }
+        Step::Complete(key) => {
+            format!("point {} and {} at {}", ring.next(), ring.previous(), key.id)
+        }
+        Step::Promote(key) => format!("point {ring} at {}, which signs from then on", key.id),
+        Step::Retire(key) if rotation.retains(key) => format!(
+            "disable {}, which the stack owns, and point {} at the current key",
+            key.id,
+            ring.previous()
+        ),
+        Step::Retire(key) => format!(
+            "disable {}, schedule its deletion in 30 days, and point {} at the current key",
+            key.id,
+            ring.previous()
+        ),
+    }
+}

@@ -1,0 +1,24 @@
+use std::process::ExitCode;
+
+use kms::Key;
+
+use crate::public_keys::{Arguments, print};
+
+pub(crate) const HELP: &str = "\
+Prints all trusted keys of the ring, the current key first. The line before each key has its id and its
+algorithm; openssl reads the first key. If the next key cannot be read, it is omitted and a warning is printed. If
+the current or the previous key cannot be read, nothing is printed.
+
+Examples:
+  countersign pem alias/countersign > key.pem
+  openssl pkey -pubin -in key.pem -noout -text
+
+Exit codes: 0 printed, 2 invalid arguments, 3 fault.";
+
+/// Prints the keys as PEM (RFC 7468), each after a line of explanatory text.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    print(arguments, |keys| {
+        let pem = |key: &&Key| format!("{} {}\n{}", key.id, key.algorithm, key.public.to_pem());
+        keys.iter().map(pem).collect()
+    })
+}
