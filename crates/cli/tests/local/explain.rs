@@ -1,4 +1,4 @@
-//! `countersign explain`: what it says is what the function does.
+//! `countersign explain`: each check and the response of the authorizer.
 
 use std::{env, fs, process::Output};
 
@@ -7,7 +7,7 @@ use jwt::{Jwk, PublicKey};
 use local::{Request, http};
 use serde_json::{Value, json};
 
-use crate::{ALIAS, Local, fed, said};
+use crate::{ALIAS, Local, run_with_input, to_text};
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
@@ -15,11 +15,11 @@ type Settings<'a> = &'a [(&'a str, &'a str)];
 
 fn explain(event: &Value, arguments: &[&str], settings: Settings<'_>) -> Output {
     let arguments = [&["explain", "--event", "-"], arguments].concat();
-    fed(&arguments, settings, event.to_string().as_bytes())
+    run_with_input(&arguments, settings, event.to_string().as_bytes())
 }
 
 #[tokio::test]
-async fn it_says_what_the_function_does_and_why() {
+async fn checks_rules_and_response_are_printed() {
     let local = Local::start(&[("TOKEN_ISSUER", "countersign")]);
     let token = local.token().await;
     let folder = env::temp_dir().join(format!("countersign-explain-{}", std::process::id()));
@@ -57,58 +57,72 @@ async fn it_says_what_the_function_does_and_why() {
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_ENDPOINT_URL_KMS", &*endpoint),
     ];
-    let bare = &ring[..1];
+    let issuer_only = &ring[..1];
     let changed = format!("{}x", &token[..token.len() - 4]);
     let good = event(&token);
     let rows: [(_, Value, &[&str], Settings<'_>, _, _); 9] = [
-        ("by KMS", good.clone(), &["--rules", &open], &ring, 0, "open, and decides"),
-        ("by keys", good.clone(), &["--jwks", &jwks], bare, 0, "none: all is open"),
-        ("by nobody", good.clone(), &[], bare, 3, "NOT CHECKED"),
         (
-            "closed",
+            "keys of KMS, rule that allows",
+            good.clone(),
+            &["--rules", &open],
+            &ring,
+            0,
+            "open, and decides",
+        ),
+        (
+            "public keys, no rules",
+            good.clone(),
+            &["--jwks", &jwks],
+            issuer_only,
+            0,
+            "no rules: every route is open",
+        ),
+        ("no keys", good.clone(), &[], issuer_only, 3, "NOT CHECKED"),
+        (
+            "rule that denies",
             good.clone(),
             &["--rules", &closed, "--jwks", &jwks],
-            bare,
+            issuer_only,
             1,
-            "The client sees 403.",
+            "Response to the client: 403",
         ),
-        ("cut", event(&changed), &["--jwks", &jwks], bare, 1, "REFUSED"),
+        ("changed signature", event(&changed), &["--jwks", &jwks], issuer_only, 1, "REFUSED"),
         (
-            "no token",
+            "event without a token",
             json!({"type": "TOKEN", "methodArn": format!("{STAGE}/GET/")}),
             &[],
-            bare,
+            issuer_only,
             1,
             "NoCredentials",
         ),
         ("no settings", good.clone(), &[], &[], 3, "TOKEN_ISSUER is required"),
         (
-            "wrong rules",
+            "invalid rules",
             good.clone(),
             &["--rules", &wrong],
-            bare,
+            issuer_only,
             3,
             "ACCESS_RULES has no rules: add one",
         ),
-        ("no event", json!({}), &[], bare, 3, "not an authorizer event"),
+        ("not an event", json!({}), &[], issuer_only, 3, "not one for an authorizer"),
     ];
     for (name, event, arguments, settings, code, expected) in rows {
         let output = explain(&event, arguments, settings);
-        let told = said(&output.stdout) + &said(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{name}: {told}");
-        assert!(told.contains(expected), "{name}: {told}");
-        assert!(!told.contains(&token), "{name}: {told}");
+        let text = to_text(&output.stdout) + &to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{name}: {text}");
+        assert!(text.contains(expected), "{name}: {text}");
+        assert!(!text.contains(&token), "{name}: {text}");
     }
 
-    let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], bare);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], issuer_only);
+    let explanation: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        told["checks"][9],
+        explanation["checks"][9],
         json!({"check": "rules", "result": "CLOSED: no rule opens the route to this token (ClosedRoute)"})
     );
-    assert_eq!(told["rules"][0]["result"], "closed, and decides");
-    let statement = &told["answer"]["policyDocument"]["Statement"][0];
+    assert_eq!(explanation["rules"][0]["result"], "closed, and decides");
+    let statement = &explanation["answer"]["policyDocument"]["Statement"][0];
     assert_eq!(statement["Effect"], "Deny");
-    assert_eq!(told["client"], "403");
+    assert_eq!(explanation["client"], "403");
     fs::remove_dir_all(folder).unwrap();
 }

@@ -1,4 +1,4 @@
-//! Everybody else's clients: our tokens are good to them through the issuer's name alone.
+//! Verifiers in other languages accept the tokens; they discover the keys from the issuer's URL.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, token, with_parameters};
 
-#[expect(unreachable_pub, reason = "it stands in README, too, for anybody to take")]
+#[expect(unreachable_pub, reason = "the documentation shows this file")]
 #[path = "../../../../interop/jsonwebtoken.rs"]
 mod with_jsonwebtoken;
 
@@ -26,38 +26,38 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop")
 }
 
-/// The programs of one language, if it is there with what they need.
-fn runtime(program: &str, arguments: &[&str]) -> bool {
+/// Whether a language is installed with the packages of its programs.
+fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program).args(arguments).current_dir(folder()).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
         assert!(
             env::var_os("CI").is_none(),
-            "{program} and the packages of interop/ must be there"
+            "{program} and the packages of interop/ must be installed"
         );
         eprintln!(
-            "SKIPPED: no {program} with the packages that interop/ names; CONTRIBUTING.md says how"
+            "SKIPPED: {program} or a package of interop/ is not installed; see CONTRIBUTING.md"
         );
     }
     found
 }
 
-/// Whether `openssl` takes a token, with the public key that KMS gives to whoever may ask it.
-fn openssl_takes(stack: &Stack, algorithm: &str, token: &str) -> bool {
+/// Whether `openssl` accepts the signature of a token, with the public key from KMS.
+fn openssl_accepts(stack: &Stack, algorithm: &str, token: &str) -> bool {
     let key = stack.kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
     let key = STANDARD.decode(key["PublicKey"].as_str().unwrap()).unwrap();
     let file = env::temp_dir().join(format!("countersign-{}.pem", std::process::id()));
     let name = file.display().to_string();
     let to_pem = ["pkey", "-pubin", "-inform", "DER", "-out", &name];
-    assert!(fed("openssl", &to_pem, &key).status.success());
+    assert!(run_program("openssl", &to_pem, &key).status.success());
     let script = ["openssl.sh", algorithm, &name];
-    let taken = fed("sh", &script, token.as_bytes()).status.success();
+    let is_accepted = run_program("sh", &script, token.as_bytes()).status.success();
     fs::remove_file(file).unwrap();
-    taken
+    is_accepted
 }
 
-/// What a program says of what it reads.
-fn fed(program: &str, arguments: &[&str], input: &[u8]) -> Output {
+/// Runs a program with this on its standard input.
+fn run_program(program: &str, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(folder())
@@ -66,14 +66,14 @@ fn fed(program: &str, arguments: &[&str], input: &[u8]) -> Output {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Who refuses early does not read to the end.
+    // A program that refuses early may not read all of it.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
-/// Whether a client takes a token: it prints the subject then.
-fn takes(program: &str, script: &str, issuer: &str, token: &str) -> bool {
-    let output = fed(program, &[script, issuer, AUDIENCE], token.as_bytes());
+/// Whether a client accepts a token. It prints the subject only then.
+fn accepts(program: &str, script: &str, issuer: &str, token: &str) -> bool {
+    let output = run_program(program, &[script, issuer, AUDIENCE], token.as_bytes());
     let subject = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.success(), subject.trim() == "test-user", "{script}: {subject}");
     output.status.success()
@@ -87,19 +87,19 @@ async fn get(stack: &Stack, path: &str) -> Value {
     serde_json::from_slice(answer.body()).unwrap()
 }
 
-/// A token with something changed, each in its own way.
+/// Copies of a token, each with another change. `other` is a valid token with other claims.
 fn tampered(token: &str, other: &str) -> Vec<String> {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let (header, claims) = input.split_once('.').unwrap();
     let mut raw = URL_SAFE_NO_PAD.decode(signature).unwrap();
     raw[7] ^= 1;
-    let (_, others) = other.rsplit_once('.').unwrap();
+    let (_, other_signature) = other.rsplit_once('.').unwrap();
     let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
     let payload = payload.replace("test-user", "root-user");
     let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
     vec![
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(&raw)),
-        format!("{input}.{others}"),
+        format!("{input}.{other_signature}"),
         format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload)),
         format!("{none}.{claims}."),
         format!("{none}.{claims}.{signature}"),
@@ -107,16 +107,18 @@ fn tampered(token: &str, other: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
-    let has_python = runtime(
+async fn clients_accept_valid_tokens_and_refuse_changed_ones() {
+    let has_python = is_installed(
         "python3",
         &["-c", "import jwt.algorithms, joserfc; assert jwt.algorithms.has_crypto"],
     );
-    let has_node =
-        runtime("node", &["--input-type=module", "-e", "import 'jose'; import 'aws-jwt-verify'"]);
-    let has_openssl = runtime("openssl", &["version"]);
+    let has_node = is_installed(
+        "node",
+        &["--input-type=module", "-e", "import 'jose'; import 'aws-jwt-verify'"],
+    );
+    let has_openssl = is_installed("openssl", &["version"]);
     let template = fs::read_to_string(TEMPLATE).unwrap();
-    // KeySpec and algorithm; PyJWT, joserfc, jose, aws-jwt-verify, jsonwebtoken.
+    // KeySpec, algorithm, and which of PyJWT, joserfc, jose, aws-jwt-verify and jsonwebtoken support it.
     let rows = [
         ("RSA_2048", "RS256", [true, true, true, true, true]),
         ("RSA_2048", "PS256", [true, true, true, false, true]),
@@ -131,7 +133,8 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
         let stack = Stack::start(&template, &options).await.unwrap();
         let good = token(&stack, json!({"sub": "test-user"})).await;
         let other = token(&stack, json!({"sub": "root-user"})).await;
-        let elsewhere = token(&stack, json!({"sub": "test-user", "aud": "elsewhere"})).await;
+        let other_audience =
+            token(&stack, json!({"sub": "test-user", "aud": "https://other.example"})).await;
 
         let issuer = format!("http://{}", stack.gateway.address());
         let metadata = get(&stack, "/.well-known/openid-configuration").await;
@@ -151,35 +154,41 @@ async fn every_standard_client_verifies_our_tokens_and_refuses_others() {
         }
         for (program, script, expected) in clients {
             let case = format!("{algorithm} {script}");
-            assert_eq!(takes(program, script, &issuer, &good), expected, "{case}");
+            assert_eq!(accepts(program, script, &issuer, &good), expected, "{case}");
             let mut bad = tampered(&good, &other);
-            bad.push(elsewhere.clone());
+            bad.push(other_audience.clone());
             for (at, token) in bad.iter().enumerate() {
-                assert!(!takes(program, script, &issuer, token), "{case}: tampered {at}");
+                assert!(!accepts(program, script, &issuer, token), "{case}: tampered {at}");
             }
         }
         if has_openssl {
-            assert!(openssl_takes(&stack, algorithm, &good), "{algorithm} openssl");
+            assert!(openssl_accepts(&stack, algorithm, &good), "{algorithm} openssl");
             for (at, token) in tampered(&good, &other).iter().enumerate() {
-                assert!(!openssl_takes(&stack, algorithm, token), "{algorithm} openssl: {at}");
+                assert!(!openssl_accepts(&stack, algorithm, token), "{algorithm} openssl: {at}");
             }
         }
-        // A set with a key of a kind that it does not know is none to it.
+        // jsonwebtoken fails to parse a set with a key type that it does not know.
         let keys = serde_json::from_value(keys);
-        let takes = |token: &str| {
+        let accepts_with_jsonwebtoken = |token: &str| {
             let keys = keys.as_ref().ok()?;
             with_jsonwebtoken::verify(keys, &issuer, AUDIENCE, token).ok()
         };
-        assert_eq!(takes(&good).is_some(), jsonwebtoken, "{algorithm} jsonwebtoken");
-        assert!(tampered(&good, &other).iter().all(|token| takes(token).is_none()));
-        assert!(takes(&elsewhere).is_none());
+        assert_eq!(
+            accepts_with_jsonwebtoken(&good).is_some(),
+            jsonwebtoken,
+            "{algorithm} jsonwebtoken"
+        );
+        assert!(
+            tampered(&good, &other).iter().all(|token| accepts_with_jsonwebtoken(token).is_none())
+        );
+        assert!(accepts_with_jsonwebtoken(&other_audience).is_none());
     }
 }
 
-/// What README shows is what was run.
 #[test]
-fn readme_shows_these_clients() {
-    let readme = fs::read_to_string(folder().join("../README.md")).unwrap();
+fn documentation_includes_each_client() {
+    let page = folder().join("../docs/src/verifying.md");
+    let page = fs::read_to_string(page).unwrap();
     let names = [
         "pyjwt.py",
         "joserfc_jwt.py",
@@ -189,7 +198,8 @@ fn readme_shows_these_clients() {
         "openssl.sh",
     ];
     for name in names {
-        let client = fs::read_to_string(folder().join(name)).unwrap();
-        assert!(readme.contains(&client), "{name}");
+        assert!(folder().join(name).is_file(), "{name} does not exist");
+        let include = format!("{{{{#include ../../interop/{name}}}}}");
+        assert!(page.lines().any(|line| line == include), "verifying.md does not include {name}");
     }
 }

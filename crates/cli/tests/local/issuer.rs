@@ -1,4 +1,4 @@
-//! The issuer behind the gateway and alone.
+//! The issuer, behind API Gateway and invoked directly.
 
 use std::fs;
 
@@ -33,9 +33,9 @@ fn part(token: &Value, at: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// Caller, request, answer: through the gateway, which says who asks, and by direct invocation.
+/// Through API Gateway, which names the caller, and by direct invocation.
 #[tokio::test]
-async fn what_the_policy_grants_and_what_it_does_not() {
+async fn issuance_policy_decides_what_each_caller_gets() {
     let policy = json!([
         {
             "caller": "arn:aws:iam::000000000000:user/orders-*",
@@ -66,15 +66,15 @@ async fn what_the_policy_grants_and_what_it_does_not() {
         ("orders-1", r#"{"claims":{"sub":"test-user","role":"admin"}}"#, 403, "access_denied"),
         ("orders-1", r#"{"claims":{"sub":"test-user"},"expires_in":61}"#, 403, "access_denied"),
         ("orders-1", r#"{"claims":{}}"#, 403, "access_denied"),
-        ("nobody", r#"{"claims":{}}"#, 403, "unauthorized_client"),
+        ("stranger", r#"{"claims":{}}"#, 403, "unauthorized_client"),
         ("orders-1", r#"{"claims":{"iss":"me"}}"#, 400, "invalid_request"),
         ("orders-1", r#"{"claims":{"exp":9999999999}}"#, 400, "invalid_request"),
         ("orders-1", r#"{"claims":{"jti":"a"}}"#, 400, "invalid_request"),
         ("orders-1", r#"{"claims":{"sub":"test-user","sub":"root"}}"#, 400, "invalid_request"),
         ("orders-1", &deep, 400, "invalid_request"),
         ("orders-1", &long, 413, "invalid_request"),
-        // The policy, which has no rule for this caller, is not asked.
-        ("nobody", &oversize, 413, "invalid_request"),
+        // Refused before the policy is evaluated, which has no rule for this caller.
+        ("stranger", &oversize, 413, "invalid_request"),
     ];
     for (caller, body, status, error) in rows {
         let (answer, body_of) = post(&stack, caller, body).await;
@@ -83,30 +83,30 @@ async fn what_the_policy_grants_and_what_it_does_not() {
         assert_eq!(answer.headers()["cache-control"], "no-store");
     }
     let (_, short) = post(&stack, "orders-1", r#"{"claims":{"sub":"test-user"}}"#).await;
-    assert_eq!(short["expires_in"], 60, "no longer than the policy has it");
+    assert_eq!(short["expires_in"], 60, "the maximum of the policy");
 
     let invoke = async |event: Value| {
         let result = stack.functions["Issuer"].invoke(&event).await.result;
         result.map(|answer| answer["expires_in"].clone()).map_err(|error| error.error_type)
     };
-    let granted = invoke(json!({"claims": {"sub": "anybody", "scope": "read"}})).await;
+    let granted = invoke(json!({"claims": {"sub": "any-user", "scope": "read"}})).await;
     assert_eq!(granted, Ok(json!(3600)));
     let refused = invoke(json!({"claims": {"scope": "write"}})).await;
     assert_eq!(refused, Err("invalid_scope".into()));
-    let nobody = start(&[("ISSUANCE_POLICY", "[]")]).await;
-    let (answer, _) = post(&nobody, "orders-1", r#"{"claims":{}}"#).await;
+    let without_callers = start(&[("ISSUANCE_POLICY", "[]")]).await;
+    let (answer, _) = post(&without_callers, "orders-1", r#"{"claims":{}}"#).await;
     assert_eq!(answer.status(), 403);
 }
 
-/// What API Gateway's own JWT authorizers, an Application Load Balancer and IAM's OIDC providers demand.
+/// The requirements of API Gateway's JWT authorizers, Application Load Balancers and IAM's OIDC providers.
 #[tokio::test]
-async fn a_token_is_fit_for_every_consumer_on_aws() {
+async fn tokens_and_keys_meet_the_requirements_of_aws_services() {
     let stack = start(&[("TOKEN_AUDIENCE", "https://api.example,other")]).await;
     let body = r#"{"claims":{"sub":"test-user","scope":"a b"}}"#;
     let (_, answer) = post(&stack, "ann", body).await;
     let (header, claims) = (part(&answer["access_token"], 0), part(&answer["access_token"], 1));
     assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("JWT")));
-    assert_eq!(claims["aud"], "https://api.example", "one, and a string");
+    assert_eq!(claims["aud"], "https://api.example", "a single string");
     assert_eq!(claims["scope"], "a b");
     for time in ["iat", "exp"] {
         assert!(claims[time].is_u64(), "{time} is a whole number");
@@ -138,9 +138,9 @@ async fn a_token_is_fit_for_every_consumer_on_aws() {
     }
 }
 
-/// `/token` takes SigV4, which no OAuth client has a method for.
+/// `/token` needs SigV4, for which OAuth has no client authentication method: the metadata has no token endpoint.
 #[tokio::test]
-async fn metadata_announces_nothing_that_is_not_served() {
+async fn metadata_names_only_endpoints_that_exist() {
     let stack = start(&[]).await;
     let get = async |name: &str| {
         let request = Request::get(format!("/.well-known/{name}")).body(Bytes::new()).unwrap();
@@ -161,9 +161,9 @@ async fn metadata_announces_nothing_that_is_not_served() {
     assert_eq!(get("oauth-authorization-server").await, (404, missing));
 }
 
-/// RFC 9068 section 2: an access token in its own right.
+/// RFC 9068 section 2.
 #[tokio::test]
-async fn access_tokens_are_what_their_rfc_says() {
+async fn access_tokens_have_the_claims_of_rfc_9068() {
     let settings = [("TOKEN_TYPE", "at+jwt"), ("TOKEN_AUDIENCE", "https://api.example")];
     let stack = start(&settings).await;
     let (_, answer) = post(&stack, "ann", r#"{"claims":{"sub":"test-user","scope":"a"}}"#).await;
@@ -174,37 +174,37 @@ async fn access_tokens_are_what_their_rfc_says() {
     }
     let (answer, body) = post(&stack, "ann", r#"{"claims":{}}"#).await;
     assert_eq!((answer.status().as_u16(), &body["error"]), (400, &json!("invalid_request")));
-    let bearer = format!("Bearer {}", answer_token(&stack).await);
+    let bearer = format!("Bearer {}", issue_token(&stack).await);
     let whoami = Request::get("/whoami").header("authorization", bearer).body(Bytes::new());
     assert_eq!(send(&stack, whoami.unwrap()).await.0.status(), 200);
 }
 
-async fn answer_token(stack: &Stack) -> String {
+async fn issue_token(stack: &Stack) -> String {
     let (_, answer) = post(stack, "ann", r#"{"claims":{"sub":"test-user"}}"#).await;
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-/// The client learns that it can try again, and nothing else; what is public stays so.
+/// The client learns only that it can retry. The cached public keys stay available.
 #[tokio::test]
-async fn when_kms_throttles_or_is_down() {
+async fn kms_outage_is_a_503_and_public_keys_stay_available() {
     let stack = start(&[]).await;
     let keys = || Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();
     assert_eq!(send(&stack, keys()).await.0.status(), 200);
-    let disturbances = [
+    let faults = [
         InjectedFault::Error("ThrottlingException"),
         InjectedFault::Error("KMSInternalException"),
         InjectedFault::Error("DependencyTimeoutException"),
         InjectedFault::Page,
     ];
-    for disturbance in disturbances {
-        stack.kms.inject(Some(disturbance));
+    for fault in faults {
+        stack.kms.inject(Some(fault));
         let (answer, body) = post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await;
         let expected = json!({
             "error": "temporarily_unavailable", "error_description": "KMS is unavailable: try again in a second",
         });
-        assert_eq!((answer.status().as_u16(), body), (503, expected), "{disturbance:?}");
+        assert_eq!((answer.status().as_u16(), body), (503, expected), "{fault:?}");
         assert_eq!(answer.headers()["retry-after"], "1");
-        assert_eq!(send(&stack, keys()).await.0.status(), 200, "{disturbance:?}");
+        assert_eq!(send(&stack, keys()).await.0.status(), 200, "{fault:?}");
     }
     stack.kms.inject(None);
     assert_eq!(post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await.0.status(), 200);
@@ -228,8 +228,8 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     for path in ["jwks.json", "openid-configuration"] {
         for (fault, status, cache_control) in rows {
             stack.functions["Issuer"].cool();
-            let disturbance = fault.map(|(alias, code)| InjectedFault::ErrorFor(alias, code));
-            stack.kms.inject(disturbance);
+            let injected = fault.map(|(alias, code)| InjectedFault::ErrorFor(alias, code));
+            stack.kms.inject(injected);
             let request = Request::get(format!("/.well-known/{path}")).body(Bytes::new());
             let (answer, body) = send(&stack, request.unwrap()).await;
             assert_eq!(answer.status(), status, "{path} {fault:?}: {body}");
@@ -237,7 +237,7 @@ async fn incomplete_key_set_is_not_published_for_caching() {
         }
     }
 
-    // A function that has started knows the current key alone.
+    // A function that has just started knows only the current key.
     stack.kms.inject(None);
     stack.functions["Issuer"].cool();
     stack.functions["Issuer"].warm().await.unwrap();
@@ -248,9 +248,9 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     assert_eq!(answer.headers()["cache-control"], "no-store");
 }
 
-/// API Gateway takes 10,240 bytes of headers in all. Signatures of ML-DSA alone take up to 6,170.
+/// API Gateway accepts 10,240 bytes of headers in total. An ML-DSA signature alone has up to 6,170 characters.
 #[tokio::test]
-async fn token_that_fits_no_request_is_refused_before_it_is_signed() {
+async fn token_too_long_for_a_request_is_refused_before_it_is_signed() {
     const MAX: usize = 10_240 - 1024 - "Authorization: Bearer ".len();
     let rows = [
         ("RSA_4096", "RS256", false),
@@ -277,9 +277,9 @@ async fn token_that_fits_no_request_is_refused_before_it_is_signed() {
         }
         assert_eq!(stack.kms.calls(), calls, "{spec}");
         assert_eq!(body["error"], "invalid_request", "{spec}");
-        let told = body["error_description"].as_str().unwrap();
-        assert!(told.contains(&format!("at most {MAX} fit")), "{spec}: {told}");
-        let excess = told.strip_suffix(" bytes").unwrap().rsplit(' ').next().unwrap();
+        let description = body["error_description"].as_str().unwrap();
+        assert!(description.contains(&format!("no more than {MAX} fit")), "{spec}: {description}");
+        let excess = description.strip_suffix(" bytes").unwrap().rsplit(' ').next().unwrap();
         let excess: usize = excess.parse().unwrap();
         assert_eq!(ask(5000 - excess + 3).await.0, 413, "{spec}");
         let (status, body) = ask(5000 - excess).await;

@@ -1,5 +1,5 @@
-//! `countersign local` and `countersign demo` as a user has them: the real binary, with the real
-//! functions as its children, over HTTP.
+//! `countersign local` and the other commands, run as a user runs them: the real binary, with the real
+//! functions as its child processes, over HTTP.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,17 +7,17 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod browsers;
+mod cors;
 mod explain;
-mod hygiene;
 mod interop;
+mod invalid_settings;
 mod issuer;
-mod kept;
 mod keys;
-mod refusals;
+mod log_audit;
+mod monitoring;
+mod policy_cache;
 mod roles;
 mod template;
-mod watch;
 
 use std::{
     env, fs,
@@ -45,7 +45,7 @@ use testing::Recorded;
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 const ALIAS: &str = "alias/countersign";
-/// The form of a signature, which is all that is looked at.
+/// A SigV4 header. The local API Gateway checks only its form.
 const SIGV4: &str = concat!(
     "AWS4-HMAC-SHA256 Credential=tester/20261123/us-east-1/execute-api/aws4_request, ",
     "SignedHeaders=host;x-amz-date, ",
@@ -55,7 +55,7 @@ const SIGV4: &str = concat!(
 /// A `countersign local` that is stopped when it is dropped.
 struct Local {
     child: Child,
-    /// Who reads what it writes, to the end.
+    /// The threads that read its output until it ends.
     readers: Vec<JoinHandle<()>>,
     api: SocketAddr,
     kms: SocketAddr,
@@ -84,7 +84,7 @@ impl Local {
             url.strip_prefix("http://").unwrap().parse().unwrap()
         };
         let (api, kms) = (address("API"), address("KMS"));
-        // The rest must be read, or the process would wait for a reader one day.
+        // The process would block once the buffer of a pipe is full.
         let readers = vec![
             thread::spawn(move || lines.for_each(drop)),
             thread::spawn(move || errors.for_each(drop)),
@@ -131,24 +131,25 @@ impl Drop for Local {
     }
 }
 
-/// A stack within this process, with these settings in place of the template's.
+/// Options of a stack in this process, with these settings in place of the template's.
 fn options(overrides: &[(&str, &str)]) -> Options {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
     Options { overrides: overrides.iter().map(own).collect(), ..Options::anywhere(bootstrap) }
 }
 
+/// The same with values for parameters of the template.
 fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> Options {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Options { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
 }
 
-/// A token with these claims, from the issuer behind the gateway.
+/// A token with these claims, from `POST /token`.
 async fn token(stack: &Stack, claims: Value) -> String {
     token_for(stack, claims, 3600).await
 }
 
-/// And with this many seconds to live.
+/// The same with a lifetime in seconds.
 async fn token_for(stack: &Stack, claims: Value, lifetime: u64) -> String {
     let request = Request::post("/token")
         .header("content-type", "application/json")
@@ -160,8 +161,8 @@ async fn token_for(stack: &Stack, claims: Value, lifetime: u64) -> String {
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
-/// What a function has logged, once it is so many lines: they come a little after the answers.
-async fn logged(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
+/// The log of a function, once it has so many lines: they arrive shortly after the responses.
+async fn log_lines(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let all = stack.journal.recent();
@@ -175,7 +176,7 @@ async fn logged(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
     }
 }
 
-/// The binary with these settings and none of the caller's.
+/// The binary with these settings as its whole environment.
 fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(BINARY);
     command.args(arguments).env_clear().envs(settings.iter().copied());
@@ -187,19 +188,19 @@ fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
 }
 
 fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
-    fed(arguments, settings, b"")
+    run_with_input(arguments, settings, b"")
 }
 
-/// What the binary does with this on its standard input.
-fn fed(arguments: &[&str], settings: &[(&str, &str)], input: &[u8]) -> Output {
+/// Runs the binary with this on its standard input.
+fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &[u8]) -> Output {
     testing::run(&mut command(arguments, settings), input).unwrap()
 }
 
-fn said(bytes: &[u8]) -> String {
+fn to_text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The functions' own processes: the children of this process.
+/// The child processes of a process that are running.
 fn children(of: u32) -> Vec<PathBuf> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
     let parent = format!("PPid:\t{of}\n");
@@ -212,16 +213,16 @@ fn children(of: u32) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_demo_that_nobody_hears_to_its_end_has_not_shown_it() {
+fn demo_with_closed_output_is_a_fault() {
     let mut child =
         command(&["demo"], &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), said(&output.stderr)), (Some(3), String::new()));
+    assert_eq!((output.status.code(), to_text(&output.stderr)), (Some(3), String::new()));
 }
 
 #[tokio::test]
-async fn tokens_come_in_and_requests_are_decided() {
+async fn tokens_are_issued_and_requests_are_authorized() {
     let local = Local::start(&[]);
     let token = local.token().await;
     let (status, body) = local.whoami(&format!("bearer {token}")).await;
@@ -229,15 +230,15 @@ async fn tokens_come_in_and_requests_are_decided() {
 
     let unauthorized = json!({"message": "Unauthorized"});
     for (name, authorization) in [
-        ("nobody", String::new()),
+        ("no credentials", String::new()),
         ("another scheme", format!("Basic {token}")),
-        ("nonsense", "Bearer nonsense".into()),
-        ("twice", format!("Bearer {token}, Bearer {token}")),
+        ("not a token", "Bearer nonsense".into()),
+        ("two tokens", format!("Bearer {token}, Bearer {token}")),
     ] {
         assert_eq!(local.whoami(&authorization).await, (401, unauthorized.clone()), "{name}");
     }
 
-    // A parameter's name that serde_json's own value type would take for a command.
+    // A parameter name that serde_json's `Value` treats as its own marker.
     let odd = Request::get("/whoami?$serde_json::private::RawValue=x");
     let odd = odd.header("authorization", &format!("Bearer {token}")).body(Bytes::new()).unwrap();
     assert_eq!(local.send(odd).await.0, 200);
@@ -247,19 +248,19 @@ async fn tokens_come_in_and_requests_are_decided() {
     let twice = twice.header("authorization", &bearer).body(Bytes::new()).unwrap();
     assert_eq!(local.send(twice).await, (401, unauthorized));
 
-    // As the template shapes API Gateway's own answer.
-    let nobody = Request::get("/whoami").body(Bytes::new()).unwrap();
-    let answer = http::send(local.api, nobody).await.unwrap();
+    // The gateway response that the template defines.
+    let without_token = Request::get("/whoami").body(Bytes::new()).unwrap();
+    let answer = http::send(local.api, without_token).await.unwrap();
     assert_eq!(answer.headers()["www-authenticate"], "Bearer");
 
     let huge = format!("Bearer {}", "A".repeat(100 * 1024));
     assert_eq!(local.whoami(&huge).await.0, 431);
     let (status, _) = local.whoami(&bearer).await;
-    assert_eq!(status, 200, "everything lives on");
+    assert_eq!(status, 200, "the stack still responds");
 }
 
 #[tokio::test]
-async fn a_fresh_token_is_verified_with_the_public_key() {
+async fn new_token_is_verified_with_the_public_key() {
     let local = Local::start(&[]);
     let token = local.token().await;
     let request = Request::post("/").header("x-amz-target", "TrentService.GetPublicKey");
@@ -275,23 +276,23 @@ async fn a_fresh_token_is_verified_with_the_public_key() {
     let name = file.display().to_string();
     let issuer = format!("http://{}", local.api);
     let rows: [(&str, &[&str], i32); 5] = [
-        ("nothing asked", &[], 0),
-        ("its issuer", &["--issuer", &*issuer], 0),
+        ("no options", &[], 0),
+        ("the issuer of the token", &["--issuer", &*issuer], 0),
         ("another issuer", &["--issuer", "another"], 1),
-        ("an audience that it has not", &["--audience", "a"], 1),
+        ("an audience that the token does not have", &["--audience", "a"], 1),
         ("another type", &["--token-type", "at+jwt"], 1),
     ];
     for (case, more, code) in rows {
         let output = run(&[&["verify", "--jwks", &*name], more, &[&*token]].concat(), &[]);
-        assert_eq!(output.status.code(), Some(code), "{case}: {}", said(&output.stdout));
-        assert_eq!(said(&output.stdout).contains("test-user"), code == 0, "{case}");
+        assert_eq!(output.status.code(), Some(code), "{case}: {}", to_text(&output.stdout));
+        assert_eq!(to_text(&output.stdout).contains("test-user"), code == 0, "{case}");
     }
     fs::remove_file(file).unwrap();
 }
 
-/// The alias moves to a key of another kind, which signs short messages alone.
+/// KMS signs at most 4096 bytes with an Ed25519 key, because it takes no digest of the message.
 #[tokio::test]
-async fn an_ed25519_key_takes_over_and_refuses_what_it_cannot_sign() {
+async fn ed25519_key_replaces_the_current_key_and_refuses_long_claims() {
     let next = ["NextSigningAlgorithm=Ed25519"];
     let local = Local::start_with(&next, &[("KEY_REFRESH_SECONDS", "1")]);
     let kms = async |operation: &str, input: Value| {
@@ -314,14 +315,14 @@ async fn an_ed25519_key_takes_over_and_refuses_what_it_cannot_sign() {
 }
 
 #[tokio::test]
-async fn requests_for_a_token_that_are_refused() {
+async fn invalid_token_requests_are_refused() {
     let local = Local::start(&[("TOKEN_LIFETIME_MAX_SECONDS", "7200")]);
     let rows = [
         ("not JSON", "claims", 400),
-        ("claims are no object", r#"{"claims":[]}"#, 400),
-        ("an exp of its own", r#"{"claims":{"exp":1}}"#, 400),
-        ("too long a life", r#"{"claims":{},"expires_in":7201}"#, 400),
-        ("a long life", r#"{"claims":{},"expires_in":7200}"#, 200),
+        ("claims that are not an object", r#"{"claims":[]}"#, 400),
+        ("a request for exp", r#"{"claims":{"exp":1}}"#, 400),
+        ("a lifetime over the maximum", r#"{"claims":{},"expires_in":7201}"#, 400),
+        ("the maximum lifetime", r#"{"claims":{},"expires_in":7200}"#, 200),
     ];
     for (name, body, expected) in rows {
         let (status, answer) = local.post_token(body).await;
@@ -335,7 +336,7 @@ async fn requests_for_a_token_that_are_refused() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_running() {
+async fn functions_end_with_the_command() {
     for signal in ["-INT", "-TERM", "-KILL"] {
         let mut local = Local::start(&[]);
         let functions = children(local.child.id());
@@ -347,26 +348,26 @@ async fn nothing_is_left_running() {
             let status = fs::read_to_string(function.join("status")).unwrap_or_default();
             !status.is_empty() && !status.contains("State:\tZ")
         }) {
-            assert!(Instant::now() < deadline, "{signal}: a function is still there");
+            assert!(Instant::now() < deadline, "{signal}: a function is still running");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
 #[test]
-fn a_taken_port_is_named() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
+fn port_in_use_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
     for (flag, other) in [("--port", "--kms-port"), ("--kms-port", "--port")] {
         let output = run(&["local", flag, &port, other, "0"], &[]);
-        let message = said(&output.stderr);
+        let message = to_text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{message}");
         assert!(message.contains(&port) && message.contains(flag), "{message}");
     }
 }
 
 #[test]
-fn every_wrong_setting_is_named_at_once() {
+fn all_invalid_settings_are_reported_at_once() {
     let settings = [
         ("KEY_ALIAS", "countersign alias"),
         ("TOKEN_ISSUER", ""),
@@ -375,23 +376,23 @@ fn every_wrong_setting_is_named_at_once() {
         ("TOKEN_LIFETIME_SECONDS", "0"),
     ];
     let output = run(&["local", "--port", "0", "--kms-port", "0"], &settings);
-    let message = said(&output.stderr);
+    let message = to_text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{message}");
-    // Three concern both functions.
+    // The first three are settings of both functions.
     for ((name, _), times) in settings.into_iter().zip([2, 2, 2, 1, 1]) {
         assert_eq!(message.matches(name).count(), times, "{name}: {message}");
     }
 }
 
 #[test]
-fn a_function_on_its_own_says_what_it_misses() {
+fn function_without_settings_reports_each_missing_one() {
     let output = run(&["function", "authorizer"], &[]);
-    let message = said(&output.stdout);
+    let message = to_text(&output.stdout);
     assert!(!output.status.success());
     for name in ["KEY_ALIAS", "TOKEN_ISSUER", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
         assert!(message.contains(name), "{name}: {message}");
     }
-    // Nobody could ask, which an alarm has to know.
+    // The alarm counts the failed start as a fault.
     let line: Value = serde_json::from_str(&message).unwrap();
     assert_eq!((&line["Faults"], &line["Cause"]), (&json!(1), &json!("Settings")));
     let metrics = &line["_aws"]["CloudWatchMetrics"][0];
@@ -399,13 +400,13 @@ fn a_function_on_its_own_says_what_it_misses() {
 }
 
 #[test]
-fn a_token_is_verified_with_public_keys_from_a_file() {
+fn tokens_are_verified_with_public_keys_from_a_file() {
     type Row<'a> = (&'a str, &'a PathBuf, &'a [&'a str], &'a str, i32, &'a str);
     let folder = env::temp_dir().join(format!("countersign-verify-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let examples = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../jwt/tests/rfc.json")).unwrap();
     let examples: Value = serde_json::from_slice(&examples).unwrap();
-    // RFC 7515 A.2: expired since 2011. RFC 7520 4.1: a payload that is no JSON at all.
+    // RFC 7515 A.2: expired since 2011. RFC 7520 4.1: a payload that is not JSON.
     let (claims, prose) = (&examples[0], &examples[3]);
     let (key, set, other) = (folder.join("key"), folder.join("set"), folder.join("other"));
     fs::write(&key, claims["jwk"].to_string()).unwrap();
@@ -414,26 +415,33 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
     let verify = |file: &PathBuf, more: &[&str], token: &str| {
         let file = file.display().to_string();
         let arguments = [&["verify", "--jwks", &*file], more, &["-"]].concat();
-        let output = fed(&arguments, &[], token.as_bytes());
-        (output.status.code().unwrap(), said(&output.stdout))
+        let output = run_with_input(&arguments, &[], token.as_bytes());
+        (output.status.code().unwrap(), to_text(&output.stdout))
     };
     let (expired, jws) = (claims["token"].as_str().unwrap(), prose["token"].as_str().unwrap());
     let (input, signature) = expired.rsplit_once('.').unwrap();
     let changed = format!("{input}.A{}", signature.strip_prefix(|_| true).unwrap());
-    let alone: &[&str] = &["--signature-only"];
+    let signature_only: &[&str] = &["--signature-only"];
     let rows: [Row<'_>; 12] = [
-        ("good", &key, alone, expired, 0, "no claim was checked"),
-        ("with a line's end", &key, alone, &format!("{expired}\n"), 0, "no claim was checked"),
-        ("prose", &set, alone, jws, 0, "no claim was checked"),
-        ("expired", &key, &[], expired, 1, "expired"),
-        ("in JSON", &key, &["--json"], expired, 1, r#""reason":"Expired""#),
-        ("changed", &key, alone, &changed, 1, "invalid signature"),
-        ("another's key", &set, alone, expired, 1, "refused"),
-        ("no claims", &set, &[], jws, 1, "malformed claims"),
-        ("nonsense", &key, alone, "nonsense", 1, "not a signed token"),
-        ("nothing", &key, alone, "", 1, "not a signed token"),
-        ("not a key", &other, alone, expired, 3, ""),
-        ("no file", &folder.join("none"), alone, expired, 3, ""),
+        ("valid signature", &key, signature_only, expired, 0, "no claims were checked"),
+        (
+            "line end after the token",
+            &key,
+            signature_only,
+            &format!("{expired}\n"),
+            0,
+            "no claims were checked",
+        ),
+        ("payload that is not JSON", &set, signature_only, jws, 0, "no claims were checked"),
+        ("expired token", &key, &[], expired, 1, "expired"),
+        ("expired token, JSON output", &key, &["--json"], expired, 1, r#""reason":"Expired""#),
+        ("changed signature", &key, signature_only, &changed, 1, "invalid signature"),
+        ("another key", &set, signature_only, expired, 1, "refused"),
+        ("payload that is not JSON as a token", &set, &[], jws, 1, "malformed claims"),
+        ("one word", &key, signature_only, "nonsense", 1, "not a signed token"),
+        ("empty input", &key, signature_only, "", 1, "not a signed token"),
+        ("file without keys", &other, signature_only, expired, 3, ""),
+        ("missing file", &folder.join("none"), signature_only, expired, 3, ""),
     ];
     for (name, file, more, token, code, expected) in rows {
         let (status, answer) = verify(file, more, token);
@@ -443,18 +451,18 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
     assert_eq!(verify(&key, &["--signature-only", "--issuer", "x"], expired).0, 2);
     for (example, code) in examples.as_array().unwrap().iter().zip([0; 10]) {
         fs::write(&set, example["jwk"].to_string()).unwrap();
-        let (status, answer) = verify(&set, alone, example["token"].as_str().unwrap());
+        let (status, answer) = verify(&set, signature_only, example["token"].as_str().unwrap());
         assert_eq!(status, code, "{}: {answer}", example["name"]);
     }
-    let mut unfit = claims["jwk"].clone();
-    unfit["use"] = "enc".into();
-    fs::write(&set, unfit.to_string()).unwrap();
-    assert_eq!(verify(&set, alone, expired).0, 1);
-    unfit["d"] = "AAAA".into();
-    fs::write(&set, unfit.to_string()).unwrap();
-    assert_eq!(verify(&set, alone, expired).0, 3);
+    let mut unsuitable = claims["jwk"].clone();
+    unsuitable["use"] = "enc".into();
+    fs::write(&set, unsuitable.to_string()).unwrap();
+    assert_eq!(verify(&set, signature_only, expired).0, 1);
+    unsuitable["d"] = "AAAA".into();
+    fs::write(&set, unsuitable.to_string()).unwrap();
+    assert_eq!(verify(&set, signature_only, expired).0, 3);
 
-    // The exit code is the answer even when nobody reads the words.
+    // The exit code holds even if the output is closed.
     let file = key.display().to_string();
     let mut child = command(&["verify", "--jwks", &*file, "--signature-only", &*changed], &[])
         .stdout(Stdio::piped())
@@ -463,18 +471,18 @@ fn a_token_is_verified_with_public_keys_from_a_file() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), said(&output.stderr)), (Some(1), String::new()));
+    assert_eq!((output.status.code(), to_text(&output.stderr)), (Some(1), String::new()));
 
-    // A token in a wrong place is not repeated to the terminal.
+    // A surplus token is not repeated in the error message.
     let output = run(&["verify", "--jwks", &*file, expired, expired], &[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(!said(&output.stderr).contains(expired));
+    assert!(!to_text(&output.stderr).contains(expired));
     fs::remove_dir_all(folder).unwrap();
 }
 
-/// The functions' answers to events that no gateway made.
+/// Events that are invoked directly, without the gateway.
 #[tokio::test]
-async fn events_that_are_not_what_they_should_be() {
+async fn functions_respond_to_sample_and_malformed_events() {
     let options = options(&[]);
     let stack = Stack::start(&fs::read_to_string(TEMPLATE).unwrap(), &options).await.unwrap();
     let invoke = async |function: &str, event: Value| {
@@ -493,11 +501,11 @@ async fn events_that_are_not_what_they_should_be() {
     let mut huge = event("authorize-no-credentials");
     huge["headers"]["Authorization"] = format!("Bearer {}", "A".repeat(100 * 1024)).into();
     let rows = [
-        ("expired", event("authorize-expired"), "Unauthorized"),
+        ("expired token", event("authorize-expired"), "Unauthorized"),
         ("no credentials", event("authorize-no-credentials"), "Unauthorized"),
         ("a 100 KB header", huge, "Unauthorized"),
         ("null", Value::Null, "Fault"),
-        ("an event for another", event("issue-post-token"), "Fault"),
+        ("an event of the issuer", event("issue-post-token"), "Fault"),
         ("an array", json!([1]), "Fault"),
     ];
     for (name, event, expected) in rows {
@@ -526,23 +534,22 @@ async fn events_that_are_not_what_they_should_be() {
         json!(["arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"])
     );
     for line in stack.journal.recent() {
-        assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token in the log");
+        assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token is in the log");
     }
 }
 
-/// The token made by hand, as the shell article makes it, and the other way round: the AWS CLI and
-/// `openssl` are the third parties.
+/// The authorizer accepts a token that the AWS CLI has signed; the AWS CLI and `openssl` accept a token of the issuer.
 #[tokio::test]
-async fn by_hand_with_the_aws_cli_and_openssl() {
-    let there = ["aws", "openssl"].iter().all(|tool| {
+async fn tokens_are_interchangeable_with_the_aws_cli_and_openssl() {
+    let is_installed = ["aws", "openssl"].iter().all(|tool| {
         Command::new(tool)
             .arg(if *tool == "aws" { "--version" } else { "version" })
             .output()
             .is_ok()
     });
-    if !there {
-        assert!(env::var_os("CI").is_none(), "the AWS CLI and openssl must be there");
-        eprintln!("SKIPPED: the AWS CLI or openssl is not there");
+    if !is_installed {
+        assert!(env::var_os("CI").is_none(), "the AWS CLI and openssl must be installed");
+        eprintln!("SKIPPED: the AWS CLI or openssl is not installed");
         return;
     }
     let local = Local::start(&[("TOKEN_ISSUER", "my-lambda"), ("KEY_REFRESH_SECONDS", "1")]);
@@ -559,7 +566,10 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
             .env("AWS_SECRET_ACCESS_KEY", "local")
             .output()
             .unwrap();
-        (output.status.success(), said(&output.stdout).trim().to_owned() + &said(&output.stderr))
+        (
+            output.status.success(),
+            to_text(&output.stdout).trim().to_owned() + &to_text(&output.stderr),
+        )
     };
     let signing = "--message-type RAW --signing-algorithm RSASSA_PKCS1_V1_5_SHA_256";
     let sign = |key: &str, input: &str| {
@@ -582,7 +592,7 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
         (200, &json!("test-user"), &json!(1_911_744_000))
     );
 
-    // Their public key and openssl verify our token.
+    // openssl verifies a token of the issuer with the public key from KMS.
     let token = local.token().await;
     let (input, signature) = token.rsplit_once('.').unwrap();
     fs::write(file("input"), input).unwrap();
@@ -595,7 +605,7 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
         let mut openssl = Command::new("openssl");
         openssl.args(command).args([&file("signature"), &file("input")]).output().unwrap()
     };
-    assert_eq!(said(&openssl().stdout).trim(), "Verified OK");
+    assert_eq!(to_text(&openssl().stdout).trim(), "Verified OK");
     let verify = format!(
         "verify --key-id {ALIAS} --message fileb://{} --signature fileb://{} {signing}",
         file("input"),
@@ -608,7 +618,7 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
     let (good, answer) = aws(&verify);
     assert!(!good && answer.contains("KMSInvalidSignatureException"), "{answer}");
 
-    // All aliases of the ring are pointed at a new key by hand: the old key's tokens end.
+    // Repointing all aliases of the ring makes the tokens of the old key invalid.
     let create = "create-key --key-spec RSA_2048 --key-usage SIGN_VERIFY --query KeyMetadata.KeyId";
     let (good, next) = aws(create);
     assert!(good, "{next}");
@@ -624,17 +634,17 @@ async fn by_hand_with_the_aws_cli_and_openssl() {
 }
 
 #[tokio::test]
-async fn keys_outlive_the_process_in_a_state_folder() {
+async fn keys_are_restored_from_the_state_folder() {
     let folder = env::temp_dir().join(format!("countersign-state-{}", std::process::id()));
     let name = folder.display().to_string();
     let arguments = ["local", "--port", "0", "--kms-port", "0", "--state", &name];
     let key = || {
         let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut told = Recorded::new("countersign-local", child.stdout.take().unwrap());
-        told.read_exact(&mut [0; 1]).unwrap();
+        let mut output = Recorded::new("countersign-local", child.stdout.take().unwrap());
+        output.read_exact(&mut [0; 1]).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
-        told.read_to_end(&mut Vec::new()).unwrap();
+        output.read_to_end(&mut Vec::new()).unwrap();
         let image = fs::read(folder.join("kms.json")).unwrap();
         let image: Value = serde_json::from_slice(&image).unwrap();
         assert_eq!(image["keys"].as_array().unwrap().len(), 1);

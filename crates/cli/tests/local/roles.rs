@@ -1,4 +1,4 @@
-//! The template's roles and key policy, evaluated: what the functions do is allowed, nothing else.
+//! The roles and the key policy of the template, evaluated: they allow what the functions do, and nothing else.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, options, token, with_parameters};
 
-/// Each function with its role. Both are access keys: calls with the role's come from elsewhere.
+/// Each function with its role. The local KMS knows both as access keys: calls with the name of the function come
+/// from the function, calls with the name of the role have its permissions outside of Lambda.
 const FUNCTIONS: [(&str, &str); 3] =
     [("Issuer", "IssuerRole"), ("Authorizer", "AuthorizerRole"), ("Rotator", "RotatorRole")];
-/// The start of the ARN of every role of the stack.
+/// The beginning of the ARN of every role of the stack.
 const PATH: &str = "arn:aws:iam::000000000000:role/countersign/local/";
 const ADMINISTRATOR: &str = "arn:aws:iam::000000000000:role/teams/security";
 
@@ -26,59 +27,60 @@ async fn start() -> Stack {
     stack.unwrap()
 }
 
-async fn opens(stack: &Stack, token: &str) -> u16 {
+/// The status of a request with the token.
+async fn whoami(stack: &Stack, token: &str) -> u16 {
     let request = Request::get("/whoami").header("authorization", format!("Bearer {token}"));
     let request = request.body(Bytes::new()).unwrap();
     http::send(stack.gateway.address(), request).await.unwrap().status().as_u16()
 }
 
-/// What a role's statements name, action by action.
-fn named(role: &str) -> BTreeSet<String> {
+/// The KMS actions in the statements of a role.
+fn allowed_actions(role: &str) -> BTreeSet<String> {
     let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
     let template = template.unwrap();
     let mut roles = template.resources("AWS::IAM::Role");
     let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
     let mut actions = BTreeSet::new();
-    collect(role.pointer("/Properties/Policies").unwrap(), &mut actions);
+    collect_actions(role.pointer("/Properties/Policies").unwrap(), &mut actions);
     actions
 }
 
-fn collect(value: &Value, actions: &mut BTreeSet<String>) {
+fn collect_actions(value: &Value, actions: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if text.starts_with("kms:") => drop(actions.insert(text.clone())),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, actions)),
+        Value::Array(items) => items.iter().for_each(|item| collect_actions(item, actions)),
         Value::Object(members) => {
             let members = members.iter().filter(|(name, _)| *name != "Condition");
-            members.for_each(|(_, value)| collect(value, actions));
+            members.for_each(|(_, value)| collect_actions(value, actions));
         }
         _ => {}
     }
 }
 
-/// The statements of a role that allow actions of KMS.
-fn statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+/// Collects the statements of a role that allow KMS actions.
+fn kms_statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
     let mut actions = BTreeSet::new();
     match value {
-        Value::Array(items) => items.iter().for_each(|item| statements(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| kms_statements(item, found)),
         Value::Object(_) if value["Effect"] == "Allow" => {
-            collect(&value["Action"], &mut actions);
+            collect_actions(&value["Action"], &mut actions);
             found.extend((!actions.is_empty()).then_some(value));
         }
-        Value::Object(members) => members.values().for_each(|value| statements(value, found)),
+        Value::Object(members) => members.values().for_each(|value| kms_statements(value, found)),
         _ => {}
     }
 }
 
-/// Some calls need the rights of two statements: each has the condition.
+/// Every statement needs the condition, because some calls need the permissions of two statements.
 #[test]
-fn every_statement_about_kms_is_for_one_function() {
+fn every_kms_statement_is_limited_to_its_function() {
     let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
     let template = template.unwrap();
     for (function, role) in FUNCTIONS {
         let mut roles = template.resources("AWS::IAM::Role");
         let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
         let mut found = Vec::new();
-        statements(&role["Properties"]["Policies"], &mut found);
+        kms_statements(&role["Properties"]["Policies"], &mut found);
         assert!(!found.is_empty(), "{function}");
         let suffix = format!(":function:${{AWS::StackName}}-{}", function.to_lowercase());
         for statement in found {
@@ -88,14 +90,14 @@ fn every_statement_about_kms_is_for_one_function() {
     }
 }
 
-/// Tokens short and long, decisions, and the calls of two rotations. KMS refuses what a role or a
-/// key's policy does not allow.
+/// Issues and verifies tokens, and makes the calls of two rotations. The local KMS denies what a role or the key
+/// policy does not allow.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_right_is_used_and_none_is_missing() {
+async fn every_permission_is_used_and_none_is_missing() {
     let stack = start().await;
     let long = token(&stack, json!({"sub": "a", "more": "x".repeat(4500)})).await;
     for token in [token(&stack, json!({"sub": "a"})).await, long] {
-        assert_eq!(opens(&stack, &token).await, 200);
+        assert_eq!(whoami(&stack, &token).await, 200);
     }
     let kms = &stack.kms;
     rotate(kms);
@@ -106,12 +108,12 @@ async fn every_right_is_used_and_none_is_missing() {
         let arn = format!("{PATH}{path}/local-{role}-0LOCAL0LOCAL");
         let used: BTreeSet<_> =
             used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
-        assert_eq!(used, named(role), "{role}");
+        assert_eq!(used, allowed_actions(role), "{role}");
     }
 }
 
-/// The calls of a rotation with the rotator's role, after an alias was deleted by hand. The stack's
-/// own key is disabled and not deleted.
+/// Makes the calls of a rotation with the rotator's role, after an alias was deleted by hand. The key of the stack
+/// is disabled and not deleted.
 fn rotate(kms: &Kms) {
     let (next, previous) = (format!("{ALIAS}-next"), format!("{ALIAS}-previous"));
     let own = stack_key(kms);
@@ -145,14 +147,14 @@ fn rotate(kms: &Kms) {
     let delete = json!({"KeyId": old, "PendingWindowInDays": 30});
     if old == own {
         let refused = call(kms, "Rotator", "ScheduleKeyDeletion", &delete);
-        assert_eq!(refused, Err("AccessDeniedException".into()), "the stack's own key");
+        assert_eq!(refused, Err("AccessDeniedException".into()), "the key of the stack");
     } else {
         perform("ScheduleKeyDeletion", delete);
     }
     update(&previous, &new);
 }
 
-/// The key that the template makes, by its description.
+/// The key that the template creates, found by its description.
 fn stack_key(kms: &Kms) -> Value {
     let keys = kms.perform("ListKeys", &json!({})).unwrap();
     let keys = keys["Keys"].as_array().unwrap().iter().map(|key| key["KeyId"].clone());
@@ -162,8 +164,8 @@ fn stack_key(kms: &Kms) -> Value {
         .unwrap()
 }
 
-/// The current key c, n and p in its ring too, l left by an interrupted run, e of another ring, and s
-/// of nobody's.
+/// One key of each kind: `c` current, `n` next, `p` previous, `l` left by an interrupted run, `e` of another ring,
+/// `s` of no ring.
 fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
@@ -199,7 +201,7 @@ fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
 
 /// Every operation of every role on every kind of key.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_else_is_allowed() {
+async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
     let stack = start().await;
     let kms = &stack.kms;
     let keys = keys_of_every_kind(kms);
@@ -217,7 +219,7 @@ async fn nothing_else_is_allowed() {
     let days = |days: u64| json!({"PendingWindowInDays": days});
     let target = |alias: &str| json!({"AliasName": alias});
     let none = json!({});
-    // Operation, the rest of its input, and the keys on which issuer, authorizer, rotator may.
+    // Operation, the rest of its input, and the kinds of keys that issuer, authorizer and rotator may use it on.
     let rows = [
         ("Sign", usage(rs256, "RAW"), ["cnp", "", ""]),
         ("Sign", usage(rs256, "DIGEST"), ["cnp", "", ""]),
@@ -290,9 +292,9 @@ async fn nothing_else_is_allowed() {
     }
 }
 
-/// A key that somebody has put under `-previous` may be in use elsewhere.
+/// A foreign key under `-previous` may be in use elsewhere.
 #[tokio::test(flavor = "multi_thread")]
-async fn key_without_the_ring_s_tag_is_not_disabled() {
+async fn previous_key_without_the_tag_of_the_ring_cannot_be_disabled() {
     let stack = start().await;
     let kms = &stack.kms;
     let previous = "alias/countersign-previous";
@@ -307,7 +309,7 @@ async fn key_without_the_ring_s_tag_is_not_disabled() {
             "Tags": [{"TagKey": "countersign:ring", "TagValue": ring}],
         });
         let key = kms.perform("CreateKey", &input).unwrap()["KeyMetadata"]["KeyId"].clone();
-        // KMS gives an alias a key of the same usage only.
+        // KMS moves an alias only to a key of the same usage, so the alias is created again.
         kms.perform("DeleteAlias", &json!({"AliasName": previous})).unwrap();
         let create = json!({"AliasName": previous, "TargetKeyId": key});
         kms.perform("CreateAlias", &create).unwrap();
@@ -318,9 +320,9 @@ async fn key_without_the_ring_s_tag_is_not_disabled() {
     }
 }
 
-/// What the ring's tag alone does not let the rotator do.
+/// The tag of the ring is not sufficient: the aliases, the spec and the usage of the key count as well.
 #[tokio::test(flavor = "multi_thread")]
-async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
+async fn tagged_key_cannot_be_retired_or_get_an_alias_unless_its_aliases_and_spec_fit() {
     let stack = start().await;
     let kms = &stack.kms;
     let (next, previous) = (format!("{ALIAS}-next"), format!("{ALIAS}-previous"));
@@ -336,7 +338,7 @@ async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
             wrong.push(format!("{row}: {operation} {may:?}"));
         }
     };
-    // The other alias of the previous key.
+    // The second alias of the previous key.
     for (other, expected) in [(None, true), (Some(ALIAS), false), (Some(&*next), false)] {
         let key = create("RSA_2048", "SIGN_VERIFY");
         for alias in other.into_iter().chain([&*previous]) {
@@ -349,9 +351,9 @@ async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
     let elsewhere = Some("alias/elsewhere");
     let rows = [
         ("a new key", "RSA_2048", "SIGN_VERIFY", None, true),
-        ("with an alias elsewhere", "RSA_2048", "SIGN_VERIFY", elsewhere, false),
-        ("of another spec", "ECC_NIST_P256", "SIGN_VERIFY", None, false),
-        ("of another usage", "RSA_2048", "ENCRYPT_DECRYPT", None, false),
+        ("a key with an alias of another ring", "RSA_2048", "SIGN_VERIFY", elsewhere, false),
+        ("a key of another spec", "ECC_NIST_P256", "SIGN_VERIFY", None, false),
+        ("a key of another usage", "RSA_2048", "ENCRYPT_DECRYPT", None, false),
     ];
     for (row, spec, usage, alias, expected) in rows {
         let key = create(spec, usage);
@@ -364,7 +366,7 @@ async fn key_with_the_ring_s_tag_is_not_named_or_retired_wherever_it_stands() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Gives an access key to a principal that IAM allows these actions on every resource.
+/// Assigns an access key to a principal that IAM allows these actions on every resource.
 fn assign(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
     let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
     let policy = json!([{"Version": "2012-10-17", "Statement": statement}]);
@@ -372,7 +374,7 @@ fn assign(kms: &Kms, name: &str, arn: &str, actions: &[&str]) {
     kms.assign_role(name, Role { arn: arn.to_owned(), policies });
 }
 
-/// What KMS responds to a request with this access key: its answer, or the error's code.
+/// The response of KMS to a request with this access key, or the error code.
 fn call(kms: &Kms, access_key: &str, operation: &str, input: &Value) -> Result<Value, String> {
     let credential = format!("{access_key}/20261123/us-east-1/kms/aws4_request");
     let request = Request::post("/")
@@ -400,7 +402,7 @@ async fn start_with_administrator() -> Stack {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_policy_separates_administration_from_use() {
+async fn key_policy_separates_administration_from_use() {
     let stack = start_with_administrator().await;
     let kms = &stack.kms;
     assign(kms, "administrator", ADMINISTRATOR, &["kms:*"]);
@@ -425,7 +427,7 @@ async fn the_key_policy_separates_administration_from_use() {
             assert_eq!(may.is_ok(), expected.contains(&caller), "{caller} {operation} {may:?}");
         }
     }
-    // The key policy lets IAM decide about administrators: it gives them nothing by itself.
+    // An administrator also needs permission by IAM.
     assign(kms, "administrator", ADMINISTRATOR, &["kms:DescribeKey"]);
     assert!(kms.may("administrator", "PutKeyPolicy", &json!({"KeyId": ALIAS})).is_err());
 
@@ -433,14 +435,17 @@ async fn the_key_policy_separates_administration_from_use() {
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
     assign(&plain.kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
     let may = |operation| plain.kms.may("other", operation, &json!({"KeyId": ALIAS})).is_ok();
-    assert!(may("PutKeyPolicy") && may("ScheduleKeyDeletion"), "IAM decides");
-    assert!(!may("Sign"), "the issuer alone signs");
+    assert!(
+        may("PutKeyPolicy") && may("ScheduleKeyDeletion"),
+        "without administrators, IAM decides"
+    );
+    assert!(!may("Sign"), "only the issuer signs");
 }
 
-/// KMS stores a role that is a principal of a key policy by its unique id, which a role that is
-/// created again does not have.
+/// KMS stores a role that is a principal of a key policy by its unique id. A role that is created again has
+/// another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_policy_names_the_account_as_its_only_principal() {
+async fn key_policy_has_the_account_as_its_only_principal() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
     for stack in [plain, start_with_administrator().await] {
@@ -454,16 +459,16 @@ async fn the_key_policy_names_the_account_as_its_only_principal() {
     }
 }
 
-/// A key that outlives its stack serves the next stack of the same name, and no other role.
+/// A key that outlives its stack can be used by the roles of a new stack of the same name, and by no other role.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_key_policy_fits_roles_that_are_created_again() {
+async fn key_policy_matches_roles_that_are_created_again() {
     let stack = start_with_administrator().await;
     let sign = json!({"SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
     let (update, disable) = (json!({"AliasName": ALIAS, "TargetKeyId": ALIAS}), json!({}));
     let policy = json!({});
     let rows = [
         ("countersign/local/issuer/local-IssuerRole-1", "Sign", &sign, true),
-        // CloudFormation shortens names that would be too long.
+        // CloudFormation shortens long names.
         ("countersign/local/issuer/loc1", "Sign", &sign, true),
         ("countersign/local/authorizer/local-AuthorizerRole-1", "Sign", &sign, false),
         ("countersign/local/rotator/local-RotatorRole-1", "Sign", &sign, false),
@@ -500,7 +505,7 @@ async fn the_key_policy_fits_roles_that_are_created_again() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The actions on KMS of the managed policy `AWSKeyManagementServicePowerUser`.
+/// The KMS actions of the managed policy `AWSKeyManagementServicePowerUser`.
 const POWER_USER: [&str; 8] = [
     "kms:CreateAlias",
     "kms:CreateKey",
@@ -512,9 +517,9 @@ const POWER_USER: [&str; 8] = [
     "kms:UntagResource",
 ];
 
-/// Every way to point a name of the ring at a key of one's own.
+/// Tries every way to point an alias of the ring at another key.
 #[tokio::test(flavor = "multi_thread")]
-async fn other_principals_take_the_names_of_a_ring_without_administrators_only() {
+async fn other_principals_cannot_move_the_aliases_of_a_ring_with_administrators() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
     let guarded = start_with_administrator().await;
@@ -530,7 +535,7 @@ async fn other_principals_take_the_names_of_a_ring_without_administrators_only()
         let ring = key_of(kms, ALIAS);
         for suffix in ["", "-next", "-previous"] {
             let name = format!("{ALIAS}{suffix}");
-            assert_eq!(key_of(kms, &name), ring, "{name} is not free from the start");
+            assert_eq!(key_of(kms, &name), ring, "{name} does not point at the key of the ring");
             let restore = json!({"AliasName": name, "TargetKeyId": ring});
             let take = json!({"AliasName": name, "TargetKeyId": own});
             let delete = json!({"AliasName": name});
@@ -544,10 +549,10 @@ async fn other_principals_take_the_names_of_a_ring_without_administrators_only()
                 kms.perform("CreateAlias", &restore).unwrap();
                 let done: Vec<_> =
                     calls.iter().map(|(name, input)| call(kms, principal, name, input)).collect();
-                let taken = key_of(kms, &name) == own;
-                // A name that exists is not created.
+                let is_moved = key_of(kms, &name) == own;
+                // CreateAlias fails for an alias that exists.
                 let expected = administrators == "none" && calls[0].0 != "CreateAlias";
-                if taken != expected {
+                if is_moved != expected {
                     wrong.push(format!("{administrators}: {principal} {name}: {done:?}"));
                 }
             }
@@ -556,9 +561,9 @@ async fn other_principals_take_the_names_of_a_ring_without_administrators_only()
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A role's policy that allows all of KMS to one function, in place of the template's.
+/// The role of the issuer gets a policy that allows all KMS actions to one function.
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_come_from_their_function() {
+async fn condition_on_the_function_matches_calls_of_that_function_only() {
     let stack = start().await;
     for (function, expected) in [("local-authorizer", false), ("local-issuer", true)] {
         let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
@@ -574,16 +579,16 @@ async fn calls_come_from_their_function() {
         stack.kms.assign_role("Issuer", role.clone());
         let issued = stack.functions["Issuer"].invoke(&json!({"claims": {"sub": "a"}})).await;
         assert_eq!(issued.result.is_ok(), expected, "{function}: {issued:?}");
-        // The same role without the function's credentials.
+        // The same role outside of its function.
         stack.kms.assign_role("IssuerRole", role);
         let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
         assert!(stack.kms.may("IssuerRole", "Sign", &sign).is_err(), "{function}");
     }
 }
 
-/// A grant counts beside the key policy, and stays when the policy is replaced.
+/// A grant is effective in addition to the key policy, also after the policy was replaced.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grant_lets_another_role_sign() {
+async fn grant_allows_another_role_to_sign_until_it_is_revoked() {
     let stack = start().await;
     let kms = &stack.kms;
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
@@ -603,9 +608,9 @@ async fn a_grant_lets_another_role_sign() {
     assert!(!may_sign());
 }
 
-/// Every `KeySpec` with its algorithms, by parameters alone: the roles follow.
+/// Every `KeySpec` with its algorithms, set by the parameters of the template.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_roles_allow_the_algorithm_that_is_chosen() {
+async fn roles_allow_the_algorithm_of_the_parameters() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let rows = [
         ("RSA_2048", "RS384"),
@@ -626,13 +631,14 @@ async fn the_roles_allow_the_algorithm_that_is_chosen() {
         let parameters = [("KeySpec", spec), ("SigningAlgorithm", algorithm)];
         let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
         let mut claims = vec![json!({"sub": "a"})];
-        // Past what KMS takes as a message; API Gateway takes no header of such an ML-DSA-87 token.
+        // Longer than a message that KMS accepts. Ed25519 cannot sign it, and an ML-DSA-87 token of this length
+        // exceeds the header limit of API Gateway.
         if !["Ed25519", "ML-DSA-87"].contains(&algorithm) {
             claims.push(json!({"sub": "a", "more": "x".repeat(3200)}));
         }
         for claims in claims {
             let token = token(&stack, claims).await;
-            assert_eq!(opens(&stack, &token).await, 200, "{algorithm}");
+            assert_eq!(whoami(&stack, &token).await, 200, "{algorithm}");
         }
     }
 }

@@ -26,7 +26,7 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        // What the settings leave to the key, the template has to name for the policies of the roles.
+        // The algorithm of a key is optional as a setting. The template needs it for the policies of the roles.
         if !is_required && values != Values::Algorithm {
             assert_eq!(found, default.unwrap_or_default(), "{name}");
         }
@@ -34,7 +34,7 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
             Values::Seconds { min, max } | Values::Days { min, max } => {
                 let least = parameter["MinValue"].as_u64().unwrap();
                 let most = parameter["MaxValue"].as_u64().unwrap();
-                // A rotator with 0 days is not deployed.
+                // 0 days stands for a stack without a rotator.
                 let is_in_range = least >= min || (own == "RotationDays" && least == 0);
                 assert!(is_in_range && most <= max, "{name}: {least} to {most}");
             }
@@ -47,7 +47,7 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
 }
 
 #[test]
-fn functions_are_given_settings_of_the_table_alone() {
+fn functions_get_exactly_the_settings_of_the_table() {
     let template = template();
     let mut given = BTreeSet::new();
     let functions = template.resources("AWS::Serverless::Function");

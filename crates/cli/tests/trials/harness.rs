@@ -2,20 +2,20 @@ use std::{process::ExitCode, time::Duration};
 
 use tokio::task::JoinSet;
 
-/// What is to be run, in the words that `cargo test` has for it.
+/// The arguments of the test binary, those of `cargo test` among them.
 #[derive(Debug)]
 pub(crate) struct Arguments {
     pub(crate) list: bool,
     pub(crate) burst: Duration,
-    words: Vec<String>,
-    without: Vec<String>,
+    filters: Vec<String>,
+    skipped: Vec<String>,
     exact: bool,
 }
 
 impl Arguments {
     pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Self {
-        let (words, without) = (Vec::new(), Vec::new());
-        let mut read = Self { list: false, burst: BURST, words, without, exact: false };
+        let (filters, skipped) = (Vec::new(), Vec::new());
+        let mut read = Self { list: false, burst: BURST, filters, skipped, exact: false };
         let mut arguments = arguments.flat_map(|argument| match argument.split_once('=') {
             Some((name, value)) if name.starts_with("--") => vec![name.into(), value.into()],
             _ => vec![argument],
@@ -29,45 +29,47 @@ impl Arguments {
                     read.burst =
                         Duration::from_secs(seconds.unwrap_or_else(|| panic!("--burst SECONDS")));
                 }
-                "--skip" => read.without.extend(arguments.next()),
+                "--skip" => read.skipped.extend(arguments.next()),
                 "--color" | "--format" | "--logfile" | "--test-threads" | "-Z" => {
                     arguments.next();
                 }
-                // Of the others none changes what is run.
+                // The other options do not change which trials run.
                 other if other.starts_with('-') => {}
-                _ => read.words.push(argument),
+                _ => read.filters.push(argument),
             }
         }
         read
     }
 
-    pub(crate) fn wants(&self, name: &str) -> bool {
-        let fits = |word: &String| if self.exact { name == word } else { name.contains(&**word) };
-        (self.words.is_empty() || self.words.iter().any(fits)) && !self.without.iter().any(fits)
+    pub(crate) fn selects(&self, name: &str) -> bool {
+        let matches =
+            |filter: &String| if self.exact { name == filter } else { name.contains(&**filter) };
+        (self.filters.is_empty() || self.filters.iter().any(matches))
+            && !self.skipped.iter().any(matches)
     }
 }
 
-/// How a trial ended, and what is wrong if something is.
+/// How a trial ended, with the problem if it failed.
 #[derive(Debug)]
-pub(crate) struct Verdict {
+pub(crate) struct Outcome {
     pub(crate) name: String,
-    pub(crate) wrong: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
-/// Runs a trial that fails by panicking, as tests do.
-pub(crate) async fn judge<T: Send + 'static>(
+/// Runs a trial, which fails by panicking.
+pub(crate) async fn run_trial<T: Send + 'static>(
     name: &str,
     trial: impl Future<Output = T> + Send + 'static,
-) -> (Verdict, Option<T>) {
-    let (wrong, value) = match tokio::spawn(trial).await {
+) -> (Outcome, Option<T>) {
+    let (problem, value) = match tokio::spawn(trial).await {
         Ok(value) => (None, Some(value)),
-        Err(_) => (Some("it panicked, as is said above".to_owned()), None),
+        Err(_) => (Some("panicked, see the message above".to_owned()), None),
     };
-    (Verdict { name: name.to_owned(), wrong }, value)
+    (Outcome { name: name.to_owned(), problem }, value)
 }
 
-/// The results of all of these, in their order, of which so many run at once.
-pub(crate) async fn together<T: Send + 'static>(
+/// The results of all futures, in their order. At most `at_once` of them run at the same time.
+pub(crate) async fn run_concurrently<T: Send + 'static>(
     at_once: usize,
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {
@@ -75,20 +77,20 @@ pub(crate) async fn together<T: Send + 'static>(
     let (mut running, mut done) = (JoinSet::new(), Vec::new());
     loop {
         while running.len() < at_once
-            && let Some((place, future)) = futures.next()
+            && let Some((position, future)) = futures.next()
         {
-            running.spawn(async move { (place, future.await) });
+            running.spawn(async move { (position, future.await) });
         }
         match running.join_next().await {
             Some(result) => done.push(result.unwrap()),
             None => break,
         }
     }
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(position, _)| *position);
     done.into_iter().map(|(_, value)| value).collect()
 }
 
-/// Prints rows in columns, the first of which are titles.
+/// Prints a title and rows with aligned columns.
 pub(crate) fn table(title: &str, rows: &[Vec<String>]) {
     println!("\n{title}\n");
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -101,27 +103,27 @@ pub(crate) fn table(title: &str, rows: &[Vec<String>]) {
     }
 }
 
-/// The last words, as every test has them.
-pub(crate) fn conclude(verdicts: &[Verdict], filtered: usize, took: Duration) -> ExitCode {
+/// Prints the summary that `cargo test` prints.
+pub(crate) fn print_summary(outcomes: &[Outcome], filtered: usize, took: Duration) -> ExitCode {
     let failed =
-        verdicts.iter().filter_map(|verdict| Some((&verdict.name, verdict.wrong.as_ref()?)));
+        outcomes.iter().filter_map(|outcome| Some((&outcome.name, outcome.problem.as_ref()?)));
     let failed: Vec<_> = failed.collect();
     if !failed.is_empty() {
         println!("\nfailures:");
-        for (name, wrong) in &failed {
-            println!("    {name}: {wrong}");
+        for (name, problem) in &failed {
+            println!("    {name}: {problem}");
         }
     }
     println!(
         "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {filtered} filtered out; \
          finished in {:.2}s\n",
         if failed.is_empty() { "ok" } else { "FAILED" },
-        verdicts.len() - failed.len(),
+        outcomes.len() - failed.len(),
         failed.len(),
         took.as_secs_f64(),
     );
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// As long as it is when nothing is said.
+/// The duration of the burst without `--burst`.
 const BURST: Duration = Duration::from_secs(10);

@@ -1,8 +1,8 @@
-//! What is promised under faults and load, tried with the real functions over a KMS that is told
-//! what goes wrong. Prints tables, and fails if a cell of them is wrong.
+//! Behaviour under faults and load: the real functions over a local KMS that injects faults. Prints tables, and
+//! fails if a cell of a table is wrong.
 //!
-//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As for
-//! any test, a word picks the trials that have it in their names.
+//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As with other tests, a word
+//! selects the trials whose names contain it.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,21 +11,21 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
-mod burst;
+mod deployment;
 mod harness;
-mod idle;
-mod killed;
-mod matrix;
-mod outage;
-mod rotation;
+mod idle_connections;
+mod killed_function;
+mod killed_rotation;
+mod kms_faults;
+mod kms_outage;
+mod load;
 mod tokens;
-mod world;
 
 use std::{process::ExitCode, time::Instant};
 
 use tokio::runtime;
 
-use crate::harness::{Arguments, Verdict};
+use crate::harness::{Arguments, Outcome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
@@ -33,35 +33,38 @@ const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml
 fn main() -> ExitCode {
     let arguments = Arguments::read(std::env::args().skip(1));
     let names: Vec<String> = [
-        matrix::names(),
-        outage::names(),
-        idle::names(),
-        killed::names(),
-        rotation::names(),
-        burst::names(),
+        kms_faults::names(),
+        kms_outage::names(),
+        idle_connections::names(),
+        killed_function::names(),
+        killed_rotation::names(),
+        load::names(),
     ]
     .concat();
     if arguments.list {
-        for name in names.iter().filter(|name| arguments.wants(name)) {
+        for name in names.iter().filter(|name| arguments.selects(name)) {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let wanted = names.iter().filter(|name| arguments.wants(name)).count();
-    println!("\nrunning {wanted} tests");
+    let selected = names.iter().filter(|name| arguments.selects(name)).count();
+    println!("\nrunning {selected} tests");
     let start = Instant::now();
     let runtime = runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let verdicts = runtime.block_on(run(&arguments));
-    harness::conclude(&verdicts, names.len() - wanted, start.elapsed())
+    let outcomes = runtime.block_on(run(&arguments));
+    harness::print_summary(&outcomes, names.len() - selected, start.elapsed())
 }
 
-async fn run(arguments: &Arguments) -> Vec<Verdict> {
-    let mut verdicts = matrix::run(arguments).await;
-    let (outage, idle, killed) =
-        tokio::join!(outage::run(arguments), idle::run(arguments), killed::run(arguments));
-    verdicts.extend([outage, idle, killed].into_iter().flatten());
-    verdicts.extend(rotation::run(arguments).await);
-    // Alone, as it measures.
-    verdicts.extend(burst::run(arguments).await);
-    verdicts
+async fn run(arguments: &Arguments) -> Vec<Outcome> {
+    let mut outcomes = kms_faults::run(arguments).await;
+    let (outage, idle, killed) = tokio::join!(
+        kms_outage::run(arguments),
+        idle_connections::run(arguments),
+        killed_function::run(arguments)
+    );
+    outcomes.extend([outage, idle, killed].into_iter().flatten());
+    outcomes.extend(killed_rotation::run(arguments).await);
+    // Last and by itself, because it measures times and memory.
+    outcomes.extend(load::run(arguments).await);
+    outcomes
 }

@@ -1,29 +1,31 @@
+//! Tokens of each kind for the load test.
+
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde_json::{Value, json};
 
-use crate::world::{ALIAS, World};
+use crate::deployment::{ALIAS, Deployment};
 
-/// What a token is.
+/// A kind of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Good,
-    /// By the right key, and too late.
+    /// Signed by the current key, with an `exp` in the past.
     Expired,
-    /// A good one of which something was changed.
+    /// A good token with a changed signature or changed claims.
     Tampered,
-    /// Nothing that a key has to be asked about.
+    /// Not a token, or one that is refused before its key is needed.
     Garbage,
 }
 
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Expired, Self::Tampered, Self::Garbage];
 
-    /// The statuses that are right. That a signature is bad is for KMS to say, until it has said so
-    /// of one: nobody knows before.
-    pub(crate) const fn right(self) -> &'static [u16] {
+    /// The statuses that are correct under throttling. Whether a signature is invalid needs a response of KMS, so a
+    /// tampered token may also be a fault.
+    pub(crate) const fn allowed_statuses(self) -> &'static [u16] {
         match self {
             Self::Good => &[200, 500],
             Self::Expired | Self::Garbage => &[401],
@@ -37,13 +39,14 @@ impl Kind {
 pub(crate) struct Tokens(Vec<(Kind, Vec<String>)>);
 
 impl Tokens {
-    pub(crate) async fn make(world: &World) -> Self {
+    pub(crate) async fn make(deployment: &Deployment) -> Self {
         let mut good = Vec::new();
-        for _ in 0..EACH {
-            good.push(world.token().await);
+        for _ in 0..COUNT {
+            good.push(deployment.token().await);
         }
-        let expired = good.iter().map(|token| expired(world, token)).collect();
-        let tampered = good.iter().enumerate().map(|(at, token)| tampered(at, token)).collect();
+        let expired = good.iter().map(|token| expired(deployment, token)).collect();
+        let tampered =
+            good.iter().enumerate().map(|(index, token)| tampered(index, token)).collect();
         let garbage = vec![
             "garbage".to_owned(),
             "a.b.c".into(),
@@ -60,13 +63,13 @@ impl Tokens {
         ])
     }
 
-    pub(crate) fn of(&self, kind: Kind) -> &[String] {
-        &self.0.iter().find(|(of, _)| *of == kind).unwrap().1
+    pub(crate) fn of_kind(&self, kind: Kind) -> &[String] {
+        &self.0.iter().find(|(own, _)| *own == kind).unwrap().1
     }
 }
 
-/// The same claims, of an hour ago.
-fn expired(world: &World, token: &str) -> String {
+/// The claims of the token with times two hours earlier, signed by the current key.
+fn expired(deployment: &Deployment, token: &str) -> String {
     let (header, rest) = token.split_once('.').unwrap();
     let (claims, _) = rest.split_once('.').unwrap();
     let mut claims: Value =
@@ -81,17 +84,17 @@ fn expired(world: &World, token: &str) -> String {
         "KeyId": ALIAS, "Message": STANDARD.encode(&input),
         "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
     });
-    let answer = world.stack.kms.perform("Sign", &request).unwrap();
-    let signature = STANDARD.decode(answer["Signature"].as_str().unwrap()).unwrap();
+    let response = deployment.stack.kms.perform("Sign", &request).unwrap();
+    let signature = STANDARD.decode(response["Signature"].as_str().unwrap()).unwrap();
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Another signature, or other claims under this one.
-fn tampered(at: usize, token: &str) -> String {
+/// The token with a changed signature for an even index, or with changed claims for an odd one.
+fn tampered(index: usize, token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').unwrap();
-    if at.is_multiple_of(2) {
+    if index.is_multiple_of(2) {
         let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        signature[at] ^= 1;
+        signature[index] ^= 1;
         return format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
     }
     let (header, claims) = input.split_once('.').unwrap();
@@ -101,5 +104,5 @@ fn tampered(at: usize, token: &str) -> String {
     format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims.to_string()))
 }
 
-/// How many of a kind.
-const EACH: usize = 20;
+/// The number of tokens of a kind.
+const COUNT: usize = 20;

@@ -1,4 +1,4 @@
-//! Policies that API Gateway keeps.
+//! Authorizer responses that API Gateway caches (`PolicyCacheSeconds`).
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ const RULES: &str = r#"[
     {"route": "GET /admin/*", "scope": "admin"}
 ]"#;
 
-/// The template's stack with a policy kept for so many seconds, and some routes more.
+/// The stack of the template with a cache of so many seconds and more routes.
 async fn stack(seconds: u64) -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let whoami = template.split_once("          /whoami:\n").unwrap().1;
@@ -29,7 +29,7 @@ async fn stack(seconds: u64) -> Stack {
     Stack::start(&template, &options).await.unwrap()
 }
 
-/// The status, and how often KMS was asked.
+/// The status, and the number of KMS calls.
 async fn get(stack: &Stack, path: &str, token: &str) -> (u16, u64) {
     let request = Request::get(path).header("authorization", format!("Bearer {token}"));
     let calls = stack.kms.calls();
@@ -38,17 +38,17 @@ async fn get(stack: &Stack, path: &str, token: &str) -> (u16, u64) {
 }
 
 #[tokio::test]
-async fn a_kept_policy_is_right_for_every_route() {
+async fn cached_policy_is_correct_for_every_route() {
     let stack = stack(300).await;
     let routes = [
         ("/whoami", "read"),
         ("/reports/7", "read"),
-        ("/reports/7/pages", "nobody"),
+        ("/reports/7/pages", "none"),
         ("/admin/users", "admin"),
         ("/admin/users/7", "admin"),
     ];
     for scope in ["read", "admin", "read admin", "other"] {
-        // From whichever route the policy was kept.
+        // The policy is cached by a request for each of the routes.
         for first in 0..routes.len() {
             let token = token_for(&stack, json!({"sub": "a", "scope": scope}), 600).await;
             let mut order = routes;
@@ -56,19 +56,23 @@ async fn a_kept_policy_is_right_for_every_route() {
             for (at, (path, needed)) in order.into_iter().enumerate() {
                 let open = scope.split(' ').any(|scope| scope == needed);
                 let expected = (if open { 200 } else { 403 }, u64::from(at == 0));
-                assert_eq!(get(&stack, path, &token).await, expected, "{scope} {path}, {at} in");
+                assert_eq!(
+                    get(&stack, path, &token).await,
+                    expected,
+                    "{scope} {path}, request {at}"
+                );
             }
         }
     }
 }
 
 #[tokio::test]
-async fn an_allow_outlives_its_token_by_no_more_than_it_is_kept() {
+async fn cached_policy_outlives_its_token_by_at_most_the_cache_time() {
     let stack = stack(2).await;
-    // Times in a token are whole seconds: of two, more than one is left.
+    // Times in a token are whole seconds: more than one of the two is left.
     let token = token_for(&stack, json!({"sub": "a", "scope": "read"}), 2).await;
     assert_eq!(get(&stack, "/whoami", &token).await, (200, 1));
-    assert_eq!(get(&stack, "/whoami", &token).await, (200, 0), "kept");
+    assert_eq!(get(&stack, "/whoami", &token).await, (200, 0), "cached");
     let expiry = claims(&token)["exp"].as_u64().unwrap();
     let end = UNIX_EPOCH + Duration::from_secs(expiry + 2);
     tokio::time::sleep(end.duration_since(SystemTime::now()).unwrap()).await;

@@ -1,4 +1,4 @@
-//! Everything that the template deploys, and a client of it who reads the logs too.
+//! The stack of the template, and a client that also reads its logs.
 
 use std::{
     fs,
@@ -20,28 +20,28 @@ use tokio::{
 
 use crate::{BINARY, TEMPLATE};
 
-pub(crate) struct World {
+pub(crate) struct Deployment {
     pub(crate) stack: Stack,
 }
 
-/// A function, asked through the gateway.
+/// A function that is called through API Gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Function {
     Issuer,
     Authorizer,
 }
 
-/// What a client saw, and how the log tells it.
+/// The response that a client received.
 #[derive(Debug)]
-pub(crate) struct RingState {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
     pub(crate) took: Duration,
 }
 
-impl World {
-    /// With these settings in place of the template's.
+impl Deployment {
+    /// Starts the stack with these settings in place of the template's.
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
@@ -51,60 +51,64 @@ impl World {
         Self { stack: Stack::start(&template, &options).await.unwrap() }
     }
 
-    pub(crate) async fn ask(&self, door: Door, token: &str) -> RingState {
-        let request = match door {
-            Door::Issuer => Request::post("/token")
+    pub(crate) async fn request(&self, function: Function, token: &str) -> Response {
+        let request = match function {
+            Function::Issuer => Request::post("/token")
                 .header("content-type", "application/json")
                 .header("x-amz-date", "20261125T000000Z")
                 .header("authorization", SIGV4)
                 .body(Bytes::from_static(br#"{"claims":{"sub":"test-user"}}"#)),
-            Door::Authorizer => Request::get("/whoami")
+            Function::Authorizer => Request::get("/whoami")
                 .header("authorization", format!("Bearer {token}"))
                 .body(Bytes::new()),
         };
         self.send(request.unwrap()).await
     }
 
-    pub(crate) async fn send(&self, request: Request<Bytes>) -> RingState {
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Response {
         let start = Instant::now();
-        let answer = http::send(self.stack.gateway.address(), request).await.unwrap();
+        let response = http::send(self.stack.gateway.address(), request).await.unwrap();
         let took = start.elapsed();
-        let retry_after = answer.headers().get("retry-after");
-        RingState {
-            status: answer.status().as_u16(),
+        let retry_after = response.headers().get("retry-after");
+        Response {
+            status: response.status().as_u16(),
             retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
-            body: serde_json::from_slice(answer.body()).unwrap_or_default(),
+            body: serde_json::from_slice(response.body()).unwrap_or_default(),
             took,
         }
     }
 
     /// A token that the issuer has issued.
     pub(crate) async fn token(&self) -> String {
-        let RingState { status, body, .. } = self.ask(Door::Issuer, "").await;
+        let Response { status, body, .. } = self.request(Function::Issuer, "").await;
         assert_eq!(status, 200, "{body}");
         body["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// And what the function's log says of it. It comes after the answer, so those who go by the
-    /// log have to wait for it each time.
-    pub(crate) async fn ask_and_read(&self, door: Door, token: &str) -> (RingState, Value) {
+    /// The response and the log line of the request, which arrives after the response. `null` if it does not
+    /// arrive in time.
+    pub(crate) async fn request_with_log(
+        &self,
+        function: Function,
+        token: &str,
+    ) -> (Response, Value) {
         let mut lines = self.stack.journal.follow();
-        let seen = self.ask(door, token).await;
-        let line = timeout(PATIENCE, record(&mut lines, door.function())).await;
-        (seen, line.unwrap_or_default())
+        let response = self.request(function, token).await;
+        let line = timeout(TIMEOUT, log_line(&mut lines, function.name())).await;
+        (response, line.unwrap_or_default())
     }
 
-    /// Asks until the answer is good, and gives up after a while.
-    pub(crate) async fn recovers(&self, door: Door, token: &str) -> bool {
+    /// Whether a request succeeds within the timeout.
+    pub(crate) async fn recovers(&self, function: Function, token: &str) -> bool {
         let good = async {
-            while self.ask_and_read(door, token).await.0.status != 200 {
+            while self.request_with_log(function, token).await.0.status != 200 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        timeout(PATIENCE, good).await.is_ok()
+        timeout(TIMEOUT, good).await.is_ok()
     }
 
-    /// All that KMS knows of keys and aliases.
+    /// The aliases and the current key as KMS describes them.
     pub(crate) fn ring(&self) -> [Value; 2] {
         let aliases = self.stack.kms.perform("ListAliases", &json!({})).unwrap();
         let key = self.stack.kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
@@ -112,13 +116,14 @@ impl World {
     }
 
     /// The processes of a function.
-    pub(crate) fn processes(&self, door: Door) -> Vec<PathBuf> {
-        processes(self.stack.kms.address(), door.function())
+    pub(crate) fn processes(&self, function: Function) -> Vec<PathBuf> {
+        processes(self.stack.kms.address(), function.name())
     }
 }
 
-impl Door {
-    pub(crate) const fn function(self) -> &'static str {
+impl Function {
+    /// The logical id of the function in the template.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Issuer => "Issuer",
             Self::Authorizer => "Authorizer",
@@ -126,7 +131,7 @@ impl Door {
     }
 }
 
-/// The processes of the function of this name that asks this KMS.
+/// The processes of the function with this name that uses this KMS.
 pub(crate) fn processes(kms: SocketAddr, function: &str) -> Vec<PathBuf> {
     let kms = format!("AWS_ENDPOINT_URL_KMS=http://{kms}\0");
     let name = format!("AWS_LAMBDA_FUNCTION_NAME={function}\0");
@@ -139,7 +144,7 @@ pub(crate) fn processes(kms: SocketAddr, function: &str) -> Vec<PathBuf> {
     own.collect()
 }
 
-/// Ends processes as nothing else does: they do not get to say or do anything.
+/// Ends processes with SIGKILL, which they cannot handle.
 pub(crate) fn kill(processes: &[PathBuf]) {
     assert!(!processes.is_empty());
     for process in processes {
@@ -148,8 +153,8 @@ pub(crate) fn kill(processes: &[PathBuf]) {
     }
 }
 
-/// The next line of this function that tells how a request ended.
-async fn record(lines: &mut Receiver<Line>, function: &str) -> Value {
+/// The next log line of this function that reports the outcome of a request.
+async fn log_line(lines: &mut Receiver<Line>, function: &str) -> Value {
     loop {
         let text = match lines.recv().await {
             Ok(line) if line.function == function => line.text,
@@ -164,9 +169,9 @@ async fn record(lines: &mut Receiver<Line>, function: &str) -> Value {
 }
 
 pub(crate) const ALIAS: &str = "alias/countersign";
-/// For what comes by itself in a moment.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The form of a signature, which is all that is looked at.
+/// For a log line, and for the recovery from a fault.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A SigV4 header. The local API Gateway checks only its form.
 const SIGV4: &str = concat!(
     "AWS4-HMAC-SHA256 Credential=tester/20261125/us-east-1/execute-api/aws4_request, ",
     "SignedHeaders=host;x-amz-date, ",

@@ -1,4 +1,4 @@
-//! What the template watches is what the functions say.
+//! The alarms and the dashboard of the template use metrics that the functions publish.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,9 +6,9 @@ use local::{Bytes, Request, Stack, http, template::Template};
 use serde_json::{Value, json};
 use testing::{InjectFaults, InjectedFault};
 
-use crate::{SIGV4, TEMPLATE, logged, with_parameters};
+use crate::{SIGV4, TEMPLATE, log_lines, with_parameters};
 
-/// A metric's name with the dimensions that it is divided by, and their values.
+/// The name of a metric, and its dimensions with their values.
 type Series = (String, Vec<(String, String)>);
 
 async fn send(stack: &Stack, path: &str, authorization: &str, body: &str) -> Value {
@@ -22,7 +22,7 @@ async fn send(stack: &Stack, path: &str, authorization: &str, body: &str) -> Val
     serde_json::from_slice(answer.body()).unwrap_or_default()
 }
 
-/// Every series in a log line.
+/// The metrics of a log line (CloudWatch embedded metric format).
 fn series(line: &Value) -> Vec<Series> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -46,7 +46,7 @@ fn series(line: &Value) -> Vec<Series> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn alarms_and_dashboard_name_metrics_that_there_are() {
+async fn alarms_and_dashboard_name_published_metrics() {
     let text = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
     let parameters = [("RotationDays", "90"), ("AccessRules", rules)];
@@ -64,11 +64,11 @@ async fn alarms_and_dashboard_name_metrics_that_there_are() {
     stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
     let mut lines = Vec::new();
     for (function, count) in [("Issuer", 2), ("Authorizer", 5), ("Rotator", 1)] {
-        lines.extend(logged(&stack, function, count).await);
+        lines.extend(log_lines(&stack, function, count).await);
     }
-    assert_eq!(lines.len(), 8, "one line each: {lines:#?}");
-    let there: BTreeSet<Series> = lines.iter().flat_map(series).collect();
-    let names: BTreeSet<&str> = there.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(lines.len(), 8, "one line per request: {lines:#?}");
+    let published: BTreeSet<Series> = lines.iter().flat_map(series).collect();
+    let names: BTreeSet<&str> = published.iter().map(|(name, _)| &**name).collect();
 
     let template = Template::parse(&text).unwrap();
     let given = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -76,7 +76,7 @@ async fn alarms_and_dashboard_name_metrics_that_there_are() {
     for name in ["Issuer", "Authorizer", "AuthorizerLogs", "IssuerLogs"] {
         scope.define(name, name.into());
     }
-    let mut watched = 0;
+    let mut alarms = 0;
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let alarm = scope.resolve(&alarm["Properties"]).unwrap();
         if alarm["Namespace"] != "Countersign" {
@@ -87,11 +87,11 @@ async fn alarms_and_dashboard_name_metrics_that_there_are() {
             (text("Name"), text("Value"))
         };
         let dimensions = alarm["Dimensions"].as_array().into_iter().flatten().map(dimension);
-        let watches = (alarm["MetricName"].as_str().unwrap().to_owned(), dimensions.collect());
-        assert!(there.contains(&watches), "{id}: {watches:?} is not in {there:#?}");
-        watched += 1;
+        let watched = (alarm["MetricName"].as_str().unwrap().to_owned(), dimensions.collect());
+        assert!(published.contains(&watched), "{id}: {watched:?} is not in {published:#?}");
+        alarms += 1;
     }
-    assert_eq!(watched, 3);
+    assert_eq!(alarms, 3);
 
     let (_, dashboard) = template.resources("AWS::CloudWatch::Dashboard").next().unwrap();
     let body = scope.resolve(&dashboard["Properties"]["DashboardBody"]).unwrap();

@@ -1,4 +1,4 @@
-//! What stops the start of a function: named all at once, before anything is asked of KMS.
+//! Settings that stop the start of a function: all are reported at once, before any call of KMS.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,12 +10,12 @@ use runtime::SETTINGS;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{ALIAS, BINARY, run, said};
+use crate::{ALIAS, BINARY, run, to_text};
 
 const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
 
-/// Starts a function with these settings beside those that it must have. What it says of them, if it
-/// does not start.
+/// Starts a function with these settings in addition to the required ones. If it does not start, the error has
+/// the problems that it reports.
 async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(), Vec<String>> {
     let endpoint = format!("http://{}", kms.address());
     let mut environment = BTreeMap::from([
@@ -48,7 +48,7 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
             let line: Value = serde_json::from_str(&lines[0].text).unwrap();
             assert_eq!((&line["Cause"], &line["Faults"]), (&json!("Settings"), &json!(1)));
             let problems = line["problems"].as_str().unwrap();
-            // What Lambda is told is what the log says.
+            // The error that Lambda receives has the same text as the log line.
             assert_eq!(error.message, format!("invalid settings: {problems}"));
             Err(problems.split("; ").map(str::to_owned).collect())
         }
@@ -57,15 +57,15 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
 }
 
 #[tokio::test]
-async fn dangerous_settings_stop_the_start_of_every_function() {
+async fn invalid_settings_stop_the_start_of_every_function() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
-    let (plain, trace) = (
+    let (insecure, trace) = (
         "must be https unless it is on this machine",
         "must not be TRACE: events are never logged",
     );
     let leeway = "must be from 0 to 300 seconds";
-    // Name and value, what is said of it, and by whom.
+    // Name, value, problem, and the functions that report it.
     let rows = [
         ("AWS_LAMBDA_LOG_LEVEL", "TRACE", trace, &FUNCTIONS[..]),
         ("AWS_LAMBDA_LOG_LEVEL", "trace", trace, &FUNCTIONS),
@@ -75,36 +75,36 @@ async fn dangerous_settings_stop_the_start_of_every_function() {
         ("TOKEN_AUDIANCE", "us", "did you mean `TOKEN_AUDIENCE`?", &FUNCTIONS),
         ("VERIFICATON", "local", "did you mean `VERIFICATION`?", &FUNCTIONS),
         ("issuance_policy", "", "did you mean `ISSUANCE_POLICY`?", &FUNCTIONS),
-        ("AWS_ENDPOINT_URL", "http://10.0.0.1:4566", plain, &FUNCTIONS),
-        ("AWS_ENDPOINT_URL_KMS", "http://kms.example", plain, &FUNCTIONS),
-        ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1.example:80", plain, &FUNCTIONS),
+        ("AWS_ENDPOINT_URL", "http://10.0.0.1:4566", insecure, &FUNCTIONS),
+        ("AWS_ENDPOINT_URL_KMS", "http://kms.example", insecure, &FUNCTIONS),
+        ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1.example:80", insecure, &FUNCTIONS),
         ("CLOCK_LEEWAY_SECONDS", "301", leeway, &FUNCTIONS[1..]),
     ];
     for function in FUNCTIONS {
-        for (name, value, problem, concerns) in rows {
-            let told = start(function, &kms, &[(name, value)]).await;
-            let expected = if concerns.contains(&function) {
+        for (name, value, problem, reported_by) in rows {
+            let problems_of_start = start(function, &kms, &[(name, value)]).await;
+            let expected = if reported_by.contains(&function) {
                 Err(vec![problem_with(name, problem)])
             } else {
                 Ok(())
             };
-            assert_eq!(told, expected, "{function} {name}={value}");
+            assert_eq!(problems_of_start, expected, "{function} {name}={value}");
         }
         let (settings, problems): (BTreeMap<_, _>, BTreeMap<_, _>) = rows
             .iter()
-            .filter(|(.., concerns)| concerns.contains(&function))
+            .filter(|(.., reported_by)| reported_by.contains(&function))
             .map(|(name, value, problem, _)| ((*name, *value), (*name, *problem)))
             .unzip();
         let settings: Vec<_> = settings.into_iter().collect();
-        let mut told = start(function, &kms, &settings).await.unwrap_err();
-        told.sort();
+        let mut problems_of_start = start(function, &kms, &settings).await.unwrap_err();
+        problems_of_start.sort();
         let mut expected: Vec<_> =
             problems.iter().map(|(name, problem)| problem_with(name, problem)).collect();
         expected.sort();
-        assert_eq!(told, expected, "{function}: all at once");
+        assert_eq!(problems_of_start, expected, "{function}: all problems at once");
     }
-    // The issuer has no leeway, so it has started once.
-    assert_eq!(kms.calls(), 1, "nothing else was asked");
+    // The issuer does not read the leeway: that is the only start, and it loads the key.
+    assert_eq!(kms.calls(), 1, "calls of KMS by functions that did not start");
 }
 
 /// The message about this setting.
@@ -115,9 +115,9 @@ fn problem_with(name: &str, problem: &str) -> String {
     format!("{name} {problem}")
 }
 
-/// Settings of the other functions, and what Lambda, its extensions and other programs are given.
+/// Settings of the other functions, and variables of Lambda, its extensions and other programs.
 #[tokio::test]
-async fn what_others_are_given_stops_no_start() {
+async fn settings_of_other_programs_do_not_stop_the_start() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
     let values = [
@@ -139,7 +139,11 @@ async fn what_others_are_given_stops_no_start() {
         ("VERIFICATION", "local"),
         ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
     ];
-    assert_eq!(values.map(|(name, _)| name), SETTINGS.map(|setting| setting.name), "all of them");
+    assert_eq!(
+        values.map(|(name, _)| name),
+        SETTINGS.map(|setting| setting.name),
+        "every setting of the table"
+    );
     let others = [
         ("AWS_LAMBDA_LOG_LEVEL", "DEBUG"),
         ("RUST_LOG", "debug"),
@@ -155,18 +159,18 @@ async fn what_others_are_given_stops_no_start() {
     }
 }
 
-/// The command line does not tell of functions that would not start.
+/// `local` and `explain` refuse the names that the functions would refuse.
 #[test]
-fn the_command_line_knows_the_names_too() {
+fn misspelled_setting_stops_the_command_line_too() {
     for arguments in
         [&["local", "--port", "0", "--kms-port", "0"][..], &["explain", "--event", "-"]]
     {
         let output = run(arguments, &[("TOKEN_ISSUERS", "us")]);
-        let told = said(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{told}");
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{error}");
         assert!(
-            told.contains("unknown setting `TOKEN_ISSUERS`, did you mean `TOKEN_ISSUER`?"),
-            "{told}"
+            error.contains("unknown setting `TOKEN_ISSUERS`, did you mean `TOKEN_ISSUER`?"),
+            "{error}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! Each fault of KMS, met by each function, just started or warm: what the client sees and when,
-//! and what the log and the metrics say. A fault is never a 401 or a 403.
+//! Each fault of KMS for each function, cold and warm: the response and its time, the log line and the metrics. A
+//! fault is never a 401 or a 403.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use testing::{InjectFaults, InjectedFault};
 
 use crate::{
-    harness::{Arguments, Verdict, judge, table, together},
-    world::{ALIAS, Door, RingState, World},
+    deployment::{ALIAS, Deployment, Function, Response},
+    harness::{Arguments, Outcome, run_concurrently, run_trial, table},
 };
 
-/// What goes wrong.
+/// A fault of KMS, or a state of the key.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     Injected(InjectedFault),
@@ -20,10 +20,10 @@ enum Fault {
     PendingDeletion,
 }
 
-/// A fault with its name, the cause that it is in log and metrics, and whether trying again helps.
+/// The name of a fault, the fault, its `Cause` in log and metrics, and whether it is retried.
 type Row = (&'static str, Fault, &'static str, Retry);
 
-/// Whether the SDK tries again, and whether the issuer tells its caller to.
+/// Whether the SDK retries, and whether the issuer tells the client to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Retry {
     Yes,
@@ -34,12 +34,12 @@ const fn error(code: &'static str) -> Fault {
     Fault::Injected(InjectedFault::Error(code))
 }
 
-const fn answer(status: u16, body: &'static str) -> Fault {
+const fn response(status: u16, body: &'static str) -> Fault {
     Fault::Injected(InjectedFault::Response(status, body))
 }
 
-/// As KMS responds to Verify about a good signature, with a key that is not of the ring.
-const YES: &str = concat!(
+/// A Verify response for a valid signature, with a key that is not in the ring.
+const OTHER_KEY_VALID: &str = concat!(
     r#"{"KeyId":"arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555","#,
     r#""SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#,
 );
@@ -48,11 +48,11 @@ const INTERNAL_FAILURE: &str = r#"{"__type":"InternalFailure"}"#;
 const SERVICE_UNAVAILABLE: &str = r#"{"__type":"ServiceUnavailableException"}"#;
 const UNKNOWN: &str = r#"{"__type":"UnknownException"}"#;
 
-/// Those that take long come first: the others run beside them.
+/// The slow faults come first, because the rows run concurrently.
 const ROWS: [Row; 26] = [
     ("black hole", Fault::Injected(InjectedFault::Silence), "KmsUnreachable", Retry::Yes),
     ("1 byte a second", Fault::Injected(InjectedFault::Trickle), "KmsUnreachable", Retry::Yes),
-    ("3 s latency", Fault::Injected(InjectedFault::Late(LATE)), "KmsUnreachable", Retry::Yes),
+    ("3 s latency", Fault::Injected(InjectedFault::Late(LATENCY)), "KmsUnreachable", Retry::Yes),
     ("reset unread", Fault::Injected(InjectedFault::ResetUnread), "KmsUnreachable", Retry::Yes),
     (
         "reset unanswered",
@@ -62,19 +62,19 @@ const ROWS: [Row; 26] = [
     ),
     ("truncated body", Fault::Injected(InjectedFault::Truncated), "KmsUnreachable", Retry::Yes),
     ("503 with HTML", Fault::Injected(InjectedFault::Page), "KmsUnreachable", Retry::Yes),
-    ("empty 200", answer(200, ""), "KmsInvalidResponse", Retry::Yes),
-    ("200 with {}", answer(200, "{}"), "KmsInvalidResponse", Retry::Yes),
-    ("yes about another key", answer(200, YES), "KmsInvalidResponse", Retry::Yes),
+    ("empty 200", response(200, ""), "KmsInvalidResponse", Retry::Yes),
+    ("200 with {}", response(200, "{}"), "KmsInvalidResponse", Retry::Yes),
+    ("valid, by another key", response(200, OTHER_KEY_VALID), "KmsInvalidResponse", Retry::Yes),
     ("ThrottlingException", error("ThrottlingException"), "KmsThrottled", Retry::Yes),
     ("KMSInternalException", error("KMSInternalException"), "KmsUnavailable", Retry::Yes),
     ("KeyUnavailable", error("KeyUnavailableException"), "KmsUnavailable", Retry::Yes),
     ("DependencyTimeout", error("DependencyTimeoutException"), "KmsUnavailable", Retry::Yes),
-    ("InternalFailure", answer(500, INTERNAL_FAILURE), "KmsUnavailable", Retry::Yes),
-    ("ServiceUnavailable", answer(503, SERVICE_UNAVAILABLE), "KmsUnavailable", Retry::Yes),
-    ("500 with an unknown code", answer(500, UNKNOWN), "KmsUnavailable", Retry::Yes),
-    ("408 with an unknown code", answer(408, UNKNOWN), "KmsUnavailable", Retry::Yes),
-    ("429 with an unknown code", answer(429, UNKNOWN), "KmsThrottled", Retry::Yes),
-    ("429 with HTML", answer(429, "<html>"), "KmsThrottled", Retry::Yes),
+    ("InternalFailure", response(500, INTERNAL_FAILURE), "KmsUnavailable", Retry::Yes),
+    ("ServiceUnavailable", response(503, SERVICE_UNAVAILABLE), "KmsUnavailable", Retry::Yes),
+    ("500 with an unknown code", response(500, UNKNOWN), "KmsUnavailable", Retry::Yes),
+    ("408 with an unknown code", response(408, UNKNOWN), "KmsUnavailable", Retry::Yes),
+    ("429 with an unknown code", response(429, UNKNOWN), "KmsThrottled", Retry::Yes),
+    ("429 with HTML", response(429, "<html>"), "KmsThrottled", Retry::Yes),
     ("Disabled", Fault::Disabled, "KeyState", Retry::No),
     ("PendingDeletion", Fault::PendingDeletion, "KeyState", Retry::No),
     ("NotFound", error("NotFoundException"), "KeyNotFound", Retry::No),
@@ -88,16 +88,16 @@ const ROWS: [Row; 26] = [
     ("expired credentials", error("ExpiredTokenException"), "CredentialsExpired", Retry::No),
 ];
 
-/// A column of the table: who is asked, how it verifies, and whether it has just been started.
-type Column = (&'static str, Door, &'static str, bool);
+/// A column of the table: its name, the function, its `VERIFICATION`, and whether it is cold.
+type Column = (&'static str, Function, &'static str, bool);
 
 const COLUMNS: [Column; 6] = [
-    ("issuer::cold", Door::Issuer, "kms", true),
-    ("issuer::warm", Door::Issuer, "kms", false),
-    ("kms::cold", Door::Authorizer, "kms", true),
-    ("kms::warm", Door::Authorizer, "kms", false),
-    ("local::cold", Door::Authorizer, "local", true),
-    ("local::warm", Door::Authorizer, "local", false),
+    ("issuer::cold", Function::Issuer, "kms", true),
+    ("issuer::warm", Function::Issuer, "kms", false),
+    ("kms::cold", Function::Authorizer, "kms", true),
+    ("kms::warm", Function::Authorizer, "kms", false),
+    ("local::cold", Function::Authorizer, "local", true),
+    ("local::warm", Function::Authorizer, "local", false),
 ];
 
 fn name(row: &Row, column: &Column) -> String {
@@ -108,23 +108,23 @@ pub(crate) fn names() -> Vec<String> {
     ROWS.iter().flat_map(|row| COLUMNS.iter().map(|column| name(row, column))).collect()
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
-    let mut worlds = Vec::new();
+pub(crate) async fn run(arguments: &Arguments) -> Vec<Outcome> {
+    let mut deployments = Vec::new();
     for row in &ROWS {
         for verification in ["kms", "local"] {
             let columns = COLUMNS.iter().filter(|column| column.2 == verification);
             let columns: Vec<_> =
-                columns.filter(|column| arguments.wants(&name(row, column))).collect();
+                columns.filter(|column| arguments.selects(&name(row, column))).collect();
             if !columns.is_empty() {
-                worlds.push(async move {
+                deployments.push(async move {
                     let title = format!("faults::{}::{verification}", row.0);
-                    let (crash, cells) = judge(&title, cells(row, columns.clone())).await;
+                    let (failure, cells) = run_trial(&title, cells(row, columns.clone())).await;
                     cells
                         .unwrap_or_else(|| {
-                            let wrong = crash.wrong.unwrap_or_default();
+                            let problem = failure.problem.unwrap_or_default();
                             columns
                                 .iter()
-                                .map(|_| Cell { said: "?".into(), wrong: wrong.clone() })
+                                .map(|_| Cell { text: "?".into(), problem: problem.clone() })
                                 .collect()
                         })
                         .into_iter()
@@ -135,94 +135,105 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
             }
         }
     }
-    if worlds.is_empty() {
+    if deployments.is_empty() {
         return Vec::new();
     }
-    let cells: Vec<_> = together(AT_ONCE, worlds).await.into_iter().flatten().collect();
+    let cells: Vec<_> =
+        run_concurrently(AT_ONCE, deployments).await.into_iter().flatten().collect();
     print(&cells);
-    let verdict = |(row, column, cell): (&Row, &Column, Cell)| Verdict {
+    let outcome = |(row, column, cell): (&Row, &Column, Cell)| Outcome {
         name: name(row, column),
-        wrong: Some(cell.wrong).filter(|wrong| !wrong.is_empty()),
+        problem: Some(cell.problem).filter(|problem| !problem.is_empty()),
     };
-    cells.into_iter().map(verdict).collect()
+    cells.into_iter().map(outcome).collect()
 }
 
-/// What became of one request, and what is wrong with that.
+/// The result of one request, and what is wrong with it.
 struct Cell {
-    said: String,
-    wrong: String,
+    text: String,
+    problem: String,
 }
 
-/// The cells of one row that are about one way to verify. The functions meet the fault at once.
+/// The cells of one row with the same `VERIFICATION`. Each function meets the fault in its first request after it.
 async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
     let verification = columns.first().unwrap().2;
-    let world = World::start(&[("VERIFICATION", verification)]).await;
-    let kms = &world.stack.kms;
-    let (issued, _) = world.ask_and_read(Door::Issuer, "").await;
+    let deployment = Deployment::start(&[("VERIFICATION", verification)]).await;
+    let kms = &deployment.stack.kms;
+    let (issued, _) = deployment.request_with_log(Function::Issuer, "").await;
     let token = issued.body["access_token"].as_str().unwrap().to_owned();
-    assert_eq!(world.ask_and_read(Door::Authorizer, &token).await.0.status, 200);
+    assert_eq!(deployment.request_with_log(Function::Authorizer, &token).await.0.status, 200);
     let mut cells = Vec::new();
     for column in columns {
-        let (_, door, _, cold) = column;
+        let (_, function, _, cold) = column;
         row.1.begin(kms);
         if *cold {
-            world.stack.functions[door.function()].cool();
+            deployment.stack.functions[function.name()].cool();
         }
         let calls = kms.calls();
-        let (seen, line) = world.ask_and_read(*door, &token).await;
+        let (response, line) = deployment.request_with_log(*function, &token).await;
         let calls = kms.calls() - calls;
         row.1.end(kms);
-        let mut wrong = wrong(row, column, &seen, &line, calls);
-        if !world.recovers(*door, &token).await {
-            wrong.push("it does not recover".to_owned());
+        let mut problems = problems(row, column, &response, &line, calls);
+        if !deployment.recovers(*function, &token).await {
+            problems.push("it does not recover".to_owned());
         }
-        let said = format!("{} {:>4.2} s", seen.status, seen.took.as_secs_f64());
-        cells.push(Cell { said, wrong: wrong.join("; ") });
+        let text = format!("{} {:>4.2} s", response.status, response.took.as_secs_f64());
+        cells.push(Cell { text, problem: problems.join("; ") });
     }
     cells
 }
 
-fn wrong(row: &Row, column: &Column, seen: &RingState, line: &Value, calls: u64) -> Vec<String> {
+/// What is wrong with a response, its log line and the number of KMS calls.
+fn problems(
+    row: &Row,
+    column: &Column,
+    response: &Response,
+    line: &Value,
+    calls: u64,
+) -> Vec<String> {
     let (_, _, cause, retry) = row;
-    let (_, door, verification, cold) = column;
-    let untouched = *verification == "local" && !cold;
-    let (status, limit) = match (door, retry) {
-        (Door::Issuer, Retry::Yes) => (503, ISSUER),
-        (Door::Issuer, Retry::No) => (500, ISSUER),
-        (Door::Authorizer, _) if untouched => (200, AUTHORIZER),
-        (Door::Authorizer, _) => (500, AUTHORIZER),
+    let (_, function, verification, cold) = column;
+    let is_unaffected = *verification == "local" && !cold;
+    let (status, limit) = match (function, retry) {
+        (Function::Issuer, Retry::Yes) => (503, ISSUER),
+        (Function::Issuer, Retry::No) => (500, ISSUER),
+        (Function::Authorizer, _) if is_unaffected => (200, AUTHORIZER),
+        (Function::Authorizer, _) => (500, AUTHORIZER),
     };
-    // A cold function asks for the key, and for the ring once more if the first request is patient.
-    let most = match retry {
-        _ if untouched => 0,
+    // A cold function also loads the three keys of the ring, with retries.
+    let max_calls = match retry {
+        _ if is_unaffected => 0,
         Retry::Yes => ATTEMPTS * (1 + 3 * u64::from(*cold)),
         Retry::No => 1 + 3 * u64::from(*cold),
     };
-    let divided = json!({
+    let directive = json!({
         "Namespace": "Countersign",
         "Metrics": [{"Name": "Faults", "Unit": "Count"}],
         "Dimensions": [[], ["Cause"]],
     });
     let metrics = line["_aws"]["CloudWatchMetrics"].as_array();
-    let counted = metrics.is_some_and(|metrics| metrics.contains(&divided));
-    let told = if status == 200 {
-        line["outcome"] == "Allowed" && line["Faults"].is_null() && !counted
+    let is_counted = metrics.is_some_and(|metrics| metrics.contains(&directive));
+    let is_logged = if status == 200 {
+        line["outcome"] == "Allowed" && line["Faults"].is_null() && !is_counted
     } else {
         line["outcome"] == "Fault"
             && line["level"] == "ERROR"
             && line["Cause"] == *cause
             && line["Faults"] == 1
-            && counted
+            && is_counted
     };
     let retry_after = (status == 503).then_some("1");
     let rows = [
-        (seen.status != status, format!("the status is {}", seen.status)),
-        (seen.took >= limit, format!("it took {:?}", seen.took)),
-        (seen.retry_after.as_deref() != retry_after, "Retry-After".to_owned()),
-        (!told || line["coldStart"] != *cold, format!("the log says {line}")),
-        (calls > most, format!("{calls} calls of KMS")),
+        (response.status != status, format!("the status is {}", response.status)),
+        (response.took >= limit, format!("it took {:?}", response.took)),
+        (
+            response.retry_after.as_deref() != retry_after,
+            format!("Retry-After is {:?}", response.retry_after),
+        ),
+        (!is_logged || line["coldStart"] != *cold, format!("the log line is {line}")),
+        (calls > max_calls, format!("{calls} calls of KMS")),
     ];
-    rows.into_iter().filter(|(wrong, _)| *wrong).map(|(_, words)| words).collect()
+    rows.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, problem)| problem).collect()
 }
 
 impl Fault {
@@ -260,22 +271,22 @@ fn print(cells: &[(&Row, &Column, Cell)]) {
             let mut cells = cells.iter();
             cells.find(|(of, at, _)| of.0 == row.0 && at.0 == column.0).map(|(_, _, cell)| cell)
         };
-        let mut words = vec![row.0.to_owned(), row.2.to_owned()];
+        let mut texts = vec![row.0.to_owned(), row.2.to_owned()];
         for column in &COLUMNS {
-            let Some(Cell { said, wrong }) = own(column) else { continue };
-            words.push(format!("{said}{}", if wrong.is_empty() { "" } else { " WRONG" }));
+            let Some(Cell { text, problem }) = own(column) else { continue };
+            texts.push(format!("{text}{}", if problem.is_empty() { "" } else { " WRONG" }));
         }
-        if words.len() > 2 {
-            rows.push(words);
+        if texts.len() > 2 {
+            rows.push(texts);
         }
     }
-    table("Each fault of KMS: what the client of the gateway sees, and after how long", &rows);
+    table("Each fault of KMS: the status that the client receives, and the time", &rows);
 }
 
-const LATE: Duration = Duration::from_secs(3);
-/// Of the SDK, for one call.
+const LATENCY: Duration = Duration::from_secs(3);
+/// The attempts of the SDK for one call.
 const ATTEMPTS: u64 = 3;
 const AUTHORIZER: Duration = Duration::from_secs(5);
 const ISSUER: Duration = Duration::from_secs(8);
-/// Most of them wait for a time-out.
+/// Most of them wait for a timeout.
 const AT_ONCE: usize = 10;

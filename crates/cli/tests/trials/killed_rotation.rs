@@ -1,5 +1,5 @@
-//! A rotation that is killed after each of its calls of KMS, in each of its steps, and run again:
-//! the ring ends as if nothing had been, and there is a key that signs at every moment.
+//! Each step of a rotation is killed after each of its KMS calls, and run again: the ring reaches the state of an
+//! uninterrupted rotation, and the current key is enabled at all times.
 
 use std::{
     collections::BTreeMap,
@@ -21,95 +21,95 @@ use tokio::{
 
 use crate::{
     BINARY,
-    harness::{Arguments, Verdict, judge, table, together},
-    world::{kill, processes},
+    deployment::{kill, processes},
+    harness::{Arguments, Outcome, run_concurrently, run_trial, table},
 };
 
-/// Each step, with the keys under the three aliases before it, after it, and after what the next run may
-/// do at once: `b` was made after `a`, and `c` after `b`.
+/// Each step, with the keys under the three aliases before it, after it, and after the step that the next run may
+/// do immediately. `b` was created after `a`, and `c` after `b`.
 const STEPS: [Step; 4] = [
     ("complete", ["a", "-", "-"], ["a", "a", "a"], ["a", "b", "a"]),
     ("prepare", ["a", "a", "a"], ["a", "b", "a"], ["a", "b", "a"]),
-    // The publication was long ago, and so will be the retirement.
+    // The publication wait is over.
     ("promote", ["a", "b", "a"], ["b", "b", "a"], ["b", "b", "a"]),
     ("retire", ["b", "b", "a"], ["b", "b", "b"], ["b", "c", "b"]),
 ];
 
 type Step = (&'static str, [&'static str; 3], [&'static str; 3], [&'static str; 3]);
 
-/// Who rotates.
+/// The program that runs the rotation.
 #[derive(Debug, Clone, Copy)]
-enum Who {
+enum Runner {
     CommandLine,
     Rotator,
 }
 
-fn name(who: Who, step: &str) -> String {
-    let who = match who {
-        Who::CommandLine => "key rotate",
-        Who::Rotator => ROTATOR,
+fn name(runner: Runner, step: &str) -> String {
+    let runner = match runner {
+        Runner::CommandLine => "key rotate",
+        Runner::Rotator => ROTATOR,
     };
-    format!("killed::{who}::{step}")
+    format!("killed::{runner}::{step}")
 }
 
-fn trials() -> impl Iterator<Item = (String, Who, Step)> {
-    let all = |who| STEPS.into_iter().map(move |step| (name(who, step.0), who, step));
-    [Who::CommandLine, Who::Rotator].into_iter().flat_map(all)
+fn trials() -> impl Iterator<Item = (String, Runner, Step)> {
+    let all = |runner| STEPS.into_iter().map(move |step| (name(runner, step.0), runner, step));
+    [Runner::CommandLine, Runner::Rotator].into_iter().flat_map(all)
 }
 
 pub(crate) fn names() -> Vec<String> {
     trials().map(|(name, ..)| name).collect()
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Vec<Verdict> {
-    let trials = trials().filter(|(name, ..)| arguments.wants(name));
-    let trials = trials.map(|(name, who, step)| async move {
-        let (verdict, kills) = judge(&name, killed(who, step)).await;
-        let said = kills.map_or("WRONG".into(), |kills| format!("{kills} times, and gone on with"));
-        (verdict, vec![name, said])
+pub(crate) async fn run(arguments: &Arguments) -> Vec<Outcome> {
+    let trials = trials().filter(|(name, ..)| arguments.selects(name));
+    let trials = trials.map(|(name, runner, step)| async move {
+        let (outcome, kills) = run_trial(&name, killed(runner, step)).await;
+        let text = kills
+            .map_or("WRONG".into(), |kills| format!("killed {kills} times, each time resumed"));
+        (outcome, vec![name, text])
     });
-    let (verdicts, rows): (Vec<_>, Vec<_>) =
-        together(STEPS.len(), trials).await.into_iter().unzip();
+    let (outcomes, rows): (Vec<_>, Vec<_>) =
+        run_concurrently(STEPS.len(), trials).await.into_iter().unzip();
     if !rows.is_empty() {
         table("Rotations that are killed (SIGKILL) after each call of KMS", &rows);
     }
-    verdicts
+    outcomes
 }
 
-/// Kills the step after its first call, its second and so on, until it ends by itself.
-async fn killed(who: Who, (step, before, after, further): Step) -> u64 {
+/// Kills the step after its first call, after its second and so on, until it completes. Returns the number of kills.
+async fn killed(runner: Runner, (step, before, after, after_next): Step) -> u64 {
     for calls in 0.. {
         let account = Account::with(before).await;
-        let held = account.kms.block_after(calls);
-        let mut run = account.rotate(who);
+        let blocked = account.kms.block_after(calls);
+        let mut run = account.rotate(runner);
         let case = format!("{step}, killed after {} calls", calls + 1);
         tokio::select! {
-            _ = held => run.kill(&account.kms).await,
+            _ = blocked => run.kill(&account.kms).await,
             end = run.end() => {
-                assert_eq!((end, account.standing()), (Some(0), after.map(str::to_owned)), "{step}");
+                assert_eq!((end, account.aliased_keys()), (Some(0), after.map(str::to_owned)), "{step}");
                 return calls;
             }
         }
         let current = account.kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
         assert_eq!(current["KeyMetadata"]["KeyState"], "Enabled", "{case}");
-        // Killed after its last deed, the step was done: then another run does what comes next, or
-        // finds that it is too early for that.
-        let end = account.rotate(who).end().await;
+        // If the step was complete when it was killed, the next run does the next step or finds that it is not due.
+        let end = account.rotate(runner).end().await;
         assert!(matches!(end, Some(0 | 1)), "{case}: {end:?}");
-        let standing = account.standing();
-        assert!(standing == after || standing == further, "{case}: {standing:?}");
+        let aliased_keys = account.aliased_keys();
+        assert!(aliased_keys == after || aliased_keys == after_next, "{case}: {aliased_keys:?}");
     }
     0
 }
 
-/// A rotation under way.
+/// A rotation that is running.
 enum Run {
     Command(Child),
     Function(JoinHandle<Invocation>),
 }
 
 impl Run {
-    /// The exit code, or what would be one.
+    /// The exit code; for the rotator, 0 if the invocation succeeded.
     async fn end(&mut self) -> Option<i32> {
         match self {
             Self::Command(child) => child.wait().await.unwrap().code(),
@@ -129,10 +129,10 @@ impl Run {
     }
 }
 
-/// A KMS with a ring of which every step is due that can be.
+/// A local KMS with a ring whose next step is due.
 struct Account {
     kms: Kms,
-    /// The keys that were there at first.
+    /// The keys at the start, by id.
     keys: BTreeMap<String, &'static str>,
 }
 
@@ -150,8 +150,8 @@ impl Account {
             let key = kms.perform("CreateKey", &input).unwrap();
             let id = key["KeyMetadata"]["KeyId"].as_str().unwrap();
             keys.insert(id.to_owned(), name);
-            let places = ALIASES.iter().zip(ring).filter(|(_, key)| *key == name);
-            for (alias, _) in places {
+            let aliases = ALIASES.iter().zip(ring).filter(|(_, key)| *key == name);
+            for (alias, _) in aliases {
                 let target = json!({"AliasName": alias, "TargetKeyId": id});
                 kms.perform("CreateAlias", &target).unwrap();
             }
@@ -160,7 +160,7 @@ impl Account {
         Self { kms, keys }
     }
 
-    fn rotate(&self, who: Who) -> Run {
+    fn rotate(&self, runner: Runner) -> Run {
         let environment = [
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "local"),
@@ -170,7 +170,7 @@ impl Account {
             ("ROTATION_DAYS", "1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        if let Who::CommandLine = who {
+        if let Runner::CommandLine = runner {
             let mut command = Command::new(BINARY);
             command.args(["key", "rotate", ALIAS, "--yes"]).env_clear().envs(environment);
             let child = command.stdout(Stdio::null()).kill_on_drop(true).spawn();
@@ -189,8 +189,9 @@ impl Account {
         Run::Function(tokio::spawn(async move { function.invoke(&json!({})).await }))
     }
 
-    /// The keys under the three aliases. No more were made than one, and one that a killed run has left.
-    fn standing(&self) -> [String; 3] {
+    /// The keys under the three aliases. Checks that at most two keys were created: one by a killed run and one by
+    /// the run after it.
+    fn aliased_keys(&self) -> [String; 3] {
         let list = |operation: &str| self.kms.perform(operation, &json!({})).unwrap();
         let aliases = list("ListAliases");
         let all = list("ListKeys")["Keys"].as_array().unwrap().len();
@@ -209,5 +210,5 @@ impl Account {
 const ALIAS: &str = "alias/ring";
 const ALIASES: [&str; 3] = [ALIAS, "alias/ring-next", "alias/ring-previous"];
 const ROTATOR: &str = "rotator";
-/// Longer than any step waits for another, and than a key is to sign.
+/// Longer than the wait before every step, and than `ROTATION_DAYS`.
 const LONG_AGO: Duration = Duration::from_hours(48);

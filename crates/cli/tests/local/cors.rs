@@ -1,11 +1,11 @@
-//! What a page of another origin sees: preflights, and answers that it may read.
+//! CORS: preflight requests, and the headers that let a page of another origin read responses.
 
 use std::fs;
 
 use local::{Bytes, Request, Response, Stack, http};
 use serde_json::json;
 
-use crate::{TEMPLATE, logged, token, with_parameters};
+use crate::{TEMPLATE, log_lines, token, with_parameters};
 
 const ORIGIN: &str = "https://app.example";
 
@@ -19,7 +19,7 @@ async fn send(stack: &Stack, request: &str, authorization: Option<&str>) -> Resp
 }
 
 #[tokio::test]
-async fn a_page_sees_every_answer_and_preflights_need_no_token() {
+async fn every_response_has_cors_headers_and_preflights_need_no_token() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
     let parameters = [("AllowedOrigin", ORIGIN), ("AccessRules", rules)];
@@ -58,6 +58,6 @@ async fn a_page_sees_every_answer_and_preflights_need_no_token() {
             assert!(header("access-control-allow-methods").unwrap().contains("POST"));
         }
     }
-    let asked = logged(&stack, "Authorizer", 3).await;
-    assert_eq!(asked.len(), 3, "of preflights and open routes the authorizer does not hear");
+    let decisions = log_lines(&stack, "Authorizer", 3).await;
+    assert_eq!(decisions.len(), 3, "preflights and public routes do not call the authorizer");
 }
