@@ -6,7 +6,7 @@ const [issuer, audience] = process.argv.slice(2);
 const token = (await text(process.stdin)).trim();
 
 const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
-// Its own fetcher takes https alone, and this machine has none.
+// The fetcher of the library accepts only https. `countersign local` serves http.
 const fetcher = { fetch: async (url) => (await fetch(url)).arrayBuffer() };
 const jwksCache = new SimpleJwksCache({ fetcher });
 const verifier = JwtVerifier.create({ issuer, audience, jwksUri: metadata.jwks_uri }, { jwksCache });

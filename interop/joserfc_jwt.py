@@ -12,7 +12,7 @@ metadata = json.load(urlopen(f"{issuer}/.well-known/openid-configuration"))
 keys = KeySet.import_key_set(json.load(urlopen(metadata["jwks_uri"])))
 algorithms = metadata["id_token_signing_alg_values_supported"]
 claims = jwt.decode(token, keys, algorithms=algorithms).claims
-demands = {"iss": issuer, "aud": audience}
-rules = {name: {"essential": True, "value": value} for name, value in demands.items()}
+required = {"iss": issuer, "aud": audience}
+rules = {name: {"essential": True, "value": value} for name, value in required.items()}
 jwt.JWTClaimsRegistry(exp={"essential": True}, **rules).validate(claims)
 print(claims["sub"])

@@ -1,7 +1,7 @@
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header, errors::Result, jwk::JwkSet};
 use serde_json::Value;
 
-/// The claims of a good token, with the keys from the issuer's `jwks_uri`.
+/// Verifies a token with the key set of the issuer's `jwks_uri`, and returns its claims.
 pub fn verify(keys: &JwkSet, issuer: &str, audience: &str, token: &str) -> Result<Value> {
     let header = decode_header(token)?;
     let key = header.kid.and_then(|kid| keys.find(&kid));

@@ -1,5 +1,6 @@
 #!/bin/sh
-# openssl.sh ALG KEY.pem < token: the signature alone, as openssl knows no claims.
+# Usage: openssl.sh ALG KEY.pem < token
+# Checks only the signature: openssl does not read claims.
 set -eu
 alg=$1 key=$2
 token=$(cat)
@@ -16,13 +17,13 @@ case $alg in
 RS256) check -sha256 ;;
 PS256) check -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest ;;
 ES*)
-    # JOSE has the two numbers side by side, openssl wants them in DER.
+    # RFC 7518 section 3.4 concatenates R and S. openssl expects a DER sequence of both.
     hex=$(od -An -v -tx1 "$folder/signature" | tr -d ' \n')
     half=$((${#hex} / 2))
-    printf 'asn1=SEQUENCE:two\n[two]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' \
+    printf 'asn1=SEQUENCE:rs\n[rs]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' \
         "$(printf '%s' "$hex" | cut -c "-$half")" \
-        "$(printf '%s' "$hex" | cut -c "$((half + 1))-")" > "$folder/two"
-    openssl asn1parse -genconf "$folder/two" -noout -out "$folder/signature"
+        "$(printf '%s' "$hex" | cut -c "$((half + 1))-")" > "$folder/asn1"
+    openssl asn1parse -genconf "$folder/asn1" -noout -out "$folder/signature"
     check "-sha${alg#ES}" ;;
 Ed25519) openssl pkeyutl -verify -pubin -inkey "$key" -rawin \
     -sigfile "$folder/signature" -in "$folder/input" ;;

@@ -42,8 +42,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-The token is the one that the issuer would return with the settings in the environment. It replaces the token of
-the event.
+The token is the one that the issuer would return with the settings in the environment. It replaces the token
+of the event.
 
 Examples:
   export TOKEN_ISSUER=countersign

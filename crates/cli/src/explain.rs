@@ -47,8 +47,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Reads the settings of the authorizer from the environment (TOKEN_ISSUER, TOKEN_AUDIENCE, ACCESS_RULES and others).
-The keys are those of --jwks, or of the ring in KEY_ALIAS. Without both, the signature is not checked.
+Reads the settings of the authorizer from the environment, such as TOKEN_ISSUER and ACCESS_RULES. The keys are
+those of --jwks, or of the ring in KEY_ALIAS. Without both, the signature is not checked.
 
 Examples:
   TOKEN_ISSUER=countersign countersign explain --event event.json --rules rules.json --jwks jwks.json
@@ -197,7 +197,8 @@ impl Explanation {
         })
     }
 
-    /// Every rule with its condition and its result for this token and route. Empty unless the rules were reached.
+    /// Every rule with its condition and its result for this token and route. Empty unless the rules were
+    /// reached.
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let grant = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => Some(grant),

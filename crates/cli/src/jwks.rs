@@ -6,8 +6,8 @@ use kms::Key;
 use crate::public_keys::{Arguments, print};
 
 pub(crate) const HELP: &str = "\
-Prints all trusted keys of the ring, as the issuer publishes them. If the next key cannot be read, it is omitted
-and a warning is printed. If the current or the previous key cannot be read, nothing is printed.
+Prints all trusted keys of the ring, as the issuer publishes them. If the next key cannot be read, it is
+omitted and a warning is printed. If the current or the previous key cannot be read, nothing is printed.
 
 Examples:
   countersign jwks alias/countersign > jwks.json

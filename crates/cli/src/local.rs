@@ -28,7 +28,8 @@ pub(crate) struct Arguments {
     /// Port of KMS; 0 selects a free port
     #[arg(long, default_value_t = 4566)]
     kms_port: u16,
-    /// Additional address for KMS, such as that of Docker's bridge. Every client that reaches it can use the keys
+    /// Additional address for KMS, such as that of Docker's bridge. Every client that reaches it can use the
+    /// keys
     #[arg(long, value_name = "ADDRESS")]
     kms_address: Option<IpAddr>,
     /// Folder that stores the keys; without it, they exist until the command ends

@@ -1,7 +1,7 @@
 //! The command line of Countersign.
 //!
-//! Each command is one module with its arguments, its help and a `run` function: it parses the arguments, calls
-//! the library crates, prints the result and returns an exit code of [`exit`].
+//! Each command is one module with its arguments, its help and a `run` function: it parses the arguments,
+//! calls the library crates, prints the result and returns an exit code of [`exit`].
 
 mod aws;
 mod block_on;

@@ -6,8 +6,8 @@ use crate::public_keys::{Arguments, print};
 
 pub(crate) const HELP: &str = "\
 Prints all trusted keys of the ring, the current key first. The line before each key has its id and its
-algorithm; openssl reads the first key. If the next key cannot be read, it is omitted and a warning is printed. If
-the current or the previous key cannot be read, nothing is printed.
+algorithm; openssl reads the first key. If the next key cannot be read, it is omitted and a warning is
+printed. If the current or the previous key cannot be read, nothing is printed.
 
 Examples:
   countersign pem alias/countersign > key.pem

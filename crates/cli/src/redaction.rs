@@ -1,5 +1,5 @@
-/// The text with every word replaced that may be a token, so that a token among the arguments is not repeated in
-/// an error message.
+/// The text with every word replaced that may be a token, so that a token among the arguments is not repeated
+/// in an error message.
 pub(crate) fn redact_tokens(text: &str) -> String {
     let is_token_character = |c: char| c.is_ascii_alphanumeric() || "-_.=".contains(c);
     let mut rest = text;

@@ -19,8 +19,8 @@ pub(crate) fn compact(json: &str) -> String {
     escape(&json)
 }
 
-/// Escapes control and formatting characters, which a terminal may interpret. In valid JSON they occur only in
-/// strings, where an escape has the same meaning (RFC 8259 section 7).
+/// Escapes control and formatting characters, which a terminal may interpret. In valid JSON they occur only
+/// in strings, where an escape has the same meaning (RFC 8259 section 7).
 fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,5 @@
-//! The second half of the demo: the key is rotated, and tokens of both keys are valid until the old key is retired.
+//! The second half of the demo: the key is rotated, and tokens of both keys are valid until the old key is
+//! retired.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -123,7 +124,8 @@ impl Rotator {
     }
 }
 
-/// Whether a condition becomes true before a timeout. The functions see a change of the ring at their next refresh.
+/// Whether a condition becomes true before a timeout. The functions see a change of the ring at their next
+/// refresh.
 async fn becomes_true(
     mut condition: impl AsyncFnMut() -> Result<bool, Error>,
 ) -> Result<bool, Error> {

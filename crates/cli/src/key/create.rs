@@ -19,8 +19,8 @@ pub(crate) struct Arguments {
     /// `KeySpec` of the key
     #[arg(long, value_name = "KeySpec", default_value = "RSA_2048", value_parser = signing_key_spec)]
     spec: KeySpec,
-    /// Principal that may administer the key and move the aliases of the ring; repeatable. All other principals
-    /// may not. If omitted, IAM policies decide
+    /// Principal that may administer the key and move the aliases of the ring; repeatable. All other
+    /// principals may not. If omitted, IAM policies decide
     #[arg(long = "administrator", value_name = "ARN")]
     administrators: Vec<Administrator>,
     /// Print what would be done, and change nothing

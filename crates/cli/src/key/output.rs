@@ -27,8 +27,8 @@ pub(super) fn print_refusal(json: bool, reason: &dyn Error) -> Result<ExitCode, 
     Ok(ExitCode::from(NO))
 }
 
-/// Prints the administrators of a ring that restricts who moves its aliases, so that an operator who is not one
-/// of them knows why KMS denies access.
+/// Prints the administrators of a ring that restricts who moves its aliases, so that an operator who is not
+/// one of them knows why KMS denies access.
 pub(super) async fn print_administrators(
     ring: &RingName,
     rotation: &Rotation,

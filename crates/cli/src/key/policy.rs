@@ -33,11 +33,11 @@ impl FromStr for Administrator {
 }
 
 /// The key policy of a ring that only these principals administer, and whose aliases only they move. The IAM
-/// policies of the account decide who uses and reads the keys. `None` without administrators: KMS then applies its
-/// default policy.
+/// policies of the account decide who uses and reads the keys. `None` without administrators: KMS then
+/// applies its default policy.
 ///
-/// The condition compares names, so that a role that was deleted and created again stays an administrator: as a
-/// principal of the policy, it would be stored by its unique id.
+/// The condition compares names, so that a role that was deleted and created again stays an administrator: as
+/// a principal of the policy, it would be stored by its unique id.
 pub(super) fn key_policy(administrators: &[Administrator]) -> Result<Option<String>, UsageError> {
     let Some(first) = administrators.first() else { return Ok(None) };
     if administrators.iter().any(|other| other.account != first.account) {

@@ -24,14 +24,15 @@ pub(crate) struct Arguments {
 
 pub(crate) const HELP: &str = "\
 Moves alias/NAME from the current key to the key under -previous. Both keys stay trusted, so no token becomes
-invalid. It is refused if the previous key is due to be retired, or will be within minutes. The key that signed
+invalid. It is refused if the previous key is due to be retired within ten minutes. The key that signed
 before stays published under -next, and the next rotation run promotes it again: stop the rotator first.
 
 Examples:
   countersign key rollback alias/countersign --dry-run
   countersign key rollback alias/countersign
 
-Exit codes: 0 moved, 1 another run changed the ring first, 2 invalid arguments, 3 fault, or nothing to roll back.";
+Exit codes: 0 moved, 1 another run changed the ring first, 2 invalid arguments, 3 fault or no
+key to roll back to.";
 
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Ring { alias, json, aws } = &arguments.ring;

@@ -48,16 +48,16 @@ Each run does one step that is due. A run can be interrupted and repeated at any
   complete  creates -next and -previous, if they are missing, and points them at the current key
   prepare   creates the next key and points -next at it: the key is published, but does not sign yet
   promote   points the alias at the next key after the publication wait: it signs from then on
-  retire    disables the old key after its last token has expired, schedules its deletion in 30 days, and points
-            -previous at the current key
+  retire    disables the old key after its last token has expired, schedules its deletion in 30 days, and
+            points -previous at the current key
 
 Examples:
   countersign key rotate alias/countersign --dry-run
   countersign key rotate alias/countersign
   countersign key rotate alias/countersign --wait --yes
 
-Exit codes: 0 a step was done, 1 no step is due, the confirmation was declined, or another run changed the ring
-first, 2 invalid arguments, 3 fault, no such ring, or the step is blocked.";
+Exit codes: 0 a step was done, 1 no step is due, the confirmation was declined, or another run changed the
+ring first, 2 invalid arguments, 3 fault, no such ring, or the step is blocked.";
 
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring, timing, spec, dry_run, yes, wait } = arguments;

@@ -57,41 +57,27 @@ async fn checks_rules_and_response_are_printed() {
         ("AWS_SECRET_ACCESS_KEY", "local"),
         ("AWS_ENDPOINT_URL_KMS", &*endpoint),
     ];
-    let issuer_only = &ring[..1];
+    let issuer = &ring[..1];
     let changed = format!("{}x", &token[..token.len() - 4]);
     let good = event(&token);
     let rows: [(_, Value, &[&str], Settings<'_>, _, _); 9] = [
+        ("allowing rule", good.clone(), &["--rules", &open], &ring, 0, "open, and decides"),
+        ("no rules", good.clone(), &["--jwks", &jwks], issuer, 0, "no rules: every route is open"),
+        ("no keys", good.clone(), &[], issuer, 3, "NOT CHECKED"),
         (
-            "keys of KMS, rule that allows",
-            good.clone(),
-            &["--rules", &open],
-            &ring,
-            0,
-            "open, and decides",
-        ),
-        (
-            "public keys, no rules",
-            good.clone(),
-            &["--jwks", &jwks],
-            issuer_only,
-            0,
-            "no rules: every route is open",
-        ),
-        ("no keys", good.clone(), &[], issuer_only, 3, "NOT CHECKED"),
-        (
-            "rule that denies",
+            "denying rule",
             good.clone(),
             &["--rules", &closed, "--jwks", &jwks],
-            issuer_only,
+            issuer,
             1,
             "Response to the client: 403",
         ),
-        ("changed signature", event(&changed), &["--jwks", &jwks], issuer_only, 1, "REFUSED"),
+        ("changed signature", event(&changed), &["--jwks", &jwks], issuer, 1, "REFUSED"),
         (
-            "event without a token",
+            "no token",
             json!({"type": "TOKEN", "methodArn": format!("{STAGE}/GET/")}),
             &[],
-            issuer_only,
+            issuer,
             1,
             "NoCredentials",
         ),
@@ -100,11 +86,11 @@ async fn checks_rules_and_response_are_printed() {
             "invalid rules",
             good.clone(),
             &["--rules", &wrong],
-            issuer_only,
+            issuer,
             3,
             "ACCESS_RULES has no rules: add one",
         ),
-        ("not an event", json!({}), &[], issuer_only, 3, "not one for an authorizer"),
+        ("not an event", json!({}), &[], issuer, 3, "not one for an authorizer"),
     ];
     for (name, event, arguments, settings, code, expected) in rows {
         let output = explain(&event, arguments, settings);
@@ -114,7 +100,7 @@ async fn checks_rules_and_response_are_printed() {
         assert!(!text.contains(&token), "{name}: {text}");
     }
 
-    let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], issuer_only);
+    let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], issuer);
     let explanation: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         explanation["checks"][9],

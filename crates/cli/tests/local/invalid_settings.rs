@@ -14,8 +14,8 @@ use crate::{ALIAS, BINARY, run, to_text};
 
 const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
 
-/// Starts a function with these settings in addition to the required ones. If it does not start, the error has
-/// the problems that it reports.
+/// Starts a function with these settings in addition to the required ones. If it does not start, the error
+/// has the problems that it reports.
 async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(), Vec<String>> {
     let endpoint = format!("http://{}", kms.address());
     let mut environment = BTreeMap::from([

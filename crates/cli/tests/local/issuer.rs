@@ -138,7 +138,8 @@ async fn tokens_and_keys_meet_the_requirements_of_aws_services() {
     }
 }
 
-/// `/token` needs SigV4, for which OAuth has no client authentication method: the metadata has no token endpoint.
+/// `/token` needs SigV4, for which OAuth has no client authentication method: the metadata has no token
+/// endpoint.
 #[tokio::test]
 async fn metadata_names_only_endpoints_that_exist() {
     let stack = start(&[]).await;
@@ -248,7 +249,8 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     assert_eq!(answer.headers()["cache-control"], "no-store");
 }
 
-/// API Gateway accepts 10,240 bytes of headers in total. An ML-DSA signature alone has up to 6,170 characters.
+/// API Gateway accepts 10,240 bytes of headers in total. An ML-DSA signature alone has up to 6,170
+/// characters.
 #[tokio::test]
 async fn token_too_long_for_a_request_is_refused_before_it_is_signed() {
     const MAX: usize = 10_240 - 1024 - "Authorization: Bearer ".len();

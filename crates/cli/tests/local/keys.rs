@@ -579,8 +579,8 @@ async fn incomplete_key_set_is_not_printed() {
     }
 }
 
-/// The unreadable alias may have the key. The authorizer refuses the token, but the command line must not say that
-/// it is invalid.
+/// The unreadable alias may have the key. The authorizer refuses the token, but the command line must not say
+/// that it is invalid.
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let cloud = Cloud::start().await;

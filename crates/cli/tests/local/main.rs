@@ -538,7 +538,8 @@ async fn functions_respond_to_sample_and_malformed_events() {
     }
 }
 
-/// The authorizer accepts a token that the AWS CLI has signed; the AWS CLI and `openssl` accept a token of the issuer.
+/// The authorizer accepts a token that the AWS CLI has signed; the AWS CLI and `openssl` accept a token of
+/// the issuer.
 #[tokio::test]
 async fn tokens_are_interchangeable_with_the_aws_cli_and_openssl() {
     let is_installed = ["aws", "openssl"].iter().all(|tool| {

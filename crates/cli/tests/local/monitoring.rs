@@ -22,7 +22,7 @@ async fn send(stack: &Stack, path: &str, authorization: &str, body: &str) -> Val
     serde_json::from_slice(answer.body()).unwrap_or_default()
 }
 
-/// The metrics of a log line (CloudWatch embedded metric format).
+/// The metrics of a log line (embedded metric format).
 fn series(line: &Value) -> Vec<Series> {
     let texts = |value: &Value| -> Vec<String> {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()

@@ -1,4 +1,5 @@
-//! The roles and the key policy of the template, evaluated: they allow what the functions do, and nothing else.
+//! The roles and the key policy of the template, evaluated: they allow what the functions do, and nothing
+//! else.
 
 use std::{collections::BTreeSet, fs};
 
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, options, token, with_parameters};
 
-/// Each function with its role. The local KMS knows both as access keys: calls with the name of the function come
-/// from the function, calls with the name of the role have its permissions outside of Lambda.
+/// Each function with its role. The local KMS knows both as access keys: calls with the name of the function
+/// come from the function, calls with the name of the role have its permissions outside of Lambda.
 const FUNCTIONS: [(&str, &str); 3] =
     [("Issuer", "IssuerRole"), ("Authorizer", "AuthorizerRole"), ("Rotator", "RotatorRole")];
 /// The beginning of the ARN of every role of the stack.
@@ -90,8 +91,8 @@ fn every_kms_statement_is_limited_to_its_function() {
     }
 }
 
-/// Issues and verifies tokens, and makes the calls of two rotations. The local KMS denies what a role or the key
-/// policy does not allow.
+/// Issues and verifies tokens, and makes the calls of two rotations. The local KMS denies what a role or the
+/// key policy does not allow.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_permission_is_used_and_none_is_missing() {
     let stack = start().await;
@@ -112,8 +113,8 @@ async fn every_permission_is_used_and_none_is_missing() {
     }
 }
 
-/// Makes the calls of a rotation with the rotator's role, after an alias was deleted by hand. The key of the stack
-/// is disabled and not deleted.
+/// Makes the calls of a rotation with the rotator's role, after an alias was deleted by hand. The key of the
+/// stack is disabled and not deleted.
 fn rotate(kms: &Kms) {
     let (next, previous) = (format!("{ALIAS}-next"), format!("{ALIAS}-previous"));
     let own = stack_key(kms);
@@ -164,8 +165,8 @@ fn stack_key(kms: &Kms) -> Value {
         .unwrap()
 }
 
-/// One key of each kind: `c` current, `n` next, `p` previous, `l` left by an interrupted run, `e` of another ring,
-/// `s` of no ring.
+/// One key of each kind: `c` current, `n` next, `p` previous, `l` left by an interrupted run, `e` of another
+/// ring, `s` of no ring.
 fn keys_of_every_kind(kms: &Kms) -> [(char, String); 6] {
     let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
     let current = described["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
@@ -219,7 +220,8 @@ async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
     let days = |days: u64| json!({"PendingWindowInDays": days});
     let target = |alias: &str| json!({"AliasName": alias});
     let none = json!({});
-    // Operation, the rest of its input, and the kinds of keys that issuer, authorizer and rotator may use it on.
+    // Operation, the rest of its input, and the kinds of keys that issuer, authorizer and rotator may use it
+    // on.
     let rows = [
         ("Sign", usage(rs256, "RAW"), ["cnp", "", ""]),
         ("Sign", usage(rs256, "DIGEST"), ["cnp", "", ""]),
@@ -459,7 +461,8 @@ async fn key_policy_has_the_account_as_its_only_principal() {
     }
 }
 
-/// A key that outlives its stack can be used by the roles of a new stack of the same name, and by no other role.
+/// A key that outlives its stack can be used by the roles of a new stack of the same name, and by no other
+/// role.
 #[tokio::test(flavor = "multi_thread")]
 async fn key_policy_matches_roles_that_are_created_again() {
     let stack = start_with_administrator().await;
@@ -631,8 +634,8 @@ async fn roles_allow_the_algorithm_of_the_parameters() {
         let parameters = [("KeySpec", spec), ("SigningAlgorithm", algorithm)];
         let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await.unwrap();
         let mut claims = vec![json!({"sub": "a"})];
-        // Longer than a message that KMS accepts. Ed25519 cannot sign it, and an ML-DSA-87 token of this length
-        // exceeds the header limit of API Gateway.
+        // Longer than a message that KMS accepts. Ed25519 cannot sign it, and an ML-DSA-87 token of this
+        // length exceeds the header limit of API Gateway.
         if !["Ed25519", "ML-DSA-87"].contains(&algorithm) {
             claims.push(json!({"sub": "a", "more": "x".repeat(3200)}));
         }

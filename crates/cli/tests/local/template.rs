@@ -26,7 +26,8 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        // The algorithm of a key is optional as a setting. The template needs it for the policies of the roles.
+        // The algorithm of a key is optional as a setting. The template needs it for the policies of the
+        // roles.
         if !is_required && values != Values::Algorithm {
             assert_eq!(found, default.unwrap_or_default(), "{name}");
         }

@@ -1,4 +1,5 @@
-//! A connection to KMS that the other side has closed while it was idle: the request is retried, and does not fail.
+//! A connection to KMS that the other side has closed while it was idle: the request is retried, and does not
+//! fail.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A function that is killed during a request: that request fails, and the next one succeeds. All state is in KMS.
+//! A function that is killed during a request: that request fails, and the next one succeeds. All state is in
+//! KMS.
 
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use crate::{
     harness::{Arguments, Outcome, run_concurrently, run_trial, table},
 };
 
-/// Name, function that is killed during a call of KMS, whether it is its first invocation, and the status that the
-/// client receives.
+/// Name, function that is killed during a call of KMS, whether it is its first invocation, and the status
+/// that the client receives.
 const ROWS: [(&str, Function, bool, u16); 4] = [
     ("killed::issuer::cold", Function::Issuer, true, 502),
     ("killed::issuer::warm", Function::Issuer, false, 502),

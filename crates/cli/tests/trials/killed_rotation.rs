@@ -1,5 +1,5 @@
-//! Each step of a rotation is killed after each of its KMS calls, and run again: the ring reaches the state of an
-//! uninterrupted rotation, and the current key is enabled at all times.
+//! Each step of a rotation is killed after each of its KMS calls, and run again: the ring reaches the state
+//! of an uninterrupted rotation, and the current key is enabled at all times.
 
 use std::{
     collections::BTreeMap,
@@ -25,8 +25,8 @@ use crate::{
     harness::{Arguments, Outcome, run_concurrently, run_trial, table},
 };
 
-/// Each step, with the keys under the three aliases before it, after it, and after the step that the next run may
-/// do immediately. `b` was created after `a`, and `c` after `b`.
+/// Each step, with the keys under the three aliases before it, after it, and after the step that the next run
+/// may do immediately. `b` was created after `a`, and `c` after `b`.
 const STEPS: [Step; 4] = [
     ("complete", ["a", "-", "-"], ["a", "a", "a"], ["a", "b", "a"]),
     ("prepare", ["a", "a", "a"], ["a", "b", "a"], ["a", "b", "a"]),
@@ -77,7 +77,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Vec<Outcome> {
     outcomes
 }
 
-/// Kills the step after its first call, after its second and so on, until it completes. Returns the number of kills.
+/// Kills the step after its first call, after its second and so on, until it completes. Returns the number of
+/// kills.
 async fn killed(runner: Runner, (step, before, after, after_next): Step) -> u64 {
     for calls in 0.. {
         let account = Account::with(before).await;
@@ -93,7 +94,8 @@ async fn killed(runner: Runner, (step, before, after, after_next): Step) -> u64 
         }
         let current = account.kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
         assert_eq!(current["KeyMetadata"]["KeyState"], "Enabled", "{case}");
-        // If the step was complete when it was killed, the next run does the next step or finds that it is not due.
+        // If the step was complete when it was killed, the next run does the next step or finds that it is
+        // not due.
         let end = account.rotate(runner).end().await;
         assert!(matches!(end, Some(0 | 1)), "{case}: {end:?}");
         let aliased_keys = account.aliased_keys();
@@ -189,8 +191,8 @@ impl Account {
         Run::Function(tokio::spawn(async move { function.invoke(&json!({})).await }))
     }
 
-    /// The keys under the three aliases. Checks that at most two keys were created: one by a killed run and one by
-    /// the run after it.
+    /// The keys under the three aliases. Checks that at most two keys were created: one by a killed run and
+    /// one by the run after it.
     fn aliased_keys(&self) -> [String; 3] {
         let list = |operation: &str| self.kms.perform(operation, &json!({})).unwrap();
         let aliases = list("ListAliases");

@@ -1,5 +1,5 @@
-//! Each fault of KMS for each function, cold and warm: the response and its time, the log line and the metrics. A
-//! fault is never a 401 or a 403.
+//! Each fault of KMS for each function, cold and warm: the response and its time, the log line and the
+//! metrics. A fault is never a 401 or a 403.
 
 use std::time::Duration;
 
@@ -154,7 +154,8 @@ struct Cell {
     problem: String,
 }
 
-/// The cells of one row with the same `VERIFICATION`. Each function meets the fault in its first request after it.
+/// The cells of one row with the same `VERIFICATION`. Each function meets the fault in its first request
+/// after it.
 async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
     let verification = columns.first().unwrap().2;
     let deployment = Deployment::start(&[("VERIFICATION", verification)]).await;

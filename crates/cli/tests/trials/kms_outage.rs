@@ -1,5 +1,5 @@
-//! KMS does not respond while an authorizer verifies with public keys: every request succeeds, although the refresh
-//! of the ring is due every second.
+//! KMS does not respond while an authorizer verifies with public keys: every request succeeds, although the
+//! refresh of the ring is due every second.
 
 use std::time::Duration;
 

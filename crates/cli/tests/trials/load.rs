@@ -1,5 +1,5 @@
-//! 200 concurrent clients with tokens of every kind, over a KMS that throttles: the responses, the KMS calls, and the
-//! memory of the functions.
+//! 200 concurrent clients with tokens of every kind, over a KMS that throttles: the responses, the KMS calls,
+//! and the memory of the functions.
 
 use std::{
     collections::BTreeMap,
@@ -44,8 +44,8 @@ async fn burst(time: Duration) {
     let tokens = Arc::new(Tokens::make(&deployment).await);
     let kms = &deployment.stack.kms;
 
-    // Tokens that are refused before their key is needed cause no call. Each function has loaded the key at its
-    // start.
+    // Tokens that are refused before their key is needed cause no call. Each function has loaded the key at
+    // its start.
     send_requests(&deployment, &tokens, &[Kind::Garbage], WARM_UP).await;
     let calls = kms.calls();
     let keyless =

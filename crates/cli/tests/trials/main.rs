@@ -1,8 +1,8 @@
-//! Behaviour under faults and load: the real functions over a local KMS that injects faults. Prints tables, and
-//! fails if a cell of a table is wrong.
+//! Behaviour under faults and load: the real functions over a local KMS that injects faults. Prints tables,
+//! and fails if a cell of a table is wrong.
 //!
-//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As with other tests, a word
-//! selects the trials whose names contain it.
+//! `cargo test -p countersign --test trials -- --burst 60` makes the burst last a minute. As with other
+//! tests, a word selects the trials whose names contain it.
 
 #![expect(
     clippy::unwrap_used,

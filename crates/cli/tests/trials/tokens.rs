@@ -23,8 +23,8 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 4] = [Self::Good, Self::Expired, Self::Tampered, Self::Garbage];
 
-    /// The statuses that are correct under throttling. Whether a signature is invalid needs a response of KMS, so a
-    /// tampered token may also be a fault.
+    /// The statuses that are correct under throttling. Whether a signature is invalid needs a response of
+    /// KMS, so a tampered token may also be a fault.
     pub(crate) const fn allowed_statuses(self) -> &'static [u16] {
         match self {
             Self::Good => &[200, 500],
