@@ -68,7 +68,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error
         dry_run: *dry_run,
         wait: *wait,
     };
-    rotate.run(if *yes { Consent::Given } else { Consent::Ask }).await
+    let consent = if *yes { Consent::Given } else { Consent::Ask };
+    Box::pin(rotate.run(consent)).await
 }
 
 struct Rotate<'a> {
