@@ -118,8 +118,10 @@ fn parameters() -> Result<String, Box<dyn Error>> {
                 default if default.is_empty() => "empty".to_owned(),
                 default => format!("`{default}`"),
             };
-            let (values, description) =
-                (allowed_values(&parameter), text(&member(&parameter, "Description")).replace('|', "\\|"));
+            let (values, description) = (
+                allowed_values(&parameter),
+                text(&member(&parameter, "Description")).replace('|', "\\|"),
+            );
             writeln!(page, "| `{name}` | {values} | {default} | {description} |")?;
         }
     }
@@ -215,6 +217,7 @@ fn name(argument: &Arg) -> String {
         Some(long) => format!("{short}`--{long}`"),
         None => format!("`<{value}>`"),
     }
+    .replace('|', "\\|")
 }
 
 fn description(argument: &Arg) -> String {
