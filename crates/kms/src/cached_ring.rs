@@ -1,39 +1,39 @@
-//! The ring as it was last loaded: how long it is used, and what of it may be published.
+//! The ring as it was last loaded: how long it may be used, and which key set may be published.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{Cause, Fault, Key, Ring, SuspendAwareInstant};
 
-/// The ring as KMS had it when it was last loaded.
+/// The result of the last load, with what earlier loads established.
 #[derive(Debug, Clone)]
 pub(crate) struct CachedRing {
-    /// The last ring that is known. A transient fault leaves it, a lasting one takes its place.
+    /// The last known ring. A transient fault keeps it; a lasting fault replaces it.
     pub(crate) ring: Result<Arc<Ring>, Fault>,
     pub(crate) faults: LoadFaults,
-    /// Whether `-next` and `-previous` have been asked for.
+    /// Whether the last successful load also requested `-next` and `-previous`.
     neighbors_requested: bool,
-    /// The last ring of which all keys were known whose tokens may be in use.
+    /// The last ring that had every key whose tokens may be in use.
     complete: Option<PublishedRing>,
-    /// Since when `-next` is denied without a break.
+    /// The first of the consecutive loads in which access to `-next` was denied.
     next_denied_since: Option<SuspendAwareInstant>,
-    /// When KMS last said which key signs.
+    /// When KMS last returned the current key.
     current_known_at: SuspendAwareInstant,
     loaded_at: SuspendAwareInstant,
-    /// How long after `loaded_at` it is loaded again.
-    wait: Duration,
+    /// The time from `loaded_at` until the next load is due.
+    reload_after: Duration,
 }
 
-/// A ring whose keys may be published, as every key is among them whose tokens may be in use.
+/// A ring that may be published: it has every key whose tokens may be in use.
 #[derive(Debug, Clone)]
 pub struct PublishedRing {
     /// The ring.
     pub ring: Arc<Ring>,
-    /// Why the key under `-next` may be missing. Nothing may cache a key set without it: it is published
-    /// ahead of its first token so that caches know it by then.
+    /// Why the key under `-next` may be missing. A key set with this fault must not be cached: the next key
+    /// is published before it signs so that caches have it by then.
     pub next_fault: Option<Fault>,
 }
 
-/// Why an alias of the ring is not known as KMS has it now.
+/// The faults of the last load, by alias.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LoadFaults {
     pub(crate) current: Option<Fault>,
@@ -41,34 +41,37 @@ pub(crate) struct LoadFaults {
     pub(crate) previous: Option<Fault>,
 }
 
-/// What KMS says about the aliases of a ring.
+/// The response to one load of a ring.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadResult {
     pub(crate) current: Result<Arc<Key>, Fault>,
-    /// `None` if only the current key was asked for.
+    /// `None` if only the current key was requested.
     pub(crate) neighbors: Option<Neighbors>,
 }
 
+/// The keys under `-next` and `-previous`.
 #[derive(Debug)]
 pub(crate) struct Neighbors {
     pub(crate) next: Neighbor,
     pub(crate) previous: Neighbor,
 }
 
-/// The key under an alias beside the current one, if it is known whether there is one.
+/// The key under `-next` or `-previous`; `Ok(None)` if there is no usable key.
 pub(crate) type Neighbor = Result<Option<Arc<Key>>, Fault>;
 
 impl CachedRing {
-    /// What is known after a load, given what was known before.
+    /// Combines the result of a load with the entry before it.
     pub(crate) fn new(
         last: Option<Self>,
-        loaded: Loaded,
+        result: LoadResult,
         loaded_at: SuspendAwareInstant,
-        refresh: Duration,
+        refresh_interval: Duration,
     ) -> Self {
-        match loaded.current {
-            Ok(current) => Self::loaded(last, current, loaded.neighbors, loaded_at, refresh),
-            Err(fault) => Self::failed(last, fault, loaded_at, refresh),
+        match result.current {
+            Ok(current) => {
+                Self::loaded(last, current, result.neighbors, loaded_at, refresh_interval)
+            }
+            Err(fault) => Self::failed(last, fault, loaded_at, refresh_interval),
         }
     }
 
@@ -77,7 +80,7 @@ impl CachedRing {
         current: Arc<Key>,
         neighbors: Option<Neighbors>,
         loaded_at: SuspendAwareInstant,
-        refresh: Duration,
+        refresh_interval: Duration,
     ) -> Self {
         let (last_ring, last_complete, denied_since) = last.map_or((None, None, None), |last| {
             (last.ring.ok(), last.complete, last.next_denied_since)
@@ -102,15 +105,16 @@ impl CachedRing {
         };
         let ring = Arc::new(Ring {
             current,
-            next: or_last(next, last_of(|ring| &ring.next)),
-            previous: or_last(previous, last_of(|ring| &ring.previous)),
+            next: or_last_known(next, last_of(|ring| &ring.next)),
+            previous: or_last_known(previous, last_of(|ring| &ring.previous)),
         });
         let complete = if is_complete {
             Some(PublishedRing { ring: Arc::clone(&ring), next_fault: faults.next.clone() })
         } else {
             last_complete
         };
-        let wait = if faults.transient().is_some() { RETRY } else { refresh };
+        let reload_after =
+            if faults.transient().is_some() { RETRY_INTERVAL } else { refresh_interval };
         Self {
             ring: Ok(ring),
             faults,
@@ -119,23 +123,24 @@ impl CachedRing {
             next_denied_since,
             current_known_at: loaded_at,
             loaded_at,
-            wait: wait.min(refresh),
+            reload_after: reload_after.min(refresh_interval),
         }
     }
 
-    /// A transient fault leaves the last ring in use; a lasting one takes effect at once.
+    /// A transient fault keeps the last ring in use; a lasting fault takes effect at once.
     fn failed(
         last: Option<Self>,
         fault: Fault,
         loaded_at: SuspendAwareInstant,
-        refresh: Duration,
+        refresh_interval: Duration,
     ) -> Self {
         if let Some(last) = last
             && last.ring.is_ok()
             && fault.cause.is_transient()
         {
             let faults = LoadFaults { current: Some(fault), ..last.faults };
-            return Self { faults, loaded_at, wait: RETRY.min(refresh), ..last };
+            let reload_after = RETRY_INTERVAL.min(refresh_interval);
+            return Self { faults, loaded_at, reload_after, ..last };
         }
         Self {
             ring: Err(fault.clone()),
@@ -145,63 +150,68 @@ impl CachedRing {
             next_denied_since: None,
             current_known_at: loaded_at,
             loaded_at,
-            wait: FIRST_RETRY.min(refresh),
+            reload_after: RETRY_INTERVAL_WITHOUT_RING.min(refresh_interval),
         }
     }
 
+    /// Whether the ring must be loaded again.
     pub(crate) fn is_due(&self) -> bool {
-        self.loaded_at.elapsed() >= self.wait
+        self.loaded_at.elapsed() >= self.reload_after
     }
 
-    /// Whether it has been this long since the ring was last loaded.
+    /// Whether the last load was at least this long ago.
     pub(crate) fn is_older_than(&self, age: Duration) -> bool {
         self.loaded_at.elapsed() >= age
     }
 
-    /// Whether it has been this long since KMS last said which key signs.
+    /// Whether KMS last returned the current key at least this long ago.
     pub(crate) fn is_current_older_than(&self, age: Duration) -> bool {
         self.current_known_at.elapsed() >= age
     }
 
-    /// Whether there may be keys that have not been asked for yet.
-    pub(crate) fn may_have_more(&self) -> bool {
+    /// Whether `-next` and `-previous` have not been requested yet.
+    pub(crate) fn has_unrequested_neighbors(&self) -> bool {
         !self.neighbors_requested && self.faults.first().is_none()
     }
 
-    /// Whether `-next` may be denied only because it was moved a moment ago: the rights of the functions
-    /// go by a key's aliases, and IAM takes up to five minutes to see a new one (AWS KMS Developer Guide,
-    /// "Use aliases to control access to KMS keys").
-    pub(crate) fn next_may_be_new(&self) -> bool {
+    /// Whether access to `-next` may be denied only because the alias was just moved: the functions'
+    /// permissions depend on a key's aliases, and authorization sees a new alias up to five minutes late (AWS
+    /// KMS Developer Guide, "Use aliases to control access to KMS keys").
+    pub(crate) fn next_alias_may_be_new(&self) -> bool {
         self.next_denied_since.is_some_and(|since| since.elapsed() < ALIAS_AUTHORIZATION_DELAY)
     }
 
-    /// Whether another load can bring a key set, where there is none to publish.
+    /// Whether another load may yield a complete key set where there is none.
     pub(crate) fn may_become_complete(&self) -> bool {
-        let retry = if self.faults.transient().is_some() { FIRST_RETRY } else { RETRY };
-        self.may_have_more() || (self.complete().is_none() && self.is_older_than(retry))
+        let interval = if self.faults.transient().is_some() {
+            RETRY_INTERVAL_WITHOUT_RING
+        } else {
+            RETRY_INTERVAL
+        };
+        self.has_unrequested_neighbors()
+            || (self.complete().is_none() && self.is_older_than(interval))
     }
 
-    /// The ring as it is published: as it is, or while `-previous` is not known, as it was when it was
-    /// last complete.
+    /// The ring to publish: the last complete one.
     ///
     /// # Errors
-    /// When some key may be missing whose tokens are in use.
+    /// If a key whose tokens are in use may be missing.
     pub(crate) fn published(self) -> Result<PublishedRing, Fault> {
         let complete = self.complete().cloned();
         let (ring, faults) = (self.ring?, self.faults);
         let Some(complete) = complete else {
             return Err(faults.into_first().unwrap_or_else(|| Fault::timed_out("GetPublicKey")));
         };
-        let has_next = faults.next.is_none()
+        let has_next_key = faults.next.is_none()
             && ring.next.as_ref().is_none_or(|next| complete.ring.find(Some(&next.id)).is_some());
-        if has_next {
+        if has_next_key {
             return Ok(complete);
         }
         Ok(PublishedRing { next_fault: faults.into_first().or(complete.next_fault), ..complete })
     }
 
-    /// The last complete ring, if the key that signs is one of it. If not, a whole rotation may have
-    /// passed since, and keys in between may be missing.
+    /// The last complete ring, if it has the current key. Otherwise a complete rotation may have happened
+    /// since, and keys in between may be missing.
     fn complete(&self) -> Option<&PublishedRing> {
         let current = &self.ring.as_ref().ok()?.current;
         self.complete.as_ref().filter(|complete| complete.ring.find(Some(&current.id)).is_some())
@@ -217,7 +227,7 @@ impl LoadFaults {
         self.all().next()
     }
 
-    /// A fault that ends without anything being done about it: until then, a key may be missing.
+    /// The first transient fault: until it ends, a key may be missing.
     pub(crate) fn transient(&self) -> Option<&Fault> {
         self.all().find(|fault| fault.cause.is_transient())
     }
@@ -227,16 +237,17 @@ impl LoadFaults {
     }
 }
 
-/// A transient fault leaves the key that was known.
-fn or_last(neighbor: Neighbor, last: Option<Arc<Key>>) -> Option<Arc<Key>> {
+/// A transient fault keeps the last known key.
+fn or_last_known(neighbor: Neighbor, last: Option<Arc<Key>>) -> Option<Arc<Key>> {
     match neighbor {
         Ok(key) => key,
         Err(fault) => last.filter(|_| fault.cause.is_transient()),
     }
 }
 
+/// AWS KMS Developer Guide, "Use aliases to control access to KMS keys".
 const ALIAS_AUTHORIZATION_DELAY: Duration = Duration::from_mins(5);
-/// How soon a load that failed is tried again while the last ring serves.
-const RETRY: Duration = Duration::from_secs(10);
-/// The same while there is no ring: until then requests fail at once and do not wait for KMS.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// The time from a failed load to the next one while the last ring is in use.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
+/// The same while there is no ring. Requests in between fail at once instead of calling KMS.
+const RETRY_INTERVAL_WITHOUT_RING: Duration = Duration::from_secs(1);

@@ -1,12 +1,14 @@
+//! Elapsed time that includes suspension.
+
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 /// An instant that also counts the time during which the process was suspended.
 ///
-/// Lambda freezes an environment between two invocations, and the monotonic clock may stand still
-/// meanwhile. The refresh of a key ring and the time for which a rotated key may still sign depend on
-/// the time that has really passed.
+/// Lambda freezes an execution environment between invocations, and the monotonic clock may stop meanwhile.
+/// The refresh of a key ring and the time for which a replaced key may still sign depend on the time that has
+/// really passed.
 #[derive(Debug, Clone, Copy)]
 pub struct SuspendAwareInstant {
     monotonic: Instant,
@@ -14,16 +16,16 @@ pub struct SuspendAwareInstant {
 }
 
 impl SuspendAwareInstant {
-    /// The present.
+    /// The current instant.
     #[must_use]
     pub fn now() -> Self {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// The time since this instant: the longer of what the two clocks say.
+    /// The time since this instant: the longer of the monotonic and the wall clock's elapsed time.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        // A wall clock that was set back says nothing.
+        // A wall clock that was set back has no elapsed time.
         self.monotonic.elapsed().max(self.wall.elapsed().unwrap_or_default())
     }
 }
@@ -33,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_longer_time_of_both_clocks_counts() {
+    async fn elapsed_is_the_longer_time_of_both_clocks() {
         let (now, hour) = (SuspendAwareInstant::now(), Duration::from_hours(1));
         let suspended = SuspendAwareInstant { wall: now.wall - hour, ..now };
         let set_back = SuspendAwareInstant { wall: now.wall + hour, ..now };

@@ -1,3 +1,5 @@
+//! Failed KMS operations and their causes.
+
 use std::{error::Error, fmt, sync::Arc};
 
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
@@ -5,25 +7,34 @@ use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 
 use crate::response::InvalidResponse;
 
-/// KMS could not be asked, or could not answer. Nothing follows from it for any token.
+/// A KMS operation failed. A fault says nothing about a token: it is never a rejection.
+///
+/// ```
+/// use countersign_kms::{Cause, Fault};
+///
+/// let fault = Fault::timed_out("Verify");
+/// assert_eq!(fault.cause, Cause::Unreachable);
+/// assert!(fault.cause.is_transient());
+/// assert_eq!(fault.to_string(), "Verify failed: KMS is out of reach");
+/// ```
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation} failed: {cause}")]
 pub struct Fault {
-    /// The KMS operation.
+    /// The name of the KMS operation, such as `GetPublicKey`.
     pub operation: &'static str,
-    /// What to do about it depends on this.
+    /// Why it failed.
     pub cause: Cause,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
-    /// No response of KMS within the time that the invocation has.
+    /// KMS did not respond within the caller's time limit.
     #[must_use]
     pub fn timed_out(operation: &'static str) -> Self {
         Self::new(operation, Cause::Unreachable)
     }
 
-    /// The key cannot do what a ring needs it for.
+    /// The key cannot sign tokens for a ring.
     pub(crate) fn unsupported_key(
         operation: &'static str,
         problem: impl Error + Send + Sync + 'static,
@@ -31,28 +42,29 @@ impl Fault {
         Self { operation, cause: Cause::UnsupportedKey, source: Some(Arc::new(problem)) }
     }
 
-    pub(crate) fn invalid(operation: &'static str, problem: InvalidResponse) -> Self {
+    /// A 2xx response that does not answer the request.
+    pub(crate) fn invalid_response(operation: &'static str, problem: InvalidResponse) -> Self {
         Self { operation, cause: Cause::InvalidResponse, source: Some(Arc::new(problem)) }
     }
 
-    /// A fault that no error of the SDK stands for.
+    /// A fault without an SDK error.
     #[must_use]
     pub fn new(operation: &'static str, cause: Cause) -> Self {
         Self { operation, cause, source: None }
     }
 
-    /// The fault that an error of the SDK is.
+    /// The fault for an SDK error, which becomes its `source`.
     #[must_use]
-    pub fn of<E>(operation: &'static str, error: SdkError<E>) -> Self
+    pub fn from_sdk_error<E>(operation: &'static str, error: SdkError<E>) -> Self
     where
         E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
         let cause = match &error {
-            SdkError::ServiceError(answer) => {
-                Cause::of_response(answer.err().code(), answer.raw().status().as_u16())
+            SdkError::ServiceError(response) => {
+                Cause::from_response(response.err().code(), response.raw().status().as_u16())
             }
-            SdkError::ResponseError(answer) => {
-                Cause::of_response(None, answer.raw().status().as_u16())
+            SdkError::ResponseError(response) => {
+                Cause::from_response(None, response.raw().status().as_u16())
             }
             SdkError::ConstructionFailure(_) => Cause::Refused,
             _ => Cause::Unreachable,
@@ -61,54 +73,54 @@ impl Fault {
     }
 }
 
-/// Why KMS did not answer: a closed list.
+/// Why a KMS operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
-    /// The account's quota is used up for this second.
-    #[error("KMS throttles")]
+    /// The request quota of the account and Region is exhausted.
+    #[error("KMS throttles requests")]
     Throttled,
-    /// No connection, no response in time, or an error that is not one of KMS.
+    /// There was no connection or no response in time, or the error is not from KMS.
     #[error("KMS is out of reach")]
     Unreachable,
-    /// A 2xx response that does not answer the request: it is empty, say, or about another key.
-    #[error("the response is not usable")]
+    /// A 2xx response does not answer the request: for example, it is empty or names another key.
+    #[error("the response of KMS is not valid")]
     InvalidResponse,
-    /// KMS says that it cannot now.
+    /// KMS has an internal error or is temporarily unavailable.
     #[error("KMS is unavailable")]
     Unavailable,
-    /// The key is disabled, or on its way to deletion.
+    /// The key is disabled or pending deletion.
     #[error("the key is not enabled")]
     KeyState,
-    /// There is no such key or alias.
+    /// The key or alias does not exist.
     #[error("no such key")]
     NotFound,
-    /// The role, the key policy or the credentials do not allow it.
+    /// IAM, the key policy or the credentials do not allow the operation.
     #[error("access denied")]
     AccessDenied,
-    /// The credentials of the environment have expired: only a new environment has others.
+    /// The credentials of the execution environment have expired. Only a new environment gets new ones.
     #[error("the credentials have expired")]
     CredentialsExpired,
-    /// The message is longer than KMS takes from a key of this kind.
+    /// The message is longer than KMS accepts for a key of this `KeySpec`.
     #[error("the message is too long for the key")]
     TooLong,
-    /// The token would be longer than a request can carry.
-    #[error("the token would have {bytes} bytes; at most {max} are allowed")]
+    /// The token would exceed the signer's limit.
+    #[error("the token would have {bytes} bytes, but at most {max} bytes are allowed")]
     TokenTooLong {
-        /// Of the token.
+        /// The size of the token.
         bytes: usize,
-        /// That are allowed.
+        /// The limit.
         max: usize,
     },
-    /// The key is of a kind that cannot do this.
-    #[error("the key cannot do this")]
+    /// The `KeySpec` or `KeyUsage` of the key does not support the operation or the algorithm.
+    #[error("the key does not support the operation")]
     UnsupportedKey,
-    /// KMS did not take the request for a reason that only a change of ours can mend.
+    /// KMS refused the request for any other reason. A retry does not help.
     #[error("KMS refused the request")]
     Refused,
 }
 
 impl Cause {
-    /// A name that stays, for logs and metrics.
+    /// The stable name of the cause in logs and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -127,7 +139,7 @@ impl Cause {
         }
     }
 
-    /// Whether the same request can succeed in a moment with nobody doing anything.
+    /// Whether the same request may succeed later without a change by the operator.
     #[must_use]
     pub const fn is_transient(self) -> bool {
         matches!(
@@ -136,11 +148,11 @@ impl Cause {
         )
     }
 
-    /// The cause of an error response: by its code if that is known, as the status can be 400 for all of
-    /// them, else by its status. An error without a code is not one of KMS.
+    /// The cause of an error response. A known error code decides, because KMS uses the status 400 for most
+    /// errors. Otherwise the status decides. An error without a code is not from KMS.
     #[must_use]
-    pub fn of_response(code: Option<&str>, status: u16) -> Self {
-        match (code.and_then(Self::of_code), status) {
+    pub fn from_response(code: Option<&str>, status: u16) -> Self {
+        match (code.and_then(Self::from_code), status) {
             (Some(cause), _) => cause,
             (None, 429) => Self::Throttled,
             (None, _) if code.is_none() => Self::Unreachable,
@@ -149,9 +161,9 @@ impl Cause {
         }
     }
 
-    /// The cause for a code: of the operations, of all AWS services (AWS KMS API reference, common
-    /// errors), and of those that the SDK retries.
-    fn of_code(code: &str) -> Option<Self> {
+    /// The cause of an error code. The codes are those of the operations, the common errors (AWS KMS API
+    /// Reference, "Common errors"), and those that the SDK retries.
+    fn from_code(code: &str) -> Option<Self> {
         Some(match code {
             _ if THROTTLING_ERRORS.contains(&code) => Self::Throttled,
             _ if TRANSIENT_ERRORS.contains(&code) => Self::Unavailable,
@@ -176,17 +188,17 @@ impl Cause {
     }
 }
 
-/// An error with all its causes, in one line.
+/// Displays an error and the chain of its sources in one line, separated by `: `.
 #[derive(Debug)]
 pub struct ErrorChain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(error) = next {
+        let mut source = self.0.source();
+        while let Some(error) = source {
             write!(f, ": {error}")?;
-            next = error.source();
+            source = error.source();
         }
         Ok(())
     }

@@ -1,17 +1,36 @@
+//! The name under which a ring or key is configured.
+
 use std::{fmt, str::FromStr};
 
-/// What `KEY_ALIAS` holds: an alias name (`alias/…`), a key id, or the ARN of either.
+/// The name of a key in KMS: an alias name (`alias/NAME`), a key id, or the ARN of either.
+///
+/// An alias name or alias ARN names a ring of three aliases: `alias/NAME`, `alias/NAME-next` and
+/// `alias/NAME-previous`. A key id or key ARN names a ring of that one key.
+///
+/// ```
+/// use countersign_kms::KeyName;
+///
+/// let name: KeyName = "alias/countersign".parse()?;
+/// assert_eq!(name.as_str(), "alias/countersign");
+/// assert!("alias/two words".parse::<KeyName>().is_err());
+/// # Ok::<(), countersign_kms::InvalidKeyName>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyName(pub(crate) String);
+pub struct KeyName(String);
+
+/// The text is not a [`KeyName`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be alias/NAME, a key id, or the ARN of an alias or key")]
+pub struct InvalidKeyName;
 
 impl KeyName {
-    /// As KMS takes it.
+    /// The name, as sent to KMS.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The alias beside this one, if this is an alias: `alias/NAME-next`.
+    /// The alias of the same ring with this suffix, such as `alias/NAME-next`. `None` if this is not an alias.
     pub(crate) fn neighbor(&self, suffix: &str) -> Option<Self> {
         let name = self.0.rsplit(':').next().filter(|name| name.starts_with("alias/"));
         name.map(|_| Self(format!("{}{suffix}", self.0)))
@@ -25,32 +44,33 @@ impl fmt::Display for KeyName {
 }
 
 impl FromStr for KeyName {
-    type Err = &'static str;
+    type Err = InvalidKeyName;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let word = |text: &str, others: &str| {
-            let fits = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
-            !text.is_empty() && text.len() <= 256 && text.chars().all(fits)
+    fn from_str(text: &str) -> Result<Self, InvalidKeyName> {
+        let is_name = |text: &str, punctuation: &str| {
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || punctuation.contains(c);
+            !text.is_empty() && text.len() <= MAX_BYTES && text.chars().all(is_allowed)
         };
-        let known = match text.split_once('/') {
-            Some(("alias", name)) => word(name, "/_-"),
-            Some((arn, name)) if arn.starts_with("arn:") => word(arn, ":-") && word(name, "/_-"),
-            _ => word(text, "-"),
+        let is_valid = match text.split_once('/') {
+            Some(("alias", name)) => is_name(name, "/_-"),
+            Some((arn, name)) if arn.starts_with("arn:") => {
+                is_name(arn, ":-") && is_name(name, "/_-")
+            }
+            _ => is_name(text, "-"),
         };
-        if known {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be alias/…, a key id or a key ARN")
-        }
+        if is_valid { Ok(Self(text.to_owned())) } else { Err(InvalidKeyName) }
     }
 }
+
+/// AWS KMS API Reference, `AliasName`.
+const MAX_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn key_names() {
+    fn key_name_is_an_alias_a_key_id_or_an_arn() {
         let rows = [
             ("alias/countersign", true),
             ("alias/team/countersign_2", true),
@@ -71,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_aliases_beside_an_alias() {
+    fn neighbor_of_an_alias_has_the_suffix() {
         let arn = "arn:aws:kms:us-east-1:111122223333";
         let rows = [
             ("alias/a", Some("alias/a-next".to_owned())),
@@ -81,7 +101,8 @@ mod tests {
         ];
         for (name, expected) in rows {
             let name: KeyName = name.parse().unwrap();
-            assert_eq!(name.neighbor("-next").map(|name| name.0), expected);
+            let neighbor = name.neighbor("-next").map(|neighbor| neighbor.0);
+            assert_eq!(neighbor, expected, "{name}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! The cached key ring: when it is loaded, and which requests wait for a load.
+
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -9,42 +11,63 @@ use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{
     Cause, ErrorChain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
-    cached_ring::{CachedRing, Loaded, Neighbor, Neighbors},
+    cached_ring::{CachedRing, LoadResult, Neighbor, Neighbors},
 };
 
-/// The ring as KMS has it, loaded again when it is due.
+/// The key ring of a name, loaded with `GetPublicKey` and cached.
+///
+/// Share one keyring in an [`Arc`]. Each method that returns a ring or a key loads the ring first if a refresh is
+/// due. Of several concurrent tasks, one loads it.
+///
+/// ```no_run
+/// use std::{sync::Arc, time::Duration};
+///
+/// use countersign_kms::{Client, Keyring};
+///
+/// # async fn load(client: Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let refresh_interval = Duration::from_mins(5);
+/// let keyring =
+///     Arc::new(Keyring::new(client, "alias/countersign".parse()?, None, refresh_interval));
+/// let ring = keyring.ring().await?;
+/// println!("{} signs with {}", ring.current.id, ring.current.algorithm);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Keyring {
     client: Client,
     name: KeyName,
     algorithm: Option<Algorithm>,
-    refresh: Duration,
+    refresh_interval: Duration,
     cached: Mutex<Option<CachedRing>>,
-    /// Of several tasks that want the ring loaded, one loads it.
+    /// Held by the task that loads the ring.
     refresh_lock: Arc<tokio::sync::Mutex<()>>,
-    /// When KMS last refused a signature.
+    /// When KMS last rejected a signature.
     last_forgery: Mutex<Option<SuspendAwareInstant>>,
     on_neighbor_fault: Option<OnNeighborFault>,
 }
 
-/// Called with an alias that cannot be read for a lasting reason.
+/// Called with an alias that a lasting fault makes unreadable, and the fault.
 type OnNeighborFault = fn(&KeyName, &Fault);
 
 impl Keyring {
-    /// A ring that is loaded when it is first asked for. The algorithm is the signing key's; none
-    /// is the usual one of its kind.
+    /// A keyring without a cached ring; the first request loads it.
+    ///
+    /// `algorithm` is the algorithm of the current key, and of the other keys whose `KeySpec` supports it. With
+    /// `None`, each key has the default algorithm of its `KeySpec` (see [`algorithms`](crate::algorithms)).
+    /// `refresh_interval` is the time from one load to the next.
     #[must_use]
     pub fn new(
         client: Client,
         name: KeyName,
         algorithm: Option<Algorithm>,
-        refresh: Duration,
+        refresh_interval: Duration,
     ) -> Self {
         Self {
             client,
             name,
             algorithm,
-            refresh,
+            refresh_interval,
             cached: Mutex::default(),
             refresh_lock: Arc::default(),
             last_forgery: Mutex::default(),
@@ -52,17 +75,16 @@ impl Keyring {
         }
     }
 
-    /// Has this called once for each load in which `-next` or `-previous` cannot be read for a lasting
-    /// reason. Requests do not fail by it, so the operator has to be told otherwise.
+    /// Sets a callback for each load in which a lasting fault makes `-next` or `-previous` unreadable. Requests
+    /// do not fail because of such a fault, so the callback is the only report to the operator.
     #[must_use]
-    pub fn on_neighbor_fault(mut self, report: OnNeighborFault) -> Self {
-        self.on_neighbor_fault = Some(report);
+    pub fn on_neighbor_fault(mut self, callback: fn(&KeyName, &Fault)) -> Self {
+        self.on_neighbor_fault = Some(callback);
         self
     }
 
-    /// Asks for the key that signs, and not yet for those beside it: what a start cannot do without.
-    /// The others are asked for when a token names one, when the ring is published, and when a
-    /// refresh is due.
+    /// Loads only the current key, to keep the start of a process short. `-next` and `-previous` are loaded when
+    /// a token names an unknown key, when the ring is published, and when a refresh is due.
     ///
     /// # Errors
     /// As for [`Self::ring`].
@@ -71,10 +93,10 @@ impl Keyring {
         Box::pin(self.load(guard, false)).await.ring.map(|_| ())
     }
 
-    /// The ring, not older than the refresh interval, or as old as KMS is out of reach.
+    /// The ring. It is not older than the refresh interval, except while KMS fails with a transient fault.
     ///
     /// # Errors
-    /// When there never was a ring, and when KMS says that there is none any more.
+    /// If no load has succeeded yet, or if the last load failed with a lasting fault.
     pub async fn ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
         match self.cached() {
             Some(cached) if !cached.is_due() => cached.ring,
@@ -83,22 +105,23 @@ impl Keyring {
         }
     }
 
-    /// The ring by which a token may be signed: one that was KMS's [`SIGNING_LAG`] after the refresh
-    /// interval at most. A rotation counts on it, to know which tokens of an old key still live.
+    /// The ring for signing. KMS confirmed its current key at most [`SIGNING_LAG`] longer ago than the refresh
+    /// interval. The rotation relies on this limit to know when a replaced key no longer signs.
     pub(crate) async fn signing_ring(self: &Arc<Self>) -> Result<Arc<Ring>, Fault> {
         let cached = self.recent().await?;
-        let is_old = self.is_old(&cached);
+        let is_expired = self.is_expired(&cached);
         match cached.faults.current {
-            Some(fault) if is_old => Err(fault),
+            Some(fault) if is_expired => Err(fault),
             _ => cached.ring,
         }
     }
 
-    /// The ring as it is published: as old as one that signs at most, or as KMS is out of reach.
+    /// The ring to publish as a key set. It is at most [`SIGNING_LAG`] older than the refresh interval, except
+    /// while KMS fails with a transient fault.
     ///
     /// # Errors
-    /// As for [`Self::ring`], and when a key may be missing whose tokens are in use: `-previous` cannot be
-    /// read, and there is no earlier key set that is still complete.
+    /// As for [`Self::ring`], and if a key whose tokens are in use may be missing: `-previous` cannot be read,
+    /// and no earlier key set is still complete.
     pub async fn published_ring(self: &Arc<Self>) -> Result<PublishedRing, Fault> {
         let mut cached = self.recent().await?;
         if cached.may_become_complete() {
@@ -107,34 +130,35 @@ impl Keyring {
         cached.published()
     }
 
+    /// The cache entry, loaded again if its current key is too old to sign.
     async fn recent(self: &Arc<Self>) -> Result<CachedRing, Fault> {
         self.ring().await?;
         match self.cached() {
-            Some(cached) if !self.is_old(&cached) => Ok(cached),
-            _ => Ok(self.reload(|cached| self.is_old(cached)).await),
+            Some(cached) if !self.is_expired(&cached) => Ok(cached),
+            _ => Ok(self.reload(|cached| self.is_expired(cached)).await),
         }
     }
 
-    fn is_old(&self, cached: &CachedRing) -> bool {
-        cached.is_current_older_than(self.refresh + SIGNING_LAG)
+    fn is_expired(&self, cached: &CachedRing) -> bool {
+        cached.is_current_older_than(self.refresh_interval + SIGNING_LAG)
     }
 
-    /// The key of this id. An unknown one may be newer than the ring that is cached, so KMS is asked
-    /// again, though not more often than every 10 s: clients can make up ids. For the same reason, an
-    /// alias that cannot be read for a lasting reason makes the key unknown, and not the request a fault:
-    /// see [`Self::on_neighbor_fault`].
+    /// The key with this id, or the current key for `None`. An unknown key may be newer than the cached ring, so
+    /// the ring is loaded again, but at most every 10 seconds: clients can send any key id. For the same
+    /// reason, a lasting fault of an alias makes the key unknown and does not fail the request; see
+    /// [`Self::on_neighbor_fault`].
     ///
     /// # Errors
-    /// As for [`Self::ring`], and for an unknown key while a transient fault keeps an alias from being
-    /// read: the key may exist.
+    /// As for [`Self::ring`], and for an unknown key while a transient fault makes an alias unreadable: the key
+    /// may exist.
     pub async fn find(self: &Arc<Self>, key_id: Option<&str>) -> Result<Option<Arc<Key>>, Fault> {
         if let Some(key) = self.ring().await?.find(key_id) {
             return Ok(Some(Arc::clone(key)));
         }
-        let is_time = |cached: &CachedRing| {
-            cached.may_have_more() || cached.is_older_than(UNKNOWN_KEY_INTERVAL)
+        let may_be_newer = |cached: &CachedRing| {
+            cached.has_unrequested_neighbors() || cached.is_older_than(UNKNOWN_KEY_INTERVAL)
         };
-        let cached = self.reload(is_time).await;
+        let cached = self.reload(may_be_newer).await;
         match (cached.ring?.find(key_id), cached.faults.transient()) {
             (Some(key), _) => Ok(Some(Arc::clone(key))),
             (None, Some(fault)) => Err(fault.clone()),
@@ -142,49 +166,48 @@ impl Keyring {
         }
     }
 
-    /// Why a key of the ring may be unknown, if `-next` or `-previous` could not be read when the ring was
-    /// last loaded.
+    /// Why the last load could not read `-next` or `-previous`, if it could not.
     #[must_use]
     pub fn neighbor_fault(&self) -> Option<Fault> {
         let faults = self.cached()?.faults;
         faults.next.or(faults.previous)
     }
 
-    /// What KMS has now, if it says so in a moment. A ring that works does not make a request wait
-    /// for a KMS that does not: it serves on while KMS is asked.
+    /// Starts a load and waits for it only for a short time. After that, the request continues with the cached
+    /// ring, and the load goes on in the background.
     async fn refreshed(self: &Arc<Self>, cached: CachedRing) -> CachedRing {
         let Ok(guard) = Arc::clone(&self.refresh_lock).try_lock_owned() else { return cached };
-        let patience =
-            if cached.faults.first().is_some() { Duration::ZERO } else { REFRESH_TIMEOUT };
+        let wait = if cached.faults.first().is_some() { Duration::ZERO } else { REFRESH_TIMEOUT };
         let keyring = Arc::clone(self);
         let load = tokio::spawn(async move { keyring.load(guard, true).await });
-        match timeout(patience, load).await {
-            Ok(Ok(fresh)) => fresh,
+        match timeout(wait, load).await {
+            Ok(Ok(loaded)) => loaded,
             _ => cached,
         }
     }
 
-    /// Asks KMS if it is time. Of several callers one asks, and the others take what it got.
-    async fn reload(&self, is_time: impl Fn(&CachedRing) -> bool) -> CachedRing {
+    /// Loads the ring if `is_needed`. Of several concurrent callers, one loads it, and the others get its result.
+    async fn reload(&self, is_needed: impl Fn(&CachedRing) -> bool) -> CachedRing {
         let guard = Arc::clone(&self.refresh_lock).lock_owned().await;
         match self.cached() {
-            Some(cached) if !is_time(&cached) => cached,
-            // Large, and rare: not to be a part of every request.
+            Some(cached) if !is_needed(&cached) => cached,
+            // Boxed, because a load is large and rare: it must not enlarge every request's future.
             _ => Box::pin(self.load(guard, true)).await,
         }
     }
 
     async fn load(&self, guard: OwnedMutexGuard<()>, request_neighbors: bool) -> CachedRing {
-        // Before the answer: the alias may move while it is on its way.
+        // The time of the request, because an alias may move before the response arrives.
         let loaded_at = SuspendAwareInstant::now();
-        let loaded = self.request(request_neighbors).await;
-        let cached = CachedRing::new(self.cached(), loaded, loaded_at, self.refresh);
+        let result = self.request(request_neighbors).await;
+        let cached = CachedRing::new(self.cached(), result, loaded_at, self.refresh_interval);
         self.report(&cached);
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached.clone());
         drop(guard);
         cached
     }
 
+    /// Logs the faults of a load, and reports the lasting ones of `-next` and `-previous`.
     fn report(&self, cached: &CachedRing) {
         if let Some(fault) = &cached.faults.current {
             tracing::warn!(error = %ErrorChain(fault), "the key ring could not be loaded");
@@ -194,56 +217,56 @@ impl Keyring {
             if let (Some(alias), Some(fault)) = (self.name.neighbor(suffix), fault) {
                 let error = ErrorChain(fault);
                 tracing::warn!(%alias, %error, "a key of the ring could not be loaded");
-                let may_pass =
-                    fault.cause.is_transient() || (suffix == NEXT && cached.next_may_be_new());
-                if let Some(report) = self.on_neighbor_fault.filter(|_| !may_pass) {
-                    report(&alias, fault);
+                let is_temporary = fault.cause.is_transient()
+                    || (suffix == NEXT && cached.next_alias_may_be_new());
+                if let Some(callback) = self.on_neighbor_fault.filter(|_| !is_temporary) {
+                    callback(&alias, fault);
                 }
             }
         }
     }
 
-    /// What KMS has under the aliases of the ring.
-    async fn request(&self, request_neighbors: bool) -> Loaded {
+    /// Requests the keys under the aliases of the ring.
+    async fn request(&self, request_neighbors: bool) -> LoadResult {
         let current = self.key(&self.name, self.algorithm);
         if !request_neighbors {
-            return Loaded { current: Box::pin(current).await, neighbors: None };
+            return LoadResult { current: Box::pin(current).await, neighbors: None };
         }
         let (current, next, previous) =
             tokio::join!(current, self.neighbor(NEXT), self.neighbor(PREVIOUS));
-        Loaded { current, neighbors: Some(Neighbors { next, previous }) }
+        LoadResult { current, neighbors: Some(Neighbors { next, previous }) }
     }
 
-    /// The key under an alias beside the current one, if there is one.
+    /// The key under `-next` or `-previous`, if there is a usable one.
     async fn neighbor(&self, suffix: &str) -> Neighbor {
         let Some(name) = self.name.neighbor(suffix) else { return Ok(None) };
-        // Of another kind than the current key, it has an algorithm of its own.
+        // A key of another KeySpec than the current key has the default algorithm of that KeySpec.
         let key = match self.key(&name, self.algorithm).await {
             Err(fault) if fault.cause == Cause::UnsupportedKey => self.key(&name, None).await,
             key => key,
         };
         match key {
             Ok(key) => Ok(Some(key)),
-            // Not there, or taken out of service.
+            // The alias does not exist, or its key is disabled or pending deletion.
             Err(fault) if matches!(fault.cause, Cause::NotFound | Cause::KeyState) => Ok(None),
             Err(fault) => Err(fault),
         }
     }
 
     async fn key(&self, name: &KeyName, algorithm: Option<Algorithm>) -> Result<Arc<Key>, Fault> {
-        // Boxed, as it is large and rare: it must not be a part of every request's future.
-        let answer = Box::pin(self.client.get_public_key().key_id(name.as_str()).send()).await;
-        let answer = answer.map_err(|error| Fault::of("GetPublicKey", error))?;
-        Key::read(name, answer, algorithm).map(Arc::new)
+        // Boxed for the same reason as in `reload`.
+        let output = Box::pin(self.client.get_public_key().key_id(name.as_str()).send()).await;
+        let output = output.map_err(|error| Fault::from_sdk_error("GetPublicKey", error))?;
+        Key::from_response(name, output, algorithm).map(Arc::new)
     }
 
-    /// Records that KMS has refused a signature.
+    /// Records that KMS has rejected a signature.
     pub(crate) fn record_forgery(&self) {
         *self.last_forgery.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(SuspendAwareInstant::now());
     }
 
-    /// Whether KMS has refused a signature of late.
+    /// Whether KMS has rejected a signature within [`FORGERY_WINDOW`].
     pub(crate) fn recently_forged(&self) -> bool {
         let last = *self.last_forgery.lock().unwrap_or_else(PoisonError::into_inner);
         last.is_some_and(|last| last.elapsed() < FORGERY_WINDOW)
@@ -258,16 +281,16 @@ impl Keyring {
     }
 }
 
-/// The aliases beside the one of the ring.
+/// The suffixes of the ring's other aliases.
 const NEXT: &str = "-next";
 const PREVIOUS: &str = "-previous";
-/// How long caches may keep a published key set.
+/// How long clients may cache a published key set.
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_mins(5);
-/// How long after a refresh was due a key may still sign.
+/// How long a key may still sign after the refresh of its ring was due.
 pub const SIGNING_LAG: Duration = Duration::from_mins(1);
-/// How often made-up key ids can make KMS be asked.
+/// The shortest time between two loads because of unknown key ids.
 const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
-/// How long after a forged signature KMS is not asked about the next one unseen.
+/// How long after a rejected signature each signature is first verified locally.
 const FORGERY_WINDOW: Duration = Duration::from_mins(1);
-/// How long a request waits for a refresh: some times what KMS takes, with a new connection.
+/// How long a request waits for a refresh. A load usually takes less, even with a new connection.
 const REFRESH_TIMEOUT: Duration = Duration::from_millis(500);

@@ -1,3 +1,5 @@
+//! Signing inputs and signatures in the form that KMS expects.
+
 use aws_lc_rs::digest::{self, digest};
 use aws_sdk_kms::{
     primitives::Blob,
@@ -6,15 +8,15 @@ use aws_sdk_kms::{
 use jwt::{Algorithm, Curve, PublicKey};
 use shake::{ExtendableOutput, Shake256, Update, XofReader};
 
-/// A signing input as KMS takes it.
+/// The `Message` and `MessageType` of KMS Sign and Verify.
 pub(crate) struct Message {
     pub(crate) bytes: Blob,
     pub(crate) kind: MessageType,
 }
 
 impl Message {
-    /// Whole if KMS takes it whole, else hashed here: the signature is the same. There is no such
-    /// way for Ed25519, which reads its message twice; `None` is a message that it cannot sign.
+    /// The input itself if it is short enough for KMS, or else its digest: the signature is the same. `None` for
+    /// a long Ed25519 message, because Ed25519 signs no digest (RFC 8032 section 5.1.6 hashes the message twice).
     pub(crate) fn new(input: &[u8], algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
         if input.len() <= RAW_MAX_BYTES {
             return Some(Self { bytes: Blob::new(input), kind: MessageType::Raw });
@@ -29,7 +31,7 @@ impl Message {
             Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
                 let PublicKey::MlDsa(_, key) = key else { return None };
                 return Some(Self {
-                    bytes: Blob::new(representative(key, input)),
+                    bytes: Blob::new(message_representative(key, input)),
                     kind: MessageType::ExternalMu,
                 });
             }
@@ -38,18 +40,26 @@ impl Message {
     }
 }
 
-/// The name of an algorithm in requests and responses of KMS.
-pub(crate) fn spec(algorithm: Algorithm) -> SigningAlgorithmSpec {
+/// The `SigningAlgorithm` of KMS.
+pub(crate) fn signing_algorithm(algorithm: Algorithm) -> SigningAlgorithmSpec {
     SigningAlgorithmSpec::from(algorithm.kms_name())
 }
 
-/// The algorithms of a key with this spec, the default first.
+/// The JOSE algorithms of keys with this `KeySpec`, the default first. Empty if such keys do not sign tokens.
+///
+/// ```
+/// use countersign_kms::{KeySpec, algorithms};
+///
+/// assert_eq!(algorithms(&KeySpec::EccNistP256), [jwt::Algorithm::Es256]);
+/// assert!(algorithms(&KeySpec::SymmetricDefault).is_empty());
+/// ```
 #[must_use]
 pub fn algorithms(spec: &KeySpec) -> &'static [Algorithm] {
     Algorithm::of_key_spec(spec.as_str())
 }
 
-/// A signature of KMS's as JOSE writes it.
+/// Converts a signature from the form of KMS to that of JOSE (RFC 7518 section 3.4). `None` if the signature
+/// does not have the key's form.
 pub(crate) fn to_jose(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
     match curve(key) {
         Some(curve) => curve.from_der(signature),
@@ -57,7 +67,7 @@ pub(crate) fn to_jose(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A signature of JOSE's as KMS takes it. `None` is one that no key of this kind can have made.
+/// Converts a signature from the form of JOSE to that of KMS. `None` if no key of this `KeySpec` can have made it.
 pub(crate) fn to_kms(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
     match curve(key) {
         Some(curve) => curve.to_der(signature),
@@ -72,8 +82,8 @@ fn curve(key: &PublicKey) -> Option<Curve> {
     }
 }
 
-/// The message representative μ for an empty context (FIPS 204, algorithm 7, lines 6 and 7).
-fn representative(key: &[u8], message: &[u8]) -> [u8; 64] {
+/// The message representative μ of ML-DSA for an empty context (FIPS 204, algorithm 7, lines 6 and 7).
+fn message_representative(key: &[u8], message: &[u8]) -> [u8; 64] {
     let shake = |parts: &[&[u8]]| {
         let mut hash = Shake256::default();
         for part in parts {
@@ -83,9 +93,9 @@ fn representative(key: &[u8], message: &[u8]) -> [u8; 64] {
         hash.finalize_xof().read(&mut output);
         output
     };
-    // Pure ML-DSA is 0, and the context has no bytes.
+    // The prefix of pure ML-DSA is 0; the length of the context is 0.
     shake(&[&shake(&[key]), &[0, 0], message])
 }
 
-/// KMS Sign and Verify take this much of a message (AWS KMS API reference, `Message`).
+/// The longest raw message of Sign and Verify (AWS KMS API Reference, `Message`).
 pub(crate) const RAW_MAX_BYTES: usize = 4096;

@@ -1,23 +1,30 @@
-//! What a 2xx response of KMS must have to answer the request.
+//! Checks of 2xx responses of KMS.
 
-/// Why a 2xx response does not answer the request.
+/// Why a 2xx response is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidResponse {
-    #[error("it does not name the key that was asked for")]
+    #[error("it does not name the requested key")]
     Key,
-    #[error("it does not name the signing algorithm that was asked for")]
+    #[error("it does not name the requested signing algorithm")]
     Algorithm,
-    #[error("it has no signature of the key's form")]
+    #[error("it has no signature in the key's form")]
     Signature,
-    #[error("it names no KeySpec")]
+    #[error("it has no KeySpec")]
     Spec,
-    #[error("it has no public key of its KeySpec")]
+    #[error("it has no public key with its KeySpec")]
     PublicKey,
-    #[error("it names no signing algorithms")]
+    #[error("it has no signing algorithms")]
     Algorithms,
 }
 
-/// The id of the key that this is the ARN or the id of. An alias has none.
+/// The key id in a key ARN, or the key id itself. `None` for aliases and other ARNs.
+///
+/// ```
+/// use countersign_kms::key_id;
+///
+/// assert_eq!(key_id("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab"), Some("1234abcd-12ab"));
+/// assert_eq!(key_id("alias/countersign"), None);
+/// ```
 #[must_use]
 pub fn key_id(key: &str) -> Option<&str> {
     let id = match key.strip_prefix("arn:") {
@@ -39,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_keys() {
+    fn key_id_is_taken_from_a_key_arn_or_a_key_id() {
         let arn = "arn:aws:kms:us-east-1:111122223333";
         let rows = [
             (format!("{arn}:key/1234abcd-12ab"), Some("1234abcd-12ab")),

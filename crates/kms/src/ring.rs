@@ -1,32 +1,34 @@
+//! The keys of a ring.
+
 use std::{iter, sync::Arc};
 
 use crate::Key;
 
-/// The keys whose tokens are good, and which of them signs.
+/// The trusted keys, and which of them signs.
 #[derive(Debug, Clone)]
 pub struct Ring {
-    /// The key that signs.
+    /// The key under `alias/NAME`, which signs.
     pub current: Arc<Key>,
-    /// The key that is published and will sign.
+    /// The key under `alias/NAME-next`, which is published and will sign.
     pub next: Option<Arc<Key>>,
-    /// The key that has signed, and whose tokens still live.
+    /// The key under `alias/NAME-previous`, which has signed; its tokens may not have expired.
     pub previous: Option<Arc<Key>>,
 }
 
 impl Ring {
-    /// The key of this id. A token that names none can only be the signing key's.
+    /// The key with this id. For `None`, a token without `kid`, the current key.
     #[must_use]
     pub fn find(&self, key_id: Option<&str>) -> Option<&Arc<Key>> {
         let Some(key_id) = key_id else { return Some(&self.current) };
         self.keys().find(|key| key.id == key_id)
     }
 
-    /// Every key that is trusted, the one that signs first.
+    /// Every trusted key once, the current key first.
     pub fn keys(&self) -> impl Iterator<Item = &Arc<Key>> {
-        // In the middle of a rotation two aliases may point at one key.
+        // Several aliases may point at one key.
         let next = self.next.as_ref().filter(|key| key.id != self.current.id);
-        let known = |id: &str| id == self.current.id || next.is_some_and(|key| key.id == id);
-        let previous = self.previous.as_ref().filter(|key| !known(&key.id));
+        let is_listed = |id: &str| id == self.current.id || next.is_some_and(|key| key.id == id);
+        let previous = self.previous.as_ref().filter(|key| !is_listed(&key.id));
         iter::once(&self.current).chain(next).chain(previous)
     }
 }
@@ -39,29 +41,30 @@ mod tests {
     use crate::key::tests::key;
 
     #[test]
-    fn a_key_under_two_aliases_is_one_key() {
+    fn key_under_several_aliases_is_listed_once() {
         let key = |id: &str| key(id, Algorithm::Rs256);
         let rows = [
-            (["a", "b", "c"], vec!["a", "b", "c"]),
-            (["a", "a", "c"], vec!["a", "c"]),
-            (["a", "b", "a"], vec!["a", "b"]),
-            (["a", "b", "b"], vec!["a", "b"]),
-            (["a", "a", "a"], vec!["a"]),
+            ("three keys", ["a", "b", "c"], vec!["a", "b", "c"]),
+            ("next is current", ["a", "a", "c"], vec!["a", "c"]),
+            ("previous is current", ["a", "b", "a"], vec!["a", "b"]),
+            ("previous is next", ["a", "b", "b"], vec!["a", "b"]),
+            ("one key", ["a", "a", "a"], vec!["a"]),
         ];
-        for ([current, next, previous], expected) in rows {
+        for (name, [current, next, previous], expected) in rows {
             let (next, previous) = (Some(key(next)), Some(key(previous)));
             let ring = Ring { current: key(current), next, previous };
-            assert_eq!(ring.keys().map(|key| &*key.id).collect::<Vec<_>>(), expected);
+            let ids: Vec<_> = ring.keys().map(|key| &*key.id).collect();
+            assert_eq!(ids, expected, "{name}");
         }
     }
 
     #[test]
-    fn a_key_is_found_by_its_id_alone() {
+    fn key_is_found_only_by_its_id() {
         let key = |id| key(id, Algorithm::Rs256);
         let (next, previous) = (Some(key("next")), Some(key("previous")));
         let ring = Ring { current: key("current"), next, previous };
         let rows = [
-            ("none", None, Some("current")),
+            ("no key id", None, Some("current")),
             ("current", Some("current"), Some("current")),
             ("next", Some("next"), Some("next")),
             ("previous", Some("previous"), Some("previous")),

@@ -1,3 +1,5 @@
+//! Signing with KMS Sign.
+
 use std::sync::Arc;
 
 use aws_sdk_kms::operation::RequestId;
@@ -5,31 +7,31 @@ use jwt::{Signed, Signer, UnsignedToken};
 
 use crate::{
     Cause, Fault, Keyring, Stopwatch,
-    message::{Message, spec, to_jose},
+    message::{Message, signing_algorithm, to_jose},
     response::InvalidResponse,
 };
 
-/// Signs with KMS Sign and the ring's current key.
+/// A [`Signer`] that signs with KMS Sign and the ring's current key.
 #[derive(Debug, Clone, Copy)]
 pub struct KmsSigner<'a> {
-    /// The ring that has the key.
+    /// The ring.
     pub keyring: &'a Arc<Keyring>,
-    /// Who is told how long KMS takes.
+    /// Measures the call to Sign.
     pub stopwatch: &'a Stopwatch,
-    /// A longer token is refused before KMS is asked, and so is one that is longer than
-    /// [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes). `None`: tokens of any length.
+    /// The longest token to sign, in bytes; [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes) also
+    /// applies. A longer token fails with [`Cause::TokenTooLong`] without a call to KMS. `None`: no limit.
     pub max_token_bytes: Option<usize>,
 }
 
 impl Signer for KmsSigner<'_> {
     type Error = Fault;
 
-    /// The key's ARN is sent, never the alias: should the alias move in this moment, `kid` and
-    /// signature would be of two keys.
-    async fn sign(&self, draft: &UnsignedToken) -> Result<Signed, Fault> {
+    /// Sends the key ARN and not the alias: if the alias moves at this moment, `kid` still names the key that
+    /// signs.
+    async fn sign(&self, unsigned: &UnsignedToken) -> Result<Signed, Fault> {
         let ring = self.keyring.signing_ring().await?;
         let key = &ring.current;
-        let input = draft.signing_input(key.algorithm, &key.id);
+        let input = unsigned.signing_input(key.algorithm, &key.id);
         if let Some(max) = self.max_token_bytes {
             let max = max.min(key.algorithm.max_token_bytes());
             let bytes = input.token_bytes(key.public.signature_bytes());
@@ -45,16 +47,16 @@ impl Signer for KmsSigner<'_> {
             .key_id(&key.arn)
             .message(message.bytes)
             .message_type(message.kind)
-            .signing_algorithm(spec(key.algorithm));
-        let running = self.stopwatch.start();
-        let answer = Box::pin(request.send()).await;
-        drop(running);
-        let answer = answer.map_err(|error| Fault::of("Sign", error))?;
-        let receipt = answer.request_id().map(str::to_owned);
-        let invalid = |problem| Fault::invalid("Sign", problem);
-        key.expect_response(answer.key_id(), answer.signing_algorithm()).map_err(invalid)?;
+            .signing_algorithm(signing_algorithm(key.algorithm));
+        let timer = self.stopwatch.start();
+        let output = Box::pin(request.send()).await;
+        drop(timer);
+        let output = output.map_err(|error| Fault::from_sdk_error("Sign", error))?;
+        let receipt = output.request_id().map(str::to_owned);
+        let invalid = |problem| Fault::invalid_response("Sign", problem);
+        key.expect_response(output.key_id(), output.signing_algorithm()).map_err(invalid)?;
         let signature =
-            answer.signature.and_then(|signature| to_jose(&key.public, signature.as_ref()));
+            output.signature.and_then(|signature| to_jose(&key.public, signature.as_ref()));
         let signature = signature.ok_or_else(|| invalid(InvalidResponse::Signature))?;
         Ok(Signed { token: input.into_token(&signature), key_id: key.id.clone(), receipt })
     }

@@ -1,34 +1,37 @@
+//! The time that a request spends in calls to KMS.
+
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-/// How long KMS took for what a request needed of it.
+/// Adds up the time of the calls to KMS Sign and Verify.
 #[derive(Debug, Default)]
 pub struct Stopwatch(AtomicU64);
 
 impl Stopwatch {
-    /// The time of all calls, if there was one.
+    /// The total time of the calls, in whole microseconds. `None` if there was no call.
     #[must_use]
     pub fn read(&self) -> Option<Duration> {
         Some(self.0.load(Ordering::Relaxed)).filter(|time| *time > 0).map(Duration::from_micros)
     }
 
-    /// Runs until what it gives is dropped: at the answer, or when nobody waits for it any more.
-    pub(crate) fn start(&self) -> Running<'_> {
-        Running { stopwatch: self, start: Instant::now() }
+    /// Starts to measure a call. The measurement ends when the timer is dropped: after the response, or when the
+    /// request is cancelled.
+    pub(crate) fn start(&self) -> Timer<'_> {
+        Timer { stopwatch: self, start: Instant::now() }
     }
 }
 
-/// A call that is on its way.
-pub(crate) struct Running<'a> {
+/// Measures one call.
+pub(crate) struct Timer<'a> {
     stopwatch: &'a Stopwatch,
     start: Instant,
 }
 
-impl Drop for Running<'_> {
+impl Drop for Timer<'_> {
     fn drop(&mut self) {
-        let took = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.stopwatch.0.fetch_add(took.max(1), Ordering::Relaxed);
+        let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.stopwatch.0.fetch_add(micros.max(1), Ordering::Relaxed);
     }
 }

@@ -1,75 +1,83 @@
+//! Verification with KMS Verify or with the ring's public keys.
+
 use std::{str::FromStr, sync::Arc};
 
 use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Rejection, SignedParts, Verifier};
 
-use crate::{Fault, Key, Keyring, Stopwatch, message::spec};
+use crate::{Fault, Key, Keyring, Stopwatch, message::signing_algorithm};
 
-/// Who tells whether a signature is good.
+/// How signatures are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// KMS Verify, each signature anew: a key that is disabled stops verifying at once. For a minute
-    /// after KMS has refused one, the public key is asked before KMS is: forged tokens cost a call a
-    /// minute, and good ones are not verified twice.
+    /// Each signature with KMS Verify, so that a disabled key stops verifying at once. For a minute after KMS has
+    /// rejected a signature, each signature is first verified with the public key: forged tokens cost at most
+    /// one call to KMS a minute.
     #[default]
     Kms,
-    /// The ring's public keys, here: KMS is asked for the keys alone.
+    /// With the ring's public keys, without a call for each signature.
     Local,
 }
 
-impl FromStr for Verification {
-    type Err = &'static str;
+/// The text is not the name of a [`Verification`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be kms or local")]
+pub struct UnknownVerification;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+/// From `kms` or `local`, as in the setting `VERIFICATION`.
+impl FromStr for Verification {
+    type Err = UnknownVerification;
+
+    fn from_str(text: &str) -> Result<Self, UnknownVerification> {
         match text {
             "kms" => Ok(Self::Kms),
             "local" => Ok(Self::Local),
-            _ => Err("must be kms or local"),
+            _ => Err(UnknownVerification),
         }
     }
 }
 
-/// Verifies with the keys of a ring.
+/// A [`Verifier`] with the keys of a ring.
 #[derive(Debug, Clone, Copy)]
 pub struct KmsVerifier<'a> {
-    /// The keys that are trusted.
+    /// The ring.
     pub keyring: &'a Arc<Keyring>,
-    /// Where it is done.
+    /// How signatures are verified.
     pub verification: Verification,
-    /// Who is told how long KMS takes.
+    /// Measures the call to Verify.
     pub stopwatch: &'a Stopwatch,
 }
 
 impl Verifier for KmsVerifier<'_> {
     type Error = Fault;
 
-    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
-        let Some(key) = self.keyring.find(proof.key_id.as_deref()).await? else {
+    async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
+        let Some(key) = self.keyring.find(parts.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
-        let local = self.verification == Verification::Local;
-        if local || self.keyring.recently_forged() {
-            let judged = key.verify(proof);
-            if local || judged.is_err() {
-                return Ok(judged);
+        let is_local = self.verification == Verification::Local;
+        if is_local || self.keyring.recently_forged() {
+            let verified = key.verify_locally(parts);
+            if is_local || verified.is_err() {
+                return Ok(verified);
             }
         }
-        let judged = self.ask(&key, proof).await?;
-        if judged == Err(Rejection::Signature) {
+        let verified = self.verify_with_kms(&key, parts).await?;
+        if verified == Err(Rejection::Signature) {
             self.keyring.record_forgery();
         }
-        Ok(judged)
+        Ok(verified)
     }
 }
 
 impl KmsVerifier<'_> {
-    async fn ask(
+    async fn verify_with_kms(
         &self,
         key: &Key,
-        proof: &SignedParts<'_>,
+        parts: &SignedParts<'_>,
     ) -> Result<Result<(), Rejection>, Fault> {
-        let (message, signature) = match key.to_verify_request(proof) {
-            Ok(parts) => parts,
+        let (message, signature) = match key.to_verify_request(parts) {
+            Ok(request) => request,
             Err(rejection) => return Ok(Err(rejection)),
         };
         let client = self.keyring.client();
@@ -79,23 +87,23 @@ impl KmsVerifier<'_> {
             .message(message.bytes)
             .message_type(message.kind)
             .signature(Blob::new(signature))
-            .signing_algorithm(spec(key.algorithm));
-        let running = self.stopwatch.start();
-        let answer = Box::pin(request.send()).await;
-        drop(running);
-        match answer {
-            Ok(answer) => {
-                key.expect_response(answer.key_id(), answer.signing_algorithm())
-                    .map_err(|problem| Fault::invalid("Verify", problem))?;
-                // KMS has an error for a bad signature; some emulators say `false` instead.
-                Ok(if answer.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
+            .signing_algorithm(signing_algorithm(key.algorithm));
+        let timer = self.stopwatch.start();
+        let output = Box::pin(request.send()).await;
+        drop(timer);
+        match output {
+            Ok(output) => {
+                key.expect_response(output.key_id(), output.signing_algorithm())
+                    .map_err(|problem| Fault::invalid_response("Verify", problem))?;
+                // KMS returns an error for an invalid signature; some emulators return `false`.
+                Ok(if output.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
             }
-            Err(SdkError::ServiceError(answer))
-                if matches!(answer.err(), VerifyError::KmsInvalidSignatureException(_)) =>
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), VerifyError::KmsInvalidSignatureException(_)) =>
             {
                 Ok(Err(Rejection::Signature))
             }
-            Err(error) => Err(Fault::of("Verify", error)),
+            Err(error) => Err(Fault::from_sdk_error("Verify", error)),
         }
     }
 }

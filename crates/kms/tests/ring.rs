@@ -1,4 +1,4 @@
-//! Signing and verifying with a KMS that is as strict as the real one.
+//! The ring against the local KMS and against servers with other responses.
 
 #![expect(
     clippy::panic,
@@ -63,33 +63,38 @@ fn client(endpoint: &str) -> Client {
     runtime::connect(&mut settings).unwrap()
 }
 
-fn ring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {
-    ring_of(kms, ALIAS, None, refresh)
+fn new_keyring(kms: &Kms, refresh: Duration) -> Arc<Keyring> {
+    named_keyring(kms, ALIAS, None, refresh)
 }
 
-fn ring_of(kms: &Kms, name: &str, algorithm: Option<Algorithm>, refresh: Duration) -> Arc<Keyring> {
+fn named_keyring(
+    kms: &Kms,
+    name: &str,
+    algorithm: Option<Algorithm>,
+    refresh: Duration,
+) -> Arc<Keyring> {
     let client = client(&format!("http://{}", kms.address()));
     Arc::new(Keyring::new(client, name.parse().unwrap(), algorithm, refresh))
 }
 
 fn signer(keyring: &Arc<Keyring>) -> KmsSigner<'_> {
-    KmsSigner { keyring, stopwatch: &UNREAD, max_token_bytes: None }
+    KmsSigner { keyring, stopwatch: &STOPWATCH, max_token_bytes: None }
 }
 
 fn verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
-    KmsVerifier { keyring, verification: Verification::Kms, stopwatch: &UNREAD }
+    KmsVerifier { keyring, verification: Verification::Kms, stopwatch: &STOPWATCH }
 }
 
-fn local(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
+fn local_verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
     KmsVerifier { verification: Verification::Local, ..verifier(keyring) }
 }
 
-static UNREAD: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
+static STOPWATCH: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Moves the clock of everything that waits.
-async fn later(seconds: u64) {
+/// Advances the clock of `tokio`.
+async fn advance(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
     tokio::time::resume();
@@ -99,24 +104,24 @@ async fn sign(keyring: &Arc<Keyring>, claims: Value) -> Token {
     let Value::Object(mut claims) = claims else { panic!("an object") };
     claims.insert("iss".into(), "us".into());
     claims.insert("exp".into(), 2000.into());
-    let draft = UnsignedToken::new("JWT", &claims);
-    signer(keyring).sign(&draft).await.unwrap().token
+    let unsigned = UnsignedToken::new("JWT", &claims);
+    signer(keyring).sign(&unsigned).await.unwrap().token
 }
 
-/// The claims of a good token, or why it is refused.
-async fn confirm(keyring: &Arc<Keyring>, token: &str) -> Result<(), Rejection> {
-    let profile = Validation {
+/// Verifies a token with KMS.
+async fn verify_token(keyring: &Arc<Keyring>, token: &str) -> Result<(), Rejection> {
+    let validation = Validation {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
         token_type: "JWT".into(),
         leeway: Duration::ZERO,
     };
     let now = jwt::UnixTime::from_seconds(1000);
-    let candidate = UnverifiedToken::parse(token)?.screen(&profile, now)?;
+    let candidate = UnverifiedToken::parse(token)?.screen(&validation, now)?;
     candidate.confirm(&verifier(keyring)).await.unwrap().map(|_| ())
 }
 
-/// Every `KeySpec` that signs tokens, with every algorithm that its keys can have.
+/// Every `KeySpec` for tokens, with algorithms to test.
 const SPECS: [(&str, &[Algorithm]); 11] = {
     use Algorithm::*;
     [
@@ -134,64 +139,67 @@ const SPECS: [(&str, &[Algorithm]); 11] = {
     ]
 };
 
-/// A draft whose signing input has exactly this many bytes under a key of this algorithm.
-fn draft(bytes: usize, algorithm: Algorithm, key_id: &str) -> UnsignedToken {
+/// An unsigned token whose signing input for this key has exactly this many bytes.
+fn unsigned_token(bytes: usize, algorithm: Algorithm, key_id: &str) -> UnsignedToken {
     let with = |padding: usize, kind: &str| {
         let claims = json!({"iss": "us", "exp": 2000, "a": "x".repeat(padding)});
         UnsignedToken::new(kind, claims.as_object().unwrap())
     };
-    let length = |draft: &UnsignedToken| draft.signing_input(algorithm, key_id).as_bytes().len();
-    // Base64 skips some lengths, which another length of the header makes up for.
+    let length = |token: &UnsignedToken| token.signing_input(algorithm, key_id).as_bytes().len();
+    // Base64url cannot have some lengths; another length of `typ` makes up for it.
     let kinds = ["JWT", "JWTx", "JWTxx", "JWTxxx"];
-    let drafts = kinds.iter().flat_map(|kind| {
+    let mut candidates = kinds.iter().flat_map(|kind| {
         let short = bytes.saturating_sub(length(&with(0, kind))) * 3 / 4;
         (short.saturating_sub(4)..short + 4).map(move |padding| with(padding, kind))
     });
-    let mut drafts = drafts;
-    drafts.find(|draft| length(draft) == bytes).unwrap()
+    candidates.find(|token| length(token) == bytes).unwrap()
 }
 
 #[tokio::test]
-async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
+async fn every_algorithm_signs_and_verifies_with_kms_and_locally() {
     let kms = kms().await;
     for (spec, algorithms) in SPECS {
         let name = create_key(&kms, spec);
         for algorithm in algorithms.iter().copied() {
-            let keyring = ring_of(&kms, &name, Some(algorithm), HOUR);
+            let keyring = named_keyring(&kms, &name, Some(algorithm), HOUR);
             let ring = keyring.ring().await.unwrap();
             let key = &ring.current;
-            let here = VerifyingKey::new(&key.public, algorithm).unwrap();
+            let verifying_key = VerifyingKey::new(&key.public, algorithm).unwrap();
             for bytes in [4095, 4096, 4097, 8000] {
                 let case = format!("{spec} {algorithm} {bytes}");
-                let draft = draft(bytes, algorithm, &key.id);
-                let signed = match signer(&keyring).sign(&draft).await {
+                let unsigned = unsigned_token(bytes, algorithm, &key.id);
+                let signed = match signer(&keyring).sign(&unsigned).await {
                     Ok(signed) => signed,
                     Err(fault) => {
-                        let refused = algorithm == Algorithm::Ed25519 && bytes > 4096;
-                        assert!(refused && fault.cause == Cause::TooLong, "{case}: {fault}");
+                        let is_refused = algorithm == Algorithm::Ed25519 && bytes > 4096;
+                        assert!(is_refused && fault.cause == Cause::TooLong, "{case}: {fault}");
                         continue;
                     }
                 };
                 let (input, signature) = signed.token.reveal().rsplit_once('.').unwrap();
                 assert_eq!(input.len(), bytes, "{case}");
                 let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-                assert!(here.verify(input.as_bytes(), &signature), "{case}");
-                let proof = |signature: Vec<u8>| SignedParts {
+                assert!(verifying_key.verify(input.as_bytes(), &signature), "{case}");
+                let parts = |signature: Vec<u8>| SignedParts {
                     algorithm,
                     key_id: Some(key.id.clone()),
                     signing_input: input,
                     signature,
                 };
-                let good = proof(signature.clone());
-                assert_eq!(verifier(&keyring).verify(&good).await.unwrap(), Ok(()), "{case}");
-                assert_eq!(local(&keyring).verify(&good).await.unwrap(), Ok(()), "{case}");
+                let valid = parts(signature.clone());
+                assert_eq!(verifier(&keyring).verify(&valid).await.unwrap(), Ok(()), "{case}");
+                assert_eq!(
+                    local_verifier(&keyring).verify(&valid).await.unwrap(),
+                    Ok(()),
+                    "{case}"
+                );
                 let mut changed = signature;
                 let middle = changed.len() / 2;
                 changed[middle] ^= 1;
-                let bad = proof(changed);
-                for verifier in [verifier(&keyring), local(&keyring)] {
-                    let judged = verifier.verify(&bad).await.unwrap();
-                    assert_eq!(judged, Err(Rejection::Signature), "{case}");
+                let invalid = parts(changed);
+                for verifier in [verifier(&keyring), local_verifier(&keyring)] {
+                    let verified = verifier.verify(&invalid).await.unwrap();
+                    assert_eq!(verified, Err(Rejection::Signature), "{case}");
                 }
             }
         }
@@ -199,31 +207,32 @@ async fn every_algorithm_signs_and_verifies_through_kms_and_here() {
 }
 
 #[tokio::test]
-async fn token_that_is_too_long_is_refused_before_kms_is_asked() {
+async fn too_long_token_is_refused_without_a_call_to_sign() {
     let kms = kms().await;
     let rows = [
-        // The signature has 342 characters.
+        // An RSA-2048 signature has 342 characters of base64url.
         ("RSA_2048", 7000, 7343, Some(7343), Ok(())),
         ("RSA_2048", 7000, 7343, Some(7342), Err(7342)),
         ("RSA_2048", 7849, 8192, Some(9000), Ok(())),
         ("RSA_2048", 7850, 8193, Some(9000), Err(8192)),
         ("RSA_2048", 7850, 8193, None, Ok(())),
-        // The signature has 6170.
+        // An ML-DSA-87 signature has 6170.
         ("ML_DSA_87", 2829, 9000, Some(9000), Ok(())),
         ("ML_DSA_87", 2830, 9001, Some(9000), Err(9000)),
     ];
     for (spec, input_bytes, bytes, max_token_bytes, expected) in rows {
-        let keyring = ring_of(&kms, &create_key(&kms, spec), None, HOUR);
+        let keyring = named_keyring(&kms, &create_key(&kms, spec), None, HOUR);
         let key = Arc::clone(&keyring.ring().await.unwrap().current);
-        let draft = draft(input_bytes, key.algorithm, &key.id);
+        let unsigned = unsigned_token(input_bytes, key.algorithm, &key.id);
         let calls = kms.calls();
         let signer = KmsSigner { max_token_bytes, ..signer(&keyring) };
-        let signed = signer.sign(&draft).await;
+        let signed = signer.sign(&unsigned).await;
         let length = signed.as_ref().map(|signed| signed.token.reveal().len());
-        let cause = expected.map(|()| bytes).map_err(|max| Cause::TokenTooLong { bytes, max });
+        let expected_length =
+            expected.map(|()| bytes).map_err(|max| Cause::TokenTooLong { bytes, max });
         assert_eq!(
             length.map_err(|fault| fault.cause),
-            cause,
+            expected_length,
             "{spec} {bytes} {max_token_bytes:?}"
         );
         assert_eq!(kms.calls() - calls, u64::from(expected.is_ok()), "{spec} {bytes}");
@@ -231,7 +240,7 @@ async fn token_that_is_too_long_is_refused_before_kms_is_asked() {
 }
 
 #[tokio::test]
-async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
+async fn configured_algorithm_that_the_key_does_not_have_is_a_fault() {
     let kms = kms().await;
     let rows = [
         ("RSA_2048", Algorithm::Es256),
@@ -241,86 +250,90 @@ async fn an_algorithm_that_the_key_does_not_have_stops_the_start() {
     ];
     for (spec, algorithm) in rows {
         let name = create_key(&kms, spec);
-        let keyring = ring_of(&kms, &name, Some(algorithm), HOUR);
+        let keyring = named_keyring(&kms, &name, Some(algorithm), HOUR);
         let fault = keyring.ring().await.unwrap_err();
-        assert_eq!(fault.cause, Cause::UnsupportedKey);
-        let said = ErrorChain(&fault).to_string();
-        assert!(said.contains(spec) && said.contains(algorithm.name()), "{said}");
+        assert_eq!(fault.cause, Cause::UnsupportedKey, "{spec} {algorithm}");
+        let message = ErrorChain(&fault).to_string();
+        assert!(message.contains(spec) && message.contains(algorithm.name()), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_signed_token_is_good_and_a_changed_one_is_not() {
+async fn signed_token_is_valid_and_changed_token_is_rejected() {
     let kms = kms().await;
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     let (token, other) =
         (sign(&keyring, json!({"a": 1})).await, sign(&keyring, json!({"a": 2})).await);
-    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()));
+    assert_eq!(verify_token(&keyring, token.reveal()).await, Ok(()));
     let (input, _) = token.reveal().rsplit_once('.').unwrap();
     let (_, signature) = other.reveal().rsplit_once('.').unwrap();
     let mixed = format!("{input}.{signature}");
-    let mut seen = Vec::new();
+    let mut calls_per_token = Vec::new();
     for (seconds, token) in [(0, &mixed), (0, &mixed), (59, &mixed), (1, &mixed)] {
-        later(seconds).await;
+        advance(seconds).await;
         let calls = kms.calls();
-        assert_eq!(confirm(&keyring, token).await, Err(Rejection::Signature));
-        seen.push(kms.calls() - calls);
+        assert_eq!(verify_token(&keyring, token).await, Err(Rejection::Signature));
+        calls_per_token.push(kms.calls() - calls);
     }
-    assert_eq!(seen, [1, 0, 0, 1], "once a minute KMS is asked, else the public key tells");
-    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()), "KMS has the last word");
+    assert_eq!(calls_per_token, [1, 0, 0, 1], "one call a minute, otherwise local verification");
+    assert_eq!(
+        verify_token(&keyring, token.reveal()).await,
+        Ok(()),
+        "KMS verifies what the public key accepts"
+    );
 }
 
 #[tokio::test]
-async fn kms_is_not_asked_about_what_the_key_cannot_have_signed() {
+async fn signature_that_no_key_of_the_ring_can_have_made_costs_no_call() {
     let kms = kms().await;
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     let key = keyring.ring().await.unwrap().current.id.clone();
     let calls = kms.calls();
     let rows = [
         ("a short signature", Some(key), 255, Rejection::Signature),
-        ("no key id and a short signature", None, 255, Rejection::Signature),
+        ("a short signature without key id", None, 255, Rejection::Signature),
         ("an alias as key id", Some(ALIAS.into()), 256, Rejection::UnknownKey),
-        ("another unknown key", Some("k".into()), 256, Rejection::UnknownKey),
+        ("an unknown key id", Some("k".into()), 256, Rejection::UnknownKey),
     ];
     for (name, key_id, bytes, expected) in rows {
         let signature = vec![0; bytes];
-        let proof =
+        let parts =
             SignedParts { algorithm: Algorithm::Rs256, key_id, signing_input: "a.b", signature };
-        for verifier in [verifier(&keyring), local(&keyring)] {
-            assert_eq!(verifier.verify(&proof).await.unwrap(), Err(expected), "{name}");
+        for verifier in [verifier(&keyring), local_verifier(&keyring)] {
+            assert_eq!(verifier.verify(&parts).await.unwrap(), Err(expected), "{name}");
         }
     }
-    assert_eq!(kms.calls() - calls, 0, "the ring was loaded a moment ago");
+    assert_eq!(kms.calls() - calls, 0, "the ring was just loaded");
 }
 
 #[tokio::test]
-async fn the_ring_follows_its_alias() {
+async fn ring_follows_its_alias() {
     let kms = kms().await;
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     let before = sign(&keyring, json!({})).await;
     let next = create_key(&kms, "RSA_3072");
     kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
-    let new_keyring = ring(&kms, HOUR);
+    let new_keyring = new_keyring(&kms, HOUR);
     let after = sign(&new_keyring, json!({})).await;
-    assert_eq!(confirm(&new_keyring, after.reveal()).await, Ok(()));
-    assert_eq!(confirm(&new_keyring, before.reveal()).await, Err(Rejection::UnknownKey));
+    assert_eq!(verify_token(&new_keyring, after.reveal()).await, Ok(()));
+    assert_eq!(verify_token(&new_keyring, before.reveal()).await, Err(Rejection::UnknownKey));
 
-    // An old ring takes its time to look again for a key that it does not know.
-    assert_eq!(confirm(&keyring, before.reveal()).await, Ok(()));
-    assert_eq!(confirm(&keyring, after.reveal()).await, Err(Rejection::UnknownKey));
+    // A ring that was just loaded is not loaded again for an unknown key.
+    assert_eq!(verify_token(&keyring, before.reveal()).await, Ok(()));
+    assert_eq!(verify_token(&keyring, after.reveal()).await, Err(Rejection::UnknownKey));
     let calls = kms.calls();
-    later(11).await;
-    assert_eq!(confirm(&keyring, after.reveal()).await, Ok(()));
-    assert_eq!(kms.calls() - calls, 4, "GetPublicKey of three aliases, and Verify");
+    advance(11).await;
+    assert_eq!(verify_token(&keyring, after.reveal()).await, Ok(()));
+    assert_eq!(kms.calls() - calls, 4, "three times GetPublicKey, and Verify");
 }
 
 #[tokio::test]
-async fn the_ring_is_refreshed_when_it_is_due_and_not_before() {
+async fn ring_is_refreshed_only_when_due() {
     let kms = kms().await;
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     let mut calls = vec![kms.calls()];
     for seconds in [0, 299, 2, 1, 300] {
-        later(seconds).await;
+        advance(seconds).await;
         keyring.ring().await.unwrap();
         calls.push(kms.calls());
     }
@@ -328,7 +341,7 @@ async fn the_ring_is_refreshed_when_it_is_due_and_not_before() {
 }
 
 #[tokio::test]
-async fn the_keys_beside_the_current_one_are_trusted_and_do_not_sign() {
+async fn next_and_previous_key_are_trusted_and_do_not_sign() {
     let kms = kms().await;
     let keys = [("-next", "ECC_NIST_P256"), ("-previous", "RSA_3072")].map(|(suffix, spec)| {
         let key = create_key(&kms, spec);
@@ -336,42 +349,42 @@ async fn the_keys_beside_the_current_one_are_trusted_and_do_not_sign() {
         kms.perform("CreateAlias", &alias).unwrap();
         key
     });
-    let keyring = ring_of(&kms, ALIAS, Some(Algorithm::Ps256), HOUR);
-    let held = keyring.ring().await.unwrap();
-    let known: Vec<_> = held.keys().map(|key| (&*key.id, key.algorithm)).collect();
-    let current = &*held.current.id;
-    // The setting is for the kind of key that it fits.
+    let keyring = named_keyring(&kms, ALIAS, Some(Algorithm::Ps256), HOUR);
+    let ring = keyring.ring().await.unwrap();
+    let known: Vec<_> = ring.keys().map(|key| (&*key.id, key.algorithm)).collect();
+    let current = &*ring.current.id;
+    // The configured algorithm applies to the keys that support it.
     let [next, previous] = [(&*keys[0], Algorithm::Es256), (&*keys[1], Algorithm::Ps256)];
     assert_eq!(known, [(current, Algorithm::Ps256), next, previous]);
     let token = sign(&keyring, json!({})).await;
-    assert_eq!(confirm(&keyring, token.reveal()).await, Ok(()));
-    let signer_of = |key: &str| ring_of(&kms, key, None, HOUR);
+    assert_eq!(verify_token(&keyring, token.reveal()).await, Ok(()));
+    let signer_of = |key: &str| named_keyring(&kms, key, None, HOUR);
     for key in &keys {
         let token = sign(&signer_of(key), json!({})).await;
-        let judged = confirm(&keyring, token.reveal()).await;
+        let verified = verify_token(&keyring, token.reveal()).await;
         let expected = if *key == keys[0] {
             Ok(())
         } else {
-            // It signs with RS256 where nothing else is set.
+            // Without a configured algorithm, an RSA key signs with RS256.
             let (key, token) = (Algorithm::Ps256, Algorithm::Rs256);
             Err(Rejection::WrongAlgorithm { key, token })
         };
-        assert_eq!(judged, expected);
+        assert_eq!(verified, expected);
     }
 
-    // Taken out of service, a key is no longer one of the ring.
+    // A disabled key and a key without an alias are not in the ring.
     kms.perform("DisableKey", &json!({"KeyId": keys[1]})).unwrap();
     kms.perform("DeleteAlias", &json!({"AliasName": format!("{ALIAS}-next")})).unwrap();
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     assert_eq!(keyring.ring().await.unwrap().keys().count(), 1);
-    // A key by its id has none beside it, and nobody is asked.
+    // A ring of a key id has one key and needs one call.
     let calls = kms.calls();
     assert_eq!(signer_of(&keys[0]).ring().await.unwrap().keys().count(), 1);
     assert_eq!(kms.calls() - calls, 1);
 }
 
-/// A KMS that knows the current key, and has these answers for the keys beside it. While a fault passes
-/// by itself, the key may be there; a lasting one is the operator's, and no caller's to bring about.
+/// During a transient fault, the unknown key may exist. A lasting fault is the operator's to correct; clients must
+/// not be able to cause errors with it.
 #[tokio::test]
 async fn unknown_key_id_is_a_fault_only_while_an_alias_fault_is_transient() {
     let rows = [
@@ -414,7 +427,7 @@ fn move_alias(kms: &Kms, alias: &str, key: &str) {
     kms.perform("UpdateAlias", &json!({"AliasName": alias, "TargetKeyId": key})).unwrap();
 }
 
-/// How many keys are published and whether they may be cached, or why none are.
+/// The number of published keys and whether the key set may be cached, or the cause of the fault.
 async fn published(keyring: &Arc<Keyring>) -> Result<(usize, bool), Cause> {
     let published = keyring.published_ring().await.map_err(|fault| fault.cause)?;
     Ok((published.ring.keys().count(), published.next_fault.is_none()))
@@ -436,59 +449,62 @@ async fn incomplete_key_set_is_not_published() {
     let kms = kms().await;
     add_neighbors(&kms);
     for (alias, code, expected) in rows {
-        let keyring = ring(&kms, HOUR);
+        let keyring = new_keyring(&kms, HOUR);
         kms.inject(Some(InjectedFault::ErrorFor(alias, code)));
         assert_eq!(published(&keyring).await, expected, "{alias} {code}");
-        // It is asked for again soon, and not with each request.
+        // It is loaded again soon, but not with each request.
         let calls = kms.calls();
         assert_eq!(published(&keyring).await, expected, "{alias} {code} again");
-        let is_soon = expected == Err(Cause::Throttled);
-        assert!(is_soon || kms.calls() == calls, "{alias} {code} again");
+        let is_retried_soon = expected == Err(Cause::Throttled);
+        assert!(is_retried_soon || kms.calls() == calls, "{alias} {code} again");
         kms.inject(None);
         if expected.is_err() {
-            later(11).await;
-            assert_eq!(published(&keyring).await, Ok((3, true)), "{alias} {code} is over");
+            advance(11).await;
+            assert_eq!(published(&keyring).await, Ok((3, true)), "{alias} {code} ended");
         }
     }
 }
 
 #[tokio::test]
-async fn last_complete_key_set_is_published_while_the_previous_key_is_unknown() {
+async fn last_complete_key_set_is_published_while_the_previous_key_is_unreadable() {
     for code in ["ThrottlingException", "AccessDeniedException"] {
         let kms = kms().await;
         add_neighbors(&kms);
-        let keyring = ring(&kms, Duration::from_mins(5));
+        let keyring = new_keyring(&kms, Duration::from_mins(5));
         let complete = keyring.published_ring().await.unwrap().ring;
         kms.inject(Some(InjectedFault::ErrorFor(PREVIOUS, code)));
-        later(301).await;
+        advance(301).await;
         let again = keyring.published_ring().await.unwrap();
         assert!(Arc::ptr_eq(&again.ring, &complete) && again.next_fault.is_none(), "{code}");
 
-        // A new next key is not one of that set, which must not be cached any more.
+        // The set does not have the new next key, so it must not be cached any more.
         let next = create_key(&kms, "RSA_2048");
         move_alias(&kms, NEXT, &next);
-        later(361).await;
+        advance(361).await;
         assert_eq!(published(&keyring).await, Ok((3, false)), "{code}");
 
-        // Once it signs, the set has no key for its tokens.
+        // Once the next key signs, the set does not have the key of new tokens.
         move_alias(&kms, ALIAS, &next);
-        later(361).await;
+        advance(361).await;
         assert!(published(&keyring).await.is_err(), "{code}");
         kms.inject(None);
-        later(11).await;
-        let known = keyring.published_ring().await.unwrap();
-        assert!(known.ring.find(Some(&next)).is_some() && known.next_fault.is_none(), "{code}");
+        advance(11).await;
+        let published = keyring.published_ring().await.unwrap();
+        assert!(
+            published.ring.find(Some(&next)).is_some() && published.next_fault.is_none(),
+            "{code}"
+        );
     }
 }
 
 #[tokio::test]
-async fn key_set_is_published_as_it_was_while_kms_is_down() {
+async fn last_key_set_is_published_while_kms_is_down() {
     let kms = kms().await;
     add_neighbors(&kms);
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     assert_eq!(published(&keyring).await, Ok((3, true)));
     drop(kms);
-    later(3601).await;
+    advance(3601).await;
     assert_eq!(published(&keyring).await, Ok((3, true)));
 }
 
@@ -503,24 +519,24 @@ async fn lasting_alias_fault_is_reported_once_per_load() {
         (PREVIOUS, "ThrottlingException", vec![], false),
         (PREVIOUS, "NotFoundException", vec![], true),
         (NEXT, "UnknownException", of(NEXT, Cause::Refused), true),
-        // IAM may not have seen the new alias.
+        // Authorization may not see the new alias yet.
         (NEXT, "AccessDeniedException", vec![], true),
         (ALIAS, "AccessDeniedException", vec![], false),
     ];
     for (alias, code, expected, is_refused) in rows {
         kms.inject(Some(InjectedFault::ErrorFor(alias, code)));
-        let keyring = Arc::new(Arc::into_inner(ring(&kms, HOUR)).unwrap().on_neighbor_fault(
-            |alias, fault| {
+        let keyring = Arc::new(
+            Arc::into_inner(new_keyring(&kms, HOUR)).unwrap().on_neighbor_fault(|alias, fault| {
                 REPORTED.lock().unwrap().push((alias.to_string(), fault.cause));
-            },
-        ));
+            }),
+        );
         for _ in 0..3 {
             let found = keyring.find(Some("unknown")).await;
             assert_eq!(found.is_ok(), is_refused, "{alias} {code}");
         }
         let reported = || std::mem::take(&mut *REPORTED.lock().unwrap());
         assert_eq!(reported(), expected, "{alias} {code}");
-        later(301).await;
+        advance(301).await;
         let _ = keyring.find(Some("unknown")).await;
         let afterwards = match (alias, code) {
             (NEXT, "AccessDeniedException") => of(NEXT, Cause::AccessDenied),
@@ -531,26 +547,26 @@ async fn lasting_alias_fault_is_reported_once_per_load() {
 }
 
 #[tokio::test]
-async fn a_slow_kms_does_not_hold_up_a_ring_that_works() {
+async fn slow_refresh_does_not_delay_requests() {
     let kms = kms().await;
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     let ring = keyring.ring().await.unwrap();
     kms.inject(Some(InjectedFault::Late(Duration::from_millis(700))));
-    later(3601).await;
-    assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring), "the last ring serves on");
+    advance(3601).await;
+    assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring), "the last ring stays in use");
     let refreshed = async {
         while Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), refreshed).await.expect("the new one is there");
+    tokio::time::timeout(Duration::from_secs(20), refreshed).await.expect("the ring is refreshed");
 }
 
-/// A rotation counts on it: what a ring trusts may be old, but not what it signs with.
+/// The rotation relies on this limit. An old ring may still verify.
 #[tokio::test]
-async fn a_ring_of_long_ago_does_not_sign() {
+async fn ring_that_is_too_old_does_not_sign() {
     let kms = kms().await;
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     let old = keyring.ring().await.unwrap().current.id.clone();
     let next = create_key(&kms, "RSA_2048");
     kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": next})).unwrap();
@@ -559,38 +575,38 @@ async fn a_ring_of_long_ago_does_not_sign() {
         signed.map(|signed| signed.key_id).map_err(|fault| fault.cause)
     };
     kms.inject(Some(InjectedFault::Late(Duration::from_millis(700))));
-    later(359).await;
+    advance(359).await;
     assert_eq!(
         signed_by(&keyring).await,
         Ok(old),
-        "a refresh that is due a minute ago is waited for a moment"
+        "a signature waits only briefly for a refresh that was due less than a minute ago"
     );
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     assert_eq!(signed_by(&keyring).await, Ok(next.clone()));
     let last = create_key(&kms, "RSA_2048");
     kms.perform("UpdateAlias", &json!({"AliasName": ALIAS, "TargetKeyId": last})).unwrap();
-    later(361).await;
+    advance(361).await;
     assert_eq!(
         signed_by(&keyring).await,
         Ok(last),
-        "one that is due longer is waited for until it is there"
+        "a signature waits for a refresh that was due more than a minute ago"
     );
     drop(kms);
-    later(361).await;
+    advance(361).await;
     assert_eq!(keyring.ring().await.map(|_| ()).map_err(|fault| fault.cause), Ok(()));
     assert_eq!(signed_by(&keyring).await, Err(Cause::Unreachable));
 }
 
 #[tokio::test]
-async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
+async fn outage_at_a_refresh_keeps_the_last_ring() {
     let kms = kms().await;
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     let ring = keyring.ring().await.unwrap();
     drop(kms);
-    later(360).await;
+    advance(360).await;
     assert!(Arc::ptr_eq(&keyring.ring().await.unwrap(), &ring));
-    // What the ring does not know, nobody knows now.
-    later(11).await;
+    // An unknown key may exist.
+    advance(11).await;
     assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
     assert_eq!(keyring.find(Some("unknown")).await.unwrap_err().cause, Cause::Unreachable);
     let known = keyring.find(Some(&ring.current.id)).await.unwrap();
@@ -598,7 +614,7 @@ async fn an_outage_at_a_refresh_leaves_the_ring_as_it_is() {
 }
 
 #[tokio::test]
-async fn transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
+async fn transient_error_at_a_refresh_keeps_the_last_ring() {
     let rows = [
         (400, "ThrottlingException", true),
         (400, "SlowDown", true),
@@ -615,15 +631,15 @@ async fn transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
     ];
     for (status, code, expected) in rows {
         let kms = kms().await;
-        let keyring = ring(&kms, HOUR);
+        let keyring = new_keyring(&kms, HOUR);
         let loaded = keyring.ring().await.unwrap();
         let body = format!(r#"{{"__type":"{code}"}}"#).leak();
         kms.inject(Some(InjectedFault::Response(status, body)));
-        later(3601).await;
+        advance(3601).await;
         let _ = keyring.ring().await;
-        later(11).await;
-        let stays = keyring.ring().await.is_ok_and(|ring| Arc::ptr_eq(&ring, &loaded));
-        assert_eq!(stays, expected, "{status} {code}");
+        advance(11).await;
+        let is_kept = keyring.ring().await.is_ok_and(|ring| Arc::ptr_eq(&ring, &loaded));
+        assert_eq!(is_kept, expected, "{status} {code}");
         if expected {
             let unknown = keyring.find(Some("unknown")).await;
             assert!(unknown.is_err_and(|fault| fault.cause.is_transient()), "{status} {code}");
@@ -632,27 +648,27 @@ async fn transient_error_at_a_refresh_leaves_the_ring_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_kms_says_at_a_refresh_counts_at_once() {
+async fn lasting_error_at_a_refresh_takes_effect_at_once() {
     let alias = json!({"AliasName": ALIAS});
     let kms = kms().await;
     let symmetric = kms.perform("CreateKey", &json!({})).unwrap()["KeyMetadata"]["KeyId"].clone();
-    let keyring = ring(&kms, Duration::from_mins(5));
+    let keyring = new_keyring(&kms, Duration::from_mins(5));
     let key = keyring.ring().await.unwrap().current.id.clone();
     kms.perform("DisableKey", &json!({"KeyId": key})).unwrap();
-    later(301).await;
+    advance(301).await;
     assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::KeyState);
     kms.perform("EnableKey", &json!({"KeyId": key})).unwrap();
     let calls = kms.calls();
     assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::KeyState);
-    assert_eq!(kms.calls() - calls, 0, "not asked again in the same second");
-    later(2).await;
+    assert_eq!(kms.calls() - calls, 0, "not loaded again in the same second");
+    advance(2).await;
     assert_eq!(keyring.ring().await.unwrap().current.id, key);
     kms.perform("DeleteAlias", &alias).unwrap();
-    later(301).await;
+    advance(301).await;
     assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::NotFound);
     let to_symmetric = json!({"AliasName": ALIAS, "TargetKeyId": symmetric});
     kms.perform("CreateAlias", &to_symmetric).unwrap();
-    later(2).await;
+    advance(2).await;
     assert_eq!(keyring.ring().await.unwrap_err().cause, Cause::UnsupportedKey);
 }
 
@@ -662,13 +678,13 @@ fn signature(kms: &Kms) -> Vec<u8> {
         "KeyId": ALIAS, "Message": STANDARD.encode("a.b"),
         "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256",
     });
-    let answer = kms.perform("Sign", &input).unwrap();
-    STANDARD.decode(answer["Signature"].as_str().unwrap()).unwrap()
+    let output = kms.perform("Sign", &input).unwrap();
+    STANDARD.decode(output["Signature"].as_str().unwrap()).unwrap()
 }
 
-/// A server in the place of KMS that knows the key and has one answer to everything else, in which
-/// `ARN` stands for the key's; and a signature of the key.
-async fn stand_in(status: u16, body: &str) -> (Arc<Keyring>, Vec<u8>) {
+/// A keyring of a server with the public key of a new key and one response to every other request, in which `ARN`
+/// stands for the key ARN. Returns it with a signature of the key.
+async fn keyring_with_response(status: u16, body: &str) -> (Arc<Keyring>, Vec<u8>) {
     let kms = kms().await;
     let signature = signature(&kms);
     let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
@@ -687,29 +703,29 @@ fn keyring_at(endpoint: &str, name: &str) -> Arc<Keyring> {
     Arc::new(Keyring::new(client(endpoint), name.parse().unwrap(), None, HOUR))
 }
 
-/// Something in KMS's place that gives these answers.
-fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
+/// Starts a server in the place of KMS.
+fn serve(respond: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let answer = Arc::new(answer);
+    let respond = Arc::new(respond);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let answer = Arc::clone(&answer);
+            let respond = Arc::clone(&respond);
             std::thread::spawn(move || {
                 let mut stream = stream.unwrap();
                 let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
-                // The body's end is not looked for: no request here has another brace at an end.
+                // Reads up to a closing brace: no request here has one before its end.
                 while !request.ends_with(b"}") {
                     match stream.read(&mut buffer).unwrap() {
                         0 => break,
                         read => request.extend_from_slice(&buffer[..read]),
                     }
                 }
-                let (status, body) = answer(&String::from_utf8_lossy(&request));
+                let (status, body) = respond(&String::from_utf8_lossy(&request));
                 let length = body.len();
                 let head =
                     format!("HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}");
-                // Whoever asked may have given up.
+                // The client may have closed the connection.
                 let _ = stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes());
             });
         }
@@ -717,35 +733,50 @@ fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Stri
     endpoint
 }
 
-type Judged = Result<Result<(), Rejection>, Cause>;
+type VerifyResult = Result<Result<(), Rejection>, Cause>;
 
 #[tokio::test]
-async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
-    let no = Err(Rejection::Signature);
-    let rows: &[(&str, u16, &str, Judged)] = &[
-        ("yes", 200, YES, Ok(Ok(()))),
-        ("false", 200, &YES.replace("true", "false"), Ok(Err(Rejection::Signature))),
-        ("nothing said", 200, &YES.replace(r#""SignatureValid":true,"#, ""), Ok(no)),
-        ("empty", 200, "", Err(Cause::InvalidResponse)),
+async fn verify_response_is_valid_invalid_or_a_fault() {
+    let invalid = Err(Rejection::Signature);
+    let rows: &[(&str, u16, &str, VerifyResult)] = &[
+        ("valid", 200, VALID, Ok(Ok(()))),
+        (
+            "SignatureValid is false",
+            200,
+            &VALID.replace("true", "false"),
+            Ok(Err(Rejection::Signature)),
+        ),
+        ("no SignatureValid", 200, &VALID.replace(r#""SignatureValid":true,"#, ""), Ok(invalid)),
+        ("empty body", 200, "", Err(Cause::InvalidResponse)),
         ("no content", 204, "", Err(Cause::InvalidResponse)),
         ("no members", 200, "{}", Err(Cause::InvalidResponse)),
-        ("a bare yes", 200, r#"{"SignatureValid":true}"#, Err(Cause::InvalidResponse)),
-        ("a bare false", 200, r#"{"SignatureValid":false}"#, Err(Cause::InvalidResponse)),
-        ("another key", 200, &YES.replace("ARN", OTHER), Err(Cause::InvalidResponse)),
-        ("an alias", 200, &YES.replace("ARN", ALIAS), Err(Cause::InvalidResponse)),
-        ("a longer ARN", 200, &YES.replace("ARN", "ARN1"), Err(Cause::InvalidResponse)),
-        ("another algorithm", 200, &YES.replace("256", "512"), Err(Cause::InvalidResponse)),
+        ("only SignatureValid", 200, r#"{"SignatureValid":true}"#, Err(Cause::InvalidResponse)),
         (
-            "false of another key",
+            "only SignatureValid, false",
             200,
-            &YES.replace("ARN", OTHER).replace("true", "false"),
+            r#"{"SignatureValid":false}"#,
             Err(Cause::InvalidResponse),
         ),
-        ("no", 400, r#"{"__type":"KMSInvalidSignatureException"}"#, Ok(no)),
+        ("ARN of another key", 200, &VALID.replace("ARN", OTHER), Err(Cause::InvalidResponse)),
+        ("alias as KeyId", 200, &VALID.replace("ARN", ALIAS), Err(Cause::InvalidResponse)),
+        ("a longer ARN", 200, &VALID.replace("ARN", "ARN1"), Err(Cause::InvalidResponse)),
+        ("another algorithm", 200, &VALID.replace("256", "512"), Err(Cause::InvalidResponse)),
+        (
+            "false for another key",
+            200,
+            &VALID.replace("ARN", OTHER).replace("true", "false"),
+            Err(Cause::InvalidResponse),
+        ),
+        (
+            "invalid signature error",
+            400,
+            r#"{"__type":"KMSInvalidSignatureException"}"#,
+            Ok(invalid),
+        ),
         ("throttled", 400, r#"{"__type":"ThrottlingException"}"#, Err(Cause::Throttled)),
         ("denied", 400, r#"{"__type":"AccessDeniedException"}"#, Err(Cause::AccessDenied)),
         (
-            "old credentials",
+            "expired credentials",
             400,
             r#"{"__type":"ExpiredTokenException"}"#,
             Err(Cause::CredentialsExpired),
@@ -765,25 +796,25 @@ async fn every_answer_of_verify_is_a_yes_a_no_or_a_fault() {
             r#"{"__type":"InvalidKeyUsageException"}"#,
             Err(Cause::UnsupportedKey),
         ),
-        ("not valid", 400, r#"{"__type":"ValidationException"}"#, Err(Cause::Refused)),
-        ("not KMS's", 503, "<html>", Err(Cause::Unreachable)),
-        ("not KMS's either", 200, "<html>", Err(Cause::Unreachable)),
+        ("validation error", 400, r#"{"__type":"ValidationException"}"#, Err(Cause::Refused)),
+        ("HTML error of a proxy", 503, "<html>", Err(Cause::Unreachable)),
+        ("HTML page of a proxy", 200, "<html>", Err(Cause::Unreachable)),
     ];
     for (name, status, body, expected) in rows {
-        let (keyring, signature) = stand_in(*status, body).await;
-        let proof = SignedParts {
+        let (keyring, signature) = keyring_with_response(*status, body).await;
+        let parts = SignedParts {
             algorithm: Algorithm::Rs256,
             key_id: None,
             signing_input: "a.b",
             signature,
         };
-        let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
-        assert_eq!(judged, *expected, "{name}");
+        let verified = verifier(&keyring).verify(&parts).await.map_err(|fault| fault.cause);
+        assert_eq!(verified, *expected, "{name}");
     }
 }
 
-/// As KMS answers a good signature of the key `ARN`.
-const YES: &str =
+/// The response of KMS to a valid signature of the key `ARN`.
+const VALID: &str =
     r#"{"KeyId":"ARN","SignatureValid":true,"SigningAlgorithm":"RSASSA_PKCS1_V1_5_SHA_256"}"#;
 /// The ARN of another key.
 const OTHER: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
@@ -792,7 +823,7 @@ const OTHER: &str = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4
 async fn sign_response_that_does_not_answer_the_request_is_a_fault() {
     let signature = STANDARD.encode([1; 256]);
     let good =
-        YES.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
+        VALID.replace("true", &format!("\"{signature}\"")).replace("SignatureValid", "Signature");
     let rows = [
         ("good", good.clone(), None),
         ("empty", String::new(), Some(Cause::InvalidResponse)),
@@ -808,15 +839,15 @@ async fn sign_response_that_does_not_answer_the_request_is_a_fault() {
         ("no signature", good.replace("\"Signature\"", "\"Other\""), Some(Cause::InvalidResponse)),
     ];
     for (name, body, expected) in rows {
-        let (keyring, _) = stand_in(200, &body).await;
+        let (keyring, _) = keyring_with_response(200, &body).await;
         let signed = signer(&keyring).sign(&UnsignedToken::new("JWT", &Map::new())).await;
         assert_eq!(signed.err().map(|fault| fault.cause), expected, "{name}");
     }
 }
 
-/// A proxy between a function and KMS may respond with anything.
+/// A proxy between a function and KMS may send any response.
 #[tokio::test]
-async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
+async fn invalid_key_response_is_transient() {
     let kms = kms().await;
     let key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
     let with = |name: &str, value: Value| {
@@ -831,55 +862,71 @@ async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
         key["KeySpec"] = Value::Null;
         key
     };
-    let mut bare = without_spec(key.clone());
-    bare["CustomerMasterKeySpec"] = Value::Null;
+    let mut without_both = without_spec(key.clone());
+    without_both["CustomerMasterKeySpec"] = Value::Null;
     let id = key["KeyId"].as_str().unwrap().rsplit('/').next().unwrap();
     let rows = [
-        ("the id alone, as some emulators have it", with("KeyId", id.into()), None),
-        ("the spec's older name alone", without_spec(key.clone()).to_string(), None),
-        ("no usage", with("KeyUsage", Value::Null), None),
+        ("only the id, as some emulators send it", with("KeyId", id.into()), None),
+        ("only CustomerMasterKeySpec", without_spec(key.clone()).to_string(), None),
+        ("no KeyUsage", with("KeyUsage", Value::Null), None),
         ("empty", String::new(), Some(Cause::InvalidResponse)),
         ("no members", "{}".into(), Some(Cause::InvalidResponse)),
-        ("no key named", with("KeyId", Value::Null), Some(Cause::InvalidResponse)),
-        ("an alias named", with("KeyId", alias.into()), Some(Cause::InvalidResponse)),
-        ("no spec", bare.to_string(), Some(Cause::InvalidResponse)),
-        ("no key", with("PublicKey", Value::Null), Some(Cause::InvalidResponse)),
-        ("half a key", with("PublicKey", "MIIB".into()), Some(Cause::InvalidResponse)),
+        ("no KeyId", with("KeyId", Value::Null), Some(Cause::InvalidResponse)),
+        ("alias as KeyId", with("KeyId", alias.into()), Some(Cause::InvalidResponse)),
+        ("no KeySpec", without_both.to_string(), Some(Cause::InvalidResponse)),
+        ("no PublicKey", with("PublicKey", Value::Null), Some(Cause::InvalidResponse)),
+        ("truncated public key", with("PublicKey", "MIIB".into()), Some(Cause::InvalidResponse)),
         (
-            "a key of another kind",
+            "public key of another KeySpec",
             with("PublicKey", ec["PublicKey"].clone()),
             Some(Cause::InvalidResponse),
         ),
-        ("no algorithms", with("SigningAlgorithms", Value::Null), Some(Cause::InvalidResponse)),
-        ("a cipher", with("KeyUsage", "ENCRYPT_DECRYPT".into()), Some(Cause::UnsupportedKey)),
-        ("a key agreement", with("KeyUsage", "KEY_AGREEMENT".into()), Some(Cause::UnsupportedKey)),
-        ("a spec that signs no tokens", with("KeySpec", "SM2".into()), Some(Cause::UnsupportedKey)),
+        (
+            "no SigningAlgorithms",
+            with("SigningAlgorithms", Value::Null),
+            Some(Cause::InvalidResponse),
+        ),
+        (
+            "key for encryption",
+            with("KeyUsage", "ENCRYPT_DECRYPT".into()),
+            Some(Cause::UnsupportedKey),
+        ),
+        (
+            "key for key agreement",
+            with("KeyUsage", "KEY_AGREEMENT".into()),
+            Some(Cause::UnsupportedKey),
+        ),
+        (
+            "KeySpec that does not sign tokens",
+            with("KeySpec", "SM2".into()),
+            Some(Cause::UnsupportedKey),
+        ),
     ];
     for (name, body, expected) in rows {
         let (good, is_good) = (key.to_string(), Arc::new(AtomicBool::new(false)));
-        let first = Arc::clone(&is_good);
+        let is_good_now = Arc::clone(&is_good);
         let endpoint = serve(move |request| {
             if request.contains("-next") || request.contains("-previous") {
                 (400, r#"{"__type":"NotFoundException"}"#.into())
-            } else if first.load(Ordering::Relaxed) {
+            } else if is_good_now.load(Ordering::Relaxed) {
                 (200, good.clone())
             } else {
                 (200, body.clone())
             }
         });
-        let cold = keyring_at(&endpoint, ALIAS).ring().await;
-        assert_eq!(cold.err().map(|fault| fault.cause), expected, "{name}");
+        let first_load = keyring_at(&endpoint, ALIAS).ring().await;
+        assert_eq!(first_load.err().map(|fault| fault.cause), expected, "{name}");
 
         is_good.store(true, Ordering::Relaxed);
         let keyring = keyring_at(&endpoint, ALIAS);
         let ring = keyring.ring().await.unwrap();
         is_good.store(false, Ordering::Relaxed);
-        later(3601).await;
-        let stays = keyring.ring().await.is_ok_and(|kept| kept.current.id == ring.current.id);
-        assert_eq!(stays, expected != Some(Cause::UnsupportedKey), "{name}");
+        advance(3601).await;
+        let is_kept = keyring.ring().await.is_ok_and(|kept| kept.current.id == ring.current.id);
+        assert_eq!(is_kept, expected != Some(Cause::UnsupportedKey), "{name}");
     }
 
-    // Asked for by its id, it must be that key.
+    // The response to a request by key id must name that key.
     let body = with("KeyId", OTHER.into());
     let endpoint = serve(move |_| (200, body.clone()));
     let fault = keyring_at(&endpoint, id).ring().await.unwrap_err();
@@ -888,7 +935,7 @@ async fn unusable_key_response_stops_no_start_and_costs_no_ring() {
     assert!(keyring_at(&endpoint, other).ring().await.is_ok());
 }
 
-/// Some emulators respond to `GetPublicKey` with the id where KMS has the ARN.
+/// Some emulators return the key id instead of the ARN in `GetPublicKey`.
 #[tokio::test]
 async fn arn_in_a_response_must_have_the_requested_key_id() {
     let arn = "arn:aws:kms:us-east-1:000000000000:key/";
@@ -897,25 +944,25 @@ async fn arn_in_a_response_must_have_the_requested_key_id() {
         let signature = signature(&kms);
         let mut key = kms.perform("GetPublicKey", &json!({"KeyId": ALIAS})).unwrap();
         let id = key["KeyId"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-        let yes = YES.replace("ARN", &format!("{arn}{}", suffix.replace("ID", &id)));
+        let response = VALID.replace("ARN", &format!("{arn}{}", suffix.replace("ID", &id)));
         key["KeyId"] = id.into();
         let endpoint = serve(move |request| {
-            (200, if request.contains("GetPublicKey") { key.to_string() } else { yes.clone() })
+            (200, if request.contains("GetPublicKey") { key.to_string() } else { response.clone() })
         });
         let keyring = keyring_at(&endpoint, ALIAS);
-        let proof = SignedParts {
+        let parts = SignedParts {
             algorithm: Algorithm::Rs256,
             key_id: None,
             signing_input: "a.b",
             signature,
         };
-        let judged = verifier(&keyring).verify(&proof).await.map_err(|fault| fault.cause);
-        assert_eq!(judged, expected, "{suffix}");
+        let verified = verifier(&keyring).verify(&parts).await.map_err(|fault| fault.cause);
+        assert_eq!(verified, expected, "{suffix}");
     }
 }
 
 #[tokio::test]
-async fn faults_have_causes() {
+async fn fault_of_a_load_has_a_cause() {
     let kms = kms().await;
     let key = json!({"KeyId": create_key(&kms, "RSA_2048")});
     let name = key["KeyId"].as_str().unwrap();
@@ -931,26 +978,27 @@ async fn faults_have_causes() {
     assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
     kms.perform("ScheduleKeyDeletion", &key).unwrap();
     assert_eq!(load(&endpoint, name).await, Err(Cause::KeyState));
-    assert_eq!(load(&endpoint, "alias/nobody").await, Err(Cause::NotFound));
+    assert_eq!(load(&endpoint, "alias/unknown").await, Err(Cause::NotFound));
     assert_eq!(load(&endpoint, symmetric.as_str().unwrap()).await, Err(Cause::UnsupportedKey));
-    let cipher = json!({"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"});
-    let cipher = kms.perform("CreateKey", &cipher).unwrap()["KeyMetadata"]["KeyId"].clone();
-    assert_eq!(load(&endpoint, cipher.as_str().unwrap()).await, Err(Cause::UnsupportedKey));
+    let for_encryption = json!({"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"});
+    let for_encryption =
+        kms.perform("CreateKey", &for_encryption).unwrap()["KeyMetadata"]["KeyId"].clone();
+    assert_eq!(load(&endpoint, for_encryption.as_str().unwrap()).await, Err(Cause::UnsupportedKey));
     assert_eq!(load("http://127.0.0.1:1", name).await, Err(Cause::Unreachable));
 }
 
 #[tokio::test]
-async fn a_disabled_key_is_a_fault_and_not_a_refusal() {
+async fn disabled_key_is_a_fault_and_not_a_rejection() {
     let kms = kms().await;
-    let keyring = ring(&kms, HOUR);
+    let keyring = new_keyring(&kms, HOUR);
     let key = keyring.ring().await.unwrap().current.clone();
     let signature = signature(&kms);
     kms.perform("DisableKey", &json!({"KeyId": key.id})).unwrap();
-    let draft = UnsignedToken::new("JWT", &Map::new());
-    assert_eq!(signer(&keyring).sign(&draft).await.unwrap_err().cause, Cause::KeyState);
-    let proof =
+    let unsigned = UnsignedToken::new("JWT", &Map::new());
+    assert_eq!(signer(&keyring).sign(&unsigned).await.unwrap_err().cause, Cause::KeyState);
+    let parts =
         SignedParts { algorithm: Algorithm::Rs256, key_id: None, signing_input: "a.b", signature };
-    assert_eq!(verifier(&keyring).verify(&proof).await.unwrap_err().cause, Cause::KeyState);
-    // Here, nobody knows of it before the ring is refreshed.
-    assert_eq!(local(&keyring).verify(&proof).await.unwrap(), Ok(()));
+    assert_eq!(verifier(&keyring).verify(&parts).await.unwrap_err().cause, Cause::KeyState);
+    // Local verification notices it at the next refresh.
+    assert_eq!(local_verifier(&keyring).verify(&parts).await.unwrap(), Ok(()));
 }

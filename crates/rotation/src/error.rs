@@ -1,36 +1,40 @@
+//! Why a step was not performed.
+
 use crate::{Finding, Obstacle, RingName};
 use kms::Fault;
 
 /// Why a step was not performed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// There is no alias of this name.
+    /// The alias `alias/NAME` does not exist.
     #[error("there is no {0} in this account and Region")]
     NoRing(RingName),
-    /// The alias exists.
-    #[error("{0} exists already")]
+    /// An alias of the new ring already exists.
+    #[error("{0} already exists")]
     Exists(String),
-    /// Another run has changed the ring at the same time.
+    /// Another run changed the ring at the same time.
     #[error("another run has just changed {0}: try again")]
     Conflict(String),
-    /// The state is too old to act on.
+    /// The snapshot is too old to act on.
     #[error("the state of the ring is more than a minute old: try again")]
     SnapshotExpired,
-    /// There is no promotion to undo.
-    #[error("the ring was not promoted since its last retirement: there is no key to go back to")]
-    NotPromoted,
-    /// The key to go back to may be disabled at any moment.
+    /// There is no promotion to roll back.
     #[error(
-        "the previous key is due to be retired, or will be within minutes: it cannot sign again"
+        "the ring was not promoted since its last retirement: there is no promotion to roll back"
+    )]
+    NotPromoted,
+    /// Another run may disable the previous key at any moment.
+    #[error(
+        "the previous key is due to be retired, or will be within minutes: it is too late to roll back"
     )]
     RetirementDue,
-    /// An operator has to put something right first.
+    /// No step is possible until an operator corrects the state of the ring.
     #[error(transparent)]
     Obstacle(#[from] Obstacle),
-    /// A key is not the ring's own, or may be used by others.
+    /// The findings of the audit block the step.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Findings(Vec<Finding>),
-    /// A key was created that may have no alias.
+    /// A key was created, and the call that gives it an alias failed.
     #[error(
         "{key} was created and may have no alias: if `countersign key list` for the ring still shows it \
          as unused after ten minutes, `aws kms schedule-key-deletion --key-id {key} \
@@ -39,10 +43,10 @@ pub enum RotationError {
     Orphan {
         /// The key id.
         key: String,
-        /// Why it got no alias.
+        /// The error of that call.
         source: Box<RotationError>,
     },
-    /// KMS could not be asked, or refused.
+    /// A KMS operation failed.
     #[error(transparent)]
     Fault(#[from] Fault),
 }

@@ -1,7 +1,9 @@
+//! Performs the steps of the rotation in KMS.
+
 use std::time::Duration;
 
 use aws_sdk_kms::{
-    Client, Config,
+    Config,
     config::{Builder, retry::RetryConfig, timeout::TimeoutConfig},
     operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
     types::{KeySpec, KeyUsageType, Tag},
@@ -10,110 +12,20 @@ use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
-    RotationTiming, Step,
-    account::{Aliases, RING_TAG, aliases, describe, is_usual, policy, tags, unnamed},
-    administrators::administrators,
-    audit,
+    KeyMetadata, KeyState, Rotation, RotationError, RotationTiming, Snapshot, Step,
+    account::{RING_TAG, describe_key, key_policy, key_tags, list_aliases},
+    key_policy::is_default_key_policy,
 };
-use kms::{Cause, Fault, SuspendAwareInstant, key_id};
-
-/// A ring's aliases and keys in KMS, and the right to change them.
-#[derive(Debug, Clone)]
-pub struct Rotation {
-    client: Client,
-    name: RingName,
-    retained_key: Option<String>,
-}
-
-/// What a look at KMS showed. A step has to follow soon.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// The ring.
-    pub state: RingState,
-    aliases: Aliases,
-    at: SuspendAwareInstant,
-}
+use kms::{Cause, Fault};
 
 impl Rotation {
-    /// The ring of this name.
-    #[must_use]
-    pub const fn new(client: Client, name: RingName) -> Self {
-        Self { client, name, retained_key: None }
-    }
-
-    /// The same ring, with the id or ARN of the key that a deployment owns: it is only disabled when it retires,
-    /// as CloudFormation takes a key that is pending deletion for missing, and the next key gets its
-    /// policy, which a deployment may have changed.
-    #[must_use]
-    pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
-        let id = |key: String| key_id(&key).map(str::to_owned).unwrap_or(key);
-        Self { retained_key: retained_key.map(id), ..self }
-    }
-
-    /// Whether this key stays, disabled, when it retires.
-    #[must_use]
-    pub fn retains(&self, key: &KeyMetadata) -> bool {
-        self.retained_key.as_deref() == Some(key.id.as_str())
-    }
-
-    /// Looks at the aliases, and at the keys that they point at.
+    /// Performs a step that was planned from this snapshot and is due. Returns the key that the step created, promoted
+    /// or retired.
     ///
     /// # Errors
-    /// When there is no such ring, and when KMS cannot be asked.
-    pub async fn read_state(&self) -> Result<Snapshot, RotationError> {
-        // Before the answer, which may be on its way for a while.
-        let at = SuspendAwareInstant::now();
-        let aliases = aliases(&self.client).await?;
-        let (next, previous) = (self.name.next(), self.name.previous());
-        let (current, next, previous) = tokio::join!(
-            self.place(&aliases, self.name.current()),
-            self.place(&aliases, &next),
-            self.place(&aliases, &previous),
-        );
-        let current = current?.ok_or_else(|| RotationError::NoRing(self.name.clone()))?;
-        let state = RingState { current, next: next?, previous: previous? };
-        Ok(Snapshot { state, aliases, at })
-    }
-
-    /// Everything that is wrong with the keys under the ring's aliases: foreign keys, and grants to sign.
-    ///
-    /// # Errors
-    /// When KMS cannot be asked.
-    pub async fn audit(&self, snapshot: &Snapshot) -> Result<Vec<Finding>, Fault> {
-        audit::audit(&self.client, &self.name, &snapshot.state, self.retained_key.as_deref()).await
-    }
-
-    /// The principals that the current key's policy lets move its aliases, if it leaves that to them alone.
-    ///
-    /// # Errors
-    /// When KMS cannot be asked.
-    pub async fn administrators(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>, Fault> {
-        let policy = policy(&self.client, &snapshot.state.current.key.id).await?;
-        Ok(administrators(&policy))
-    }
-
-    /// The keys with the ring's tag that are enabled and have no alias, and are not so new that a run may
-    /// be about to give them one: what a run may have left that was interrupted.
-    ///
-    /// # Errors
-    /// When KMS cannot be asked.
-    pub async fn leftovers(
-        &self,
-        snapshot: &Snapshot,
-        now: UnixTime,
-    ) -> Result<Vec<Leftover>, Fault> {
-        let keys = unnamed(&self.client, &self.name, &snapshot.aliases).await?;
-        let is_left =
-            |key: &KeyMetadata| key.state == KeyState::Enabled && key.created.after(NEW) <= now;
-        Ok(keys.into_iter().filter(is_left).map(|key| Leftover { key }).collect())
-    }
-
-    /// Performs a step that was planned by this look and is due, and returns the key that it was about.
-    ///
-    /// # Errors
-    /// When KMS fails, and when another run was faster. In each case the ring is in a state that
-    /// [`plan`](crate::plan) knows.
+    /// If KMS fails, if another run changed the ring ([`RotationError::Conflict`]), or if the snapshot is too old
+    /// ([`RotationError::SnapshotExpired`]). After each error, [`plan`](crate::plan) can continue from the ring's
+    /// state.
     pub async fn execute(
         &self,
         snapshot: &Snapshot,
@@ -121,11 +33,11 @@ impl Rotation {
     ) -> Result<KeyMetadata, RotationError> {
         match step {
             Step::Complete(current) => {
-                for (alias, place) in [
+                for (alias, target) in [
                     (self.name.next(), &snapshot.state.next),
                     (self.name.previous(), &snapshot.state.previous),
                 ] {
-                    if place.is_none() {
+                    if target.is_none() {
                         snapshot.expect_fresh()?;
                         self.create_alias(&alias, current).await?;
                     }
@@ -139,7 +51,7 @@ impl Rotation {
                 Ok(key.clone())
             }
             Step::Retire(key) => {
-                self.withdraw(snapshot, key).await?;
+                self.disable_and_delete(snapshot, key).await?;
                 snapshot.expect_fresh()?;
                 self.move_alias(&self.name.previous(), &snapshot.state.current.key).await?;
                 Ok(key.clone())
@@ -147,11 +59,10 @@ impl Rotation {
         }
     }
 
-    /// Points the ring's own alias back at the previous key. Both keys stay in the ring, so that no token
-    /// is lost at any moment.
+    /// Points `alias/NAME` back at the previous key. Both keys stay in the ring, so that no token becomes invalid.
     ///
     /// # Errors
-    /// As for [`RingState::rollback_target`], and when KMS fails.
+    /// As for [`RingState::rollback_target`](crate::RingState::rollback_target) and [`Self::execute`].
     pub async fn roll_back(
         &self,
         snapshot: &Snapshot,
@@ -164,26 +75,28 @@ impl Rotation {
         Ok(key.clone())
     }
 
-    /// Creates a ring of one new key. An alias that exists is never taken.
+    /// Creates the ring: a key, with `key_policy` or the default key policy, and three aliases that point at it.
+    /// Existing aliases are never moved.
     ///
     /// # Errors
-    /// When there is such an alias already, and when KMS fails: then with the key that is left, if any.
+    /// [`RotationError::Exists`] if one of the aliases exists, [`RotationError::Orphan`] if a key was created that may
+    /// have no alias, and [`RotationError::Fault`] if KMS fails before that.
     pub async fn create(
         &self,
         spec: &KeySpec,
-        policy: Option<String>,
+        key_policy: Option<String>,
     ) -> Result<KeyMetadata, RotationError> {
         let names = [self.name.current().to_owned(), self.name.next(), self.name.previous()];
-        let known = aliases(&self.client).await?;
-        if let Some(taken) = names.iter().find(|name| known.contains_key(*name)) {
-            return Err(RotationError::Exists(taken.clone()));
+        let aliases = list_aliases(&self.client).await?;
+        if let Some(existing) = names.iter().find(|name| aliases.contains_key(*name)) {
+            return Err(RotationError::Exists(existing.clone()));
         }
-        let key = self.create_key(spec, policy, Lockout::Checked, Vec::new()).await?;
+        let key = self.create_key(spec, key_policy, LockoutCheck::Performed, Vec::new()).await?;
         for name in &names {
             if let Err(error) = self.create_alias(name, &key).await {
-                // Once the ring's own alias is there, a run of the rotation adds what is missing.
+                // Once alias/NAME exists, a run of the rotation creates the missing aliases.
                 return if name == self.name.current() {
-                    self.undo(key, error).await
+                    self.delete_unused_key(key, error).await
                 } else {
                     Err(error)
                 };
@@ -198,53 +111,57 @@ impl Rotation {
         spec: &KeySpec,
     ) -> Result<KeyMetadata, RotationError> {
         let current = &snapshot.state.current.key;
-        let model = self.retained_key.as_deref().unwrap_or(&current.id);
-        let policy = policy(&self.client, model).await?;
-        let mut tags = tags(&self.client, &current.id).await?;
+        let policy = key_policy(&self.client, self.policy_source(current)).await?;
+        let mut tags = key_tags(&self.client, &current.id).await?;
         tags.retain(|tag| tag.tag_key != RING_TAG);
         snapshot.expect_fresh()?;
-        // Without a policy KMS gives the key its usual one.
-        let policy = Some(policy).filter(|policy| !is_usual(policy, current));
-        let key = self.create_key(spec, policy, Lockout::Bypassed, tags).await?;
+        // Without a policy, KMS gives the key the default key policy.
+        let policy = Some(policy).filter(|policy| !is_default_key_policy(policy, current));
+        let key = self.create_key(spec, policy, LockoutCheck::Bypassed, tags).await?;
         match self.publish(current, &key).await {
             Ok(()) => Ok(key),
-            Err(error) => self.undo(key, error).await,
+            Err(error) => self.delete_unused_key(key, error).await,
         }
     }
 
-    /// Points `-next` from the current key at a new one. IAM may see a new key's tag up to five minutes
-    /// late, so a denial is asked about again for as long.
+    /// Moves `-next` from the current key to a new one. Authorization may see the new key's tag up to five minutes late
+    /// (AWS KMS Developer Guide, "Use tags to control access to KMS keys"), so a denial is retried.
     async fn publish(&self, current: &KeyMetadata, key: &KeyMetadata) -> Result<(), RotationError> {
         let (alias, start) = (self.name.next(), Instant::now());
         loop {
-            // Another run may have published a key meanwhile: KMS has no conditional update.
-            if describe(&self.client, &alias).await?.id != current.id {
+            // Another run may have published a key in the meantime; KMS has no conditional update of an alias.
+            if describe_key(&self.client, &alias).await?.id != current.id {
                 return Err(RotationError::Conflict(alias));
             }
             match self.move_alias(&alias, key).await {
                 Err(RotationError::Fault(fault))
-                    if fault.cause == Cause::AccessDenied && start.elapsed() < AUTHORIZATION =>
+                    if fault.cause == Cause::AccessDenied
+                        && start.elapsed() < AUTHORIZATION_WAIT =>
                 {
-                    sleep(AUTHORIZATION_RETRY).await;
+                    sleep(AUTHORIZATION_RETRY_INTERVAL).await;
                 }
-                moved => return moved,
+                result => return result,
             }
         }
     }
 
-    /// Disables a key and has it deleted, unless a deployment owns it.
-    async fn withdraw(&self, snapshot: &Snapshot, key: &KeyMetadata) -> Result<(), RotationError> {
+    /// Disables a key and, unless a deployment owns it, schedules its deletion.
+    async fn disable_and_delete(
+        &self,
+        snapshot: &Snapshot,
+        key: &KeyMetadata,
+    ) -> Result<(), RotationError> {
         if matches!(key.state, KeyState::PendingDeletion(_)) {
             return Ok(());
         }
-        // The ring may have been rolled back since.
-        if describe(&self.client, self.name.current()).await?.id == key.id {
+        // The ring may have been rolled back since the snapshot.
+        if describe_key(&self.client, self.name.current()).await?.id == key.id {
             return Err(RotationError::Conflict(self.name.current().to_owned()));
         }
         snapshot.expect_fresh()?;
         let request = self.client.disable_key().key_id(&key.id).customize();
         let disabled = request.config_override(no_retries()).send().await;
-        ignore_if_done(disabled.map_err(|error| Fault::of("DisableKey", error)))?;
+        ignore_if_done(disabled.map_err(|error| Fault::from_sdk_error("DisableKey", error)))?;
         if self.retains(key) {
             return Ok(());
         }
@@ -252,20 +169,22 @@ impl Rotation {
         let request = self.client.schedule_key_deletion().key_id(&key.id);
         let request = request.pending_window_in_days(PENDING_DAYS).customize();
         let scheduled = request.config_override(no_retries()).send().await;
-        Ok(ignore_if_done(scheduled.map_err(|error| Fault::of("ScheduleKeyDeletion", error)))?)
+        Ok(ignore_if_done(
+            scheduled.map_err(|error| Fault::from_sdk_error("ScheduleKeyDeletion", error)),
+        )?)
     }
 
     async fn create_key(
         &self,
         spec: &KeySpec,
         policy: Option<String>,
-        lockout: Lockout,
+        lockout_check: LockoutCheck,
         tags: Vec<Tag>,
     ) -> Result<KeyMetadata, Fault> {
         let operation = "CreateKey";
-        let bypass = policy.is_some() && matches!(lockout, Lockout::Bypassed);
-        let ring = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
-        let ring = ring.map_err(|_| Fault::new(operation, Cause::Refused))?;
+        let bypass = policy.is_some() && matches!(lockout_check, LockoutCheck::Bypassed);
+        let ring_tag = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
+        let ring_tag = ring_tag.map_err(|_| Fault::new(operation, Cause::Refused))?;
         let request = self
             .client
             .create_key()
@@ -275,11 +194,12 @@ impl Rotation {
             .set_bypass_policy_lockout_safety_check(bypass.then_some(true))
             .set_policy(policy)
             .set_tags(Some(tags))
-            .tags(ring)
+            .tags(ring_tag)
             .customize()
             .config_override(no_retries());
-        let answer = request.send().await.map_err(|error| Fault::of(operation, error))?;
-        let metadata = answer.key_metadata.map(KeyMetadata::read);
+        let output =
+            request.send().await.map_err(|error| Fault::from_sdk_error(operation, error))?;
+        let metadata = output.key_metadata.map(KeyMetadata::from_response);
         metadata.ok_or_else(|| Fault::new(operation, Cause::InvalidResponse))
     }
 
@@ -288,11 +208,11 @@ impl Rotation {
         let request = request.customize().config_override(no_retries());
         let Err(error) = request.send().await else { return Ok(()) };
         if !matches!(error.as_service_error(), Some(CreateAliasError::AlreadyExistsException(_))) {
-            return Err(Fault::of("CreateAlias", error).into());
+            return Err(Fault::from_sdk_error("CreateAlias", error).into());
         }
-        // By another run, or by an attempt of ours whose response was lost.
-        match describe(&self.client, alias).await {
-            Ok(there) if there.id == key.id => Ok(()),
+        // Another run created the alias, or an earlier call of this run whose response was lost.
+        match describe_key(&self.client, alias).await {
+            Ok(target) if target.id == key.id => Ok(()),
             _ => Err(RotationError::Conflict(alias.to_owned())),
         }
     }
@@ -306,16 +226,20 @@ impl Rotation {
             Some(UpdateAliasError::NotFoundException(_)) => {
                 RotationError::Conflict(alias.to_owned())
             }
-            _ => Fault::of("UpdateAlias", error).into(),
+            _ => Fault::from_sdk_error("UpdateAlias", error).into(),
         })
     }
 
-    /// Has a new key deleted that got no alias. A fault may have come after the alias had moved: then the
-    /// key stays, and the error names it.
-    async fn undo<T>(&self, key: KeyMetadata, error: RotationError) -> Result<T, RotationError> {
+    /// Schedules the deletion of a new key that got no alias, and returns the error. After a transient fault, the
+    /// alias may have moved all the same: then the key stays, and the error names it.
+    async fn delete_unused_key<T>(
+        &self,
+        key: KeyMetadata,
+        error: RotationError,
+    ) -> Result<T, RotationError> {
         let is_unused = match &error {
             RotationError::Conflict(alias) => {
-                describe(&self.client, alias).await.is_ok_and(|there| there.id != key.id)
+                describe_key(&self.client, alias).await.is_ok_and(|target| target.id != key.id)
             }
             RotationError::Fault(fault) => !fault.cause.is_transient(),
             _ => false,
@@ -329,33 +253,19 @@ impl Rotation {
         }
         Err(RotationError::Orphan { key: key.id, source: Box::new(error) })
     }
-
-    async fn place(&self, aliases: &Aliases, alias: &str) -> Result<Option<AliasTarget>, Fault> {
-        let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
-        // Without a date every wait would seem to be over.
-        let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::InvalidResponse))?;
-        let key = describe(&self.client, id).await?;
-        Ok(Some(AliasTarget { key, since }))
-    }
 }
 
-/// KMS's check that the principal that creates a key may change the key's policy later.
+/// The check of `CreateKey` that the caller may change the key policy later (AWS KMS API Reference,
+/// `BypassPolicyLockoutSafetyCheck`).
 #[derive(Clone, Copy)]
-enum Lockout {
-    /// A misspelt administrator is found before there is a key that nobody can administer.
-    Checked,
-    /// The policy is an existing key's, whose administrators can change it; the rotator needs no such right.
+enum LockoutCheck {
+    /// Prevents a key that no principal can administer because the policy has a misspelled administrator.
+    Performed,
+    /// The policy is that of an existing key, whose administrators can change it. The rotator may not.
     Bypassed,
 }
 
-impl Snapshot {
-    /// A state is valid for one minute: then the ring may be in another.
-    fn expect_fresh(&self) -> Result<(), RotationError> {
-        if self.at.elapsed() > FRESH { Err(RotationError::SnapshotExpired) } else { Ok(()) }
-    }
-}
-
-/// A key that is disabled or pending deletion was brought there by an earlier run.
+/// Ignores that the key is disabled or pending deletion already: an earlier run did it.
 fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     match result {
         Err(fault) if !matches!(fault.cause, Cause::KeyState | Cause::NotFound) => Err(fault),
@@ -363,24 +273,20 @@ fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     }
 }
 
-/// For calls that change something: one attempt, with time enough for an RSA key. Another, made by
-/// the SDK when a machine wakes up, would be as late as that, and one more `CreateKey` another key.
+/// For calls that change something: one attempt. A retry of `CreateKey` could create a second key, and a retry after
+/// a suspension of the process would act on an old snapshot.
 fn no_retries() -> Builder {
     Config::builder()
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT).build())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
 }
 
-/// A key may be as new as this and have no alias yet, as far as is seen.
-const NEW: Duration = Duration::from_mins(15);
-/// How soon a step has to follow a snapshot.
-const FRESH: Duration = Duration::from_mins(1);
-/// The longest that KMS has for a change of mind.
+/// The longest waiting period of KMS: an operator may still need the key.
 const PENDING_DAYS: i32 = 30;
-/// The shortest.
+/// The shortest waiting period of KMS, for a key that never signed.
 const PENDING_DAYS_UNUSED: i32 = 7;
-/// How long IAM may take to see a new key's tags.
-const AUTHORIZATION: Duration = Duration::from_mins(6);
-const AUTHORIZATION_RETRY: Duration = Duration::from_secs(10);
-/// What a call that changes something has.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long a denial because of a new key's tag is retried.
+const AUTHORIZATION_WAIT: Duration = Duration::from_mins(6);
+const AUTHORIZATION_RETRY_INTERVAL: Duration = Duration::from_secs(10);
+/// Long enough to create an RSA key.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

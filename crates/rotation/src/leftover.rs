@@ -1,9 +1,11 @@
+//! Keys that interrupted runs may have created.
+
 use std::fmt;
 
 use crate::KeyMetadata;
 
-/// A key with the ring's tag and without an alias, which an interrupted run may have created. Its `Display`
-/// says what to do about it.
+/// An enabled key with the ring's tag and without an alias, which an interrupted run may have created. Its `Display`
+/// tells the operator what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// The key.
@@ -16,7 +18,7 @@ impl fmt::Display for Leftover {
         write!(
             f,
             "{id} has the ring's tag and no alias: an interrupted run may have created it. If CloudTrail \
-             shows no use of it, `aws kms disable-key --key-id {id}` takes it out of service"
+             shows no use of it, disable it with `aws kms disable-key --key-id {id}`"
         )
     }
 }

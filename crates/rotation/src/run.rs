@@ -1,3 +1,5 @@
+//! One run of the rotation.
+
 use std::time::Duration;
 
 use jwt::UnixTime;
@@ -7,35 +9,34 @@ use crate::{
     plan,
 };
 
-/// What one run did, and what comes after it.
+/// The result of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RotationRun {
-    /// The step that was due and is done, with the key that it was about.
+    /// The performed step, if one was due, and the key that it created, promoted or retired.
     pub done: Option<(Step, KeyMetadata)>,
-    /// How long it had been due.
+    /// How long the performed step had been due. Zero if no step was due.
     pub overdue: Duration,
-    /// The step that comes next, or what blocks it.
+    /// The next step, or why none is possible.
     pub next: Result<Plan, Obstacle>,
-    /// What is wrong with the ring's keys. It blocks a promotion, and the retirement of a foreign key, which
-    /// may be in use elsewhere.
+    /// The findings of the audit, none of which blocked a due step.
     pub findings: Vec<Finding>,
-    /// Keys that an interrupted run has left, seen when a key is created.
+    /// Keys that earlier, interrupted runs may have created. Only a run that creates a key looks for them.
     pub leftovers: Vec<Leftover>,
 }
 
-/// Reads the state of the ring once, checks its keys, and does the step that is due, if one is.
+/// Reads the state of the ring, audits its keys, and performs the next step if it is due.
 ///
 /// # Errors
-/// When KMS fails, when something blocks the step, and when another run acts at the same time.
+/// If KMS fails, if an obstacle or a finding blocks the step, or if another run changes the ring at the same time.
 pub async fn run(
     rotation: &Rotation,
-    policy: &RotationConfig,
+    config: &RotationConfig,
     now: UnixTime,
 ) -> Result<RotationRun, RotationError> {
     let snapshot = rotation.read_state().await?;
     let findings = rotation.audit(&snapshot).await?;
-    let planned = match plan(&snapshot.state, now, policy) {
-        // A stranger's key explains a state that no step leads to.
+    let planned = match plan(&snapshot.state, now, config) {
+        // A foreign key explains the obstacle: report the cause.
         Err(_) if !findings.is_empty() => return Err(RotationError::Findings(findings)),
         planned => planned?,
     };
@@ -54,10 +55,10 @@ pub async fn run(
     }
     let key = rotation.execute(&snapshot, &planned.step).await?;
     let leftovers = match planned.step {
-        // A report: what cannot be read now is reported another time.
+        // A leftover that cannot be read now is reported by a later run.
         Step::Prepare(_) => rotation.leftovers(&snapshot, now).await.unwrap_or_default(),
         _ => Vec::new(),
     };
-    let next = plan(&snapshot.state.after(&planned.step, &key, now), now, policy);
+    let next = plan(&snapshot.state.after(&planned.step, &key, now), now, config);
     Ok(RotationRun { done: Some((planned.step, key)), overdue, next, findings, leftovers })
 }

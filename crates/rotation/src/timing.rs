@@ -1,8 +1,21 @@
+//! The waits between the steps of a rotation.
+
 use std::time::Duration;
 
 use kms::{KEY_SET_MAX_AGE, SIGNING_LAG};
 
-/// How long the steps of a rotation wait for each other.
+/// The waits between the steps of a rotation.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use countersign_rotation::RotationTiming;
+///
+/// let (hour, refresh) = (Duration::from_hours(1), Duration::from_mins(5));
+/// let timing = RotationTiming::new(Duration::from_mins(150), hour, Duration::ZERO, refresh)?;
+/// assert_eq!(timing.retirement(), Duration::from_mins(76));
+/// # Ok::<(), countersign_rotation::TimingError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotationTiming {
     publication: Duration,
@@ -11,67 +24,69 @@ pub struct RotationTiming {
 }
 
 impl RotationTiming {
-    /// The waits for tokens of this lifetime at most, functions that refresh their ring this often, and
-    /// verifiers whose clocks have this leeway.
+    /// Calculates the waits from the time between publication and promotion (`publication`), the longest lifetime
+    /// of a token (`lifetime_max`), the clock leeway of the verifiers (`leeway`) and the refresh interval of the
+    /// functions' rings (`refresh`).
     ///
     /// # Errors
-    /// When a key would sign before our own functions and whoever follows our `Cache-Control` know it.
+    /// If `publication` is so short that a key would sign before all functions, and all clients that obey the
+    /// `Cache-Control` of the key set ([`KEY_SET_MAX_AGE`]), know it.
     pub fn new(
         publication: Duration,
         lifetime_max: Duration,
         leeway: Duration,
         refresh: Duration,
     ) -> Result<Self, TimingError> {
-        let known = PROPAGATION + refresh + SIGNING_LAG;
-        let least = known + KEY_SET_MAX_AGE;
-        if publication < least {
-            return Err(TimingError { least });
+        let in_all_rings = PROPAGATION + refresh + SIGNING_LAG;
+        let minimum = in_all_rings + KEY_SET_MAX_AGE;
+        if publication < minimum {
+            return Err(TimingError { minimum });
         }
-        Ok(Self { publication, retirement: known + lifetime_max + leeway, lifetime_max })
+        Ok(Self { publication, retirement: in_all_rings + lifetime_max + leeway, lifetime_max })
     }
 
-    /// From the moment at which a key is published to the one at which it signs.
+    /// The time from the publication of a key to its promotion.
     #[must_use]
     pub const fn publication(&self) -> Duration {
         self.publication
     }
 
-    /// From the moment at which another key signs to the one at which this is disabled: no function
-    /// signs with it any more, and its last token is dead.
+    /// The time from the promotion of the next key to the retirement of the previous one. After it, no function signs
+    /// with the previous key, and its last token has expired.
     #[must_use]
     pub const fn retirement(&self) -> Duration {
         self.retirement
     }
 
-    /// The longest life of a token that all this goes by.
+    /// The longest lifetime of a token.
     #[must_use]
     pub const fn lifetime_max(&self) -> Duration {
         self.lifetime_max
     }
 
-    /// From the moment at which `-previous` points at the current key to the one at which another key may
-    /// sign. A run that retires the key before it may still act on a state from just before the move, up
-    /// to a minute later: the move has to be seen everywhere after that.
+    /// The time from the move of `-previous` to the current key to the promotion of the next key. A concurrent run may
+    /// still act on a state from before the move for up to a minute; after that, the move must become visible
+    /// everywhere.
     #[must_use]
-    pub const fn settling(&self) -> Duration {
-        SETTLING
+    pub const fn previous_alias_wait(&self) -> Duration {
+        PREVIOUS_ALIAS_WAIT
     }
 
-    /// From the moment at which an alias moves to the one at which it is seen everywhere.
+    /// The time from the move of an alias until it is visible everywhere, with allowance for clock skew.
     #[must_use]
     pub const fn propagation(&self) -> Duration {
         PROPAGATION
     }
 }
 
-/// A wait that is too short.
+/// The publication wait is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be at least {} seconds, or a key would sign before everybody knows it", .least.as_secs())]
+#[error("must be at least {} seconds, so that every verifier knows a key before it signs", .minimum.as_secs())]
 pub struct TimingError {
-    least: Duration,
+    minimum: Duration,
 }
 
-/// Five minutes for KMS to show an alias as it is, and five by which a clock may be wrong before AWS
-/// refuses what it signs.
+/// Five minutes of eventual consistency (AWS KMS Developer Guide, "Eventual consistency"), and five minutes of clock
+/// skew, the most that AWS accepts in a signed request.
 const PROPAGATION: Duration = Duration::from_mins(10);
-const SETTLING: Duration = Duration::from_mins(20);
+const PREVIOUS_ALIAS_WAIT: Duration = Duration::from_mins(20);

@@ -54,8 +54,8 @@ mod tests {
                 ],
                 Err("KEY_ALIAS must be alias/ and a name of letters, digits, /, _ and -, not \
                      alias/aws/; ROTATION_DAYS must be from 1 to 3650 days; \
-                     PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, or a key would sign \
-                     before everybody knows it"),
+                     PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, so that every verifier \
+                     knows a key before it signs"),
             ),
             (
                 "too many days",

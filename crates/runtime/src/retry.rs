@@ -25,7 +25,7 @@ impl ClassifyRetry for TransientErrors {
         let Some(error) = error.as_operation_error() else {
             return RetryAction::NoActionIndicated;
         };
-        match Cause::of_response(code(error), response.status().as_u16()) {
+        match Cause::from_response(code(error), response.status().as_u16()) {
             Cause::Throttled => RetryAction::throttling_error(),
             cause if cause.is_transient() => RetryAction::transient_error(),
             _ => RetryAction::NoActionIndicated,

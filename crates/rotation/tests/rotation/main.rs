@@ -1,5 +1,5 @@
-//! Rotations of a ring in a KMS that shows its aliases late, by operators who are killed, slow, and
-//! not alone.
+//! Rotations of a ring in a local KMS whose `ListAliases` is eventually consistent, by runs that are killed, slow and
+//! concurrent.
 
 #![expect(
     clippy::panic,

@@ -1,4 +1,5 @@
-//! Years in the life of a ring: whatever happens to those who rotate it, no token is lost.
+//! Simulates two years of a ring with killed, slow and concurrent runs, skewed clocks and an attacker. No token must
+//! become invalid before it expires.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +15,7 @@ use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 use tokio::runtime;
 
-use crate::world::{ALIAS, Dice, Life, REFRESH, World, timing};
+use crate::world::{ALIAS, Dice, REFRESH, Script, World, timing};
 
 proptest! {
     #![proptest_config(ProptestConfig {
@@ -26,7 +27,7 @@ proptest! {
     })]
 
     #[test]
-    fn no_token_is_lost(
+    fn no_token_becomes_invalid_before_it_expires(
         seed: u64,
         publication in 1260_u64..12_000,
         lifetime in 1_u64..20_000,
@@ -41,55 +42,59 @@ proptest! {
     }
 }
 
-/// The same two lives in every run of the tests; `PROPTEST_CASES` asks for that many others.
+/// Two fixed seeds by default; `PROPTEST_CASES` sets a number of random ones.
 fn seed() -> RngSeed {
     if env::var_os("PROPTEST_CASES").is_some() { RngSeed::Random } else { RngSeed::Fixed(7) }
 }
 
-/// Each takes half a minute in a debug build.
+/// A case takes long in a debug build.
 fn cases() -> u32 {
     env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2)
 }
 
 struct Simulation {
     world: World,
-    policy: RotationConfig,
-    /// The client of the functions, which is never killed.
+    config: RotationConfig,
+    /// The client of the functions. It is never killed.
     client: Client,
     lifetime: u64,
-    /// How wrong a rotating operator's clock can be.
+    /// The largest clock skew of a run, in seconds.
     skew: u64,
     dice: Dice,
-    /// How long it stays interesting after a step.
-    busy: u32,
+    /// How many more short time steps follow a step of the rotation.
+    short_steps: u32,
     issuers: Vec<Arc<Keyring>>,
     authorizers: Vec<(Arc<Keyring>, Verification)>,
-    /// Third parties that keep public keys for as long as the publication wait lets them.
+    /// Third parties that cache the public keys for as long as the publication wait allows: when they fetch the keys
+    /// again, and the cached key ids.
     parties: Vec<(u64, BTreeSet<String>)>,
+    /// Tokens that have not expired, each with its key id and `exp`.
     live: Vec<(String, String, u64)>,
-    /// A token of each key that never expires.
+    /// For each key that has signed, a token that never expires.
     eternal: BTreeMap<String, String>,
+    /// When each retired key was first seen disabled.
     retired: BTreeMap<String, u64>,
-    /// A stranger's keys.
+    /// The attacker's keys.
     planted: BTreeSet<String>,
-    /// The name that the stranger has taken last.
+    /// The alias that the attacker moved last.
     taken: Option<Taken>,
-    /// The aliases as they were last seen here, and since when.
+    /// The aliases at the last check, and the time of their last change.
     settled: (BTreeMap<String, String>, u64),
     counts: Counts,
 }
 
-/// A name of the ring that points at a stranger's key for a while.
+/// An alias that the attacker moved to a foreign key.
 struct Taken {
     alias: String,
-    /// Where the alias pointed, and the stranger's key.
+    /// The key of the ring under the alias.
     own: String,
+    /// The attacker's key.
     foreign: String,
-    /// When the operator moves it back.
+    /// When the operator moves the alias back.
     until: u64,
 }
 
-/// What has happened.
+/// How often each event happened.
 #[derive(Debug, Default)]
 struct Counts {
     killed: usize,
@@ -108,27 +113,27 @@ impl Simulation {
         while simulation.now() < end {
             simulation.plant();
             simulation.take_or_restore();
-            simulation.delete();
+            simulation.delete_alias();
             Box::pin(simulation.rotate()).await;
             simulation.roll_back().await;
-            simulation.refuse_planted();
+            simulation.expect_own_keys();
             simulation.issue().await;
-            simulation.decide().await;
+            simulation.verify().await;
             simulation.fetch().await;
-            simulation.refuse_retired().await;
-            let until = simulation.next_moment();
-            simulation.world.wait(until).await;
+            simulation.expect_retired_keys_rejected().await;
+            let seconds = simulation.next_wait();
+            simulation.world.wait(seconds).await;
         }
         let (rotations, retired) = (simulation.eternal.len() - 1, simulation.retired.len());
         assert!(rotations >= 2 && retired >= 1, "{rotations} {retired}");
         let published = simulation.world.published.lock().unwrap().clone();
-        let known = |key: &String| {
-            // The first key has signed, and was never the next one.
+        let was_used = |key: &String| {
+            // The first key has signed, but was never the next key.
             simulation.planted.contains(key)
                 || published.contains_key(key)
                 || simulation.eternal.contains_key(key)
         };
-        let orphans = simulation.world.keys().into_iter().filter(|key| !known(key)).count();
+        let orphans = simulation.world.keys().into_iter().filter(|key| !was_used(key)).count();
         let counts = &simulation.counts;
         assert!(
             orphans <= counts.killed + counts.reported,
@@ -139,13 +144,14 @@ impl Simulation {
         }
         let Counts { killed, taken, blocked, deleted, dateless, rolled_back: _, reported: _ } =
             *counts;
-        let all = [killed, taken, blocked, deleted, dateless];
-        assert!(!simulation.planted.is_empty() && all.iter().all(|count| *count > 0), "{counts:?}");
+        let counts_of_faults = [killed, taken, blocked, deleted, dateless];
+        let has_faults = counts_of_faults.iter().all(|count| *count > 0);
+        assert!(!simulation.planted.is_empty() && has_faults, "{counts:?}");
     }
 
-    /// Who may create and tag keys, and nothing more.
+    /// An attacker who may only create and tag keys.
     fn plant(&mut self) {
-        if self.busy > 0 && self.dice.once_in(20) || self.dice.once_in(50) {
+        if self.short_steps > 0 && self.dice.once_in(20) || self.dice.once_in(50) {
             self.create_foreign(true);
         }
     }
@@ -160,104 +166,105 @@ impl Simulation {
         key
     }
 
-    /// A stranger who may move aliases takes a name for ten minutes or longer, until the operator heeds the
-    /// alarm. Not just before a promotion: a run that sees the name as it was would be right to promote.
+    /// An attacker who may move aliases moves one for ten minutes or longer, until the operator reacts to the alarm. The
+    /// attacker does not move it just before a promotion: a run that reads the alias late may rightly promote.
     fn take_or_restore(&mut self) {
-        let (now, names, at_rest) = (self.now(), self.names(), self.at_rest());
-        if names != self.settled.0 {
-            self.settled = (names.clone(), now);
+        let (now, aliases, at_rest) = (self.now(), self.aliases(), self.is_at_rest());
+        if aliases != self.settled.0 {
+            self.settled = (aliases.clone(), now);
         }
         if let Some(taken) = &mut self.taken {
             if taken.until > now {
                 return;
             }
             let Taken { alias, own, foreign, .. } = taken;
-            if names.get(alias) == Some(foreign) {
-                // A run may see the name as it was for a while.
+            if aliases.get(alias) == Some(foreign) {
+                // A run may read the moved alias for a while.
                 taken.until = now + LATE.as_secs();
                 let (alias, own) = (alias.clone(), own.clone());
                 return self.point(&alias, &own);
             }
             self.taken = None;
         }
-        // Whoever sees another alias as it was before its last move would miss a key that signs.
+        // A verifier that also reads another alias late would not know the key that signs.
         if self.settled.1 + LATE.as_secs() > now {
             return;
         }
-        if !self.dice.once_in(if self.busy > 0 { 60 } else { 40 }) {
+        if !self.dice.once_in(if self.short_steps > 0 { 60 } else { 40 }) {
             return;
         }
         let alias = format!("{ALIAS}-{}", if self.dice.once_in(2) { "next" } else { "previous" });
-        let Some(next) = names.get(&format!("{ALIAS}-next")).filter(|_| names.contains_key(&alias))
+        let Some(next) =
+            aliases.get(&format!("{ALIAS}-next")).filter(|_| aliases.contains_key(&alias))
         else {
             return;
         };
         let published = self.world.published.lock().unwrap().get(next).copied();
-        let promoted = next == &names[ALIAS];
+        let is_promoted = next == &aliases[ALIAS];
         let has_signed = self.eternal.contains_key(next);
-        let due = published.unwrap_or_default() + self.policy.timing.publication().as_secs();
-        let is_distant = promoted || !has_signed && due > now + 3 * LATE.as_secs();
+        let due = published.unwrap_or_default() + self.config.timing.publication().as_secs();
+        let is_distant = is_promoted || !has_signed && due > now + 3 * LATE.as_secs();
         if !at_rest && (alias.ends_with("previous") || !is_distant) {
             return;
         }
-        // With the ring's tag and policy, a grant shows that it is a stranger's.
-        let granted = alias.ends_with("next") && self.dice.once_in(2);
-        let foreign = self.create_foreign(granted);
-        if granted {
+        // A foreign key with the ring's tag and policy is found by its grant.
+        let has_grant = alias.ends_with("next") && self.dice.once_in(2);
+        let foreign = self.create_foreign(has_grant);
+        if has_grant {
             let grant = json!({
-                "KeyId": foreign, "GranteePrincipal": "arn:aws:iam::000000000000:user/stranger",
+                "KeyId": foreign, "GranteePrincipal": "arn:aws:iam::000000000000:user/attacker",
                 "Operations": ["Sign"],
             });
             self.world.kms.perform("CreateGrant", &grant).unwrap();
         }
         self.point(&alias, &foreign);
         self.counts.taken += 1;
-        let until = now + 600 + self.dice.roll(2 * self.policy.timing.publication().as_secs());
-        let own = names[&alias].clone();
+        let until = now + 600 + self.dice.roll(2 * self.config.timing.publication().as_secs());
+        let own = aliases[&alias].clone();
         self.taken = Some(Taken { alias, own, foreign, until });
     }
 
-    /// Somebody deletes a name of a ring at rest. While a rotation is under way that loses tokens.
-    fn delete(&mut self) {
-        if self.taken.is_none() && self.at_rest() && self.dice.once_in(30) {
-            let name = if self.dice.once_in(2) { "next" } else { "previous" };
-            let alias = json!({"AliasName": format!("{ALIAS}-{name}")});
+    /// An operator deletes `-next` or `-previous` between two rotations. During a rotation, tokens would become invalid.
+    fn delete_alias(&mut self) {
+        if self.taken.is_none() && self.is_at_rest() && self.dice.once_in(30) {
+            let suffix = if self.dice.once_in(2) { "next" } else { "previous" };
+            let alias = json!({"AliasName": format!("{ALIAS}-{suffix}")});
             self.counts.deleted +=
                 usize::from(self.world.kms.perform("DeleteAlias", &alias).is_ok());
         }
     }
 
-    /// An operator has the previous key sign again.
+    /// An operator rolls a promotion back.
     async fn roll_back(&mut self) {
-        if self.busy == 0 || self.taken.is_some() || !self.dice.once_in(10) {
+        if self.short_steps == 0 || self.taken.is_some() || !self.dice.once_in(10) {
             return;
         }
-        let clock = self.clock();
+        let now = self.skewed_now();
         let rotation = self.world.rotation(None);
         let snapshot = rotation.read_state().await.unwrap();
-        match rotation.roll_back(&snapshot, clock, &self.policy.timing).await {
+        match rotation.roll_back(&snapshot, now, &self.config.timing).await {
             Ok(_) => self.counts.rolled_back += 1,
             Err(RotationError::NotPromoted | RotationError::RetirementDue) => {}
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// No alias of the ring points at a stranger's key but the one that he has taken.
-    fn refuse_planted(&self) {
-        for (alias, key) in self.names() {
-            let taken = self.taken.as_ref().is_some_and(|taken| taken.alias == alias);
-            assert!(taken || !self.planted.contains(&key), "{alias} points at {key}");
+    /// Asserts that no alias but the one that the attacker moved points at a foreign key.
+    fn expect_own_keys(&self) {
+        for (alias, key) in self.aliases() {
+            let is_taken = self.taken.as_ref().is_some_and(|taken| taken.alias == alias);
+            assert!(is_taken || !self.planted.contains(&key), "{alias} points at {key}");
         }
         assert!(self.eternal.keys().all(|key| !self.planted.contains(key)));
     }
 
-    /// The ring's aliases as they are, with their keys.
-    fn names(&self) -> BTreeMap<String, String> {
-        self.world.exact.store(true, Ordering::Relaxed);
-        let answer = self.world.kms.perform("ListAliases", &json!({})).unwrap();
-        self.world.exact.store(false, Ordering::Relaxed);
+    /// The aliases and their key ids, without delay.
+    fn aliases(&self) -> BTreeMap<String, String> {
+        self.world.without_delay.store(true, Ordering::Relaxed);
+        let output = self.world.kms.perform("ListAliases", &json!({})).unwrap();
+        self.world.without_delay.store(false, Ordering::Relaxed);
         let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-        let rows = answer["Aliases"].as_array().unwrap().iter();
+        let rows = output["Aliases"].as_array().unwrap().iter();
         rows.map(|row| (text(row, "AliasName"), text(row, "TargetKeyId"))).collect()
     }
 
@@ -266,8 +273,8 @@ impl Simulation {
         self.world.kms.perform("UpdateAlias", &input).unwrap();
     }
 
-    /// An operator's clock.
-    fn clock(&self) -> UnixTime {
+    /// The time by the clock of a run.
+    fn skewed_now(&self) -> UnixTime {
         let skewed = self.now() + self.dice.roll(2 * self.skew + 1) - self.skew;
         UnixTime::from_seconds(skewed)
     }
@@ -276,23 +283,23 @@ impl Simulation {
         let world = World::new(seed, Duration::from_mins(5)).await;
         let timing: RotationTiming = timing(publication, lifetime);
         let every = Some(Duration::from_secs(EVERY));
-        let policy = RotationConfig { every, timing, algorithm: None, spec: None };
+        let config = RotationConfig { every, timing, algorithm: None, spec: None };
         let client = world.client(None);
         let ring = || keyring(&client, ALIAS);
         let issuers = (0..2).map(|_| ring()).collect();
-        let both = [Verification::Kms, Verification::Local, Verification::Local];
-        let authorizers = both.map(|verification| (ring(), verification)).into();
+        let verifications = [Verification::Kms, Verification::Local, Verification::Local];
+        let authorizers = verifications.map(|verification| (ring(), verification)).into();
         let parties = vec![(0, BTreeSet::new()); 2];
         let dice = Dice::new(seed);
         let (live, eternal, retired) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self {
             world,
-            policy,
+            config,
             client,
             lifetime,
             skew,
             dice,
-            busy: 0,
+            short_steps: 0,
             issuers,
             authorizers,
             parties,
@@ -310,46 +317,47 @@ impl Simulation {
         self.world.now().seconds()
     }
 
-    /// Nobody, somebody, or two at once do what is due by their own clocks.
+    /// No run, one run, or two concurrent runs, each with its own clock.
     async fn rotate(&mut self) {
-        let runs = u64::from(self.busy > 0) + self.dice.roll(8).saturating_sub(5).min(1);
-        self.busy = self.busy.saturating_sub(1);
-        let life = || {
-            let limit = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(30) + 1 };
-            // IAM can see the tag of a new key late.
+        let runs = u64::from(self.short_steps > 0) + self.dice.roll(8).saturating_sub(5).min(1);
+        self.short_steps = self.short_steps.saturating_sub(1);
+        let script = || {
+            let kill_at = if self.dice.once_in(2) { u64::MAX } else { self.dice.roll(30) + 1 };
+            // Authorization may see the tag of a new key late.
             let denials = if self.dice.once_in(3) { self.dice.roll(4) } else { 0 };
-            Life::of(limit, self.dice.once_in(2), runs == 2).and_denied(denials)
+            let script = Script::killed_at(kill_at, self.dice.once_in(2)).and_denied(denials);
+            if runs == 2 { script.concurrent() } else { script }
         };
-        let run = || self.world.run(&self.policy, self.clock(), life());
+        let run = || self.world.run(&self.config, self.skewed_now(), script());
         if runs == 0 {
             return;
         }
         let dateless = self.dice.once_in(10);
         self.world.kms.omit_alias_dates(dateless);
-        let done = if runs == 1 {
+        let results = if runs == 1 {
             vec![run().await]
         } else {
             let (one, other) = tokio::join!(run(), run());
             vec![one, other]
         };
         self.world.kms.omit_alias_dates(false);
-        self.counts.killed += done.iter().filter(|done| done.is_none()).count();
-        for done in done.into_iter().flatten() {
-            match done {
+        self.counts.killed += results.iter().filter(|result| result.is_none()).count();
+        for result in results.into_iter().flatten() {
+            match result {
                 Err(RotationError::Fault(fault)) if dateless => {
                     assert_eq!(fault.cause, Cause::InvalidResponse);
                     self.counts.dateless += 1;
                 }
-                done if dateless => panic!("a step by aliases without dates: {done:?}"),
+                result if dateless => panic!("a run with aliases without dates: {result:?}"),
                 Err(RotationError::Findings(_)) if self.taken.is_some() => self.counts.blocked += 1,
-                // An alias that was just created again, and is seen late: the error names the new key.
+                // An alias that was just created again may be read late. The error names the new key.
                 Err(RotationError::Orphan { .. }) if self.counts.deleted > 0 => {
                     self.counts.reported += 1;
                 }
                 Err(RotationError::Fault(fault)) if self.counts.deleted > 0 => {
                     assert_eq!(fault.cause, Cause::NotFound);
                 }
-                Ok(Some(_)) => self.busy = 12,
+                Ok(Some(_)) => self.short_steps = 12,
                 Ok(None) | Err(RotationError::Conflict(_)) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -362,8 +370,8 @@ impl Simulation {
     }
 
     async fn issue(&mut self) {
-        // Between two rotations a token now and then will do.
-        if self.at_rest() && !self.dice.once_in(3) {
+        // Between two rotations, few tokens are enough.
+        if self.is_at_rest() && !self.dice.once_in(3) {
             return;
         }
         let issuer = &self.issuers[self.index(self.issuers.len())];
@@ -371,98 +379,111 @@ impl Simulation {
         let (token, key) = sign(issuer, exp).await;
         if !self.eternal.contains_key(&key) {
             if let Some(published) = self.world.published.lock().unwrap().get(&key) {
-                let wait = self.policy.timing.publication().as_secs();
-                let early = published + wait > self.now() + self.skew;
-                assert!(!early, "{key} was published at {published} and signs at {}", self.now());
+                let wait = self.config.timing.publication().as_secs();
+                let is_early = published + wait > self.now() + self.skew;
+                assert!(
+                    !is_early,
+                    "{key} was published at {published} and signs at {}",
+                    self.now()
+                );
             }
             let (token, _) = sign(&keyring(&self.client, &key), FOREVER).await;
             self.eternal.insert(key.clone(), token);
         }
         for (_, known) in &self.parties {
-            let told = known.is_empty() || known.contains(&key);
-            assert!(told, "{key} signs, and whoever keeps keys does not know it");
+            let is_known = known.is_empty() || known.contains(&key);
+            assert!(is_known, "{key} signs, but a client with cached keys does not know it");
         }
         self.live.push((token, key, exp));
     }
 
-    /// Every authorizer sees some of the tokens that live, and all that are about to die.
-    async fn decide(&mut self) {
+    /// Every authorizer verifies some of the valid tokens, and all that are about to expire.
+    async fn verify(&mut self) {
         let now = self.now();
         self.live.retain(|(.., exp)| now < *exp);
-        if self.busy > 0 || self.dice.once_in(4) {
-            // One has just been started.
-            let cold = self.index(self.authorizers.len());
-            self.authorizers[cold].0 = keyring(&self.client, ALIAS);
+        if self.short_steps > 0 || self.dice.once_in(4) {
+            // Replaces one authorizer by a new one.
+            let new = self.index(self.authorizers.len());
+            self.authorizers[new].0 = keyring(&self.client, ALIAS);
         }
         for (token, key, exp) in &self.live {
             if now + 1 < *exp && !self.dice.once_in(self.live.len().try_into().unwrap()) {
                 continue;
             }
             for (keyring, verification) in &self.authorizers {
-                let good = is_good(keyring, *verification, token, self.world.now()).await;
-                assert!(good, "a token of {key} until {exp} is lost at {now} ({verification:?})");
+                let is_valid = is_valid(keyring, *verification, token, self.world.now()).await;
+                assert!(
+                    is_valid,
+                    "token of {key} until {exp} is invalid at {now} ({verification:?})"
+                );
             }
             for (_, known) in &self.parties {
-                assert!(known.is_empty() || known.contains(key), "{key} is gone too early");
+                assert!(
+                    known.is_empty() || known.contains(key),
+                    "{key} was removed from the key set too early"
+                );
             }
         }
     }
 
+    /// The third parties fetch the public keys when their cache has expired.
     async fn fetch(&mut self) {
-        let lag = self.policy.timing.propagation() + REFRESH + Duration::from_mins(1);
-        let keep = self.policy.timing.publication().checked_sub(lag).unwrap().as_secs();
+        let lag = self.config.timing.propagation() + REFRESH + Duration::from_mins(1);
+        let cache_time = self.config.timing.publication().checked_sub(lag).unwrap().as_secs();
         let now = self.now();
         for number in 0..self.parties.len() {
             if self.parties[number].0 <= now {
                 let issuer = &self.issuers[self.index(self.issuers.len())];
                 let ring = issuer.ring().await.unwrap();
                 let known = ring.keys().map(|key| key.id.clone()).collect();
-                self.parties[number] = (now + keep, known);
+                self.parties[number] = (now + cache_time, known);
             }
         }
     }
 
-    async fn refuse_retired(&mut self) {
+    /// Asserts that tokens of retired keys are invalid and that the keys are deleted after 30 days.
+    async fn expect_retired_keys_rejected(&mut self) {
         if !self.dice.once_in(4) {
             return;
         }
         for (key, since) in &self.retired {
-            let at_once = self.now() < since + 3 * REFRESH.as_secs();
+            let is_recent = self.now() < since + 3 * REFRESH.as_secs();
             for (keyring, verification) in &self.authorizers {
-                if at_once && *verification == Verification::Local {
+                if is_recent && *verification == Verification::Local {
                     continue;
                 }
                 let token = &self.eternal[key];
-                let good = is_good(keyring, *verification, token, self.world.now()).await;
-                assert!(!good, "{key} was retired at {since} and verifies at {}", self.now());
+                let is_valid = is_valid(keyring, *verification, token, self.world.now()).await;
+                assert!(!is_valid, "{key} was retired at {since} and verifies at {}", self.now());
             }
         }
-        // Once is enough, after a while.
         let now = self.now();
-        let over = |since: &u64| now > since + 30 * DAY;
-        let buried = self.retired.iter().filter(|(_, since)| over(since)).map(|(key, _)| key);
-        for key in buried {
+        let is_deleted = |since: &u64| now > since + 30 * DAY;
+        let deleted =
+            self.retired.iter().filter(|(_, since)| is_deleted(since)).map(|(key, _)| key);
+        for key in deleted {
             assert_eq!(self.world.state(key), None, "deleted after 30 days");
         }
     }
 
-    /// Long while nothing happens, short around a rotation, and never past the end of a token.
-    fn next_moment(&self) -> u64 {
+    /// The seconds until the next round: short during a rotation, long otherwise, and never past the expiry of a token.
+    fn next_wait(&self) -> u64 {
         let now = self.now();
-        let some = match (self.busy > 0, self.at_rest()) {
+        let longest = match (self.short_steps > 0, self.is_at_rest()) {
             (true, _) => 100,
             (false, true) => 10 * DAY,
             (false, false) if self.taken.is_some() => 4000,
             (false, false) => 1200,
         };
-        let some = self.dice.roll(some) + 1;
+        let seconds = self.dice.roll(longest) + 1;
         let ends = self.live.iter().map(|(.., exp)| exp - 1).filter(|end| *end > now);
-        ends.map(|end| end - now).min().map_or(some, |end| end.min(some))
+        ends.map(|end| end - now).min().map_or(seconds, |end| end.min(seconds))
     }
 
-    fn at_rest(&self) -> bool {
-        let names = self.names();
-        names.values().all(|key| key == &names[ALIAS])
+    /// Whether all aliases point at one key.
+    fn is_at_rest(&self) -> bool {
+        let aliases = self.aliases();
+        aliases.values().all(|key| key == &aliases[ALIAS])
     }
 
     fn index(&self, length: usize) -> usize {
@@ -470,26 +491,26 @@ impl Simulation {
     }
 }
 
-/// The operator's clock is five minutes fast and each step is done in its first second; whoever looks
-/// sees each alias five minutes late or as it is; and an issuer has looked at the worst moment.
+/// The clock of the runs is five minutes fast, each step is performed in its first second, each alias is read five
+/// minutes late or at once, and an issuer refreshes its ring at the worst time.
 #[tokio::test(start_paused = true)]
-async fn the_worst_is_provided_for() {
+async fn worst_case_of_delays_and_clocks_loses_no_token() {
     const LIFETIME: u64 = 3600;
     let world = World::new(7, Duration::ZERO).await;
-    let policy =
+    let config =
         RotationConfig { every: None, timing: timing(1260, LIFETIME), algorithm: None, spec: None };
     let client = world.client(None);
     let now = || world.now().seconds();
     let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];
     for expected in ["prepare", "promote", "retire"] {
         world.kms.delay_aliases(|| Duration::ZERO);
-        let seen = world.rotation(None).read_state().await.unwrap().state;
-        let due = plan(&seen, world.now(), &policy).unwrap().due.seconds();
+        let state = world.rotation(None).read_state().await.unwrap().state;
+        let due = plan(&state, world.now(), &config).unwrap().due.seconds();
         world.wait(due.saturating_sub(LATE.as_secs()).saturating_sub(now())).await;
-        see_late_or_not(&world);
+        read_aliases_late_or_at_once(&world);
         let fast = UnixTime::from_seconds(now() + LATE.as_secs());
-        let done = world.run(&policy, fast, Arc::default()).await.unwrap().unwrap();
-        let (step, key) = done.unwrap();
+        let step = world.run(&config, fast, Arc::default()).await.unwrap().unwrap();
+        let (step, key) = step.unwrap();
         assert_eq!(step.name(), expected);
         if expected == "retire" {
             break;
@@ -497,41 +518,44 @@ async fn the_worst_is_provided_for() {
         if expected == "promote" {
             tokens.push(sign(&keyring(&client, &key.id), FOREVER).await.0);
         }
-        are_known(&client, &world, &tokens).await;
+        expect_valid(&client, &world, &tokens).await;
         if expected == "promote" {
             world.kms.delay_aliases(|| LATE);
             world.wait(LATE.as_secs() - 1).await;
             let issuer = keyring(&client, ALIAS);
             issuer.ring().await.unwrap();
-            see_late_or_not(&world);
+            read_aliases_late_or_at_once(&world);
             world.wait(REFRESH.as_secs() - 1).await;
-            let (token, by) = sign(&issuer, now() + LIFETIME).await;
-            assert_ne!(by, key.id);
+            let (token, signed_by) = sign(&issuer, now() + LIFETIME).await;
+            assert_ne!(signed_by, key.id);
             tokens.push(token);
-            are_known(&client, &world, &tokens).await;
+            expect_valid(&client, &world, &tokens).await;
         }
     }
     let last = UnverifiedToken::parse(tokens.last().unwrap()).unwrap();
-    let dead = last.screen(&profile(), world.now()).err();
-    assert!(matches!(dead, Some(Rejection::Expired { .. })), "retired while its last token lives");
+    let rejection = last.screen(&validation(), world.now()).err();
+    assert!(
+        matches!(rejection, Some(Rejection::Expired { .. })),
+        "the key was retired before its last token expired"
+    );
 }
 
-fn see_late_or_not(world: &World) {
+fn read_aliases_late_or_at_once(world: &World) {
     let dice = Dice::new(world.now().seconds());
     world.kms.delay_aliases(move || if dice.once_in(2) { LATE } else { Duration::ZERO });
 }
 
-/// To whoever starts now, whichever aliases it sees late.
-async fn are_known(client: &Client, world: &World, tokens: &[String]) {
+/// Asserts that new authorizers accept the tokens, whichever aliases they read late.
+async fn expect_valid(client: &Client, world: &World, tokens: &[String]) {
     for _ in 0..30 {
         let keyring = keyring(client, ALIAS);
         for token in tokens {
-            assert!(is_good(&keyring, Verification::Local, token, world.now()).await);
+            assert!(is_valid(&keyring, Verification::Local, token, world.now()).await);
         }
     }
 }
 
-/// How late an alias can be seen, and how wrong a clock can be.
+/// The longest delay of an alias, and the largest clock skew.
 const LATE: Duration = Duration::from_mins(5);
 
 fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
@@ -539,28 +563,28 @@ fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
     Arc::new(Keyring::new(client.clone(), name, None, REFRESH))
 }
 
-/// A token, and the id of the key that signed it.
+/// Signs a token. Returns it with the id of its key.
 async fn sign(keyring: &Arc<Keyring>, exp: u64) -> (String, String) {
     let claims = json!({"iss": "us", "exp": exp}).as_object().unwrap().clone();
-    let draft = UnsignedToken::new("JWT", &claims);
-    let signer = KmsSigner { keyring, stopwatch: &UNREAD, max_token_bytes: None };
-    let signed = signer.sign(&draft).await.unwrap();
+    let unsigned = UnsignedToken::new("JWT", &claims);
+    let signer = KmsSigner { keyring, stopwatch: &STOPWATCH, max_token_bytes: None };
+    let signed = signer.sign(&unsigned).await.unwrap();
     (signed.token.reveal().to_owned(), signed.key_id)
 }
 
-/// A key that is disabled makes KMS answer with an error, which is no yes either.
-async fn is_good(
+/// Whether the token is accepted. For a disabled key, KMS returns an error.
+async fn is_valid(
     keyring: &Arc<Keyring>,
     verification: Verification,
     token: &str,
     now: UnixTime,
 ) -> bool {
-    let candidate = UnverifiedToken::parse(token).unwrap().screen(&profile(), now).unwrap();
-    let verifier = KmsVerifier { keyring, verification, stopwatch: &UNREAD };
+    let candidate = UnverifiedToken::parse(token).unwrap().screen(&validation(), now).unwrap();
+    let verifier = KmsVerifier { keyring, verification, stopwatch: &STOPWATCH };
     matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
 }
 
-fn profile() -> Validation {
+fn validation() -> Validation {
     Validation {
         issuer: Some("us".into()),
         audiences: None,
@@ -569,7 +593,7 @@ fn profile() -> Validation {
     }
 }
 
-static UNREAD: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
+static STOPWATCH: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
 
 const DAY: u64 = 86_400;
 const EVERY: u64 = 240 * DAY;

@@ -1,4 +1,4 @@
-//! A KMS in this process, its clock, and clients that can be killed.
+//! A KMS in this process, a simulated clock, and clients that can be killed.
 
 use std::{
     collections::BTreeMap,
@@ -31,23 +31,23 @@ use tokio::{net::TcpListener, sync::Notify, task::yield_now};
 
 pub(crate) const ALIAS: &str = "alias/ring";
 
-/// KMS, and what time it is there and for everybody.
+/// A KMS and a clock for it and its clients.
 pub(crate) struct World {
     pub(crate) kms: Arc<Kms>,
     pub(crate) time: AtomicU64,
     pub(crate) dice: Dice,
-    /// When each key was published as the next one.
+    /// When `-next` first pointed at each key, in Unix seconds.
     pub(crate) published: Arc<Mutex<BTreeMap<String, u64>>>,
-    /// Whether each `CreateKey` has bypassed the lockout check.
+    /// Whether each `CreateKey` bypassed the lockout check.
     pub(crate) bypassed: Arc<Mutex<Vec<bool>>>,
-    /// What `DescribeKey` says of a key beside what the local KMS knows.
+    /// Members to add to the response of `DescribeKey`, by key id.
     pub(crate) metadata: Arc<Mutex<BTreeMap<String, Value>>>,
-    /// Whether aliases are seen as they are for now.
-    pub(crate) exact: Arc<AtomicBool>,
+    /// Whether aliases are read without delay for now.
+    pub(crate) without_delay: Arc<AtomicBool>,
 }
 
 impl World {
-    /// With a ring of one key, and every look at an alias up to this long behind.
+    /// A ring of one key in a KMS that lists aliases up to `delay` late.
     pub(crate) async fn new(seed: u64, delay: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let kms = Arc::new(Kms::start(listener, "us-east-1", None).unwrap());
@@ -58,15 +58,15 @@ impl World {
             published: Arc::default(),
             bypassed: Arc::default(),
             metadata: Arc::default(),
-            exact: Arc::default(),
+            without_delay: Arc::default(),
         };
         world.wait(0).await;
         world.rotation(None).create(&"ECC_NIST_P256".into(), None).await.unwrap();
-        // The first key signs at once: there were no tokens before it.
+        // The first key may sign at once, because there are no earlier tokens.
         world.published.lock().unwrap().values_mut().for_each(|published| *published = 0);
-        let (dice, exact) = (Dice::new(seed), Arc::clone(&world.exact));
+        let (dice, without_delay) = (Dice::new(seed), Arc::clone(&world.without_delay));
         world.kms.delay_aliases(move || {
-            if exact.load(Ordering::Relaxed) {
+            if without_delay.load(Ordering::Relaxed) {
                 Duration::ZERO
             } else {
                 delay.mul_f64(dice.fraction())
@@ -85,67 +85,68 @@ impl World {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
-    pub(crate) fn client(&self, life: Option<Arc<Life>>) -> Client {
+    pub(crate) fn client(&self, script: Option<Arc<Script>>) -> Client {
         let (kms, published) = (Arc::clone(&self.kms), Arc::clone(&self.published));
-        let (life, pace) = (life.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
+        let (script, dice) = (script.unwrap_or_default(), Dice::new(self.dice.roll(u64::MAX)));
         let now = self.now().seconds();
         let bypassed = Arc::clone(&self.bypassed);
         let metadata = Arc::clone(&self.metadata);
-        let wire = Arc::new(Wire { kms, life, pace, published, bypassed, metadata, now });
+        let connector =
+            Arc::new(KmsConnector { kms, script, dice, published, bypassed, metadata, now });
         let credentials = Credentials::new("local", "local", None, None, "test");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(InProcess(wire))
+            .http_client(InProcess(connector))
             .build();
         Client::new(&config)
     }
 
-    pub(crate) fn rotation(&self, life: Option<Arc<Life>>) -> Rotation {
-        Rotation::new(self.client(life), ALIAS.parse().unwrap())
+    pub(crate) fn rotation(&self, script: Option<Arc<Script>>) -> Rotation {
+        Rotation::new(self.client(script), ALIAS.parse().unwrap())
     }
 
-    /// One run of an operator who does what is due by this clock, until the end or a sudden one.
+    /// One run at this time. `None` if the run was killed.
     pub(crate) async fn run(
         &self,
-        policy: &RotationConfig,
+        config: &RotationConfig,
         now: UnixTime,
-        life: Arc<Life>,
+        script: Arc<Script>,
     ) -> Option<Result<Option<(Step, KeyMetadata)>, RotationError>> {
-        let rotation = self.rotation(Some(Arc::clone(&life)));
-        let run = async { Ok(countersign_rotation::run(&rotation, policy, now).await?.done) };
+        let rotation = self.rotation(Some(Arc::clone(&script)));
+        let run = async { Ok(countersign_rotation::run(&rotation, config, now).await?.done) };
         tokio::select! {
             biased;
-            () = life.end.notified() => None,
-            done = run => Some(done),
+            () = script.killed.notified() => None,
+            result = run => Some(result),
         }
     }
 
-    /// The aliases that there are, with their keys; as the AWS CLI has them after a while.
+    /// The aliases and their key ids, read without delay from now on.
     pub(crate) fn aliases(&self) -> BTreeMap<String, String> {
         self.kms.delay_aliases(|| Duration::ZERO);
-        let answer = self.kms.perform("ListAliases", &json!({})).unwrap();
+        let output = self.kms.perform("ListAliases", &json!({})).unwrap();
         let text = |row: &Value, name: &str| row[name].as_str().unwrap().to_owned();
-        let rows = answer["Aliases"].as_array().unwrap().iter();
+        let rows = output["Aliases"].as_array().unwrap().iter();
         rows.map(|row| (text(row, "AliasName"), text(row, "TargetKeyId"))).collect()
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        let answer = self.kms.perform("ListKeys", &json!({})).unwrap();
-        let rows = answer["Keys"].as_array().unwrap().iter();
+        let output = self.kms.perform("ListKeys", &json!({})).unwrap();
+        let rows = output["Keys"].as_array().unwrap().iter();
         rows.map(|row| row["KeyId"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What `aws kms describe-key` says of its state; nothing when it is gone.
+    /// The `KeyState` of a key. `None` if the key was deleted.
     pub(crate) fn state(&self, key: &str) -> Option<String> {
-        let answer = self.kms.perform("DescribeKey", &json!({"KeyId": key})).ok()?;
-        Some(answer["KeyMetadata"]["KeyState"].as_str()?.to_owned())
+        let output = self.kms.perform("DescribeKey", &json!({"KeyId": key})).ok()?;
+        Some(output["KeyMetadata"]["KeyState"].as_str()?.to_owned())
     }
 }
 
-/// With the least publication wait that the rest allows for.
-pub(crate) fn policy(every: Option<Duration>) -> RotationConfig {
+/// The configuration with the shortest allowed publication wait.
+pub(crate) fn config(every: Option<Duration>) -> RotationConfig {
     RotationConfig { every, timing: timing(1260, 3600), algorithm: None, spec: None }
 }
 
@@ -156,104 +157,116 @@ pub(crate) fn timing(publication: u64, lifetime: u64) -> RotationTiming {
 
 pub(crate) const REFRESH: Duration = Duration::from_mins(5);
 
-/// How many calls a client makes before it is killed.
+/// What happens to a client's calls.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct Script {
     calls: AtomicU64,
-    limit: u64,
-    /// Whether the last call is still performed.
-    deed: bool,
-    /// Whether others may come in between two calls.
-    slow: bool,
-    /// How many times `UpdateAlias` of the next key's alias is denied first.
+    /// The call at which the client is killed.
+    kill_at: u64,
+    /// Whether KMS performs that call.
+    performs_last: bool,
+    /// Whether other clients may make calls between two calls.
+    yields: bool,
+    /// How many more times `UpdateAlias` of `-next` is denied.
     denials: AtomicU64,
-    end: Notify,
+    killed: Notify,
 }
 
-impl Life {
-    pub(crate) fn of(limit: u64, deed: bool, slow: bool) -> Arc<Self> {
-        Arc::new(Self { limit, deed, slow, ..Self::default() })
+impl Script {
+    /// A run that is not killed.
+    pub(crate) fn undisturbed() -> Arc<Self> {
+        Arc::default()
     }
 
-    /// As long as IAM does not see the tag of a new key.
+    /// A run that is killed at a call, which KMS performs or not.
+    pub(crate) fn killed_at(call: u64, performs_last: bool) -> Arc<Self> {
+        Arc::new(Self { kill_at: call, performs_last, ..Self::default() })
+    }
+
+    /// The same run, but other runs may make calls between its calls.
+    pub(crate) fn concurrent(self: Arc<Self>) -> Arc<Self> {
+        Arc::new(Self { yields: true, ..Arc::into_inner(self).unwrap() })
+    }
+
+    /// A run whose authorization sees the tag of a new key late.
     pub(crate) fn denied(times: u64) -> Arc<Self> {
         Arc::new(Self { denials: AtomicU64::new(times), ..Self::default() })
     }
 
-    /// The same life, with this many denials.
+    /// The same run, with this many denials.
     pub(crate) fn and_denied(self: Arc<Self>, times: u64) -> Arc<Self> {
         self.denials.store(times, Ordering::Relaxed);
         self
     }
 }
 
-impl Default for Life {
+impl Default for Script {
     fn default() -> Self {
         Self {
             calls: AtomicU64::new(0),
-            limit: u64::MAX,
-            deed: true,
-            slow: false,
+            kill_at: u64::MAX,
+            performs_last: true,
+            yields: false,
             denials: AtomicU64::new(0),
-            end: Notify::new(),
+            killed: Notify::new(),
         }
     }
 }
 
-struct Wire {
+struct KmsConnector {
     kms: Arc<Kms>,
-    life: Arc<Life>,
-    pace: Dice,
+    script: Arc<Script>,
+    dice: Dice,
     published: Arc<Mutex<BTreeMap<String, u64>>>,
     bypassed: Arc<Mutex<Vec<bool>>>,
     metadata: Arc<Mutex<BTreeMap<String, Value>>>,
     now: u64,
 }
 
-impl Wire {
+impl KmsConnector {
     async fn send(&self, request: HttpRequest) -> HttpResponse {
-        if self.life.slow {
-            for _ in 0..self.pace.roll(4) {
+        if self.script.yields {
+            for _ in 0..self.dice.roll(4) {
                 yield_now().await;
             }
         }
-        let call = self.life.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let last = call >= self.life.limit;
-        if last && !self.life.deed {
-            return self.die().await;
+        let call = self.script.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_last = call >= self.script.kill_at;
+        if is_last && !self.script.performs_last {
+            return self.kill().await;
         }
         let target = request.headers().get("x-amz-target").unwrap().to_owned();
         let body = Bytes::copy_from_slice(request.body().bytes().unwrap());
-        let left = self.life.denials.load(Ordering::Relaxed);
+        let denials = self.script.denials.load(Ordering::Relaxed);
         let next = format!("\"{ALIAS}-next\"");
-        let names_next = str::from_utf8(&body).unwrap().contains(&next);
-        if left > 0 && target.ends_with("UpdateAlias") && names_next {
-            self.life.denials.store(left - 1, Ordering::Relaxed);
+        let is_for_next = str::from_utf8(&body).unwrap().contains(&next);
+        if denials > 0 && target.ends_with("UpdateAlias") && is_for_next {
+            self.script.denials.store(denials - 1, Ordering::Relaxed);
             let body = SdkBody::from(r#"{"__type":"AccessDeniedException"}"#);
             return HttpResponse::new(400.try_into().unwrap(), body);
         }
-        let own = Request::post("/")
+        let request = Request::post("/")
             .header("x-amz-target", &target)
             .header("authorization", request.headers().get("authorization").unwrap())
             .body(body.clone())
             .unwrap();
-        let answer = self.kms.answer(&own).map(|body| self.with_metadata(&target, body));
+        let response = self.kms.answer(&request).map(|body| self.with_metadata(&target, body));
         if target.ends_with("CreateKey") {
             let input: Value = serde_json::from_slice(&body).unwrap();
             self.bypassed.lock().unwrap().push(input["BypassPolicyLockoutSafetyCheck"] == true);
         }
-        let moves = target.ends_with("CreateAlias") || target.ends_with("UpdateAlias");
-        if moves && answer.status() == 200 {
+        let moves_alias = target.ends_with("CreateAlias") || target.ends_with("UpdateAlias");
+        if moves_alias && response.status() == 200 {
             let input: Value = serde_json::from_slice(&body).unwrap();
             if input["AliasName"].as_str().unwrap().ends_with("-next") {
                 let key = input["TargetKeyId"].as_str().unwrap().to_owned();
                 self.published.lock().unwrap().entry(key).or_insert(self.now);
             }
         }
-        if last {
-            return self.die().await;
+        if is_last {
+            return self.kill().await;
         }
-        HttpResponse::try_from(answer.map(Into::into)).unwrap()
+        HttpResponse::try_from(response.map(Into::into)).unwrap()
     }
 
     fn with_metadata(&self, target: &str, body: Bytes) -> Bytes {
@@ -261,34 +274,34 @@ impl Wire {
         if metadata.is_empty() || !target.ends_with("DescribeKey") {
             return body;
         }
-        let mut answer: Value = serde_json::from_slice(&body).unwrap();
-        let key = answer.pointer("/KeyMetadata/KeyId").and_then(Value::as_str);
-        let Some(Value::Object(more)) = key.and_then(|key| metadata.get(key)).cloned() else {
+        let mut output: Value = serde_json::from_slice(&body).unwrap();
+        let key = output.pointer("/KeyMetadata/KeyId").and_then(Value::as_str);
+        let Some(Value::Object(members)) = key.and_then(|key| metadata.get(key)).cloned() else {
             return body;
         };
-        answer["KeyMetadata"].as_object_mut().unwrap().extend(more);
-        answer.to_string().into()
+        output["KeyMetadata"].as_object_mut().unwrap().extend(members);
+        output.to_string().into()
     }
 
-    async fn die(&self) -> HttpResponse {
-        self.life.end.notify_one();
+    async fn kill(&self) -> HttpResponse {
+        self.script.killed.notify_one();
         std::future::pending().await
     }
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for KmsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wire").finish_non_exhaustive()
+        f.debug_struct("KmsConnector").finish_non_exhaustive()
     }
 }
 
 #[derive(Debug, Clone)]
-struct InProcess(Arc<Wire>);
+struct InProcess(Arc<KmsConnector>);
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let wire = Arc::clone(&self.0);
-        HttpConnectorFuture::new(async move { Ok(wire.send(request).await) })
+        let connector = Arc::clone(&self.0);
+        HttpConnectorFuture::new(async move { Ok(connector.send(request).await) })
     }
 }
 
@@ -302,7 +315,7 @@ impl HttpClient for InProcess {
     }
 }
 
-/// Numbers that look random, the same for the same seed (`SplitMix64`).
+/// A pseudorandom number generator (`SplitMix64`).
 pub(crate) struct Dice(AtomicU64);
 
 impl Dice {
@@ -310,7 +323,7 @@ impl Dice {
         Self(AtomicU64::new(seed))
     }
 
-    /// Less than `sides`.
+    /// A number less than `sides`.
     pub(crate) fn roll(&self, sides: u64) -> u64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
@@ -319,7 +332,7 @@ impl Dice {
         (z ^ (z >> 31)) % sides
     }
 
-    /// One time in so many.
+    /// True with a probability of 1 in `times`.
     pub(crate) fn once_in(&self, times: u64) -> bool {
         self.roll(times) == 0
     }

@@ -1,0 +1,119 @@
+//! A ring in KMS, and what the rotation reads of it.
+
+use std::time::Duration;
+
+use aws_sdk_kms::Client;
+use jwt::UnixTime;
+
+use crate::{
+    AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
+    Snapshot,
+    account::{Aliases, describe_key, key_policy, keys_without_alias, list_aliases},
+    audit,
+    key_policy::administrators,
+};
+use kms::{Cause, Fault, SuspendAwareInstant, key_id};
+
+/// A ring in KMS: reads its state and performs the steps of the rotation.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    pub(crate) client: Client,
+    pub(crate) name: RingName,
+    retained_key: Option<String>,
+}
+
+impl Rotation {
+    /// The ring with this name. The client needs the permissions in `docs/src/permissions.md`.
+    #[must_use]
+    pub const fn new(client: Client, name: RingName) -> Self {
+        Self { client, name, retained_key: None }
+    }
+
+    /// Sets the id or ARN of the key that a deployment owns. When it is retired, it is disabled but not deleted:
+    /// CloudFormation treats a key that is pending deletion as missing. New keys get its key policy, which a
+    /// deployment may have changed.
+    #[must_use]
+    pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
+        let id = |key: String| key_id(&key).map(str::to_owned).unwrap_or(key);
+        Self { retained_key: retained_key.map(id), ..self }
+    }
+
+    /// Whether this key is disabled but not deleted when it is retired.
+    #[must_use]
+    pub fn retains(&self, key: &KeyMetadata) -> bool {
+        self.retained_key.as_deref() == Some(key.id.as_str())
+    }
+
+    /// Reads the aliases of the ring and their keys.
+    ///
+    /// # Errors
+    /// [`RotationError::NoRing`] if the ring does not exist, and [`RotationError::Fault`] if KMS fails.
+    pub async fn read_state(&self) -> Result<Snapshot, RotationError> {
+        let taken_at = SuspendAwareInstant::now();
+        let aliases = list_aliases(&self.client).await?;
+        let (next, previous) = (self.name.next(), self.name.previous());
+        let (current, next, previous) = tokio::join!(
+            self.alias_target(&aliases, self.name.current()),
+            self.alias_target(&aliases, &next),
+            self.alias_target(&aliases, &previous),
+        );
+        let current = current?.ok_or_else(|| RotationError::NoRing(self.name.clone()))?;
+        let state = RingState { current, next: next?, previous: previous? };
+        Ok(Snapshot { state, aliases, taken_at })
+    }
+
+    /// Audits the keys under the ring's aliases: whether they were created for the ring, and whether grants allow
+    /// more than verification.
+    ///
+    /// # Errors
+    /// If KMS fails.
+    pub async fn audit(&self, snapshot: &Snapshot) -> Result<Vec<Finding>, Fault> {
+        audit::audit(&self.client, &self.name, &snapshot.state, self.retained_key.as_deref()).await
+    }
+
+    /// The ARNs of the only principals that the current key's policy allows to move its aliases. `None` if the policy
+    /// leaves it to IAM.
+    ///
+    /// # Errors
+    /// If KMS fails.
+    pub async fn administrators(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>, Fault> {
+        let policy = key_policy(&self.client, &snapshot.state.current.key.id).await?;
+        Ok(administrators(&policy))
+    }
+
+    /// The enabled keys with the ring's tag and without an alias, which interrupted runs may have created. Keys that
+    /// are less than 15 minutes old are not included, because a run may be about to give them an alias.
+    ///
+    /// # Errors
+    /// If KMS fails.
+    pub async fn leftovers(
+        &self,
+        snapshot: &Snapshot,
+        now: UnixTime,
+    ) -> Result<Vec<Leftover>, Fault> {
+        let keys = keys_without_alias(&self.client, &self.name, &snapshot.aliases).await?;
+        let is_leftover = |key: &KeyMetadata| {
+            key.state == KeyState::Enabled && key.created.after(LEFTOVER_MIN_AGE) <= now
+        };
+        Ok(keys.into_iter().filter(is_leftover).map(|key| Leftover { key }).collect())
+    }
+
+    /// The key whose policy the next key gets.
+    pub(crate) fn policy_source<'a>(&'a self, current: &'a KeyMetadata) -> &'a str {
+        self.retained_key.as_deref().unwrap_or(&current.id)
+    }
+
+    async fn alias_target(
+        &self,
+        aliases: &Aliases,
+        alias: &str,
+    ) -> Result<Option<AliasTarget>, Fault> {
+        let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
+        // Without a date, every wait would seem to be over.
+        let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::InvalidResponse))?;
+        let key = describe_key(&self.client, id).await?;
+        Ok(Some(AliasTarget { key, since }))
+    }
+}
+
+const LEFTOVER_MIN_AGE: Duration = Duration::from_mins(15);
