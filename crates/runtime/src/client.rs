@@ -1,6 +1,6 @@
-//! The client of KMS.
+//! The KMS client of the functions.
 
-use std::{net::IpAddr, num::NonZero, str::FromStr, time::Duration};
+use std::{num::NonZero, str::FromStr, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, retry::RetryConfig,
@@ -17,32 +17,32 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
-use http::Uri;
 
-use crate::{Settings, retry::TransientErrors, trust_store::Roots};
+use crate::{Settings, endpoint::Endpoint, retry::TransientErrors, trust_store::Roots};
 
-/// A client of KMS from the environment that Lambda sets and from nothing else: no profile, no
-/// metadata service, nothing that could wait for a response that never comes.
+/// Creates a KMS client from the environment variables that Lambda sets. It does not read profiles or a metadata
+/// service, so its creation never waits for the network. The client retries transient errors, and each operation ends
+/// within some seconds.
 ///
 /// `None` means that a problem was added to the settings.
 pub fn connect(settings: &mut Settings) -> Option<Client> {
-    config(settings).map(|config| client_for(&config))
+    sdk_config(settings).map(|config| client_for(&config))
 }
 
-/// A client that retries every transient error of KMS, also those that the SDK alone does not retry.
+/// Creates a KMS client that also retries transient errors that the SDK does not retry by default.
 #[must_use]
 pub fn client_for(config: &SdkConfig) -> Client {
     Client::from_conf(Builder::from(config).retry_classifier(TransientErrors).build())
 }
 
-fn config(settings: &mut Settings) -> Option<SdkConfig> {
+fn sdk_config(settings: &mut Settings) -> Option<SdkConfig> {
     let (
         Some(HeaderValue(region)),
         Some(HeaderValue(key_id)),
         Some(secret),
         Some(HeaderValue(session)),
-        Some(endpoint_of_all),
-        Some(endpoint_of_kms),
+        Some(endpoint_for_all),
+        Some(endpoint_for_kms),
     ) = (
         settings.required_variable("AWS_REGION"),
         settings.required_variable("AWS_ACCESS_KEY_ID"),
@@ -62,15 +62,15 @@ fn config(settings: &mut Settings) -> Option<SdkConfig> {
     ) else {
         return None;
     };
-    let endpoint: Option<Endpoint> = endpoint_of_kms.or(endpoint_of_all);
+    let endpoint: Option<Endpoint> = endpoint_for_kms.or(endpoint_for_all);
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.is_docker_host) && in_sam != "true" {
-        let problem = "host.docker.internal is only this machine in the containers of sam local";
+        let problem = "must not be host.docker.internal outside of the containers of sam local";
         return settings.variable_problem("AWS_ENDPOINT_URL_KMS", problem);
     }
     let trust = trust_store(settings, &region, endpoint.as_ref())?;
     let session = Some(session).filter(|token| !token.is_empty());
     let credentials = Credentials::new(key_id, secret, session, None, "environment");
-    let retries = RetryConfig::standard()
+    let retry_config = RetryConfig::standard()
         .with_max_attempts(MAX_ATTEMPTS)
         .with_initial_backoff(INITIAL_BACKOFF)
         .with_max_backoff(MAX_BACKOFF);
@@ -80,27 +80,27 @@ fn config(settings: &mut Settings) -> Option<SdkConfig> {
         .region(Region::new(region))
         .use_fips(fips)
         .use_dual_stack(dual_stack)
-        // The bodies of KMS are a few kilobytes: the attempt's timeout is enough.
+        // The bodies of KMS have a few kilobytes, so the timeout of an attempt is enough.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        // Lambda sets new credentials by starting a new environment.
+        // Credentials do not change: for new ones, Lambda starts a new execution environment.
         .identity_cache(IdentityCache::no_cache())
-        .retry_config(retries)
+        .retry_config(retry_config)
         .timeout_config(timeouts)
         .http_client(http_client(trust, concurrency));
     config.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
     Some(config.build())
 }
 
-/// One connector for every operation: the SDK would build one for each set of timeouts.
+/// An HTTP client with one connector for all operations. The SDK would create one for each set of timeouts.
 fn http_client(trust: TrustStore, concurrency: NonZero<u16>) -> SharedHttpClient {
     let timeouts = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let tls = TlsContext::builder().with_trust_store(trust).build().unwrap_or_default();
     let connector = Connector::builder()
         .connector_settings(timeouts)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        // More idle connections than invocations at once would only be more connections that the
-        // network may have dropped while the environment was frozen: each of them costs an attempt.
+        // No more idle connections than concurrent invocations: the network may drop connections while the
+        // environment is frozen, and each dropped connection costs an attempt.
         .pool_max_idle_per_host(usize::from(concurrency.get()))
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)
@@ -109,7 +109,8 @@ fn http_client(trust: TrustStore, concurrency: NonZero<u16>) -> SharedHttpClient
     http_client_fn(move |_, _| connector.clone())
 }
 
-/// The certificate authorities to trust: named as for the AWS CLI and OpenSSL, else by the endpoint.
+/// The root certificates to trust: those of `AWS_CA_BUNDLE` (as in the AWS CLI), of `SSL_CERT_FILE` or `SSL_CERT_DIR`
+/// (as in OpenSSL), or else those for the endpoint.
 fn trust_store(
     settings: &mut Settings,
     region: &str,
@@ -119,12 +120,12 @@ fn trust_store(
     let (file, directory): (Option<String>, Option<String>) =
         (settings.optional_variable("SSL_CERT_FILE")?, settings.optional_variable("SSL_CERT_DIR")?);
     let roots = match (bundle, endpoint) {
-        // Without TLS there is nothing to trust.
+        // A connection without TLS needs no roots.
         (_, Some(endpoint)) if !endpoint.is_https => return Some(TrustStore::empty()),
         (Some(bundle), _) => Roots::File(bundle),
         (None, Some(_)) => Roots::System,
         (None, None) if file.is_some() || directory.is_some() => Roots::System,
-        (None, None) => Roots::of_region(region),
+        (None, None) => Roots::for_region(region),
     };
     match roots.load() {
         Ok(store) => Some(store),
@@ -132,7 +133,7 @@ fn trust_store(
     }
 }
 
-/// Text that is a header's value as it stands.
+/// Text that is valid in an HTTP header.
 #[derive(Default)]
 struct HeaderValue(String);
 
@@ -140,105 +141,29 @@ impl FromStr for HeaderValue {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        visible.then(|| Self(text.to_owned())).ok_or("must have visible ASCII characters only")
+        let is_valid = text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_valid.then(|| Self(text.to_owned())).ok_or("must have only visible ASCII characters")
     }
 }
 
-/// An endpoint of KMS that takes the place of the one in AWS.
-///
-/// It decides which tokens are valid, so the network in between must not be able to answer for it.
-#[derive(Debug, PartialEq, Eq)]
-struct Endpoint {
-    url: String,
-    is_https: bool,
-    /// Docker's name for the machine on which a container runs.
-    is_docker_host: bool,
-}
-
-impl FromStr for Endpoint {
-    type Err = &'static str;
-
-    fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let uri: Uri = url.parse().map_err(|_| NOT_A_URL)?;
-        let (Some(scheme @ ("http" | "https")), Some(authority)) =
-            (uri.scheme_str(), uri.authority())
-        else {
-            return Err(NOT_A_URL);
-        };
-        let host = authority.host();
-        // No user name and password, and a port only as a number.
-        let is_plain = authority.as_str() == host || authority.port_u16().is_some();
-        if !is_plain || authority.as_str().contains('@') || url.contains(['?', '#']) {
-            return Err(NOT_A_URL);
-        }
-        let is_https = scheme == "https";
-        let is_docker_host = !is_https && host == "host.docker.internal";
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        let is_local = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-        if is_https || is_local || is_docker_host {
-            Ok(Self { url: url.to_owned(), is_https, is_docker_host })
-        } else {
-            Err("must be https unless it is on this machine")
-        }
-    }
-}
-
-const NOT_A_URL: &str = "must be an http or https URL without a query";
-/// KMS is in the same Region: a connection takes a few milliseconds. Shorter than an attempt, so that
-/// an attempt that has to connect has time left for its request.
+/// Shorter than an attempt, so that an attempt with a new connection has time left for its request. KMS is in the same
+/// Region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A signature takes KMS some tens of milliseconds. All attempts and the pauses between them take 4.05 s
-/// at most: a client that waits for 5 s still gets a response.
+/// All attempts and the pauses between them take at most 4.05 s, so that a client that waits for 5 s gets a response.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1300);
-/// The longer a connection is idle, the likelier the network has dropped it.
+/// The longer a connection is idle, the more likely the network drops it.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-/// One for a connection that the other side has closed, one for bad luck. More would only add to the
-/// load of a KMS that throttles.
+/// Two retries: one after a connection that the server closed, and one after a transient error. More would increase the
+/// load while KMS throttles.
 const MAX_ATTEMPTS: u32 = 3;
-/// The SDK's default of 1 s is for batch work; here a client waits.
+/// The SDK's default of 1 s is too long for a waiting client.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
-/// Also the most that is granted to an `x-amz-retry-after` header.
+/// Also the limit for the delay of an `x-amz-retry-after` header.
 const MAX_BACKOFF: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints() {
-        let remote = Err("must be https unless it is on this machine");
-        let not_a_url = Err(NOT_A_URL);
-        let rows = [
-            ("https://kms.eu-west-1.amazonaws.com", Ok(())),
-            ("http://127.0.0.1:4566", Ok(())),
-            ("http://127.0.0.1:4566/", Ok(())),
-            ("http://127.0.0.1:4566/kms", Ok(())),
-            ("http://[::1]:4566", Ok(())),
-            ("http://localhost:4566", Ok(())),
-            ("http://localhost", Ok(())),
-            ("HTTP://LOCALHOST", remote),
-            ("HTTPS://kms.example", Ok(())),
-            ("http://10.0.0.1:4566", remote),
-            ("http://kms.example", remote),
-            ("http://localhost.example:4566", remote),
-            ("http://127.0.0.1@kms.example", not_a_url),
-            ("http://127.0.0.1:80@kms.example", not_a_url),
-            ("https://user@kms.example", not_a_url),
-            ("127.0.0.1:4566", not_a_url),
-            ("ftp://127.0.0.1", not_a_url),
-            ("https://", not_a_url),
-            ("https://kms.example/?a=b", not_a_url),
-            ("https://kms.example/#a", not_a_url),
-            ("https://kms.example/ ", not_a_url),
-            ("https://kms.example/ HTTP/1.1\r\nx: y", not_a_url),
-            ("http://localhost\n", not_a_url),
-            ("https://kms.example:many", not_a_url),
-        ];
-        for (url, expected) in rows {
-            assert_eq!(url.parse::<Endpoint>().map(|_| ()), expected, "{url}");
-        }
-    }
 
     fn settings(values: &[(&str, &str)]) -> Settings {
         let required = [
@@ -251,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn value_with_a_line_break_is_no_header_value() {
+    fn value_that_is_not_valid_in_a_header_is_a_problem() {
         let rows =
             [("token", true), ("", true), ("a b", false), ("a\r\nb: c", false), ("é", false)];
         for (text, expected) in rows {
@@ -259,14 +184,14 @@ mod tests {
         }
         for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"] {
             for (value, expected) in [("a", true), ("a\n", false)] {
-                let found = connect(&mut settings(&[(name, value)])).is_some();
-                assert_eq!(found, expected, "{name} {value:?}");
+                let is_valid = connect(&mut settings(&[(name, value)])).is_some();
+                assert_eq!(is_valid, expected, "{name} {value:?}");
             }
         }
     }
 
     #[test]
-    fn docker_host_is_this_machine_only_in_sam_local() {
+    fn docker_host_is_allowed_only_in_sam_local() {
         let docker = ("AWS_ENDPOINT_URL_KMS", "http://host.docker.internal:4566");
         for (sam, expected) in [("true", true), ("", false), ("false", false)] {
             let mut settings = settings(&[docker, ("AWS_SAM_LOCAL", sam)]);
@@ -275,19 +200,19 @@ mod tests {
     }
 
     #[test]
-    fn endpoint_of_kms_comes_before_the_endpoint_of_all_services() {
-        let (own, all) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
+    fn endpoint_for_kms_comes_before_the_endpoint_for_all_services() {
+        let (kms, all) = ("http://127.0.0.1:1", "http://127.0.0.1:2");
         let rows =
-            [(own, all, Some(own)), ("", all, Some(all)), (own, "", Some(own)), ("", "", None)];
-        for (of_kms, of_all, expected) in rows {
-            let values = [("AWS_ENDPOINT_URL_KMS", of_kms), ("AWS_ENDPOINT_URL", of_all)];
-            let config = config(&mut settings(&values)).unwrap();
-            assert_eq!(config.endpoint_url(), expected, "{of_kms:?} {of_all:?}");
+            [(kms, all, Some(kms)), ("", all, Some(all)), (kms, "", Some(kms)), ("", "", None)];
+        for (for_kms, for_all, expected) in rows {
+            let values = [("AWS_ENDPOINT_URL_KMS", for_kms), ("AWS_ENDPOINT_URL", for_all)];
+            let config = sdk_config(&mut settings(&values)).unwrap();
+            assert_eq!(config.endpoint_url(), expected, "{for_kms:?} {for_all:?}");
         }
     }
 
     #[test]
-    fn fips_and_dual_stack_reach_the_sdk() {
+    fn fips_and_dual_stack_are_passed_to_the_sdk() {
         let rows = [
             ("", "", Some((false, false))),
             ("true", "false", Some((true, false))),
@@ -298,7 +223,7 @@ mod tests {
         for (fips, dual_stack, expected) in rows {
             let values =
                 [("AWS_USE_FIPS_ENDPOINT", fips), ("AWS_USE_DUALSTACK_ENDPOINT", dual_stack)];
-            let config = config(&mut settings(&values));
+            let config = sdk_config(&mut settings(&values));
             let found = config.map(|config| {
                 (config.use_fips() == Some(true), config.use_dual_stack() == Some(true))
             });

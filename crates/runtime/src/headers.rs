@@ -1,28 +1,42 @@
+//! The headers of a request in an API Gateway event.
+
 use std::{borrow::Cow, fmt};
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
 
-/// The headers of a request in an event, whatever stands in them: null, numbers, names in any case.
-/// What is not text is passed over, and does not make the event unreadable.
+/// The headers of a request in an event: an object whose values are strings or lists of strings. Any other JSON value is
+/// ignored, so that it does not make the event malformed.
+///
+/// ```
+/// use countersign_runtime::Headers;
+///
+/// # fn main() -> Result<(), serde_json::Error> {
+/// let headers: Headers<'_> =
+///     serde_json::from_str(r#"{"Accept": ["text/html", "*/*"], "X-Count": 1}"#)?;
+/// assert_eq!(headers.values("accept").collect::<Vec<_>>(), ["text/html", "*/*"]);
+/// assert_eq!(headers.values("x-count").count(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Headers<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl Headers<'_> {
-    /// Every value of every header of this name, in whatever case it is written.
+    /// The values of all headers with this name, compared without regard to case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let named = self.0.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+        let named = self.0.iter().filter(move |(header, _)| header.eq_ignore_ascii_case(name));
         named.map(|(_, value)| &**value)
     }
 
-    /// Every value of all of them.
+    /// The values of all headers.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(_, value)| &**value)
     }
 }
 
-/// A text, several of them, or none: what is not text is passed over.
+/// A string or a list of strings in an event. Any other JSON value is ignored.
 #[derive(Default, Clone, PartialEq, Eq)]
 pub struct Texts<'a>(pub Vec<Cow<'a, str>>);
 
@@ -40,10 +54,9 @@ impl fmt::Debug for Texts<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // About as many as there are: it need not grow step by step.
-        let mut headers = Vec::with_capacity(16);
+        let mut headers = Vec::with_capacity(TYPICAL_HEADERS);
         let mut add = |name: &Cow<'de, str>, value| headers.push((name.clone(), value));
-        deserializer.deserialize_any(Level::Members(&mut add))?;
+        deserializer.deserialize_any(Position::Headers(&mut add))?;
         Ok(Self(headers))
     }
 }
@@ -51,22 +64,23 @@ impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut texts = Vec::new();
-        deserializer.deserialize_any(Level::Value(&mut |text| texts.push(text)))?;
+        deserializer.deserialize_any(Position::Value(&mut |text| texts.push(text)))?;
         Ok(Self(texts))
     }
 }
 
-/// What is taken from a value, by where it stands. Read without a copy: an event is mostly headers.
-enum Level<'f, 'de> {
-    /// An object's members, each with its texts.
-    Members(&'f mut dyn FnMut(&Cow<'de, str>, Cow<'de, str>)),
-    /// A text, or a list's items.
+/// The position of a JSON value, which decides what is read from it. The callbacks get borrowed strings, because most of
+/// an event is headers.
+enum Position<'f, 'de> {
+    /// The object of headers: each member is a header with its values.
+    Headers(&'f mut dyn FnMut(&Cow<'de, str>, Cow<'de, str>)),
+    /// The value of a header: a string or a list.
     Value(&'f mut dyn FnMut(Cow<'de, str>)),
-    /// A text.
+    /// An item of a list, or the name of a header: a string.
     Item(&'f mut dyn FnMut(Cow<'de, str>)),
 }
 
-impl<'de> DeserializeSeed<'de> for Level<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for Position<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -74,11 +88,11 @@ impl<'de> DeserializeSeed<'de> for Level<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_, 'de> {
+impl<'de> Visitor<'de> for Position<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
+        f.write_str("any JSON value")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
@@ -97,7 +111,7 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         if let Self::Value(add) = self {
-            while items.next_element_seed(Level::Item(add))?.is_some() {}
+            while items.next_element_seed(Position::Item(add))?.is_some() {}
         } else {
             while items.next_element::<IgnoredAny>()?.is_some() {}
         }
@@ -105,10 +119,10 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        if let Self::Members(add) = self {
+        if let Self::Headers(add) = self {
             let mut name = Cow::default();
-            while members.next_key_seed(Level::Item(&mut |text| name = text))?.is_some() {
-                members.next_value_seed(Level::Value(&mut |value| add(&name, value)))?;
+            while members.next_key_seed(Position::Item(&mut |text| name = text))?.is_some() {
+                members.next_value_seed(Position::Value(&mut |value| add(&name, value)))?;
             }
         } else {
             while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
@@ -137,20 +151,23 @@ impl<'de> Visitor<'de> for Level<'_, 'de> {
     }
 }
 
+/// Avoids reallocations for a typical request.
+const TYPICAL_HEADERS: usize = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_text_is_passed_over() {
+    fn values_that_are_not_strings_are_ignored() {
         let event = r#"{"a": "1", "A": ["2", "\u0033", 4, ["5"], {"6": "7"}, null], "b": 8,
             "c": {"a": "9"}, "d": null, "\u0061": "x", "e": true, "f": -1.5, "g": [], "": "y"}"#;
         let headers: Headers<'_> = serde_json::from_str(event).unwrap();
         assert_eq!(headers.values("a").collect::<Vec<_>>(), ["1", "2", "3", "x"]);
         assert_eq!(headers.all().collect::<Vec<_>>(), ["1", "2", "3", "x", "y"]);
-        for nothing in ["null", "[]", r#"["a"]"#, "1", "-1", "1.5", "true", r#""a""#, "{}"] {
-            let headers: Headers<'_> = serde_json::from_str(nothing).unwrap();
-            assert_eq!(headers, Headers::default(), "{nothing}");
+        for no_object in ["null", "[]", r#"["a"]"#, "1", "-1", "1.5", "true", r#""a""#, "{}"] {
+            let headers: Headers<'_> = serde_json::from_str(no_object).unwrap();
+            assert_eq!(headers, Headers::default(), "{no_object}");
         }
         let rows: [(&str, &[&str]); 6] = [
             (r#""a""#, &["a"]),

@@ -1,15 +1,58 @@
 //! What the Lambda functions share around `lambda_runtime`.
 //!
-//! [`function::run`] starts a function: it reads the [`Settings`], connects the KMS client and serves
-//! invocations with a [`function::Handler`]. [`telemetry`] writes one log line for each invocation, which is
-//! also its metrics.
+//! | item | purpose |
+//! |---|---|
+//! | [`function`] | [`run`](function::run) starts a function and serves its invocations with a [`Handler`](function::Handler); start here |
+//! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the right name of a misspelled one |
+//! | [`telemetry`] | one log line for each invocation, which is also its metrics |
+//! | [`connect`], [`client_for`] | the KMS client: timeouts, retries, endpoint and root certificates |
+//! | [`Headers`], [`Texts`] | tolerant reading of the headers in an event |
+//!
+//! # Example
+//!
+//! A function that has no ring:
+//!
+//! ```
+//! use countersign_runtime::{
+//!     Settings,
+//!     function::{Handler, HandlerOutput, Invocation},
+//!     table,
+//!     telemetry::{LogRecord, Outcome},
+//! };
+//! use serde_json::json;
+//!
+//! struct ShowIssuer {
+//!     issuer: String,
+//! }
+//!
+//! impl Handler for ShowIssuer {
+//!     type Response = serde_json::Value;
+//!
+//!     async fn handle(&self, _: &str, _: &Invocation) -> HandlerOutput<Self::Response> {
+//!         let record = LogRecord { outcome: Outcome::Published, kms: None, details: json!({}) };
+//!         HandlerOutput { response: Ok(json!({"issuer": self.issuer})), record }
+//!     }
+//! }
+//!
+//! fn read(settings: &mut Settings) -> Option<ShowIssuer> {
+//!     Some(ShowIssuer { issuer: settings.required(&table::TOKEN_ISSUER)? })
+//! }
+//!
+//! // On Lambda: `function::run_without_ring(read).await`
+//! let mut settings = Settings::from_iter([]).with("TOKEN_ISSUER", "https://issuer.example");
+//! let handler = read(&mut settings);
+//! assert!(settings.finish(handler).is_ok());
+//! ```
 
 mod client;
+mod endpoint;
 pub mod function;
 mod headers;
+mod invocation;
 mod retry;
 mod runtime_api;
 mod settings;
+mod start_failure;
 pub mod telemetry;
 mod trust_store;
 

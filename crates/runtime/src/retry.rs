@@ -1,4 +1,4 @@
-//! Retries of transient errors, as [`Cause`] classifies them.
+//! Which errors of KMS are retried.
 
 use aws_sdk_kms::{
     error::ProvideErrorMetadata,
@@ -11,8 +11,9 @@ use aws_smithy_runtime_api::client::{
 
 use kms::Cause;
 
-/// Retries errors that the SDK's own classifiers do not: by status, such as 408 and 429, and by KMS's codes
-/// where the status is 400. The SDK classifies connection errors and timeouts.
+/// Retries the errors whose [`Cause`] is transient. The SDK's own classifiers do not retry some of them: those with a
+/// status such as 408 or 429, and those with a KMS error code and the status 400. The SDK classifies connection errors
+/// and timeouts.
 #[derive(Debug)]
 pub(crate) struct TransientErrors;
 
@@ -25,7 +26,7 @@ impl ClassifyRetry for TransientErrors {
         let Some(error) = error.as_operation_error() else {
             return RetryAction::NoActionIndicated;
         };
-        match Cause::from_response(code(error), response.status().as_u16()) {
+        match Cause::from_response(error_code(error), response.status().as_u16()) {
             Cause::Throttled => RetryAction::throttling_error(),
             cause if cause.is_transient() => RetryAction::transient_error(),
             _ => RetryAction::NoActionIndicated,
@@ -33,18 +34,18 @@ impl ClassifyRetry for TransientErrors {
     }
 
     fn name(&self) -> &'static str {
-        "transient errors of KMS"
+        "transient KMS errors"
     }
 
-    /// Before the classifier of AWS, which adds the time that `x-amz-retry-after` asks for.
+    /// Runs before the AWS classifier, which adds the delay of `x-amz-retry-after`.
     fn priority(&self) -> RetryClassifierPriority {
         RetryClassifierPriority::run_after(RetryClassifierPriority::http_status_code_classifier())
     }
 }
 
-/// The error's code if it is one of an operation that requests wait for. Any other is judged by the
-/// status alone.
-fn code(error: &Error) -> Option<&str> {
+/// The code of an error of GetPublicKey, Sign or Verify, the operations of requests. Errors of other operations get an
+/// unknown code, so that only the status decides.
+fn error_code(error: &Error) -> Option<&str> {
     let key = error.downcast_ref::<GetPublicKeyError>().map(ProvideErrorMetadata::code);
     let sign = || error.downcast_ref::<SignError>().map(ProvideErrorMetadata::code);
     let verify = || error.downcast_ref::<VerifyError>().map(ProvideErrorMetadata::code);

@@ -1,6 +1,8 @@
+//! The address of the Lambda Runtime API.
+
 use http::Uri;
 
-/// The address of the Runtime API as Lambda sets it, or as a URL with a path.
+/// Parses `AWS_LAMBDA_RUNTIME_API`: a host and port, or a URL, which may have a path. `None` if it has no host.
 pub(crate) fn runtime_api(address: &str) -> Option<Uri> {
     address.parse().ok().filter(|uri: &Uri| uri.authority().is_some())
 }

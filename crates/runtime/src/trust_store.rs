@@ -1,3 +1,5 @@
+//! The certificate authorities for KMS.
+
 use std::fs;
 
 use aws_smithy_http_client::tls::TrustStore;
@@ -6,36 +8,38 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// The certificate authorities that may vouch for KMS.
+/// The root certificates to trust for KMS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Roots {
-    /// The five roots of Amazon Trust Services, which sign for the public endpoints of AWS. They are
-    /// compiled in: reading the roots of the system is a large part of a cold start.
+    /// The five roots of Amazon Trust Services, which issues the certificates of public AWS endpoints. They are compiled
+    /// in, because reading the system's roots takes a large part of a cold start.
     Amazon,
-    /// The roots of the system, or what `SSL_CERT_FILE` and `SSL_CERT_DIR` put in their place.
+    /// The roots of the system, or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     System,
-    /// The certificates in this PEM file alone.
+    /// Only the certificates in this PEM file.
     File(String),
 }
 
 impl Roots {
-    /// The roots for the endpoint that AWS has in a Region. China, the European Sovereign Cloud and
-    /// the isolated partitions may have other authorities.
-    pub(crate) fn of_region(region: &str) -> Self {
-        let has_own_authority =
+    /// The roots for the AWS endpoint of a Region. China, the European Sovereign Cloud and the isolated partitions may
+    /// have other certificate authorities.
+    pub(crate) fn for_region(region: &str) -> Self {
+        let may_have_other_authority =
             region.starts_with("cn-") || region.starts_with("eusc-") || region.contains("-iso");
-        if has_own_authority { Self::System } else { Self::Amazon }
+        if may_have_other_authority { Self::System } else { Self::Amazon }
     }
 
+    /// Loads the roots for the HTTP client.
+    ///
     /// # Errors
-    /// When the file cannot be read, has no certificate, or has one that is not valid: the HTTP
-    /// client would panic or trust nothing.
+    /// If the file cannot be read, has no certificate, or has an invalid one. With such a file, the HTTP client would
+    /// panic or trust no certificate.
     pub(crate) fn load(&self) -> Result<TrustStore, String> {
         match self {
             Self::Amazon => Ok(TrustStore::empty().with_pem_certificate(AMAZON)),
             Self::System => Ok(TrustStore::default()),
             Self::File(path) => {
-                let pem = fs::read(path).map_err(|error| error.to_string())?;
+                let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
                 parse(&pem)?;
                 Ok(TrustStore::empty().with_pem_certificate(pem))
             }
@@ -44,12 +48,17 @@ impl Roots {
 }
 
 fn parse(pem: &[u8]) -> Result<RootCertStore, String> {
+    let invalid = |error| format!("has an invalid certificate: {error}");
     let mut store = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        store.add(certificate).map_err(|error| error.to_string())?;
+        let certificate = certificate.map_err(invalid)?;
+        store.add(certificate).map_err(|error| format!("has an invalid certificate: {error}"))?;
     }
-    if store.is_empty() { Err("has no certificate".to_owned()) } else { Ok(store) }
+    if store.is_empty() {
+        Err("must name a file with a PEM certificate".to_owned())
+    } else {
+        Ok(store)
+    }
 }
 
 /// <https://www.amazontrust.com/repository/>: Amazon Root CA 1 to 4 and Starfield Services Root
@@ -62,26 +71,26 @@ mod tests {
 
     use super::*;
 
-    /// The public keys of trust anchors, which identify them.
-    fn keys(store: &RootCertStore) -> BTreeSet<Vec<u8>> {
+    /// The public keys of the roots, which identify them.
+    fn public_keys(store: &RootCertStore) -> BTreeSet<Vec<u8>> {
         store.roots.iter().map(|root| root.subject_public_key_info.to_vec()).collect()
     }
 
     #[test]
-    fn amazon_roots_are_those_that_mozilla_trusts() {
+    fn amazon_roots_are_those_in_mozilla_s_root_store() {
         let names = [&b"Amazon Root CA"[..], b"Starfield Services Root"];
         let is_amazon = |subject: &[u8]| {
             names.iter().any(|name| subject.windows(name.len()).any(|part| part == *name))
         };
         let all = webpki_roots::TLS_SERVER_ROOTS.iter();
         let roots = all.filter(|root| is_amazon(&root.subject)).cloned().collect();
-        let expected = keys(&RootCertStore { roots });
+        let expected = public_keys(&RootCertStore { roots });
         assert_eq!(expected.len(), 5);
-        assert_eq!(keys(&parse(AMAZON).unwrap()), expected);
+        assert_eq!(public_keys(&parse(AMAZON).unwrap()), expected);
     }
 
     #[test]
-    fn regions_with_an_authority_of_their_own_use_the_system_roots() {
+    fn regions_that_may_have_other_authorities_use_the_system_roots() {
         let rows = [
             ("us-east-1", Roots::Amazon),
             ("eu-central-2", Roots::Amazon),
@@ -93,19 +102,19 @@ mod tests {
             ("eu-isoe-west-1", Roots::System),
         ];
         for (region, expected) in rows {
-            assert_eq!(Roots::of_region(region), expected, "{region}");
+            assert_eq!(Roots::for_region(region), expected, "{region}");
         }
     }
 
     #[test]
-    fn file_that_is_not_a_bundle_is_refused() {
-        let broken = env::temp_dir().join(format!("countersign-{}.pem", process::id()));
+    fn file_without_a_valid_certificate_is_an_error() {
+        let invalid = env::temp_dir().join(format!("countersign-{}.pem", process::id()));
         let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        fs::write(&broken, pem).unwrap();
+        fs::write(&invalid, pem).unwrap();
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-        for path in ["/nowhere", "/dev/null", manifest, broken.to_str().unwrap()] {
+        for path in ["/nowhere", "/dev/null", manifest, invalid.to_str().unwrap()] {
             assert!(Roots::File(path.to_owned()).load().is_err(), "{path}");
         }
-        fs::remove_file(broken).unwrap();
+        fs::remove_file(invalid).unwrap();
     }
 }

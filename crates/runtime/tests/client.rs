@@ -1,5 +1,5 @@
-//! The client of a function against a KMS that fails: what is retried, how often, and how long an
-//! operation takes at most.
+//! The KMS client of the functions against a failing KMS: which errors are retried, how often, and how long an operation
+//! takes at most.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -34,7 +34,7 @@ fn client(address: impl std::fmt::Display) -> Client {
     connect(&mut settings).unwrap()
 }
 
-/// A server in the place of KMS that records its requests.
+/// A server in the place of KMS that records requests.
 struct Recorder {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
@@ -65,7 +65,7 @@ impl Recorder {
         Arc::new(Keyring::new(client, name, None, Duration::from_nanos(1)))
     }
 
-    /// The attempts of one operation, as the SDK numbers them, and the fault.
+    /// The `amz-sdk-request` headers of the attempts of one operation, and the cause of its fault.
     async fn attempts(&self, keyring: &Arc<Keyring>) -> (Vec<String>, Cause) {
         let cause = keyring.ring().await.unwrap_err().cause;
         let requests = std::mem::take(&mut *self.requests.lock().unwrap());
@@ -87,7 +87,7 @@ fn with_body(body: &str) -> String {
     format!("content-length: {}\r\n\r\n{body}", body.len())
 }
 
-/// By code and by status: an error that this does not know by its code may still be a transient one.
+/// An error with an unknown code is classified by its status.
 #[tokio::test]
 async fn transient_errors_are_retried_and_others_are_not() {
     let rows = [
@@ -99,7 +99,7 @@ async fn transient_errors_are_retried_and_others_are_not() {
         (400, "ExpiredTokenException", 1, Cause::CredentialsExpired),
         (400, "InvalidSignatureException", 1, Cause::Refused),
         (409, "DisabledException", 1, Cause::KeyState),
-        // As some emulators send it.
+        // Some emulators send it with the status 400.
         (400, "KMSInternalException", 3, Cause::Unavailable),
         (500, "InternalFailure", 3, Cause::Unavailable),
         (503, "ServiceUnavailableException", 3, Cause::Unavailable),
@@ -117,12 +117,12 @@ async fn transient_errors_are_retried_and_others_are_not() {
     for (status, code, attempts, cause) in rows {
         let kms = Recorder::start(move |_| (status, error(code))).await;
         let found = kms.attempts(&kms.keyring()).await;
-        assert_eq!((found.0.len(), found.1), (attempts, cause), "{code}: {:?}", found.0);
+        assert_eq!((found.0.len(), found.1), (attempts, cause), "{status} {code}: {:?}", found.0);
     }
 }
 
 #[tokio::test]
-async fn errors_without_a_code_are_transient() {
+async fn error_without_a_code_is_retried() {
     let rows = [
         (400, "{}", Cause::Unreachable),
         (403, "<html>", Cause::Unreachable),
@@ -139,56 +139,56 @@ async fn errors_without_a_code_are_transient() {
     }
 }
 
-/// The clock of a container that was suspended may be an hour behind.
+/// The clock of a suspended container may be an hour behind.
 #[tokio::test]
-async fn wrong_clock_costs_one_attempt() {
+async fn clock_skew_costs_one_attempt() {
     let kms = Recorder::start(move |request| {
         let ahead = DateTime::from(SystemTime::now()).secs() + 3600;
         let date = DateTime::from_secs(ahead).fmt(Format::HttpDate).unwrap();
-        let is_wrong = ahead.abs_diff(signed_at(request)) > 300;
-        let code = if is_wrong { "InvalidSignatureException" } else { "NotFoundException" };
+        let is_skewed = ahead.abs_diff(signed_at(request)) > 300;
+        let code = if is_skewed { "InvalidSignatureException" } else { "NotFoundException" };
         (400, format!("date: {date}\r\n{}", error(code)))
     })
     .await;
     let keyring = kms.keyring();
-    for (name, expected) in [("first", 2), ("once it is known", 1)] {
+    for (name, expected) in [("first operation", 2), ("second operation", 1)] {
         let (attempts, cause) = kms.attempts(&keyring).await;
         assert_eq!((attempts.len(), cause), (expected, Cause::NotFound), "{name}");
     }
 }
 
-/// The time in a signature, `20150830T123600Z`, in seconds.
+/// The `x-amz-date` of a request, such as `20150830T123600Z`, in Unix seconds.
 fn signed_at(request: &str) -> i64 {
     let date = header(request, "x-amz-date");
-    let part = |at: std::ops::Range<usize>| date.get(at).unwrap_or_default();
+    let part = |range: std::ops::Range<usize>| date.get(range).unwrap_or_default();
     let [year, month, day] = [part(0..4), part(4..6), part(6..8)];
     let [hour, minute, second] = [part(9..11), part(11..13), part(13..15)];
     let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
     DateTime::from_str(&text, Format::DateTime).unwrap().secs()
 }
 
-/// As with a security group or a route that drops packets: not even a refusal comes back.
+/// A security group or a route may drop packets, so that a connection is neither accepted nor refused.
 #[tokio::test]
-async fn connection_attempt_ends_before_the_attempt_does() {
+async fn connection_attempt_ends_after_one_second() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
-    // Once the listener's backlog is full, further connections get no response.
-    let mut waiting = Vec::new();
+    // Fills the listener's backlog. Further connections get no response.
+    let mut connections = Vec::new();
     while let Ok(stream) = timeout(Duration::from_millis(500), TcpStream::connect(address)).await {
-        waiting.push(stream.unwrap());
+        connections.push(stream.unwrap());
     }
     let client = client(address);
     let start = Instant::now();
     client.list_aliases().send().await.unwrap_err();
-    let took = start.elapsed().as_secs_f64();
-    assert!((3.0..3.6).contains(&took), "three attempts of a second: {took}");
+    let elapsed = start.elapsed().as_secs_f64();
+    assert!((3.0..3.6).contains(&elapsed), "three attempts of a second: {elapsed}");
 }
 
-/// The rotator gives an operation that changes a key more time.
+/// The rotator needs a longer timeout for operations that change a key.
 #[tokio::test]
-async fn operation_can_have_a_longer_timeout() {
+async fn timeout_of_an_operation_can_be_overridden() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
     kms.inject(Some(InjectedFault::Late(Duration::from_secs(2))));
@@ -199,18 +199,18 @@ async fn operation_can_have_a_longer_timeout() {
     client.create_key().customize().config_override(once).send().await.unwrap();
     let start = Instant::now();
     client.list_keys().send().await.unwrap_err();
-    let took = start.elapsed().as_secs_f64();
-    assert!((3.8..4.4).contains(&took), "three attempts of 1.3 s: {took}");
+    let elapsed = start.elapsed().as_secs_f64();
+    assert!((3.8..4.4).contains(&elapsed), "three attempts of 1.3 s: {elapsed}");
 }
 
 #[tokio::test]
-async fn long_retry_after_is_cut() {
+async fn long_retry_after_is_limited() {
     let kms = Recorder::start(|_| {
         (400, format!("x-amz-retry-after: 60000\r\n{}", error("ThrottlingException")))
     })
     .await;
     let start = Instant::now();
     client(kms.address).list_keys().send().await.unwrap_err();
-    let took = start.elapsed();
-    assert!(took < Duration::from_millis(700), "two pauses of 100 ms: {took:?}");
+    let elapsed = start.elapsed();
+    assert!(elapsed < Duration::from_millis(700), "two pauses of 100 ms: {elapsed:?}");
 }

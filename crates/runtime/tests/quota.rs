@@ -1,5 +1,5 @@
-//! Retries draw on a quota, so that a KMS in trouble is not asked more and more. The SDK keeps it for
-//! the whole process: this test has a process of its own.
+//! The SDK limits retries by a quota, so that retries do not add to the load of a failing KMS. The quota is shared by the
+//! whole process, so this test has a process of its own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use testing::{InjectFaults, InjectedFault};
 use tokio::net::TcpListener;
 
 #[tokio::test]
-async fn retries_end_with_their_quota_and_come_back_with_successes() {
+async fn successes_refill_the_exhausted_retry_quota() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let kms = Kms::start(listener, "us-east-1", None).unwrap();
     let input = serde_json::json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"});
@@ -34,16 +34,20 @@ async fn retries_end_with_their_quota_and_come_back_with_successes() {
         kms.calls() - calls
     };
     kms.inject(Some(InjectedFault::Error("KMSInternalException")));
-    let mut of_each = Vec::new();
+    let mut attempts_per_operation = Vec::new();
     for _ in 0..60 {
-        of_each.push(attempts().await);
+        attempts_per_operation.push(attempts().await);
     }
-    assert_eq!(of_each.first(), Some(&3), "{of_each:?}");
-    assert_eq!(of_each.last(), Some(&1), "the quota is used up: {of_each:?}");
+    assert_eq!(attempts_per_operation.first(), Some(&3), "{attempts_per_operation:?}");
+    assert_eq!(
+        attempts_per_operation.last(),
+        Some(&1),
+        "the quota is exhausted: {attempts_per_operation:?}"
+    );
     kms.inject(None);
     for _ in 0..60 {
         attempts().await;
     }
     kms.inject(Some(InjectedFault::Error("KMSInternalException")));
-    assert!(attempts().await > 1, "successes have filled the quota again");
+    assert!(attempts().await > 1, "successes have refilled the quota");
 }

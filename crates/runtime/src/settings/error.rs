@@ -1,6 +1,9 @@
+//! Problems with settings.
+
 use std::{error::Error, fmt};
 
-/// Why a function does not start: every problem with its settings. No value is quoted.
+/// All problems with the settings of a function, which does not start. `Display` separates them with semicolons and
+/// never shows a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError(pub Vec<SettingError>);
 
@@ -9,30 +12,30 @@ pub struct SettingsError(pub Vec<SettingError>);
 pub struct SettingError {
     /// The name of the environment variable.
     pub name: String,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: SettingProblem,
 }
 
 /// What is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingProblem {
-    /// It is required, and missing or empty.
+    /// The setting is required, but not set or empty.
     Missing,
-    /// There is no such setting, and one with almost this name.
+    /// The setting does not exist, but its name is almost that of another.
     Unknown {
-        /// The name that was probably meant.
+        /// The name of the other setting.
         suggestion: &'static str,
     },
-    /// The number is out of bounds.
+    /// The number is out of range.
     OutOfRange {
-        /// The least.
+        /// The minimum.
         min: u64,
-        /// The most.
+        /// The maximum.
         max: u64,
-        /// `seconds` or `days`.
+        /// The unit: `seconds` or `days`.
         unit: &'static str,
     },
-    /// The value is not valid: what it must be.
+    /// The value is not valid. The text says what it must be, such as `must be kms or local`.
     Invalid(String),
 }
 
@@ -42,7 +45,7 @@ impl fmt::Display for SettingError {
         match &self.problem {
             SettingProblem::Missing => write!(f, "{name} is required"),
             SettingProblem::Unknown { suggestion } => {
-                // No semicolon: it separates the problems.
+                // No semicolon, because semicolons separate problems.
                 write!(f, "unknown setting `{name}`, did you mean `{suggestion}`?")
             }
             SettingProblem::OutOfRange { min, max, unit } => {
@@ -55,8 +58,8 @@ impl fmt::Display for SettingError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.0.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "; " };
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{problem}")?;
         }
         Ok(())

@@ -1,10 +1,10 @@
-//! Suggestions for names that are almost the name of a setting. A misspelled setting would have no effect: an
-//! audience that is not checked, or a policy that does not apply.
+//! Suggestions for misspelled settings. A misspelled setting would have no effect: an audience would not be checked, or
+//! a policy would not apply.
 
 use super::table::SETTINGS;
 
-/// The setting whose name is closest to this one: with few mistakes for its length, in any case, or without its
-/// unit. `None` for the names of settings and for names that are close to none.
+/// The setting with the closest name: with few edits for its length, regardless of case, or without the unit. `None` for
+/// the name of a setting and for a name that is not close to one.
 pub(super) fn closest_setting(name: &str) -> Option<&'static str> {
     if name.starts_with("AWS_")
         || name == ALLOWED_LOOKALIKE
@@ -12,45 +12,54 @@ pub(super) fn closest_setting(name: &str) -> Option<&'static str> {
     {
         return None;
     }
-    let few = |setting: &str| setting.len() / LETTERS_A_MISTAKE;
-    let near = |setting: &str, mistakes: usize| {
-        // Most names are of another length, and nothing else is looked at.
-        name.len().abs_diff(setting.len()) <= mistakes
-            && within(mistakes, name.as_bytes(), setting.as_bytes())
+    let max_edits = |setting: &str| setting.len() / LETTERS_PER_EDIT;
+    let is_close = |setting: &str, edits: usize| {
+        // Excludes most names by their length, without a comparison.
+        name.len().abs_diff(setting.len()) <= edits
+            && is_within(edits, name.as_bytes(), setting.as_bytes())
     };
-    let unitless = |setting: &str| {
+    let lacks_unit = |setting: &str| {
         name.len() + UNIT.len() == setting.len()
             && setting.strip_suffix(UNIT).is_some_and(|start| name.eq_ignore_ascii_case(start))
     };
     SETTINGS
         .iter()
         .map(|setting| setting.name)
-        .filter(|setting| near(setting, few(setting)) || unitless(setting))
-        .min_by_key(|setting| (0..few(setting)).take_while(|few| !near(setting, *few)).count())
+        .filter(|setting| is_close(setting, max_edits(setting)) || lacks_unit(setting))
+        .min_by_key(|setting| {
+            (0..max_edits(setting)).take_while(|edits| !is_close(setting, *edits)).count()
+        })
 }
 
-/// Whether at most so many mistakes turn one into the other: a letter inserted, left out or replaced, or two
-/// swapped.
-fn within(mistakes: usize, one: &[u8], other: &[u8]) -> bool {
-    let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
+/// Whether at most this many edits turn one name into the other: a letter inserted, deleted or replaced, or two adjacent
+/// letters swapped.
+fn is_within(edits: usize, one: &[u8], other: &[u8]) -> bool {
+    let is_same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b);
     match (one, other) {
         ([], []) => return true,
-        ([a, one @ ..], [b, other @ ..]) if same(a, b) => return within(mistakes, one, other),
+        ([a, one @ ..], [b, other @ ..]) if is_same(a, b) => {
+            return is_within(edits, one, other);
+        }
         _ => {}
     }
-    let Some(mistakes) = mistakes.checked_sub(1) else { return false };
+    let Some(edits) = edits.checked_sub(1) else { return false };
     let swapped = match (one, other) {
-        ([a, b, one @ ..], [c, d, other @ ..]) if same(a, d) && same(b, c) => Some((one, other)),
+        ([a, b, one @ ..], [c, d, other @ ..]) if is_same(a, d) && is_same(b, c) => {
+            Some((one, other))
+        }
         _ => None,
     };
-    let (less, fewer) = (one.get(1..).unwrap_or_default(), other.get(1..).unwrap_or_default());
-    let ways = [Some((less, other)), Some((one, fewer)), Some((less, fewer)), swapped];
-    ways.into_iter().flatten().any(|(one, other)| within(mistakes, one, other))
+    let (one_rest, other_rest) =
+        (one.get(1..).unwrap_or_default(), other.get(1..).unwrap_or_default());
+    let (deleted, inserted, replaced) =
+        ((one_rest, other), (one, other_rest), (one_rest, other_rest));
+    let edited = [Some(deleted), Some(inserted), Some(replaced), swapped];
+    edited.into_iter().flatten().any(|(one, other)| is_within(edits, one, other))
 }
 
-/// The shortest settings may have one mistake in them: of two, another's name comes out.
-const LETTERS_A_MISTAKE: usize = 8;
-/// A common name of its own.
+/// Allows one edit in the shortest names of settings. With two, unrelated names would match.
+const LETTERS_PER_EDIT: usize = 8;
+/// A plausible variable of another program.
 const ALLOWED_LOOKALIKE: &str = "ACCESS_ROLES";
 const UNIT: &str = "_SECONDS";
 
@@ -59,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_meant_to_be_settings() {
+    fn misspelled_name_has_a_suggestion() {
         let rows = [
             ("TOKEN_AUDIANCE", "TOKEN_AUDIENCE"),
             ("TOKEN_AUDIENCES", "TOKEN_AUDIENCE"),
@@ -99,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_others_and_settings_themselves() {
+    fn other_names_and_names_of_settings_have_no_suggestion() {
         let lambda = "AWS_LAMBDA_FUNCTION_NAME AWS_LAMBDA_FUNCTION_VERSION AWS_REGION _HANDLER TZ \
             AWS_LAMBDA_INITIALIZATION_TYPE AWS_LAMBDA_LOG_FORMAT AWS_EXECUTION_ENV _X_AMZN_TRACE_ID \
             AWS_XRAY_CONTEXT_MISSING AWS_XRAY_DAEMON_ADDRESS LAMBDA_TASK_ROOT LAMBDA_RUNTIME_DIR \
@@ -109,13 +118,13 @@ mod tests {
             OTEL_EXPORTER_OTLP_ENDPOINT OPENTELEMETRY_COLLECTOR_CONFIG_FILE DD_API_KEY DD_SITE \
             POWERTOOLS_SERVICE_NAME POWERTOOLS_METRICS_NAMESPACE SSL_CERT_FILE SSL_CERT_DIR NO_PROXY \
             HTTPS_PROXY HTTP_PROXY STAGE ENVIRONMENT TABLE_NAME BUCKET_NAME API_KEY API_URL";
-        let alike = "KEY ALIAS KEY_ID KEY_ARN KMS_ALIAS KEY_ALIASES_TABLE TOKEN TOKENS TOKEN_TABLE \
+        let similar = "KEY ALIAS KEY_ID KEY_ARN KMS_ALIAS KEY_ALIASES_TABLE TOKEN TOKENS TOKEN_TABLE \
             TOKEN_TTL TOKEN_TIME TOKEN_URL TOKEN_SECRET TOKEN_ENDPOINT ISSUER ISSUER_URL AUDIENCE \
             USER_TOKEN_ISSUER INSURANCE_POLICY POLICY RULES ACCESS_ROLES ACCESS_ROLES_TABLE ACCESS_TOKEN TYPE \
             CERTIFICATION NOTIFICATION VERIFICATION_URL DAYS RETENTION_DAYS LEEWAY CLOCK SECONDS \
             REFRESH_SECONDS LIFETIME_SECONDS SIGNING_KEY SIGNING HASHING_ALGORITHM HTTP_API_ID \
             HTTP_API_RESPONSE_TIME WEBSOCKET_URL WEBSOCKET_PROTOCOL";
-        for name in [lambda, ordinary, alike].into_iter().flat_map(str::split_whitespace) {
+        for name in [lambda, ordinary, similar].into_iter().flat_map(str::split_whitespace) {
             assert_eq!(closest_setting(name), None, "{name}");
         }
         for name in SETTINGS.map(|setting| setting.name) {

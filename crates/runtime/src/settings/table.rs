@@ -1,6 +1,5 @@
-//! Every setting of the functions: name, functions, values, default and help text. The functions, the
-//! suggestions for misspelled names, the reference in the documentation and the test of the template's
-//! parameters all read this table.
+//! The table of all settings: name, functions, values, default, parameter of the template and help text. The functions
+//! read their settings through it, and the suggestions for misspelled names and the test of the template use it.
 
 /// A setting: an environment variable of one or more functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,33 +8,33 @@ pub struct Setting {
     pub name: &'static str,
     /// The functions that read it.
     pub functions: &'static [Function],
-    /// The values that it can have.
+    /// The valid values.
     pub values: Values,
-    /// The value where it is not set or empty. `None`: see [`Self::is_required`] and the help text.
+    /// The value if it is not set or empty. `None`: the setting is required, or the help text says what applies.
     pub default: Option<&'static str>,
-    /// Whether a function without it does not start.
+    /// Whether a function does not start without it.
     pub is_required: bool,
-    /// The parameter of the template that sets it.
+    /// The parameter of the template that sets it, if there is one.
     pub parameter: Option<&'static str>,
-    /// What it is for.
+    /// The help text, in Markdown.
     pub help: &'static str,
 }
 
 /// The functions that have settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// Signs tokens.
+    /// Issues tokens.
     Issuer,
-    /// Decides on requests.
+    /// Authorizes requests.
     Authorizer,
-    /// Rotates the signing key.
+    /// Rotates the keys of the ring.
     Rotator,
 }
 
-/// The values that a setting can have.
+/// The valid values of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
-    /// Text, described in the setting's help.
+    /// Text, which the help text describes.
     Text,
     /// Names, separated by commas.
     Names,
@@ -47,23 +46,23 @@ pub enum Values {
     Algorithm,
     /// A whole number of seconds.
     Seconds {
-        /// The least.
+        /// The minimum.
         min: u64,
-        /// The most.
+        /// The maximum.
         max: u64,
     },
     /// A whole number of days.
     Days {
-        /// The least.
+        /// The minimum.
         min: u64,
-        /// The most.
+        /// The maximum.
         max: u64,
     },
 }
 
-const SIGNERS: &[Function] = &[Function::Issuer, Function::Authorizer];
+const ISSUER_AND_AUTHORIZER: &[Function] = &[Function::Issuer, Function::Authorizer];
 const ALL: &[Function] = &[Function::Issuer, Function::Authorizer, Function::Rotator];
-const YEAR: u64 = 365 * 24 * 60 * 60;
+const YEAR_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// `ACCESS_RULES`.
 pub const ACCESS_RULES: Setting = Setting {
@@ -73,7 +72,7 @@ pub const ACCESS_RULES: Setting = Setting {
     default: None,
     is_required: false,
     parameter: Some("AccessRules"),
-    help: "The routes that a token opens. Without rules, every valid token opens every route.",
+    help: "The routes that each token may call. Without rules, every valid token may call every route.",
 };
 
 /// `CLOCK_LEEWAY_SECONDS`.
@@ -84,7 +83,8 @@ pub const CLOCK_LEEWAY_SECONDS: Setting = Setting {
     default: Some("0"),
     is_required: false,
     parameter: Some("ClockLeewaySeconds"),
-    help: "The allowed difference between the clocks of issuer and authorizer, for `exp`, `nbf` and `iat`.",
+    help: "The tolerated clock skew between issuer and authorizer, applied to `exp`, `nbf` and `iat`. The rotator adds it \
+           to its wait before a retirement.",
 };
 
 /// `HTTP_API_RESPONSE`.
@@ -95,8 +95,8 @@ pub const HTTP_API_RESPONSE: Setting = Setting {
     default: Some("iam"),
     is_required: false,
     parameter: Some("HttpApiResponse"),
-    help: "The response to events of format 2.0: an IAM policy, or a simple response. Set it as the HTTP API \
-           is configured (`EnableSimpleResponses`).",
+    help: "The response to events of payload format 2.0: an IAM policy, or a simple response. It must match \
+           `EnableSimpleResponses` of the HTTP API's authorizer.",
 };
 
 /// `ISSUANCE_POLICY`.
@@ -131,20 +131,20 @@ pub const KEY_REFRESH_SECONDS: Setting = Setting {
     default: Some("300"),
     is_required: false,
     parameter: Some("KeyRefreshSeconds"),
-    help: "How long a function uses a key ring before it loads it again.",
+    help: "How long a function uses the loaded key ring before it loads the ring again. The rotator calculates its waits \
+           from it, so all functions must have the same value.",
 };
 
 /// `PUBLICATION_WAIT_SECONDS`.
 pub const PUBLICATION_WAIT_SECONDS: Setting = Setting {
     name: "PUBLICATION_WAIT_SECONDS",
     functions: &[Function::Rotator],
-    values: Values::Seconds { min: 0, max: YEAR },
+    values: Values::Seconds { min: 0, max: YEAR_SECONDS },
     // API Gateway's own JWT authorizers cache public keys for two hours.
     default: Some("9000"),
     is_required: false,
     parameter: Some("PublicationWaitSeconds"),
-    help: "How long the next key is published before it signs. The minimum depends on `KEY_REFRESH_SECONDS`: \
-           1260 seconds with its default.",
+    help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus 960 seconds.",
 };
 
 /// `RETAINED_KEY_ID`.
@@ -155,8 +155,8 @@ pub const RETAINED_KEY_ID: Setting = Setting {
     default: None,
     is_required: false,
     parameter: None,
-    help: "The id or ARN of the stack's own key. When it retires it is disabled and not deleted, and the next \
-           key gets its policy. The template sets it.",
+    help: "The id or ARN of the key that the stack owns. When it is retired, it is disabled but not deleted. New keys get \
+           its key policy. The template sets it.",
 };
 
 /// `ROTATION_DAYS`.
@@ -167,7 +167,8 @@ pub const ROTATION_DAYS: Setting = Setting {
     default: None,
     is_required: true,
     parameter: Some("RotationDays"),
-    help: "The age at which the signing key is replaced. With the parameter's default, 0, there is no rotator.",
+    help: "The age at which the current key is replaced. If the template's parameter is 0, its default, there is no \
+           rotator.",
 };
 
 /// `SIGNING_ALGORITHM`.
@@ -178,67 +179,67 @@ pub const SIGNING_ALGORITHM: Setting = Setting {
     default: None,
     is_required: false,
     parameter: Some("SigningAlgorithm"),
-    help: "The `alg` of tokens. By default the first algorithm of the key's `KeySpec`. A function whose key \
-           does not have the algorithm does not start.",
+    help: "The `alg` of tokens. Without it, the first algorithm of the key's `KeySpec`. Issuer and authorizer do not \
+           start if the current key does not support the algorithm; the rotator does not rotate to such a key.",
 };
 
 /// `TOKEN_AUDIENCE`.
 pub const TOKEN_AUDIENCE: Setting = Setting {
     name: "TOKEN_AUDIENCE",
-    functions: SIGNERS,
+    functions: ISSUER_AND_AUTHORIZER,
     values: Values::Names,
     default: None,
     is_required: false,
     parameter: Some("TokenAudience"),
-    help: "The accepted values of `aud`. The issuer sets the first one where a request has none. Without it, \
+    help: "The accepted values of `aud`. The issuer sets the first one if the request has no `aud`. Without the setting, \
            the authorizer accepts only tokens without `aud`.",
 };
 
 /// `TOKEN_ISSUER`.
 pub const TOKEN_ISSUER: Setting = Setting {
     name: "TOKEN_ISSUER",
-    functions: SIGNERS,
+    functions: ISSUER_AND_AUTHORIZER,
     values: Values::Text,
     default: None,
     is_required: true,
     parameter: Some("TokenIssuer"),
-    help: "The `iss` of every token, set by the issuer and required by the authorizer. With an https URL, \
-           clients find the public keys below it.",
+    help: "The `iss` of every token, set by the issuer and required by the authorizer. If it is the https URL of the \
+           issuer's API, clients can discover the public keys from it (OpenID Connect Discovery).",
 };
 
 /// `TOKEN_LIFETIME_MAX_SECONDS`.
 pub const TOKEN_LIFETIME_MAX_SECONDS: Setting = Setting {
     name: "TOKEN_LIFETIME_MAX_SECONDS",
     functions: &[Function::Issuer, Function::Rotator],
-    values: Values::Seconds { min: 1, max: YEAR },
+    values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
     parameter: Some("TokenLifetimeMaxSeconds"),
-    help: "The longest lifetime that a request may ask for. The rotator retires a key when tokens of this \
-           lifetime have expired.",
+    help: "The longest lifetime that a request may ask for with `expires_in`. The rotator retires a key only after tokens \
+           of this lifetime have expired.",
 };
 
 /// `TOKEN_LIFETIME_SECONDS`.
 pub const TOKEN_LIFETIME_SECONDS: Setting = Setting {
     name: "TOKEN_LIFETIME_SECONDS",
     functions: &[Function::Issuer],
-    values: Values::Seconds { min: 1, max: YEAR },
+    values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
     parameter: Some("TokenLifetimeSeconds"),
-    help: "The lifetime of a token where the request has no `expires_in`.",
+    help: "The lifetime of a token if the request has no `expires_in`.",
 };
 
 /// `TOKEN_TYPE`.
 pub const TOKEN_TYPE: Setting = Setting {
     name: "TOKEN_TYPE",
-    functions: SIGNERS,
+    functions: ISSUER_AND_AUTHORIZER,
     values: Values::Text,
     default: Some("JWT"),
     is_required: false,
     parameter: Some("TokenType"),
-    help: "The `typ` of tokens, compared without regard to case and to the prefix `application/` (RFC 7515 \
-           section 4.1.9). A token without `typ` is a `JWT`. `at+jwt` issues access tokens (RFC 9068).",
+    help: "The `typ` of tokens, compared without regard to case and to the prefix `application/` (RFC 7515 section \
+           4.1.9). A token without `typ` counts as `JWT`. Set `at+jwt` for access tokens by RFC 9068.",
 };
 
 /// `VERIFICATION`.
@@ -249,8 +250,8 @@ pub const VERIFICATION: Setting = Setting {
     default: Some("kms"),
     is_required: false,
     parameter: Some("Verification"),
-    help: "`kms`: call KMS Verify for each token. `local`: verify with the ring's public keys; a disabled key \
-           is noticed at the next refresh.",
+    help: "`kms` calls KMS Verify for each token. `local` verifies with the ring's public keys and notices a disabled \
+           key only at the next refresh.",
 };
 
 /// `WEBSOCKET_TOKEN_PROTOCOL`.
@@ -261,8 +262,8 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
     default: None,
     is_required: false,
     parameter: Some("WebSocketTokenProtocol"),
-    help: "The WebSocket subprotocol after which a browser sends its token. Without it, the authorizer does not \
-           look for tokens among the subprotocols.",
+    help: "The subprotocol that precedes the token in `Sec-WebSocket-Protocol`, for browsers, which cannot set other \
+           headers. Without it, the authorizer ignores tokens in that header.",
 };
 
 /// All settings.

@@ -1,4 +1,4 @@
-//! KMS over HTTPS: which servers a ring is loaded from, and which are never asked.
+//! KMS over HTTPS: which servers the client trusts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -33,8 +33,8 @@ use authority::{Authority, Change, key, signing, unchanged};
 use server::{End, Server, config};
 
 #[tokio::test]
-async fn certificates_of_every_usual_kind_are_accepted() {
-    let kinds = [
+async fn certificates_of_common_algorithms_are_accepted() {
+    let algorithms = [
         ("RSA with SHA-256", &PKCS_RSA_SHA256),
         ("RSA with SHA-384", &PKCS_RSA_SHA384),
         ("P-256", &PKCS_ECDSA_P256_SHA256),
@@ -44,20 +44,20 @@ async fn certificates_of_every_usual_kind_are_accepted() {
         ("TLS 1.3", vec![AES_128, AES_256]),
         ("TLS 1.2", vec![RSA_AES_128, RSA_AES_256, ECDSA_AES_128, ECDSA_AES_256]),
     ];
-    for (kind, algorithm) in kinds {
-        let authority = Authority::new(kind, algorithm, unchanged);
+    for (name, algorithm) in algorithms {
+        let authority = Authority::new(name, algorithm, unchanged);
         let identity = authority.leaf(unchanged);
         for (version, suites) in &versions {
             let mut server = Server::new(config(identity.clone(), suites)).await;
             let client = server.client(&[("AWS_CA_BUNDLE", &authority.bundle)]);
             let loaded = server.load(&client).await;
-            assert!(loaded.is_ok(), "{kind}, {version}: {}", ErrorChain(&loaded.unwrap_err()));
+            assert!(loaded.is_ok(), "{name}, {version}: {}", ErrorChain(&loaded.unwrap_err()));
         }
     }
 }
 
-/// Why nothing was asked.
-async fn refusal(config: ServerConfig, trust: &[(&str, &str)]) -> String {
+/// Asserts that the client sends no request to the server. Returns the error.
+async fn expect_no_request(config: ServerConfig, trust: &[(&str, &str)]) -> String {
     let mut server = Server::new(config).await;
     let client = server.client(trust);
     let fault = server.load(&client).await.unwrap_err();
@@ -66,18 +66,22 @@ async fn refusal(config: ServerConfig, trust: &[(&str, &str)]) -> String {
     ErrorChain(&fault).to_string()
 }
 
-/// Servers that are not KMS, whoever has signed for them.
+/// Servers with an invalid certificate of a trusted authority, each with a part of the expected error.
 fn impostors(authority: &Authority) -> Vec<(&'static str, ServerConfig, &'static str)> {
     let leaves: [(_, Change, _); 4] = [
         (
-            "another host's",
+            "certificate of another host",
             |leaf| *leaf = CertificateParams::new(["kms.example".to_owned()]).unwrap(),
             "not valid for name",
         ),
-        ("expired", |leaf| leaf.not_after = date_time_ymd(2020, 1, 1), "expired"),
-        ("not valid yet", |leaf| leaf.not_before = date_time_ymd(4000, 1, 1), "not valid yet"),
+        ("expired certificate", |leaf| leaf.not_after = date_time_ymd(2020, 1, 1), "expired"),
         (
-            "a client's",
+            "certificate that is not valid yet",
+            |leaf| leaf.not_before = date_time_ymd(4000, 1, 1),
+            "not valid yet",
+        ),
+        (
+            "client certificate",
             |leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
             "extended key usage",
         ),
@@ -86,61 +90,67 @@ fn impostors(authority: &Authority) -> Vec<(&'static str, ServerConfig, &'static
     for (name, change, reason) in leaves {
         rows.push((name, config(authority.leaf(change), ALL), reason));
     }
-    for (name, suite) in [("without its key", AES_128), ("without its key, TLS 1.2", ECDSA_AES_128)]
+    for (name, suite) in
+        [("wrong private key", AES_128), ("wrong private key, TLS 1.2", ECDSA_AES_128)]
     {
-        let stolen =
-            CertifiedKey { key: signing(&key(authority.kind)), ..authority.leaf(unchanged) };
-        rows.push((name, config(stolen, &[suite]), "BadSignature"));
+        let identity =
+            CertifiedKey { key: signing(&key(authority.algorithm)), ..authority.leaf(unchanged) };
+        rows.push((name, config(identity, &[suite]), "BadSignature"));
     }
     rows
 }
 
 #[tokio::test]
-async fn an_impostor_is_never_asked() {
+async fn server_with_an_untrusted_certificate_gets_no_request() {
     let new = |file, change| Authority::new(file, &PKCS_ECDSA_P256_SHA256, change);
     let authority = new("authority", unchanged);
     let other = new("other", unchanged);
-    let no_authority = new("leaf", |middle| middle.is_ca = IsCa::ExplicitNoCa);
+    let no_authority = new("leaf", |intermediate| intermediate.is_ca = IsCa::ExplicitNoCa);
     let trust = [("AWS_CA_BUNDLE", authority.bundle.as_str())];
-    let good = || config(authority.leaf(unchanged), ALL);
+    let valid = || config(authority.leaf(unchanged), ALL);
     let rows = [
-        ("another root", good(), vec![("AWS_CA_BUNDLE", other.bundle.as_str())], "BadSignature"),
-        ("a root that the system does not have", good(), vec![], "UnknownIssuer"),
         (
-            "signed by a leaf",
+            "untrusted root with the same name",
+            valid(),
+            vec![("AWS_CA_BUNDLE", other.bundle.as_str())],
+            "BadSignature",
+        ),
+        ("root that the system does not trust", valid(), vec![], "UnknownIssuer"),
+        (
+            "issuer that is not a certificate authority",
             config(no_authority.leaf(unchanged), ALL),
             vec![("AWS_CA_BUNDLE", no_authority.bundle.as_str())],
             "EndEntityUsedAsCa",
         ),
     ];
     let impostors = impostors(&authority).into_iter();
-    let impostors = impostors.map(|(name, config, why)| (name, config, trust.to_vec(), why));
+    let impostors = impostors.map(|(name, config, reason)| (name, config, trust.to_vec(), reason));
     for (name, config, trust, reason) in impostors.chain(rows) {
-        let told = refusal(config, &trust).await;
-        assert!(told.contains(reason), "{name}: {told}");
+        let error = expect_no_request(config, &trust).await;
+        assert!(error.contains(reason), "{name}: {error}");
     }
 }
 
-/// What the system trusts is in the environment, which a process cannot change safely: this test
-/// runs itself once more.
+/// The system's roots come from the environment, which a process cannot change safely. So this test runs itself in
+/// another process.
 #[tokio::test]
-async fn system_roots_are_trusted_where_no_bundle_is_named() {
+async fn system_roots_are_trusted_without_a_bundle() {
     let bundle = concat!(env!("CARGO_TARGET_TMPDIR"), "/system.pem");
     if env::var("SSL_CERT_FILE").as_deref() != Ok(bundle) {
         let output = Command::new(env::current_exe().unwrap())
-            .args(["--exact", "system_roots_are_trusted_where_no_bundle_is_named"])
+            .args(["--exact", "system_roots_are_trusted_without_a_bundle"])
             .env_remove("SSL_CERT_DIR")
             .env("SSL_CERT_FILE", bundle)
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+        let error = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && error.contains("1 passed"), "{error}");
         return;
     }
     let authority = Authority::new("system", &PKCS_ECDSA_P256_SHA256, unchanged);
     let other = Authority::new("other-system", &PKCS_ECDSA_P256_SHA256, unchanged);
     let rows =
-        [("named", vec![("SSL_CERT_FILE", bundle)]), ("of an endpoint that is not AWS's", vec![])];
+        [("SSL_CERT_FILE", vec![("SSL_CERT_FILE", bundle)]), ("endpoint other than AWS", vec![])];
     for (name, trust) in rows {
         for suite in [AES_128, ECDSA_AES_128] {
             let mut server = Server::new(config(authority.leaf(unchanged), &[suite])).await;
@@ -149,36 +159,36 @@ async fn system_roots_are_trusted_where_no_bundle_is_named() {
             assert!(loaded.is_ok(), "{name}: {}", ErrorChain(&loaded.unwrap_err()));
         }
         for (impostor, config, reason) in impostors(&authority) {
-            let told = refusal(config, &trust).await;
-            assert!(told.contains(reason), "{name}, {impostor}: {told}");
+            let error = expect_no_request(config, &trust).await;
+            assert!(error.contains(reason), "{name}, {impostor}: {error}");
         }
     }
     let bundle = [("AWS_CA_BUNDLE", other.bundle.as_str())];
-    refusal(config(authority.leaf(unchanged), ALL), &bundle).await;
+    expect_no_request(config(authority.leaf(unchanged), ALL), &bundle).await;
 }
 
 #[tokio::test]
-async fn a_connection_serves_on_and_its_end_costs_no_error() {
+async fn connection_is_reused_and_replaced_after_its_end() {
     let authority = Authority::new("connection", &PKCS_ECDSA_P256_SHA256, unchanged);
     let identity = authority.leaf(unchanged);
     let rows = [
-        ("stays", End::Stays, false, vec![Full]),
-        ("ends as TLS has it", End::Goodbye, false, vec![Full, Resumed]),
-        ("ends for TLS alone", End::Alert, false, vec![Full, Resumed]),
-        ("ends for TCP alone", End::Silent, false, vec![Full, Resumed]),
-        ("is reset", End::Reset, false, vec![Full, Resumed]),
-        ("ends, and the server forgets it", End::Goodbye, true, vec![Full, Full]),
+        ("stays open", End::None, false, vec![Full]),
+        ("ends with close_notify and FIN", End::TlsAndTcp, false, vec![Full, Resumed]),
+        ("ends with close_notify", End::TlsOnly, false, vec![Full, Resumed]),
+        ("ends with FIN", End::TcpOnly, false, vec![Full, Resumed]),
+        ("ends with RST", End::Reset, false, vec![Full, Resumed]),
+        ("ends, and the server forgets the session", End::TlsAndTcp, true, vec![Full, Full]),
     ];
     for suite in [AES_128, ECDSA_AES_128] {
-        for (name, end, forgets, expected) in &rows {
+        for (name, end, forgets_session, expected) in &rows {
             let mut server = Server::new(config(identity.clone(), &[suite])).await;
             let client = server.client(&[("AWS_CA_BUNDLE", &authority.bundle)]);
             server.load(&client).await.unwrap();
             server.end(*end).await;
-            if *forgets {
+            if *forgets_session {
                 server.config = Arc::new(config(identity.clone(), &[suite]));
             }
-            // What comes is noticed while there is nothing to do.
+            // Lets the client notice the end of the connection.
             sleep(Duration::from_millis(10)).await;
             server.load(&client).await.unwrap();
             let facts = (server.handshakes.clone(), server.kms.calls(), server.kms.retries());

@@ -1,4 +1,4 @@
-//! A server that is KMS, or says so.
+//! An HTTPS server in front of a local KMS.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -26,14 +26,14 @@ pub(crate) fn config(identity: CertifiedKey, suites: &[SupportedCipherSuite]) ->
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
 }
 
-/// HTTPS in front of KMS, for one connection at a time.
+/// A TLS proxy in front of a local KMS, for one connection at a time.
 pub(crate) struct Server {
     pub(crate) kms: Kms,
     key: String,
     listener: TcpListener,
     pub(crate) config: Arc<ServerConfig>,
     open: Option<(TlsStream<TcpStream>, TcpStream)>,
-    /// One for each connection whose handshake succeeded.
+    /// The kind of each successful handshake.
     pub(crate) handshakes: Vec<HandshakeKind>,
 }
 
@@ -48,7 +48,7 @@ impl Server {
         Self { kms, key, listener, config: Arc::new(config), open: None, handshakes: Vec::new() }
     }
 
-    /// The client of a function, with these settings beside those that all have.
+    /// The KMS client of a function, with additional settings for its trust.
     pub(crate) fn client(&self, trust: &[(&str, &str)]) -> Client {
         let endpoint = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
         let values = [
@@ -63,7 +63,7 @@ impl Server {
         countersign_runtime::connect(&mut settings).unwrap()
     }
 
-    /// Loads a ring of one key, which is one call.
+    /// Loads a ring of one key, which takes one call.
     pub(crate) async fn load(&mut self, client: &Client) -> Result<(), Fault> {
         let name = self.key.parse().unwrap();
         let keyring = Arc::new(Keyring::new(client.clone(), name, None, Duration::from_hours(1)));
@@ -73,17 +73,17 @@ impl Server {
         }
     }
 
-    /// Leaves the connection that there is.
+    /// Ends the open connection.
     pub(crate) async fn end(&mut self, end: End) {
         let (inner, _) = self.open.as_mut().unwrap();
         match end {
-            End::Stays => {}
-            End::Goodbye => inner.shutdown().await.unwrap(),
-            End::Alert => {
+            End::None => {}
+            End::TlsAndTcp => inner.shutdown().await.unwrap(),
+            End::TlsOnly => {
                 inner.get_mut().1.send_close_notify();
                 inner.flush().await.unwrap();
             }
-            End::Silent => inner.get_mut().0.shutdown().await.unwrap(),
+            End::TcpOnly => inner.get_mut().0.shutdown().await.unwrap(),
             End::Reset => {
                 inner.get_ref().0.set_zero_linger().unwrap();
                 self.open = None;
@@ -94,12 +94,12 @@ impl Server {
     async fn serve(&mut self) -> Infallible {
         loop {
             if let Some((inner, outer)) = &mut self.open {
-                // As long as both sides keep it.
+                // Returns when one side ends the connection.
                 let _ = copy_bidirectional(inner, outer).await;
             }
             self.open = None;
             let (stream, _) = self.listener.accept().await.unwrap();
-            // What it says at the end is not to wait for a word from the other side.
+            // Sends the end of a connection without delay.
             stream.set_nodelay(true).unwrap();
             let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
             let Ok(inner) = acceptor.accept(stream).await else { continue };
@@ -109,15 +109,17 @@ impl Server {
     }
 }
 
-/// How a server leaves a connection.
+/// How the server ends a connection.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
-    Stays,
-    /// As it should be: TLS says so, and then TCP.
-    Goodbye,
-    /// TLS says so, and TCP does not yet.
-    Alert,
-    /// TCP ends without a word of TLS.
-    Silent,
+    /// The connection stays open.
+    None,
+    /// With `close_notify` and then FIN, as in RFC 8446 section 6.1.
+    TlsAndTcp,
+    /// With `close_notify` and without FIN.
+    TlsOnly,
+    /// With FIN and without `close_notify`.
+    TcpOnly,
+    /// With RST.
     Reset,
 }

@@ -1,0 +1,37 @@
+//! What a function does if it cannot start.
+
+use std::{env, process::ExitCode, time::Duration};
+
+use http::Uri;
+use lambda_runtime::Diagnostic;
+use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
+use tokio::time::timeout;
+
+use crate::{runtime_api::runtime_api, telemetry};
+
+/// Logs why the function cannot start, and reports it to Lambda.
+pub(crate) async fn fail_start(cause: &'static str, message: &str, problems: String) -> ExitCode {
+    telemetry::log_start_failure(cause, message, &problems);
+    let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    if let Some(api) = runtime_api(&api) {
+        // Without the report, Lambda only sees that the process ended.
+        let _ = timeout(REPORT_TIMEOUT, report(api, cause, format!("{message}: {problems}"))).await;
+    }
+    ExitCode::FAILURE
+}
+
+/// Reports an initialization error
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror>).
+async fn report(api: Uri, cause: &str, error_message: String) -> Result<(), lambda_runtime::Error> {
+    let error_type = format!("Runtime.{cause}");
+    let request = build_request()
+        .method("POST")
+        .uri("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", &error_type);
+    let body = serde_json::to_vec(&Diagnostic { error_type, error_message })?;
+    let client = PooledClient::builder().with_endpoint(api).build();
+    client.call(request.body(Body::from(body))?).await?;
+    Ok(())
+}
+
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,0 +1,48 @@
+//! The embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format").
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+/// The metadata object: which members of a log line are metrics.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Metadata<'a> {
+    timestamp: u64,
+    cloud_watch_metrics: &'a [MetricDirective<'a>],
+}
+
+/// The metric directive of one metric.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct MetricDirective<'a> {
+    namespace: &'static str,
+    dimensions: &'a [&'a [&'a str]],
+    metrics: [MetricDefinition<'a>; 1],
+}
+
+/// The metric definition: the name of the member and its unit.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricDefinition<'a> {
+    name: &'a str,
+    unit: &'a str,
+}
+
+impl<'a> Metadata<'a> {
+    /// `now` is the time of the metrics.
+    pub(super) fn new(now: SystemTime, metrics: &'a [MetricDirective<'a>]) -> Self {
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let timestamp = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        Self { timestamp, cloud_watch_metrics: metrics }
+    }
+}
+
+impl<'a> MetricDirective<'a> {
+    /// A metric `name` in this CloudWatch `unit`, once for each set of `dimensions`.
+    pub(super) fn new(name: &'a str, unit: &'a str, dimensions: &'a [&'a [&'a str]]) -> Self {
+        Self { namespace: NAMESPACE, dimensions, metrics: [MetricDefinition { name, unit }] }
+    }
+}
+
+const NAMESPACE: &str = "Countersign";

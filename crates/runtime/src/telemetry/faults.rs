@@ -1,0 +1,84 @@
+//! The log lines of faults outside of an invocation.
+
+use std::{
+    io::{self, Write},
+    time::SystemTime,
+};
+
+use kms::{ErrorChain, Fault, KeyName};
+use serde_json::{Value, json};
+
+use super::{
+    emf::{Metadata, MetricDirective},
+    timestamp::timestamp,
+};
+
+/// Writes why the function cannot start. It counts as a fault, because its invocations fail.
+pub(crate) fn log_start_failure(cause: &'static str, message: &str, problems: &str) {
+    let line = json!({
+        "timestamp": timestamp(),
+        "level": "ERROR",
+        "message": message,
+        "problems": problems,
+        "outcome": "Fault",
+        "Cause": cause,
+        "Faults": 1,
+        "_aws": Metadata::new(
+            SystemTime::now(),
+            &[MetricDirective::new("Faults", "Count", &[&[], &["Cause"]])],
+        ),
+    });
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Writes that `-next` or `-previous` cannot be read. Requests do not fail because of it, so this line counts the fault.
+pub(crate) fn log_neighbor_fault(alias: &KeyName, fault: &Fault) {
+    let line = neighbor_fault_line(alias, fault, SystemTime::now());
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn neighbor_fault_line(alias: &KeyName, fault: &Fault, now: SystemTime) -> Value {
+    json!({
+        "timestamp": timestamp(),
+        "level": "ERROR",
+        "message": "a key of the ring could not be loaded",
+        "alias": alias.as_str(),
+        "error": ErrorChain(fault).to_string(),
+        "outcome": "Fault",
+        "Cause": fault.cause.code(),
+        "Faults": 1,
+        "_aws": Metadata::new(now, &[MetricDirective::new("Faults", "Count", &[&[], &["Cause"]])]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn log_line_of_an_unreadable_alias_is_a_fault() {
+        let now = UNIX_EPOCH + Duration::from_millis(1234);
+        let alias = "alias/ring-next".parse().unwrap();
+        let mut line = neighbor_fault_line(&alias, &Fault::timed_out("GetPublicKey"), now);
+        let timestamp = line.as_object_mut().unwrap().remove("timestamp").unwrap();
+        assert!(timestamp.as_str().unwrap().ends_with('Z'), "{timestamp}");
+        let metric = json!({
+            "Namespace": "Countersign",
+            "Dimensions": [[], ["Cause"]],
+            "Metrics": [{"Name": "Faults", "Unit": "Count"}],
+        });
+        let expected = json!({
+            "level": "ERROR",
+            "message": "a key of the ring could not be loaded",
+            "alias": "alias/ring-next",
+            "error": "GetPublicKey failed: KMS is out of reach",
+            "outcome": "Fault",
+            "Cause": "KmsUnreachable",
+            "Faults": 1,
+            "_aws": {"Timestamp": 1234, "CloudWatchMetrics": [metric]},
+        });
+        assert_eq!(line, expected);
+    }
+}
