@@ -55,7 +55,7 @@ pub(super) async fn keys_without_alias(
         if aliases.values().any(|(target, _)| *target == key) {
             continue;
         }
-        match key_tags(client, &key).await {
+        match read_key_tags(client, &key).await {
             Ok(tags) if tags.iter().any(|tag| has_ring_tag(tag, ring)) => {
                 // Skips a foreign key that has the tag and cannot be read.
                 keys.extend(describe_key(client, &key).await.ok());
@@ -74,14 +74,14 @@ pub(super) fn has_ring_tag(tag: &Tag, ring: &RingName) -> bool {
 }
 
 /// Reads the key policy, as the text that was set.
-pub(super) async fn key_policy(client: &Client, key: &str) -> Result<String, Fault> {
+pub(super) async fn read_key_policy(client: &Client, key: &str) -> Result<String, Fault> {
     let output = client.get_key_policy().key_id(key).send().await;
     let output = output.map_err(|error| Fault::from_sdk_error("GetKeyPolicy", error))?;
     output.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::InvalidResponse))
 }
 
 /// Reads the tags of a key, without the reserved `aws:` tags, which cannot be copied to another key.
-pub(super) async fn key_tags(client: &Client, key: &str) -> Result<Vec<Tag>, Fault> {
+pub(super) async fn read_key_tags(client: &Client, key: &str) -> Result<Vec<Tag>, Fault> {
     let mut pages = client.list_resource_tags().key_id(key).into_paginator().items().send();
     let mut tags = Vec::new();
     while let Some(tag) = pages.next().await {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     Finding, KeyMetadata, RingName, RingState,
-    account::{has_ring_tag, key_policy, key_tags},
+    account::{has_ring_tag, read_key_policy, read_key_tags},
     key_policy::is_default_key_policy,
 };
 use kms::{Cause, Fault};
@@ -99,7 +99,7 @@ async fn foreign_key(
     if !key.is_reproducible && current.is_reproducible {
         return Ok(Some("it is a multi-Region key, or KMS did not generate its key material"));
     }
-    match key_tags(client, &key.id).await {
+    match read_key_tags(client, &key.id).await {
         Ok(tags) if tags.iter().any(|tag| has_ring_tag(tag, name)) => {}
         Ok(_) => {
             return Ok(Some("it does not have the tag countersign:ring with the ring's alias"));
@@ -110,9 +110,9 @@ async fn foreign_key(
         Err(fault) => return Err(fault),
     }
     if alias == name.next() {
-        let policy = key_policy(client, &key.id).await?;
+        let policy = read_key_policy(client, &key.id).await?;
         for original in [Some(current.id.as_str()), retained_key].into_iter().flatten() {
-            if is_same_policy(&policy, &key_policy(client, original).await?, key) {
+            if is_same_policy(&policy, &read_key_policy(client, original).await?, key) {
                 return Ok(None);
             }
         }

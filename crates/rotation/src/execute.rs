@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     KeyMetadata, KeyState, Rotation, RotationError, RotationTiming, Snapshot, Step,
-    account::{RING_TAG, describe_key, key_policy, key_tags, list_aliases},
+    account::{RING_TAG, describe_key, list_aliases, read_key_policy, read_key_tags},
     key_policy::is_default_key_policy,
 };
 use kms::{Cause, Fault};
@@ -111,8 +111,8 @@ impl Rotation {
         spec: &KeySpec,
     ) -> Result<KeyMetadata, RotationError> {
         let current = &snapshot.state.current.key;
-        let policy = key_policy(&self.client, self.policy_source(current)).await?;
-        let mut tags = key_tags(&self.client, &current.id).await?;
+        let policy = read_key_policy(&self.client, self.policy_source(current)).await?;
+        let mut tags = read_key_tags(&self.client, &current.id).await?;
         tags.retain(|tag| tag.tag_key != RING_TAG);
         snapshot.expect_fresh()?;
         // Without a policy, KMS gives the key the default key policy.

@@ -8,7 +8,7 @@ use jwt::UnixTime;
 use crate::{
     AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
     Snapshot,
-    account::{Aliases, describe_key, key_policy, keys_without_alias, list_aliases},
+    account::{Aliases, describe_key, keys_without_alias, list_aliases, read_key_policy},
     audit,
     key_policy::administrators,
 };
@@ -77,7 +77,7 @@ impl Rotation {
     /// # Errors
     /// If KMS fails.
     pub async fn administrators(&self, snapshot: &Snapshot) -> Result<Option<Vec<String>>, Fault> {
-        let policy = key_policy(&self.client, &snapshot.state.current.key.id).await?;
+        let policy = read_key_policy(&self.client, &snapshot.state.current.key.id).await?;
         Ok(administrators(&policy))
     }
 

@@ -1,4 +1,4 @@
-//! What a function does if it cannot start.
+//! Reports that a function cannot start.
 
 use std::{env, process::ExitCode, time::Duration};
 

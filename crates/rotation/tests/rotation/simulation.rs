@@ -69,10 +69,10 @@ struct Simulation {
     /// again, and the cached key ids.
     parties: Vec<(u64, BTreeSet<String>)>,
     /// Tokens that have not expired, each with its key id and `exp`.
-    live: Vec<(String, String, u64)>,
+    unexpired: Vec<(String, String, u64)>,
     /// For each key that has signed, a token that never expires.
-    eternal: BTreeMap<String, String>,
-    /// When each retired key was first seen disabled.
+    never_expiring: BTreeMap<String, String>,
+    /// When each retired key was first found disabled.
     retired: BTreeMap<String, u64>,
     /// The attacker's keys.
     planted: BTreeSet<String>,
@@ -124,14 +124,14 @@ impl Simulation {
             let seconds = simulation.next_wait();
             simulation.world.wait(seconds).await;
         }
-        let (rotations, retired) = (simulation.eternal.len() - 1, simulation.retired.len());
+        let (rotations, retired) = (simulation.never_expiring.len() - 1, simulation.retired.len());
         assert!(rotations >= 2 && retired >= 1, "{rotations} {retired}");
         let published = simulation.world.published.lock().unwrap().clone();
         let was_used = |key: &String| {
             // The first key has signed, but was never the next key.
             simulation.planted.contains(key)
                 || published.contains_key(key)
-                || simulation.eternal.contains_key(key)
+                || simulation.never_expiring.contains_key(key)
         };
         let orphans = simulation.world.keys().into_iter().filter(|key| !was_used(key)).count();
         let counts = &simulation.counts;
@@ -201,7 +201,7 @@ impl Simulation {
         };
         let published = self.world.published.lock().unwrap().get(next).copied();
         let is_promoted = next == &aliases[ALIAS];
-        let has_signed = self.eternal.contains_key(next);
+        let has_signed = self.never_expiring.contains_key(next);
         let due = published.unwrap_or_default() + self.config.timing.publication().as_secs();
         let is_distant = is_promoted || !has_signed && due > now + 3 * LATE.as_secs();
         if !at_rest && (alias.ends_with("previous") || !is_distant) {
@@ -255,7 +255,7 @@ impl Simulation {
             let is_taken = self.taken.as_ref().is_some_and(|taken| taken.alias == alias);
             assert!(is_taken || !self.planted.contains(&key), "{alias} points at {key}");
         }
-        assert!(self.eternal.keys().all(|key| !self.planted.contains(key)));
+        assert!(self.never_expiring.keys().all(|key| !self.planted.contains(key)));
     }
 
     /// The aliases and their key ids, without delay.
@@ -291,7 +291,7 @@ impl Simulation {
         let authorizers = verifications.map(|verification| (ring(), verification)).into();
         let parties = vec![(0, BTreeSet::new()); 2];
         let dice = Dice::new(seed);
-        let (live, eternal, retired) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        let (unexpired, never_expiring, retired) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self {
             world,
             config,
@@ -303,8 +303,8 @@ impl Simulation {
             issuers,
             authorizers,
             parties,
-            live,
-            eternal,
+            unexpired,
+            never_expiring,
             retired,
             planted: BTreeSet::new(),
             taken: None,
@@ -362,7 +362,7 @@ impl Simulation {
                 Err(error) => panic!("{error}"),
             }
         }
-        for key in self.eternal.keys() {
+        for key in self.never_expiring.keys() {
             if self.world.state(key).as_deref() != Some("Enabled") {
                 self.retired.entry(key.clone()).or_insert(self.world.now().seconds());
             }
@@ -377,7 +377,7 @@ impl Simulation {
         let issuer = &self.issuers[self.index(self.issuers.len())];
         let exp = self.now() + 1 + self.dice.roll(self.lifetime);
         let (token, key) = sign(issuer, exp).await;
-        if !self.eternal.contains_key(&key) {
+        if !self.never_expiring.contains_key(&key) {
             if let Some(published) = self.world.published.lock().unwrap().get(&key) {
                 let wait = self.config.timing.publication().as_secs();
                 let is_early = published + wait > self.now() + self.skew;
@@ -388,26 +388,26 @@ impl Simulation {
                 );
             }
             let (token, _) = sign(&keyring(&self.client, &key), FOREVER).await;
-            self.eternal.insert(key.clone(), token);
+            self.never_expiring.insert(key.clone(), token);
         }
         for (_, known) in &self.parties {
             let is_known = known.is_empty() || known.contains(&key);
             assert!(is_known, "{key} signs, but a client with cached keys does not know it");
         }
-        self.live.push((token, key, exp));
+        self.unexpired.push((token, key, exp));
     }
 
     /// Every authorizer verifies some of the valid tokens, and all that are about to expire.
     async fn verify(&mut self) {
         let now = self.now();
-        self.live.retain(|(.., exp)| now < *exp);
+        self.unexpired.retain(|(.., exp)| now < *exp);
         if self.short_steps > 0 || self.dice.once_in(4) {
             // Replaces one authorizer by a new one.
             let new = self.index(self.authorizers.len());
             self.authorizers[new].0 = keyring(&self.client, ALIAS);
         }
-        for (token, key, exp) in &self.live {
-            if now + 1 < *exp && !self.dice.once_in(self.live.len().try_into().unwrap()) {
+        for (token, key, exp) in &self.unexpired {
+            if now + 1 < *exp && !self.dice.once_in(self.unexpired.len().try_into().unwrap()) {
                 continue;
             }
             for (keyring, verification) in &self.authorizers {
@@ -452,7 +452,7 @@ impl Simulation {
                 if is_recent && *verification == Verification::Local {
                     continue;
                 }
-                let token = &self.eternal[key];
+                let token = &self.never_expiring[key];
                 let is_valid = is_valid(keyring, *verification, token, self.world.now()).await;
                 assert!(!is_valid, "{key} was retired at {since} and verifies at {}", self.now());
             }
@@ -476,7 +476,7 @@ impl Simulation {
             (false, false) => 1200,
         };
         let seconds = self.dice.roll(longest) + 1;
-        let ends = self.live.iter().map(|(.., exp)| exp - 1).filter(|end| *end > now);
+        let ends = self.unexpired.iter().map(|(.., exp)| exp - 1).filter(|end| *end > now);
         ends.map(|end| end - now).min().map_or(seconds, |end| end.min(seconds))
     }
 
