@@ -43,7 +43,7 @@ impl ClassifyRetry for TransientErrors {
     }
 }
 
-/// The code of an error of GetPublicKey, Sign or Verify, the operations of requests. Errors of other operations get an
+/// The code of an error of `GetPublicKey`, `Sign` or `Verify`, the operations of requests. Errors of other operations get an
 /// unknown code, so that only the status decides.
 fn error_code(error: &Error) -> Option<&str> {
     let key = error.downcast_ref::<GetPublicKeyError>().map(ProvideErrorMetadata::code);

@@ -1,4 +1,4 @@
-//! The embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format").
+//! The embedded metric format (Amazon `CloudWatch` User Guide, "Specification: Embedded metric format").
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,7 +39,7 @@ impl<'a> Metadata<'a> {
 }
 
 impl<'a> MetricDirective<'a> {
-    /// A metric `name` in this CloudWatch `unit`, once for each set of `dimensions`.
+    /// A metric `name` with this unit of `CloudWatch`, once for each set of `dimensions`.
     pub(super) fn new(name: &'a str, unit: &'a str, dimensions: &'a [&'a [&'a str]]) -> Self {
         Self { namespace: NAMESPACE, dimensions, metrics: [MetricDefinition { name, unit }] }
     }
