@@ -70,14 +70,14 @@ async fn next_key_has_the_policy_and_the_tags_of_the_current_key() {
     let tags = json!([{"TagKey": "cost-center", "TagValue": "7"}]);
     world
         .kms
-        .perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "PolicyDocument": policy}))
+        .perform("PutKeyPolicy", &json!({"KeyId": world.keys()[0], "Policy": policy}))
         .unwrap();
     world.kms.perform("TagResource", &json!({"KeyId": world.keys()[0], "Tags": tags})).unwrap();
     let done = world.run(&config, world.now(), Script::undisturbed()).await;
     let (_, key) = done.unwrap().unwrap().unwrap();
     let of = |operation: &str| world.kms.perform(operation, &json!({"KeyId": key.id})).unwrap();
     assert_eq!(of("DescribeKey")["KeyMetadata"]["KeySpec"], "RSA_2048");
-    assert_eq!(of("GetKeyPolicy")["PolicyDocument"], policy);
+    assert_eq!(of("GetKeyPolicy")["Policy"], policy);
     let all = json!([
         {"TagKey": "cost-center", "TagValue": "7"},
         {"TagKey": "countersign:ring", "TagValue": ALIAS},
@@ -459,7 +459,7 @@ async fn default_key_policy_with_another_id_is_not_a_finding() {
             "Action": "kms:*", "Resource": "*",
         }],
     });
-    let put = json!({"KeyId": world.keys()[0], "PolicyDocument": default.to_string()});
+    let put = json!({"KeyId": world.keys()[0], "Policy": default.to_string()});
     world.kms.perform("PutKeyPolicy", &put).unwrap();
     let config = config(None);
     world.run(&config, world.now(), Script::undisturbed()).await.unwrap().unwrap();
