@@ -39,14 +39,18 @@ mod tests {
             (
                 "publication wait too short",
                 vec![("PUBLICATION_WAIT_SECONDS", "1259")],
-                Err("PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, so that every verifier \
-                     knows a key before it signs"),
+                Err(
+                    "PUBLICATION_WAIT_SECONDS must be at least 1260 seconds, so that every verifier \
+                     knows a key before it signs",
+                ),
             ),
             (
                 "publication wait too short for the refresh",
                 vec![("KEY_REFRESH_SECONDS", "8100")],
-                Err("PUBLICATION_WAIT_SECONDS must be at least 9060 seconds, so that every verifier \
-                     knows a key before it signs"),
+                Err(
+                    "PUBLICATION_WAIT_SECONDS must be at least 9060 seconds, so that every verifier \
+                     knows a key before it signs",
+                ),
             ),
             (
                 "leeway above the authorizer's maximum",
