@@ -1,5 +1,5 @@
-//! What a token costs: reading and screening it, verifying it here, and the same by the library
-//! under both and by `jsonwebtoken`.
+//! The time to screen and to verify a token, compared with the cryptographic library alone and with
+//! `jsonwebtoken`.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
@@ -25,15 +25,15 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use jsonwebtoken::DecodingKey;
 use serde_json::json;
 
-type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+type SignFn = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
-/// A key of every kind, and a way to sign with it.
-struct Signer {
+/// A key pair.
+struct TestKey {
     public: PublicKey,
-    sign: Sign,
+    sign: SignFn,
 }
 
-impl Signer {
+impl TestKey {
     fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Rs256 => Self::rsa(&signature::RSA_PKCS1_SHA256),
@@ -97,8 +97,8 @@ impl Signer {
             "scope": "orders:read orders:write",
         });
         let claims = claims.as_object().unwrap().clone();
-        let draft = UnsignedToken::new("JWT", &claims);
-        let input = draft.signing_input(algorithm, "1234abcd-12ab-34cd-56ef-1234567890ab");
+        let unsigned = UnsignedToken::new("JWT", &claims);
+        let input = unsigned.signing_input(algorithm, "1234abcd-12ab-34cd-56ef-1234567890ab");
         let signature = (self.sign)(input.as_bytes());
         input.into_token(&signature).reveal().to_owned()
     }
@@ -117,7 +117,7 @@ fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> PublicKey {
     PublicKey::from_spki(key.as_der().unwrap().as_ref()).unwrap()
 }
 
-fn profile() -> Validation {
+fn validation() -> Validation {
     Validation {
         issuer: Some("https://issuer.example/v1".into()),
         audiences: Some(vec![]),
@@ -126,51 +126,51 @@ fn profile() -> Validation {
     }
 }
 
-/// Everything from the text to the claims, the clock included.
-fn decode(token: &str, profile: &Validation, keys: &KeySetVerifier) -> countersign_jwt::Claims {
+/// Verifies a token, including the reading of the clock.
+fn decode(token: &str, validation: &Validation, keys: &KeySetVerifier) -> countersign_jwt::Claims {
     let now: UnixTime = SystemTime::now().into();
-    let candidate = UnverifiedToken::parse(token).unwrap().screen(profile, now).unwrap();
+    let candidate = UnverifiedToken::parse(token).unwrap().screen(validation, now).unwrap();
     let mut confirm = pin!(candidate.confirm(keys));
     match confirm.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(claims) => claims.unwrap().unwrap(),
-        Poll::Pending => panic!("nobody is asked"),
+        Poll::Pending => panic!("public keys in memory need no waiting"),
     }
 }
 
 fn read_and_screen(c: &mut Criterion) {
-    let signer = Signer::new(Algorithm::Rs256);
-    let token = signer.token(Algorithm::Rs256);
-    let profile = profile();
+    let key_pair = TestKey::new(Algorithm::Rs256);
+    let token = key_pair.token(Algorithm::Rs256);
+    let validation = validation();
     let now: UnixTime = SystemTime::now().into();
     let mut group = c.benchmark_group("read and screen");
     group.throughput(Throughput::Bytes(token.len() as u64));
     group.bench_function(format!("{} bytes", token.len()), |b| {
         b.iter(|| {
-            UnverifiedToken::parse(black_box(&token)).unwrap().screen(&profile, now).unwrap()
+            UnverifiedToken::parse(black_box(&token)).unwrap().screen(&validation, now).unwrap()
         });
     });
 }
 
 fn verify(c: &mut Criterion) {
     for algorithm in Algorithm::ALL {
-        let signer = Signer::new(algorithm);
-        let token = signer.token(algorithm);
-        let (profile, keys) = (profile(), signer.keys(algorithm));
-        let key = VerifyingKey::new(&signer.public, algorithm).unwrap();
+        let key_pair = TestKey::new(algorithm);
+        let token = key_pair.token(algorithm);
+        let (validation, keys) = (validation(), key_pair.keys(algorithm));
+        let key = VerifyingKey::new(&key_pair.public, algorithm).unwrap();
         let (input, signature) = token.rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let mut group = c.benchmark_group(algorithm.name());
         group.bench_function("the signature alone", |b| {
             b.iter(|| assert!(key.verify(black_box(input.as_bytes()), &signature)));
         });
-        group.bench_function("ours", |b| b.iter(|| decode(black_box(&token), &profile, &keys)));
+        group.bench_function("ours", |b| b.iter(|| decode(black_box(&token), &validation, &keys)));
         let theirs = match algorithm {
             Algorithm::Rs256 => {
-                let PublicKey::Rsa { n, e } = &signer.public else { panic!("an RSA key") };
+                let PublicKey::Rsa { n, e } = &key_pair.public else { panic!("not an RSA key") };
                 DecodingKey::from_rsa_raw_components(n, e)
             }
             Algorithm::Es256 => {
-                let PublicKey::Ec { x, y, .. } = &signer.public else { panic!("a point") };
+                let PublicKey::Ec { x, y, .. } = &key_pair.public else { panic!("not an EC key") };
                 DecodingKey::from_ec_der(&[&[4], &**x, y].concat())
             }
             _ => continue,
@@ -192,7 +192,7 @@ fn verify(c: &mut Criterion) {
     }
 }
 
-/// Tokens of 8 KiB whose JSON is made to be dear to read, beside an honest one.
+/// Tokens of 8 KiB whose JSON takes long to read, compared with an ordinary one.
 fn hostile(c: &mut Criterion) {
     const CLAIMS: usize = 5900;
     let fill = |piece: &dyn Fn(usize) -> String, end: &str| {
@@ -215,7 +215,7 @@ fn hostile(c: &mut Criterion) {
         ("a repeated member at the end", fill(&|i| format!(r#","{i:x}":0"#), r#","0":0}"#)),
     ];
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);
-    let profile = profile();
+    let validation = validation();
     let now: UnixTime = SystemTime::now().into();
     let mut group = c.benchmark_group("8 KiB");
     for (name, claims) in rows {
@@ -224,7 +224,7 @@ fn hostile(c: &mut Criterion) {
         let token = format!("{start}{}", "A".repeat((8192 - start.len()) / 4 * 4));
         group.bench_with_input(BenchmarkId::from_parameter(name), &token, |b, token| {
             b.iter(|| {
-                UnverifiedToken::parse(black_box(token)).unwrap().screen(&profile, now).is_ok()
+                UnverifiedToken::parse(black_box(token)).unwrap().screen(&validation, now).is_ok()
             });
         });
     }

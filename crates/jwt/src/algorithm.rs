@@ -1,6 +1,16 @@
 use std::{error::Error, fmt, str::FromStr};
 
-/// A JWS signature algorithm that a KMS key can have (RFC 7518, 8812, 9864 and 9964).
+/// A JWS signature algorithm that keys of AWS KMS support (RFC 7518 section 3, RFC 8812 section 3.2,
+/// RFC 9864 and RFC 9964).
+///
+/// `Display` and `FromStr` use the name in `alg`.
+///
+/// ```
+/// use countersign_jwt::Algorithm;
+///
+/// assert_eq!("PS256".parse(), Ok(Algorithm::Ps256));
+/// assert!("none".parse::<Algorithm>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -23,7 +33,7 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256.
     Es256k,
-    /// `EdDSA` on edwards25519.
+    /// `EdDSA` with Ed25519 (RFC 8032).
     Ed25519,
     /// ML-DSA-44.
     MlDsa44,
@@ -36,17 +46,18 @@ pub enum Algorithm {
 /// One row of the table of algorithms.
 struct Row {
     algorithm: Algorithm,
-    /// `alg` (RFC 7518, 8812, 9864 and 9964).
+    /// The name in `alg`.
     name: &'static str,
-    /// `SigningAlgorithmSpec` of AWS KMS.
+    /// The `SigningAlgorithm` of AWS KMS.
     kms_name: &'static str,
-    /// The `KeySpec` values of AWS KMS whose keys have the algorithm.
+    /// The `KeySpec` values of AWS KMS whose keys support the algorithm.
     key_specs: &'static [&'static str],
 }
 
 const RSA: &[&str] = &["RSA_2048", "RSA_3072", "RSA_4096"];
 
-/// Algorithms of the same keys stand together, the default of the keys first.
+/// In the order of the variants. Algorithms of the same keys are adjacent, and their default is
+/// first.
 const TABLE: [Row; 14] = [
     row(Algorithm::Rs256, "RS256", "RSASSA_PKCS1_V1_5_SHA_256", RSA),
     row(Algorithm::Rs384, "RS384", "RSASSA_PKCS1_V1_5_SHA_384", RSA),
@@ -74,10 +85,10 @@ const fn row(
 }
 
 impl Algorithm {
-    /// All algorithms. Those of the same keys stand together, the default of the keys first.
+    /// All algorithms. Those of the same keys are adjacent, and their default is first.
     pub const ALL: [Self; 14] = all();
 
-    /// The name in a token's `alg`.
+    /// The name in the header parameter `alg`.
     ///
     /// ```
     /// assert_eq!(countersign_jwt::Algorithm::Es256k.name(), "ES256K");
@@ -87,7 +98,8 @@ impl Algorithm {
         self.row().name
     }
 
-    /// The `SigningAlgorithmSpec` of AWS KMS. `ES256` and `ES256K` have the same: there the key decides.
+    /// The `SigningAlgorithm` in requests to AWS KMS. `ES256` and `ES256K` have the same one, because
+    /// the curve of the key decides.
     ///
     /// ```
     /// assert_eq!(countersign_jwt::Algorithm::Es256k.kms_name(), "ECDSA_SHA_256");
@@ -97,14 +109,18 @@ impl Algorithm {
         self.row().kms_name
     }
 
-    /// The `KeySpec` values of AWS KMS whose keys have this algorithm.
+    /// The `KeySpec` values of AWS KMS whose keys support this algorithm.
+    ///
+    /// ```
+    /// assert_eq!(countersign_jwt::Algorithm::Es384.key_specs(), ["ECC_NIST_P384"]);
+    /// ```
     #[must_use]
     pub const fn key_specs(self) -> &'static [&'static str] {
         self.row().key_specs
     }
 
-    /// The algorithms of a key with this `KeySpec` of AWS KMS, the default first. Keys of other specs cannot
-    /// sign tokens.
+    /// The algorithms of keys with this `KeySpec` of AWS KMS, their default first. Empty if such keys
+    /// cannot sign tokens.
     ///
     /// ```
     /// use countersign_jwt::Algorithm;
@@ -115,20 +131,30 @@ impl Algorithm {
     #[must_use]
     pub fn of_key_spec(key_spec: &str) -> &'static [Self] {
         const ALL: &[Algorithm] = &Algorithm::ALL;
-        let has = |row: &Row| row.key_specs.contains(&key_spec);
-        let start = TABLE.iter().position(has).unwrap_or(TABLE.len());
-        let count = TABLE.iter().filter(|row| has(row)).count();
+        let has_spec = |row: &Row| row.key_specs.contains(&key_spec);
+        let start = TABLE.iter().position(has_spec).unwrap_or(TABLE.len());
+        let count = TABLE.iter().filter(|row| has_spec(row)).count();
         ALL.get(start..start + count).unwrap_or_default()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "a row for each variant, checked below")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`all` checks at compile time that each variant has a row"
+    )]
     const fn row(self) -> &'static Row {
         const ROWS: &[Row] = &TABLE;
         &ROWS[self as usize]
     }
 
-    /// The algorithm of this `alg`. Names are case-sensitive (RFC 7515 section 4.1.1), and there is no `none`.
-    /// `EdDSA` is the deprecated name of `Ed25519` (RFC 9864).
+    /// Finds the algorithm of an `alg`. Names are case-sensitive (RFC 7515 section 4.1.1). `EdDSA`, the
+    /// deprecated name of `Ed25519` (RFC 9864), is accepted, and `none` is not.
+    ///
+    /// ```
+    /// use countersign_jwt::Algorithm;
+    ///
+    /// assert_eq!(Algorithm::from_name("ES256"), Some(Algorithm::Es256));
+    /// assert_eq!(Algorithm::from_name("es256"), None);
+    /// ```
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "EdDSA" {
@@ -137,8 +163,8 @@ impl Algorithm {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// A token of this algorithm that is longer is refused before its claims are decoded. A
-    /// signature of ML-DSA alone can take 6 KiB.
+    /// The maximum length of a token in bytes: 16 KiB for ML-DSA, whose signatures alone can take 6 KiB
+    /// in base64url, and 8 KiB otherwise. A longer token is refused before its payload is decoded.
     #[must_use]
     pub const fn max_token_bytes(self) -> usize {
         match self {
@@ -148,19 +174,19 @@ impl Algorithm {
     }
 }
 
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
 const fn all() -> [Algorithm; 14] {
     let mut all = [Algorithm::Rs256; 14];
     let mut at = 0;
     while at < TABLE.len() {
         all[at] = TABLE[at].algorithm;
-        assert!(all[at] as usize == at, "rows stand in the order of the variants");
+        assert!(all[at] as usize == at, "rows have the order of the variants");
         at += 1;
     }
     all
 }
 
-/// Not the name of an algorithm that a key can have.
+/// A name is not that of an [`Algorithm`]. The message lists all names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownAlgorithm;
 
@@ -196,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_exact() {
+    fn names_are_case_sensitive() {
         for algorithm in Algorithm::ALL {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
             let lower = algorithm.name().to_lowercase();
@@ -209,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithms_of_key_specs() {
+    fn key_specs_and_algorithms_agree() {
         for algorithm in Algorithm::ALL {
             for spec in algorithm.key_specs() {
                 assert!(Algorithm::of_key_spec(spec).contains(&algorithm), "{spec} {algorithm}");

@@ -1,10 +1,10 @@
-/// Whether a `sub` or an `aud` has only characters that look like what they are and do not move those around
-/// them: no white space, no control characters and no bidirectional formatting characters.
+/// Returns whether an identifier, such as `sub` or `aud`, has no white space, no control characters
+/// and no bidirectional formatting characters.
 ///
-/// RFC 7519 section 2 allows any characters there. Values that differ by one of these look alike in a log or
-/// a rule, and a reader that trims white space takes one for the other. RFC 8264 section 4.2 keeps them out of
-/// identifiers; the bidirectional ones are those of Unicode Standard Annex 9, sections 2.1 to 2.6. White space is
-/// what Unicode's `White_Space` property names. An empty text is plain.
+/// RFC 7519 section 2 allows these characters, but two values that differ by one of them look alike in
+/// logs and rules, and software that trims white space treats them as equal. RFC 8264 section 4.2
+/// excludes them from identifiers. White space is the Unicode property `White_Space`. The bidirectional
+/// characters are those of Unicode Standard Annex 9, sections 2.1 to 2.6. The empty text is plain.
 ///
 /// ```
 /// assert!(countersign_jwt::is_plain_identifier("arn:aws:sts::123456789012:assumed-role/orders/a@b"));
@@ -55,7 +55,7 @@ mod tests {
             "משתמש",
             "用户",
             "🦀",
-            // Emoji and some scripts are written with joiners.
+            // Emoji and some scripts need joiners.
             "a\u{200D}b",
         ];
         for text in accepted {

@@ -1,7 +1,7 @@
-/// Whether two values of `typ` name the same media type (RFC 7515 section 4.1.9).
+/// Returns whether two values of `typ` name the same media type (RFC 7515 section 4.1.9).
 ///
-/// The names of media types have no case, and `application/` is left out where no other slash follows. A
-/// parameter of a media type is compared without its case, too.
+/// The comparison ignores case, also in parameters of a media type. The prefix `application/` may be
+/// missing if no other slash follows.
 ///
 /// ```
 /// assert!(countersign_jwt::is_same_token_type("application/at+jwt", "AT+JWT"));
@@ -12,7 +12,7 @@ pub fn is_same_token_type(one: &str, other: &str) -> bool {
     subtype(one).eq_ignore_ascii_case(subtype(other))
 }
 
-/// Without `application/`, unless another slash follows.
+/// Removes `application/` if no other slash follows.
 fn subtype(token_type: &str) -> &str {
     match token_type.split_once('/') {
         Some((kind, subtype))

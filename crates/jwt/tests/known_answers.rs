@@ -1,5 +1,5 @@
-//! The examples of the RFCs, as far as they bear on signatures (RFC 8812 and RFC 9864 have none):
-//! `rfc.json` holds each one's public key and its JWS in compact form.
+//! The signature examples of the RFCs. `rfc.json` has the public key and the compact JWS of each. RFC
+//! 8812 and RFC 9864 have no examples.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -12,7 +12,7 @@ fn examples() -> Vec<Value> {
 }
 
 #[test]
-fn every_example_verifies_and_none_of_its_changes() {
+fn rfc_example_verifies_and_changed_example_does_not() {
     let expected = [
         ("RFC 7515 A.2", Algorithm::Rs256),
         ("RFC 7515 A.3", Algorithm::Es256),
@@ -30,26 +30,30 @@ fn every_example_verifies_and_none_of_its_changes() {
     for (example, (name, algorithm)) in examples.iter().zip(expected) {
         assert_eq!(example["name"], name);
         let jwk = Jwk::read(example["jwk"].to_string().as_bytes()).unwrap();
-        let proof =
+        let parts =
             UnverifiedToken::parse(example["token"].as_str().unwrap()).unwrap().proof().unwrap();
-        assert_eq!(proof.algorithm, algorithm, "{name}");
-        let input = proof.signing_input.as_bytes();
+        assert_eq!(parts.algorithm, algorithm, "{name}");
+        let input = parts.signing_input.as_bytes();
         for other in jwk.key.algorithms() {
             let key = VerifyingKey::new(&jwk.key, *other).unwrap();
-            assert_eq!(key.verify(input, &proof.signature), *other == algorithm, "{name} {other}");
+            assert_eq!(
+                key.verify(input, &parts.signature),
+                *other == algorithm,
+                "{name}, verified as {other}"
+            );
         }
         let key = VerifyingKey::new(&jwk.key, algorithm).unwrap();
-        for byte in (0..proof.signature.len()).step_by(17) {
-            let mut changed = proof.signature.clone();
+        for byte in (0..parts.signature.len()).step_by(17) {
+            let mut changed = parts.signature.clone();
             changed[byte] ^= 1;
-            assert!(!key.verify(input, &changed), "{name} {byte}");
+            assert!(!key.verify(input, &changed), "{name}, byte {byte} changed");
         }
-        assert!(!key.verify(&input[1..], &proof.signature), "{name}");
+        assert!(!key.verify(&input[1..], &parts.signature), "{name}, first byte removed");
     }
 }
 
 #[test]
-fn keys_are_the_same_in_every_form() {
+fn key_is_the_same_in_jwk_der_and_pem() {
     for example in examples() {
         let jwk = Jwk::read(example["jwk"].to_string().as_bytes()).unwrap();
         let name = &example["name"];
@@ -60,7 +64,7 @@ fn keys_are_the_same_in_every_form() {
 }
 
 #[test]
-fn debug_shows_the_kind_of_a_key_alone() {
+fn debug_shows_only_the_algorithms_of_a_key() {
     let jwk = Jwk::read(examples()[6]["jwk"].to_string().as_bytes()).unwrap();
     assert_eq!(format!("{:?}", jwk.key), "PublicKey([Ed25519])");
     let key = VerifyingKey::new(&jwk.key, Algorithm::Ed25519).unwrap();
@@ -68,7 +72,7 @@ fn debug_shows_the_kind_of_a_key_alone() {
 }
 
 #[test]
-fn thumbprints() {
+fn thumbprints_are_those_of_the_rfcs() {
     // RFC 7638 section 3.1.
     let rsa = json!({
         "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29",

@@ -1,4 +1,4 @@
-//! What holds for every token, and where another reader of tokens and this one disagree.
+//! Properties of all tokens, and a comparison with `jsonwebtoken`.
 
 #![expect(
     clippy::panic,
@@ -46,12 +46,12 @@ fn sign(algorithm: Algorithm, input: &[u8]) -> Vec<u8> {
     ES256.sign(&random, input).unwrap().as_ref().to_vec()
 }
 
-fn keys(algorithm: Algorithm) -> KeySetVerifier {
+fn key_set(algorithm: Algorithm) -> KeySetVerifier {
     let jwk = Jwk { key: public(algorithm), key_id: Some("k".into()), algorithm: None };
     KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
 }
 
-fn profile() -> Validation {
+fn validation() -> Validation {
     Validation {
         issuer: Some("us".into()),
         audiences: Some(vec![]),
@@ -60,17 +60,21 @@ fn profile() -> Validation {
     }
 }
 
-/// The claims of a good token, or why it is refused.
-fn read(token: &str, now: UnixTime, algorithm: Algorithm) -> Result<Map<String, Value>, Rejection> {
-    let keys = keys(algorithm);
-    let candidate = UnverifiedToken::parse(token)?.screen(&profile(), now)?;
+/// Returns the claims of a valid token, or why it is refused.
+fn verify(
+    token: &str,
+    now: UnixTime,
+    algorithm: Algorithm,
+) -> Result<Map<String, Value>, Rejection> {
+    let keys = key_set(algorithm);
+    let candidate = UnverifiedToken::parse(token)?.screen(&validation(), now)?;
     let mut confirm = pin!(candidate.confirm(&keys));
     match confirm.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(claims)) => {
             let pair = |(name, value): (&str, &Value)| (name.to_owned(), value.clone());
             claims.map(|claims| claims.iter().map(pair).collect())
         }
-        Poll::Pending => panic!("nobody is asked"),
+        Poll::Pending => panic!("public keys in memory need no waiting"),
     }
 }
 
@@ -98,39 +102,39 @@ const NOW: UnixTime = UnixTime::from_seconds(1000);
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_read(
+    fn signed_token_verifies_with_the_same_claims(
         more in prop::collection::btree_map("x\\PC{0,8}", json(), 0..5),
         algorithm in algorithms(),
     ) {
         let mut claims: Map<String, Value> = more.into_iter().collect();
         claims.insert("iss".into(), "us".into());
         claims.insert("exp".into(), 1001.into());
-        let draft = UnsignedToken::new("JWT", &claims);
-        let input = draft.signing_input(algorithm, "k");
+        let unsigned = UnsignedToken::new("JWT", &claims);
+        let input = unsigned.signing_input(algorithm, "k");
         let signature = sign(algorithm, input.as_bytes());
         let token = input.into_token(&signature);
-        prop_assert_eq!(read(token.reveal(), NOW, algorithm), Ok(claims));
+        prop_assert_eq!(verify(token.reveal(), NOW, algorithm), Ok(claims));
     }
 
     #[test]
-    fn one_changed_bit_anywhere_is_refused(
+    fn token_with_one_changed_bit_is_refused(
         at in any::<prop::sample::Index>(),
         bit in 0_u8..7,
         algorithm in algorithms(),
     ) {
-        let claims = json!({"iss": "us", "exp": 1001, "sub": "somebody", "n": [1, 2.5, "é"]});
-        let draft = UnsignedToken::new("JWT", claims.as_object().unwrap());
-        let input = draft.signing_input(algorithm, "k");
+        let claims = json!({"iss": "us", "exp": 1001, "sub": "alice", "n": [1, 2.5, "é"]});
+        let unsigned = UnsignedToken::new("JWT", claims.as_object().unwrap());
+        let input = unsigned.signing_input(algorithm, "k");
         let signature = sign(algorithm, input.as_bytes());
         let mut token = input.into_token(&signature).reveal().as_bytes().to_vec();
         let at = at.index(token.len());
         token[at] ^= 1 << bit;
         let token = String::from_utf8(token).unwrap();
-        prop_assert!(read(&token, NOW, algorithm).is_err());
+        prop_assert!(verify(&token, NOW, algorithm).is_err());
     }
 
     #[test]
-    fn a_signature_has_one_spelling_in_each_form(
+    fn ecdsa_signature_has_one_encoding_in_each_form(
         r in prop::collection::vec(any::<u8>(), 66),
         s in prop::collection::vec(any::<u8>(), 66),
         zeros in 0_usize..66,
@@ -145,7 +149,7 @@ proptest! {
             if let Some((at, bits)) = change {
                 let at = at.index(der.len());
                 der[at] ^= bits;
-                // Another signature perhaps, but then that one's only spelling.
+                // A changed encoding is invalid, or the only encoding of another signature.
                 if let Some(other) = curve.from_der(&der) {
                     prop_assert_eq!(curve.to_der(&other), Some(der.clone()));
                 }
@@ -156,20 +160,20 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_read_panics(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = read(&text, NOW, Algorithm::Es256);
+    fn no_input_panics(text in "\\PC{0,200}", bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = verify(&text, NOW, Algorithm::Es256);
         let part = URL_SAFE_NO_PAD.encode(&bytes);
         let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#);
-        let _ = read(&format!("{header}.{part}.{part}"), NOW, Algorithm::Es256);
+        let _ = verify(&format!("{header}.{part}.{part}"), NOW, Algorithm::Es256);
         let _ = (Jwk::read(&bytes), JwkSet::read(&bytes), PublicKey::from_spki(&bytes));
     }
 
-    /// Tokens whose signature is good, with headers and claims of every kind, through both readers.
+    /// Both libraries verify tokens with a valid signature and all kinds of headers and claims.
     #[test]
-    fn another_reader_agrees_or_there_is_a_reason(
+    fn jsonwebtoken_agrees_except_for_known_reasons(
         header in prop::sample::select(HEADERS.to_vec()),
         claims in prop::sample::select(CLAIMS.to_vec()),
-        spelling in prop::sample::select(SPELLINGS.to_vec()),
+        form in prop::sample::select(FORMS.to_vec()),
         algorithm in algorithms(),
     ) {
         let now = SystemTime::now();
@@ -183,7 +187,7 @@ proptest! {
         let input =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = URL_SAFE_NO_PAD.encode(sign(algorithm, input.as_bytes()));
-        let token = spelling.replace("TOKEN", &format!("{input}.{signature}"));
+        let token = form.replace("TOKEN", &format!("{input}.{signature}"));
 
         let key = match algorithm {
             Algorithm::Es256 => DecodingKey::from_ec_der(ES256.public_key().as_ref()),
@@ -196,12 +200,12 @@ proptest! {
         validation.set_required_spec_claims(&["exp", "iss"]);
         let theirs = jsonwebtoken::decode::<Value>(&token, &key, &validation);
 
-        match (read(&token, now.into(), algorithm), theirs) {
+        match (verify(&token, now.into(), algorithm), theirs) {
             (Ok(ours), Ok(theirs)) => prop_assert_eq!(Value::Object(ours), theirs.claims),
             (Err(_), Err(_)) => {}
-            (Ok(_), Err(error)) => prop_assert!(false, "only ours accepts {}: {}", token, error),
+            (Ok(_), Err(error)) => prop_assert!(false, "jsonwebtoken refuses {}: {}", token, error),
             (Err(ours), Ok(_)) => {
-                prop_assert!(REASONS.contains(&ours.code()), "{:?} {}", ours, token);
+                prop_assert!(STRICTER_CODES.contains(&ours.code()), "{:?} {}", ours, token);
             }
         }
     }
@@ -247,19 +251,19 @@ const CLAIMS: [&str; 22] = [
     "not JSON",
 ];
 
-const SPELLINGS: [&str; 6] = ["TOKEN", "TOKEN", "TOKEN=", "TOKEN ", "TOKEN.", "TOKENA"];
+const FORMS: [&str; 6] = ["TOKEN", "TOKEN", "TOKEN=", "TOKEN ", "TOKEN.", "TOKENA"];
 
-/// What we refuse and `jsonwebtoken` does not, and why.
-const REASONS: [&str; 6] = [
-    // It reads parameters that change how a token is to be read, and does not act on them.
+/// The codes of tokens that `jsonwebtoken` accepts, with the reason.
+const STRICTER_CODES: [&str; 6] = [
+    // It ignores parameters that change how a token is read.
     "HeaderParameter",
-    // It takes the last of two equal member names, and does not look for the key's name.
+    // It uses the last of two equal member names, and does not select a key by `kid`.
     "MalformedHeader",
     "UnknownKey",
-    // It takes any type of token: a caller has to look.
+    // It leaves `typ` to its caller.
     "TokenType",
-    // It bounds neither depth nor a time's size, and reads a fraction or a `sub` of any type.
+    // It does not limit nesting or times, and accepts a `sub` of any type.
     "MalformedClaims",
-    // It does not look at `iat`.
+    // It does not check `iat`.
     "IssuedInFuture",
 ];

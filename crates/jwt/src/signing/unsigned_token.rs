@@ -2,27 +2,39 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Algorithm, base64url};
+use crate::{Algorithm, encoding::base64url};
 
-/// A token that nobody has signed: everything but the key's part of it.
+/// A token before it is signed: all that does not depend on the key.
+///
+/// ```
+/// use countersign_jwt::{Algorithm, UnsignedToken};
+/// use serde_json::{Map, json};
+///
+/// let mut claims = Map::new();
+/// claims.insert("sub".into(), json!("alice"));
+/// let input = UnsignedToken::new("JWT", &claims).signing_input(Algorithm::Es256, "my-key");
+/// // A P-256 key signs `input.as_bytes()`.
+/// let signature = [0; 64];
+/// assert_eq!(input.token_bytes(64), input.into_token(&signature).reveal().len());
+/// ```
 pub struct UnsignedToken {
-    /// The header's `typ`.
+    /// `typ` of the header.
     pub token_type: String,
-    /// The payload, as it will stand in the token: JSON.
+    /// The payload: the text of a JSON object.
     pub payload: String,
 }
 
 impl UnsignedToken {
-    /// With these claims as the payload.
+    /// Creates a token with these claims.
     #[must_use]
     pub fn new(token_type: &str, claims: &Map<String, Value>) -> Self {
         Self { token_type: token_type.to_owned(), payload: json!(claims).to_string() }
     }
 
-    /// The bytes that a key of this algorithm and id has to sign.
+    /// Writes the header with `alg`, `typ` and `kid`, and returns the text to be signed.
     #[must_use]
     pub fn signing_input(&self, algorithm: Algorithm, key_id: &str) -> SigningInput {
-        // Written by hand for its order, which is the one that people know from other tokens.
+        // A `Map` sorts its members. `alg`, `typ`, `kid` is the order that readers expect.
         let header = format!(
             r#"{{"alg":{},"typ":{},"kid":{}}}"#,
             json!(algorithm.name()),
@@ -33,6 +45,7 @@ impl UnsignedToken {
     }
 }
 
+/// Shows no claims.
 impl fmt::Debug for UnsignedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnsignedToken")
@@ -41,24 +54,25 @@ impl fmt::Debug for UnsignedToken {
     }
 }
 
-/// The JWS signing input (RFC 7515 section 5.1).
+/// The JWS signing input: the encoded header and payload with a dot between them (RFC 7515 section
+/// 5.1, step 5).
 pub struct SigningInput(String);
 
 impl SigningInput {
-    /// What is signed.
+    /// The bytes to be signed. The algorithm hashes them.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// How long the token will be with a signature of this many bytes.
+    /// The length in characters of the token with a signature of this many bytes.
     #[must_use]
     pub const fn token_bytes(&self, signature_bytes: usize) -> usize {
-        // Base64url without padding: four characters for three bytes, and what is left over.
+        // Base64url without padding encodes three bytes as four characters.
         self.0.len() + ".".len() + (signature_bytes * 4).div_ceil(3)
     }
 
-    /// The token, given its signature as JOSE writes it.
+    /// Appends a signature. For ECDSA, that is `r` and `s` at full width (RFC 7518 section 3.4).
     #[must_use]
     pub fn into_token(self, signature: &[u8]) -> Token {
         Token(format!("{}.{}", self.0, base64url::encode(signature)))
@@ -71,12 +85,14 @@ impl fmt::Debug for SigningInput {
     }
 }
 
-/// A signed token in compact form: a credential, which does not print itself.
+/// A signed token in compact form (RFC 7515 section 7.1).
+///
+/// It is a credential: `Debug` does not show it, and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// The credential, for the one who asked for it.
+    /// Returns the text of the token, for the response to the client.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -94,21 +110,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn length_of_a_token_is_known_before_it_is_signed() {
-        let draft = UnsignedToken::new("JWT", &Map::new());
+    fn predicted_token_length_is_exact() {
+        let unsigned = UnsignedToken::new("JWT", &Map::new());
         for bytes in [0, 1, 2, 3, 4, 64, 132, 256, 2420, 3309, 4627] {
-            let input = draft.signing_input(Algorithm::Rs256, "k");
+            let input = unsigned.signing_input(Algorithm::Rs256, "k");
             let expected = input.token_bytes(bytes);
             assert_eq!(input.into_token(&vec![1; bytes]).reveal().len(), expected, "{bytes}");
         }
     }
 
     #[test]
-    fn the_form_of_a_token() {
+    fn token_has_compact_form_and_debug_hides_it() {
         let claims = json!({"sub": "test-user", "iss": "my-lambda", "exp": 1_911_744_000});
-        let Value::Object(claims) = claims else { panic!("an object") };
-        let draft = UnsignedToken::new("JWT", &claims);
-        let input = draft.signing_input(Algorithm::Rs256, "a\"b");
+        let Value::Object(claims) = claims else { panic!("not an object") };
+        let unsigned = UnsignedToken::new("JWT", &claims);
+        let input = unsigned.signing_input(Algorithm::Rs256, "a\"b");
         let token = input.into_token(&[0xff, 0xfe]);
         let parts: Vec<_> = token.reveal().split('.').collect();
         assert_eq!(
@@ -120,8 +136,8 @@ mod tests {
             br#"{"exp":1911744000,"iss":"my-lambda","sub":"test-user"}"#
         );
         assert_eq!(parts[2], "__4");
-        let input = draft.signing_input(Algorithm::Rs256, "k");
-        assert_eq!(format!("{draft:?}"), r#"UnsignedToken { token_type: "JWT", .. }"#);
+        let input = unsigned.signing_input(Algorithm::Rs256, "k");
+        assert_eq!(format!("{unsigned:?}"), r#"UnsignedToken { token_type: "JWT", .. }"#);
         assert_eq!(format!("{input:?} {token:?}"), "SigningInput { .. } Token { .. }");
     }
 }

@@ -1,36 +1,15 @@
-//! JSON as it is written. A [`Value`](serde_json::Value) holds numbers of 64 bits alone and rounds all others, as
-//! RFC 8259 section 6 allows; the text tells what was meant.
+//! A [`Value`](serde_json::Value) holds 64-bit numbers and rounds all others, as RFC 8259 section 6
+//! allows. Only the text shows whether a number was rounded.
 
 use serde_json::Number;
 
-/// The tokens of a JSON text, each as it is written, without the white space between them.
-///
-/// Any text has tokens; they mean something where the text is JSON.
-///
-/// ```
-/// let tokens: Vec<_> = countersign_jwt::json::tokens(r#"{ "a b": 1e2 }"#).collect();
-/// assert_eq!(tokens, ["{", r#""a b""#, ":", "1e2", "}"]);
-/// ```
-pub fn tokens(json: &str) -> impl Iterator<Item = &str> {
-    let mut rest = json;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches(WHITE_SPACE);
-        let length = match rest.chars().next()? {
-            '"' => string_len(rest),
-            first if STRUCTURAL.contains(&first) => first.len_utf8(),
-            _ => rest.find(ends_word).unwrap_or(rest.len()),
-        };
-        let (token, after) = rest.split_at_checked(length)?;
-        rest = after;
-        Some(token)
-    })
-}
+use super::tokens::tokens;
 
-/// Whether each number of a JSON text is still the same after [`object`](super::object) has read it and
-/// `serde_json` has written it again.
+/// Returns whether all numbers of a JSON text keep their values if [`object`](super::object) reads
+/// and `serde_json` writes them.
 ///
-/// An integer must fit into 64 bits: a longer one would become a decimal, which other readers round. Of
-/// a decimal, the shortest text of its `f64` must have the same value.
+/// Integers must fit into 64 bits. Longer ones would become decimals, which other readers round. A
+/// decimal must have the value of the shortest text of its `f64`.
 ///
 /// ```
 /// assert!(countersign_jwt::json::has_exact_numbers(r#"{"id": 18446744073709551615, "x": [1e2, 0.10]}"#));
@@ -50,18 +29,18 @@ fn is_exact(number: &str) -> bool {
     written.is_ok_and(|written| Decimal::read(number) == Decimal::read(&written))
 }
 
-/// A number in normal form, so that equal numbers are equal.
+/// A number in normal form: equal numbers have equal forms.
 #[derive(PartialEq, Eq)]
 enum Decimal {
     Zero,
     Other {
         is_negative: bool,
-        /// Without zeros at either end.
+        /// Decimal digits without zeros at either end.
         digits: String,
         /// The power of ten of the last digit.
         exponent: i64,
     },
-    /// With an exponent of more than 64 bits.
+    /// The exponent does not fit into 64 bits.
     OutOfRange,
 }
 
@@ -89,47 +68,9 @@ impl Decimal {
     }
 }
 
-/// With both quotation marks, or up to the end of a text without the second one.
-fn string_len(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn ends_word(c: char) -> bool {
-    c == '"' || WHITE_SPACE.contains(&c) || STRUCTURAL.contains(&c)
-}
-
-/// RFC 8259 section 2.
-const WHITE_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
-const STRUCTURAL: [char; 6] = ['{', '}', '[', ']', ':', ','];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tokens_of_any_text_are_its_characters_without_white_space() {
-        let rows: [(&str, &[&str]); 7] = [
-            ("", &[]),
-            (" \n", &[]),
-            ("{\"a\":[-1.5e+3,true]}", &["{", "\"a\"", ":", "[", "-1.5e+3", ",", "true", "]", "}"]),
-            (r#" "1 \" 2" 3"#, &[r#""1 \" 2""#, "3"]),
-            (r#""\\"4"#, &[r#""\\""#, "4"]),
-            ("\"ü{", &["\"ü{"]),
-            ("ü\"a\"", &["ü", "\"a\""]),
-        ];
-        for (text, expected) in rows {
-            assert_eq!(tokens(text).collect::<Vec<_>>(), expected, "{text}");
-        }
-    }
 
     #[test]
     fn number_that_would_be_rounded_is_not_exact() {
@@ -173,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_in_strings_and_names_are_no_numbers() {
+    fn digits_in_strings_and_names_are_ignored() {
         assert!(has_exact_numbers(r#"{"12345678901234567890123": "\"1e400", "a\\": "-1e400"}"#));
     }
 }

@@ -1,35 +1,41 @@
 use std::{convert::Infallible, slice};
 
-use crate::{Jwk, JwkSet, KeyError, Rejection, SignedParts, Verifier, VerifyingKey};
+use super::{rejection::Rejection, signed_parts::SignedParts, verifier::Verifier};
+use crate::{Jwk, JwkSet, KeyError, VerifyingKey};
 
-/// Public keys that verify tokens here, with nobody asked.
+/// Verifies tokens in this process with public keys.
 ///
-/// A key whose JWK has an `alg` is used with that alone; another with any of
-/// [`PublicKey::algorithms`](crate::PublicKey::algorithms), which are all of one kind.
+/// A token selects its key by `kid`. The `kid` may be missing, in the token or in the JWK, if the set
+/// has exactly one key.
+///
+/// A key whose JWK has `alg` is used with that algorithm only, and any other key with each of
+/// [`PublicKey::algorithms`](crate::PublicKey::algorithms).
+///
+/// The [crate documentation](crate#verify-a-token-with-a-jwk-set) has an example.
 #[derive(Debug, Clone)]
 pub struct KeySetVerifier(Vec<Key>);
 
 #[derive(Debug, Clone)]
 struct Key {
     id: Option<String>,
-    uses: Vec<VerifyingKey>,
+    by_algorithm: Vec<VerifyingKey>,
 }
 
 impl KeySetVerifier {
-    /// The keys of a set.
+    /// Prepares the keys of a set.
     ///
     /// # Errors
-    /// When one of them cannot be used.
+    /// The first error of [`VerifyingKey::new`]. A set that [`JwkSet::read`] returned has none.
     pub fn new(set: &JwkSet) -> Result<Self, KeyError> {
         let key = |jwk: &Jwk| {
             let algorithms = jwk.algorithm.as_ref().map_or(jwk.key.algorithms(), slice::from_ref);
-            let uses = algorithms.iter().map(|algorithm| VerifyingKey::new(&jwk.key, *algorithm));
-            Ok(Key { id: jwk.key_id.clone(), uses: uses.collect::<Result<_, _>>()? })
+            let keys = algorithms.iter().map(|algorithm| VerifyingKey::new(&jwk.key, *algorithm));
+            Ok(Key { id: jwk.key_id.clone(), by_algorithm: keys.collect::<Result<_, _>>()? })
         };
         set.0.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The key of this id. The only key may be meant without a name on either side.
+    /// Finds the key by its id. An id that is missing on one side means the only key.
     fn find(&self, key_id: Option<&str>) -> Option<&Key> {
         match (key_id, &*self.0) {
             (None, [only]) | (Some(_), [only @ Key { id: None, .. }]) => Some(only),
@@ -38,23 +44,23 @@ impl KeySetVerifier {
         }
     }
 
-    fn judge(&self, proof: &SignedParts<'_>) -> Result<(), Rejection> {
-        let key = self.find(proof.key_id.as_deref()).ok_or(Rejection::UnknownKey)?;
-        let token = proof.algorithm;
-        let Some(key) = key.uses.iter().find(|key| key.algorithm() == token) else {
-            let usual = key.uses.first().ok_or(Rejection::UnknownKey)?;
-            return Err(Rejection::WrongAlgorithm { key: usual.algorithm(), token });
+    fn check(&self, parts: &SignedParts<'_>) -> Result<(), Rejection> {
+        let key = self.find(parts.key_id.as_deref()).ok_or(Rejection::UnknownKey)?;
+        let token = parts.algorithm;
+        let Some(key) = key.by_algorithm.iter().find(|key| key.algorithm() == token) else {
+            let default = key.by_algorithm.first().ok_or(Rejection::UnknownKey)?;
+            return Err(Rejection::WrongAlgorithm { key: default.algorithm(), token });
         };
-        let good = key.verify(proof.signing_input.as_bytes(), &proof.signature);
-        if good { Ok(()) } else { Err(Rejection::Signature) }
+        let is_valid = key.verify(parts.signing_input.as_bytes(), &parts.signature);
+        if is_valid { Ok(()) } else { Err(Rejection::Signature) }
     }
 }
 
 impl Verifier for KeySetVerifier {
     type Error = Infallible;
 
-    async fn verify(&self, proof: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
-        Ok(self.judge(proof))
+    async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
+        Ok(self.check(parts))
     }
 }
 
@@ -63,7 +69,7 @@ mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 
     use super::*;
-    use crate::{Algorithm, Jwk, PublicKey};
+    use crate::{Algorithm, PublicKey};
 
     fn pair(seed: u8) -> (Ed25519KeyPair, PublicKey) {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
@@ -72,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_judged_by_the_key_that_it_names() {
+    fn token_is_verified_with_the_key_of_its_kid() {
         let ((one, one_key), (_, other_key)) = (pair(1), pair(2));
         let jwk = |key: &PublicKey, id: Option<&str>| Jwk {
             key: key.clone(),
@@ -84,57 +90,51 @@ mod tests {
         let (ed25519, es256) = (Algorithm::Ed25519, Algorithm::Es256);
         let wrong = Rejection::WrongAlgorithm { key: ed25519, token: es256 };
         let rows = [
-            ("its key", &both, Some("one"), ed25519, Ok(())),
-            ("another key", &both, Some("other"), ed25519, Err(Rejection::Signature)),
-            ("no such key", &both, Some("none"), ed25519, Err(Rejection::UnknownKey)),
-            ("no name among several", &both, None, ed25519, Err(Rejection::UnknownKey)),
-            ("no name and one key", &alone, None, ed25519, Ok(())),
-            (
-                "another name and one key",
-                &alone,
-                Some("other"),
-                ed25519,
-                Err(Rejection::UnknownKey),
-            ),
-            ("another algorithm", &alone, Some("one"), es256, Err(wrong)),
+            ("key of the kid", &both, Some("one"), ed25519, Ok(())),
+            ("kid of another key", &both, Some("other"), ed25519, Err(Rejection::Signature)),
+            ("unknown kid", &both, Some("none"), ed25519, Err(Rejection::UnknownKey)),
+            ("no kid and two keys", &both, None, ed25519, Err(Rejection::UnknownKey)),
+            ("no kid and one key", &alone, None, ed25519, Ok(())),
+            ("unknown kid and one key", &alone, Some("other"), ed25519, Err(Rejection::UnknownKey)),
+            ("algorithm of another key type", &alone, Some("one"), es256, Err(wrong)),
         ];
         let signature = one.sign(b"a.b").as_ref().to_vec();
         for (name, set, key_id, algorithm, expected) in rows {
             let keys = KeySetVerifier::new(&JwkSet(set.clone())).unwrap();
             let key_id = key_id.map(str::to_owned);
-            let proof = SignedParts {
+            let parts = SignedParts {
                 algorithm,
                 key_id,
                 signing_input: "a.b",
                 signature: signature.clone(),
             };
-            assert_eq!(keys.judge(&proof), expected, "{name}");
+            assert_eq!(keys.check(&parts), expected, "{name}");
         }
     }
 
     #[test]
-    fn the_only_key_needs_no_name() {
+    fn key_without_kid_is_used_if_it_is_the_only_one() {
         let ((pair, key), (_, other)) = (pair(1), pair(2));
         let jwk = |key: &PublicKey| Jwk { key: key.clone(), key_id: None, algorithm: None };
         let signature = pair.sign(b"a.b").as_ref().to_vec();
         let rows = [
-            ("alone", vec![jwk(&key)], Ok(())),
-            ("one of two", vec![jwk(&key), jwk(&other)], Err(Rejection::UnknownKey)),
+            ("one key", vec![jwk(&key)], Ok(())),
+            ("two keys", vec![jwk(&key), jwk(&other)], Err(Rejection::UnknownKey)),
         ];
         for (name, set, expected) in rows {
             let keys = KeySetVerifier::new(&JwkSet(set)).unwrap();
-            let proof = SignedParts {
+            let parts = SignedParts {
                 algorithm: Algorithm::Ed25519,
-                key_id: Some("a name".into()),
+                key_id: Some("k".into()),
                 signing_input: "a.b",
                 signature: signature.clone(),
             };
-            assert_eq!(keys.judge(&proof), expected, "{name}");
+            assert_eq!(keys.check(&parts), expected, "{name}");
         }
     }
 
     #[test]
-    fn alg_narrows_a_key_down() {
+    fn alg_of_the_jwk_limits_the_key() {
         let key = PublicKey::Rsa { n: vec![0xff; 256], e: vec![3] };
         let jwk = Jwk { key, key_id: None, algorithm: None };
         let wrong = |key, token| Err(Rejection::WrongAlgorithm { key, token });
@@ -149,15 +149,16 @@ mod tests {
         for (algorithm, token, expected) in rows {
             let keys =
                 KeySetVerifier::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
-            let proof = SignedParts {
+            let parts = SignedParts {
                 algorithm: token,
                 key_id: None,
                 signing_input: "a.b",
                 signature: vec![1; 256],
             };
-            assert_eq!(keys.judge(&proof), expected, "{algorithm:?} {token}");
+            assert_eq!(keys.check(&parts), expected, "{algorithm:?} {token}");
         }
-        let unfit = Jwk { algorithm: Some(es256), ..jwk };
-        assert!(KeySetVerifier::new(&JwkSet(vec![unfit])).is_err());
+        let mismatched = Jwk { algorithm: Some(es256), ..jwk };
+        let error = KeySetVerifier::new(&JwkSet(vec![mismatched])).unwrap_err();
+        assert!(matches!(error, KeyError::AlgorithmMismatch { .. }), "{error:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! As much of DER (ITU-T X.690) as signatures and public keys are made of, with one spelling for
-//! each value.
+//! The part of DER (ITU-T X.690) that signatures and public keys use. Each value has exactly one
+//! encoding, and readers return `None` for any other.
 
-/// What is left to read.
+/// The rest of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reader<'a>(&'a [u8]);
 
@@ -10,8 +10,8 @@ impl<'a> Reader<'a> {
         Self(input)
     }
 
-    /// The contents of the next value, which must have this tag and the shortest possible length.
-    pub(crate) fn value(&mut self, tag: u8) -> Option<&'a [u8]> {
+    /// Reads a value with this tag, and returns its contents. The length must have its shortest form.
+    pub(crate) fn read(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (&[found, first], rest) = self.0.split_first_chunk()?;
         if found != tag {
             return None;
@@ -28,24 +28,24 @@ impl<'a> Reader<'a> {
             }
             _ => return None,
         };
-        let shortest = match first {
+        let is_shortest = match first {
             0x81 => length >= 0x80,
             0x82 => length > 0xff,
             _ => true,
         };
-        let (value, rest) = rest.split_at_checked(length).filter(|_| shortest)?;
+        let (value, rest) = rest.split_at_checked(length).filter(|_| is_shortest)?;
         self.0 = rest;
         Some(value)
     }
 
-    /// The contents of the next SEQUENCE.
+    /// Reads a SEQUENCE, and returns a reader of its contents.
     pub(crate) fn sequence(&mut self) -> Option<Self> {
-        self.value(SEQUENCE).map(Self)
+        self.read(SEQUENCE).map(Self)
     }
 
-    /// The magnitude of the next INTEGER, which must be positive and in its shortest form.
+    /// Reads a positive INTEGER in its shortest form, and returns its big-endian magnitude.
     pub(crate) fn unsigned(&mut self) -> Option<&'a [u8]> {
-        match self.value(INTEGER)? {
+        match self.read(INTEGER)? {
             [0, magnitude @ ..] if magnitude.first().is_some_and(|byte| *byte >= 0x80) => {
                 Some(magnitude)
             }
@@ -54,21 +54,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The contents of the next BIT STRING, which must be whole bytes.
-    pub(crate) fn bits(&mut self) -> Option<&'a [u8]> {
-        match self.value(BIT_STRING)? {
+    /// Reads a BIT STRING without unused bits.
+    pub(crate) fn bit_string(&mut self) -> Option<&'a [u8]> {
+        match self.read(BIT_STRING)? {
             [0, bits @ ..] => Some(bits),
             _ => None,
         }
     }
 
-    /// Nothing may be left.
+    /// Returns `None` if a part of the input was not read.
     pub(crate) fn end(self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 }
 
-/// A value with its tag and length.
+/// Encodes a value of at most 65 535 bytes with its tag and length.
 pub(crate) fn write(tag: u8, contents: &[u8]) -> Vec<u8> {
     let mut der = vec![tag];
     let [.., high, low] = contents.len().to_be_bytes();
@@ -81,7 +81,7 @@ pub(crate) fn write(tag: u8, contents: &[u8]) -> Vec<u8> {
     der
 }
 
-/// A positive INTEGER of this magnitude, whatever zeros stand before it.
+/// Encodes a positive INTEGER. Leading zeros of the big-endian magnitude are ignored.
 pub(crate) fn write_unsigned(magnitude: &[u8]) -> Vec<u8> {
     let zeros = magnitude.iter().take_while(|byte| **byte == 0).count();
     let magnitude = magnitude.get(zeros..).unwrap_or_default();
@@ -91,8 +91,8 @@ pub(crate) fn write_unsigned(magnitude: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A BIT STRING of whole bytes.
-pub(crate) fn write_bits(bits: &[u8]) -> Vec<u8> {
+/// Encodes a BIT STRING without unused bits.
+pub(crate) fn write_bit_string(bits: &[u8]) -> Vec<u8> {
     write(BIT_STRING, &[&[0], bits].concat())
 }
 
@@ -107,32 +107,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_the_shortest() {
+    fn length_not_in_shortest_form_is_refused() {
         for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff] {
             let contents = vec![7; length];
             let der = write(SEQUENCE, &contents);
             let mut reader = Reader::new(&der);
-            assert_eq!(reader.value(SEQUENCE), Some(&*contents), "{length}");
+            assert_eq!(reader.read(SEQUENCE), Some(&*contents), "{length}");
             assert_eq!(reader.end(), Some(()), "{length}");
         }
         let rows: [(&str, &[u8]); 9] = [
-            ("nothing", &[]),
-            ("no length", &[SEQUENCE]),
-            ("another tag", &[INTEGER, 0]),
-            ("too little", &[SEQUENCE, 2, 1]),
-            ("one byte for a short length", &[SEQUENCE, 0x81, 1, 1]),
-            ("two bytes for one", &[&[SEQUENCE, 0x82, 0, 0x80][..], &[0; 0x80]].concat()),
-            ("two bytes for 255", &[&[SEQUENCE, 0x82, 0, 0xff][..], &[0; 0xff]].concat()),
-            ("three bytes", &[SEQUENCE, 0x83, 0, 0, 0]),
-            ("indefinite", &[SEQUENCE, 0x80, 0, 0]),
+            ("empty input", &[]),
+            ("missing length", &[SEQUENCE]),
+            ("other tag", &[INTEGER, 0]),
+            ("truncated contents", &[SEQUENCE, 2, 1]),
+            ("long form for a length below 128", &[SEQUENCE, 0x81, 1, 1]),
+            ("two length bytes for 128", &[&[SEQUENCE, 0x82, 0, 0x80][..], &[0; 0x80]].concat()),
+            ("two length bytes for 255", &[&[SEQUENCE, 0x82, 0, 0xff][..], &[0; 0xff]].concat()),
+            ("three length bytes", &[SEQUENCE, 0x83, 0, 0, 0]),
+            ("indefinite length", &[SEQUENCE, 0x80, 0, 0]),
         ];
         for (name, der) in rows {
-            assert_eq!(Reader::new(der).value(SEQUENCE), None, "{name}");
+            assert_eq!(Reader::new(der).read(SEQUENCE), None, "{name}");
         }
     }
 
     #[test]
-    fn integers_are_positive_and_shortest() {
+    fn integer_that_is_not_positive_or_shortest_is_refused() {
         type Row<'a> = (&'a str, &'a [u8], Option<&'a [u8]>);
         let rows: [Row<'_>; 9] = [
             ("one", &[1], Some(&[1])),
@@ -142,27 +142,25 @@ mod tests {
             ("zero", &[0], None),
             ("empty", &[], None),
             ("negative", &[0x80], None),
-            ("a zero too many", &[0, 1], None),
-            ("two zeros", &[0, 0, 0x80], None),
+            ("superfluous zero byte", &[0, 1], None),
+            ("two leading zero bytes", &[0, 0, 0x80], None),
         ];
         for (name, contents, expected) in rows {
             let der = write(INTEGER, contents);
             assert_eq!(Reader::new(&der).unsigned(), expected, "{name}");
             if let Some(magnitude) = expected {
                 let padded = [&[0, 0], magnitude].concat();
-                assert_eq!(
-                    (write_unsigned(magnitude), write_unsigned(&padded)),
-                    (der.clone(), der)
-                );
+                assert_eq!(write_unsigned(magnitude), der, "{name}");
+                assert_eq!(write_unsigned(&padded), der, "{name}");
             }
         }
         assert_eq!(write_unsigned(&[0, 0]), [INTEGER, 1, 0]);
     }
 
     #[test]
-    fn bit_strings_are_whole_bytes() {
-        assert_eq!(Reader::new(&write_bits(&[1, 2])).bits(), Some(&[1, 2][..]));
-        assert_eq!(Reader::new(&[BIT_STRING, 2, 4, 0x10]).bits(), None);
-        assert_eq!(Reader::new(&[BIT_STRING, 0]).bits(), None);
+    fn bit_string_with_unused_bits_is_refused() {
+        assert_eq!(Reader::new(&write_bit_string(&[1, 2])).bit_string(), Some(&[1, 2][..]));
+        assert_eq!(Reader::new(&[BIT_STRING, 2, 4, 0x10]).bit_string(), None);
+        assert_eq!(Reader::new(&[BIT_STRING, 0]).bit_string(), None);
     }
 }

@@ -1,10 +1,14 @@
 use std::fmt;
 
-use crate::{
-    Algorithm, Claims, Rejection, UnixTime, Validation, Verifier, base64url, header::Header,
+use super::{
+    claims::Claims, header::Header, rejection::Rejection, signed_parts::SignedParts,
+    validation::Validation, verifier::Verifier,
 };
+use crate::{UnixTime, encoding::base64url};
 
-/// A token in compact form of which nothing is known but its shape.
+/// A text with the form of a signed token (RFC 7515 section 7.1). Nothing in it is verified.
+///
+/// The [crate documentation](crate#verify-a-token-with-a-jwk-set) shows the way to its claims.
 #[derive(Clone, Copy)]
 pub struct UnverifiedToken<'a> {
     signing_input: &'a str,
@@ -14,12 +18,12 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Takes the text apart; nothing is decoded.
+    /// Splits a text into the three parts of a token. Decodes nothing.
     ///
     /// # Errors
-    /// [`Rejection::TooLong`] and [`Rejection::NotCompact`].
+    /// [`Rejection::TooLong`] for more than 16 384 bytes, and [`Rejection::NotCompact`].
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
-        if text.len() > LONGEST {
+        if text.len() > MAX_TOKEN_BYTES {
             return Err(Rejection::TooLong);
         }
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Rejection::NotCompact)?;
@@ -30,45 +34,53 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { signing_input, header, claims, signature })
     }
 
-    /// Checks everything that needs no key, cheapest first.
+    /// Checks everything that needs no key: header, encoding, times, issuer and audience.
     ///
     /// # Errors
-    /// Whatever is wrong first.
-    pub fn screen(self, profile: &Validation, now: UnixTime) -> Result<Candidate<'a>, Rejection> {
+    /// The first reason to refuse the token. [`Rejection::UnknownKey`],
+    /// [`Rejection::WrongAlgorithm`] and [`Rejection::Signature`] come from a [`Verifier`] only.
+    pub fn screen(
+        self,
+        validation: &Validation,
+        now: UnixTime,
+    ) -> Result<Candidate<'a>, Rejection> {
         let header = self.read_header()?;
-        header.check(profile)?;
+        header.check(validation)?;
         let claims = decode(self.claims)?;
-        let proof = self.proof_under(header)?;
+        let parts = self.signed_parts(header)?;
         let claims = Claims::read(&claims)?;
-        claims.check(profile, now)?;
-        Ok(Candidate { proof, claims })
+        claims.check(validation, now)?;
+        Ok(Candidate { parts, claims })
     }
 
-    /// The signature alone, for a payload of any kind: nothing is known of what was signed, even
-    /// when a verifier says that it was.
+    /// Returns the parts for a [`Verifier`], for a payload of any kind.
+    ///
+    /// A valid signature alone does not make a token acceptable: neither its times nor its issuer nor its
+    /// audience are checked. Use [`screen`](Self::screen) to authorize requests.
     ///
     /// # Errors
-    /// When the header or the form is wrong.
+    /// The reasons that concern header, encoding and length.
     pub fn proof(self) -> Result<SignedParts<'a>, Rejection> {
         let header = self.read_header()?;
         decode(self.claims)?;
-        self.proof_under(header)
+        self.signed_parts(header)
     }
 
-    /// The header is read before the claims are decoded, and says how long the token may be.
+    /// The algorithm in the header limits the length of the token, so this comes before the payload
+    /// is decoded.
     fn read_header(self) -> Result<Header, Rejection> {
         if self.header.len() > MAX_HEADER_CHARS {
             return Err(Rejection::TooLong);
         }
         let header = Header::read(&decode(self.header)?)?;
-        let length = self.signing_input.len() + 1 + self.signature.len();
-        if length > header.algorithm.max_token_bytes() {
+        let token_bytes = self.signing_input.len() + 1 + self.signature.len();
+        if token_bytes > header.algorithm.max_token_bytes() {
             return Err(Rejection::TooLong);
         }
         Ok(header)
     }
 
-    fn proof_under(self, header: Header) -> Result<SignedParts<'a>, Rejection> {
+    fn signed_parts(self, header: Header) -> Result<SignedParts<'a>, Rejection> {
         Ok(SignedParts {
             algorithm: header.algorithm,
             key_id: header.key_id,
@@ -78,63 +90,47 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
+/// Shows no part of the token.
 impl fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnverifiedToken").finish_non_exhaustive()
     }
 }
 
-/// A token that would be good if its signature is.
+/// A token that has passed every check except that of its signature. Its claims cannot be read.
 pub struct Candidate<'a> {
-    proof: SignedParts<'a>,
+    parts: SignedParts<'a>,
     claims: Claims,
 }
 
 impl Candidate<'_> {
-    /// Asks for the signature, and gives the claims if it is good.
+    /// Verifies the signature, and returns the claims if it is valid.
     ///
     /// # Errors
-    /// When the verifier could not answer. A refusal is an answer.
+    /// The outer error is the verifier's: it could not find out. The inner error refuses the token.
     pub async fn confirm<V: Verifier>(
         self,
         verifier: &V,
     ) -> Result<Result<Claims, Rejection>, V::Error> {
-        Ok(verifier.verify(&self.proof).await?.map(|()| self.claims))
+        Ok(verifier.verify(&self.parts).await?.map(|()| self.claims))
     }
 }
 
+/// Shows no part of the token.
 impl fmt::Debug for Candidate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Candidate").finish_non_exhaustive()
     }
 }
 
-/// What a [`Verifier`] is asked about: a signature, what it is over, and which key is said to have
-/// made it.
-pub struct SignedParts<'a> {
-    /// The token's `alg`. The key decides whether it is the right one.
-    pub algorithm: Algorithm,
-    /// The token's `kid`: to be looked up among known keys, and for nothing else.
-    pub key_id: Option<String>,
-    /// The header and the payload as they were signed.
-    pub signing_input: &'a str,
-    /// The signature as JOSE writes it.
-    pub signature: Vec<u8>,
-}
-
-impl fmt::Debug for SignedParts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SignedParts").field("algorithm", &self.algorithm).finish_non_exhaustive()
-    }
-}
-
 fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
-    base64url::decode(part).ok_or(Rejection::Encoding)
+    base64url::decode(part).map_err(|_| Rejection::Encoding)
 }
 
-/// The most of any algorithm: a longer token is refused before any of it is decoded.
-const LONGEST: usize = 16 * 1024;
-/// Far more than `alg`, `typ` and `kid` take.
+/// The largest of [`Algorithm::max_token_bytes`](crate::Algorithm::max_token_bytes): a longer token is
+/// refused before any part is decoded.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// Well above the length of `alg`, `typ` and `kid`.
 const MAX_HEADER_CHARS: usize = 2048;
 
 #[cfg(test)]
@@ -146,12 +142,13 @@ mod tests {
     };
 
     use super::*;
+    use crate::Algorithm;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
     const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"k"}"#;
-    const CLAIMS: &str = r#"{"iss":"us","sub":"somebody","exp":1000001}"#;
+    const CLAIMS: &str = r#"{"iss":"us","sub":"alice","exp":1000001}"#;
 
-    fn profile() -> Validation {
+    fn validation() -> Validation {
         Validation {
             issuer: Some("us".into()),
             audiences: Some(vec![]),
@@ -165,23 +162,23 @@ mod tests {
     }
 
     fn screen(text: &str) -> Result<Candidate<'_>, Rejection> {
-        UnverifiedToken::parse(text)?.screen(&profile(), NOW)
+        UnverifiedToken::parse(text)?.screen(&validation(), NOW)
     }
 
     #[test]
-    fn shape() {
+    fn text_that_is_not_three_parts_is_refused() {
         let long = |bytes: usize| format!("e30.e30.{}", "A".repeat(bytes - 8));
         let rows = [
-            ("empty", String::new(), Err(Rejection::NotCompact)),
+            ("empty text", String::new(), Err(Rejection::NotCompact)),
             ("one part", "e30".into(), Err(Rejection::NotCompact)),
             ("two parts", "e30.e30".into(), Err(Rejection::NotCompact)),
-            ("unsigned", "e30.e30.".into(), Err(Rejection::NotCompact)),
-            ("no header", ".e30.AA".into(), Err(Rejection::NotCompact)),
+            ("empty signature", "e30.e30.".into(), Err(Rejection::NotCompact)),
+            ("empty header", ".e30.AA".into(), Err(Rejection::NotCompact)),
             ("four parts", "e30.e30.AA.AA".into(), Err(Rejection::NotCompact)),
             ("encrypted", "e30.e30.AA.AA.AA".into(), Err(Rejection::NotCompact)),
-            ("dots", "..".into(), Err(Rejection::NotCompact)),
-            ("the longest", long(LONGEST), Ok(())),
-            ("one byte more", long(LONGEST + 1), Err(Rejection::TooLong)),
+            ("two dots", "..".into(), Err(Rejection::NotCompact)),
+            ("longest token", long(MAX_TOKEN_BYTES), Ok(())),
+            ("longest token and one byte", long(MAX_TOKEN_BYTES + 1), Err(Rejection::TooLong)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(UnverifiedToken::parse(&text).map(|_| ()), expected, "{name}");
@@ -189,16 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn the_algorithm_says_how_long_a_token_may_be() {
+    fn token_over_the_limit_of_its_algorithm_is_refused() {
         let padded = |algorithm: Algorithm, bytes: usize| {
             let start = token(&format!(r#"{{"alg":"{algorithm}"}}"#), "not JSON", b"");
             format!("{start}{}", "A".repeat(bytes - start.len()))
         };
-        for (algorithm, most) in [(Algorithm::Rs256, 8192), (Algorithm::MlDsa44, 16384)] {
-            let longest = padded(algorithm, most);
-            let taken = screen(&longest).map(|_| ());
-            assert!(taken != Err(Rejection::TooLong), "{algorithm}");
-            let longer = padded(algorithm, most + 1);
+        for (algorithm, max) in [(Algorithm::Rs256, 8192), (Algorithm::MlDsa44, 16384)] {
+            let longest = padded(algorithm, max);
+            let result = screen(&longest).map(|_| ());
+            assert!(result != Err(Rejection::TooLong), "{algorithm}");
+            let longer = padded(algorithm, max + 1);
             assert_eq!(screen(&longer).map(|_| ()), Err(Rejection::TooLong), "{algorithm}");
         }
         let header = format!(r#"{{"alg":"RS256","x":"{}"}}"#, "x".repeat(1536 - 22));
@@ -208,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_needs_no_claims() {
+    fn signed_parts_need_no_claims() {
         let rows = [
             ("claims", token(HEADER, CLAIMS, b"s"), Ok(())),
-            ("any payload", token(HEADER, "\0", b"s"), Ok(())),
-            ("no payload", token(HEADER, "", b"s"), Ok(())),
-            ("another type", token(r#"{"alg":"RS256","typ":"JOSE"}"#, "", b"s"), Ok(())),
+            ("payload that is not JSON", token(HEADER, "\0", b"s"), Ok(())),
+            ("empty payload", token(HEADER, "", b"s"), Ok(())),
+            ("other typ", token(r#"{"alg":"RS256","typ":"JOSE"}"#, "", b"s"), Ok(())),
             (
-                "a payload that is not encoded",
+                "payload that is not base64url",
                 token(HEADER, "", b"s").replace("..", ".$."),
                 Err(Rejection::Encoding),
             ),
@@ -226,38 +223,34 @@ mod tests {
             ),
         ];
         for (name, text, expected) in rows {
-            let proof = UnverifiedToken::parse(&text).and_then(UnverifiedToken::proof);
-            assert_eq!(proof.map(|_| ()), expected, "{name}");
+            let parts = UnverifiedToken::parse(&text).and_then(UnverifiedToken::proof);
+            assert_eq!(parts.map(|_| ()), expected, "{name}");
         }
     }
 
     #[test]
-    fn screening() {
+    fn token_that_fails_a_check_is_refused() {
         let good = token(HEADER, CLAIMS, b"signature");
         let expired = token(HEADER, r#"{"iss":"us","exp":1}"#, b"signature");
         let rows = [
-            ("good", good.clone(), Ok(())),
-            ("padded", format!("{good}="), Err(Rejection::Encoding)),
+            ("valid token", good.clone(), Ok(())),
+            ("padding", format!("{good}="), Err(Rejection::Encoding)),
             ("white space after", format!("{good} "), Err(Rejection::Encoding)),
             ("white space before", format!(" {good}"), Err(Rejection::Encoding)),
-            (
-                "header in the other alphabet",
-                good.replacen("ey", "e/", 1),
-                Err(Rejection::Encoding),
-            ),
+            ("header in standard base64", good.replacen("ey", "e/", 1), Err(Rejection::Encoding)),
             ("header is not JSON", token("alg", CLAIMS, b"s"), Err(Rejection::Header)),
             (
-                "typ of another kind",
+                "unexpected typ",
                 token(r#"{"alg":"RS256","typ":"at+jwt"}"#, CLAIMS, b"s"),
                 Err(Rejection::Type),
             ),
             ("typ in lower case", token(r#"{"alg":"RS256","typ":"jwt"}"#, CLAIMS, b"s"), Ok(())),
             (
-                "typ with its prefix",
+                "typ with application/",
                 token(r#"{"alg":"RS256","typ":"application/jwt"}"#, CLAIMS, b"s"),
                 Ok(()),
             ),
-            ("no typ", token(r#"{"alg":"RS256"}"#, CLAIMS, b"s"), Ok(())),
+            ("typ is missing", token(r#"{"alg":"RS256"}"#, CLAIMS, b"s"), Ok(())),
             ("claims are an array", token(HEADER, "[]", b"s"), Err(Rejection::Claims)),
             ("expired", expired, Err(Rejection::Expired { at: UnixTime::from_seconds(1) })),
         ];
@@ -267,56 +260,56 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_type_must_be_there() {
-        let profile = Validation { token_type: "at+jwt".into(), ..profile() };
+    fn typ_other_than_jwt_is_required_if_configured() {
+        let validation = Validation { token_type: "at+jwt".into(), ..validation() };
         let rows = [
-            ("it", r#"{"alg":"RS256","typ":"at+jwt"}"#, Ok(())),
-            ("in full", r#"{"alg":"RS256","typ":"application/at+jwt"}"#, Ok(())),
-            ("in upper case", r#"{"alg":"RS256","typ":"AT+JWT"}"#, Ok(())),
-            ("of another kind", r#"{"alg":"RS256","typ":"text/at+jwt"}"#, Err(Rejection::Type)),
-            ("another", r#"{"alg":"RS256","typ":"JWT"}"#, Err(Rejection::Type)),
-            ("none", r#"{"alg":"RS256"}"#, Err(Rejection::Type)),
+            ("expected typ", r#"{"alg":"RS256","typ":"at+jwt"}"#, Ok(())),
+            ("with application/", r#"{"alg":"RS256","typ":"application/at+jwt"}"#, Ok(())),
+            ("upper case", r#"{"alg":"RS256","typ":"AT+JWT"}"#, Ok(())),
+            ("other media type", r#"{"alg":"RS256","typ":"text/at+jwt"}"#, Err(Rejection::Type)),
+            ("other typ", r#"{"alg":"RS256","typ":"JWT"}"#, Err(Rejection::Type)),
+            ("typ is missing", r#"{"alg":"RS256"}"#, Err(Rejection::Type)),
         ];
         for (name, header, expected) in rows {
             let text = token(header, CLAIMS, b"s");
-            let screened = UnverifiedToken::parse(&text).unwrap().screen(&profile, NOW);
+            let screened = UnverifiedToken::parse(&text).unwrap().screen(&validation, NOW);
             assert_eq!(screened.map(|_| ()), expected, "{name}");
         }
     }
 
-    /// Expects to be asked about `token(HEADER, CLAIMS, b"signature")`.
-    struct Oracle(Result<Result<(), Rejection>, &'static str>);
+    /// Expects the parts of `token(HEADER, CLAIMS, b"signature")`, and returns a fixed result.
+    struct FixedVerifier(Result<Result<(), Rejection>, &'static str>);
 
-    impl Verifier for Oracle {
+    impl Verifier for FixedVerifier {
         type Error = &'static str;
 
         async fn verify(
             &self,
-            proof: &SignedParts<'_>,
+            parts: &SignedParts<'_>,
         ) -> Result<Result<(), Rejection>, Self::Error> {
-            assert_eq!((proof.algorithm, proof.key_id.as_deref()), (Algorithm::Rs256, Some("k")));
-            assert_eq!(proof.signature, b"signature");
+            assert_eq!((parts.algorithm, parts.key_id.as_deref()), (Algorithm::Rs256, Some("k")));
+            assert_eq!(parts.signature, b"signature");
             let signed = token(HEADER, CLAIMS, b"");
-            assert_eq!(proof.signing_input, signed.trim_end_matches('.'));
+            assert_eq!(parts.signing_input, signed.trim_end_matches('.'));
             self.0
         }
     }
 
     #[test]
-    fn confirmation_is_the_verifiers() {
+    fn verifier_decides_about_the_signature() {
         let text = token(HEADER, CLAIMS, b"signature");
         let rows = [
-            ("yes", Ok(Ok(())), Ok(Ok("somebody".to_owned()))),
-            ("no", Ok(Err(Rejection::Signature)), Ok(Err(Rejection::Signature))),
-            ("could not ask", Err("down"), Err("down")),
+            ("valid", Ok(Ok(())), Ok(Ok("alice".to_owned()))),
+            ("invalid", Ok(Err(Rejection::Signature)), Ok(Err(Rejection::Signature))),
+            ("no result", Err("down"), Err("down")),
         ];
-        for (name, answer, expected) in rows {
-            let oracle = Oracle(answer);
-            let mut confirm = pin!(screen(&text).unwrap().confirm(&oracle));
+        for (name, result, expected) in rows {
+            let verifier = FixedVerifier(result);
+            let mut confirm = pin!(screen(&text).unwrap().confirm(&verifier));
             let Poll::Ready(confirmed) =
                 confirm.as_mut().poll(&mut Context::from_waker(Waker::noop()))
             else {
-                panic!("{name}: the oracle answers at once")
+                panic!("{name}: the verifier does not wait")
             };
             let subject =
                 confirmed.map(|claims| claims.map(|claims| claims.text("sub").unwrap().to_owned()));
@@ -325,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_token() {
+    fn debug_does_not_show_the_token() {
         let text = token(HEADER, CLAIMS, b"signature");
         let parsed = UnverifiedToken::parse(&text).unwrap();
         let shown = format!("{parsed:?} {:?}", screen(&text).unwrap());

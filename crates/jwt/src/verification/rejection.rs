@@ -1,80 +1,92 @@
 use crate::{Algorithm, UnixTime};
 
-/// Why a token is refused: a closed list of facts, with nothing of the token's text in it.
+/// Why a token is refused. No reason contains text of the token.
+///
+/// ```
+/// use countersign_jwt::{Rejection, UnverifiedToken};
+///
+/// let rejection = UnverifiedToken::parse("not a token").err();
+/// assert_eq!(rejection.map(Rejection::code), Some("NotCompact"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Longer than [`Algorithm::max_token_bytes`].
+    /// The token is longer than [`Algorithm::max_token_bytes`], or its header longer than 2048
+    /// characters.
     #[error("token too long")]
     TooLong,
-    /// Not three parts, none of them empty, with dots between. An unsigned token and JWE end here.
+    /// The text is not three parts with dots between them, or the header or the signature is empty.
+    /// Unsecured tokens (RFC 7519 section 6) and JWE tokens get this reason.
     #[error("not a signed token in compact form")]
     NotCompact,
-    /// A part is not canonical base64url without padding.
+    /// A part is not canonical base64url without padding (RFC 7515 section 2).
     #[error("malformed base64url")]
     Encoding,
     /// The header is not a strict JSON object, or one of its members has the wrong type.
     #[error("malformed header")]
     Header,
-    /// A header parameter that would change how the token is to be read or where its key is found.
-    #[error("header parameter {0} is not accepted")]
+    /// A header parameter would change how the token is read, or where its key is found (`crit`,
+    /// `b64`, `zip`, `enc`, `jwk`, `jku`, `x5u`, `x5c`).
+    #[error("header parameter `{0}` is not accepted")]
     Parameter(&'static str),
-    /// `alg` is missing from the list of algorithms that KMS keys have.
+    /// `alg` is not the name of an [`Algorithm`].
     #[error("unsupported algorithm")]
     UnsupportedAlgorithm,
-    /// `typ` is another than the profile's.
+    /// `typ` is not [`Validation::token_type`](crate::Validation::token_type).
     #[error("unexpected token type")]
     Type,
     /// The payload is not a strict JSON object, or a registered claim has the wrong type.
     #[error("malformed claims")]
     Claims,
-    /// The claims that say who and what for are too long to be passed on to anybody.
+    /// The [`CONTEXT_CLAIMS`](crate::CONTEXT_CLAIMS) exceed
+    /// [`MAX_CONTEXT_CLAIMS_BYTES`](crate::MAX_CONTEXT_CLAIMS_BYTES).
     #[error("claims too long")]
     ClaimsTooLong,
-    /// There is no `exp`.
-    #[error("no expiry")]
+    /// The claim `exp` is missing.
+    #[error("missing claim `exp`")]
     NoExpiry,
-    /// The token's time is over.
+    /// The token has expired (`exp`).
     #[error("expired at {}", at.seconds())]
     Expired {
-        /// The first second at which it was no longer valid.
+        /// The value of `exp`: the first second at which the token is not valid.
         at: UnixTime,
     },
-    /// The token's time has not come (`nbf`).
+    /// The token is not valid yet (`nbf`).
     #[error("not valid before {}", from.seconds())]
     NotYetValid {
-        /// The first second at which it will be valid.
+        /// The value of `nbf`: the first second at which the token is valid.
         from: UnixTime,
     },
-    /// The token says that it was issued later than now (`iat`).
+    /// The token claims to be issued after the current time (`iat`).
     #[error("issued in the future, at {}", at.seconds())]
     IssuedInFuture {
-        /// When it says that it was issued.
+        /// The value of `iat`.
         at: UnixTime,
     },
-    /// `iss` is missing or another than the profile's.
+    /// `iss` is missing, or not [`Validation::issuer`](crate::Validation::issuer).
     #[error("unexpected issuer")]
     Issuer,
-    /// `aud` names none of the profile's audiences, or is missing where the profile has some.
+    /// `aud` has none of [`Validation::audiences`](crate::Validation::audiences), is missing, or is
+    /// present although the list is empty.
     #[error("unexpected audience")]
     Audience,
-    /// No key of the ring has this `kid`.
+    /// No known key has this `kid`, or the token has no `kid` and there are several keys.
     #[error("unknown key")]
     UnknownKey,
-    /// The key signs with another algorithm than the token says.
+    /// The token's `alg` is not the algorithm of the key.
     #[error("the key signs with {key}, not with {token}")]
     WrongAlgorithm {
-        /// The key's.
+        /// The algorithm of the key, or its default if it has several.
         key: Algorithm,
-        /// The token's.
+        /// The algorithm in the token.
         token: Algorithm,
     },
-    /// The key did not make this signature over this header and these claims.
+    /// The signature is not one of this key over this header and payload.
     #[error("invalid signature")]
     Signature,
 }
 
 impl Rejection {
-    /// A name that stays, for logs and metrics.
+    /// A stable name of the reason, for logs and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

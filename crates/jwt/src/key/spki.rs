@@ -1,0 +1,310 @@
+//! `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7), in DER and in PEM.
+
+use super::{
+    curve::Curve,
+    error::KeyError,
+    ml_dsa::MlDsa,
+    public_key::{PublicKey, UNCOMPRESSED_POINT},
+};
+use crate::encoding::{
+    der::{self, Reader},
+    pem::{self, PemError},
+};
+
+impl PublicKey {
+    /// Reads a DER-encoded `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7), such as KMS
+    /// `GetPublicKey` returns.
+    ///
+    /// # Errors
+    /// [`KeyError::SubjectPublicKeyInfo`] if the input is not canonical DER of this structure,
+    /// [`KeyError::UnknownKeyType`] or [`KeyError::UnknownCurve`] if the key is of another kind, and
+    /// the errors about values, such as [`KeyError::PointNotOnCurve`], if the key is not valid.
+    pub fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
+        let info = PublicKeyInfo::read(spki).ok_or(KeyError::SubjectPublicKeyInfo)?;
+        info.to_key()?.checked()
+    }
+
+    /// Encodes the key as a `SubjectPublicKeyInfo` in DER.
+    #[must_use]
+    pub fn to_spki(&self) -> Vec<u8> {
+        let oid = |oid: &[u8]| der::write(der::OBJECT_IDENTIFIER, oid);
+        let algorithm = match self {
+            Self::Rsa { .. } => [oid(RSA), der::write(der::NULL, &[])].concat(),
+            Self::Ec { curve, .. } => [oid(EC), oid(curve.oid())].concat(),
+            Self::Ed25519(_) => oid(ED25519),
+            Self::MlDsa(set, _) => oid(set.oid()),
+        };
+        let algorithm = der::write(der::SEQUENCE, &algorithm);
+        let key = der::write_bit_string(&self.subject_public_key());
+        der::write(der::SEQUENCE, &[algorithm, key].concat())
+    }
+
+    /// Reads the PEM form of a `SubjectPublicKeyInfo` (RFC 7468 section 13).
+    ///
+    /// White space may surround the PEM. Other text may not.
+    ///
+    /// # Errors
+    /// [`KeyError::Pem`] or [`KeyError::PemBase64`] if the text is not PEM of exactly one public key, and
+    /// the errors of [`from_spki`](Self::from_spki).
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        let der = pem::decode(pem).map_err(|error| match error {
+            PemError::Boundaries => KeyError::Pem,
+            PemError::Base64(error) => KeyError::PemBase64(error),
+        })?;
+        Self::from_spki(&der)
+    }
+
+    /// Encodes the key as a `SubjectPublicKeyInfo` in PEM, with a line break at the end.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        pem::encode(&self.to_spki())
+    }
+}
+
+/// The parts of a `SubjectPublicKeyInfo`.
+struct PublicKeyInfo<'a> {
+    algorithm: &'a [u8],
+    parameters: Reader<'a>,
+    subject_public_key: &'a [u8],
+}
+
+impl<'a> PublicKeyInfo<'a> {
+    fn read(spki: &'a [u8]) -> Option<Self> {
+        let mut outer = Reader::new(spki);
+        let mut info = outer.sequence()?;
+        outer.end()?;
+        let mut parameters = info.sequence()?;
+        let subject_public_key = info.bit_string()?;
+        info.end()?;
+        let algorithm = parameters.read(der::OBJECT_IDENTIFIER)?;
+        Some(Self { algorithm, parameters, subject_public_key })
+    }
+
+    fn to_key(&self) -> Result<PublicKey, KeyError> {
+        if self.algorithm == RSA {
+            return self.to_rsa().ok_or(KeyError::SubjectPublicKeyInfo);
+        }
+        if self.algorithm == EC {
+            return self.to_ec();
+        }
+        let key = self.subject_public_key.to_vec();
+        let key = if self.algorithm == ED25519 {
+            PublicKey::Ed25519(key)
+        } else {
+            let set = MlDsa::ALL.into_iter().find(|set| set.oid() == self.algorithm);
+            PublicKey::MlDsa(set.ok_or(KeyError::UnknownKeyType)?, key)
+        };
+        // RFC 8410 section 3 and RFC 9881 section 2: no parameters.
+        self.parameters.end().ok_or(KeyError::SubjectPublicKeyInfo)?;
+        Ok(key)
+    }
+
+    /// RFC 3279 section 2.3.1: the parameters are NULL.
+    fn to_rsa(&self) -> Option<PublicKey> {
+        let mut parameters = self.parameters;
+        parameters.read(der::NULL).filter(|null| null.is_empty())?;
+        parameters.end()?;
+        let mut outer = Reader::new(self.subject_public_key);
+        let mut numbers = outer.sequence()?;
+        outer.end()?;
+        let (n, e) = (numbers.unsigned()?.to_vec(), numbers.unsigned()?.to_vec());
+        numbers.end()?;
+        Some(PublicKey::Rsa { n, e })
+    }
+
+    /// RFC 5480 section 2: the parameters name the curve.
+    fn to_ec(&self) -> Result<PublicKey, KeyError> {
+        let mut parameters = self.parameters;
+        let oid = parameters.read(der::OBJECT_IDENTIFIER).filter(|_| parameters.end().is_some());
+        let oid = oid.ok_or(KeyError::SubjectPublicKeyInfo)?;
+        let curve = Curve::ALL.into_iter().find(|curve| curve.oid() == oid);
+        let curve = curve.ok_or(KeyError::UnknownCurve)?;
+        let [UNCOMPRESSED_POINT, point @ ..] = self.subject_public_key else {
+            return Err(KeyError::PointForm);
+        };
+        let (x, y) = point.split_at_checked(curve.bytes()).unwrap_or((point, &[]));
+        Ok(PublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() })
+    }
+}
+
+/// `rsaEncryption` (RFC 3279 section 2.3.1).
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// `id-ecPublicKey` (RFC 5480 section 2.1.1).
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+/// `id-Ed25519` (RFC 8410 section 3).
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Algorithm,
+        encoding::{Base64Error, hex},
+    };
+
+    /// RFC 8037 appendix A.2.
+    const ED25519_KEY: [u8; 32] =
+        hex::decode(b"d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    const PEM: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+        -----END PUBLIC KEY-----\n";
+
+    #[test]
+    fn der_that_is_not_a_valid_key_is_refused() {
+        let sequence = |parts: &[&[u8]]| der::write(der::SEQUENCE, &parts.concat());
+        let oid = |oid: &[u8]| der::write(der::OBJECT_IDENTIFIER, oid);
+        let bits = |bits: &[u8]| der::write_bit_string(bits);
+        let null = der::write(der::NULL, &[]);
+        let mut n = vec![0xff; 256];
+        n[0] = 0x80;
+        let rsa =
+            |n: &[u8], e: &[u8]| sequence(&[&der::write_unsigned(n), &der::write_unsigned(e)]);
+        let key = rsa(&n, &[3]);
+        let good = PublicKey::Rsa { n: n.clone(), e: vec![3] };
+        let rsa_info = sequence(&[&oid(RSA), &null]);
+        let good_spki = sequence(&[&rsa_info, &bits(&key)]);
+        assert_eq!(PublicKey::from_spki(&good_spki), Ok(good.clone()));
+        assert_eq!(good.to_spki(), good_spki);
+        let ed25519 = sequence(&[&sequence(&[&oid(ED25519)]), &bits(&ED25519_KEY)]);
+        assert!(PublicKey::from_spki(&ed25519).is_ok());
+        let p256 = |info: &[u8], point: &[u8]| sequence(&[info, &bits(point)]);
+        let p256_info = sequence(&[&oid(EC), &oid(Curve::P256.oid())]);
+        let mut short = n.clone();
+        short[0] = 0x7f;
+        let structure = KeyError::SubjectPublicKeyInfo;
+        let length =
+            |algorithm, expected, bytes| KeyError::KeyLength { algorithm, expected, bytes };
+        let coordinate = |coordinate, bytes| KeyError::CoordinateLength {
+            curve: Curve::P256,
+            coordinate,
+            bytes,
+        };
+        let rows = [
+            ("empty input", vec![], structure.clone()),
+            ("data after the structure", [&*good_spki, &[0]].concat(), structure.clone()),
+            (
+                "data after the bit string",
+                sequence(&[&rsa_info, &bits(&key), &null]),
+                structure.clone(),
+            ),
+            (
+                "RSA without parameters",
+                sequence(&[&sequence(&[&oid(RSA)]), &bits(&key)]),
+                structure.clone(),
+            ),
+            (
+                "RSA with an identifier as parameters",
+                sequence(&[&sequence(&[&oid(RSA), &oid(RSA)]), &bits(&key)]),
+                structure.clone(),
+            ),
+            (
+                "RSA with a NULL that has contents",
+                {
+                    let null = der::write(der::NULL, &[0]);
+                    sequence(&[&sequence(&[&oid(RSA), &null]), &bits(&key)])
+                },
+                structure.clone(),
+            ),
+            (
+                "RSA with two NULLs",
+                sequence(&[&sequence(&[&oid(RSA), &null, &null]), &bits(&key)]),
+                structure.clone(),
+            ),
+            (
+                "data after the RSA numbers",
+                sequence(&[&rsa_info, &bits(&[&*key, &[0]].concat())]),
+                structure.clone(),
+            ),
+            (
+                "third RSA number",
+                {
+                    let three =
+                        [n.clone(), vec![3], vec![3]].map(|number| der::write_unsigned(&number));
+                    sequence(&[&rsa_info, &bits(&der::write(der::SEQUENCE, &three.concat()))])
+                },
+                structure.clone(),
+            ),
+            (
+                "RSA of 2047 bits",
+                sequence(&[&rsa_info, &bits(&rsa(&short, &[3]))]),
+                KeyError::ModulusTooShort { bits: 2047 },
+            ),
+            (
+                "even RSA exponent",
+                sequence(&[&rsa_info, &bits(&rsa(&n, &[4]))]),
+                KeyError::EvenExponent,
+            ),
+            (
+                "unknown algorithm",
+                sequence(&[&sequence(&[&oid(&[1, 2])]), &bits(&ED25519_KEY)]),
+                KeyError::UnknownKeyType,
+            ),
+            (
+                "Ed25519 with parameters",
+                sequence(&[&sequence(&[&oid(ED25519), &null]), &bits(&ED25519_KEY)]),
+                structure.clone(),
+            ),
+            (
+                "Ed25519 of 31 bytes",
+                sequence(&[&sequence(&[&oid(ED25519)]), &bits(&[1; 31])]),
+                length(Algorithm::Ed25519, 32, 31),
+            ),
+            (
+                "compressed point",
+                p256(&p256_info, &[&[2][..], &[1; 32]].concat()),
+                KeyError::PointForm,
+            ),
+            ("point without coordinates", p256(&p256_info, &[4]), coordinate("x", 0)),
+            (
+                "point that is not on the curve",
+                p256(&p256_info, &[&[4][..], &[1; 64]].concat()),
+                KeyError::PointNotOnCurve { curve: Curve::P256 },
+            ),
+            (
+                "point that is too long",
+                p256(&p256_info, &[&[4][..], &[1; 66]].concat()),
+                coordinate("y", 34),
+            ),
+            (
+                "EC without a curve",
+                p256(&sequence(&[&oid(EC)]), &[&[4][..], &[1; 64]].concat()),
+                structure,
+            ),
+            (
+                "unknown curve",
+                p256(&sequence(&[&oid(EC), &oid(RSA)]), &[&[4][..], &[1; 64]].concat()),
+                KeyError::UnknownCurve,
+            ),
+            (
+                "ML-DSA-44 of 1311 bytes",
+                sequence(&[&sequence(&[&oid(MlDsa::MlDsa44.oid())]), &bits(&[1; 1311])]),
+                length(Algorithm::MlDsa44, 1312, 1311),
+            ),
+        ];
+        for (name, spki, expected) in rows {
+            assert_eq!(PublicKey::from_spki(&spki), Err(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn pem_that_is_not_exactly_one_key_is_refused() {
+        let key = PublicKey::from_pem(PEM).unwrap();
+        assert_eq!(key.to_pem(), PEM);
+        assert_eq!(PublicKey::from_pem(&format!("\r\n{}", PEM.replace('\n', "\r\n"))), Ok(key));
+        let base64 = KeyError::PemBase64;
+        let rows = [
+            ("empty text", String::new(), KeyError::Pem),
+            ("other label", PEM.replace("PUBLIC", "PRIVATE"), KeyError::Pem),
+            ("no first boundary", PEM.replace("BEGIN", "START"), KeyError::Pem),
+            ("no last boundary", PEM.replace("END", "STOP"), KeyError::Pem),
+            ("text before the key", format!("key:\n{PEM}"), KeyError::Pem),
+            ("two keys", format!("{PEM}{PEM}"), base64(Base64Error::Character { offset: 60 })),
+            ("base64url", PEM.replace('/', "_"), base64(Base64Error::Character { offset: 28 })),
+            ("no padding", PEM.replace('=', ""), base64(Base64Error::Padding)),
+            ("malformed DER", PEM.replace("MCow", "MCox"), KeyError::SubjectPublicKeyInfo),
+        ];
+        for (name, pem, expected) in rows {
+            assert_eq!(PublicKey::from_pem(&pem), Err(expected), "{name}");
+        }
+    }
+}
