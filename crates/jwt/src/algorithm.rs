@@ -1,7 +1,7 @@
 use std::{error::Error, fmt, str::FromStr};
 
-/// A JWS signature algorithm that keys of AWS KMS support (RFC 7518 section 3, RFC 8812 section 3.2,
-/// RFC 9864 and RFC 9964).
+/// A JWS signature algorithm that keys of AWS KMS support (RFC 7518 section 3, RFC 8812 section
+/// 3.2, RFC 9864 and RFC 9964).
 ///
 /// `Display` and `FromStr` use the name in `alg`.
 ///
@@ -98,8 +98,8 @@ impl Algorithm {
         self.row().name
     }
 
-    /// The `SigningAlgorithm` in requests to AWS KMS. `ES256` and `ES256K` have the same one, because
-    /// the curve of the key decides.
+    /// The `SigningAlgorithm` in requests to AWS KMS. `ES256` and `ES256K` have the same one,
+    /// because the curve of the key decides.
     ///
     /// ```
     /// assert_eq!(countersign_jwt::Algorithm::Es256k.kms_name(), "ECDSA_SHA_256");
@@ -119,8 +119,8 @@ impl Algorithm {
         self.row().key_specs
     }
 
-    /// The algorithms of keys with this `KeySpec` of AWS KMS, their default first. Empty if such keys
-    /// cannot sign tokens.
+    /// The algorithms of keys with this `KeySpec` of AWS KMS, their default first. Empty if such
+    /// keys cannot sign tokens.
     ///
     /// ```
     /// use countersign_jwt::Algorithm;
@@ -146,8 +146,8 @@ impl Algorithm {
         &ROWS[self as usize]
     }
 
-    /// Finds the algorithm of an `alg`. Names are case-sensitive (RFC 7515 section 4.1.1). `EdDSA`, the
-    /// deprecated name of `Ed25519` (RFC 9864), is accepted, and `none` is not.
+    /// Finds the algorithm of an `alg`. Names are case-sensitive (RFC 7515 section 4.1.1). `EdDSA`,
+    /// the deprecated name of `Ed25519` (RFC 9864), is accepted, and `none` is not.
     ///
     /// ```
     /// use countersign_jwt::Algorithm;
@@ -163,8 +163,9 @@ impl Algorithm {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// The maximum length of a token in bytes: 16 KiB for ML-DSA, whose signatures alone can take 6 KiB
-    /// in base64url, and 8 KiB otherwise. A longer token is refused before its payload is decoded.
+    /// The maximum length of a token in bytes: 16 KiB for ML-DSA, whose signatures alone can take 6
+    /// KiB in base64url, and 8 KiB otherwise. A longer token is refused before its payload is
+    /// decoded.
     #[must_use]
     pub const fn max_token_bytes(self) -> usize {
         match self {

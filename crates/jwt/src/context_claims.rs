@@ -10,7 +10,8 @@ pub const CONTEXT_CLAIMS: [&str; 6] = ["sub", "scope", "iss", "aud", "jti", "exp
 /// [`Rejection::ClaimsTooLong`](crate::Rejection::ClaimsTooLong).
 pub const MAX_CONTEXT_CLAIMS_BYTES: usize = 3072;
 
-/// Returns the length of all [`CONTEXT_CLAIMS`] in bytes: of their names and of their values as JSON.
+/// Returns the length of all [`CONTEXT_CLAIMS`] in bytes: of their names and of their values as
+/// JSON.
 ///
 /// ```
 /// use serde_json::{Map, json};

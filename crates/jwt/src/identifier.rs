@@ -1,15 +1,18 @@
 /// Returns whether an identifier, such as `sub` or `aud`, has no white space, no control characters
 /// and no bidirectional formatting characters.
 ///
-/// RFC 7519 section 2 allows these characters, but two values that differ by one of them look alike in
-/// logs and rules, and software that trims white space treats them as equal. RFC 8264 section 4.2
-/// excludes them from identifiers. White space is the Unicode property `White_Space`. The bidirectional
-/// characters are those of Unicode Standard Annex 9, sections 2.1 to 2.6. The empty text is plain.
+/// RFC 7519 section 2 allows these characters, but two values that differ by one of them look alike
+/// in logs and rules, and software that trims white space treats them as equal. RFC 8264 section
+/// 4.2 excludes them from identifiers. White space is the Unicode property `White_Space`. The
+/// bidirectional characters are those of Unicode Standard Annex 9, sections 2.1 to 2.6. The empty
+/// text is plain.
 ///
 /// ```
-/// assert!(countersign_jwt::is_plain_identifier("arn:aws:sts::123456789012:assumed-role/orders/a@b"));
-/// assert!(!countersign_jwt::is_plain_identifier("admin "));
-/// assert!(!countersign_jwt::is_plain_identifier("nim\u{202E}da"));
+/// use countersign_jwt::is_plain_identifier;
+///
+/// assert!(is_plain_identifier("arn:aws:sts::123456789012:assumed-role/orders/a@b"));
+/// assert!(!is_plain_identifier("admin "));
+/// assert!(!is_plain_identifier("nim\u{202E}da"));
 /// ```
 #[must_use]
 pub fn is_plain_identifier(text: &str) -> bool {

@@ -1,5 +1,5 @@
-//! JSON Web Tokens with strict parsing, whose keys may be anywhere: in this process, in a JWK Set, or
-//! in a key management service that signs and verifies over the network.
+//! JSON Web Tokens with strict parsing, whose keys may be anywhere: in this process, in a JWK Set,
+//! or in a key management service that signs and verifies over the network.
 //!
 //! The crate has no I/O: it does not read the network, the clock or the environment. Time is an
 //! argument, and keys that are elsewhere are behind the two traits [`Signer`] and [`Verifier`].
@@ -16,9 +16,9 @@
 //! | read or write a public key (JWK, DER, PEM) | [`Jwk`], [`PublicKey`] |
 //! | read JSON strictly | [`json`] |
 //!
-//! The types record what was proved: an [`UnverifiedToken`] has the form of a token, a [`Candidate`]
-//! has passed every check that needs no key, and [`Claims`] belong to a token whose signature was
-//! verified. Claims cannot be read earlier.
+//! The types record what was proved: an [`UnverifiedToken`] has the form of a token, a
+//! [`Candidate`] has passed every check that needs no key, and [`Claims`] belong to a token whose
+//! signature was verified. Claims cannot be read earlier.
 //!
 //! A refusal is not an error: a [`Verifier`] returns `Ok(Err(Rejection))` for a bad signature, and
 //! `Err` if it could not find out.

@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct UnixTime(u64);
 
 impl UnixTime {
-    /// The last second of the year 9999, the end of the dates of RFC 3339. Later times in tokens are
-    /// refused: almost always they are milliseconds.
+    /// The last second of the year 9999, the end of the dates of RFC 3339. Later times in tokens
+    /// are refused: almost always they are milliseconds.
     pub const MAX: Self = Self(253_402_300_799);
 
     /// Creates a time from seconds since the epoch.

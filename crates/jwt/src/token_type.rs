@@ -1,7 +1,7 @@
 /// Returns whether two values of `typ` name the same media type (RFC 7515 section 4.1.9).
 ///
-/// The comparison ignores case, also in parameters of a media type. The prefix `application/` may be
-/// missing if no other slash follows.
+/// The comparison ignores case, also in parameters of a media type. The prefix `application/` may
+/// be missing if no other slash follows.
 ///
 /// ```
 /// assert!(countersign_jwt::is_same_token_type("application/at+jwt", "AT+JWT"));

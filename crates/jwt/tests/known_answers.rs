@@ -1,5 +1,5 @@
-//! The signature examples of the RFCs. `rfc.json` has the public key and the compact JWS of each. RFC
-//! 8812 and RFC 9864 have no examples.
+//! The signature examples of the RFCs. `rfc.json` has the public key and the compact JWS of each.
+//! RFC 8812 and RFC 9864 have no examples.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 

@@ -30,7 +30,7 @@ static ES256: LazyLock<EcdsaKeyPair> =
     LazyLock::new(|| EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap());
 static ED25519: LazyLock<Ed25519KeyPair> = LazyLock::new(|| Ed25519KeyPair::generate().unwrap());
 
-fn public(algorithm: Algorithm) -> PublicKey {
+fn public_key(algorithm: Algorithm) -> PublicKey {
     if algorithm == Algorithm::Ed25519 {
         return PublicKey::Ed25519(ED25519.public_key().as_ref().to_vec());
     }
@@ -47,7 +47,7 @@ fn sign(algorithm: Algorithm, input: &[u8]) -> Vec<u8> {
 }
 
 fn key_set(algorithm: Algorithm) -> KeySetVerifier {
-    let jwk = Jwk { key: public(algorithm), key_id: Some("k".into()), algorithm: None };
+    let jwk = Jwk { key: public_key(algorithm), key_id: Some("k".into()), algorithm: None };
     KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
 }
 
@@ -78,7 +78,7 @@ fn verify(
     }
 }
 
-fn json() -> impl Strategy<Value = Value> {
+fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -103,7 +103,7 @@ const NOW: UnixTime = UnixTime::from_seconds(1000);
 proptest! {
     #[test]
     fn signed_token_verifies_with_the_same_claims(
-        more in prop::collection::btree_map("x\\PC{0,8}", json(), 0..5),
+        more in prop::collection::btree_map("x\\PC{0,8}", json_value(), 0..5),
         algorithm in algorithms(),
     ) {
         let mut claims: Map<String, Value> = more.into_iter().collect();
@@ -198,14 +198,14 @@ proptest! {
         validation.validate_nbf = true;
         validation.set_issuer(&["us"]);
         validation.set_required_spec_claims(&["exp", "iss"]);
-        let theirs = jsonwebtoken::decode::<Value>(&token, &key, &validation);
+        let other = jsonwebtoken::decode::<Value>(&token, &key, &validation);
 
-        match (verify(&token, now.into(), algorithm), theirs) {
-            (Ok(ours), Ok(theirs)) => prop_assert_eq!(Value::Object(ours), theirs.claims),
+        match (verify(&token, now.into(), algorithm), other) {
+            (Ok(claims), Ok(other)) => prop_assert_eq!(Value::Object(claims), other.claims),
             (Err(_), Err(_)) => {}
             (Ok(_), Err(error)) => prop_assert!(false, "jsonwebtoken refuses {}: {}", token, error),
-            (Err(ours), Ok(_)) => {
-                prop_assert!(STRICTER_CODES.contains(&ours.code()), "{:?} {}", ours, token);
+            (Err(rejection), Ok(_)) => {
+                prop_assert!(STRICTER_CODES.contains(&rejection.code()), "{:?} {}", rejection, token);
             }
         }
     }

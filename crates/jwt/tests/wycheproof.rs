@@ -1,5 +1,5 @@
-//! All signature test vectors of Project Wycheproof. This crate reads the keys and signatures. Vectors for
-//! algorithms that tokens cannot have must not verify.
+//! All signature test vectors of Project Wycheproof. This crate reads the keys and signatures.
+//! Vectors for algorithms that tokens cannot have must not verify.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -20,8 +20,8 @@ struct Count {
 }
 
 impl Count {
-    /// Verifies a signature with each algorithm of the key. Only `own`, the algorithm of the vectors,
-    /// may accept it. `signature` is `None` if it has no JOSE form.
+    /// Verifies a signature with each algorithm of the key. Only `own`, the algorithm of the
+    /// vectors, may accept it. `signature` is `None` if it has no JOSE form.
     fn verify(
         &mut self,
         case: &str,

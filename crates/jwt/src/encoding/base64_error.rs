@@ -1,7 +1,7 @@
 use base64::DecodeError;
 
-/// Why a text is not canonical base64 or base64url (RFC 4648). Offsets are bytes from the start of the text, white
-/// space in PEM excluded.
+/// Why a text is not canonical base64 or base64url (RFC 4648). Offsets are bytes from the start of
+/// the text, white space in PEM excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Base64Error {
     /// A character is not in the alphabet. Padding where none is allowed is such a character.

@@ -10,7 +10,8 @@ impl<'a> Reader<'a> {
         Self(input)
     }
 
-    /// Reads a value with this tag, and returns its contents. The length must have its shortest form.
+    /// Reads a value with this tag, and returns its contents. The length must have its shortest
+    /// form.
     pub(crate) fn read(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (&[found, first], rest) = self.0.split_first_chunk()?;
         if found != tag {

@@ -1,8 +1,8 @@
 //! Strict JSON: unique member names at every level, limited nesting, and nothing after the value.
 //!
-//! RFC 8259 section 4 leaves open what a reader does with a repeated member name, and RFC 7515 section 4
-//! allows readers to use the last one. Two readers that choose differently see two different tokens
-//! under one signature, so these functions refuse repeated names.
+//! RFC 8259 section 4 leaves open what a reader does with a repeated member name, and RFC 7515
+//! section 4 allows readers to use the last one. Two readers that choose differently see two
+//! different tokens under one signature, so these functions refuse repeated names.
 //!
 //! ```
 //! use countersign_jwt::json;

@@ -12,8 +12,10 @@ use super::tokens::tokens;
 /// decimal must have the value of the shortest text of its `f64`.
 ///
 /// ```
-/// assert!(countersign_jwt::json::has_exact_numbers(r#"{"id": 18446744073709551615, "x": [1e2, 0.10]}"#));
-/// assert!(!countersign_jwt::json::has_exact_numbers(r#"{"id": 18446744073709551616}"#));
+/// use countersign_jwt::json::has_exact_numbers;
+///
+/// assert!(has_exact_numbers(r#"{"id": 18446744073709551615, "x": [1e2, 0.10]}"#));
+/// assert!(!has_exact_numbers(r#"{"id": 18446744073709551616}"#));
 /// ```
 #[must_use]
 pub fn has_exact_numbers(json: &str) -> bool {

@@ -40,8 +40,8 @@ fn read(text: &[u8]) -> Result<Value, JsonError> {
     value.map_err(|error| JsonError::NotStrict { column: error.column() })
 }
 
-/// Reads a [`Value`] of at most this many levels. The reader of `serde_json` would keep the last of two
-/// equal member names.
+/// Reads a [`Value`] of at most this many levels. The reader of `serde_json` would keep the last of
+/// two equal member names.
 #[derive(Clone, Copy)]
 struct StrictValue {
     levels_left: u8,
@@ -128,7 +128,7 @@ mod tests {
         let rows = [
             ("[]", Ok(0)),
             (r#" [{"a": 1}, {"a": 2}] "#, Ok(2)),
-            (r#"[{"a": 1, "a": 2}]"#, Err(JsonError::NotStrict { column: 15 })),
+            (r#"[{"a": 1, "a": 2}]"#, Err(JsonError::NotStrict { column: 17 })),
             (r#"[["a"]]"#, Err(JsonError::NotObjects)),
             ("[1]", Err(JsonError::NotObjects)),
             ("{}", Err(JsonError::NotObjects)),

@@ -3,8 +3,8 @@ use std::borrow::Cow;
 /// Replaces each escaped surrogate without its other half by an escaped U+FFFD (RFC 8259 section
 /// 8.2).
 ///
-/// API Gateway forwards such escapes from clients, and Rust strings cannot hold them. All other text
-/// stays as it is, whether it is JSON or not.
+/// API Gateway forwards such escapes from clients, and Rust strings cannot hold them. All other
+/// text stays as it is, whether it is JSON or not.
 ///
 /// ```
 /// use countersign_jwt::json::replace_lone_surrogates;

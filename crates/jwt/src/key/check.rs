@@ -91,8 +91,8 @@ fn verification(algorithm: Algorithm) -> &'static dyn VerificationAlgorithm {
 const ED25519_KEY_BYTES: usize = 32;
 
 /// The encodings of the points of edwards25519 whose order divides the cofactor. Under such a key
-/// anyone can create signatures. The first two encodings have x = 0 with the sign bit set, which RFC
-/// 8032 section 5.1.3 forbids.
+/// anyone can create signatures. The first two encodings have x = 0 with the sign bit set, which
+/// RFC 8032 section 5.1.3 forbids.
 const SMALL_ORDER: [[u8; 32]; 10] = [
     hex::decode(b"0100000000000000000000000000000000000000000000000000000000000080"),
     hex::decode(b"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),

@@ -51,7 +51,8 @@ impl Curve {
         Self::ALL.into_iter().find(|curve| curve.name() == name)
     }
 
-    /// The contents of the curve's object identifier (RFC 5480 section 2.1.1.1, SEC 2 appendix A.2).
+    /// The contents of the curve's object identifier (RFC 5480 section 2.1.1.1, SEC 2 appendix
+    /// A.2).
     pub(crate) const fn oid(self) -> &'static [u8] {
         match self {
             Self::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],

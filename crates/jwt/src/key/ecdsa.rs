@@ -5,10 +5,11 @@ use super::curve::Curve;
 use crate::encoding::der::{self, Reader};
 
 impl Curve {
-    /// Converts a signature from DER to the JOSE form, which has twice [`bytes`](Self::bytes) bytes.
+    /// Converts a signature from DER to the JOSE form, which has twice [`bytes`](Self::bytes)
+    /// bytes.
     ///
-    /// Returns `None` if the signature is not canonical DER, or if a number is zero or not less than
-    /// the order of the curve.
+    /// Returns `None` if the signature is not canonical DER, or if a number is zero or not less
+    /// than the order of the curve.
     ///
     /// ```
     /// use countersign_jwt::Curve;
@@ -34,8 +35,8 @@ impl Curve {
 
     /// Converts a signature from the JOSE form to DER.
     ///
-    /// Returns `None` if the signature has another length than twice [`bytes`](Self::bytes), or if a
-    /// number is zero or not less than the order of the curve.
+    /// Returns `None` if the signature has another length than twice [`bytes`](Self::bytes), or if
+    /// a number is zero or not less than the order of the curve.
     #[must_use]
     pub fn to_der(self, signature: &[u8]) -> Option<Vec<u8>> {
         let (r, s) = self.split(signature)?;

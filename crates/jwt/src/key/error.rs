@@ -38,8 +38,11 @@ pub enum KeyError {
         /// The position of the second key.
         second: usize,
     },
-    /// A key of a JWK Set is private or symmetric. Its publication is a mistake that must be noticed.
-    #[error("keys[{index}] has the member `{member}` of a private or symmetric key")]
+    /// A key of a JWK Set is private or symmetric. Its publication is a mistake that must be
+    /// noticed.
+    #[error(
+        "keys[{index}] has the member `{member}` of a private or symmetric key, but only public keys are allowed"
+    )]
     PrivateKeyInSet {
         /// The position in `keys`, from 0.
         index: usize,
@@ -47,7 +50,9 @@ pub enum KeyError {
         member: &'static str,
     },
     /// The JWK is a private or symmetric key.
-    #[error("member `{member}` belongs to a private or symmetric key")]
+    #[error(
+        "member `{member}` belongs to a private or symmetric key, but a public key is required"
+    )]
     PrivateKey {
         /// The member.
         member: &'static str,
@@ -82,7 +87,8 @@ pub enum KeyError {
     /// `use` is present and not `sig` (RFC 7517 section 4.2).
     #[error("`use` must be `sig`")]
     Use,
-    /// `key_ops` is present and does not allow verification, or is malformed (RFC 7517 section 4.3).
+    /// `key_ops` is present and does not allow verification, or is malformed (RFC 7517 section
+    /// 4.3).
     #[error("`key_ops` must be an array of different strings that has `verify`")]
     KeyOperations,
     /// `kty`, or the object identifier in a `SubjectPublicKeyInfo`, names another kind of key.
@@ -98,7 +104,7 @@ pub enum KeyError {
     #[error("`crv` is not a member of keys of this `kty`")]
     UnexpectedCurve,
     /// `alg` is not the name of a supported algorithm.
-    #[error("unknown `alg`")]
+    #[error("`alg` {}", crate::UnknownAlgorithm)]
     UnknownAlgorithm,
     /// `alg`, or the requested algorithm, is not one that the key can have.
     #[error("the key cannot have the algorithm {algorithm} (possible: {})", Names(.possible))]
@@ -121,7 +127,7 @@ pub enum KeyError {
     #[error("the point must have the uncompressed form")]
     PointForm,
     /// A coordinate does not have the width of its curve.
-    #[error("coordinate `{coordinate}` has {bytes} bytes, but {} on {curve}", .curve.bytes())]
+    #[error("coordinate `{coordinate}` has {bytes} bytes, but {curve} requires {}", .curve.bytes())]
     CoordinateLength {
         /// The curve.
         curve: Curve,
@@ -137,7 +143,7 @@ pub enum KeyError {
         curve: Curve,
     },
     /// An Ed25519 or ML-DSA key does not have the length of its algorithm.
-    #[error("the key has {bytes} bytes, but keys of {algorithm} have {expected}")]
+    #[error("the key has {bytes} bytes, but {algorithm} requires {expected}")]
     KeyLength {
         /// The algorithm.
         algorithm: Algorithm,
@@ -150,13 +156,13 @@ pub enum KeyError {
     #[error("the Ed25519 key is a point of small order")]
     SmallOrder,
     /// The RSA modulus has less than 2048 bits (RFC 7518 section 3.3).
-    #[error("the RSA modulus has {bits} bits, and at least 2048 are required")]
+    #[error("the RSA modulus has {bits} bits, but at least 2048 are required")]
     ModulusTooShort {
         /// The number of bits found.
         bits: usize,
     },
     /// The RSA modulus has more than 8192 bits: verification would take too long.
-    #[error("the RSA modulus has {bits} bits, and at most 8192 are allowed")]
+    #[error("the RSA modulus has {bits} bits, but at most 8192 are allowed")]
     ModulusTooLong {
         /// The number of bits found.
         bits: usize,

@@ -35,9 +35,9 @@ impl Jwk {
     /// Reads a JWK of a key that verifies signatures. Unknown members are ignored.
     ///
     /// # Errors
-    /// A [`KeyError`] if the text is not strict JSON, a member is missing or malformed, the key is not valid, `use`,
-    /// `key_ops` or `alg` do not allow verification with this key, or the key is private or
-    /// symmetric.
+    /// A [`KeyError`] if the text is not strict JSON, a member is missing or malformed, the key is
+    /// not valid, `use`, `key_ops` or `alg` do not allow verification with this key, or the key is
+    /// private or symmetric.
     pub fn read(text: &[u8]) -> Result<Self, KeyError> {
         Self::from_members(&json::object(text).map_err(KeyError::Json)?)
     }
@@ -191,9 +191,15 @@ mod tests {
         jwk
     }
 
+    fn assert_refused<const ROWS: usize>(rows: [(&str, Value, KeyError); ROWS]) {
+        for (name, jwk, expected) in rows {
+            assert_eq!(Jwk::read(jwk.to_string().as_bytes()), Err(expected), "{name}");
+        }
+    }
+
     #[test]
-    fn only_valid_public_keys_for_signatures_are_read() {
-        let accepted = [
+    fn valid_public_key_is_read() {
+        let rows = [
             ("Ed25519", okp()),
             ("P-256", ec()),
             ("RSA", rsa(2048, &[1, 0, 1])),
@@ -204,67 +210,82 @@ mod tests {
             ("deprecated alg of the key", with(okp(), "alg", "EdDSA")),
             ("unknown member", with(okp(), "x5t", 7)),
         ];
-        for (name, jwk) in accepted {
+        for (name, jwk) in rows {
             assert_eq!(Jwk::read(jwk.to_string().as_bytes()).err(), None, "{name}");
         }
+    }
+
+    #[test]
+    fn unsuitable_or_incomplete_key_is_refused() {
         let missing = |member| KeyError::MissingMember { member };
         let not_a_string = |member| KeyError::NotAString { member };
-        let base64 = |member, source| KeyError::Base64Url { member, source };
-        let mismatch = |algorithm, possible| KeyError::AlgorithmMismatch { algorithm, possible };
-        let coordinate =
-            |curve, coordinate, bytes| KeyError::CoordinateLength { curve, coordinate, bytes };
-        let length =
-            |algorithm, expected, bytes| KeyError::KeyLength { algorithm, expected, bytes };
-        let (es256, ed25519) = (Algorithm::Es256, &[Algorithm::Ed25519]);
-        let refused = [
+        let mismatch = |possible| {
+            let algorithm = Algorithm::Es256;
+            KeyError::AlgorithmMismatch { algorithm, possible }
+        };
+        let with_key_ops = |value| with(okp(), "key_ops", value);
+        assert_refused([
             ("array", json!([]), KeyError::Json(JsonError::NotAnObject)),
             ("kty is missing", json!({"x": X}), missing("kty")),
             ("kty is a number", with(okp(), "kty", 7), not_a_string("kty")),
             ("kty is unknown", with(okp(), "kty", "PQC"), KeyError::UnknownKeyType),
-            (
-                "symmetric key",
-                json!({"kty": "oct", "k": "AAAA"}),
-                KeyError::PrivateKey { member: "k" },
-            ),
+            ("kid is a number", with(okp(), "kid", 7), not_a_string("kid")),
             ("use enc", with(okp(), "use", "enc"), KeyError::Use),
-            ("key_ops sign", with(okp(), "key_ops", json!(["sign"])), KeyError::KeyOperations),
+            ("key_ops sign", with_key_ops(json!(["sign"])), KeyError::KeyOperations),
             (
                 "key_ops with a duplicate",
-                with(okp(), "key_ops", json!(["verify", "verify"])),
+                with_key_ops(json!(["verify", "verify"])),
                 KeyError::KeyOperations,
             ),
-            (
-                "key_ops with a number",
-                with(okp(), "key_ops", json!(["verify", 7])),
-                KeyError::KeyOperations,
-            ),
-            (
-                "key_ops is a string",
-                with(okp(), "key_ops", json!("verify")),
-                KeyError::KeyOperations,
-            ),
-            (
-                "modulus with a leading zero",
-                {
-                    let n = [&[0][..], &[0xff; 256]].concat();
-                    with(rsa(2048, &[3]), "n", base64url::encode(n))
-                },
-                KeyError::LeadingZero { member: "n" },
-            ),
-            ("alg of another key type", with(okp(), "alg", "ES256"), mismatch(es256, ed25519)),
+            ("key_ops with a number", with_key_ops(json!(["verify", 7])), KeyError::KeyOperations),
+            ("key_ops is a string", with_key_ops(json!("verify")), KeyError::KeyOperations),
             ("alg none", with(okp(), "alg", "none"), KeyError::UnknownAlgorithm),
+            (
+                "alg of another key type",
+                with(okp(), "alg", "ES256"),
+                mismatch(&[Algorithm::Ed25519]),
+            ),
+            (
+                "AKP with the alg of another key type",
+                json!({"kty": "AKP", "alg": "ES256", "pub": X}),
+                mismatch(&MlDsa::ALGORITHMS),
+            ),
+            ("AKP without alg", json!({"kty": "AKP", "pub": X}), missing("alg")),
             ("OKP with an unknown curve", with(okp(), "crv", "Ed448"), KeyError::UnknownCurve),
+            ("EC with an unknown curve", with(ec(), "crv", "P-192"), KeyError::UnknownCurve),
             ("OKP without a curve", without(okp(), "crv"), missing("crv")),
             (
                 "RSA with a curve",
                 with(rsa(2048, &[1, 0, 1]), "crv", "P-256"),
                 KeyError::UnexpectedCurve,
             ),
-            ("Ed25519 of 3 bytes", with(okp(), "x", "AAAA"), length(Algorithm::Ed25519, 32, 3)),
+            ("y is null", with(ec(), "y", Value::Null), not_a_string("y")),
+            ("y is missing", without(ec(), "y"), missing("y")),
+        ]);
+    }
+
+    #[test]
+    fn key_with_an_invalid_value_is_refused() {
+        let coordinate =
+            |curve, coordinate, bytes| KeyError::CoordinateLength { curve, coordinate, bytes };
+        let length =
+            |algorithm, expected, bytes| KeyError::KeyLength { algorithm, expected, bytes };
+        let leading_zero = |member| KeyError::LeadingZero { member };
+        let point = [EC.0, EC.1].map(|part| base64url::decode(part).unwrap()).concat();
+        let (x, y) = point.split_at(31);
+        let moved = with(with(ec(), "x", base64url::encode(x)), "y", base64url::encode(y));
+        let padded = base64url::encode([&[0][..], &[0xff; 256]].concat());
+        assert_refused([
             (
                 "x with padding",
                 with(okp(), "x", format!("{X}=")),
-                base64("x", Base64Error::Padding),
+                KeyError::Base64Url { member: "x", source: Base64Error::Padding },
+            ),
+            ("Ed25519 of 3 bytes", with(okp(), "x", "AAAA"), length(Algorithm::Ed25519, 32, 3)),
+            (
+                "ML-DSA-44 of 32 bytes",
+                json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": X}),
+                length(Algorithm::MlDsa44, 1312, 32),
             ),
             (
                 "point that is not on the curve",
@@ -272,17 +293,7 @@ mod tests {
                 KeyError::PointNotOnCurve { curve: Curve::P256 },
             ),
             ("x of 3 bytes", with(ec(), "x", "AAAA"), coordinate(Curve::P256, "x", 3)),
-            (
-                "coordinates of 31 and 33 bytes",
-                {
-                    let point = [EC.0, EC.1].map(|part| base64url::decode(part).unwrap()).concat();
-                    let (x, y) = point.split_at(31);
-                    with(with(ec(), "x", base64url::encode(x)), "y", base64url::encode(y))
-                },
-                coordinate(Curve::P256, "x", 31),
-            ),
-            ("y is null", with(ec(), "y", Value::Null), not_a_string("y")),
-            ("y is missing", without(ec(), "y"), missing("y")),
+            ("coordinates of 31 and 33 bytes", moved, coordinate(Curve::P256, "x", 31)),
             (
                 "curve of another width",
                 with(ec(), "crv", "P-384"),
@@ -296,31 +307,19 @@ mod tests {
             ("RSA of 1024 bits", rsa(1024, &[1, 0, 1]), KeyError::ModulusTooShort { bits: 1024 }),
             ("RSA of 2040 bits", rsa(2040, &[1, 0, 1]), KeyError::ModulusTooShort { bits: 2040 }),
             ("RSA of 8200 bits", rsa(8200, &[1, 0, 1]), KeyError::ModulusTooLong { bits: 8200 }),
+            ("modulus with a leading zero", with(rsa(2048, &[3]), "n", padded), leading_zero("n")),
+            ("exponent with a leading zero", rsa(2048, &[0, 3]), leading_zero("e")),
+            ("empty exponent", rsa(2048, &[]), leading_zero("e")),
             ("exponent 2", rsa(2048, &[2]), KeyError::EvenExponent),
             ("exponent 1", rsa(2048, &[1]), KeyError::ExponentOutOfRange),
             ("exponent of five bytes", rsa(2048, &[1, 0, 0, 0, 1]), KeyError::ExponentOutOfRange),
-            (
-                "exponent with a leading zero",
-                rsa(2048, &[0, 3]),
-                KeyError::LeadingZero { member: "e" },
-            ),
-            ("empty exponent", rsa(2048, &[]), KeyError::LeadingZero { member: "e" }),
-            ("AKP without alg", json!({"kty": "AKP", "pub": X}), missing("alg")),
-            (
-                "AKP with the alg of another key type",
-                json!({"kty": "AKP", "alg": "ES256", "pub": X}),
-                mismatch(es256, &MlDsa::ALGORITHMS),
-            ),
-            (
-                "ML-DSA-44 of 32 bytes",
-                json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": X}),
-                length(Algorithm::MlDsa44, 1312, 32),
-            ),
-            ("kid is a number", with(okp(), "kid", 7), not_a_string("kid")),
-        ];
-        for (name, jwk, expected) in refused {
-            assert_eq!(Jwk::read(jwk.to_string().as_bytes()), Err(expected), "{name}");
-        }
+        ]);
+    }
+
+    #[test]
+    fn private_or_symmetric_key_is_refused() {
+        let symmetric = json!({"kty": "oct", "k": "AAAA"});
+        assert_refused([("symmetric key", symmetric, KeyError::PrivateKey { member: "k" })]);
         for member in ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"] {
             let private = with(okp(), member, X);
             let read = Jwk::read(private.to_string().as_bytes());
@@ -329,9 +328,18 @@ mod tests {
             let expected = KeyError::PrivateKeyInSet { index: 1, member };
             assert_eq!(JwkSet::read(set.as_bytes()), Err(expected));
         }
+    }
+
+    #[test]
+    fn error_keeps_its_source() {
         let repeated = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"AAAA","x":"{X}"}}"#);
         let error = Jwk::read(repeated.as_bytes()).unwrap_err();
         assert!(matches!(error, KeyError::Json(JsonError::NotStrict { .. })), "{error:?}");
-        assert!(error.source().is_some_and(|source| source.is::<JsonError>()));
+        assert!(error.source().is_some_and(<dyn Error>::is::<JsonError>));
+        let error = Jwk::read(with(okp(), "x", "?").to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "member `x` is not base64url without padding");
+        let source = error.source().map(ToString::to_string);
+        let expected = "the character at offset 0 is not in the base64 alphabet";
+        assert_eq!(source.as_deref(), Some(expected));
     }
 }

@@ -26,8 +26,8 @@ impl JwkSet {
     /// other members of the set.
     ///
     /// # Errors
-    /// [`KeyError::Json`], [`KeyError::MissingKeys`] or [`KeyError::NotAnObject`] if the text is not
-    /// a JWK Set, [`KeyError::DuplicateKeyId`] if two usable keys have the same `kid`, and
+    /// [`KeyError::Json`], [`KeyError::MissingKeys`] or [`KeyError::NotAnObject`] if the text is
+    /// not a JWK Set, [`KeyError::DuplicateKeyId`] if two usable keys have the same `kid`, and
     /// [`KeyError::PrivateKeyInSet`] if a key is private or symmetric.
     pub fn read(text: &[u8]) -> Result<Self, KeyError> {
         let members = json::object(text).map_err(KeyError::Json)?;

@@ -17,8 +17,8 @@ impl PublicKey {
     ///
     /// # Errors
     /// [`KeyError::SubjectPublicKeyInfo`] if the input is not canonical DER of this structure,
-    /// [`KeyError::UnknownKeyType`] or [`KeyError::UnknownCurve`] if the key is of another kind, and
-    /// the errors about values, such as [`KeyError::PointNotOnCurve`], if the key is not valid.
+    /// [`KeyError::UnknownKeyType`] or [`KeyError::UnknownCurve`] if the key is of another kind,
+    /// and the errors about values, such as [`KeyError::PointNotOnCurve`], if the key is not valid.
     pub fn from_spki(spki: &[u8]) -> Result<Self, KeyError> {
         let info = PublicKeyInfo::read(spki).ok_or(KeyError::SubjectPublicKeyInfo)?;
         info.to_key()?.checked()
@@ -44,8 +44,8 @@ impl PublicKey {
     /// White space may surround the PEM. Other text may not.
     ///
     /// # Errors
-    /// [`KeyError::Pem`] or [`KeyError::PemBase64`] if the text is not PEM of exactly one public key, and
-    /// the errors of [`from_spki`](Self::from_spki).
+    /// [`KeyError::Pem`] or [`KeyError::PemBase64`] if the text is not PEM of exactly one public
+    /// key, and the errors of [`from_spki`](Self::from_spki).
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = pem::decode(pem).map_err(|error| match error {
             PemError::Boundaries => KeyError::Pem,
@@ -149,136 +149,119 @@ mod tests {
         MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
         -----END PUBLIC KEY-----\n";
 
+    fn sequence(parts: &[&[u8]]) -> Vec<u8> {
+        der::write(der::SEQUENCE, &parts.concat())
+    }
+
+    fn oid(oid: &[u8]) -> Vec<u8> {
+        der::write(der::OBJECT_IDENTIFIER, oid)
+    }
+
+    fn null() -> Vec<u8> {
+        der::write(der::NULL, &[])
+    }
+
+    /// A `SubjectPublicKeyInfo` whose algorithm has these parts.
+    fn info(algorithm: &[&[u8]], key: &[u8]) -> Vec<u8> {
+        sequence(&[&sequence(algorithm), &der::write_bit_string(key)])
+    }
+
+    fn rsa(n: &[u8], e: &[u8]) -> Vec<u8> {
+        sequence(&[&der::write_unsigned(n), &der::write_unsigned(e)])
+    }
+
+    fn modulus(first: u8) -> Vec<u8> {
+        [&[first][..], &[0xff; 255]].concat()
+    }
+
     #[test]
-    fn der_that_is_not_a_valid_key_is_refused() {
-        let sequence = |parts: &[&[u8]]| der::write(der::SEQUENCE, &parts.concat());
-        let oid = |oid: &[u8]| der::write(der::OBJECT_IDENTIFIER, oid);
-        let bits = |bits: &[u8]| der::write_bit_string(bits);
-        let null = der::write(der::NULL, &[]);
-        let mut n = vec![0xff; 256];
-        n[0] = 0x80;
-        let rsa =
-            |n: &[u8], e: &[u8]| sequence(&[&der::write_unsigned(n), &der::write_unsigned(e)]);
-        let key = rsa(&n, &[3]);
-        let good = PublicKey::Rsa { n: n.clone(), e: vec![3] };
-        let rsa_info = sequence(&[&oid(RSA), &null]);
-        let good_spki = sequence(&[&rsa_info, &bits(&key)]);
-        assert_eq!(PublicKey::from_spki(&good_spki), Ok(good.clone()));
-        assert_eq!(good.to_spki(), good_spki);
-        let ed25519 = sequence(&[&sequence(&[&oid(ED25519)]), &bits(&ED25519_KEY)]);
-        assert!(PublicKey::from_spki(&ed25519).is_ok());
-        let p256 = |info: &[u8], point: &[u8]| sequence(&[info, &bits(point)]);
-        let p256_info = sequence(&[&oid(EC), &oid(Curve::P256.oid())]);
-        let mut short = n.clone();
-        short[0] = 0x7f;
-        let structure = KeyError::SubjectPublicKeyInfo;
-        let length =
-            |algorithm, expected, bytes| KeyError::KeyLength { algorithm, expected, bytes };
-        let coordinate = |coordinate, bytes| KeyError::CoordinateLength {
-            curve: Curve::P256,
-            coordinate,
-            bytes,
-        };
+    fn valid_key_is_read_and_written() {
+        let n = modulus(0x80);
+        let spki = info(&[&oid(RSA), &null()], &rsa(&n, &[3]));
+        let key = PublicKey::Rsa { n, e: vec![3] };
+        assert_eq!(key.to_spki(), spki);
+        assert_eq!(PublicKey::from_spki(&spki), Ok(key));
+        let spki = info(&[&oid(ED25519)], &ED25519_KEY);
+        let key = PublicKey::Ed25519(ED25519_KEY.to_vec());
+        assert_eq!(key.to_spki(), spki);
+        assert_eq!(PublicKey::from_spki(&spki), Ok(key));
+    }
+
+    #[test]
+    fn malformed_structure_is_refused() {
+        let key = rsa(&modulus(0x80), &[3]);
+        let valid = info(&[&oid(RSA), &null()], &key);
+        let bits = der::write_bit_string(&key);
+        let algorithm = sequence(&[&oid(RSA), &null()]);
+        let number = |n: u8| der::write_unsigned(&[n]);
+        let three = sequence(&[&der::write_unsigned(&modulus(0x80)), &number(3), &number(3)]);
+        let point = [&[UNCOMPRESSED_POINT][..], &[1; 64]].concat();
         let rows = [
-            ("empty input", vec![], structure.clone()),
-            ("data after the structure", [&*good_spki, &[0]].concat(), structure.clone()),
-            (
-                "data after the bit string",
-                sequence(&[&rsa_info, &bits(&key), &null]),
-                structure.clone(),
-            ),
-            (
-                "RSA without parameters",
-                sequence(&[&sequence(&[&oid(RSA)]), &bits(&key)]),
-                structure.clone(),
-            ),
-            (
-                "RSA with an identifier as parameters",
-                sequence(&[&sequence(&[&oid(RSA), &oid(RSA)]), &bits(&key)]),
-                structure.clone(),
-            ),
+            ("empty input", vec![]),
+            ("data after the structure", [&*valid, &[0]].concat()),
+            ("data after the bit string", sequence(&[&algorithm, &bits, &null()])),
+            ("RSA without parameters", info(&[&oid(RSA)], &key)),
+            ("RSA with an identifier as parameters", info(&[&oid(RSA), &oid(RSA)], &key)),
             (
                 "RSA with a NULL that has contents",
-                {
-                    let null = der::write(der::NULL, &[0]);
-                    sequence(&[&sequence(&[&oid(RSA), &null]), &bits(&key)])
-                },
-                structure.clone(),
+                info(&[&oid(RSA), &der::write(der::NULL, &[0])], &key),
             ),
+            ("RSA with two NULLs", info(&[&oid(RSA), &null(), &null()], &key)),
+            ("data after the RSA numbers", info(&[&oid(RSA), &null()], &[&*key, &[0]].concat())),
+            ("third RSA number", info(&[&oid(RSA), &null()], &three)),
+            ("Ed25519 with parameters", info(&[&oid(ED25519), &null()], &ED25519_KEY)),
+            ("EC without a curve", info(&[&oid(EC)], &point)),
             (
-                "RSA with two NULLs",
-                sequence(&[&sequence(&[&oid(RSA), &null, &null]), &bits(&key)]),
-                structure.clone(),
+                "EC with data after the curve",
+                info(&[&oid(EC), &oid(Curve::P256.oid()), &null()], &point),
             ),
-            (
-                "data after the RSA numbers",
-                sequence(&[&rsa_info, &bits(&[&*key, &[0]].concat())]),
-                structure.clone(),
-            ),
-            (
-                "third RSA number",
-                {
-                    let three =
-                        [n.clone(), vec![3], vec![3]].map(|number| der::write_unsigned(&number));
-                    sequence(&[&rsa_info, &bits(&der::write(der::SEQUENCE, &three.concat()))])
-                },
-                structure.clone(),
-            ),
+        ];
+        for (name, spki) in rows {
+            let expected = KeyError::SubjectPublicKeyInfo;
+            assert_eq!(PublicKey::from_spki(&spki), Err(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_or_invalid_key_is_refused() {
+        let rsa_key = |n: &[u8], e: &[u8]| info(&[&oid(RSA), &null()], &rsa(n, e));
+        let p256 = |point: &[u8]| info(&[&oid(EC), &oid(Curve::P256.oid())], point);
+        let length =
+            |algorithm, expected, bytes| KeyError::KeyLength { algorithm, expected, bytes };
+        let coordinate = |coordinate, bytes| {
+            let curve = Curve::P256;
+            KeyError::CoordinateLength { curve, coordinate, bytes }
+        };
+        let rows = [
             (
                 "RSA of 2047 bits",
-                sequence(&[&rsa_info, &bits(&rsa(&short, &[3]))]),
+                rsa_key(&modulus(0x7f), &[3]),
                 KeyError::ModulusTooShort { bits: 2047 },
             ),
-            (
-                "even RSA exponent",
-                sequence(&[&rsa_info, &bits(&rsa(&n, &[4]))]),
-                KeyError::EvenExponent,
-            ),
-            (
-                "unknown algorithm",
-                sequence(&[&sequence(&[&oid(&[1, 2])]), &bits(&ED25519_KEY)]),
-                KeyError::UnknownKeyType,
-            ),
-            (
-                "Ed25519 with parameters",
-                sequence(&[&sequence(&[&oid(ED25519), &null]), &bits(&ED25519_KEY)]),
-                structure.clone(),
-            ),
+            ("even RSA exponent", rsa_key(&modulus(0x80), &[4]), KeyError::EvenExponent),
+            ("unknown algorithm", info(&[&oid(&[1, 2])], &ED25519_KEY), KeyError::UnknownKeyType),
             (
                 "Ed25519 of 31 bytes",
-                sequence(&[&sequence(&[&oid(ED25519)]), &bits(&[1; 31])]),
+                info(&[&oid(ED25519)], &[1; 31]),
                 length(Algorithm::Ed25519, 32, 31),
             ),
             (
-                "compressed point",
-                p256(&p256_info, &[&[2][..], &[1; 32]].concat()),
-                KeyError::PointForm,
+                "ML-DSA-44 of 1311 bytes",
+                info(&[&oid(MlDsa::MlDsa44.oid())], &[1; 1311]),
+                length(Algorithm::MlDsa44, 1312, 1311),
             ),
-            ("point without coordinates", p256(&p256_info, &[4]), coordinate("x", 0)),
+            ("compressed point", p256(&[&[2][..], &[1; 32]].concat()), KeyError::PointForm),
+            ("point without coordinates", p256(&[4]), coordinate("x", 0)),
+            ("point that is too long", p256(&[&[4][..], &[1; 66]].concat()), coordinate("y", 34)),
             (
                 "point that is not on the curve",
-                p256(&p256_info, &[&[4][..], &[1; 64]].concat()),
+                p256(&[&[4][..], &[1; 64]].concat()),
                 KeyError::PointNotOnCurve { curve: Curve::P256 },
             ),
             (
-                "point that is too long",
-                p256(&p256_info, &[&[4][..], &[1; 66]].concat()),
-                coordinate("y", 34),
-            ),
-            (
-                "EC without a curve",
-                p256(&sequence(&[&oid(EC)]), &[&[4][..], &[1; 64]].concat()),
-                structure,
-            ),
-            (
                 "unknown curve",
-                p256(&sequence(&[&oid(EC), &oid(RSA)]), &[&[4][..], &[1; 64]].concat()),
+                info(&[&oid(EC), &oid(RSA)], &[&[4][..], &[1; 64]].concat()),
                 KeyError::UnknownCurve,
-            ),
-            (
-                "ML-DSA-44 of 1311 bytes",
-                sequence(&[&sequence(&[&oid(MlDsa::MlDsa44.oid())]), &bits(&[1; 1311])]),
-                length(Algorithm::MlDsa44, 1312, 1311),
             ),
         ];
         for (name, spki, expected) in rows {
@@ -298,8 +281,8 @@ mod tests {
             ("no first boundary", PEM.replace("BEGIN", "START"), KeyError::Pem),
             ("no last boundary", PEM.replace("END", "STOP"), KeyError::Pem),
             ("text before the key", format!("key:\n{PEM}"), KeyError::Pem),
-            ("two keys", format!("{PEM}{PEM}"), base64(Base64Error::Character { offset: 60 })),
-            ("base64url", PEM.replace('/', "_"), base64(Base64Error::Character { offset: 28 })),
+            ("two keys", format!("{PEM}{PEM}"), base64(Base64Error::Character { offset: 59 })),
+            ("base64url", PEM.replace('/', "_"), base64(Base64Error::Character { offset: 29 })),
             ("no padding", PEM.replace('=', ""), base64(Base64Error::Padding)),
             ("malformed DER", PEM.replace("MCow", "MCox"), KeyError::SubjectPublicKeyInfo),
         ];

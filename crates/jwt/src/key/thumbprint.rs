@@ -10,23 +10,24 @@ impl PublicKey {
     /// It depends on the key only, not on other members of a JWK such as `kid`.
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        // RFC 7638 section 3.3 wants the members in lexicographic order, which is the order of a `Map`. No value needs
-        // escaping.
+        // No value needs escaping.
         let canonical = Value::Object(self.required_members()).to_string();
         base64url::encode(digest(&SHA256, canonical.as_bytes()))
     }
 
     /// The JWK members that identify the key (RFC 7638 section 3.2, RFC 8037 section 2, RFC 9964).
+    /// Their lexicographic order is that of the thumbprint (RFC 7638 section 3), so it must not
+    /// depend on whether another crate enables `preserve_order` of `serde_json`.
     pub(crate) fn required_members(&self) -> Map<String, Value> {
         let text = |bytes: &[u8]| base64url::encode(bytes);
         let members = match self {
-            Self::Rsa { n, e } => json!({"kty": "RSA", "n": text(n), "e": text(e)}),
+            Self::Rsa { n, e } => json!({"e": text(e), "kty": "RSA", "n": text(n)}),
             Self::Ec { curve, x, y } => {
-                json!({"kty": "EC", "crv": curve.name(), "x": text(x), "y": text(y)})
+                json!({"crv": curve.name(), "kty": "EC", "x": text(x), "y": text(y)})
             }
-            Self::Ed25519(key) => json!({"kty": "OKP", "crv": "Ed25519", "x": text(key)}),
+            Self::Ed25519(key) => json!({"crv": "Ed25519", "kty": "OKP", "x": text(key)}),
             Self::MlDsa(set, key) => {
-                json!({"kty": "AKP", "alg": set.algorithm().name(), "pub": text(key)})
+                json!({"alg": set.algorithm().name(), "kty": "AKP", "pub": text(key)})
             }
         };
         match members {

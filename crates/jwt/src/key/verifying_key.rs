@@ -19,8 +19,8 @@ impl VerifyingKey {
     /// Prepares a key for an algorithm.
     ///
     /// # Errors
-    /// [`KeyError::AlgorithmMismatch`] if the algorithm is not one of [`PublicKey::algorithms`], and
-    /// the errors about values, such as [`KeyError::PointNotOnCurve`], if the key is not valid.
+    /// [`KeyError::AlgorithmMismatch`] if the algorithm is not one of [`PublicKey::algorithms`],
+    /// and the errors about values, such as [`KeyError::PointNotOnCurve`], if the key is not valid.
     pub fn new(key: &PublicKey, algorithm: Algorithm) -> Result<Self, KeyError> {
         let possible = key.algorithms();
         if !possible.contains(&algorithm) {

@@ -30,13 +30,13 @@ impl Claims {
         self.get(name).and_then(Value::as_str)
     }
 
-    /// Returns the names and values of all claims, sorted by name.
+    /// Returns the names and values of all claims, in the order of a [`Map`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// Reads the payload. Registered claims must have the types of RFC 7519 section 4.1, and `exp` is
-    /// required.
+    /// Reads the payload. Registered claims must have the types of RFC 7519 section 4.1, and `exp`
+    /// is required.
     pub(crate) fn read(text: &[u8]) -> Result<Self, Rejection> {
         let members = json::object(text).map_err(|_| Rejection::Claims)?;
         for name in ["iss", "sub", "jti"] {
@@ -76,7 +76,9 @@ impl Claims {
         let Some(accepted) = &validation.audiences else { return Ok(()) };
         match self.get("aud").map(|aud| audiences(aud).unwrap_or_default()) {
             None if accepted.is_empty() => Ok(()),
-            Some(audiences) if audiences.iter().any(|aud| accepted.iter().any(|it| it == aud)) => {
+            Some(audiences)
+                if audiences.iter().any(|aud| accepted.iter().any(|name| name == aud)) =>
+            {
                 Ok(())
             }
             _ => Err(Rejection::Audience),

@@ -39,9 +39,9 @@ impl Header {
     }
 }
 
-/// `crit` and `b64` change what is signed (RFC 7515 section 4.1.11, RFC 7797). `zip` and `enc` change
-/// how the payload is read (RFC 7516). The others supply a key, which an attacker could choose (RFC
-/// 8725 section 3.10).
+/// `crit` and `b64` change what is signed (RFC 7515 section 4.1.11, RFC 7797). `zip` and `enc`
+/// change how the payload is read (RFC 7516). The others supply a key, which an attacker could
+/// choose (RFC 8725 section 3.10).
 const REFUSED_PARAMETERS: [&str; 8] = ["crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"];
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use crate::{Jwk, JwkSet, KeyError, VerifyingKey};
 
 /// Verifies tokens in this process with public keys.
 ///
-/// A token selects its key by `kid`. The `kid` may be missing, in the token or in the JWK, if the set
-/// has exactly one key.
+/// A token selects its key by `kid`. The `kid` may be missing, in the token or in the JWK, if the
+/// set has exactly one key.
 ///
 /// A key whose JWK has `alg` is used with that algorithm only, and any other key with each of
 /// [`PublicKey::algorithms`](crate::PublicKey::algorithms).
@@ -86,7 +86,7 @@ mod tests {
             algorithm: None,
         };
         let both = vec![jwk(&other_key, Some("other")), jwk(&one_key, Some("one"))];
-        let alone = vec![jwk(&one_key, Some("one"))];
+        let single = vec![jwk(&one_key, Some("one"))];
         let (ed25519, es256) = (Algorithm::Ed25519, Algorithm::Es256);
         let wrong = Rejection::WrongAlgorithm { key: ed25519, token: es256 };
         let rows = [
@@ -94,9 +94,15 @@ mod tests {
             ("kid of another key", &both, Some("other"), ed25519, Err(Rejection::Signature)),
             ("unknown kid", &both, Some("none"), ed25519, Err(Rejection::UnknownKey)),
             ("no kid and two keys", &both, None, ed25519, Err(Rejection::UnknownKey)),
-            ("no kid and one key", &alone, None, ed25519, Ok(())),
-            ("unknown kid and one key", &alone, Some("other"), ed25519, Err(Rejection::UnknownKey)),
-            ("algorithm of another key type", &alone, Some("one"), es256, Err(wrong)),
+            ("no kid and one key", &single, None, ed25519, Ok(())),
+            (
+                "unknown kid and one key",
+                &single,
+                Some("other"),
+                ed25519,
+                Err(Rejection::UnknownKey),
+            ),
+            ("algorithm of another key type", &single, Some("one"), es256, Err(wrong)),
         ];
         let signature = one.sign(b"a.b").as_ref().to_vec();
         for (name, set, key_id, algorithm, expected) in rows {

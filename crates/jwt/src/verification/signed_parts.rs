@@ -2,8 +2,8 @@ use std::fmt;
 
 use crate::Algorithm;
 
-/// The parts of a token that a [`Verifier`](crate::Verifier) needs: a signature, the signed text, and
-/// the key and algorithm that the token names.
+/// The parts of a token that a [`Verifier`](crate::Verifier) needs: a signature, the signed text,
+/// and the key and algorithm that the token names.
 pub struct SignedParts<'a> {
     /// `alg` of the header. The verifier must compare it with the algorithm of the key.
     pub algorithm: Algorithm,

@@ -55,8 +55,8 @@ impl<'a> UnverifiedToken<'a> {
 
     /// Returns the parts for a [`Verifier`], for a payload of any kind.
     ///
-    /// A valid signature alone does not make a token acceptable: neither its times nor its issuer nor its
-    /// audience are checked. Use [`screen`](Self::screen) to authorize requests.
+    /// A valid signature alone does not make a token acceptable: neither its times nor its issuer
+    /// nor its audience are checked. Use [`screen`](Self::screen) to authorize requests.
     ///
     /// # Errors
     /// The reasons that concern header, encoding and length.
@@ -127,8 +127,8 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     base64url::decode(part).map_err(|_| Rejection::Encoding)
 }
 
-/// The largest of [`Algorithm::max_token_bytes`](crate::Algorithm::max_token_bytes): a longer token is
-/// refused before any part is decoded.
+/// The largest of [`Algorithm::max_token_bytes`](crate::Algorithm::max_token_bytes): a longer token
+/// is refused before any part is decoded.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Well above the length of `alg`, `typ` and `kid`.
 const MAX_HEADER_CHARS: usize = 2048;
