@@ -92,7 +92,7 @@ async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
         Err(rejection) => return Ok(Err(rejection)),
     };
     if arguments.signature_only {
-        let signed = match token.proof() {
+        let signed = match token.signed_parts() {
             Ok(signed) => signed,
             Err(rejection) => return Ok(Err(rejection)),
         };

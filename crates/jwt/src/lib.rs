@@ -124,7 +124,7 @@
 //!         algorithm: Some(Algorithm::Ed25519),
 //!     };
 //!     let verifier = KeySetVerifier::new(&JwkSet(vec![jwk]))?;
-//!     let parts = UnverifiedToken::parse(signed.token.reveal())?.proof()?;
+//!     let parts = UnverifiedToken::parse(signed.token.reveal())?.signed_parts()?;
 //!     assert_eq!(verifier.verify(&parts).await?, Ok(()));
 //!     Ok(())
 //! }

@@ -30,8 +30,10 @@ fn rfc_example_verifies_and_changed_example_does_not() {
     for (example, (name, algorithm)) in examples.iter().zip(expected) {
         assert_eq!(example["name"], name);
         let jwk = Jwk::read(example["jwk"].to_string().as_bytes()).unwrap();
-        let parts =
-            UnverifiedToken::parse(example["token"].as_str().unwrap()).unwrap().proof().unwrap();
+        let parts = UnverifiedToken::parse(example["token"].as_str().unwrap())
+            .unwrap()
+            .signed_parts()
+            .unwrap();
         assert_eq!(parts.algorithm, algorithm, "{name}");
         let input = parts.signing_input.as_bytes();
         for other in jwk.key.algorithms() {

@@ -47,7 +47,7 @@ impl<'a> UnverifiedToken<'a> {
         let header = self.read_header()?;
         header.check(validation)?;
         let claims = decode(self.claims)?;
-        let parts = self.signed_parts(header)?;
+        let parts = self.with_header(header)?;
         let claims = Claims::read(&claims)?;
         claims.check(validation, now)?;
         Ok(Candidate { parts, claims })
@@ -60,10 +60,10 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// The reasons that concern header, encoding and length.
-    pub fn proof(self) -> Result<SignedParts<'a>, Rejection> {
+    pub fn signed_parts(self) -> Result<SignedParts<'a>, Rejection> {
         let header = self.read_header()?;
         decode(self.claims)?;
-        self.signed_parts(header)
+        self.with_header(header)
     }
 
     /// The algorithm in the header limits the length of the token, so this comes before the payload
@@ -80,7 +80,7 @@ impl<'a> UnverifiedToken<'a> {
         Ok(header)
     }
 
-    fn signed_parts(self, header: Header) -> Result<SignedParts<'a>, Rejection> {
+    fn with_header(self, header: Header) -> Result<SignedParts<'a>, Rejection> {
         Ok(SignedParts {
             algorithm: header.algorithm,
             key_id: header.key_id,
@@ -223,7 +223,7 @@ mod tests {
             ),
         ];
         for (name, text, expected) in rows {
-            let parts = UnverifiedToken::parse(&text).and_then(UnverifiedToken::proof);
+            let parts = UnverifiedToken::parse(&text).and_then(UnverifiedToken::signed_parts);
             assert_eq!(parts.map(|_| ()), expected, "{name}");
         }
     }
@@ -324,7 +324,7 @@ mod tests {
         let shown = format!("{parsed:?} {:?}", screen(&text).unwrap());
         assert_eq!(shown, "UnverifiedToken { .. } Candidate { .. }");
         assert_eq!(
-            format!("{:?}", parsed.proof().unwrap()),
+            format!("{:?}", parsed.signed_parts().unwrap()),
             "SignedParts { algorithm: Rs256, .. }"
         );
     }
