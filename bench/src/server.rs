@@ -59,7 +59,7 @@ impl Service {
         if request.method() == Method::GET && request.uri().path() == JWKS_PATH {
             return Response::new(self.jwk_set.clone().into());
         }
-        self.kms.answer(request)
+        self.kms.respond(request)
     }
 }
 

@@ -8,7 +8,7 @@ use testing::log_audit::{self, AuditReport};
 use crate::error::Error;
 
 /// Names the folder of the logs to every process of a test run.
-pub(crate) const VARIABLE: &str = recording::VARIABLE;
+pub(crate) const VARIABLE: &str = recording::FOLDER_VARIABLE;
 
 /// The folder of `cargo xtask ci`, below the root.
 pub(crate) const FOLDER: &str = "target/evidence";

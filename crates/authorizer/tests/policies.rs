@@ -320,7 +320,7 @@ fn respond(
     assert!(response.to_string().len() <= 8192);
     let json = response["policyDocument"].take();
     let policy: PolicyDocument = serde_json::from_value(json.clone()).unwrap();
-    assert!(policy.is_authorizers());
+    assert!(policy.is_authorizer_policy());
     (matches!(decision, Decision::Allow(_)), policy, json)
 }
 

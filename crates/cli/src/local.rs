@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::Args;
-use local::{Options, Stack, gateway::Exchange, lambda::Line};
+use local::{Stack, StackOptions, gateway::Exchange, lambda::LogLine};
 use runtime::{SETTINGS, Settings};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -89,7 +89,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
     settings.finish(spelling)?;
-    let options = Options {
+    let options = StackOptions {
         port: arguments.port,
         kms_port: arguments.kms_port,
         kms_address: arguments.kms_address,
@@ -106,7 +106,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let printed = async {
         print_addresses(&stack, &options.region)?;
-        print_requests(stack.gateway.follow(), stack.journal.follow()).await
+        print_requests(stack.gateway.follow(), stack.logs.follow()).await
     };
     tokio::select! {
         printed = printed => printed?,
@@ -137,22 +137,22 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
         "Routes with IAM authorization need a SigV4 header. Its signature is not checked."
     )?;
     writeln!(out, "Press Ctrl-C to stop.\n")?;
-    stack.journal.recent().iter().try_for_each(print_problem)
+    stack.logs.recent().iter().try_for_each(print_problem)
 }
 
 /// Prints a line for each request, and the log lines of functions that report a problem.
 async fn print_requests(
     mut exchanges: Receiver<Exchange>,
-    mut lines: Receiver<Line>,
+    mut lines: Receiver<LogLine>,
 ) -> io::Result<()> {
     loop {
         tokio::select! {
             exchange = exchanges.recv() => match exchange {
-                Ok(Exchange { method, path, status, why, took, .. }) => {
-                    let took = took.as_secs_f64() * 1000.0;
+                Ok(Exchange { method, path, status, reason, duration, .. }) => {
+                    let milliseconds = duration.as_secs_f64() * 1000.0;
                     // The client wrote the path: it may contain control characters.
                     let path = path.escape_debug();
-                    writeln!(io::stdout(), "{method:<4} {path}  {status}  {why}  {took:.1} ms")?;
+                    writeln!(io::stdout(), "{method:<4} {path}  {status}  {reason}  {milliseconds:.1} ms")?;
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
@@ -167,7 +167,7 @@ async fn print_requests(
 }
 
 /// Prints a log line with a level other than INFO.
-fn print_problem(line: &Line) -> io::Result<()> {
+fn print_problem(line: &LogLine) -> io::Result<()> {
     if line.level().as_deref() == Some("INFO") {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! A connection with faults.
+//! Fault injection for connections.
 
 use std::{
     io,
@@ -13,22 +13,22 @@ use tokio::{
     time::Sleep,
 };
 
-/// What goes wrong on a connection.
+/// A fault of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionFault {
-    /// Half of the answer, and then the end.
+    /// The connection closes after half of the response.
     Truncated,
-    /// One byte of the answer a second.
+    /// The response arrives at one byte per second.
     Trickle,
-    /// A request comes, and nobody reads it.
+    /// The connection is reset before the request is read.
     ResetUnread,
-    /// A request is read, and nothing comes back.
+    /// The connection is reset after the request is performed, instead of a response.
     ResetUnanswered,
-    /// Nothing that comes is heard.
-    Deaf,
+    /// The request is never read.
+    Unresponsive,
 }
 
-/// The server's side of a connection. `fault` says what goes wrong on it at the moment, given when it was opened.
+/// The server side of a connection. `fault` receives the time at which it was opened and returns its current fault.
 pub(crate) struct FaultyStream<D> {
     stream: TcpStream,
     opened: Instant,
@@ -45,7 +45,7 @@ impl<D: Fn(Instant) -> Option<ConnectionFault>> FaultyStream<D> {
         (self.fault)(self.opened)
     }
 
-    /// Ends the connection with a reset.
+    /// Resets the connection.
     fn reset<T>(&self) -> Poll<io::Result<T>> {
         self.stream.set_zero_linger()?;
         Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
@@ -61,8 +61,8 @@ impl<D: Fn(Instant) -> Option<ConnectionFault> + Unpin> AsyncRead for FaultyStre
         ready!(self.stream.poll_read_ready(cx))?;
         match self.fault() {
             Some(ConnectionFault::ResetUnread) => self.reset(),
-            // Never woken again.
-            Some(ConnectionFault::Deaf) => Poll::Pending,
+            // The task is not woken again.
+            Some(ConnectionFault::Unresponsive) => Poll::Pending,
             _ => Pin::new(&mut self.stream).poll_read(cx, buf),
         }
     }
@@ -81,7 +81,7 @@ impl<D: Fn(Instant) -> Option<ConnectionFault> + Unpin> AsyncWrite for FaultyStr
                 if let Some(pause) = &mut self.pause {
                     ready!(pause.as_mut().poll(cx));
                 }
-                self.pause = Some(Box::pin(tokio::time::sleep(A_SECOND)));
+                self.pause = Some(Box::pin(tokio::time::sleep(TRICKLE_INTERVAL)));
                 bytes.get(..1).unwrap_or_default()
             }
             _ => bytes,
@@ -102,4 +102,4 @@ impl<D: Fn(Instant) -> Option<ConnectionFault> + Unpin> AsyncWrite for FaultyStr
     }
 }
 
-const A_SECOND: Duration = Duration::from_secs(1);
+const TRICKLE_INTERVAL: Duration = Duration::from_secs(1);

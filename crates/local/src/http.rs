@@ -1,4 +1,4 @@
-//! The HTTP/1.1 server of the local services, and a client for tests.
+//! The HTTP/1.1 server of the local services, and a client for the command line and for tests.
 
 use std::{
     convert::Infallible,
@@ -19,20 +19,20 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::faulty_stream::FaultyStream;
-
 pub use crate::faulty_stream::ConnectionFault;
 
-/// A server that stops, with all its connections, when it is dropped.
+use crate::faulty_stream::FaultyStream;
+
+/// A server. When it is dropped, it stops and closes its connections.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct HttpServer {
     pub(crate) address: SocketAddr,
     task: AbortHandle,
-    hang_up: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    close_connections: mpsc::UnboundedSender<oneshot::Sender<()>>,
 }
 
-impl Server {
-    /// Serves each request with `handler`. A body over `max_bytes` is answered with 413.
+impl HttpServer {
+    /// Serves each request with `handler`. If a body is longer than `max_bytes`, the response is 413.
     pub(crate) fn start<H, F>(
         listener: TcpListener,
         max_bytes: usize,
@@ -45,7 +45,7 @@ impl Server {
         Self::with_faults(listener, max_bytes, |_| None, handler)
     }
 
-    /// The same, over connections with faults: `fault` is given when the connection was opened.
+    /// Like [`Self::start`], with fault injection: `fault` receives the time at which a connection was opened.
     pub(crate) fn with_faults<H, F, D>(
         listener: TcpListener,
         max_bytes: usize,
@@ -58,24 +58,24 @@ impl Server {
         D: Fn(Instant) -> Option<ConnectionFault> + Clone + Send + Unpin + 'static,
     {
         let address = listener.local_addr()?;
-        let (hang_up, wishes) = mpsc::unbounded_channel();
+        let (close_connections, close_requests) = mpsc::unbounded_channel();
         let connect = move |stream| {
             connection(FaultyStream::new(stream, fault.clone()), max_bytes, handler.clone())
         };
-        let task = tokio::spawn(accept(listener, wishes, connect)).abort_handle();
-        Ok(Self { address, task, hang_up })
+        let task = tokio::spawn(accept(listener, close_requests, connect)).abort_handle();
+        Ok(Self { address, task, close_connections })
     }
 
-    /// Ends every connection that there is, whatever goes on on it.
-    pub(crate) async fn hang_up(&self) {
-        let (done, told) = oneshot::channel();
-        // A server that is no more has no connections either.
-        let _ = self.hang_up.send(done);
-        let _ = told.await;
+    /// Closes every open connection, even during a request.
+    pub(crate) async fn close_connections(&self) {
+        let (done, closed) = oneshot::channel();
+        // If the server has stopped, it has no connections.
+        let _ = self.close_connections.send(done);
+        let _ = closed.await;
     }
 }
 
-impl Drop for Server {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -83,7 +83,7 @@ impl Drop for Server {
 
 async fn accept<F>(
     listener: TcpListener,
-    mut hang_up: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    mut close_connections: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     connect: impl Fn(TcpStream) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
@@ -92,14 +92,14 @@ async fn accept<F>(
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            Some(done) = hang_up.recv() => {
+            Some(done) = close_connections.recv() => {
                 connections.shutdown().await;
                 let _ = done.send(());
                 continue;
             }
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: some come back when a connection ends.
+            // Probably out of file descriptors, which are released when connections end.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -123,19 +123,19 @@ where
         };
         Ok::<_, Infallible>(response.map(Full::new))
     });
-    // A client that goes away in the middle of a request is its own affair.
+    // An error means that the client closed the connection during a request.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 
-/// A response with a JSON body.
+/// Builds a response with a JSON body.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
     respond(status, &[("content-type", "application/json")], body)
 }
 
-/// A response. Invalid headers are left out.
+/// Builds a response. Invalid headers are skipped.
 #[must_use]
 pub fn respond(
     status: StatusCode,
@@ -154,10 +154,10 @@ pub fn respond(
     response
 }
 
-/// Sends one request over a connection of its own.
+/// Sends a request over a new connection.
 ///
 /// # Errors
-/// When there is no answer.
+/// If there is no response.
 pub async fn send(address: SocketAddr, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;

@@ -1,13 +1,37 @@
-//! AWS on one machine: KMS, Lambda and API Gateway, as far as the template needs them.
+//! Local KMS, Lambda, API Gateway and IAM, as far as the deployment template needs them.
 //!
-//! Start with [`Stack`], which runs what a template deploys. Its parts stand alone as well: [`kms`]
-//! speaks AWS JSON 1.1 to any client, [`lambda`] runs the real binaries through the Runtime API,
-//! and [`gateway`] does with their answers what API Gateway does.
+//! Start with [`Stack`], which runs the resources of a template. Its parts can be used alone:
 //!
-//! [`recording`] can record what the processes write and which tokens they see.
+//! | module | contents |
+//! |---|---|
+//! | [`kms`] | a KMS that speaks AWS JSON 1.1 over HTTP, with IAM authorization |
+//! | [`lambda`] | a host that runs the binaries of functions through the Runtime API |
+//! | [`gateway`] | a REST API with routes, authorizers, gateway responses and a policy cache |
+//! | [`iam`] | the evaluation of IAM policies |
+//! | [`template`] | the template and its intrinsic functions |
+//! | [`http`] | an HTTP client for these services |
+//! | [`recording`] | a record of logs, tokens and signatures for the audit of logs |
 //!
-//! No deployed function depends on this crate.
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use countersign_local::{Request, http, kms::Kms};
+//!
+//! // Any client that speaks the KMS API can connect.
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let kms = Kms::start(listener, "us-east-1", None)?;
+//! let request = Request::post("/")
+//!     .header("x-amz-target", "TrentService.ListKeys")
+//!     .body("{}".into())?;
+//! let response = http::send(kms.address(), request).await?;
+//! assert_eq!(response.body(), r#"{"Keys":[],"Truncated":false}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! No deployed package contains this crate.
 
+mod account;
 mod faulty_stream;
 pub mod gateway;
 pub mod http;
@@ -20,4 +44,4 @@ pub mod template;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 
-pub use stack::{Options, Stack, StackError};
+pub use stack::{Stack, StackError, StackOptions};

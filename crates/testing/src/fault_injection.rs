@@ -1,4 +1,4 @@
-//! Faults of KMS and of the network before it, as tests need them.
+//! Faults of a local KMS and of the network in front of it.
 
 use std::{
     future::pending,
@@ -15,48 +15,49 @@ use local::{
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// What goes wrong with every request that comes over the network.
+/// A fault that affects every request over the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InjectedFault {
-    /// KMS answers with this error: `ThrottlingException`.
+    /// The response is an error with this code, for example `ThrottlingException`.
     Error(&'static str),
-    /// Requests for this key or alias get this error; all others are performed.
+    /// The response to requests for this key or alias (the first member, as in `KeyId`) is an error with this code
+    /// (the second member). Other requests are performed.
     ErrorFor(&'static str, &'static str),
-    /// Every response has this status and this body.
+    /// Every response has this status and body.
     Response(u16, &'static str),
-    /// Something in between answers with 503 and a page of HTML.
+    /// A proxy responds with 503 and an HTML page.
     Page,
-    /// The answer comes this much later.
+    /// Requests are performed after this delay.
     Late(Duration),
-    /// Requests are taken, and nothing is ever heard of them.
+    /// Requests are read and never answered.
     Silence,
-    /// The connection ends in the middle of the answer.
+    /// The connection closes after half of the response.
     Truncated,
-    /// The answer comes at one byte a second.
+    /// The response arrives at one byte per second.
     Trickle,
     /// The connection is reset before the request is read.
     ResetUnread,
-    /// The request is performed, and the connection reset instead of an answer.
+    /// The request is performed, and the connection is reset instead of a response.
     ResetUnanswered,
-    /// A connection that was there before is reset when a request comes over it: the other side had
-    /// forgotten it. New ones work.
+    /// Connections opened before the injection are reset by the next request, like connections that the server has
+    /// closed. New connections work.
     Stale,
-    /// Over a connection that was there before nothing is ever heard: something in between has
-    /// forgotten it. New ones work.
+    /// Requests over connections opened before the injection are never read, like connections that a NAT gateway
+    /// has dropped. New connections work.
     Lost,
-    /// This is another Region's KMS, and takes no request that is signed for ours.
+    /// KMS is in this Region and rejects requests that are signed for another one.
     Region(&'static str),
-    /// More requests a second than this are throttled.
+    /// Requests over this rate per second are throttled.
     Throttle(u32),
 }
 
-/// Makes a local KMS fail.
+/// Injects faults into a local KMS.
 pub trait InjectFaults {
-    /// From now on, every request over the network meets this fault; `None` ends it.
+    /// Injects a fault into every request over the network; `None` removes it.
     fn inject(&self, fault: impl Into<Option<InjectedFault>>);
 
-    /// Answers so many more requests, performs the next one and never answers it. The receiver is told when it
-    /// has been performed.
+    /// Responds to this many requests, then performs one more and withholds its response. The receiver is notified
+    /// when that request has been performed.
     fn block_after(&self, requests: u64) -> oneshot::Receiver<()>;
 }
 
@@ -68,21 +69,23 @@ impl InjectFaults for Kms {
 
     fn block_after(&self, requests: u64) -> oneshot::Receiver<()> {
         let (blocked, receiver) = oneshot::channel();
-        self.set_interceptor(Some(Arc::new(Block(Mutex::new(Some((requests, blocked)))))));
+        self.set_interceptor(Some(Arc::new(ResponseBlocker(Mutex::new(Some((
+            requests, blocked,
+        )))))));
         receiver
     }
 }
 
-/// Blocks one request: after how many others, and the sender that is told.
+/// Withholds the response of one request. Holds how many requests come before it, and the sender to notify.
 #[derive(Debug)]
-struct Block(Mutex<Option<(u64, oneshot::Sender<()>)>>);
+struct ResponseBlocker(Mutex<Option<(u64, oneshot::Sender<()>)>>);
 
-impl Interceptor for Block {
+impl Interceptor for ResponseBlocker {
     fn withholds_response(&self) -> bool {
         let mut block = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match block.take() {
             Some((0, blocked)) => {
-                // The receiver may be gone.
+                // An error means that the receiver was dropped.
                 let _ = blocked.send(());
                 true
             }
@@ -99,11 +102,12 @@ impl Interceptor for Block {
 #[derive(Debug)]
 struct FaultInjector(Mutex<ActiveFault>);
 
+/// The fault and the state of the quota.
 #[derive(Debug)]
 struct ActiveFault {
     fault: InjectedFault,
     since: Instant,
-    /// How many requests may still come, and when that was true.
+    /// How many requests the quota allows, and the time at which this was computed.
     allowance: (f64, Instant),
 }
 
@@ -118,10 +122,10 @@ impl FaultInjector {
     }
 
     async fn response(&self, request: &Request<Bytes>) -> Option<Response<Bytes>> {
-        let fault = self.active().applies(Instant::now())?;
+        let fault = self.active().for_request(Instant::now())?;
         match fault {
             InjectedFault::Error(code) => Some(error_response(code, "injected")),
-            InjectedFault::ErrorFor(key, code) if names(request, key) => {
+            InjectedFault::ErrorFor(key, code) if is_for_key(request, key) => {
                 Some(error_response(code, "injected"))
             }
             InjectedFault::Response(status, body) => {
@@ -136,7 +140,7 @@ impl FaultInjector {
                 let page = "<html><body>503 Service Unavailable</body></html>";
                 Some(http::respond(StatusCode::SERVICE_UNAVAILABLE, &html, page))
             }
-            InjectedFault::Region(region) if signed_for(request) != Some(region) => {
+            InjectedFault::Region(region) if signed_region(request) != Some(region) => {
                 let message = "Credential should be scoped to a valid region.";
                 Some(error_response("InvalidSignatureException", message))
             }
@@ -159,7 +163,7 @@ impl Interceptor for FaultInjector {
             InjectedFault::ResetUnread => Some(ConnectionFault::ResetUnread),
             InjectedFault::ResetUnanswered => Some(ConnectionFault::ResetUnanswered),
             InjectedFault::Stale if opened < active.since => Some(ConnectionFault::ResetUnread),
-            InjectedFault::Lost if opened < active.since => Some(ConnectionFault::Deaf),
+            InjectedFault::Lost if opened < active.since => Some(ConnectionFault::Unresponsive),
             _ => None,
         }
     }
@@ -173,26 +177,27 @@ impl Interceptor for FaultInjector {
 }
 
 impl ActiveFault {
-    /// The fault that a request meets now. A quota is a bucket that holds a second's requests.
-    fn applies(&mut self, now: Instant) -> Option<InjectedFault> {
+    /// The fault that applies to a request now. The quota is a token bucket with the capacity of one second.
+    fn for_request(&mut self, now: Instant) -> Option<InjectedFault> {
         let InjectedFault::Throttle(rate) = self.fault else { return Some(self.fault) };
-        let (left, at) = self.allowance;
+        let (remaining, computed_at) = self.allowance;
         let rate = f64::from(rate);
-        let left = now.duration_since(at).as_secs_f64().mul_add(rate, left).min(rate);
-        let passes = left >= 1.0;
-        self.allowance = (if passes { left - 1.0 } else { left }, now);
-        (!passes).then_some(self.fault)
+        let elapsed = now.duration_since(computed_at).as_secs_f64();
+        let remaining = elapsed.mul_add(rate, remaining).min(rate);
+        let is_allowed = remaining >= 1.0;
+        self.allowance = (if is_allowed { remaining - 1.0 } else { remaining }, now);
+        (!is_allowed).then_some(self.fault)
     }
 }
 
-/// Whether the request is about this key or alias.
-fn names(request: &Request<Bytes>, key: &str) -> bool {
+/// Whether the `KeyId` of a request is this key or alias.
+fn is_for_key(request: &Request<Bytes>, key: &str) -> bool {
     let input = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
     input.get("KeyId").and_then(Value::as_str) == Some(key)
 }
 
-/// The Region in the scope of a request's signature.
-fn signed_for(request: &Request<Bytes>) -> Option<&str> {
+/// The Region in the credential scope of a SigV4 signature.
+fn signed_region(request: &Request<Bytes>) -> Option<&str> {
     let header = request.headers().get("authorization")?.to_str().ok()?;
     header.split_once("Credential=")?.1.split('/').nth(2)
 }
@@ -202,13 +207,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quota_is_used_up_and_comes_back() {
+    fn the_quota_is_replenished_over_time() {
         let start = Instant::now();
         let injector = FaultInjector::new(InjectedFault::Throttle(50), start);
         let mut active = injector.active();
         let mut passed = |after: u64, requests: u32| {
             let now = start + Duration::from_millis(after);
-            (0..requests).filter(|_| active.applies(now).is_none()).count()
+            (0..requests).filter(|_| active.for_request(now).is_none()).count()
         };
         let rows = [(0, 60, 50), (0, 1, 0), (20, 2, 1), (40, 1, 1), (1040, 60, 50), (9000, 60, 50)];
         for (after, requests, expected) in rows {
@@ -217,11 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn the_region_of_a_signature() {
+    fn the_region_of_a_signature_is_read() {
         let scope = "AWS4-HMAC-SHA256 Credential=key/20261125/eu-west-1/kms/aws4_request, x";
         for (header, expected) in [(scope, Some("eu-west-1")), ("Bearer x", None)] {
             let request = Request::post("/").header("authorization", header).body(Bytes::new());
-            assert_eq!(signed_for(&request.unwrap()), expected);
+            assert_eq!(signed_region(&request.unwrap()), expected, "{header}");
         }
     }
 }

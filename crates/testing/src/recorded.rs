@@ -1,4 +1,4 @@
-//! Processes whose output is recorded for the audit of the logs.
+//! Records the output of processes for the audit of logs.
 
 use std::{
     io::{self, Read, Write},
@@ -7,15 +7,15 @@ use std::{
     thread,
 };
 
-use local::recording::{Log, Recorder, recorder};
+use local::recording::{RecordedLog, Recorder, recorder};
 
-/// Commands that print the token that they were asked for. Their output is recorded as a token, not as a log.
+/// Commands whose output is a token by design. It is recorded as a secret, not as a log.
 const TOKEN_PRINTERS: [&str; 2] = ["event", "sign"];
 
-/// Runs a process of this project to its end with this input, and records what it writes.
+/// Runs a process with this input until it ends, and records its output.
 ///
 /// # Errors
-/// When it cannot be started.
+/// If the process cannot be started.
 pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     run_with(recorder(), command, input)
 }
@@ -23,37 +23,37 @@ pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
 fn run_with(recorder: &Recorder, command: &mut Command, input: &[u8]) -> io::Result<Output> {
     command.envs(recorder.environment());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let name = name(command);
+    let name = process_name(command);
     let mut child = command.spawn()?;
     let (stdin, input) = (child.stdin.take(), input.to_owned());
-    // A process may end before it has read everything, or write before it has.
+    // In a thread, as a process can write before it has read everything. An error means that it ended first.
     let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let output = child.wait_with_output()?;
     let _ = writer.join();
     recorder.log(&name).append(&output.stderr);
     if TOKEN_PRINTERS.iter().any(|printer| command.get_args().next() == Some(printer.as_ref())) {
-        recorder.tokens(&output.stdout);
+        recorder.record_tokens(&output.stdout);
     } else {
         recorder.log(&name).append(&output.stdout);
     }
     Ok(output)
 }
 
-/// A reader of the output of a running process, which records what is read.
+/// Reads an output stream of a running process and records it.
 #[derive(Debug)]
-pub struct Recorded<R> {
+pub struct RecordingReader<R> {
     stream: R,
-    log: Log,
+    log: RecordedLog,
 }
 
-impl<R> Recorded<R> {
-    /// Records to a new log of the process.
+impl<R> RecordingReader<R> {
+    /// A reader that records to a new log of the process.
     pub fn new(process_name: &str, stream: R) -> Self {
         Self { stream, log: recorder().log(process_name) }
     }
 }
 
-impl<R: Read> Read for Recorded<R> {
+impl<R: Read> Read for RecordingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buffer)?;
         self.log.append(buffer.get(..read).unwrap_or_default());
@@ -61,12 +61,12 @@ impl<R: Read> Read for Recorded<R> {
     }
 }
 
-/// The program's name with its first argument, if that is a word.
-fn name(command: &Command) -> String {
+/// The name of the program, with the command if the first argument is one.
+fn process_name(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
-    let word = command.get_args().next().unwrap_or_default().to_string_lossy();
-    let word: String = word.chars().take_while(char::is_ascii_lowercase).collect();
-    format!("{}-{word}", program.to_string_lossy())
+    let command = command.get_args().next().unwrap_or_default().to_string_lossy();
+    let command: String = command.chars().take_while(char::is_ascii_lowercase).collect();
+    format!("{}-{command}", program.to_string_lossy())
 }
 
 #[cfg(test)]
@@ -79,16 +79,16 @@ mod tests {
     #[test]
     fn output_of_processes_is_recorded() {
         let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0LXVzZXIifQ.c2lnbmF0dXJlc2lnbmF0dXJl";
-        let folder = env::temp_dir().join(format!("countersign-kept-{}", process::id()));
+        let folder = env::temp_dir().join(format!("countersign-recorded-{}", process::id()));
         let shell = |script: &'static str| vec!["-c", script, "sh", token];
         let rows = [
-            ("quiet", "sh", shell("cat"), "", Some(0)),
-            ("on its output", "sh", shell("cat"), token, Some(1)),
-            ("as an error", "sh", shell("echo $1 >&2"), "", Some(1)),
-            ("in both", "sh", shell("echo $1; echo $1 >&2"), "", Some(2)),
-            ("a token that was asked for", "echo", vec!["sign", token], "", Some(0)),
-            ("a token that was not", "echo", vec!["verify", token], "", Some(1)),
-            ("nothing is read", "true", vec!["sh"], token, Some(0)),
+            ("no output", "sh", shell("cat"), "", Some(0)),
+            ("on standard output", "sh", shell("cat"), token, Some(1)),
+            ("on standard error", "sh", shell("echo $1 >&2"), "", Some(1)),
+            ("on both", "sh", shell("echo $1; echo $1 >&2"), "", Some(2)),
+            ("output of a command that prints tokens", "echo", vec!["sign", token], "", Some(0)),
+            ("output of another command", "echo", vec!["verify", token], "", Some(1)),
+            ("unread input", "true", vec!["sh"], token, Some(0)),
         ];
         for (name, program, arguments, input, expected) in rows {
             fs::create_dir_all(&folder).unwrap();
@@ -96,7 +96,7 @@ mod tests {
             recorder.log("other").append(b"a line\n");
             let mut command = Command::new(program);
             run_with(&recorder, command.args(arguments), input.as_bytes()).unwrap();
-            recorder.tokens(token.as_bytes());
+            recorder.record_tokens(token.as_bytes());
             let leaks = match audit(&folder) {
                 Ok(_) => Some(0),
                 Err(AuditError::Leaks(leaks)) => Some(leaks.len()),
@@ -106,12 +106,12 @@ mod tests {
             fs::remove_dir_all(&folder).unwrap();
         }
 
-        // Read piece by piece, it is whole.
+        // A token that is read in pieces is found.
         fs::create_dir_all(&folder).unwrap();
         let recorder = Recorder::new(Some(folder.clone()));
-        recorder.tokens(token.as_bytes());
-        let mut kept = Recorded { stream: token.as_bytes(), log: recorder.log("pieces") };
-        while kept.read(&mut [0; 7]).unwrap() > 0 {}
+        recorder.record_tokens(token.as_bytes());
+        let mut reader = RecordingReader { stream: token.as_bytes(), log: recorder.log("pieces") };
+        while reader.read(&mut [0; 7]).unwrap() > 0 {}
         assert!(matches!(audit(&folder), Err(AuditError::Leaks(leaks)) if leaks.len() == 1));
         fs::remove_dir_all(&folder).unwrap();
     }

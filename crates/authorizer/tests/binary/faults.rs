@@ -67,7 +67,7 @@ async fn ring_that_failed_to_load_at_the_start_is_loaded_by_a_request() {
     let (token, Stack { kms, key, .. }) = (stack.token_with(&json!({})), stack);
     kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     let stack = Stack::with_kms(kms, key, &[]).await;
-    let line = stack.journal.recent().first().unwrap().text.clone();
+    let line = stack.logs.recent().first().unwrap().text.clone();
     let line: Value = serde_json::from_str(&line).unwrap();
     let expected = json!({
         "timestamp": line["timestamp"].as_str().unwrap(),
@@ -95,7 +95,7 @@ async fn invented_key_id_is_unauthorized_while_an_alias_is_unreadable() {
         let (effect, reason, _) = stack.outcome(&invented).await;
         assert_eq!((effect, &*reason), ("Unauthorized", "UnknownKey"));
     }
-    let lines = stack.journal.recent();
+    let lines = stack.logs.recent();
     let lines = lines.iter().map(|line| serde_json::from_str::<Value>(&line.text).unwrap());
     let faults: Vec<_> = lines.filter(|line| line["Faults"] == 1).collect();
     let [line] = &*faults else { panic!("not one fault: {faults:?}") };
@@ -157,12 +157,8 @@ async fn log_line_is_complete_and_has_nothing_that_the_client_wrote() {
     stack.outcome(&rest_with_token(&stack.sign(r#"{"alg":"s3cr3t"}"#, "{}"))).await;
     stack.outcome(&rest_with_token(&stack.token_with(&json!({"exp": 1_234_567_890})))).await;
     stack.outcome(&json!({"type": "s3cr3t-type", "methodArn": "s3cr3t-arn"})).await;
-    let lines: Vec<Value> = stack
-        .journal
-        .recent()
-        .iter()
-        .map(|line| serde_json::from_str(&line.text).unwrap())
-        .collect();
+    let lines: Vec<Value> =
+        stack.logs.recent().iter().map(|line| serde_json::from_str(&line.text).unwrap()).collect();
     assert_eq!(lines.len(), 5, "one line for each request");
     for line in &lines {
         let text = line.to_string();
@@ -195,7 +191,7 @@ async fn exceeded_budget_and_unmatched_parent_path_are_logged() {
     for count in [1, 500] {
         stack.outcome(&rest_with_token(&stack.token_with(&json!({"a": vec![1; count]})))).await;
     }
-    let lines: Vec<String> = stack.journal.recent().iter().map(|line| line.text.clone()).collect();
+    let lines: Vec<String> = stack.logs.recent().iter().map(|line| line.text.clone()).collect();
     let [warning, small, large] = &*lines else { panic!("{lines:#?}") };
     assert!(warning.contains("POST /admin/* does not match POST /admin itself"), "{warning}");
     assert!(!small.contains("overBudget") && large.contains(r#""overBudget":true"#), "{large}");

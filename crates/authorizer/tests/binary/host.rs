@@ -11,7 +11,7 @@ use std::{
 
 use local::recording::recorder;
 use serde_json::Value;
-use testing::Recorded;
+use testing::RecordingReader;
 
 use crate::stack::environment;
 
@@ -35,7 +35,7 @@ impl FunctionProcess {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Recorded::new("authorizer", child.stdout.take().unwrap());
+        let log = RecordingReader::new("authorizer", child.stdout.take().unwrap());
         let log = thread::spawn(move || io::read_to_string(log).map(drop).unwrap());
         Self { child, log: Some(log) }
     }
@@ -151,7 +151,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         reader.read_exact(&mut body).unwrap();
         let response = if path.ends_with("/next") {
             let (at, event) = next_event(state);
-            recorder().tokens(&event);
+            recorder().record_tokens(&event);
             let head = [
                 "HTTP/1.1 200 OK".to_owned(),
                 format!("lambda-runtime-aws-request-id: {at}"),

@@ -12,7 +12,7 @@ use base64::{
 use jwt::{Algorithm, Curve};
 use local::{
     kms::Kms,
-    lambda::{Bootstrap, Configuration, Function, Journal},
+    lambda::{Bootstrap, FunctionConfig, FunctionLogs, HostedFunction},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -25,8 +25,8 @@ pub(crate) const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcde
 pub(crate) struct Stack {
     pub(crate) kms: Kms,
     pub(crate) key: String,
-    pub(crate) function: Function,
-    pub(crate) journal: Journal,
+    pub(crate) function: HostedFunction,
+    pub(crate) logs: FunctionLogs,
 }
 
 /// The outcome of an event: the effect of the response or the kind of the error, the reason in the log, and the
@@ -62,7 +62,7 @@ impl Stack {
         let mut environment = environment(&endpoint);
         environment.extend(settings.iter().copied());
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let configuration = Configuration {
+        let config = FunctionConfig {
             name: "Authorizer".into(),
             binary: "authorizer".into(),
             region: "us-east-1".into(),
@@ -72,10 +72,10 @@ impl Stack {
         };
         let program = env!("CARGO_BIN_EXE_authorizer").into();
         let bootstrap = Bootstrap { program, arguments: Vec::new() };
-        let journal = Journal::default();
-        let function = Function::new(configuration, bootstrap, journal.clone());
+        let logs = FunctionLogs::default();
+        let function = HostedFunction::new(config, bootstrap, logs.clone());
         function.warm().await.unwrap();
-        Self { kms, key, function, journal }
+        Self { kms, key, function, logs }
     }
 
     pub(crate) async fn outcome(&self, event: &Value) -> Outcome {
@@ -86,7 +86,7 @@ impl Stack {
     pub(crate) async fn outcome_and_response(&self, event: &Value) -> (Outcome, Value) {
         let calls = self.kms.calls();
         let invocation = self.function.invoke(event).await;
-        let reason = self.journal.reason(&invocation.id.to_string()).await.unwrap();
+        let reason = self.logs.reason(&invocation.id.to_string()).await.unwrap();
         let calls = self.kms.calls() - calls;
         match invocation.result {
             Ok(response) => {

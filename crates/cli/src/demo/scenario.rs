@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use local::{Bytes, Options, Request, Response, Stack, http};
+use local::{Bytes, Request, Response, Stack, StackOptions, http};
 use serde_json::Value;
 
 use crate::{function, template::TEMPLATE};
@@ -42,13 +42,13 @@ pub(super) struct Step {
 
 impl Scenario {
     pub(super) async fn start() -> Result<Self, Error> {
-        let stack = Stack::start(TEMPLATE, &Options::anywhere(function::bootstrap()?)).await?;
+        let stack = Stack::start(TEMPLATE, &StackOptions::new(function::bootstrap()?)).await?;
         Ok(Self { stack, steps: 0 })
     }
 
     /// Replaces the stack by one whose functions have this setting.
     pub(super) async fn restart_with(&mut self, name: &str, value: String) -> Result<(), Error> {
-        let mut options = Options::anywhere(function::bootstrap()?);
+        let mut options = StackOptions::new(function::bootstrap()?);
         options.overrides.insert(name.into(), value);
         self.stack = Stack::start(TEMPLATE, &options).await?;
         Ok(())
@@ -117,7 +117,7 @@ impl Scenario {
         let reason = loop {
             let exchange = exchanges.recv().await?;
             if Some(&*exchange.id.to_string()) == id {
-                break exchange.why;
+                break exchange.reason;
             }
         };
         Ok((response.status().as_u16(), serde_json::from_slice(response.body())?, reason))

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use local::{
     kms::Kms,
-    lambda::{Bootstrap, Configuration, Function, Journal},
+    lambda::{Bootstrap, FunctionConfig, FunctionLogs, HostedFunction},
 };
 use runtime::SETTINGS;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
     ]);
     environment.extend(settings.iter().copied());
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let configuration = Configuration {
+    let config = FunctionConfig {
         name: function.into(),
         binary: function.into(),
         region: "us-east-1".into(),
@@ -38,10 +38,10 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
         timeout: Duration::from_secs(10),
     };
     let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
-    let journal = Journal::default();
-    let function = Function::new(configuration, bootstrap, journal.clone());
+    let logs = FunctionLogs::default();
+    let function = HostedFunction::new(config, bootstrap, logs.clone());
     let answer = function.invoke(&json!({})).await.result;
-    let lines = journal.recent();
+    let lines = logs.recent();
     match answer {
         Err(error) if error.error_type == "Runtime.Settings" => {
             assert_eq!(lines.len(), 1, "{lines:?}");

@@ -228,7 +228,7 @@ async fn incomplete_key_set_is_not_published_for_caching() {
     ];
     for path in ["jwks.json", "openid-configuration"] {
         for (fault, status, cache_control) in rows {
-            stack.functions["Issuer"].cool();
+            stack.functions["Issuer"].stop_idle();
             let injected = fault.map(|(alias, code)| InjectedFault::ErrorFor(alias, code));
             stack.kms.inject(injected);
             let request = Request::get(format!("/.well-known/{path}")).body(Bytes::new());
@@ -240,7 +240,7 @@ async fn incomplete_key_set_is_not_published_for_caching() {
 
     // A function that has just started knows only the current key.
     stack.kms.inject(None);
-    stack.functions["Issuer"].cool();
+    stack.functions["Issuer"].stop_idle();
     stack.functions["Issuer"].warm().await.unwrap();
     stack.kms.inject(Some(InjectedFault::Error("KMSInternalException")));
     let request = Request::get("/.well-known/jwks.json").body(Bytes::new()).unwrap();

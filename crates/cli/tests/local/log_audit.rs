@@ -11,7 +11,7 @@ use crate::{command, to_text};
 fn demo_succeeds_and_logs_no_secret() {
     let folder = env::temp_dir().join(format!("countersign-demo-{}", process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let output = command(&["demo"], &[]).env(recording::VARIABLE, &folder).output().unwrap();
+    let output = command(&["demo"], &[]).env(recording::FOLDER_VARIABLE, &folder).output().unwrap();
     let (out, errors) = (to_text(&output.stdout), to_text(&output.stderr));
     assert!(output.status.success(), "{out}{errors}");
     for step in ["log: Allowed", "log: InvalidSignature", "log: Expired", "log: KeyState"] {

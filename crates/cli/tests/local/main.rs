@@ -35,12 +35,12 @@ use base64::{
 };
 use jwt::{Jwk, PublicKey};
 use local::{
-    Bytes, Options, Request, Stack, http,
+    Bytes, Request, Stack, StackOptions, http,
     lambda::{Bootstrap, FunctionError},
     recording::recorder,
 };
 use serde_json::{Value, json};
-use testing::Recorded;
+use testing::RecordingReader;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
@@ -74,8 +74,8 @@ impl Local {
         }
         let mut command = command(&arguments, settings);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let errors = Recorded::new("countersign-local", child.stderr.take().unwrap());
-        let lines = Recorded::new("countersign-local", child.stdout.take().unwrap());
+        let errors = RecordingReader::new("countersign-local", child.stderr.take().unwrap());
+        let lines = RecordingReader::new("countersign-local", child.stdout.take().unwrap());
         let (errors, mut lines) = (BufReader::new(errors).lines(), BufReader::new(lines).lines());
         let mut address = |name: &str| {
             let line =
@@ -132,16 +132,16 @@ impl Drop for Local {
 }
 
 /// Options of a stack in this process, with these settings in place of the template's.
-fn options(overrides: &[(&str, &str)]) -> Options {
+fn options(overrides: &[(&str, &str)]) -> StackOptions {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
-    Options { overrides: overrides.iter().map(own).collect(), ..Options::anywhere(bootstrap) }
+    StackOptions { overrides: overrides.iter().map(own).collect(), ..StackOptions::new(bootstrap) }
 }
 
 /// The same with values for parameters of the template.
-fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> Options {
+fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> StackOptions {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Options { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
+    StackOptions { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
 }
 
 /// A token with these claims, from `POST /token`.
@@ -165,7 +165,7 @@ async fn token_for(stack: &Stack, claims: Value, lifetime: u64) -> String {
 async fn log_lines(stack: &Stack, function: &str, lines: usize) -> Vec<Value> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        let all = stack.journal.recent();
+        let all = stack.logs.recent();
         let own = all.iter().filter(|line| line.function == function);
         let own: Vec<Value> =
             own.filter_map(|line| serde_json::from_str(&line.text).ok()).collect();
@@ -533,7 +533,7 @@ async fn functions_respond_to_sample_and_malformed_events() {
         statement["Resource"],
         json!(["arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"])
     );
-    for line in stack.journal.recent() {
+    for line in stack.logs.recent() {
         assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token is in the log");
     }
 }
@@ -641,7 +641,7 @@ async fn keys_are_restored_from_the_state_folder() {
     let arguments = ["local", "--port", "0", "--kms-port", "0", "--state", &name];
     let key = || {
         let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = Recorded::new("countersign-local", child.stdout.take().unwrap());
+        let mut output = RecordingReader::new("countersign-local", child.stdout.take().unwrap());
         output.read_exact(&mut [0; 1]).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

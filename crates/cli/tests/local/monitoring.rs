@@ -72,7 +72,7 @@ async fn alarms_and_dashboard_name_published_metrics() {
 
     let template = Template::parse(&text).unwrap();
     let given = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut scope = template.scope("us-east-1", &given.into_iter().collect()).unwrap();
+    let mut scope = template.resolver("us-east-1", &given.into_iter().collect()).unwrap();
     for name in ["Issuer", "Authorizer", "AuthorizerLogs", "IssuerLogs"] {
         scope.define(name, name.into());
     }

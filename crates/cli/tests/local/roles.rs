@@ -103,7 +103,7 @@ async fn every_permission_is_used_and_none_is_missing() {
     let kms = &stack.kms;
     rotate(kms);
     rotate(kms);
-    let used = kms.used();
+    let used = kms.used_permissions();
     for (_, role) in FUNCTIONS {
         let path = role.trim_end_matches("Role").to_lowercase();
         let arn = format!("{PATH}{path}/local-{role}-0LOCAL0LOCAL");
@@ -272,7 +272,7 @@ async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
                 let mut input = input.clone();
                 let member = if operation.ends_with("Alias") { "TargetKeyId" } else { "KeyId" };
                 input[member] = json!(key);
-                match kms.may(caller, operation, &input) {
+                match kms.check_access(caller, operation, &input) {
                     Ok(()) => true,
                     Err(error) if error.starts_with("AccessDenied") => false,
                     Err(error) => panic!("{operation} {input}: {error}"),
@@ -288,7 +288,7 @@ async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
     for alias in [ALIAS, "alias/countersign-next", "alias/countersign-previous", "alias/elsewhere"]
     {
         for (function, _) in FUNCTIONS {
-            let may = kms.may(function, "DeleteAlias", &json!({"AliasName": alias}));
+            let may = kms.check_access(function, "DeleteAlias", &json!({"AliasName": alias}));
             assert!(may.is_err(), "{function} {alias}");
         }
     }
@@ -316,7 +316,7 @@ async fn previous_key_without_the_tag_of_the_ring_cannot_be_disabled() {
         let create = json!({"AliasName": previous, "TargetKeyId": key});
         kms.perform("CreateAlias", &create).unwrap();
         for operation in ["DisableKey", "ScheduleKeyDeletion"] {
-            let may = kms.may("Rotator", operation, &json!({"KeyId": key}));
+            let may = kms.check_access("Rotator", operation, &json!({"KeyId": key}));
             assert_eq!(may.is_ok(), expected, "{operation} {ring} {usage}: {may:?}");
         }
     }
@@ -335,7 +335,7 @@ async fn tagged_key_cannot_be_retired_or_get_an_alias_unless_its_aliases_and_spe
     };
     let mut wrong = Vec::new();
     let mut check = |operation: &str, input: Value, expected: bool, row: &str| {
-        let may = kms.may("Rotator", operation, &input);
+        let may = kms.check_access("Rotator", operation, &input);
         if may.is_ok() != expected {
             wrong.push(format!("{row}: {operation} {may:?}"));
         }
@@ -383,7 +383,7 @@ fn call(kms: &Kms, access_key: &str, operation: &str, input: &Value) -> Result<V
         .header("x-amz-target", format!("TrentService.{operation}"))
         .header("authorization", format!("AWS4-HMAC-SHA256 Credential={credential}"))
         .body(Bytes::from(input.to_string()));
-    let response = kms.answer(&request.unwrap());
+    let response = kms.respond(&request.unwrap());
     let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     if response.status().is_success() {
         Ok(body)
@@ -425,18 +425,19 @@ async fn key_policy_separates_administration_from_use() {
     for (operation, mut input, expected) in rows {
         input["KeyId"] = json!(ALIAS);
         for caller in all {
-            let may = kms.may(caller, operation, &input);
+            let may = kms.check_access(caller, operation, &input);
             assert_eq!(may.is_ok(), expected.contains(&caller), "{caller} {operation} {may:?}");
         }
     }
     // An administrator also needs permission by IAM.
     assign(kms, "administrator", ADMINISTRATOR, &["kms:DescribeKey"]);
-    assert!(kms.may("administrator", "PutKeyPolicy", &json!({"KeyId": ALIAS})).is_err());
+    assert!(kms.check_access("administrator", "PutKeyPolicy", &json!({"KeyId": ALIAS})).is_err());
 
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let plain = Stack::start(&template, &options(&[])).await.unwrap();
     assign(&plain.kms, "other", "arn:aws:iam::000000000000:role/everything", &["kms:*"]);
-    let may = |operation| plain.kms.may("other", operation, &json!({"KeyId": ALIAS})).is_ok();
+    let may =
+        |operation| plain.kms.check_access("other", operation, &json!({"KeyId": ALIAS})).is_ok();
     assert!(
         may("PutKeyPolicy") && may("ScheduleKeyDeletion"),
         "without administrators, IAM decides"
@@ -500,7 +501,7 @@ async fn key_policy_matches_roles_that_are_created_again() {
         } else {
             input["KeyId"] = json!(ALIAS);
         }
-        let may = stack.kms.may(role, operation, &input);
+        let may = stack.kms.check_access(role, operation, &input);
         if may.is_ok() != expected {
             wrong.push(format!("{role} {operation}: {may:?}"));
         }
@@ -585,7 +586,7 @@ async fn condition_on_the_function_matches_calls_of_that_function_only() {
         // The same role outside of its function.
         stack.kms.assign_role("IssuerRole", role);
         let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
-        assert!(stack.kms.may("IssuerRole", "Sign", &sign).is_err(), "{function}");
+        assert!(stack.kms.check_access("IssuerRole", "Sign", &sign).is_err(), "{function}");
     }
 }
 
@@ -599,7 +600,7 @@ async fn grant_allows_another_role_to_sign_until_it_is_revoked() {
     let arn = "arn:aws:iam::000000000000:role/other";
     kms.assign_role("other", Role { arn: arn.into(), policies: vec![] });
     let sign = json!({"KeyId": ALIAS, "SigningAlgorithm": "RSASSA_PKCS1_V1_5_SHA_256"});
-    let may_sign = || kms.may("other", "Sign", &sign).is_ok();
+    let may_sign = || kms.check_access("other", "Sign", &sign).is_ok();
     assert!(!may_sign());
     let grant = json!({"KeyId": key, "GranteePrincipal": arn, "Operations": ["Sign"]});
     let grant = kms.perform("CreateGrant", &grant).unwrap();

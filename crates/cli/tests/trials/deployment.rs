@@ -9,8 +9,8 @@ use std::{
 };
 
 use local::{
-    Bytes, Options, Request, Stack, http,
-    lambda::{Bootstrap, Line},
+    Bytes, Request, Stack, StackOptions, http,
+    lambda::{Bootstrap, LogLine},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -46,7 +46,7 @@ impl Deployment {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
         let overrides = settings.iter().map(own).collect();
-        let options = Options { overrides, ..Options::anywhere(bootstrap) };
+        let options = StackOptions { overrides, ..StackOptions::new(bootstrap) };
         let template = fs::read_to_string(TEMPLATE).unwrap();
         Self { stack: Stack::start(&template, &options).await.unwrap() }
     }
@@ -92,7 +92,7 @@ impl Deployment {
         function: Function,
         token: &str,
     ) -> (Response, Value) {
-        let mut lines = self.stack.journal.follow();
+        let mut lines = self.stack.logs.follow();
         let response = self.request(function, token).await;
         let line = timeout(TIMEOUT, log_line(&mut lines, function.name())).await;
         (response, line.unwrap_or_default())
@@ -154,7 +154,7 @@ pub(crate) fn kill(processes: &[PathBuf]) {
 }
 
 /// The next log line of this function that reports the outcome of a request.
-async fn log_line(lines: &mut Receiver<Line>, function: &str) -> Value {
+async fn log_line(lines: &mut Receiver<LogLine>, function: &str) -> Value {
     loop {
         let text = match lines.recv().await {
             Ok(line) if line.function == function => line.text,

@@ -65,7 +65,7 @@ async fn trial(function: Function, end: End, limit: Duration) -> String {
     assert_eq!(deployment.request(Function::Authorizer, &token).await.status, 200);
     match end {
         End::Closed => {
-            kms.hang_up().await;
+            kms.close_connections().await;
             // The close takes some time to arrive on a busy machine.
             sleep(Duration::from_millis(20)).await;
         }

@@ -43,7 +43,7 @@ async fn trial(function: Function, cold: bool, status: u16) -> String {
     assert_eq!(deployment.request(Function::Authorizer, &token).await.status, 200);
     let ring = deployment.ring();
     if cold {
-        deployment.stack.functions[function.name()].cool();
+        deployment.stack.functions[function.name()].stop_idle();
     }
     let blocked = deployment.stack.kms.block_after(0);
     let (client, bearer) = (Arc::clone(&deployment), token.clone());

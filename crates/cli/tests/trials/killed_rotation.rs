@@ -9,7 +9,7 @@ use std::{
 
 use local::{
     kms::Kms,
-    lambda::{Bootstrap, Configuration, Function, Invocation, Journal},
+    lambda::{Bootstrap, FunctionConfig, FunctionLogs, HostedFunction, InvocationResult},
 };
 use serde_json::{Value, json};
 use testing::InjectFaults;
@@ -107,7 +107,7 @@ async fn killed(runner: Runner, (step, before, after, after_next): Step) -> u64 
 /// A rotation that is running.
 enum Run {
     Command(Child),
-    Function(JoinHandle<Invocation>),
+    Function(JoinHandle<InvocationResult>),
 }
 
 impl Run {
@@ -178,7 +178,7 @@ impl Account {
             let child = command.stdout(Stdio::null()).kill_on_drop(true).spawn();
             return Run::Command(child.unwrap());
         }
-        let configuration = Configuration {
+        let config = FunctionConfig {
             name: ROTATOR.into(),
             binary: ROTATOR.into(),
             region: "us-east-1".into(),
@@ -187,7 +187,7 @@ impl Account {
             timeout: Duration::from_mins(1),
         };
         let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
-        let function = Function::new(configuration, bootstrap, Journal::default());
+        let function = HostedFunction::new(config, bootstrap, FunctionLogs::default());
         Run::Function(tokio::spawn(async move { function.invoke(&json!({})).await }))
     }
 

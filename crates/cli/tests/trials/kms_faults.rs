@@ -168,7 +168,7 @@ async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
         let (_, function, _, cold) = column;
         row.1.begin(kms);
         if *cold {
-            deployment.stack.functions[function.name()].cool();
+            deployment.stack.functions[function.name()].stop_idle();
         }
         let calls = kms.calls();
         let (response, line) = deployment.request_with_log(*function, &token).await;

@@ -11,7 +11,7 @@ use std::{
 
 use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use local::{Bytes, Request, lambda::Line};
+use local::{Bytes, Request, lambda::LogLine};
 use serde_json::Value;
 use testing::{InjectFaults, InjectedFault};
 use tokio::{
@@ -56,7 +56,7 @@ async fn burst(time: Duration) {
     send_requests(&deployment, &tokens, &Kind::ALL, WARM_UP).await;
     let functions = deployment.processes(Function::Authorizer);
     let before = resident_kb(&functions);
-    let reader = tokio::spawn(read_log(deployment.stack.journal.follow()));
+    let reader = tokio::spawn(read_log(deployment.stack.logs.follow()));
     let (calls, retries) = (kms.calls(), kms.retries());
     let start = Instant::now();
     let responses = send_requests(&deployment, &tokens, &Kind::ALL, time).await;
@@ -192,7 +192,7 @@ struct Log {
     needless: u64,
 }
 
-async fn read_log(mut lines: Receiver<Line>) -> Log {
+async fn read_log(mut lines: Receiver<LogLine>) -> Log {
     let mut log = Log::default();
     loop {
         let line = match lines.recv().await {

@@ -1,10 +1,12 @@
-//! API Gateway's REST API: routes, the caller's right to them, and who answers.
+//! A local API Gateway: one stage of a REST API with its routes, authorization and integrations.
+//!
+//! Start with [`Gateway`].
 
-mod api;
-mod authorize;
-mod event;
-mod mapping;
-mod refusal;
+mod api_definition;
+mod api_request;
+mod authorizer;
+mod gateway_response;
+mod mapping_template;
 mod sigv4;
 
 use std::{
@@ -20,78 +22,80 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::broadcast};
 use uuid::Uuid;
 
-pub(crate) use self::event::API;
+pub(crate) use self::api_request::API_ID;
+
 use self::{
-    api::{Api, Guard, Route, Target},
-    authorize::{Cache, Outcome, Source, authorize},
-    event::Call,
-    refusal::{Refusal, denial},
-    sigv4::Caller,
+    api_definition::{ApiDefinition, ApiRoute, Integration, MethodAuthorization},
+    api_request::ApiRequest,
+    authorizer::{Authorization, DecisionSource, PolicyCache, authorize},
+    gateway_response::{GatewayResponse, denial},
+    sigv4::SigV4Caller,
 };
 use crate::{
-    http::{self, Server},
-    lambda::{Function, Journal},
+    http::{self, HttpServer},
+    lambda::{FunctionLogs, HostedFunction},
     template::TemplateError,
 };
 
-/// A stage of the API, served on this machine. Unlike at AWS, the stage is not in the path.
+/// A stage of the API, served on this machine. Unlike in AWS, its path has no stage name.
 #[derive(Debug)]
 pub struct Gateway {
-    server: Server,
-    state: Arc<State>,
+    server: HttpServer,
+    state: Arc<GatewayState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct GatewayState {
     region: String,
-    api: Api,
-    functions: BTreeMap<String, Arc<Function>>,
-    cache: Cache,
-    journal: Journal,
+    api: ApiDefinition,
+    functions: BTreeMap<String, Arc<HostedFunction>>,
+    cache: PolicyCache,
+    logs: FunctionLogs,
     exchanges: broadcast::Sender<Exchange>,
 }
 
-/// A request that was answered, as it is told on the terminal.
+/// A completed request, for display.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// The request's id, which the answer has as `x-amzn-requestid`.
+    /// The request id, which is the header `x-amzn-requestid` of the response.
     pub id: Uuid,
-    /// The request's method.
+    /// The method.
     pub method: String,
-    /// The request's path, without its query.
+    /// The path without the query.
     pub path: String,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// What decided it.
-    pub why: String,
-    /// From the request's last byte to the answer's first.
-    pub took: Duration,
+    /// The reason for the status, from the log of the function or from the gateway.
+    pub reason: String,
+    /// The time from the last byte of the request to the first byte of the response.
+    pub duration: Duration,
 }
 
 impl Gateway {
-    /// Serves the API of these properties until it is dropped.
+    /// Serves the API with these properties, in which intrinsic functions are evaluated, until the result is
+    /// dropped. The functions are by the names in their ARNs.
     ///
     /// # Errors
-    /// When the properties describe what this machine cannot do, or the listener has no address.
+    /// If the properties use an unsupported feature, or the listener has no address.
     pub fn start(
         listener: TcpListener,
         region: &str,
         properties: &Value,
-        functions: BTreeMap<String, Arc<Function>>,
-        journal: Journal,
+        functions: BTreeMap<String, Arc<HostedFunction>>,
+        logs: FunctionLogs,
     ) -> Result<Self, GatewayError> {
-        let state = Arc::new(State {
+        let state = Arc::new(GatewayState {
             region: region.to_owned(),
-            api: Api::read(properties)?,
+            api: ApiDefinition::read(properties)?,
             functions,
-            cache: Cache::default(),
-            journal,
+            cache: PolicyCache::default(),
+            logs,
             exchanges: broadcast::Sender::new(256),
         });
         let shared = Arc::clone(&state);
-        let server = Server::start(listener, MAX_BODY_BYTES, move |request| {
+        let server = HttpServer::start(listener, MAX_BODY_BYTES, move |request| {
             let state = Arc::clone(&shared);
-            // In a task of its own: what was asked for is done even if the client does not wait.
+            // The task completes the request even if the client closes the connection.
             let exchange = tokio::spawn(state.exchange(request));
             async move {
                 let failed =
@@ -102,90 +106,91 @@ impl Gateway {
         Ok(Self { server, state })
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// Every request from now on, when it is over. Who is too slow misses some.
+    /// Subscribes to completed requests. A receiver that lags behind misses some.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Exchange> {
         self.state.exchanges.subscribe()
     }
 
-    /// Its routes, for people: `POST /token (AWS_IAM)`.
+    /// The routes for display, for example `POST /token (AWS_IAM)`.
     pub fn routes(&self) -> impl Iterator<Item = String> {
         self.state.api.routes.iter().map(|route| {
-            let guard = match &route.guard {
-                Guard::Open => "open",
-                Guard::Iam => "AWS_IAM",
-                Guard::Lambda(authorizer) => &authorizer.function,
+            let authorization = match &route.authorization {
+                MethodAuthorization::Open => "open",
+                MethodAuthorization::Iam => "AWS_IAM",
+                MethodAuthorization::Lambda(authorizer) => &authorizer.function,
             };
-            format!("{} {} ({guard})", route.method, route.resource)
+            format!("{} {} ({authorization})", route.method, route.resource)
         })
     }
 }
 
-/// Why there is no gateway.
+/// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// The template is at fault.
+    /// The template is malformed or uses an unsupported feature.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The listener is at fault.
+    /// The listener cannot be used.
     #[error("the gateway cannot listen")]
     Listen(#[from] io::Error),
 }
 
-/// An answer, and what decided it.
-struct Answer {
+/// A response and the reason for it.
+struct ExplainedResponse {
     response: Response<Bytes>,
-    why: Why,
+    reason: ResponseReason,
 }
 
-enum Why {
-    Said(String),
-    /// The log of this invocation knows; if it says nothing, this is known without it.
+enum ResponseReason {
+    Known(String),
+    /// The reason is in the log of this invocation. The text is the default if the log has none.
     Logged(Uuid, String),
 }
 
-impl State {
+impl GatewayState {
     async fn exchange(self: Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
         let start = Instant::now();
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let id = Uuid::new_v4();
-        let Answer { mut response, why } = self.answer(id, request).await;
+        let ExplainedResponse { mut response, reason } = self.respond(id, request).await;
         if let Ok(id) = id.to_string().parse() {
             response.headers_mut().insert("x-amzn-requestid", id);
         }
-        let (took, status) = (start.elapsed(), response.status().as_u16());
-        // The reason may still be on its way; the client does not wait for it.
+        let (duration, status) = (start.elapsed(), response.status().as_u16());
+        // The log line with the reason can arrive later than the response.
         tokio::spawn(async move {
-            let why = match why {
-                Why::Said(why) => why,
-                Why::Logged(id, otherwise) => {
-                    self.journal.reason(&id.to_string()).await.unwrap_or(otherwise)
+            let reason = match reason {
+                ResponseReason::Known(reason) => reason,
+                ResponseReason::Logged(id, default) => {
+                    self.logs.reason(&id.to_string()).await.unwrap_or(default)
                 }
             };
-            let _ = self.exchanges.send(Exchange { id, method, path, status, why, took });
+            let _ = self.exchanges.send(Exchange { id, method, path, status, reason, duration });
         });
         response
     }
 
-    async fn answer(&self, id: Uuid, request: Request<Bytes>) -> Answer {
+    async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
         let (head, body) = request.into_parts();
-        let line = head.method.as_str().len() + head.uri.to_string().len();
+        let request_line = head.method.as_str().len() + head.uri.to_string().len();
         let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-        if line + headers.sum::<usize>() > MAX_HEAD_BYTES {
+        if request_line + headers.sum::<usize>() > MAX_HEAD_BYTES {
             let body = r#"{"message":"Request Header Fields Too Large"}"#;
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return said(http::json(status, body), "headers over 10240 bytes");
+            return known(http::json(status, body), "headers over 10240 bytes");
         }
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
-            return self.refuse(Refusal::MissingAuthenticationToken, "no such route");
+            return self
+                .gateway_response(GatewayResponse::MissingAuthenticationToken, "no such route");
         };
-        let call = Call {
+        let request = ApiRequest {
             id,
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -197,122 +202,136 @@ impl State {
             stage: self.api.stage.clone(),
             resource: route.resource.clone(),
         };
-        match &route.guard {
-            Guard::Open => self.backend(route, &call, None, &Value::Null, None).await,
-            Guard::Iam => {
-                if let Some(caller) = Caller::read(&call.headers) {
-                    self.backend(route, &call, Some(&caller), &Value::Null, None).await
+        match &route.authorization {
+            MethodAuthorization::Open => {
+                self.integration(route, &request, None, &Value::Null, None).await
+            }
+            MethodAuthorization::Iam => {
+                if let Some(caller) = SigV4Caller::read(&request.headers) {
+                    self.integration(route, &request, Some(&caller), &Value::Null, None).await
                 } else {
-                    let why = "no well-formed SigV4 signature";
-                    self.refuse(Refusal::MissingAuthenticationToken, why)
+                    let reason = "no well-formed SigV4 signature";
+                    self.gateway_response(GatewayResponse::MissingAuthenticationToken, reason)
                 }
             }
-            Guard::Lambda(authorizer) => {
+            MethodAuthorization::Lambda(authorizer) => {
                 let Some(function) = self.functions.get(&authorizer.function) else {
-                    let why = "no such authorizer";
-                    return self.refuse(Refusal::AuthorizerConfigurationError, why);
+                    let reason = "no such authorizer function";
+                    return self
+                        .gateway_response(GatewayResponse::AuthorizerConfigurationError, reason);
                 };
-                let (outcome, source) = authorize(authorizer, function, &self.cache, &call).await;
-                self.authorized(route, &call, outcome, source).await
+                let (authorization, source) =
+                    authorize(authorizer, function, &self.cache, &request).await;
+                self.respond_authorized(route, &request, authorization, source).await
             }
         }
     }
 
-    async fn authorized(
+    async fn respond_authorized(
         &self,
-        route: &Route,
-        call: &Call,
-        outcome: Outcome,
-        source: Source,
-    ) -> Answer {
-        let logged = |why: String| match source {
-            Source::Function(id) => Why::Logged(id, why),
-            Source::Cache => Why::Said(format!("{why} (kept policy)")),
-            Source::Nobody => Why::Said(why),
+        route: &ApiRoute,
+        request: &ApiRequest,
+        authorization: Authorization,
+        source: DecisionSource,
+    ) -> ExplainedResponse {
+        let explain = |reason: String| match source {
+            DecisionSource::Function(id) => ResponseReason::Logged(id, reason),
+            DecisionSource::Cache => ResponseReason::Known(format!("{reason} (cached policy)")),
+            DecisionSource::IdentitySources => ResponseReason::Known(reason),
         };
-        match outcome {
-            Outcome::Allowed(context) => {
-                let why = logged("Allowed".into());
-                self.backend(route, call, None, &context, Some(why)).await
+        match authorization {
+            Authorization::Allowed(context) => {
+                let reason = explain("Allowed".into());
+                self.integration(route, request, None, &context, Some(reason)).await
             }
-            Outcome::Unauthorized => {
-                let refused = self.refuse(Refusal::Unauthorized, "");
-                Answer { why: logged("no credentials".into()), ..refused }
+            Authorization::Unauthorized => {
+                let response = self.gateway_response(GatewayResponse::Unauthorized, "");
+                ExplainedResponse { reason: explain("no credentials".into()), ..response }
             }
-            Outcome::Denied(verdict) => {
-                self.refuse(Refusal::AccessDenied(verdict), denial(verdict))
+            Authorization::Denied(decision) => {
+                self.gateway_response(GatewayResponse::AccessDenied(decision), denial(decision))
             }
-            Outcome::Failed(error) => {
-                let refused = self.refuse(Refusal::AuthorizerFailure, "");
-                Answer { why: logged(error.to_string()), ..refused }
+            Authorization::Failed(error) => {
+                let response = self.gateway_response(GatewayResponse::AuthorizerFailure, "");
+                ExplainedResponse { reason: explain(error.to_string()), ..response }
             }
-            Outcome::Misconfigured => {
-                let why = "the authorizer's answer is malformed";
-                self.refuse(Refusal::AuthorizerConfigurationError, why)
+            Authorization::Misconfigured => {
+                let reason = "the authorizer output is malformed";
+                self.gateway_response(GatewayResponse::AuthorizerConfigurationError, reason)
             }
         }
     }
 
-    async fn backend(
+    /// The response of the integration. `authorizer` is `$context.authorizer`; `reason` is the one of the
+    /// authorizer, if any.
+    async fn integration(
         &self,
-        route: &Route,
-        call: &Call,
-        caller: Option<&Caller>,
+        route: &ApiRoute,
+        request: &ApiRequest,
+        caller: Option<&SigV4Caller>,
         authorizer: &Value,
-        why: Option<Why>,
-    ) -> Answer {
-        match &route.target {
-            Target::Mock { status, headers, body } => {
+        reason: Option<ResponseReason>,
+    ) -> ExplainedResponse {
+        match &route.integration {
+            Integration::Mock { status, headers, body } => {
                 let body = body.render(&json!({"authorizer": authorizer}));
                 let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::OK);
-                let why = why.unwrap_or_else(|| Why::Said("open".into()));
-                let mut all = vec![("content-type", "application/json")];
-                all.extend(headers.iter().map(|(name, value)| (&**name, &**value)));
-                Answer { response: http::respond(status, &all, body), why }
+                let reason = reason.unwrap_or_else(|| ResponseReason::Known("open".into()));
+                let mut all_headers = vec![("content-type", "application/json")];
+                all_headers.extend(headers.iter().map(|(name, value)| (&**name, &**value)));
+                ExplainedResponse { response: http::respond(status, &all_headers, body), reason }
             }
-            Target::Function(name) => {
-                let failed = |why| self.refuse(Refusal::IntegrationFailure, why);
+            Integration::Function(name) => {
+                let failed =
+                    |reason| self.gateway_response(GatewayResponse::IntegrationFailure, reason);
                 let Some(function) = self.functions.get(name) else {
                     return failed("no such function");
                 };
-                let invocation = function.invoke(&call.proxy_event(caller, authorizer)).await;
+                let invocation = function.invoke(&request.proxy_event(caller, authorizer)).await;
                 let id = invocation.id;
                 match invocation.result.as_ref().map(proxy_response) {
-                    Ok(Some(response)) => Answer { response, why: Why::Logged(id, String::new()) },
-                    Ok(None) => failed("the function's answer is malformed"),
-                    Err(error) => Answer { why: Why::Logged(id, error.to_string()), ..failed("") },
+                    Ok(Some(response)) => ExplainedResponse {
+                        response,
+                        reason: ResponseReason::Logged(id, String::new()),
+                    },
+                    Ok(None) => failed("the function response is malformed"),
+                    Err(error) => ExplainedResponse {
+                        reason: ResponseReason::Logged(id, error.to_string()),
+                        ..failed("")
+                    },
                 }
             }
         }
     }
 
-    /// An answer of API Gateway's own, as the template shapes it.
-    fn refuse(&self, refusal: Refusal, why: &str) -> Answer {
-        let shape = refusal.names().into_iter().find_map(|name| self.api.responses.get(name));
-        let status = shape.and_then(|shape| shape.status).unwrap_or(refusal.status());
+    /// A gateway response, as the template customizes it.
+    fn gateway_response(&self, kind: GatewayResponse, reason: &str) -> ExplainedResponse {
+        let custom = kind.names().into_iter().find_map(|name| self.api.responses.get(name));
+        let status = custom.and_then(|custom| custom.status).unwrap_or(kind.status());
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = vec![("content-type", "application/json")];
-        let own = shape.map(|shape| &*shape.headers).unwrap_or_default();
+        let own = custom.map(|custom| &*custom.headers).unwrap_or_default();
         headers.extend(own.iter().map(|(name, value)| (&**name, &**value)));
-        said(http::respond(status, &headers, refusal.body()), why)
+        known(http::respond(status, &headers, kind.body()), reason)
     }
 }
 
-fn said(response: Response<Bytes>, why: &str) -> Answer {
-    Answer { response, why: Why::Said(why.to_owned()) }
+fn known(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
+    ExplainedResponse { response, reason: ResponseReason::Known(reason.to_owned()) }
 }
 
-/// A function's answer to a proxy event, if it is one.
-fn proxy_response(answer: &Value) -> Option<Response<Bytes>> {
-    let status = u16::try_from(answer.get("statusCode")?.as_u64()?).ok()?;
-    let headers = answer.get("headers").and_then(Value::as_object).into_iter().flatten();
+/// The response of a proxy integration, if the output of the function has the required form.
+fn proxy_response(output: &Value) -> Option<Response<Bytes>> {
+    let status = u16::try_from(output.get("statusCode")?.as_u64()?).ok()?;
+    let headers = output.get("headers").and_then(Value::as_object).into_iter().flatten();
     let headers: Vec<_> =
         headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
-    let body = answer.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let body = output.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
     Some(http::respond(StatusCode::from_u16(status).ok()?, &headers, body))
 }
 
-/// API Gateway's limit for the request line and all headers together.
+/// The limit of API Gateway for the request line and all headers ("Quotas for configuring and running a REST
+/// API" in the developer guide).
 const MAX_HEAD_BYTES: usize = 10_240;
-/// Lambda's limit for an event, which is lower than API Gateway's for a request.
+/// The limit of Lambda for an event, which is lower than the limit of API Gateway for a body.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;

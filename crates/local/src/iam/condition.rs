@@ -1,4 +1,4 @@
-//! The conditions of a statement.
+//! Conditions of statements ("IAM JSON policy elements: Condition" in the IAM user guide).
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,25 @@ use serde_json::Value;
 
 use super::pattern::{matches, matches_arn};
 
-/// What is known of a request, by the names of IAM's condition keys, which have no case.
+/// The values of the condition keys of a request. Names of keys are case-insensitive.
 #[derive(Debug, Clone, Default)]
-pub struct Facts(BTreeMap<String, Vec<String>>);
+pub struct ConditionContext(BTreeMap<String, Vec<String>>);
 
-/// All of a statement's conditions: each must hold.
+/// The `Condition` of a statement: all clauses must be met.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Condition(Vec<Clause>);
+pub(super) struct ConditionBlock(Vec<Clause>);
 
+/// One condition key with an operator and the values to compare with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Clause {
     operator: Operator,
-    set: Set,
+    set: SetOperator,
     if_exists: bool,
     key: String,
     values: Vec<String>,
 }
 
+/// A condition operator, without a set operator and `IfExists`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
     StringEquals,
@@ -37,26 +39,27 @@ enum Operator {
     Null,
 }
 
-/// Which of a key's values must fit.
+/// How many values of a key must match ("Multivalued context keys" in the IAM user guide).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Set {
-    Only,
-    Any,
-    All,
+enum SetOperator {
+    /// No set operator: the key has a single value.
+    Single,
+    ForAnyValue,
+    ForAllValues,
 }
 
-impl Facts {
-    /// What this key has for values from now on: none is as if there were no such key.
+impl ConditionContext {
+    /// Sets the values of a key. Without values, the key is absent.
     pub fn set<V: Into<String>>(&mut self, key: &str, values: impl IntoIterator<Item = V>) {
         self.0.insert(key.to_ascii_lowercase(), values.into_iter().map(Into::into).collect());
     }
 
-    /// These facts and others; the others count where both know a key.
+    /// The keys of both contexts. If both have a key, the values of `other` apply.
     #[must_use]
-    pub fn and(&self, others: &Self) -> Self {
-        let mut facts = self.clone();
-        facts.0.extend(others.0.clone());
-        facts
+    pub fn merged(&self, other: &Self) -> Self {
+        let mut merged = self.clone();
+        merged.0.extend(other.0.clone());
+        merged
     }
 
     fn get(&self, key: &str) -> &[String] {
@@ -64,42 +67,44 @@ impl Facts {
     }
 }
 
-impl Condition {
-    pub(super) fn holds(&self, facts: &Facts) -> bool {
-        self.0.iter().all(|clause| clause.holds(facts.get(&clause.key)))
+impl ConditionBlock {
+    pub(super) fn is_met(&self, context: &ConditionContext) -> bool {
+        self.0.iter().all(|clause| clause.is_met(context.get(&clause.key)))
     }
 }
 
 impl Clause {
-    fn holds(&self, facts: &[String]) -> bool {
+    fn is_met(&self, actual: &[String]) -> bool {
         if self.operator == Operator::Null {
-            let is_null = facts.is_empty().to_string();
+            let is_null = actual.is_empty().to_string();
             return self.values.iter().any(|value| value.eq_ignore_ascii_case(&is_null));
         }
-        if facts.is_empty() && self.if_exists {
+        if actual.is_empty() && self.if_exists {
             return true;
         }
-        let mut fits = facts.iter().map(|fact| self.fits(fact));
+        let mut matches = actual.iter().map(|value| self.matches(value));
         match self.set {
-            Set::Any => fits.any(|fits| fits),
-            Set::All => fits.all(|fits| fits),
-            Set::Only if facts.is_empty() => self.operator.is_negated(),
-            Set::Only => facts.len() == 1 && fits.all(|fits| fits),
+            SetOperator::ForAnyValue => matches.any(|is_match| is_match),
+            SetOperator::ForAllValues => matches.all(|is_match| is_match),
+            SetOperator::Single if actual.is_empty() => self.operator.is_negated(),
+            SetOperator::Single => actual.len() == 1 && matches.all(|is_match| is_match),
         }
     }
 
-    fn fits(&self, fact: &str) -> bool {
-        let any = |fits: fn(&str, &str) -> bool| self.values.iter().any(|value| fits(value, fact));
+    fn matches(&self, actual: &str) -> bool {
+        let any = |matches: fn(&str, &str) -> bool| {
+            self.values.iter().any(|value| matches(value, actual))
+        };
         match self.operator {
-            Operator::StringEquals => any(|value, fact| value == fact),
-            Operator::StringNotEquals => !any(|value, fact| value == fact),
+            Operator::StringEquals => any(|value, actual| value == actual),
+            Operator::StringNotEquals => !any(|value, actual| value == actual),
             Operator::StringLike => any(matches),
             Operator::StringNotLike => !any(matches),
             Operator::Arn => any(matches_arn),
             Operator::NotArn => !any(matches_arn),
-            Operator::NumericGreaterThanEquals => any(|value, fact| {
-                let numbers = fact.parse::<f64>().ok().zip(value.parse::<f64>().ok());
-                numbers.is_some_and(|(fact, value)| fact >= value)
+            Operator::NumericGreaterThanEquals => any(|value, actual| {
+                let numbers = actual.parse::<f64>().ok().zip(value.parse::<f64>().ok());
+                numbers.is_some_and(|(actual, value)| actual >= value)
             }),
             Operator::Bool => any(str::eq_ignore_ascii_case),
             Operator::Null => false,
@@ -108,18 +113,22 @@ impl Clause {
 }
 
 impl Operator {
-    /// Such a condition holds for a key that is not there.
+    /// A condition with a negated operator is met if the key is absent.
     fn is_negated(self) -> bool {
         matches!(self, Self::StringNotEquals | Self::StringNotLike | Self::NotArn)
     }
 }
 
-impl<'de> Deserialize<'de> for Condition {
+impl<'de> Deserialize<'de> for ConditionBlock {
     fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let operators = BTreeMap::<String, BTreeMap<String, Value>>::deserialize(input)?;
         let mut clauses = Vec::new();
         for (name, keys) in operators {
-            let unknown = || de::Error::custom(format!("{name} is not known on this machine"));
+            let unknown = || {
+                de::Error::custom(format!(
+                    "condition operator {name} is not supported on this machine"
+                ))
+            };
             let (operator, set, if_exists) = operator(&name).ok_or_else(unknown)?;
             for (key, values) in keys {
                 let values = match values {
@@ -129,7 +138,9 @@ impl<'de> Deserialize<'de> for Condition {
                 let values = values.iter().map(|value| match value {
                     Value::String(text) => Ok(text.clone()),
                     Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-                    _ => Err(de::Error::custom(format!("{key} has a value that is none"))),
+                    _ => Err(de::Error::custom(format!(
+                        "condition key {key} has a value that is not a string, number or boolean"
+                    ))),
                 });
                 let values = values.collect::<Result<_, _>>()?;
                 let key = key.to_ascii_lowercase();
@@ -140,12 +151,12 @@ impl<'de> Deserialize<'de> for Condition {
     }
 }
 
-fn operator(name: &str) -> Option<(Operator, Set, bool)> {
+fn operator(name: &str) -> Option<(Operator, SetOperator, bool)> {
     let (set, name) = match name.split_once(':') {
-        Some(("ForAnyValue", name)) => (Set::Any, name),
-        Some(("ForAllValues", name)) => (Set::All, name),
+        Some(("ForAnyValue", name)) => (SetOperator::ForAnyValue, name),
+        Some(("ForAllValues", name)) => (SetOperator::ForAllValues, name),
         Some(_) => return None,
-        None => (Set::Only, name),
+        None => (SetOperator::Single, name),
     };
     let stripped = name.strip_suffix("IfExists");
     let operator = match stripped.unwrap_or(name) {
@@ -157,7 +168,7 @@ fn operator(name: &str) -> Option<(Operator, Set, bool)> {
         "ArnNotEquals" | "ArnNotLike" => Operator::NotArn,
         "NumericGreaterThanEquals" => Operator::NumericGreaterThanEquals,
         "Bool" => Operator::Bool,
-        "Null" if set == Set::Only && stripped.is_none() => Operator::Null,
+        "Null" if set == SetOperator::Single && stripped.is_none() => Operator::Null,
         _ => return None,
     };
     Some((operator, set, stripped.is_some()))
@@ -169,13 +180,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn operators() {
-        let mut facts = Facts::default();
-        facts.set("one", ["a"]);
-        facts.set("Two", ["a", "b"]);
-        facts.set("number", ["30"]);
-        facts.set("arn", ["arn:aws:iam::1:role/r"]);
-        facts.set("none", Vec::<String>::new());
+    fn every_operator_is_evaluated() {
+        let mut context = ConditionContext::default();
+        context.set("one", ["a"]);
+        context.set("Two", ["a", "b"]);
+        context.set("number", ["30"]);
+        context.set("arn", ["arn:aws:iam::1:role/r"]);
+        context.set("none", Vec::<String>::new());
         let rows = [
             ("StringEquals", "one", json!("a"), true),
             ("StringEquals", "ONE", json!(["x", "a"]), true),
@@ -183,7 +194,7 @@ mod tests {
             ("StringEquals", "missing", json!("a"), false),
             ("StringEqualsIfExists", "missing", json!("a"), true),
             ("StringEqualsIfExists", "one", json!("b"), false),
-            // IAM does not say what this does.
+            // The IAM user guide does not define this case.
             ("StringEquals", "two", json!("a"), false),
             ("StringNotEquals", "one", json!("b"), true),
             ("StringNotEquals", "one", json!(["a", "b"]), false),
@@ -216,24 +227,25 @@ mod tests {
         ];
         for (operator, key, values, expected) in rows {
             let written = json!({operator: {key: values}});
-            let condition: Condition = serde_json::from_value(written.clone()).unwrap();
-            assert_eq!(condition.holds(&facts), expected, "{written}");
+            let condition: ConditionBlock = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(condition.is_met(&context), expected, "{written}");
         }
     }
 
     #[test]
-    fn all_must_hold() {
-        let mut facts = Facts::default();
-        facts.set("a", ["1"]);
-        let holds =
-            |written: Value| serde_json::from_value::<Condition>(written).unwrap().holds(&facts);
-        assert!(holds(json!({"StringEquals": {"a": "1"}, "Bool": {"a": "1"}})));
-        assert!(!holds(json!({"StringEquals": {"a": "1", "b": "1"}})));
-        assert!(!holds(json!({"StringEquals": {"a": "1"}, "Bool": {"b": "true"}})));
+    fn all_clauses_must_be_met() {
+        let mut context = ConditionContext::default();
+        context.set("a", ["1"]);
+        let is_met = |written: Value| {
+            serde_json::from_value::<ConditionBlock>(written).unwrap().is_met(&context)
+        };
+        assert!(is_met(json!({"StringEquals": {"a": "1"}, "Bool": {"a": "1"}})));
+        assert!(!is_met(json!({"StringEquals": {"a": "1", "b": "1"}})));
+        assert!(!is_met(json!({"StringEquals": {"a": "1"}, "Bool": {"b": "true"}})));
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unsupported_conditions_are_rejected() {
         for written in [
             json!({"StringMatches": {"a": "b"}}),
             json!({"ForSomeValues:StringEquals": {"a": "b"}}),
@@ -243,7 +255,10 @@ mod tests {
             json!({"StringEquals": "a"}),
             json!([]),
         ] {
-            assert!(serde_json::from_value::<Condition>(written.clone()).is_err(), "{written}");
+            assert!(
+                serde_json::from_value::<ConditionBlock>(written.clone()).is_err(),
+                "{written}"
+            );
         }
     }
 }

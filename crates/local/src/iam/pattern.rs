@@ -1,6 +1,6 @@
-//! What `*` and `?` stand for.
+//! Wildcards in actions, resources and conditions.
 
-/// Wildcards do not reach over the first five colons of an ARN, each of which ends a part of it.
+/// Matches an ARN part by part: a wildcard does not match the first five colons, which separate the parts.
 pub(super) fn matches_arn(pattern: &str, arn: &str) -> bool {
     if pattern == "*" {
         return true;
@@ -11,26 +11,26 @@ pub(super) fn matches_arn(pattern: &str, arn: &str) -> bool {
         && patterns.iter().zip(parts).all(|(pattern, part)| matches(pattern, part))
 }
 
-/// `*` stands for any run of characters, `/` among them, and `?` for any one.
+/// Matches a text: `*` matches any characters, including `/`, and `?` matches one character.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
     let (mut pattern, mut text) = (&*pattern, &*text);
-    // Where to go on when the last `*` has to take one character more.
-    let mut retry: Option<(&[char], &[char])> = None;
+    // The state in which the last `*` matches one more character.
+    let mut backtrack: Option<(&[char], &[char])> = None;
     loop {
         match (pattern, text) {
             (['*', rest @ ..], _) => {
-                retry = Some((rest, text));
+                backtrack = Some((rest, text));
                 pattern = rest;
             }
             ([], []) => return true,
             ([p, patterns @ ..], [t, texts @ ..]) if *p == '?' || p == t => {
                 (pattern, text) = (patterns, texts);
             }
-            _ => match retry {
+            _ => match backtrack {
                 Some((rest, [_, texts @ ..])) => {
-                    retry = Some((rest, texts));
+                    backtrack = Some((rest, texts));
                     (pattern, text) = (rest, texts);
                 }
                 _ => return false,
@@ -46,7 +46,7 @@ mod tests {
     const GET: &str = "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET/orders/7";
 
     #[test]
-    fn wildcards() {
+    fn wildcards_match_any_characters() {
         let rows = [
             ("", "", true),
             ("*", "", true),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn arns() {
+    fn wildcards_do_not_cross_parts_of_an_arn() {
         let rows = [
             ("*", true),
             ("arn:aws:execute-api:us-east-1:000000000000:local/v1/*/*", true),

@@ -1,15 +1,17 @@
+//! Errors in the form of the KMS API.
+
 use hyper::{Response, StatusCode, body::Bytes};
 use serde_json::json;
 
 use crate::http;
 
-/// The response of KMS with this error code.
+/// An error response of KMS with this code, as AWS JSON 1.1 writes it.
 #[must_use]
 pub fn error_response(code: &'static str, message: &str) -> Response<Bytes> {
     KmsError::new(code, message).response()
 }
 
-/// An error as KMS words it.
+/// An error response: code and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KmsError {
     pub(crate) code: &'static str,
@@ -21,7 +23,7 @@ impl KmsError {
         Self { code, message: message.into() }
     }
 
-    /// A member that breaks a constraint of the service model.
+    /// A `ValidationException` for a member that violates a constraint of the service model.
     pub(crate) fn constraint(member: &str, constraint: &str) -> Self {
         Self::new(
             "ValidationException",
@@ -36,7 +38,7 @@ impl KmsError {
         Self::new("ValidationException", message)
     }
 
-    /// The statuses of the service model; everything else is 400.
+    /// The HTTP status that the service model gives this error, or 400.
     fn status(&self) -> StatusCode {
         match self.code {
             "NotFoundException" => StatusCode::NOT_FOUND,

@@ -1,59 +1,55 @@
-//! What the tests of the operations start with.
+//! Helpers of the tests.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::*;
+use super::{authorization::Role, service::KmsService};
 
-pub(super) fn state() -> State {
-    State {
-        store: Mutex::new(Store::new("us-east-1")),
-        file: None,
-        _lock: None,
-        guard: Mutex::default(),
-        calls: AtomicU64::new(0),
-        retries: AtomicU64::new(0),
-        interceptor: Mutex::default(),
-    }
+/// A KMS without keys.
+pub(crate) fn service() -> KmsService {
+    KmsService::new("us-east-1", None).unwrap()
 }
 
-impl State {
-    pub(super) fn call(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
-        let answer = self.perform(operation, input.to_string().as_bytes());
-        answer.map_err(|error| error.code)
+impl KmsService {
+    /// Performs an operation. The error is its code.
+    pub(crate) fn call(&self, operation: &str, input: &Value) -> Result<Value, &'static str> {
+        let response = self.perform(operation, input.to_string().as_bytes());
+        response.map_err(|error| error.code)
     }
 
-    /// Whether the caller with this access key may do this.
-    pub(super) fn may(&self, access_key: &str, operation: &str, input: &Value) -> bool {
-        match self.check(access_key, operation, input) {
+    /// Whether the caller with this access key is allowed an operation.
+    pub(crate) fn may(&self, access_key: &str, operation: &str, input: &Value) -> bool {
+        match self.check_access(access_key, operation, input) {
             Ok(()) => true,
             Err(error) if error.code == "AccessDeniedException" => false,
             Err(error) => panic!("{operation} {input}: {error:?}"),
         }
     }
 
-    /// From now on this access key belongs to the principal with this ARN and these statements.
-    pub(super) fn assign(&self, access_key: &str, arn: &str, statements: &Value) {
+    /// Assigns a role with this ARN and these policy statements to an access key.
+    pub(crate) fn assign(&self, access_key: &str, arn: &str, statements: &Value) {
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
         let policies = vec![serde_json::from_value(policy).unwrap()];
-        self.guard().assign_role(access_key, Role { arn: arn.into(), policies });
+        self.access_control().assign_role(access_key, Role { arn: arn.into(), policies });
     }
 
-    pub(super) fn put_policy(&self, key: &str, statements: &Value) {
+    /// Replaces the policy of a key.
+    pub(crate) fn put_policy(&self, key: &str, statements: &Value) {
         let policy = json!({"Version": "2012-10-17", "Statement": statements});
         let input = json!({"KeyId": key, "Policy": policy.to_string()});
         self.call("PutKeyPolicy", &input).unwrap();
     }
 
-    pub(super) fn create(&self, spec: &str, usage: &str) -> String {
+    /// Creates a key and returns its id.
+    pub(crate) fn create(&self, spec: &str, usage: &str) -> String {
         let input = json!({"KeySpec": spec, "KeyUsage": usage});
         let key = self.call("CreateKey", &input).unwrap();
         key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
     }
 }
 
-/// Fails with every row whose outcome, the first value, is not the expected one.
-pub(super) fn assert_rows<T: PartialEq + std::fmt::Debug>(
+/// Reports every row whose actual value, the second member, is not the expected one, the third member.
+pub(crate) fn assert_rows<T: PartialEq + std::fmt::Debug>(
     rows: impl IntoIterator<Item = (impl std::fmt::Display, T, T)>,
 ) {
     let failed = rows.into_iter().filter(|(_, actual, expected)| actual != expected);
@@ -63,8 +59,8 @@ pub(super) fn assert_rows<T: PartialEq + std::fmt::Debug>(
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A request to Sign, with some of its members changed.
-pub(super) fn signing(key: &str, changes: Value) -> Value {
+/// A Sign request with some members changed.
+pub(crate) fn sign_request(key: &str, changes: Value) -> Value {
     let mut input = json!({
         "KeyId": key,
         "Message": STANDARD.encode("message"),

@@ -1,23 +1,25 @@
-//! What a request says, and the shapes that answers have in common.
+//! The members of a request.
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::error::KmsError;
 
-/// The members of a request.
-pub(super) struct Input(Map<String, Value>);
+/// The JSON object in the body of a request.
+pub(crate) struct Input(Map<String, Value>);
 
 impl Input {
-    pub(super) fn read(body: &[u8]) -> Result<Self, KmsError> {
+    /// Reads the body of a request. An empty body is an empty object.
+    pub(crate) fn read(body: &[u8]) -> Result<Self, KmsError> {
         let body = if body.is_empty() { b"{}" } else { body };
         let members = serde_json::from_slice(body);
         members.map(Self).map_err(|_| KmsError::new("SerializationException", "not a JSON object"))
     }
 
-    pub(super) fn text(&self, member: &str) -> Result<Option<&str>, KmsError> {
+    /// An optional string.
+    pub(crate) fn text(&self, member: &str) -> Result<Option<&str>, KmsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -27,17 +29,18 @@ impl Input {
         }
     }
 
-    /// A string of at least one and at most so many bytes.
-    pub(super) fn text_within(&self, member: &str, most: usize) -> Result<Option<&str>, KmsError> {
+    /// A string of 1 to `max` bytes.
+    pub(crate) fn text_within(&self, member: &str, max: usize) -> Result<Option<&str>, KmsError> {
         let text = self.text(member)?;
-        if text.is_some_and(|text| text.is_empty() || text.len() > most) {
-            let length = format!("have length between 1 and {most}");
+        if text.is_some_and(|text| text.is_empty() || text.len() > max) {
+            let length = format!("have length between 1 and {max}");
             return Err(KmsError::constraint(member, &length));
         }
         Ok(text)
     }
 
-    pub(super) fn required(&self, member: &str) -> Result<&str, KmsError> {
+    /// A required string.
+    pub(crate) fn required(&self, member: &str) -> Result<&str, KmsError> {
         match self.text(member)? {
             Some("") if member.ends_with("Id") => {
                 Err(KmsError::constraint(member, "have length greater than or equal to 1"))
@@ -47,7 +50,8 @@ impl Input {
         }
     }
 
-    pub(super) fn bytes(
+    /// A required blob in base64.
+    pub(crate) fn bytes(
         &self,
         member: &str,
         lengths: RangeInclusive<usize>,
@@ -57,17 +61,17 @@ impl Input {
             KmsError::new("SerializationException", format!("{member} is not base64"))
         })?;
         if bytes.len() < *lengths.start() {
-            let least = format!("have length greater than or equal to {}", lengths.start());
-            return Err(KmsError::constraint(member, &least));
+            let minimum = format!("have length greater than or equal to {}", lengths.start());
+            return Err(KmsError::constraint(member, &minimum));
         }
         if bytes.len() > *lengths.end() {
-            let most = format!("have length less than or equal to {}", lengths.end());
-            return Err(KmsError::constraint(member, &most));
+            let maximum = format!("have length less than or equal to {}", lengths.end());
+            return Err(KmsError::constraint(member, &maximum));
         }
         Ok(bytes)
     }
 
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
         member: &str,
         range: RangeInclusive<u64>,
@@ -82,8 +86,8 @@ impl Input {
         }
     }
 
-    /// Asked after every other check: the answer says that all of them passed.
-    pub(super) fn dry_run(&self) -> Result<(), KmsError> {
+    /// Ends a dry run. Call it after every other check, as the error states that all of them passed.
+    pub(crate) fn end_dry_run(&self) -> Result<(), KmsError> {
         if self.flag("DryRun")? {
             let message = "The request would have succeeded, but the DryRun option is set.";
             return Err(KmsError::new("DryRunOperationException", message));
@@ -91,7 +95,7 @@ impl Input {
         Ok(())
     }
 
-    pub(super) fn flag(&self, member: &str) -> Result<bool, KmsError> {
+    pub(crate) fn flag(&self, member: &str) -> Result<bool, KmsError> {
         match self.0.get(member) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
@@ -101,7 +105,7 @@ impl Input {
         }
     }
 
-    pub(super) fn tags(&self) -> Result<Vec<(String, String)>, KmsError> {
+    pub(crate) fn tags(&self) -> Result<Vec<(String, String)>, KmsError> {
         let malformed = || KmsError::new("TagException", "a tag needs TagKey and TagValue");
         let tags = self.0.get("Tags").and_then(Value::as_array);
         let tag = |tag: &Value| {
@@ -117,14 +121,14 @@ impl Input {
         Ok(tags)
     }
 
-    /// The same request about its `TargetKeyId`.
-    pub(super) fn target(&self) -> Result<Self, KmsError> {
+    /// An input whose `KeyId` is the `TargetKeyId` of this one.
+    pub(crate) fn target(&self) -> Result<Self, KmsError> {
         let key = self.required("TargetKeyId")?;
         Ok(Self([("KeyId".to_owned(), key.into())].into_iter().collect()))
     }
 
-    /// The strings of a list.
-    pub(super) fn texts(&self, member: &str) -> Result<Vec<&str>, KmsError> {
+    /// A list of strings.
+    pub(crate) fn texts(&self, member: &str) -> Result<Vec<&str>, KmsError> {
         let malformed = || {
             KmsError::new("SerializationException", format!("{member} is not a list of strings"))
         };
@@ -135,53 +139,10 @@ impl Input {
         list.iter().map(|text| text.as_str().ok_or_else(malformed)).collect()
     }
 
-    /// Whether the member holds anything.
-    pub(super) fn has(&self, member: &str) -> bool {
-        let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        self.0.get(member).is_some_and(|value| !empty(value))
+    /// Whether the member is present and not empty.
+    pub(crate) fn has(&self, member: &str) -> bool {
+        let is_empty =
+            |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        self.0.get(member).is_some_and(|value| !is_empty(value))
     }
-
-    /// One page of rows that come in the order of their names.
-    pub(super) fn page<'a>(
-        &self,
-        member: &str,
-        size: &PageSize,
-        rows: impl Iterator<Item = (&'a str, Value)>,
-    ) -> Result<Value, KmsError> {
-        let limit = self.number("Limit", 1..=size.most)?.unwrap_or(size.default);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let marker = self.text("Marker")?;
-        let mut rows = rows.skip_while(|(name, _)| marker.is_some_and(|marker| *name <= marker));
-        let page: Vec<_> = rows.by_ref().take(limit).collect();
-        let truncated = rows.next().is_some();
-        let next = page.last().filter(|_| truncated).map(|(name, _)| (*name).to_owned());
-        let rows: Vec<_> = page.into_iter().map(|(_, row)| row).collect();
-        let answer = json!({member: rows, "Truncated": truncated});
-        Ok(with(answer, [("NextMarker", json!(next))]))
-    }
-}
-
-/// How many rows a page of an operation's answer has, as its page in the API reference says.
-pub(super) struct PageSize {
-    default: u64,
-    most: u64,
-}
-
-impl PageSize {
-    pub(super) const KEYS: Self = Self { default: 100, most: 1000 };
-    pub(super) const ALIASES: Self = Self { default: 50, most: 100 };
-    pub(super) const GRANTS: Self = Self { default: 50, most: 100 };
-}
-
-/// The object with these members too, but for those that are null: KMS leaves them out.
-pub(super) fn with<const N: usize>(mut object: Value, members: [(&str, Value); N]) -> Value {
-    if let Some(object) = object.as_object_mut() {
-        let members = members.into_iter().filter(|(_, value)| !value.is_null());
-        object.extend(members.map(|(name, value)| (name.to_owned(), value)));
-    }
-    object
-}
-
-pub(super) fn blob(bytes: &[u8]) -> Value {
-    STANDARD.encode(bytes).into()
 }

@@ -1,17 +1,19 @@
+//! A hook for fault injection.
+
 use std::{pin::Pin, time::Instant};
 
 use hyper::{Request, Response, body::Bytes};
 
 use crate::http::ConnectionFault;
 
-/// Stands between the network and a local KMS, so that a test can make it fail.
+/// Intercepts the requests of a local KMS, so that tests can inject faults.
 pub trait Interceptor: Send + Sync {
-    /// The fault of a connection that was opened at this instant.
+    /// Returns the fault of a connection that was opened at this instant.
     fn connection_fault(&self, _opened: Instant) -> Option<ConnectionFault> {
         None
     }
 
-    /// A response in place of the one of KMS. The request is not performed then.
+    /// Returns the response to send instead of performing the request, or `None` to perform it.
     fn intercept<'a>(
         &'a self,
         _request: &'a Request<Bytes>,
@@ -19,7 +21,7 @@ pub trait Interceptor: Send + Sync {
         Box::pin(async { None })
     }
 
-    /// Whether the request that was just performed is never answered.
+    /// Whether to withhold the response of the request that was just performed.
     fn withholds_response(&self) -> bool {
         false
     }

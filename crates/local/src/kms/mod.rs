@@ -1,303 +1,201 @@
-//! AWS KMS, as far as keys that sign need it: AWS JSON 1.1 over HTTP.
+//! A local AWS KMS: the operations that signing keys need, as AWS JSON 1.1 over HTTP.
 //!
-//! Stricter than it must be to work: where the service refuses what a token's keys are asked, this
-//! refuses with the same error. Signatures of requests are not looked at: a caller is whoever the
-//! access key says, and one that has a role here may do what that allows.
+//! Start with [`Kms`]. Where the service rejects a request for a key that signs tokens, the local KMS rejects
+//! it with the same error code. It does not check the signatures of requests: the access key alone identifies
+//! the caller. A caller with an assigned [`Role`] has the permissions of the role; any other caller has all
+//! permissions.
 
-mod aliases;
-mod api;
-mod disk;
+mod authorization;
+mod crypto;
 mod error;
-mod facts;
 #[cfg(test)]
 mod fixture;
-mod grants;
-mod guard;
 mod input;
 mod interceptor;
-mod keys;
-mod material;
-mod mu;
-mod permissions;
+mod operations;
+mod output;
+mod pages;
+mod persistence;
 mod principal;
-mod propagation;
-mod signing;
-mod spec;
+mod service;
 mod store;
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io, iter,
     net::SocketAddr,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use hyper::{Request, Response, StatusCode, body::Bytes};
+use hyper::{Request, Response, body::Bytes};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
-use self::{error::KmsError, guard::Guard, input::Input, store::Store};
-pub use self::{error::error_response, guard::Role, interceptor::Interceptor};
-use crate::http::{self, Server};
+pub use self::{authorization::Role, error::error_response, interceptor::Interceptor};
 
-pub(crate) use self::store::ACCOUNT;
+use self::{error::KmsError, service::KmsService};
+use crate::http::HttpServer;
 
-/// A KMS of one account and one Region.
+/// A KMS with the keys of one account in one Region.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use countersign_local::kms::Kms;
+/// use serde_json::json;
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+/// let kms = Kms::start(listener, "us-east-1", None)?;
+/// let key = kms.perform("CreateKey", &json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}))?;
+/// let alias = json!({"AliasName": "alias/ring", "TargetKeyId": key["KeyMetadata"]["KeyId"]});
+/// kms.perform("CreateAlias", &alias)?;
+/// let key = kms.perform("DescribeKey", &json!({"KeyId": "alias/ring"}))?;
+/// assert_eq!(key["KeyMetadata"]["KeyState"], "Enabled");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Kms {
-    server: Server,
-    more: Vec<Server>,
-    state: Arc<State>,
-}
-
-fn serve(state: &Arc<State>, listener: TcpListener) -> io::Result<Server> {
-    let (state, shared) = (Arc::clone(state), Arc::clone(state));
-    let fault = move |opened| shared.interceptor()?.connection_fault(opened);
-    Server::with_faults(listener, MAX_BYTES, fault, move |request| {
-        let state = Arc::clone(&state);
-        async move { state.respond(&request).await }
-    })
-}
-
-struct State {
-    store: Mutex<Store>,
-    /// Where the store is kept, if it is to outlive the process.
-    file: Option<PathBuf>,
-    _lock: Option<File>,
-    guard: Mutex<Guard>,
-    calls: AtomicU64,
-    retries: AtomicU64,
-    interceptor: Mutex<Option<Arc<dyn Interceptor>>>,
+    server: HttpServer,
+    more_servers: Vec<HttpServer>,
+    service: Arc<KmsService>,
 }
 
 impl Kms {
-    /// Serves on this listener until it is dropped, with what is in the file, if there is one.
+    /// Serves on this listener until the result is dropped. With a file, the keys are loaded from it and saved
+    /// to it after each change.
     ///
     /// # Errors
-    /// When the file cannot be read, or the listener has no address.
+    /// If the file cannot be read or is in use, or if the listener has no address.
     pub fn start(listener: TcpListener, region: &str, file: Option<PathBuf>) -> io::Result<Self> {
-        let mut store = Store::new(region);
-        let lock = match &file {
-            Some(file) => {
-                let lock = disk::lock(file)?;
-                disk::load(&mut store, file)?;
-                Some(lock)
-            }
-            None => None,
-        };
-        let state = Arc::new(State {
-            store: Mutex::new(store),
-            file,
-            _lock: lock,
-            guard: Mutex::default(),
-            calls: AtomicU64::new(0),
-            retries: AtomicU64::new(0),
-            interceptor: Mutex::default(),
-        });
-        let server = serve(&state, listener)?;
-        Ok(Self { server, more: Vec::new(), state })
+        let service = Arc::new(KmsService::new(region, file)?);
+        let server = serve(&service, listener)?;
+        Ok(Self { server, more_servers: Vec::new(), service })
     }
 
-    /// Serves on this listener too.
+    /// Serves on another listener too.
     ///
     /// # Errors
-    /// When it has no address.
+    /// If the listener has no address.
     pub fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.more.push(serve(&self.state, listener)?);
+        self.more_servers.push(serve(&self.service, listener)?);
         Ok(())
     }
 
-    /// Where it listens.
+    /// The address of the first listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// How many requests came over the network so far.
+    /// The number of requests received over the network so far.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.state.calls.load(Ordering::Relaxed)
+        self.service.calls()
     }
 
-    /// How many of them an AWS SDK had sent before, to no avail.
+    /// How many of [`Self::calls`] were retries by an AWS SDK, as the header `amz-sdk-request` reports.
     #[must_use]
     pub fn retries(&self) -> u64 {
-        self.state.retries.load(Ordering::Relaxed)
+        self.service.retries()
     }
 
-    /// From now on whoever calls with this access key may do what the role may, and nothing else.
+    /// Limits callers with this access key to the permissions of a role.
     pub fn assign_role(&self, access_key: &str, role: Role) {
-        self.state.guard().assign_role(access_key, role);
+        self.service.access_control().assign_role(access_key, role);
     }
 
-    /// From now on calls with this access key come from the Lambda function with this ARN, which
-    /// the caller's own policies know as `lambda:SourceFunctionArn`.
+    /// Sets the ARN of the Lambda function that uses this access key. Identity-based policies see it as the
+    /// condition key `lambda:SourceFunctionArn`.
     pub fn set_source_function(&self, access_key: &str, function_arn: &str) {
-        self.state.guard().set_source_function(access_key, function_arn);
+        self.service.access_control().set_source_function(access_key, function_arn);
     }
 
-    /// Whether whoever has this access key may do this.
+    /// Checks whether a caller with this access key is allowed an operation. The operation is not performed.
     ///
     /// # Errors
-    /// The error that KMS would answer with, in words.
-    pub fn may(&self, access_key: &str, operation: &str, input: &Value) -> Result<(), String> {
-        let may = self.state.check(access_key, operation, input);
-        may.map_err(|error| format!("{}: {}", error.code, error.message))
+    /// The error of KMS as `CODE: message`: `AccessDeniedException`, or another if the request is invalid.
+    pub fn check_access(
+        &self,
+        access_key: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Result<(), String> {
+        self.service.check_access(access_key, operation, input).map_err(describe)
     }
 
-    /// Every role's ARN with every action that it was allowed so far.
+    /// The permissions that callers with roles have used so far: the ARN of a role and an action.
     #[must_use]
-    pub fn used(&self) -> BTreeSet<(String, String)> {
-        self.state.guard().used()
+    pub fn used_permissions(&self) -> BTreeSet<(String, String)> {
+        self.service.access_control().used_permissions()
     }
 
-    /// From now on requests over the network pass through this.
+    /// Sets or removes the interceptor of requests over the network.
     pub fn set_interceptor(&self, interceptor: Option<Arc<dyn Interceptor>>) {
-        *self.state.interceptor.lock().unwrap_or_else(PoisonError::into_inner) = interceptor;
+        self.service.set_interceptor(interceptor);
     }
 
-    /// Ends every connection that there is: who keeps one can know before its next request.
-    pub async fn hang_up(&self) {
-        for server in iter::once(&self.server).chain(&self.more) {
-            server.hang_up().await;
+    /// Closes all open connections. A client can detect this before its next request.
+    pub async fn close_connections(&self) {
+        for server in iter::once(&self.server).chain(&self.more_servers) {
+            server.close_connections().await;
         }
     }
 
-    /// From now on it is this time here, and stands still.
+    /// Stops the clock of this KMS at a time.
     pub fn set_time(&self, time: SystemTime) {
-        lock(&self.state.store).set_time(time);
+        self.service.store().set_time(time);
     }
 
-    /// From now on each look at an alias sees it as it was this long ago, asked anew each time, or
-    /// as it is where it has not changed since this was called. Changes build on what is.
+    /// Delays what reads of aliases see: each read calls `delay` and sees the alias as it was that long ago.
+    /// Earlier changes are visible at once, and changes always apply to the current state.
     pub fn delay_aliases(&self, delay: impl Fn() -> Duration + Send + 'static) {
-        lock(&self.state.store).aliases.delay(Box::new(delay));
+        self.service.store().aliases.set_delay(Box::new(delay));
     }
 
-    /// From now on `ListAliases` leaves out `CreationDate` and `LastUpdatedDate`, which are optional
-    /// in KMS, or no longer does.
+    /// Sets whether `ListAliases` omits `CreationDate` and `LastUpdatedDate`, which are optional in the service
+    /// model.
     pub fn omit_alias_dates(&self, omit: bool) {
-        lock(&self.state.store).omits_alias_dates = omit;
+        self.service.store().omits_alias_dates = omit;
     }
 
-    /// From now on authorization sees the tags and aliases of keys as they were this long ago, asked
-    /// anew for each key: `aws:ResourceTag/…`, `kms:ResourceAliases` and `kms:RequestAlias`. What was
-    /// set before the first call counts at once. KMS says "up to five minutes".
+    /// Delays the tags and aliases that authorization sees (`aws:ResourceTag/…`, `kms:ResourceAliases` and
+    /// `kms:RequestAlias`): each check of a key calls `delay`. Earlier changes are visible at once. In AWS, the
+    /// delay is up to five minutes ("ABAC for AWS KMS" in the developer guide).
     pub fn delay_authorization(&self, delay: impl Fn() -> Duration + Send + 'static) {
-        lock(&self.state.store).delay_authorization(Box::new(delay));
+        self.service.store().delay_authorization(Box::new(delay));
     }
 
-    /// Answers a request without the network: not counted among the calls.
+    /// Responds to a request without the network. [`Self::calls`] does not count it.
     #[must_use]
-    pub fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        self.state.answer(request)
+    pub fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        self.service.respond(request)
     }
 
-    /// Performs an operation without the network: not counted among the calls.
+    /// Performs an operation without the network and without authorization. [`Self::calls`] does not count it.
     ///
     /// # Errors
-    /// The error that KMS would answer with, in words.
+    /// The error of KMS as `CODE: message`.
     pub fn perform(&self, operation: &str, input: &Value) -> Result<Value, String> {
-        let answer = self.state.perform(operation, input.to_string().as_bytes());
-        answer.map_err(|error| format!("{}: {}", error.code, error.message))
+        self.service.perform(operation, input.to_string().as_bytes()).map_err(describe)
     }
 }
 
-impl State {
-    /// Performs the operation, and keeps what it changed before it says so.
-    fn perform(&self, operation: &str, body: &[u8]) -> Result<Value, KmsError> {
-        let answer = api::perform(&self.store, operation, body)?;
-        if let (Some(file), true) = (&self.file, api::changes(operation)) {
-            disk::save(&lock(&self.store), file)
-                .map_err(|error| KmsError::new("KMSInternalException", error.to_string()))?;
-        }
-        Ok(answer)
-    }
-
-    fn guard(&self) -> MutexGuard<'_, Guard> {
-        self.guard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether whoever has this access key may do this.
-    fn check(&self, access_key: &str, operation: &str, input: &Value) -> Result<(), KmsError> {
-        let input = Input::read(input.to_string().as_bytes())?;
-        // In the order in which a request takes them.
-        let guard = self.guard();
-        guard.check(&lock(&self.store), access_key, operation, &input).map(|_| ())
-    }
-
-    /// Whether whoever asks may.
-    fn admit(&self, request: &Request<Bytes>, operation: &str) -> Result<(), KmsError> {
-        let header = request.headers().get("authorization");
-        let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
-        let credential = header.split_once("Credential=").map(|(_, rest)| rest);
-        let access_key = credential.and_then(|credential| credential.split('/').next());
-        let Some(access_key) = access_key else { return Ok(()) };
-        let input = Input::read(request.body())?;
-        self.guard().admit(&lock(&self.store), access_key, operation, &input)
-    }
-
-    async fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let attempt = request.headers().get("amz-sdk-request");
-        let again = attempt.is_some_and(|attempt| !attempt.as_bytes().starts_with(b"attempt=1;"));
-        self.retries.fetch_add(u64::from(again), Ordering::Relaxed);
-        let Some(interceptor) = self.interceptor() else { return self.answer(request) };
-        if let Some(answer) = interceptor.intercept(request).await {
-            return answer;
-        }
-        let answer = self.answer(request);
-        if interceptor.withholds_response() {
-            return std::future::pending().await;
-        }
-        answer
-    }
-
-    fn interceptor(&self) -> Option<Arc<dyn Interceptor>> {
-        self.interceptor.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-        let operation = target.and_then(|target| target.strip_prefix("TrentService."));
-        let answer = match operation {
-            Some(operation) => self
-                .admit(request, operation)
-                .and_then(|()| self.perform(operation, request.body())),
-            None => Err(KmsError::new("UnknownOperationException", "")),
-        };
-        let mut response = match answer {
-            Ok(answer) => {
-                let body = if answer.is_null() { String::new() } else { answer.to_string() };
-                let content_type = [("content-type", "application/x-amz-json-1.1")];
-                http::respond(StatusCode::OK, &content_type, body)
-            }
-            Err(error) => error.response(),
-        };
-        if let Ok(id) = Uuid::new_v4().to_string().parse() {
-            response.headers_mut().insert("x-amzn-requestid", id);
-        }
-        response
-    }
+fn serve(service: &Arc<KmsService>, listener: TcpListener) -> io::Result<HttpServer> {
+    let (service, shared) = (Arc::clone(service), Arc::clone(service));
+    let fault = move |opened| shared.interceptor()?.connection_fault(opened);
+    HttpServer::with_faults(listener, MAX_BYTES, fault, move |request| {
+        let service = Arc::clone(&service);
+        async move { service.respond_to_network(&request).await }
+    })
 }
 
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
-    }
+fn describe(error: KmsError) -> String {
+    let KmsError { code, message } = error;
+    format!("{code}: {message}")
 }
 
-/// Every change of the store is whole when its lock is given up, even by a panic.
-fn lock(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
-    store.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Far over any request with a message of 4096 bytes.
+/// The maximum length of a request, far over that of one with a message of 4096 bytes.
 const MAX_BYTES: usize = 256 * 1024;

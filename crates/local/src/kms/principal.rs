@@ -1,24 +1,24 @@
-//! Principals as requests name them.
+//! Principals in requests.
 
 use super::{error::KmsError, input::Input};
 
 impl Input {
-    /// The ARN of an account, a user, a role or a session.
-    pub(super) fn principal(&self, member: &str) -> Result<Option<String>, KmsError> {
+    /// The ARN of an account, a user, a role or a session ("IAM identifiers" in the IAM user guide).
+    pub(crate) fn principal(&self, member: &str) -> Result<Option<String>, KmsError> {
         let Some(arn) = self.text_within(member, 256)? else { return Ok(None) };
-        let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
-        if !arn.chars().all(fits) {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+        if !arn.chars().all(is_allowed) {
             return Err(KmsError::constraint(member, "satisfy regular expression pattern"));
         }
         let parts: Vec<_> = arn.splitn(6, ':').collect();
         let is_principal = match parts.as_slice() {
             ["arn", _, "iam", "", account, name] => {
                 is_account(account)
-                    && (*name == "root" || named(name, "user/") || named(name, "role/"))
+                    && (*name == "root" || has_name(name, "user/") || has_name(name, "role/"))
             }
             ["arn", _, "sts", "", account, name] => {
                 is_account(account)
-                    && (named(name, "assumed-role/") || named(name, "federated-user/"))
+                    && (has_name(name, "assumed-role/") || has_name(name, "federated-user/"))
             }
             _ => false,
         };
@@ -33,7 +33,7 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn named(name: &str, kind: &str) -> bool {
+fn has_name(name: &str, kind: &str) -> bool {
     name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/'))
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::super::{fixture::assert_rows, input::Input};
 
     #[test]
-    fn principals() {
+    fn principals_are_accounts_users_roles_and_sessions() {
         let rows = [
             ("arn:aws:iam::000000000000:role/path/issuer", None),
             ("arn:aws:iam::000000000000:user/ann", None),

@@ -1,8 +1,8 @@
-//! Records what processes of this project write and which tokens and signatures they handle, so that a test
-//! run can show that no log holds a secret.
+//! Records the output of this project's processes, and the tokens and signatures that they handle. An audit of
+//! the recorded logs then shows whether a log contains a secret.
 //!
-//! Nothing is recorded unless `COUNTERSIGN_EVIDENCE` names a folder. Tokens are recorded on their way to and from
-//! functions, signatures where KMS makes them.
+//! Nothing is recorded unless `COUNTERSIGN_EVIDENCE` names a folder. Tokens are recorded from the events and
+//! responses of functions, signatures from the responses of KMS.
 
 mod tokens;
 
@@ -21,15 +21,15 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// The environment variable that names the folder. Child processes are given it too.
-pub const VARIABLE: &str = "COUNTERSIGN_EVIDENCE";
-/// The extension of files with logs.
+/// The environment variable that names the folder. Child processes receive it too.
+pub const FOLDER_VARIABLE: &str = "COUNTERSIGN_EVIDENCE";
+/// The extension of log files.
 pub const LOG_EXTENSION: &str = "log";
-/// The extension of files with tokens and signatures, one a line.
+/// The extension of files with tokens and signatures, one per line.
 pub const SECRETS_EXTENSION: &str = "secrets";
 
 static RECORDER: LazyLock<Recorder> =
-    LazyLock::new(|| Recorder::new(env::var_os(VARIABLE).map(Into::into)));
+    LazyLock::new(|| Recorder::new(env::var_os(FOLDER_VARIABLE).map(Into::into)));
 
 /// The recorder of this process.
 #[must_use]
@@ -37,54 +37,54 @@ pub fn recorder() -> &'static Recorder {
     &RECORDER
 }
 
-/// Writes logs, tokens and signatures to a folder.
+/// Records logs, tokens and signatures in a folder.
 #[derive(Debug)]
 pub struct Recorder {
     folder: Option<PathBuf>,
-    /// The secrets that have been written.
-    known: Mutex<HashSet<Vec<u8>>>,
-    logs: AtomicUsize,
+    /// The secrets that are recorded already.
+    secrets: Mutex<HashSet<Vec<u8>>>,
+    log_count: AtomicUsize,
 }
 
 impl Recorder {
-    /// Records to this folder, or nothing.
+    /// A recorder that writes to this folder. Without a folder, it records nothing.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
-        Self { folder, known: Mutex::default(), logs: AtomicUsize::new(0) }
+        Self { folder, secrets: Mutex::default(), log_count: AtomicUsize::new(0) }
     }
 
     /// Records every token in a text.
-    pub fn tokens(&self, text: &[u8]) {
+    pub fn record_tokens(&self, text: &[u8]) {
         if self.folder.is_some() {
-            tokens::within(text).for_each(|token| self.secret(token));
+            tokens::find(text).for_each(|token| self.record_secret(token));
         }
     }
 
     /// Records a signature.
-    pub fn signature(&self, signature: &[u8]) {
+    pub fn record_signature(&self, signature: &[u8]) {
         if self.folder.is_some() {
-            self.secret(URL_SAFE_NO_PAD.encode(signature).as_bytes());
+            self.record_secret(URL_SAFE_NO_PAD.encode(signature).as_bytes());
         }
     }
 
-    /// A new log of one output stream of this process.
+    /// A new log for one output stream of a process.
     #[must_use]
-    pub fn log(&self, process_name: &str) -> Log {
-        let number = self.logs.fetch_add(1, Ordering::Relaxed);
+    pub fn log(&self, process_name: &str) -> RecordedLog {
+        let number = self.log_count.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}-{process_name}.{LOG_EXTENSION}", process::id());
-        Log { path: self.folder.as_ref().map(|folder| folder.join(name)), file: None }
+        RecordedLog { path: self.folder.as_ref().map(|folder| folder.join(name)), file: None }
     }
 
-    /// The environment variable with which a child process records to the same folder.
+    /// The environment variable that makes a child process record in the same folder.
     #[must_use]
     pub fn environment(&self) -> Option<(&'static str, &Path)> {
-        self.folder.as_deref().map(|folder| (VARIABLE, folder))
+        self.folder.as_deref().map(|folder| (FOLDER_VARIABLE, folder))
     }
 
-    fn secret(&self, secret: &[u8]) {
+    fn record_secret(&self, secret: &[u8]) {
         let Some(folder) = &self.folder else { return };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.insert(secret.to_owned()) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !secrets.insert(secret.to_owned()) {
             return;
         }
         let path = folder.join(format!("{}.{SECRETS_EXTENSION}", process::id()));
@@ -98,12 +98,12 @@ impl Recorder {
 
 /// The log of one output stream of a process.
 #[derive(Debug)]
-pub struct Log {
+pub struct RecordedLog {
     path: Option<PathBuf>,
     file: Option<File>,
 }
 
-impl Log {
+impl RecordedLog {
     /// Appends to the log.
     pub fn append(&mut self, bytes: &[u8]) {
         let Some(path) = self.path.as_ref().filter(|_| !bytes.is_empty()) else { return };
@@ -118,7 +118,7 @@ impl Log {
     }
 }
 
-/// What is not recorded cannot be audited.
+/// Reports that a file cannot be written. What is not recorded cannot be audited.
 fn warn(path: &Path, error: &io::Error) {
     eprintln!("{}: {error}", path.display());
 }

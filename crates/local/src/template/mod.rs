@@ -1,51 +1,71 @@
-//! The deployment template, read as CloudFormation would read it, as far as this machine needs it.
+//! Reads a deployment template as CloudFormation does, as far as the local stack needs it.
 
-mod scope;
+mod error;
+mod resolver;
 mod yaml;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-pub use self::scope::Scope;
-pub(crate) use self::scope::text;
+pub use self::{error::TemplateError, resolver::Resolver};
 
-/// A template whose values may still hold intrinsic functions.
+pub(crate) use self::resolver::text;
+
+/// A template. Its values can contain intrinsic functions, which a [`Resolver`] evaluates.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use countersign_local::template::Template;
+/// use serde_json::json;
+///
+/// let template = Template::parse(
+///     "
+/// Parameters:
+///   Name: {Type: String, Default: orders}
+/// Resources:
+///   Key: {Type: 'AWS::KMS::Key', Properties: {Description: !Sub 'Key of ${Name}'}}
+/// ",
+/// )?;
+/// let resolver = template.resolver("us-east-1", &BTreeMap::new())?;
+/// for (_, key) in template.resources("AWS::KMS::Key") {
+///     let properties = resolver.resolve(&key["Properties"])?;
+///     assert_eq!(properties, json!({"Description": "Key of orders"}));
+/// }
+/// # Ok::<(), countersign_local::template::TemplateError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Template {
     root: Map<String, Value>,
 }
 
-/// What is wrong with a template.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template: {0}")]
-pub struct TemplateError(pub(crate) String);
-
 impl Template {
-    /// Reads YAML, with CloudFormation's tags, or JSON.
+    /// Parses YAML with the tags of CloudFormation, or JSON.
     ///
     /// # Errors
-    /// When it is neither, or no template.
+    /// If the text is neither, or has no `Resources`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         match yaml::parse(text)? {
             Value::Object(root) if root.contains_key("Resources") => Ok(Self { root }),
-            _ => Err(TemplateError("there are no Resources".into())),
+            _ => Err(TemplateError("Resources is missing".into())),
         }
     }
 
-    /// The parameters with these values or their defaults, and CloudFormation's own.
+    /// Returns a resolver with the mappings, the conditions, the pseudo parameters and the parameters. Parameters
+    /// without a value have their default.
     ///
     /// # Errors
-    /// For a value that is for no parameter, and for one that the parameter does not allow.
-    pub fn scope(
+    /// If a value is of an unknown parameter, or the parameter does not allow it.
+    pub fn resolver(
         &self,
         region: &str,
         values: &BTreeMap<String, String>,
-    ) -> Result<Scope, TemplateError> {
-        let mut scope = Scope::new(region);
+    ) -> Result<Resolver, TemplateError> {
+        let mut resolver = Resolver::new(region);
         let parameters: BTreeMap<_, _> = self.section("Parameters").collect();
         if let Some(name) = values.keys().find(|name| !parameters.contains_key(&***name)) {
-            return Err(TemplateError(format!("there is no parameter {name}")));
+            return Err(TemplateError(format!("unknown parameter {name}")));
         }
         for (name, parameter) in parameters {
             let kind = parameter.get("Type").and_then(Value::as_str).unwrap_or_default();
@@ -54,59 +74,61 @@ impl Template {
             if let (Some(value), Some(allowed)) = (value, allowed)
                 && !allowed.iter().any(|other| text(other) == *value)
             {
-                return Err(TemplateError(format!("{name} cannot be {value}")));
+                return Err(TemplateError(format!(
+                    "parameter {name} does not allow the value {value}"
+                )));
             }
             let value = value.cloned().or_else(|| parameter.get("Default").map(text));
             let value = match (kind, value) {
                 (_, None) => continue,
                 ("Number", Some(number)) => serde_json::from_str(&number)
                     .map(Value::Number)
-                    .map_err(|_| TemplateError(format!("{name} is not a number")))?,
+                    .map_err(|_| TemplateError(format!("parameter {name} must be a number")))?,
                 ("CommaDelimitedList", Some(items)) => items.split(',').map(str::trim).collect(),
                 (_, Some(value)) => value.into(),
             };
-            scope.define(name, value);
+            resolver.define(name, value);
         }
         for (name, mapping) in self.section("Mappings") {
-            scope.define_mapping(name, mapping.clone());
+            resolver.define_mapping(name, mapping.clone());
         }
         for (name, condition) in self.section("Conditions") {
-            scope.define_condition(name, condition.clone());
+            resolver.define_condition(name, condition.clone());
         }
-        Ok(scope)
+        Ok(resolver)
     }
 
-    /// The resources of one type, with their logical ids.
+    /// The resources of a type with their logical ids, regardless of their conditions.
     pub fn resources<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.section("Resources")
             .filter(move |(_, resource)| resource.get("Type").and_then(Value::as_str) == Some(kind))
     }
 
-    /// The resources of one type that there are: some depend on a condition.
+    /// The resources of a type whose condition is true or absent, with their logical ids.
     ///
     /// # Errors
-    /// When a condition is none.
-    pub fn made<'a>(
+    /// If a condition is malformed or not defined.
+    pub fn active_resources<'a>(
         &'a self,
         kind: &'a str,
-        scope: &Scope,
+        resolver: &Resolver,
     ) -> Result<Vec<(&'a str, &'a Value)>, TemplateError> {
-        let mut made = Vec::new();
+        let mut active = Vec::new();
         for (id, resource) in self.resources(kind) {
-            if scope.includes(resource)? {
-                made.push((id, resource));
+            if resolver.is_active(resource)? {
+                active.push((id, resource));
             }
         }
-        Ok(made)
+        Ok(active)
     }
 
-    /// A property that all functions have, from `Globals`.
+    /// A property of all functions, from `Globals`.
     #[must_use]
     pub fn function_default(&self, property: &str) -> Option<&Value> {
         self.root.get("Globals")?.get("Function")?.get(property)
     }
 
-    /// The members of a top-level section: `Parameters`, `Mappings`.
+    /// The members of a top-level section, for example `Parameters` or `Mappings`.
     pub fn section(&self, name: &str) -> impl Iterator<Item = (&str, &Value)> {
         let members = self.root.get(name).and_then(Value::as_object);
         members.into_iter().flatten().map(|(name, value)| (name.as_str(), value))

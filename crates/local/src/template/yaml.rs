@@ -1,14 +1,17 @@
+//! YAML with the tags of CloudFormation.
+
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Number, Value, json};
 
-use super::TemplateError;
+use super::error::TemplateError;
 
-/// Reads YAML as the JSON that CloudFormation makes of it: a tag becomes an object with one member.
+/// Parses YAML to the equivalent JSON: a tag becomes an object with the function as its only member ("Intrinsic
+/// function reference" in the CloudFormation user guide).
 pub(super) fn parse(text: &str) -> Result<Value, TemplateError> {
     let documents = Yaml::load_from_str(text).map_err(|error| TemplateError(error.to_string()))?;
     match &*documents {
         [document] => convert(document),
-        _ => Err(TemplateError("there must be one YAML document".into())),
+        _ => Err(TemplateError("the file must contain one YAML document".into())),
     }
 }
 
@@ -36,7 +39,7 @@ fn convert(node: &Yaml<'_>) -> Result<Value, TemplateError> {
             }
         }
         Yaml::Representation(..) | Yaml::Alias(_) | Yaml::BadValue => {
-            return Err(TemplateError("there is YAML that cannot be read".into()));
+            return Err(TemplateError("the YAML contains an alias or an unreadable value".into()));
         }
     })
 }
@@ -55,7 +58,7 @@ fn member_name(name: &Yaml<'_>) -> Result<String, TemplateError> {
     match name {
         Yaml::Value(Scalar::String(text)) => Ok(text.to_string()),
         Yaml::Value(Scalar::Integer(number)) => Ok(number.to_string()),
-        _ => Err(TemplateError("a member's name must be a string".into())),
+        _ => Err(TemplateError("the name of a member must be a string".into())),
     }
 }
 

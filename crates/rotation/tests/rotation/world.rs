@@ -250,7 +250,7 @@ impl KmsConnector {
             .header("authorization", request.headers().get("authorization").unwrap())
             .body(body.clone())
             .unwrap();
-        let response = self.kms.answer(&request).map(|body| self.with_metadata(&target, body));
+        let response = self.kms.respond(&request).map(|body| self.with_metadata(&target, body));
         if target.ends_with("CreateKey") {
             let input: Value = serde_json::from_slice(&body).unwrap();
             self.bypassed.lock().unwrap().push(input["BypassPolicyLockoutSafetyCheck"] == true);

@@ -1,0 +1,186 @@
+//! Lambda authorizers and the policy cache.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{api_definition::RequestAuthorizer, api_request::ApiRequest};
+use crate::{
+    iam::{IamDecision, PolicyDocument},
+    lambda::{FunctionError, HostedFunction},
+};
+
+/// The result of authorization.
+#[derive(Debug)]
+pub(super) enum Authorization {
+    /// The request is allowed. The value is `$context.authorizer`.
+    Allowed(Value),
+    /// The response is 401.
+    Unauthorized,
+    /// The response is 403.
+    Denied(IamDecision),
+    /// The response is 500, as the authorizer failed.
+    Failed(FunctionError),
+    /// The response is 500, as API Gateway does not accept the output of the authorizer.
+    Misconfigured,
+}
+
+/// Where a decision comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DecisionSource {
+    /// An identity source is missing. The function was not invoked.
+    IdentitySources,
+    /// A cached policy.
+    Cache,
+    /// The function, in the invocation with this id.
+    Function(Uuid),
+}
+
+/// The policy cache. As in API Gateway, the method and the path are not part of the key.
+#[derive(Default)]
+pub(super) struct PolicyCache(Mutex<HashMap<CacheKey, (Instant, AuthorizerOutput)>>);
+
+/// The function of the authorizer, and all values of its identity sources.
+type CacheKey = (String, Vec<Vec<u8>>);
+
+impl fmt::Debug for PolicyCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicyCache").finish_non_exhaustive()
+    }
+}
+
+/// The output of an authorizer ("Output from an API Gateway Lambda authorizer" in the developer guide).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AuthorizerOutput {
+    principal_id: String,
+    policy_document: PolicyDocument,
+    #[serde(default)]
+    context: Map<String, Value>,
+}
+
+impl AuthorizerOutput {
+    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars.
+    fn read(output: Value) -> Option<Self> {
+        let output: Self = serde_json::from_value(output).ok()?;
+        let is_scalar =
+            |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let is_valid = !output.principal_id.is_empty()
+            && output.policy_document.is_authorizer_policy()
+            && output.context.values().all(is_scalar);
+        is_valid.then_some(output)
+    }
+
+    fn authorization(&self, request: &ApiRequest) -> Authorization {
+        match self.policy_document.evaluate("execute-api:Invoke", &request.arn()) {
+            IamDecision::Allowed => {
+                let mut context = self.context.clone();
+                context.insert("principalId".into(), self.principal_id.clone().into());
+                Authorization::Allowed(Value::Object(context))
+            }
+            decision => Authorization::Denied(decision),
+        }
+    }
+}
+
+/// Authorizes a request by a cached policy or by invoking the authorizer.
+pub(super) async fn authorize(
+    authorizer: &RequestAuthorizer,
+    function: &HostedFunction,
+    cache: &PolicyCache,
+    request: &ApiRequest,
+) -> (Authorization, DecisionSource) {
+    let mut values = Vec::new();
+    for name in &authorizer.headers {
+        let before = values.len();
+        let present = request.headers.get_all(name).iter().filter(|value| !value.is_empty());
+        values.extend(present.map(|value| value.as_bytes().to_vec()));
+        if values.len() == before {
+            return (Authorization::Unauthorized, DecisionSource::IdentitySources);
+        }
+    }
+    let key = (authorizer.function.clone(), values);
+    if let Some(output) = cache.get(&key) {
+        return (output.authorization(request), DecisionSource::Cache);
+    }
+    let invocation = function.invoke(&request.authorizer_event()).await;
+    let source = DecisionSource::Function(invocation.id);
+    let authorization = match invocation.result {
+        Ok(output) => match AuthorizerOutput::read(output) {
+            Some(output) => {
+                let authorization = output.authorization(request);
+                cache.insert(key, output, authorizer);
+                authorization
+            }
+            None => Authorization::Misconfigured,
+        },
+        Err(error) if error.message == "Unauthorized" => Authorization::Unauthorized,
+        Err(error) => Authorization::Failed(error),
+    };
+    (authorization, source)
+}
+
+impl PolicyCache {
+    fn get(&self, key: &CacheKey) -> Option<AuthorizerOutput> {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|_, (expiry, _)| Instant::now() < *expiry);
+        entries.get(key).map(|(_, output)| output.clone())
+    }
+
+    fn insert(&self, key: CacheKey, output: AuthorizerOutput, authorizer: &RequestAuthorizer) {
+        if authorizer.ttl.is_zero() {
+            return;
+        }
+        let expiry = Instant::now() + authorizer.ttl;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (expiry, output));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn malformed_authorizer_outputs_are_rejected() {
+        let good = json!({
+            "principalId": "a",
+            "policyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"}],
+            },
+            "context": {"a": "x", "b": 1, "c": true},
+        });
+        let rows = [
+            ("a complete output", "/context", json!({"a": "x", "b": 1, "c": true}), true),
+            ("an empty context", "/context", json!({}), true),
+            ("an object in the context", "/context/a", json!({}), false),
+            ("an array in the context", "/context/a", json!([]), false),
+            ("a null in the context", "/context/a", json!(null), false),
+            ("a null context", "/context", json!(null), false),
+            ("an empty principal", "/principalId", json!(""), false),
+            ("a principal that is a number", "/principalId", json!(1), false),
+            (
+                "an action in an array",
+                "/policyDocument/Statement/0/Action",
+                json!(["execute-api:Invoke"]),
+                true,
+            ),
+            ("a resource in an array", "/policyDocument/Statement/0/Resource", json!(["*"]), true),
+            ("another version", "/policyDocument/Version", json!("2008-10-17"), false),
+            ("no policy", "/policyDocument", json!(null), false),
+        ];
+        for (name, pointer, value, expected) in rows {
+            let mut output = good.clone();
+            *output.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(AuthorizerOutput::read(output).is_some(), expected, "{name}");
+        }
+    }
+}

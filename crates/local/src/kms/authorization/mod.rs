@@ -1,0 +1,9 @@
+//! Authorization of requests by IAM policies, key policies and grants.
+
+mod access_control;
+mod condition_keys;
+mod grants;
+mod permissions;
+
+pub(crate) use self::access_control::AccessControl;
+pub use self::access_control::Role;

@@ -1,0 +1,318 @@
+//! Operations on keys, except cryptographic ones.
+
+use std::sync::Mutex;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    account::ACCOUNT,
+    kms::{
+        crypto::KeySpec,
+        error::KmsError,
+        input::Input,
+        output::with_present,
+        store::{KeyUsage, Store, StoredKey, StoredKeyState, lock},
+    },
+};
+
+pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+    let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
+    let spec = spec.unwrap_or(KeySpec::SymmetricDefault.name());
+    let spec = match KeySpec::from_name(spec) {
+        Some(spec) => spec,
+        None if UNSUPPORTED_SPECS.contains(&spec) => {
+            let message = format!("KeySpec {spec} is not supported on this machine");
+            return Err(KmsError::new("UnsupportedOperationException", message));
+        }
+        None => return Err(KmsError::constraint("keySpec", "satisfy enum value set")),
+    };
+    if input.flag("MultiRegion")? {
+        let message = "multi-Region keys are not supported on this machine";
+        return Err(KmsError::new("UnsupportedOperationException", message));
+    }
+    let usage = match input.text("KeyUsage")? {
+        Some(usage) => usage,
+        None if spec == KeySpec::SymmetricDefault => KeyUsage::EncryptDecrypt.name(),
+        None => {
+            return Err(KmsError::validation(
+                "You must specify a KeyUsage value for an asymmetric key.",
+            ));
+        }
+    };
+    let usage = KeyUsage::from_name(usage)
+        .ok_or_else(|| KmsError::constraint("keyUsage", "satisfy enum value set"))?;
+    let is_compatible = match usage {
+        KeyUsage::SignVerify => !spec.signing_algorithms().is_empty(),
+        KeyUsage::EncryptDecrypt => spec.can_encrypt(),
+    };
+    if !is_compatible {
+        let (usage, spec) = (usage.name(), spec.name());
+        let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
+        return Err(KmsError::validation(message));
+    }
+    let created = lock(store).now();
+    let mut key = StoredKey::new(spec, usage, created)?;
+    input.text("Description")?.unwrap_or_default().clone_into(&mut key.description);
+    if let Some(policy) = new_policy(input)? {
+        key.policy = policy;
+    }
+    let tags = input.tags()?;
+    let mut store = lock(store);
+    set_tags(&mut key, tags, store.tag_time());
+    let metadata = metadata(&store, &key);
+    store.insert(key);
+    Ok(json!({"KeyMetadata": metadata}))
+}
+
+pub(crate) fn metadata(store: &Store, key: &StoredKey) -> Value {
+    let deletion = match key.state {
+        StoredKeyState::PendingDeletion { date } => Some(date),
+        StoredKeyState::Enabled | StoredKeyState::Disabled => None,
+    };
+    let signing_algorithms: Option<Vec<_>> = (key.usage == KeyUsage::SignVerify).then(|| {
+        key.spec.signing_algorithms().iter().map(|algorithm| algorithm.kms_name()).collect()
+    });
+    let encryption_algorithms =
+        (key.usage == KeyUsage::EncryptDecrypt).then(|| key.spec.encryption_algorithms());
+    let metadata = json!({
+        "AWSAccountId": ACCOUNT,
+        "KeyId": key.id,
+        "Arn": store.key_arn(&key.id),
+        "CreationDate": key.created,
+        "Enabled": key.state == StoredKeyState::Enabled,
+        "Description": key.description,
+        "KeyUsage": key.usage.name(),
+        "KeyState": key.state.name(),
+        "Origin": "AWS_KMS",
+        "KeyManager": "CUSTOMER",
+        "CustomerMasterKeySpec": key.spec.name(),
+        "KeySpec": key.spec.name(),
+        "MultiRegion": false,
+    });
+    with_present(
+        metadata,
+        [
+            ("DeletionDate", json!(deletion)),
+            ("SigningAlgorithms", json!(signing_algorithms)),
+            ("EncryptionAlgorithms", json!(encryption_algorithms)),
+        ],
+    )
+}
+
+pub(crate) fn set_state(
+    store: &mut Store,
+    input: &Input,
+    state: StoredKeyState,
+) -> Result<Value, KmsError> {
+    let key = find_mutable(store, input)?;
+    key.state = state;
+    Ok(Value::Null)
+}
+
+pub(crate) fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let days = input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30);
+    let now = store.now();
+    let key = find_mutable(store, input)?;
+    let date = now + f64::from(u32::try_from(days).unwrap_or_default()) * 86_400.0;
+    key.state = StoredKeyState::PendingDeletion { date };
+    let (id, state) = (key.id.clone(), key.state.name());
+    Ok(json!({
+        "KeyId": store.key_arn(&id),
+        "DeletionDate": date,
+        "KeyState": state,
+        "PendingWindowInDays": days,
+    }))
+}
+
+pub(crate) fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let arn = store.key_arn(&store.find_key(input.required("KeyId")?)?.id);
+    let key = store.find_key_mut(input.required("KeyId")?)?;
+    if !matches!(key.state, StoredKeyState::PendingDeletion { .. }) {
+        let message = format!("{arn} is not pending deletion.");
+        return Err(KmsError::new("KMSInvalidStateException", message));
+    }
+    key.state = StoredKeyState::Disabled;
+    Ok(json!({"KeyId": arn}))
+}
+
+/// The key that the request names by id or ARN, unless its deletion is pending.
+pub(crate) fn find_mutable<'a>(
+    store: &'a mut Store,
+    input: &Input,
+) -> Result<&'a mut StoredKey, KmsError> {
+    let name = input.required("KeyId")?;
+    let arn = store.key_arn(&store.find_key(name)?.id);
+    let key = store.find_key_mut(name)?;
+    if matches!(key.state, StoredKeyState::PendingDeletion { .. }) {
+        let message = format!("{arn} is pending deletion.");
+        return Err(KmsError::new("KMSInvalidStateException", message));
+    }
+    Ok(key)
+}
+
+/// Checks that a key is enabled.
+pub(crate) fn require_enabled(key: &StoredKey, arn: &str) -> Result<(), KmsError> {
+    match key.state {
+        StoredKeyState::Enabled => Ok(()),
+        StoredKeyState::Disabled => {
+            Err(KmsError::new("DisabledException", format!("{arn} is disabled.")))
+        }
+        StoredKeyState::PendingDeletion { .. } => {
+            Err(KmsError::new("KMSInvalidStateException", format!("{arn} is pending deletion.")))
+        }
+    }
+}
+
+pub(crate) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let (tags, time) = (input.tags()?, store.tag_time());
+    set_tags(find_mutable(store, input)?, tags, time);
+    Ok(Value::Null)
+}
+
+fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>) {
+    for (name, value) in tags {
+        key.tags.change(&name, Some(value), time);
+    }
+}
+
+/// The `Policy` of a request. The local KMS checks its form only.
+pub(crate) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
+    let Some(policy) = input.text("Policy")? else { return Ok(None) };
+    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
+    match serde_json::from_str::<Map<String, Value>>(policy) {
+        Ok(members) if members.values().any(has_nested_list) => {
+            Err(malformed("The policy contains a list in a list."))
+        }
+        Ok(_) => Ok(Some(policy.to_owned())),
+        Err(_) => Err(malformed("The policy is not a JSON object.")),
+    }
+}
+
+/// Whether a list contains a list, which no element of a policy allows.
+fn has_nested_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item.is_array() || has_nested_list(item)),
+        Value::Object(members) => members.values().any(has_nested_list),
+        _ => false,
+    }
+}
+
+/// Specs of KMS that sign no tokens.
+const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::{Value, json};
+
+    use crate::kms::fixture::{service, sign_request};
+
+    #[test]
+    fn malformed_key_policies_are_rejected() {
+        let service = service();
+        let key = service.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let statement = |arns: Value| json!({"Statement": [{"Condition": {"ArnLike": {"aws:PrincipalArn": arns}}}]});
+        let malformed = Err("MalformedPolicyDocumentException");
+        let rows = [
+            (statement(json!("a")).to_string(), Ok(Value::Null)),
+            (statement(json!(["a", "b"])).to_string(), Ok(Value::Null)),
+            (statement(json!([["a", "b"], "b"])).to_string(), malformed.clone()),
+            ("[]".to_owned(), malformed.clone()),
+            ("{".to_owned(), malformed),
+        ];
+        for (policy, expected) in rows {
+            let put = service.call("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy}));
+            assert_eq!(put, expected, "{policy}");
+        }
+    }
+
+    #[test]
+    fn operations_depend_on_the_key_state() {
+        let service = service();
+        let id = service.create("RSA_2048", "SIGN_VERIFY");
+        let key = json!({"KeyId": id});
+        let (sign, alias) =
+            (sign_request(&id, json!({})), json!({"AliasName": "alias/a", "TargetKeyId": id}));
+        let rows = [
+            ("CancelKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("DisableKey", &key, None),
+            ("DisableKey", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("GetPublicKey", &key, Some("DisabledException")),
+            ("DescribeKey", &key, None),
+            ("EnableKey", &key, None),
+            ("GetPublicKey", &key, None),
+            ("CreateAlias", &alias, None),
+            ("CreateAlias", &alias, Some("AlreadyExistsException")),
+            (
+                "ScheduleKeyDeletion",
+                &json!({"KeyId": id, "PendingWindowInDays": 6}),
+                Some("ValidationException"),
+            ),
+            ("ScheduleKeyDeletion", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("DisableKey", &json!({"KeyId": "alias/a"}), Some("ValidationException")),
+            ("ScheduleKeyDeletion", &key, None),
+            ("ScheduleKeyDeletion", &key, Some("KMSInvalidStateException")),
+            ("Sign", &sign, Some("KMSInvalidStateException")),
+            ("GetPublicKey", &key, Some("KMSInvalidStateException")),
+            ("EnableKey", &key, Some("KMSInvalidStateException")),
+            ("TagResource", &key, Some("KMSInvalidStateException")),
+            ("PutKeyPolicy", &key, Some("ValidationException")),
+            ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
+            ("CancelKeyDeletion", &key, None),
+            ("Sign", &sign, Some("DisabledException")),
+            ("EnableKey", &key, None),
+            ("Sign", &sign, None),
+            ("EnableKeyRotation", &key, Some("UnknownOperationException")),
+        ];
+        for (step, (operation, input, expected)) in rows.into_iter().enumerate() {
+            assert_eq!(service.call(operation, input).err(), expected, "{step}: {operation}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_deleted_with_its_aliases_on_its_deletion_date() {
+        let service = service();
+        let id = service.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let key = json!({"KeyId": id, "PendingWindowInDays": 7});
+        service.call("CreateAlias", &json!({"AliasName": "alias/a", "TargetKeyId": id})).unwrap();
+        service.call("ScheduleKeyDeletion", &key).unwrap();
+        for (days, expected) in [(6, None), (8, Some("NotFoundException"))] {
+            let then = SystemTime::now() + Duration::from_hours(24 * days);
+            service.store.lock().unwrap().set_time(then);
+            for name in [&*id, "alias/a"] {
+                let response = service.call("DescribeKey", &json!({"KeyId": name}));
+                assert_eq!(response.err(), expected, "{name} after {days} days");
+            }
+        }
+        assert_eq!(service.call("ListAliases", &json!({})).unwrap()["Aliases"], json!([]));
+    }
+
+    #[test]
+    fn specs_limit_algorithms_and_usages() {
+        let service = service();
+        let p256 = service.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let wrong = sign_request(&p256, json!({"SigningAlgorithm": "ECDSA_SHA_384"}));
+        assert_eq!(service.call("Sign", &wrong), Err("InvalidKeyUsageException"));
+        let rows = [
+            ("ECC_NIST_P256", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("ML_DSA_44", "ENCRYPT_DECRYPT", Some("ValidationException")),
+            ("SYMMETRIC_DEFAULT", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "ENCRYPT_DECRYPT", None),
+            ("RSA_1024", "SIGN_VERIFY", Some("ValidationException")),
+            ("RSA_2048", "", Some("ValidationException")),
+            ("SM2", "SIGN_VERIFY", Some("UnsupportedOperationException")),
+        ];
+        for (spec, usage, expected) in rows {
+            let created = service.call(
+                "CreateKey",
+                &match usage {
+                    "" => json!({"KeySpec": spec}),
+                    usage => json!({"KeySpec": spec, "KeyUsage": usage}),
+                },
+            );
+            assert_eq!(created.err(), expected, "{spec} {usage}");
+        }
+    }
+}

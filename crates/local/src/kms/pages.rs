@@ -1,0 +1,38 @@
+//! Pages of the List operations.
+
+use serde_json::{Value, json};
+
+use super::{error::KmsError, input::Input, output::with_present};
+
+/// The `Limit` of a List operation, from its page in the KMS API reference.
+pub(crate) struct PageSize {
+    default: u64,
+    max: u64,
+}
+
+impl PageSize {
+    pub(crate) const KEYS: Self = Self { default: 100, max: 1000 };
+    pub(crate) const ALIASES: Self = Self { default: 50, max: 100 };
+    pub(crate) const GRANTS: Self = Self { default: 50, max: 100 };
+}
+
+impl Input {
+    /// The page that `Limit` and `Marker` select from rows in order of their names.
+    pub(crate) fn page<'a>(
+        &self,
+        member: &str,
+        size: &PageSize,
+        rows: impl Iterator<Item = (&'a str, Value)>,
+    ) -> Result<Value, KmsError> {
+        let limit = self.number("Limit", 1..=size.max)?.unwrap_or(size.default);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let marker = self.text("Marker")?;
+        let mut rows = rows.skip_while(|(name, _)| marker.is_some_and(|marker| *name <= marker));
+        let selected: Vec<_> = rows.by_ref().take(limit).collect();
+        let is_truncated = rows.next().is_some();
+        let next = selected.last().filter(|_| is_truncated).map(|(name, _)| (*name).to_owned());
+        let rows: Vec<_> = selected.into_iter().map(|(_, row)| row).collect();
+        let page = json!({member: rows, "Truncated": is_truncated});
+        Ok(with_present(page, [("NextMarker", json!(next))]))
+    }
+}

@@ -1,0 +1,106 @@
+//! A function and its pool of execution environments.
+
+use std::sync::{Mutex, PoisonError};
+
+use hyper::body::Bytes;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::{
+    config::{Bootstrap, FunctionConfig},
+    error::FunctionError,
+    execution_environment::ExecutionEnvironment,
+    function_logs::FunctionLogs,
+};
+
+/// A function with as many execution environments as it has concurrent invocations.
+#[derive(Debug)]
+pub struct HostedFunction {
+    config: FunctionConfig,
+    bootstrap: Bootstrap,
+    logs: FunctionLogs,
+    idle: Mutex<Vec<ExecutionEnvironment>>,
+    concurrency: Semaphore,
+}
+
+/// The result of an invocation.
+#[derive(Debug)]
+pub struct InvocationResult {
+    /// The request id, which the log of the function contains.
+    pub id: Uuid,
+    /// The response of the function.
+    pub result: Result<Value, FunctionError>,
+}
+
+impl HostedFunction {
+    /// A function without execution environments. It writes its log to `logs`.
+    #[must_use]
+    pub fn new(config: FunctionConfig, bootstrap: Bootstrap, logs: FunctionLogs) -> Self {
+        let concurrency = Semaphore::new(MAX_ENVIRONMENTS);
+        Self { config, bootstrap, logs, idle: Mutex::default(), concurrency }
+    }
+
+    /// The logical id of the function.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Starts an execution environment before the first invocation.
+    ///
+    /// # Errors
+    /// If the process ends or does not request an event in time.
+    pub async fn warm(&self) -> Result<(), FunctionError> {
+        let environment = self.start().await?;
+        self.put_back(environment);
+        Ok(())
+    }
+
+    /// Stops all idle execution environments, as Lambda does after some time. The next invocation starts a new
+    /// one.
+    pub fn stop_idle(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Invokes the function in an idle execution environment or in a new one. At most 16 invocations run at the
+    /// same time; others wait.
+    pub async fn invoke(&self, event: &Value) -> InvocationResult {
+        let id = Uuid::new_v4();
+        let Ok(_permit) = self.concurrency.acquire().await else {
+            return InvocationResult { id, result: Err(FunctionError::environment_ended()) };
+        };
+        let result = self.run(id, event.to_string().into()).await;
+        InvocationResult { id, result }
+    }
+
+    async fn run(&self, id: Uuid, event: Bytes) -> Result<Value, FunctionError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let ready = match idle {
+            Some(environment) => environment.ready().await,
+            None => None,
+        };
+        let mut environment = match ready {
+            Some(environment) => environment,
+            None => self.start().await?,
+        };
+        let result = environment.invoke(id, event, self.config.timeout).await;
+        // After a crash or a timeout, the environment is dropped.
+        if result.as_ref().err().is_none_or(|error| error.is_recoverable) {
+            self.put_back(environment);
+        }
+        result
+    }
+
+    async fn start(&self) -> Result<ExecutionEnvironment, FunctionError> {
+        let command = self.bootstrap.command(&self.config.binary);
+        ExecutionEnvironment::start(command, &self.config, &self.logs).await
+    }
+
+    fn put_back(&self, environment: ExecutionEnvironment) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
+    }
+}
+
+/// The maximum number of concurrent invocations.
+const MAX_ENVIRONMENTS: usize = 16;

@@ -1,0 +1,161 @@
+//! A stack: all resources of a template that run on this machine.
+
+mod error;
+mod functions;
+mod keys;
+mod options;
+mod properties;
+mod roles;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use serde_json::json;
+use tokio::net::TcpListener;
+
+pub use self::{error::StackError, options::StackOptions};
+
+use self::{
+    functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
+    keys::create_keys,
+    properties::property,
+    roles::{inline_policies, role_arn, role_of},
+};
+use crate::{
+    account::ACCOUNT,
+    gateway::{API_ID, Gateway, GatewayError},
+    kms::{Kms, Role},
+    lambda::{FunctionLogs, HostedFunction},
+    template::{Template, TemplateError, text},
+};
+
+/// The API, the functions and the keys of a template. They stop when the stack is dropped.
+#[derive(Debug)]
+pub struct Stack {
+    /// The API.
+    pub gateway: Gateway,
+    /// The keys.
+    pub kms: Kms,
+    /// The functions by logical id.
+    pub functions: BTreeMap<String, Arc<HostedFunction>>,
+    /// The logs of the functions.
+    pub logs: FunctionLogs,
+}
+
+impl Stack {
+    /// Starts the resources of a template and waits until every function requests an event.
+    ///
+    /// # Errors
+    /// The first error; for invalid settings, the problems of all functions.
+    pub async fn start(template: &str, options: &StackOptions) -> Result<Self, StackError> {
+        let template = Template::parse(template)?;
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if options.region.is_empty() || !options.region.chars().all(is_allowed) {
+            return Err(StackError::Region);
+        }
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
+        let listener = listen(loopback, options.port, "the gateway", "--port").await?;
+        let kms_port = kms_listener.local_addr().map_err(GatewayError::Listen)?.port();
+        let mut resolver = template.resolver(&options.region, &options.parameters)?;
+        for (_, resource) in template.resources("AWS::Serverless::Function") {
+            for variables in [
+                template.function_default("Environment"),
+                resource.pointer("/Properties/Environment"),
+            ] {
+                override_parameters(&mut resolver, variables, &options.overrides);
+            }
+        }
+        let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
+        for (id, resource) in &deployed {
+            let name = function_name(id, resource, &resolver)?;
+            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
+            resolver.define(id, name.into());
+            resolver.define_attribute(id, "Arn", arn);
+        }
+        let roles = template.active_resources("AWS::IAM::Role", &resolver)?;
+        for (id, resource) in &roles {
+            resolver.define_attribute(id, "Arn", role_arn(id, resource, &resolver)?);
+        }
+        for (id, _) in template.resources("AWS::Logs::LogGroup") {
+            let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
+            resolver.define_attribute(id, "Arn", arn);
+        }
+        let (api_id, api) = template
+            .resources("AWS::Serverless::Api")
+            .next()
+            .ok_or_else(|| TemplateError("the template has no AWS::Serverless::Api".into()))?;
+        resolver.define(api_id, API_ID.into());
+        let stage = text(&resolver.resolve(property(api, "/StageName")?)?);
+        let api_url = ApiUrl {
+            deployed: format!(
+                "https://{API_ID}.execute-api.{}.amazonaws.com/{stage}",
+                options.region
+            ),
+            local: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
+        };
+        let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
+        let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+        let mut kms = Kms::start(kms_listener, &options.region, file)
+            .map_err(|source| StackError::State { file: file_name, source })?;
+        if let Some(address) = options.kms_address {
+            let listener = listen(address, kms_port, "KMS", "--kms-address").await?;
+            kms.listen(listener).map_err(GatewayError::Listen)?;
+        }
+        let mut problems = create_keys(&template, &mut resolver, &kms)?;
+        for (id, resource) in roles {
+            let arn = role_arn(id, resource, &resolver)?;
+            let role = Role { arn, policies: inline_policies(resource, &resolver)? };
+            // Each function has an access key of its own, which identifies the role and the function in KMS.
+            for (function, _) in
+                deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
+            {
+                kms.assign_role(function, role.clone());
+            }
+            kms.assign_role(id, role);
+        }
+        for (id, _) in &deployed {
+            let arn = resolver.resolve(&json!({"Fn::GetAtt": [id, "Arn"]}))?;
+            kms.set_source_function(id, &text(&arn));
+        }
+        let logs = FunctionLogs::default();
+        let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
+        for (id, resource) in deployed {
+            let config =
+                function_config(id, resource, &template, &resolver, &kms, &api_url, options)?;
+            let function = HostedFunction::new(config, options.bootstrap.clone(), logs.clone());
+            if let Err(error) = function.warm().await {
+                problems.push(start_problem(id, &error));
+            }
+            let function = Arc::new(function);
+            functions_by_name
+                .insert(function_name(id, resource, &resolver)?, Arc::clone(&function));
+            functions.insert(id.to_owned(), function);
+        }
+        if !problems.is_empty() {
+            return Err(StackError::Settings(problems));
+        }
+        let properties = resolver.resolve(property(api, "")?)?;
+        let gateway = Gateway::start(
+            listener,
+            &options.region,
+            &properties,
+            functions_by_name,
+            logs.clone(),
+        )?;
+        Ok(Self { gateway, kms, functions, logs })
+    }
+}
+
+async fn listen(
+    address: IpAddr,
+    port: u16,
+    service: &'static str,
+    option: &'static str,
+) -> Result<TcpListener, StackError> {
+    let listener = TcpListener::bind((address, port)).await;
+    listener.map_err(|source| StackError::Port { port, service, option, source })
+}

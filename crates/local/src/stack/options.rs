@@ -1,0 +1,43 @@
+//! The options of a stack.
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+use crate::lambda::Bootstrap;
+
+/// How a stack is started.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// The port of the gateway. 0 selects a free port.
+    pub port: u16,
+    /// The port of KMS. 0 selects a free port.
+    pub kms_port: u16,
+    /// An address other than the loopback address on which KMS listens too, for clients on other machines.
+    pub kms_address: Option<IpAddr>,
+    /// The AWS Region in all ARNs.
+    pub region: String,
+    /// How the binaries of functions are started.
+    pub bootstrap: Bootstrap,
+    /// The folder in which the keys are stored. Without it, they are lost when the stack stops.
+    pub state: Option<PathBuf>,
+    /// Values of parameters of the template.
+    pub parameters: BTreeMap<String, String>,
+    /// Environment variables that override those of the template in every function.
+    pub overrides: BTreeMap<String, String>,
+}
+
+impl StackOptions {
+    /// Free ports, the Region us-east-1, and the defaults of the template.
+    #[must_use]
+    pub fn new(bootstrap: Bootstrap) -> Self {
+        Self {
+            port: 0,
+            kms_port: 0,
+            kms_address: None,
+            region: "us-east-1".into(),
+            bootstrap,
+            state: None,
+            parameters: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+        }
+    }
+}

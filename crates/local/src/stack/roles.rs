@@ -1,0 +1,72 @@
+//! The IAM roles of a template.
+
+use serde_json::{Value, json};
+
+use super::properties::property;
+use crate::{
+    account::ACCOUNT,
+    iam::PolicyDocument,
+    template::{Resolver, TemplateError, text},
+};
+
+/// The logical id of the role of a function.
+pub(super) fn role_of(function: &Value) -> Option<&str> {
+    function.pointer("/Properties/Role/Fn::GetAtt/0").and_then(Value::as_str)
+}
+
+/// The ARN of a role. Like CloudFormation, it generates a name if the template gives none.
+pub(super) fn role_arn(
+    id: &str,
+    role: &Value,
+    resolver: &Resolver,
+) -> Result<String, TemplateError> {
+    let resolved = |member: &str| {
+        let value = property(role, member).ok();
+        value.map(|value| resolver.resolve(value).map(|value| text(&value))).transpose()
+    };
+    let path = resolved("/Path")?.unwrap_or_else(|| "/".into());
+    let stack = text(&resolver.resolve(&json!({"Ref": "AWS::StackName"}))?);
+    let name = resolved("/RoleName")?.unwrap_or_else(|| format!("{stack}-{id}-0LOCAL0LOCAL"));
+    Ok(format!("arn:aws:iam::{ACCOUNT}:role{path}{name}"))
+}
+
+/// The inline policies of a role.
+pub(super) fn inline_policies(
+    role: &Value,
+    resolver: &Resolver,
+) -> Result<Vec<PolicyDocument>, TemplateError> {
+    let all = resolver.resolve(property(role, "/Policies").unwrap_or(&Value::Null))?;
+    let documents = all.as_array().into_iter().flatten();
+    let read = |policy: &Value| {
+        let document = policy.get("PolicyDocument").cloned().unwrap_or_default();
+        serde_json::from_value(document)
+            .map_err(|error| TemplateError(format!("invalid policy of a role: {error}")))
+    };
+    documents.map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::template::Template;
+
+    #[test]
+    fn role_arns_contain_the_path_and_the_name() {
+        let template = Template::parse("Resources: {}").unwrap();
+        let resolver = template.resolver("us-east-1", &BTreeMap::new()).unwrap();
+        let path = json!({"Fn::Sub": "/countersign/${AWS::StackName}/"});
+        let rows = [
+            (json!({}), "local-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path}), "countersign/local/local-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path, "RoleName": "issuer"}), "countersign/local/issuer"),
+            (json!({"RoleName": "issuer"}), "issuer"),
+        ];
+        for (properties, expected) in rows {
+            let role = json!({"Properties": properties});
+            let expected = format!("arn:aws:iam::000000000000:role/{expected}");
+            assert_eq!(role_arn("Issuer", &role, &resolver), Ok(expected), "{properties}");
+        }
+    }
+}
