@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use local::recording::{RecordedLog, Recorder, recorder};
+use local::recording::{AuditRecorder, RecordedLog, recorder};
 
 /// Commands whose output is a token by design. It is recorded as a secret, not as a log.
 const TOKEN_PRINTERS: [&str; 2] = ["event", "sign"];
@@ -20,7 +20,7 @@ pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     run_with(recorder(), command, input)
 }
 
-fn run_with(recorder: &Recorder, command: &mut Command, input: &[u8]) -> io::Result<Output> {
+fn run_with(recorder: &AuditRecorder, command: &mut Command, input: &[u8]) -> io::Result<Output> {
     command.envs(recorder.environment());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = process_name(command);
@@ -92,7 +92,7 @@ mod tests {
         ];
         for (name, program, arguments, input, expected) in rows {
             fs::create_dir_all(&folder).unwrap();
-            let recorder = Recorder::new(Some(folder.clone()));
+            let recorder = AuditRecorder::new(Some(folder.clone()));
             recorder.log("other").append(b"a line\n");
             let mut command = Command::new(program);
             run_with(&recorder, command.args(arguments), input.as_bytes()).unwrap();
@@ -108,7 +108,7 @@ mod tests {
 
         // A token that is read in pieces is found.
         fs::create_dir_all(&folder).unwrap();
-        let recorder = Recorder::new(Some(folder.clone()));
+        let recorder = AuditRecorder::new(Some(folder.clone()));
         recorder.record_tokens(token.as_bytes());
         let mut reader = RecordingReader { stream: token.as_bytes(), log: recorder.log("pieces") };
         while reader.read(&mut [0; 7]).unwrap() > 0 {}

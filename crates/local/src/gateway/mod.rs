@@ -184,7 +184,7 @@ impl GatewayState {
         if request_line + headers.sum::<usize>() > MAX_HEAD_BYTES {
             let body = r#"{"message":"Request Header Fields Too Large"}"#;
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return known(http::json(status, body), "headers over 10240 bytes");
+            return explained(http::json(status, body), "headers over 10240 bytes");
         }
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
             return self
@@ -312,11 +312,11 @@ impl GatewayState {
         let mut headers = vec![("content-type", "application/json")];
         let own = custom.map(|custom| &*custom.headers).unwrap_or_default();
         headers.extend(own.iter().map(|(name, value)| (&**name, &**value)));
-        known(http::respond(status, &headers, kind.body()), reason)
+        explained(http::respond(status, &headers, kind.body()), reason)
     }
 }
 
-fn known(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
+fn explained(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
     ExplainedResponse { response, reason: ResponseReason::Known(reason.to_owned()) }
 }
 

@@ -28,25 +28,25 @@ pub const LOG_EXTENSION: &str = "log";
 /// The extension of files with tokens and signatures, one per line.
 pub const SECRETS_EXTENSION: &str = "secrets";
 
-static RECORDER: LazyLock<Recorder> =
-    LazyLock::new(|| Recorder::new(env::var_os(FOLDER_VARIABLE).map(Into::into)));
+static RECORDER: LazyLock<AuditRecorder> =
+    LazyLock::new(|| AuditRecorder::new(env::var_os(FOLDER_VARIABLE).map(Into::into)));
 
 /// The recorder of this process.
 #[must_use]
-pub fn recorder() -> &'static Recorder {
+pub fn recorder() -> &'static AuditRecorder {
     &RECORDER
 }
 
 /// Records logs, tokens and signatures in a folder.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct AuditRecorder {
     folder: Option<PathBuf>,
     /// The secrets that are recorded already.
     secrets: Mutex<HashSet<Vec<u8>>>,
     log_count: AtomicUsize,
 }
 
-impl Recorder {
+impl AuditRecorder {
     /// A recorder that writes to this folder. Without a folder, it records nothing.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {

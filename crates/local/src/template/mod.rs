@@ -48,7 +48,7 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         match yaml::parse(text)? {
             Value::Object(root) if root.contains_key("Resources") => Ok(Self { root }),
-            _ => Err(TemplateError("Resources is missing".into())),
+            _ => Err(TemplateError("the template has no Resources".into())),
         }
     }
 

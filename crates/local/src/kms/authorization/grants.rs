@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// Which principal the grants on a key allow an operation.
+/// The principal to which the grants on a key allow an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Granted {
     No,

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct History<V> {
     current: BTreeMap<String, V>,
     /// The recorded changes in order of time.
-    changes: Vec<Change<V>>,
+    changes: Vec<RecordedChange<V>>,
 }
 
 /// The value that a name had until a time in seconds since the epoch.
 #[derive(Debug, Clone)]
-struct Change<V> {
+struct RecordedChange<V> {
     time: f64,
     name: String,
     before: Option<V>,
@@ -45,7 +45,11 @@ impl<V: Clone> History<V> {
             None => self.current.remove(name),
         };
         if let Some(time) = time {
-            self.changes.push(Change { time, name: name.to_owned(), before: before.clone() });
+            self.changes.push(RecordedChange {
+                time,
+                name: name.to_owned(),
+                before: before.clone(),
+            });
         }
         before
     }
