@@ -1,18 +1,21 @@
-//! Access rules and tokens that cost the most of all that the authorizer accepts, found by a search
-//! over random expressions and claims.
+//! The most expensive access rules and tokens that the authorizer accepts, found by a search over random
+//! expressions and claims.
 
 use serde_json::{Map, Value, json};
 
-pub struct Condition {
+/// Rules with expensive conditions, and claims for which they are evaluated.
+pub struct ExpensiveRules {
     pub name: &'static str,
-    /// `ACCESS_RULES`: they and the other variables of a Lambda function have 4 KB.
+    /// The setting `ACCESS_RULES`. All environment variables of a Lambda function are limited to 4 KB ("Lambda
+    /// quotas" in the developer guide).
     pub rules: String,
-    /// Those of a token of nearly 8192 characters.
+    /// The claims of a token of almost 8192 characters, the maximum.
     pub claims: Value,
 }
 
-pub fn all() -> Vec<Condition> {
-    let condition = |name, expression: &str, count, claims| Condition {
+/// All cases.
+pub fn all() -> Vec<ExpensiveRules> {
+    let condition = |name, expression: &str, count, claims| ExpensiveRules {
         name,
         rules: rules(expression, count),
         claims,
@@ -81,8 +84,8 @@ pub fn all() -> Vec<Condition> {
     ]
 }
 
-/// Rules with this expression, which has the rule's number in place of `N`: the same text would be
-/// evaluated once.
+/// Rules with an expression in which the number of the rule replaces `N`: equal expressions would be evaluated
+/// only once.
 fn rules(expression: &str, count: usize) -> String {
     let rule = |n: usize| {
         let when = expression.replace('N', &n.to_string());

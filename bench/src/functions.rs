@@ -1,18 +1,19 @@
-//! Finds the built functions, in the layouts of the tools that build them.
+//! Finds the built functions in the layouts of the build tools.
 
 use std::{
     env, io,
     path::{Path, PathBuf},
 };
 
-/// The directory that holds the functions: `FUNCTIONS`, or where `cargo xtask bench` builds them.
+/// The directory of the functions: the environment variable `FUNCTIONS`, or by default the one to which
+/// `cargo xtask bench` builds them.
 pub fn directory() -> PathBuf {
-    let named = env::var_os("FUNCTIONS").filter(|name| !name.is_empty());
-    named.map_or_else(|| "../target/lambda".into(), |name| resolve(Path::new(&name)))
+    let configured = env::var_os("FUNCTIONS").filter(|name| !name.is_empty());
+    configured.map_or_else(|| "../target/lambda".into(), |name| resolve(Path::new(&name)))
 }
 
-/// A directory that the user has named: `cargo xtask bench` changes the working directory, and says in
-/// `CALLED_FROM` what it was.
+/// Resolves a path that the user entered. `cargo xtask bench` changes the working directory and stores the original
+/// one in `CALLED_FROM`.
 pub fn resolve(directory: &Path) -> PathBuf {
     Path::new(&env::var_os("CALLED_FROM").unwrap_or_default()).join(directory)
 }
@@ -25,7 +26,7 @@ pub fn find(directory: &Path, name: &str) -> io::Result<PathBuf> {
     let candidates = [format!("{name}/bootstrap"), format!("{logical_id}/bootstrap"), name.into()];
     let found = candidates.iter().map(|path| directory.join(path)).find(|path| path.is_file());
     found.ok_or_else(|| {
-        let (place, candidates) = (directory.display(), candidates.join(", "));
-        io::Error::other(format!("no function `{name}` in {place}: none of {candidates} exists"))
+        let (folder, candidates) = (directory.display(), candidates.join(", "));
+        io::Error::other(format!("no function `{name}` in {folder}: none of {candidates} exists"))
     })
 }

@@ -1,20 +1,20 @@
-//! What the functions cost, compared with minimal programs and with their peers.
+//! Measures the cost of the functions, compared with minimal programs and with peers.
 //!
-//! A Lambda host of its own invokes them all, on one core. [`contestants`] lists what is compared,
-//! [`contest`] measures it, and [`growth`] measures how cost grows.
+//! A minimal Lambda host invokes all programs on one core. [`programs`] lists them, [`comparison`] measures them, and
+//! [`growth`] measures how cost grows.
 
+mod comparison;
 mod conditions;
-mod contest;
-mod contestants;
 mod functions;
 mod growth;
-mod host;
 mod instructions;
+mod lambda_host;
 mod plot;
+mod programs;
 mod report;
 mod server;
+mod testbed;
 mod timing;
-mod world;
 
 use std::{
     error::Error,
@@ -24,46 +24,45 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
-use contest::Effort;
+use comparison::Repetitions;
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::{Value, json};
-use world::World;
+use testbed::Testbed;
 
-/// Measures what the functions cost, compared with minimal programs and with their peers.
+/// Measures the cost of the functions, compared with minimal programs and with peers
 ///
-/// The functions are built as `sam build` packages them. FUNCTIONS=DIR measures those in DIR instead,
-/// which `cargo build` (target/release), `cargo lambda build` (target/lambda) or `sam build`
-/// (.aws-sam/build) has written.
+/// By default, the functions are built as `sam build` packages them. Set FUNCTIONS to a directory to measure existing
+/// builds: the output of `cargo build` (target/release), `cargo lambda build` (target/lambda) or `sam build`
+/// (.aws-sam/build).
 #[derive(Parser)]
 #[command(name = "bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
 struct Arguments {
-    /// What to measure; all parts without a name
-    parts: Vec<Part>,
-    /// Measure a tenth as often
+    /// The parts to measure [default: all]
+    parts: Vec<BenchmarkPart>,
+    /// Measure with a tenth of the repetitions
     #[arg(long)]
     quick: bool,
-    /// Leave out the peers
+    /// Do not measure the peers
     #[arg(long)]
     alone: bool,
-    /// Put the figures on record, in bench/results
+    /// Record the results in bench/results
     #[arg(long)]
     write: bool,
-    /// Measure another build of the functions in the same run, and print the ratios to it
+    /// Measure another build of the functions in the same run and print the ratios
     ///
-    /// DIR is laid out like that of FUNCTIONS. Such a run is never put on record: results show only
-    /// what this tree builds.
+    /// DIR has the layout of FUNCTIONS. Such a run cannot be recorded, because the results describe this build only.
     #[arg(long, value_name = "DIR", conflicts_with = "write")]
     before: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Part {
-    /// The functions, the floors and the peers: a table, JSON and plots
+enum BenchmarkPart {
+    /// The functions, minimal programs and peers
     Compare,
-    /// How cost grows with tokens, keys, rules and concurrency
+    /// The growth of cost with tokens, keys, rules and concurrency
     Growth,
-    /// The instructions of one warm invocation, against what is on record, and of expensive conditions,
-    /// against their limit (needs valgrind)
+    /// The instructions of a warm invocation, compared with the recorded ones, and of expensive conditions, compared
+    /// with their limit (requires valgrind)
     Instructions,
 }
 
@@ -87,66 +86,69 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { parts, quick, alone, write, before } = arguments;
     let before = before.map(|directory| functions::resolve(&directory));
-    let is_asked = |part: Part| parts.is_empty() || parts.contains(&part);
-    if before.is_some() && !is_asked(Part::Compare) {
-        return Err("--before needs `compare`, as no other part measures another build".into());
+    let is_selected = |part: BenchmarkPart| parts.is_empty() || parts.contains(&part);
+    if before.is_some() && !is_selected(BenchmarkPart::Compare) {
+        return Err(
+            "--before requires the part `compare`; no other part measures another build".into()
+        );
     }
-    let effort = Effort::new(quick, !alone);
+    let repetitions = Repetitions::new(quick, !alone);
 
-    // On one core, so that a thread more is no gain.
+    // All programs use one core, so that additional threads give no advantage.
     let mut core = CpuSet::new();
     core.set(1);
     sched_setaffinity(None, &core)?;
-    let world = World::new(Path::new("target/world")).await?;
-    let place = place()?;
-    println!("{place}\n");
-    if is_asked(Part::Compare) {
-        let results = contest::run(&world, &effort, before.as_deref()).await?;
+    let testbed = Testbed::new(Path::new("target/world")).await?;
+    let machine = machine()?;
+    println!("{machine}\n");
+    if is_selected(BenchmarkPart::Compare) {
+        let results = comparison::run(&testbed, &repetitions, before.as_deref()).await?;
         println!("{}", report::table(&results));
         if before.is_some() {
             println!("{}", report::comparison(&results));
         }
         if write {
-            record("compare.json", &report::json(&results, &place))?;
+            record("compare.json", &report::json(&results, &machine))?;
             for (name, text) in report::plots(&results) {
                 fs::write(Path::new(RESULTS).join(name), text)?;
             }
         }
     }
-    if is_asked(Part::Growth) {
-        let curves = growth::run(&world, &effort).await?;
+    if is_selected(BenchmarkPart::Growth) {
+        let curves = growth::run(&testbed, &repetitions).await?;
         for curve in &curves {
             println!("{}", report::curve_table(curve));
         }
         if write {
-            record("growth.json", &report::curves_json(&curves, &place))?;
+            record("growth.json", &report::curves_json(&curves, &machine))?;
             for curve in &curves {
                 let path = Path::new(RESULTS).join(format!("growth-{}.svg", curve.name));
                 fs::write(path, plot::lines(curve))?;
             }
         }
     }
-    if is_asked(Part::Instructions) {
+    if is_selected(BenchmarkPart::Instructions) {
         let path = Path::new(RESULTS).join("instructions.json");
-        let found = instructions::count(&world).await?;
+        let found = instructions::count(&testbed).await?;
         if write {
             record("instructions.json", &json!(found))?;
         }
         let ordinary = found.get("authorizer, local").copied().unwrap_or_default();
-        let conditions = instructions::conditions(&world, ordinary).await;
+        let conditions = instructions::conditions(&testbed, ordinary).await;
         instructions::compare(&found, &serde_json::from_slice(&fs::read(path)?)?)?;
         conditions?;
     }
     Ok(())
 }
 
+/// Writes a file of bench/results.
 fn record(name: &str, value: &Value) -> Result<(), Box<dyn Error>> {
     let text = serde_json::to_string_pretty(value)?;
     Ok(fs::write(Path::new(RESULTS).join(name), text + "\n")?)
 }
 
-/// When and on what this is measured.
-fn place() -> Result<String, Box<dyn Error>> {
+/// The date and the machine of the measurements.
+fn machine() -> Result<String, Box<dyn Error>> {
     let date = Command::new("date").args(["-u", "+%F"]).output()?;
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

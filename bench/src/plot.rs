@@ -1,11 +1,11 @@
-//! Plots, as SVG that is legible on light and dark pages.
+//! Plots as SVG, for light and dark pages.
 
 use std::fmt::Write;
 
-use crate::{contestants::Kind, growth::Curve};
+use crate::{growth::GrowthCurve, programs::ProgramKind};
 
-/// A bar for each, on a scale where each line is ten times the one before.
-pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
+/// A bar chart with a logarithmic scale.
+pub fn bars(title: &str, unit: &str, rows: &[(&str, ProgramKind, f64)]) -> String {
     let least = rows.iter().map(|row| row.2).fold(f64::INFINITY, f64::min).log10().floor();
     let most = rows.iter().map(|row| row.2).fold(0.0, f64::max).log10().ceil();
     let x = |value: f64| LEFT + (value.log10() - least) / (most - least) * (WIDTH - LEFT - 110.0);
@@ -26,10 +26,10 @@ pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
     for (n, (name, kind, value)) in rows.iter().enumerate() {
         let (y, end) = (40.0 + 22.0 * n as f64, x(*value));
         let class = match kind {
-            Kind::Floor => "floor",
-            Kind::Ours => "ours",
-            Kind::Before => "before",
-            Kind::Peer => "peer",
+            ProgramKind::Floor => "floor",
+            ProgramKind::Ours => "ours",
+            ProgramKind::Before => "before",
+            ProgramKind::Peer => "peer",
         };
         let _ = writeln!(
             svg,
@@ -53,8 +53,8 @@ pub fn bars(title: &str, unit: &str, rows: &[(&str, Kind, f64)]) -> String {
     svg + "</svg>\n"
 }
 
-/// A line for each series.
-pub fn lines(curve: &Curve) -> String {
+/// A line chart.
+pub fn lines(curve: &GrowthCurve) -> String {
     let points = || curve.lines.iter().flat_map(|(_, points)| points);
     let widest = points().map(|point| point.0).max().unwrap_or(1) as f64;
     let highest = points().map(|point| point.1).fold(0.0, f64::max) * 1.1;
@@ -132,6 +132,7 @@ polyline {{ fill: none !important; stroke-width: 2; }}
     )
 }
 
+/// A value with three significant digits or less.
 fn short(value: f64) -> String {
     if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }

@@ -1,24 +1,24 @@
-//! What has been measured, to be read by people and by programs.
+//! Reports of measurements: tables in Markdown, JSON and plots.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
 use crate::{
-    contest::Measured,
-    contestants::{self, Kind},
-    growth::Curve,
+    comparison::Measurement,
+    growth::GrowthCurve,
     plot,
+    programs::{self, ProgramKind},
 };
 
 const NAN: f64 = f64::NAN;
 
-fn floor<'a>(results: &'a [Measured], name: &str) -> Option<&'a Measured> {
-    results.iter().find(|other| other.kind == Kind::Floor && other.name == name)
+fn floor<'a>(results: &'a [Measurement], name: &str) -> Option<&'a Measurement> {
+    results.iter().find(|other| other.kind == ProgramKind::Floor && other.name == name)
 }
 
-/// How many times its floor something takes: cold, warm, and of CPU time.
-fn ratios(result: &Measured, results: &[Measured]) -> (f64, f64, f64) {
+/// The ratios to the floor: first response, warm response and CPU time.
+fn ratios(result: &Measurement, results: &[Measurement]) -> (f64, f64, f64) {
     let cold = floor(results, "echo").map_or(NAN, |echo| result.cold.median / echo.cold.median);
     let own = floor(results, result.floor);
     let warm = own.map_or(NAN, |own| result.warm.median / own.warm.median);
@@ -26,10 +26,10 @@ fn ratios(result: &Measured, results: &[Measured]) -> (f64, f64, f64) {
     (cold, warm, cpu)
 }
 
-/// A table in Markdown.
-pub fn table(results: &[Measured]) -> String {
+/// All measurements as a table in Markdown.
+pub fn table(results: &[Measurement]) -> String {
     let mut text = String::from(
-        "| | first answer | × `echo` | warm | × floor | CPU | × floor | memory | package |\n\
+        "| | first response | × `echo` | warm | × floor | CPU | × floor | memory | package |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for result in results {
@@ -37,9 +37,9 @@ pub fn table(results: &[Measured]) -> String {
         let package =
             result.package.map_or(String::new(), |bytes| format!("{:.1} MB", megabytes(bytes)));
         let name = match result.kind {
-            Kind::Floor => format!("`{}`", result.name),
-            Kind::Ours => format!("**{}**", result.name),
-            Kind::Before | Kind::Peer => result.name.clone(),
+            ProgramKind::Floor => format!("`{}`", result.name),
+            ProgramKind::Ours => format!("**{}**", result.name),
+            ProgramKind::Before | ProgramKind::Peer => result.name.clone(),
         };
         let _ = writeln!(
             text,
@@ -53,15 +53,15 @@ pub fn table(results: &[Measured]) -> String {
     text
 }
 
-/// The ratios of our rows to those of another build, as a table in Markdown.
-pub fn comparison(results: &[Measured]) -> String {
+/// The ratios of this build to another build, as a table in Markdown.
+pub fn comparison(results: &[Measurement]) -> String {
     let mut text = String::from(
-        "| × before | first answer | warm | CPU | memory | package |\n|---|---|---|---|---|---|\n",
+        "| × before | first response | warm | CPU | memory | package |\n|---|---|---|---|---|---|\n",
     );
-    for now in results.iter().filter(|result| result.kind == Kind::Ours) {
-        let name = contestants::before(&now.name);
+    for now in results.iter().filter(|result| result.kind == ProgramKind::Ours) {
+        let name = programs::before(&now.name);
         let Some(before) = results.iter().find(|result| result.name == name) else { continue };
-        let package = |result: &Measured| result.package.map_or(NAN, megabytes);
+        let package = |result: &Measurement| result.package.map_or(NAN, megabytes);
         let _ = writeln!(
             text,
             "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} |",
@@ -76,7 +76,8 @@ pub fn comparison(results: &[Measured]) -> String {
     text
 }
 
-pub fn json(results: &[Measured], place: &str) -> Value {
+/// The contents of `compare.json`.
+pub fn json(results: &[Measurement], machine: &str) -> Value {
     let rows = results.iter().map(|result| {
         let (cold, warm, cpu) = ratios(result, results);
         json!({
@@ -97,24 +98,30 @@ pub fn json(results: &[Measured], place: &str) -> Value {
             "cpu_ratio": hundredths(cpu),
         })
     });
-    json!({"measured": place, "results": rows.collect::<Vec<_>>()})
+    json!({"measured": machine, "results": rows.collect::<Vec<_>>()})
 }
 
-pub fn plots(results: &[Measured]) -> Vec<(&'static str, String)> {
-    let rows = |value: fn(&Measured) -> f64| -> Vec<_> {
+/// The plots by file name.
+pub fn plots(results: &[Measurement]) -> Vec<(&'static str, String)> {
+    let rows = |value: fn(&Measurement) -> f64| -> Vec<_> {
         results.iter().map(|result| (result.name.as_str(), result.kind, value(result))).collect()
     };
     vec![
         (
             "first-answer.svg",
-            plot::bars("From start to first answer", "ms", &rows(|it| it.cold.median / 1000.0)),
+            plot::bars(
+                "Time from start to first response",
+                "ms",
+                &rows(|it| it.cold.median / 1000.0),
+            ),
         ),
-        ("warm.svg", plot::bars("A warm answer", "µs", &rows(|it| it.warm.median))),
-        ("memory.svg", plot::bars("Memory at most", "MB", &rows(|it| megabytes(it.peak)))),
+        ("warm.svg", plot::bars("Warm response", "µs", &rows(|it| it.warm.median))),
+        ("memory.svg", plot::bars("Maximum memory", "MB", &rows(|it| megabytes(it.peak)))),
     ]
 }
 
-pub fn curve_table(curve: &Curve) -> String {
+/// A curve as a table in Markdown.
+pub fn curve_table(curve: &GrowthCurve) -> String {
     let mut text = format!("| {} ({}) | |\n|---|---|\n", curve.title, curve.unit);
     for (name, points) in &curve.lines {
         let points: Vec<_> = points.iter().map(|(x, y)| format!("{x}: {y:.1} µs")).collect();
@@ -123,7 +130,8 @@ pub fn curve_table(curve: &Curve) -> String {
     text
 }
 
-pub fn curves_json(curves: &[Curve], place: &str) -> Value {
+/// The contents of `growth.json`.
+pub fn curves_json(curves: &[GrowthCurve], machine: &str) -> Value {
     let curves = curves.iter().map(|curve| {
         let lines = curve.lines.iter().map(|(name, points)| {
             let points = points.iter().map(|(x, y)| json!([x, tenths(*y)]));
@@ -132,7 +140,7 @@ pub fn curves_json(curves: &[Curve], place: &str) -> Value {
         let lines = lines.collect::<Vec<_>>();
         json!({"name": curve.name, "by": curve.unit, "unit": "us", "lines": lines})
     });
-    json!({"measured": place, "curves": curves.collect::<Vec<_>>()})
+    json!({"measured": machine, "curves": curves.collect::<Vec<_>>()})
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -1,4 +1,4 @@
-//! Serves KMS and a JWK Set over HTTP and HTTPS, at once or with an exchange as long as in AWS.
+//! Serves KMS and a JWK Set over HTTP and HTTPS, without a delay or with the delay of KMS in AWS.
 
 use std::{
     error::Error,
@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// What clients connect to.
+/// An address for clients.
 pub struct Endpoint {
     scheme: &'static str,
     /// Host and port.
@@ -47,7 +47,7 @@ impl Endpoint {
     }
 }
 
-/// What is served.
+/// The state of the server.
 pub struct Service {
     pub kms: Arc<Kms>,
     /// The JWK Set with the keys that sign tokens, as JSON.
@@ -71,22 +71,22 @@ pub struct Endpoints {
 
 /// Serves over HTTP and HTTPS.
 ///
-/// `exchange` is the time between a whole request and its response. Connections and TLS handshakes
-/// are not delayed. In AWS they take round trips too, so a first answer takes longer there.
+/// `delay` is the time from the end of a request to its response. Connections and TLS handshakes are not delayed. In
+/// AWS they take round trips, so a first response takes longer there.
 pub async fn start(
     service: &Arc<Service>,
     tls: &TlsAcceptor,
-    exchange: Duration,
+    delay: Duration,
 ) -> io::Result<Endpoints> {
-    let http = listen(service, None, exchange).await?;
-    let https = listen(service, Some(tls), exchange).await?;
+    let http = listen(service, None, delay).await?;
+    let https = listen(service, Some(tls), delay).await?;
     Ok(Endpoints { http, https })
 }
 
 async fn listen(
     service: &Arc<Service>,
     tls: Option<&TlsAcceptor>,
-    exchange: Duration,
+    delay: Duration,
 ) -> io::Result<Endpoint> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
@@ -101,10 +101,10 @@ async fn listen(
             let (tls, service) = (tls.clone(), Arc::clone(&service));
             tokio::spawn(async move {
                 match tls {
-                    None => serve(&service, stream, exchange).await,
+                    None => serve(&service, stream, delay).await,
                     Some(tls) => {
                         if let Ok(stream) = tls.accept(stream).await {
-                            serve(&service, stream, exchange).await;
+                            serve(&service, stream, delay).await;
                         }
                     }
                 }
@@ -114,22 +114,22 @@ async fn listen(
     Ok(endpoint)
 }
 
-async fn serve(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, exchange: Duration) {
+async fn serve(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, delay: Duration) {
     let respond = service_fn(|request: Request<Incoming>| async {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let due = Instant::now() + exchange;
+        let due = Instant::now() + delay;
         let response = service.respond(&Request::from_parts(head, body));
-        if !exchange.is_zero() {
+        if !delay.is_zero() {
             sleep_until(due).await?;
         }
         Ok::<_, io::Error>(response.map(Full::new))
     });
-    // The connection ends with an error when the client ends first.
+    // An error means that the client closed the connection.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), respond).await;
 }
 
-/// Sleeps in a thread, as tokio's own timers have a resolution of a millisecond.
+/// Sleeps in a thread, because the timers of tokio have a resolution of one millisecond.
 async fn sleep_until(due: Instant) -> io::Result<()> {
     let sleep = move || thread::sleep(due.saturating_duration_since(Instant::now()));
     spawn_blocking(sleep).await.map_err(io::Error::other)
@@ -146,12 +146,12 @@ pub fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
         params
     };
     let root = CertifiedIssuer::self_signed(issuer("Benchmark Root", 1), key()?)?;
-    let middle = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
+    let intermediate = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
     let leaf_key = key()?;
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &middle)?;
+    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &intermediate)?;
     fs::write(authority, root.pem())?;
-    let chain = vec![leaf.der().clone(), middle.der().clone()];
+    let chain = vec![leaf.der().clone(), intermediate.der().clone()];
     let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     Ok(TlsAcceptor::from(Arc::new(config)))

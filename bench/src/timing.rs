@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// A median, and how far it varies during a run.
+/// The median of samples and its variation during a run.
 pub struct Timing {
     pub median: f64,
-    /// The 5th and the 95th percentile of the medians of single rounds.
+    /// The 5th and the 95th percentile of the medians of the rounds.
     pub p5: f64,
     pub p95: f64,
 }
@@ -24,6 +24,7 @@ impl Timing {
     }
 }
 
+/// The median in microseconds.
 pub fn median(times: &mut [Duration]) -> f64 {
     times.sort();
     times.get(times.len() / 2).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_those_of_the_rounds() {
+    fn percentiles_are_computed_from_the_rounds() {
         // Twenty-one rounds with the medians 0 to 20 in mixed order, each with one outlier.
         let mut samples: Vec<_> = (0..21)
             .map(|n| n * 8 % 21)

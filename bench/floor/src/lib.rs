@@ -1,4 +1,4 @@
-//! The least that a Lambda function can be: a socket, and nothing beside the standard library.
+//! A minimal Lambda function: a socket and the standard library, without other dependencies.
 
 use std::{
     env,
@@ -6,24 +6,24 @@ use std::{
     net::TcpStream,
 };
 
-/// One connection that is kept, with one exchange at a time.
+/// A persistent connection with one exchange at a time.
 pub struct Connection<S> {
     host: String,
     stream: BufReader<S>,
     out: Vec<u8>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Default)]
 pub struct Reply {
-    /// Lambda's id of the invocation, if it is one.
+    /// The request id of the invocation, if the response is an event of Lambda.
     pub id: String,
-    /// The body, whose length the other side has said.
+    /// The body. It must have a `Content-Length`.
     pub body: Vec<u8>,
 }
 
 impl Connection<TcpStream> {
-    /// To `host:port`.
+    /// Connects to `host:port`.
     pub fn open(host: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
@@ -32,12 +32,12 @@ impl Connection<TcpStream> {
 }
 
 impl<S: Read + Write> Connection<S> {
-    /// To `host:port`, by a stream that is there.
+    /// Uses an open stream to `host:port`.
     pub fn over(host: &str, stream: S) -> Self {
         Self { host: host.to_owned(), stream: BufReader::new(stream), out: Vec::new() }
     }
 
-    /// Sends a request with these headers and this body, and reads the answer into `reply`.
+    /// Sends a request and reads its response into `reply`.
     pub fn exchange(
         &mut self,
         method: &str,
@@ -78,22 +78,22 @@ impl<S: Read + Write> Connection<S> {
     }
 }
 
-/// Answers every invocation with what `answer` makes of its event, until the Runtime API is gone.
-pub fn serve(mut answer: impl FnMut(&[u8]) -> io::Result<Vec<u8>>) -> io::Result<()> {
+/// Handles events until the Runtime API closes the connection.
+pub fn serve(mut handler: impl FnMut(&[u8]) -> io::Result<Vec<u8>>) -> io::Result<()> {
     let host = env::var("AWS_LAMBDA_RUNTIME_API").map_err(io::Error::other)?;
     let mut runtime = Connection::open(&host)?;
     let (mut event, mut receipt) = (Reply::default(), Reply::default());
     loop {
         let next = "/2018-06-01/runtime/invocation/next";
         runtime.exchange("GET", next, "", b"", &mut event)?;
-        let body = answer(&event.body)?;
+        let body = handler(&event.body)?;
         let path = format!("/2018-06-01/runtime/invocation/{}/response", event.id);
         runtime.exchange("POST", &path, "", &body, &mut receipt)?;
     }
 }
 
-/// Asks KMS about every invocation: `KEY` and `OPERATION` say what.
-pub fn ask<S: Read + Write>(mut kms: Connection<S>) -> io::Result<()> {
+/// Calls KMS for every event. `KEY` is the key id, `OPERATION` is Sign or Verify.
+pub fn serve_with_kms<S: Read + Write>(mut kms: Connection<S>) -> io::Result<()> {
     let setting = |name| env::var(name).map_err(io::Error::other);
     let (key, operation) = (setting("KEY")?, setting("OPERATION")?);
     let headers = format!(
@@ -114,13 +114,13 @@ pub fn ask<S: Read + Write>(mut kms: Connection<S>) -> io::Result<()> {
         );
         kms.exchange("POST", "/", &headers, body.as_bytes(), &mut reply)?;
         if !reply.body.windows(9).any(|part| part == b"Signature") {
-            return Err(io::Error::other("not signed or not verified"));
+            return Err(io::Error::other("KMS neither signed nor verified"));
         }
         Ok(b"{}".to_vec())
     })
 }
 
-/// The token of an event for an authorizer: the three parts, and the place of the last dot.
+/// The token in an event of an authorizer, and the index of its last dot.
 pub fn token(event: &[u8]) -> io::Result<(&str, usize)> {
     let text = str::from_utf8(event).map_err(io::Error::other)?;
     let token = text.split_once("Bearer ").and_then(|(_, rest)| rest.split('"').next());
@@ -128,7 +128,7 @@ pub fn token(event: &[u8]) -> io::Result<(&str, usize)> {
     Ok((token, token.rfind('.').ok_or(io::ErrorKind::InvalidData)?))
 }
 
-/// The bytes that base64url stands for, of text that is known to be good.
+/// Decodes base64url. The text must be valid.
 #[must_use]
 pub fn decode(text: &str) -> Vec<u8> {
     let value = |c: u8| match c {
@@ -146,7 +146,7 @@ pub fn decode(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(4).flat_map(chunk).collect()
 }
 
-/// These bytes in base64 as JSON takes it, with its padding.
+/// Encodes base64 with padding.
 #[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,4 +1,4 @@
-// aws-jwt-verify: an authorizer with the public key (PKCS #1, DER) in the file PUBLIC_KEY.
+// An authorizer with aws-jwt-verify, with the public key (PKCS #1, DER) in the file PUBLIC_KEY.
 
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const publicKey = createPublicKey({
 const verifier = JwtRsaVerifier.create({
   issuer: TOKEN_ISSUER,
   audience: null,
-  // Nobody fetches it: the key is in the cache, and verifySync looks nowhere else.
+  // Not fetched: the key is in the cache, and verifySync uses only the cache.
   jwksUri: "https://issuer.invalid/jwks.json",
 });
 verifier.cacheJwks({

@@ -1,4 +1,4 @@
-// jose: an authorizer with the public key (PKCS #1, DER) in the file PUBLIC_KEY.
+// An authorizer with jose, with the public key (PKCS #1, DER) in the file PUBLIC_KEY.
 
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";

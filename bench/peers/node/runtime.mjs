@@ -1,4 +1,4 @@
-// The Runtime API of Lambda: one invocation after the other, all over one connection.
+// A client of the Lambda Runtime API that handles one event at a time over one connection.
 
 import http from "node:http";
 

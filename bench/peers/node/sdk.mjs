@@ -1,4 +1,4 @@
-// The SDK with one client for all invocations: an authorizer, or with OPERATION=Sign an issuer.
+// An authorizer, or with OPERATION=Sign an issuer, with one SDK client for all invocations.
 
 import { randomUUID } from "node:crypto";
 import {

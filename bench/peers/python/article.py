@@ -1,4 +1,4 @@
-"""An authorizer as an article has it: the token by hand, and a client for each invocation."""
+"""An authorizer as in tutorials: parses the token itself and creates a client for each invocation."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""boto3 with one client for all invocations: an authorizer, or with OPERATION=Sign an issuer."""
+"""An authorizer, or with OPERATION=Sign an issuer, with one boto3 client for all invocations."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""PyJWT: an authorizer with the public key (PKCS #1, DER) in the file PUBLIC_KEY."""
+"""An authorizer with PyJWT and the public key (PKCS #1, DER) in the file PUBLIC_KEY."""
 
 import os
 from pathlib import Path

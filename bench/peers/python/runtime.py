@@ -1,4 +1,4 @@
-"""The Runtime API of Lambda: one invocation after the other, all over one connection."""
+"""A client of the Lambda Runtime API that handles one event at a time over one connection."""
 
 import json
 import os
@@ -14,7 +14,7 @@ def run(handler):
         head, event = exchange(connection, "GET", "next")
         invocation = head["Lambda-Runtime-Aws-Request-Id"]
         try:
-            # There is no context: none of the functions reads it.
+            # The functions do not use the context.
             outcome, answer = "response", handler(json.loads(event), None)
         except Exception as error:
             outcome = "error"

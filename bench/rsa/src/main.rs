@@ -1,4 +1,4 @@
-//! One RSA verification with the public key (PKCS #1, DER) in the file `PUBLIC_KEY`.
+//! One RSA verification per event with the public key (PKCS #1, DER) in the file `PUBLIC_KEY`.
 
 use std::{env, fs, io};
 
@@ -11,7 +11,7 @@ fn main() -> io::Result<()> {
     serve(|event| {
         let (token, dot) = token(event)?;
         key.verify_sig(&token.as_bytes()[..dot], &decode(&token[dot + 1..]))
-            .map_err(|_| io::Error::other("not verified"))?;
+            .map_err(|_| io::Error::other("the signature is invalid"))?;
         Ok(b"{}".to_vec())
     })
 }

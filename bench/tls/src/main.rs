@@ -1,8 +1,9 @@
-//! One exchange with KMS over HTTPS: `AWS_ENDPOINT_URL_KMS` says where, `AWS_CA_BUNDLE` whom to trust.
+//! One request to KMS per event over HTTPS. `AWS_ENDPOINT_URL_KMS` is the URL, `AWS_CA_BUNDLE` the file of trusted
+//! certificates.
 
 use std::{env, io, net::TcpStream, sync::Arc};
 
-use floor::{Connection, ask};
+use floor::{Connection, serve_with_kms};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
@@ -22,5 +23,5 @@ fn main() -> io::Result<()> {
     let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
     let tcp = TcpStream::connect(host)?;
     tcp.set_nodelay(true)?;
-    ask(Connection::over(host, StreamOwned::new(tls, tcp)))
+    serve_with_kms(Connection::over(host, StreamOwned::new(tls, tcp)))
 }

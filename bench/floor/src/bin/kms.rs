@@ -1,9 +1,9 @@
-//! One exchange with KMS over a connection that is kept: `KMS` says where.
+//! One request to KMS per event over a persistent connection. `KMS` is the address.
 
 use std::{env, io};
 
-use floor::{Connection, ask};
+use floor::{Connection, serve_with_kms};
 
 fn main() -> io::Result<()> {
-    ask(Connection::open(&env::var("KMS").map_err(io::Error::other)?)?)
+    serve_with_kms(Connection::open(&env::var("KMS").map_err(io::Error::other)?)?)
 }

@@ -1,4 +1,4 @@
-//! jsonwebtoken under the Lambda runtime: an authorizer with the public key (PKCS #1, DER) in the
+//! An authorizer with jsonwebtoken and the Lambda runtime, with the public key (PKCS #1, DER) in the
 //! file `PUBLIC_KEY`.
 
 use std::{env, fs};

@@ -1,5 +1,5 @@
-//! An authorizer for any OpenID Connect issuer, as they are usually written: it fetches the JWK Set
-//! at `JWKS_URI` for the first token, keeps it, and verifies RS256 with jsonwebtoken.
+//! A typical authorizer for an OpenID Connect issuer: fetches the JWK Set at `JWKS_URI` for the first token, caches it,
+//! and verifies RS256 with jsonwebtoken.
 
 use std::{collections::HashMap, env};
 

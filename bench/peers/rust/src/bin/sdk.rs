@@ -1,5 +1,5 @@
-//! The SDK and the Lambda runtime with their defaults: an authorizer, or with `OPERATION=Sign` an
-//! issuer, as their documentation has one write it.
+//! An authorizer, or with `OPERATION=Sign` an issuer, with the default SDK and the Lambda runtime as in their
+//! documentation.
 
 use std::{
     env,

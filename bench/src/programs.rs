@@ -1,4 +1,4 @@
-//! Who is compared: the floors, the functions and the peers.
+//! The programs to compare: minimal programs (floors), the functions and peers.
 
 use std::{
     io,
@@ -8,82 +8,89 @@ use std::{
 
 use crate::{
     functions,
-    host::Program,
+    lambda_host::Program,
     server::Endpoint,
-    world::{self, World},
+    testbed::{self, Testbed},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProgramKind {
+    /// A minimal program that does only the unavoidable work.
     Floor,
+    /// A function of this build.
     Ours,
     /// Another build of the functions.
     Before,
+    /// A comparable program of other authors or with other libraries.
     Peer,
 }
 
-/// One of those that are measured.
-pub struct Contestant {
+/// A program to measure, with its settings.
+pub struct MeasuredProgram {
     pub name: String,
-    pub kind: Kind,
-    /// The floor that its warm answers are compared with.
+    pub kind: ProgramKind,
+    /// The name of the floor for the comparison of warm responses.
     pub floor: &'static str,
     pub program: Program,
-    /// Whether it issues tokens; else it authorizes requests.
+    /// Whether it issues tokens. Otherwise it authorizes requests.
     issues: bool,
 }
 
-impl Contestant {
-    /// The n-th event that it gets.
+impl MeasuredProgram {
+    /// The event of the n-th invocation.
     pub fn input(&self, requests: &[Vec<u8>], n: usize) -> Vec<u8> {
-        if self.issues { world::ISSUE.to_vec() } else { requests[n % requests.len()].clone() }
+        if self.issues { testbed::ISSUE.to_vec() } else { requests[n % requests.len()].clone() }
     }
 }
 
-/// All contestants, in the order of the table. `before` is the directory of another build.
-pub fn all(world: &World, with_peers: bool, before: Option<&Path>) -> io::Result<Vec<Contestant>> {
-    let mut all = floors(world);
-    all.extend(functions(world, Kind::Ours, &functions::directory())?);
+/// All programs, in the order of the table. `before` is the directory of another build.
+pub fn all(
+    testbed: &Testbed,
+    with_peers: bool,
+    before: Option<&Path>,
+) -> io::Result<Vec<MeasuredProgram>> {
+    let mut all = floors(testbed);
+    all.extend(functions(testbed, ProgramKind::Ours, &functions::directory())?);
     if let Some(directory) = before {
-        all.extend(functions(world, Kind::Before, directory)?);
+        all.extend(functions(testbed, ProgramKind::Before, directory)?);
     }
     if with_peers {
-        all.extend(rust(world));
-        all.extend(node(world));
-        all.extend(python(world));
+        all.extend(rust(testbed));
+        all.extend(node(testbed));
+        all.extend(python(testbed));
     }
     Ok(all)
 }
 
 type Setting<'a> = (&'a str, &'a str);
 
-/// A program, the name of its row, its floor, the KMS that it uses, and further settings.
+/// A program, the name of its row, its floor, its KMS endpoint, and additional settings.
 type Row<'a> = (&'a str, &'a str, &'static str, &'a Endpoint, &'a [Setting<'a>]);
 
-fn contestants(
-    world: &World,
-    kind: Kind,
+fn measured_programs(
+    testbed: &Testbed,
+    kind: ProgramKind,
     rows: &[Row],
     command: impl Fn(&str) -> Vec<String>,
-) -> Vec<Contestant> {
-    let contestant = |&(program, name, floor, endpoint, settings): &Row| {
-        let mut environment = world.environment(endpoint);
-        if matches!(kind, Kind::Floor | Kind::Peer) {
-            environment.extend(world.more_environment(endpoint));
+) -> Vec<MeasuredProgram> {
+    let measured = |&(program, name, floor, endpoint, settings): &Row| {
+        let mut environment = testbed.environment(endpoint);
+        if matches!(kind, ProgramKind::Floor | ProgramKind::Peer) {
+            environment.extend(testbed.peer_environment(endpoint));
         }
         environment.extend(settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         let mut arguments = command(program);
         let path = PathBuf::from(arguments.remove(0));
         let issues = settings.contains(&SIGN) || program == "issuer";
         let program = Program { path, arguments, environment };
-        let name = if kind == Kind::Before { before(name) } else { name.to_owned() };
-        Contestant { name, kind, floor, program, issues }
+        let name = if kind == ProgramKind::Before { before(name) } else { name.to_owned() };
+        MeasuredProgram { name, kind, floor, program, issues }
     };
-    rows.iter().map(contestant).collect()
+    rows.iter().map(measured).collect()
 }
 
-fn floors(world: &World) -> Vec<Contestant> {
-    let (kms, slow) = (&world.immediate, &world.delayed);
+fn floors(testbed: &Testbed) -> Vec<MeasuredProgram> {
+    let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let rows: &[Row] = &[
         ("echo", "echo", "echo", &kms.http, &[]),
         ("kms", "kms", "kms", &kms.http, &[VERIFY]),
@@ -93,16 +100,22 @@ fn floors(world: &World) -> Vec<Contestant> {
         ("kms", "sign", "sign", &kms.http, &[SIGN]),
         ("kms", SLOW_SIGN, SLOW_SIGN, &slow.http, &[SIGN]),
     ];
-    contestants(world, Kind::Floor, rows, |program| vec![format!("target/release/{program}")])
+    measured_programs(testbed, ProgramKind::Floor, rows, |program| {
+        vec![format!("target/release/{program}")]
+    })
 }
 
-/// The name of the row of another build that compares with this row.
+/// The name of the row of another build that corresponds to this row.
 pub fn before(name: &str) -> String {
     format!("before: {name}")
 }
 
-fn functions(world: &World, kind: Kind, directory: &Path) -> io::Result<Vec<Contestant>> {
-    let (kms, slow) = (&world.immediate, &world.delayed);
+fn functions(
+    testbed: &Testbed,
+    kind: ProgramKind,
+    directory: &Path,
+) -> io::Result<Vec<MeasuredProgram>> {
+    let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let rows: &[Row] = &[
         ("authorizer", "authorizer, kms, HTTP", "kms", &kms.http, &[]),
         ("authorizer", "authorizer, kms, HTTPS", "tls", &kms.https, &[]),
@@ -115,14 +128,14 @@ fn functions(world: &World, kind: Kind, directory: &Path) -> io::Result<Vec<Cont
     ];
     let authorizer = functions::find(directory, "authorizer")?;
     let issuer = functions::find(directory, "issuer")?;
-    Ok(contestants(world, kind, rows, |program| {
+    Ok(measured_programs(testbed, kind, rows, |program| {
         let path = if program == "issuer" { &issuer } else { &authorizer };
         vec![path.to_string_lossy().into_owned()]
     }))
 }
 
-fn rust(world: &World) -> Vec<Contestant> {
-    let (kms, slow) = (&world.immediate, &world.delayed);
+fn rust(testbed: &Testbed) -> Vec<MeasuredProgram> {
+    let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let rows: &[Row] = &[
         ("sdk", "Rust, SDK defaults, verify, HTTP", "kms", &kms.http, &[]),
         ("sdk", "Rust, SDK defaults, verify, HTTPS", "tls", &kms.https, &[]),
@@ -137,7 +150,7 @@ fn rust(world: &World) -> Vec<Contestant> {
         ("jwks", NO_JITTER_JWKS, "rsa", &kms.https, &[]),
     ];
     let build = |rows, target: &str| {
-        contestants(world, Kind::Peer, rows, |program| {
+        measured_programs(testbed, ProgramKind::Peer, rows, |program| {
             vec![format!("target/{target}/lambda/{program}/bootstrap")]
         })
     };
@@ -146,10 +159,10 @@ fn rust(world: &World) -> Vec<Contestant> {
     all
 }
 
-fn node(world: &World) -> Vec<Contestant> {
+fn node(testbed: &Testbed) -> Vec<MeasuredProgram> {
     let Some(node) = installed("node", "target/node/node_modules") else { return Vec::new() };
-    let (kms, slow) = (&world.immediate, &world.delayed);
-    let trust = ("NODE_EXTRA_CA_CERTS", world.authority.to_str().unwrap_or_default());
+    let (kms, slow) = (&testbed.immediate, &testbed.delayed);
+    let trust = ("NODE_EXTRA_CA_CERTS", testbed.authority.to_str().unwrap_or_default());
     let rows: &[Row] = &[
         ("sdk", "Node, SDK, verify, HTTP", "kms", &kms.http, &[]),
         ("sdk", "Node, SDK, verify, HTTPS", "tls", &kms.https, &[trust]),
@@ -158,16 +171,16 @@ fn node(world: &World) -> Vec<Contestant> {
         ("aws-jwt-verify", "Node, aws-jwt-verify", "rsa", &kms.http, &[]),
         ("jose", "Node, jose", "rsa", &kms.http, &[]),
     ];
-    contestants(world, Kind::Peer, rows, |script| {
+    measured_programs(testbed, ProgramKind::Peer, rows, |script| {
         vec![node.clone(), format!("target/node/{script}.mjs")]
     })
 }
 
-fn python(world: &World) -> Vec<Contestant> {
+fn python(testbed: &Testbed) -> Vec<MeasuredProgram> {
     if installed("python3", PYTHON).is_none() {
         return Vec::new();
     }
-    let (kms, slow) = (&world.immediate, &world.delayed);
+    let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let rows: &[Row] = &[
         ("article", "Python, client in the handler, verify, HTTP", "kms", &kms.http, &[]),
         ("boto3_kms", "Python, boto3, verify, HTTP", "kms", &kms.http, &[]),
@@ -176,16 +189,16 @@ fn python(world: &World) -> Vec<Contestant> {
         ("boto3_kms", "Python, boto3, sign, HTTP", "sign", &kms.http, &[SIGN]),
         ("pyjwt", "Python, PyJWT", "rsa", &kms.http, &[]),
     ];
-    contestants(world, Kind::Peer, rows, |script| {
+    measured_programs(testbed, ProgramKind::Peer, rows, |script| {
         vec![PYTHON.to_owned(), format!("peers/python/{script}.py")]
     })
 }
 
-/// The path of a program, if it is installed and the file that it needs exists.
-fn installed(name: &str, needs: &str) -> Option<String> {
+/// The path of a program, if it is installed and the file that it requires exists.
+fn installed(name: &str, required_file: &str) -> Option<String> {
     let found = Command::new("sh").args(["-c", &format!("command -v {name}")]).output().ok()?;
     let path = String::from_utf8(found.stdout).ok()?.trim().to_owned();
-    (found.status.success() && Path::new(needs).exists()).then_some(path)
+    (found.status.success() && Path::new(required_file).exists()).then_some(path)
 }
 
 pub const LOCAL: Setting = ("VERIFICATION", "local");

@@ -1,5 +1,5 @@
-//! Lambda's side of a function, as light as it can be: what is measured is the function, so the
-//! host answers from the same thread, and its clock starts with the last byte that it had to write.
+//! A minimal Lambda host, so that the function dominates the measurements. It runs in one thread and starts the clock
+//! immediately before it writes an event.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How a function is started.
+/// The command that starts a function.
 #[derive(Debug, Clone)]
 pub struct Program {
     pub path: PathBuf,
@@ -24,24 +24,25 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
 }
 
-/// A process that runs a function, and the Runtime API that it talks to.
-pub struct Environment {
+/// A process that runs a function, and its Runtime API.
+pub struct FunctionProcess {
     child: Child,
-    received: mpsc::UnboundedReceiver<Received>,
-    /// Connections on which the function waits for work.
+    events: mpsc::UnboundedReceiver<HostEvent>,
+    /// The connections on which the function waits for an event.
     waiting: Vec<mpsc::UnboundedSender<Vec<u8>>>,
-    answers: HashMap<u64, (Instant, bool)>,
+    responses: HashMap<u64, (Instant, bool)>,
     invocations: u64,
 }
 
-enum Received {
+/// A request of the function to the Runtime API.
+enum HostEvent {
     Next(mpsc::UnboundedSender<Vec<u8>>),
-    Answer { id: u64, at: Instant, good: bool, body: Vec<u8> },
-    Gone,
+    Response { id: u64, at: Instant, is_success: bool, body: Vec<u8> },
+    Closed,
 }
 
-impl Environment {
-    /// Starts the process, on which the clock runs from here on.
+impl FunctionProcess {
+    /// Starts the process and returns the time of the start.
     pub async fn start(program: &Program) -> io::Result<(Self, Instant)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -62,41 +63,40 @@ impl Environment {
             .stdout(Stdio::null());
         let started = Instant::now();
         let child = command.spawn()?;
-        let (sender, received) = mpsc::unbounded_channel();
+        let (sender, events) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let sender = sender.clone();
                 tokio::spawn(async move {
                     if serve(stream, &sender).await.is_err() {
-                        let _ = sender.send(Received::Gone);
+                        let _ = sender.send(HostEvent::Closed);
                     }
                 });
             }
         });
-        let (waiting, answers) = (Vec::new(), HashMap::new());
-        Ok((Self { child, received, waiting, answers, invocations: 0 }, started))
+        let (waiting, responses) = (Vec::new(), HashMap::new());
+        Ok((Self { child, events, waiting, responses, invocations: 0 }, started))
     }
 
-    /// Invokes the function with each of these events, all at once, and tells how long it took
-    /// until the last answer.
+    /// Invokes the function with all events concurrently. Returns the time until the last response, and its body.
     pub async fn invoke(&mut self, events: &[Vec<u8>]) -> io::Result<(Duration, Vec<u8>)> {
         let (sent, last, body) = self.exchange(events).await?;
         Ok((last - sent, body))
     }
 
-    /// When the first byte of the first event was sent, and when the last answer was here.
+    /// Like [`Self::invoke`], but returns the time before the first event and the time of the last response.
     pub async fn exchange(
         &mut self,
         events: &[Vec<u8>],
     ) -> io::Result<(Instant, Instant, Vec<u8>)> {
         while self.waiting.len() < events.len() {
-            self.take().await?;
+            self.receive().await?;
         }
         let sent = Instant::now();
         for event in events {
             let id = self.invocations;
             self.invocations += 1;
-            let Some(waiting) = self.waiting.pop() else { return Err(gone()) };
+            let Some(waiting) = self.waiting.pop() else { return Err(connection_closed()) };
             let mut message = format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\
                  Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-{id:012}\r\n\
@@ -108,17 +108,17 @@ impl Environment {
             )
             .into_bytes();
             message.extend_from_slice(event);
-            waiting.send(message).map_err(|_| gone())?;
+            waiting.send(message).map_err(|_| connection_closed())?;
         }
         let first = self.invocations - events.len() as u64;
         let mut last = (sent, Vec::new());
-        while self.answers.len() < events.len() {
-            if let Some((at, body)) = self.take().await? {
+        while self.responses.len() < events.len() {
+            if let Some((at, body)) = self.receive().await? {
                 last = (at, body);
             }
         }
         for id in first..self.invocations {
-            match self.answers.remove(&id) {
+            match self.responses.remove(&id) {
                 Some((_, true)) => {}
                 _ => {
                     let body = String::from_utf8_lossy(&last.1);
@@ -129,26 +129,27 @@ impl Environment {
         Ok((sent, last.0, last.1))
     }
 
-    async fn take(&mut self) -> io::Result<Option<(Instant, Vec<u8>)>> {
-        match timeout(PATIENCE, self.received.recv()).await? {
-            Some(Received::Next(connection)) => self.waiting.push(connection),
-            Some(Received::Answer { id, at, good, body }) => {
-                self.answers.insert(id, (at, good));
+    /// Handles one request of the function. Returns the time and body of a response.
+    async fn receive(&mut self) -> io::Result<Option<(Instant, Vec<u8>)>> {
+        match timeout(RESPONSE_TIMEOUT, self.events.recv()).await? {
+            Some(HostEvent::Next(connection)) => self.waiting.push(connection),
+            Some(HostEvent::Response { id, at, is_success, body }) => {
+                self.responses.insert(id, (at, is_success));
                 return Ok(Some((at, body)));
             }
-            Some(Received::Gone) if matches!(self.child.try_wait(), Ok(None)) => {}
-            Some(Received::Gone) | None => return Err(gone()),
+            Some(HostEvent::Closed) if matches!(self.child.try_wait(), Ok(None)) => {}
+            Some(HostEvent::Closed) | None => return Err(connection_closed()),
         }
         Ok(None)
     }
 
-    /// Asks the process to end, and waits until it has.
+    /// Terminates the process and waits until it has ended.
     pub fn stop(&mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
     }
 
-    /// The CPU time of the process so far, of all its threads.
+    /// The CPU time of all threads of the process so far.
     pub fn cpu(&self) -> io::Result<Duration> {
         let mut nanoseconds = 0;
         for task in fs::read_dir(self.proc().join("task"))? {
@@ -159,7 +160,7 @@ impl Environment {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// The most memory that it held at once, in bytes.
+    /// The maximum of resident memory in bytes.
     pub fn peak(&self) -> io::Result<u64> {
         let status = fs::read_to_string(self.proc().join("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -174,45 +175,48 @@ impl Environment {
     }
 }
 
-impl Drop for Environment {
+impl Drop for FunctionProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// One connection: requests in, answers out, in turn.
-async fn serve(mut stream: TcpStream, sender: &mpsc::UnboundedSender<Received>) -> io::Result<()> {
+/// Serves the requests of one connection.
+async fn serve(mut stream: TcpStream, sender: &mpsc::UnboundedSender<HostEvent>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = Vec::with_capacity(64 * 1024);
-    let (work, mut works) = mpsc::unbounded_channel();
+    let (event_sender, mut events) = mpsc::unbounded_channel();
     loop {
-        let Some((method, path, body, used)) = request(&input)? else {
+        let Some((method, path, body, used)) = parse_request(&input)? else {
             if stream.read_buf(&mut input).await? == 0 {
-                return Err(gone());
+                return Err(connection_closed());
             }
             continue;
         };
         if method == "GET" {
-            sender.send(Received::Next(work.clone())).map_err(|_| gone())?;
-            let message: Vec<u8> = works.recv().await.ok_or_else(gone)?;
+            sender.send(HostEvent::Next(event_sender.clone())).map_err(|_| connection_closed())?;
+            let message: Vec<u8> = events.recv().await.ok_or_else(connection_closed)?;
             stream.write_all(&message).await?;
         } else {
             let at = Instant::now();
-            let (good, rest) = (path.ends_with("/response"), path.rsplit_once('/'));
+            let (is_success, rest) = (path.ends_with("/response"), path.rsplit_once('/'));
             let id = rest.and_then(|(start, _)| start.rsplit('-').next()?.parse().ok());
             let id = id.unwrap_or(u64::MAX);
-            sender.send(Received::Answer { id, at, good, body }).map_err(|_| gone())?;
+            sender
+                .send(HostEvent::Response { id, at, is_success, body })
+                .map_err(|_| connection_closed())?;
             stream.write_all(ACCEPTED).await?;
         }
         input.drain(..used);
     }
 }
 
-type Request = (String, String, Vec<u8>, usize);
+/// Method, path, body, and the length of the request in the buffer.
+type ParsedRequest = (String, String, Vec<u8>, usize);
 
-/// The first request in the buffer, if it is there whole, and how much of the buffer it is.
-fn request(input: &[u8]) -> io::Result<Option<Request>> {
+/// Parses the first request in the buffer, if it is complete.
+fn parse_request(input: &[u8]) -> io::Result<Option<ParsedRequest>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut head = httparse::Request::new(&mut headers);
     let httparse::Status::Complete(start) = head.parse(input).map_err(io::Error::other)? else {
@@ -221,7 +225,7 @@ fn request(input: &[u8]) -> io::Result<Option<Request>> {
     let header = |name: &str| head.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));
     let (method, path) = (head.method.unwrap_or_default(), head.path.unwrap_or_default());
     let body = if header("transfer-encoding").is_some() {
-        dechunk(&input[start..])?
+        decode_chunks(&input[start..])?
     } else {
         let length =
             header("content-length").and_then(|h| str::from_utf8(h.value).ok()?.parse().ok());
@@ -231,7 +235,8 @@ fn request(input: &[u8]) -> io::Result<Option<Request>> {
     Ok(body.map(|(body, used)| (method.to_owned(), path.to_owned(), body, start + used)))
 }
 
-fn dechunk(input: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
+/// Decodes a chunked body, if it is complete, and returns its encoded length.
+fn decode_chunks(input: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
         let status = httparse::parse_chunk_size(&input[at..]);
@@ -250,10 +255,10 @@ fn dechunk(input: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
     }
 }
 
-fn gone() -> io::Error {
-    io::Error::other("the function is gone")
+fn connection_closed() -> io::Error {
+    io::Error::other("the function closed its connections")
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPTED: &[u8] =
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}";

@@ -1,4 +1,4 @@
-//! What the functions find when they are called: KMS over HTTP and HTTPS, keys, tokens, events.
+//! The test bed: KMS over HTTP and HTTPS, keys, tokens and events.
 
 use std::{
     error::Error,
@@ -16,21 +16,21 @@ use tokio::net::TcpListener;
 
 use crate::server::{self, Endpoint, Endpoints, Service};
 
-/// KMS with one ring, and what else the functions are told.
-pub struct World {
+/// KMS with a ring, and the files that the programs read.
+pub struct Testbed {
     pub kms: Arc<Kms>,
     pub key_id: String,
-    /// Where KMS answers at once.
+    /// KMS without a delay.
     pub immediate: Endpoints,
-    /// Where the same KMS takes [`EXCHANGE`].
+    /// The same KMS with a delay of [`KMS_DELAY`].
     pub delayed: Endpoints,
-    /// The root of KMS's certificate, as PEM.
+    /// The root certificate of KMS as PEM.
     pub authority: PathBuf,
-    /// The signing key's public half, as PKCS #1 in DER.
+    /// The public key of the signing key (PKCS #1, DER).
     pub public_key: PathBuf,
 }
 
-impl World {
+impl Testbed {
     pub async fn new(directory: &Path) -> Result<Self, Box<dyn Error>> {
         fs::create_dir_all(directory)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -42,7 +42,7 @@ impl World {
         let public = kms.perform("GetPublicKey", &json!({"KeyId": key_id}))?;
         let spki = decode(&public["PublicKey"]);
         let public_key = directory.join("public-key.der");
-        // After the header of 24 bytes that says which algorithm it is for.
+        // The 24 bytes before it are the algorithm identifier of SPKI.
         fs::write(&public_key, spki.get(24..).unwrap_or_default())?;
         let authority = directory.join("authority.pem");
         let tls = server::tls(&authority)?;
@@ -51,11 +51,11 @@ impl World {
         let jwk_set = JwkSet(vec![jwk]).to_json().to_string();
         let service = Arc::new(Service { kms: Arc::clone(&kms), jwk_set });
         let immediate = server::start(&service, &tls, Duration::ZERO).await?;
-        let delayed = server::start(&service, &tls, EXCHANGE).await?;
+        let delayed = server::start(&service, &tls, KMS_DELAY).await?;
         Ok(Self { kms, key_id, immediate, delayed, authority, public_key })
     }
 
-    /// Events with a token of its own in each.
+    /// Events, each with a different token.
     pub fn events(&self, count: usize) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
         (0..count)
             .map(|n| {
@@ -65,20 +65,20 @@ impl World {
             .collect()
     }
 
-    /// A request with a token of these claims.
-    pub fn event_of(&self, claims: Value) -> Result<Vec<u8>, Box<dyn Error>> {
+    /// An event with a token with these claims.
+    pub fn event_with_claims(&self, claims: Value) -> Result<Vec<u8>, Box<dyn Error>> {
         Ok(self.event(&self.token(&self.key_id, "RS256", claims)?))
     }
 
-    /// A request with this token.
+    /// An event with this token.
     pub fn event(&self, token: &str) -> Vec<u8> {
         let rest = EVENT.split_once("Bearer ").map_or("", |(_, rest)| rest);
         let old = rest.split('"').next().unwrap_or_default();
         EVENT.replace(old, token).into_bytes()
     }
 
-    /// A token of about this length.
-    pub fn token_of(
+    /// A token of approximately this length.
+    pub fn token_with_length(
         &self,
         key: &str,
         algorithm: &str,
@@ -89,7 +89,7 @@ impl World {
         self.token(key, algorithm, claims(length.saturating_sub(least) * 3 / 4))
     }
 
-    /// A token of these claims and those that every token has, signed by this key.
+    /// A token with these claims and the registered ones, signed with this key.
     fn token(
         &self,
         key: &str,
@@ -108,8 +108,8 @@ impl World {
         let header = json!({"alg": algorithm, "typ": "JWT", "kid": key});
         let input = format!(
             "{}.{}",
-            url(header.to_string().as_bytes()),
-            url(claims.to_string().as_bytes())
+            base64url(header.to_string().as_bytes()),
+            base64url(claims.to_string().as_bytes())
         );
         let (bytes, kind) = if input.len() > 4096 {
             (digest(&SHA256, input.as_bytes()).as_ref().to_vec(), "DIGEST")
@@ -117,7 +117,7 @@ impl World {
             (input.as_bytes().to_vec(), "RAW")
         };
         let spec = if algorithm == "ES256" { "ECDSA_SHA_256" } else { "RSASSA_PKCS1_V1_5_SHA_256" };
-        let answer = self.kms.perform(
+        let response = self.kms.perform(
             "Sign",
             &json!({
                 "KeyId": key,
@@ -126,13 +126,13 @@ impl World {
                 "SigningAlgorithm": spec,
             }),
         )?;
-        let signature = decode(&answer["Signature"]);
-        let signature = if algorithm == "ES256" { jose(&signature) } else { signature };
-        Ok(format!("{input}.{}", url(&signature)))
+        let signature = decode(&response["Signature"]);
+        let signature = if algorithm == "ES256" { to_jws_signature(&signature) } else { signature };
+        Ok(format!("{input}.{}", base64url(&signature)))
     }
 
-    /// A key of this kind with this alias.
-    pub fn curve(&self, alias: &str, spec: &str) -> Result<String, Box<dyn Error>> {
+    /// Creates a key of this spec with this alias.
+    pub fn create_key(&self, alias: &str, spec: &str) -> Result<String, Box<dyn Error>> {
         let key =
             self.kms.perform("CreateKey", &json!({"KeySpec": spec, "KeyUsage": "SIGN_VERIFY"}))?;
         let key = key["KeyMetadata"]["KeyId"].as_str().unwrap_or_default().to_owned();
@@ -140,22 +140,22 @@ impl World {
         Ok(key)
     }
 
-    /// A ring of so many keys, and the key that is farthest from the one that signs.
-    pub fn ring(&self, alias: &str, count: usize) -> Result<String, Box<dyn Error>> {
-        let mut last = self.curve(alias, "RSA_2048")?;
-        for beside in ["-next", "-previous"].into_iter().take(count - 1) {
-            last = self.curve(&format!("{alias}{beside}"), "RSA_2048")?;
+    /// Creates a ring of one to three keys and returns the id of the last one.
+    pub fn create_ring(&self, alias: &str, count: usize) -> Result<String, Box<dyn Error>> {
+        let mut last = self.create_key(alias, "RSA_2048")?;
+        for suffix in ["-next", "-previous"].into_iter().take(count - 1) {
+            last = self.create_key(&format!("{alias}{suffix}"), "RSA_2048")?;
         }
         Ok(last)
     }
 
-    /// The public half of a key, as SPKI in DER.
+    /// The public key of a key (SPKI, DER).
     pub fn public_key(&self, key: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         let public = self.kms.perform("GetPublicKey", &json!({"KeyId": key}))?;
         Ok(decode(&public["PublicKey"]))
     }
 
-    /// The variables of a function, as Lambda and the template set them.
+    /// The environment variables of a function, as Lambda and the template set them.
     pub fn environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
         let authority = self.authority.to_str().unwrap_or_default();
         [
@@ -173,8 +173,8 @@ impl World {
         .to_vec()
     }
 
-    /// The variables that only the floors and the peers read.
-    pub fn more_environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
+    /// The additional environment variables of floors and peers.
+    pub fn peer_environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
         [
             ("KMS", &*endpoint.host),
             ("JWKS_URI", &endpoint.jwks_uri()),
@@ -187,17 +187,19 @@ impl World {
     }
 }
 
-fn url(bytes: &[u8]) -> String {
+/// Encodes base64url.
+fn base64url(bytes: &[u8]) -> String {
     floor::encode(bytes).replace('+', "-").replace('/', "_").replace('=', "")
 }
 
+/// Decodes base64.
 fn decode(base64: &Value) -> Vec<u8> {
     let base64 = base64.as_str().unwrap_or_default();
     floor::decode(&base64.replace('+', "-").replace('/', "_").replace('=', ""))
 }
 
-/// An ECDSA signature of P-256 as JOSE has it: both numbers, of 32 bytes each.
-fn jose(der: &[u8]) -> Vec<u8> {
+/// A P-256 signature in the format of JWS: r and s of 32 bytes each (RFC 7518, section 3.4).
+fn to_jws_signature(der: &[u8]) -> Vec<u8> {
     let mut rest = der.get(2..).unwrap_or_default();
     let mut signature = Vec::with_capacity(64);
     for _ in 0..2 {
@@ -211,10 +213,10 @@ fn jose(der: &[u8]) -> Vec<u8> {
     signature
 }
 
-/// How long an exchange with KMS takes in AWS, within a Region.
-pub const EXCHANGE: Duration = Duration::from_millis(4);
+/// The typical response time of KMS within a Region.
+pub const KMS_DELAY: Duration = Duration::from_millis(4);
 pub const ALIAS: &str = "alias/bench";
-/// What the issuer is asked for.
+/// The event of the issuer.
 pub const ISSUE: &[u8] =
     br#"{"claims":{"sub":"test-user","scope":"orders:read"},"expires_in":900}"#;
 const EVENT: &str = include_str!("../../events/authorize-expired.json");
