@@ -1,4 +1,5 @@
-//! Any bytes as an ECDSA signature in either form and as a public key: there is one spelling.
+//! Arbitrary bytes as an ECDSA signature in DER and fixed-length form, and as a public key. Each value has exactly one
+//! encoding.
 
 #![no_main]
 

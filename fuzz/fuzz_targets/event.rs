@@ -1,4 +1,4 @@
-//! Any text as an event for the authorizer: a policy's resource stays within one stage.
+//! Arbitrary text as an event of the authorizer. The resource of a policy does not leave the stage of the event.
 
 #![no_main]
 
@@ -9,7 +9,8 @@ use policy::access::Route;
 fuzz_target!(|text: &str| {
     let Ok(request) = text.parse::<AuthorizerEvent>() else { return };
     let resource = request.stage.resource("*/*");
-    let stage = resource.strip_suffix("/*/*").expect("all methods and paths");
+    let stage =
+        resource.strip_suffix("/*/*").expect("the resource ends with all methods and paths");
     assert!(stage.starts_with("arn:") && !stage.contains(['*', '?']));
     assert_eq!(stage.splitn(6, ':').count(), 6);
     if let Route::Key(name) = &request.route {

@@ -1,4 +1,4 @@
-//! Any bytes as a JWK or a JWK Set: what is read can be written, and is then the same.
+//! Arbitrary bytes as a JWK or a JWK Set. Writing and reading an accepted value returns the same value.
 
 #![no_main]
 
@@ -11,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(PublicKey::from_spki(&jwk.key.to_spki()), Ok(jwk.key.clone()));
         assert_eq!(PublicKey::from_pem(&jwk.key.to_pem()), Ok(jwk.key.clone()));
         for algorithm in jwk.key.algorithms() {
-            let key = VerifyingKey::new(&jwk.key, *algorithm).expect("one of its own");
+            let key =
+                VerifyingKey::new(&jwk.key, *algorithm).expect("the algorithm is one of the key");
             assert!(!key.verify(b"message", &vec![0; jwk.key.signature_bytes()]));
         }
     }

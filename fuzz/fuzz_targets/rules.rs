@@ -1,5 +1,5 @@
-//! Any text as access rules: those that are accepted mean the same in a policy, route by route, but for the
-//! spellings of a closed path that no cached policy can say.
+//! Arbitrary text as access rules. For every route, the policy of accepted rules makes the same decision as the rules.
+//! A cached policy does too, except for alternative spellings of closed paths, which a policy cannot express.
 
 #![no_main]
 
@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use authorizer::{Decision, HttpApiResponse, AuthorizerConfig, AuthorizerEvent, decide, response};
+use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{SignedParts, Rejection, UnixTime, Verifier};
+use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 use local::iam::{IamDecision, PolicyDocument};
 use policy::access::ForbidReason;
@@ -20,7 +20,7 @@ use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
 
-/// Each route asked for by each token.
+/// A request for each route, for each token.
 static REQUESTS: LazyLock<Vec<Vec<(String, AuthorizerEvent)>>> = LazyLock::new(|| {
     let paths = [
         "", "a", "b", "a/b", "a/b/c", "b/a", "a/", "a//b", "c/a/b", "*", "a/*", "a/b/a/b", "A",
@@ -43,16 +43,17 @@ static REQUESTS: LazyLock<Vec<Vec<(String, AuthorizerEvent)>>> = LazyLock::new(|
             .flat_map(|method| paths.map(|path| format!("{STAGE}/{method}/{path}")));
         let request = |arn: String| {
             let event = event(&claims.to_string(), &arn).to_string();
-            (arn, event.parse().expect("an event"))
+            (arn, event.parse().expect("the event is valid"))
         };
         routes.map(request).collect()
     };
     claims.iter().map(requests).collect()
 });
 
-struct Yes;
+/// Accepts every signature.
+struct AcceptAll;
 
-impl Verifier for Yes {
+impl Verifier for AcceptAll {
     type Error = ();
 
     async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, ()> {
@@ -62,7 +63,7 @@ impl Verifier for Yes {
 
 fuzz_target!(|text: &str| {
     let Ok(rules) = text.parse() else { return };
-    let profile = AuthorizerConfig {
+    let config = AuthorizerConfig {
         token: jwt::Validation {
             issuer: None,
             audiences: None,
@@ -74,31 +75,36 @@ fuzz_target!(|text: &str| {
         websocket_protocol: None,
     };
     for requests in REQUESTS.iter() {
-        let mut kept = None;
+        let mut cached = None;
         for (arn, request) in requests {
             let now = UnixTime::from_seconds(1000);
-            let mut decision = pin!(decide(request, &profile, now, &Yes));
+            let mut decision = pin!(decide(request, &config, now, &AcceptAll));
             let Poll::Ready(Ok(decision)) =
                 decision.as_mut().poll(&mut Context::from_waker(Waker::noop()))
             else {
-                panic!("at once")
+                panic!("the decision is not immediate")
             };
-            let answer = response(request, &decision, &profile).expect("an answer that fits");
-            let mut answer = serde_json::to_value(answer).expect("JSON");
-            let policy: PolicyDocument =
-                serde_json::from_value(answer["policyDocument"].take()).expect("a policy");
-            let kept = kept.get_or_insert_with(|| policy.clone());
-            let allows =
-                |policy: &PolicyDocument| policy.evaluate("execute-api:Invoke", arn) == IamDecision::Allowed;
+            let output = response(request, &decision, &config)
+                .expect("the response is within the size limit");
+            let mut output = serde_json::to_value(output).expect("the response is JSON");
+            let policy: PolicyDocument = serde_json::from_value(output["policyDocument"].take())
+                .expect("the response has a policy");
+            let cached = cached.get_or_insert_with(|| policy.clone());
+            let allows = |policy: &PolicyDocument| {
+                policy.evaluate("execute-api:Invoke", arn) == IamDecision::Allowed
+            };
             let is_open = matches!(decision, Decision::Allow(_));
             assert_eq!(allows(&policy), is_open, "{arn}");
             let reason = match decision {
                 Decision::Forbid(_, reason) => Some(reason),
                 _ => None,
             };
-            let spelled =
+            let is_alternative_spelling =
                 matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
-            assert!(allows(kept) == is_open || spelled, "{arn}, by a cached policy");
+            assert!(
+                allows(cached) == is_open || is_alternative_spelling,
+                "{arn}, by a cached policy"
+            );
         }
     }
 });
