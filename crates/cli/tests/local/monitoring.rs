@@ -72,13 +72,13 @@ async fn alarms_and_dashboard_name_published_metrics() {
 
     let template = Template::parse(&text).unwrap();
     let given = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut scope = template.resolver("us-east-1", &given.into_iter().collect()).unwrap();
+    let mut resolver = template.resolver("us-east-1", &given.into_iter().collect()).unwrap();
     for name in ["Issuer", "Authorizer", "AuthorizerLogs", "IssuerLogs"] {
-        scope.define(name, name.into());
+        resolver.define(name, name.into());
     }
     let mut alarms = 0;
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
-        let alarm = scope.resolve(&alarm["Properties"]).unwrap();
+        let alarm = resolver.resolve(&alarm["Properties"]).unwrap();
         if alarm["Namespace"] != "Countersign" {
             continue;
         }
@@ -94,7 +94,7 @@ async fn alarms_and_dashboard_name_published_metrics() {
     assert_eq!(alarms, 3);
 
     let (_, dashboard) = template.resources("AWS::CloudWatch::Dashboard").next().unwrap();
-    let body = scope.resolve(&dashboard["Properties"]["DashboardBody"]).unwrap();
+    let body = resolver.resolve(&dashboard["Properties"]["DashboardBody"]).unwrap();
     let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
     let mut shown = BTreeSet::new();
     for widget in body["widgets"].as_array().unwrap() {
