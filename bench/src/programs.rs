@@ -9,7 +9,7 @@ use std::{
 use crate::{
     functions,
     lambda_host::Program,
-    server::Endpoint,
+    server::ServerAddress,
     testbed::{self, Testbed},
 };
 
@@ -62,18 +62,18 @@ pub fn all(
     Ok(all)
 }
 
-type Setting<'a> = (&'a str, &'a str);
+type EnvVariable<'a> = (&'a str, &'a str);
 
 /// A program, the name of its row, its floor, its KMS endpoint, and additional settings.
-type Row<'a> = (&'a str, &'a str, &'static str, &'a Endpoint, &'a [Setting<'a>]);
+type ProgramRow<'a> = (&'a str, &'a str, &'static str, &'a ServerAddress, &'a [EnvVariable<'a>]);
 
 fn measured_programs(
     testbed: &Testbed,
     kind: ProgramKind,
-    rows: &[Row],
+    rows: &[ProgramRow],
     command: impl Fn(&str) -> Vec<String>,
 ) -> Vec<MeasuredProgram> {
-    let measured = |&(program, name, floor, endpoint, settings): &Row| {
+    let measured = |&(program, name, floor, endpoint, settings): &ProgramRow| {
         let mut environment = testbed.environment(endpoint);
         if matches!(kind, ProgramKind::Floor | ProgramKind::Peer) {
             environment.extend(testbed.peer_environment(endpoint));
@@ -91,7 +91,7 @@ fn measured_programs(
 
 fn floors(testbed: &Testbed) -> Vec<MeasuredProgram> {
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
-    let rows: &[Row] = &[
+    let rows: &[ProgramRow] = &[
         ("echo", "echo", "echo", &kms.http, &[]),
         ("kms", "kms", "kms", &kms.http, &[VERIFY]),
         ("tls", "tls", "tls", &kms.https, &[VERIFY]),
@@ -116,7 +116,7 @@ fn functions(
     directory: &Path,
 ) -> io::Result<Vec<MeasuredProgram>> {
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
-    let rows: &[Row] = &[
+    let rows: &[ProgramRow] = &[
         ("authorizer", "authorizer, kms, HTTP", "kms", &kms.http, &[]),
         ("authorizer", "authorizer, kms, HTTPS", "tls", &kms.https, &[]),
         ("authorizer", "authorizer, kms, HTTPS, KMS of 4 ms", SLOW_TLS, &slow.https, &[]),
@@ -136,7 +136,7 @@ fn functions(
 
 fn rust(testbed: &Testbed) -> Vec<MeasuredProgram> {
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
-    let rows: &[Row] = &[
+    let rows: &[ProgramRow] = &[
         ("sdk", "Rust, SDK defaults, verify, HTTP", "kms", &kms.http, &[]),
         ("sdk", "Rust, SDK defaults, verify, HTTPS", "tls", &kms.https, &[]),
         ("sdk", "Rust, SDK defaults, verify, HTTPS, KMS of 4 ms", SLOW_TLS, &slow.https, &[]),
@@ -144,7 +144,7 @@ fn rust(testbed: &Testbed) -> Vec<MeasuredProgram> {
         ("jsonwebtoken", "Rust, jsonwebtoken", "rsa", &kms.http, &[]),
         ("jwks", "Rust, jsonwebtoken + JWKS, HTTPS", "rsa", &kms.https, &[]),
     ];
-    let without_jitter: &[Row] = &[
+    let without_jitter: &[ProgramRow] = &[
         ("sdk", NO_JITTER, "tls", &kms.https, &[]),
         ("sdk", NO_JITTER_SLOW, SLOW_TLS, &slow.https, &[]),
         ("jwks", NO_JITTER_JWKS, "rsa", &kms.https, &[]),
@@ -163,7 +163,7 @@ fn node(testbed: &Testbed) -> Vec<MeasuredProgram> {
     let Some(node) = installed("node", "target/node/node_modules") else { return Vec::new() };
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let trust = ("NODE_EXTRA_CA_CERTS", testbed.authority.to_str().unwrap_or_default());
-    let rows: &[Row] = &[
+    let rows: &[ProgramRow] = &[
         ("sdk", "Node, SDK, verify, HTTP", "kms", &kms.http, &[]),
         ("sdk", "Node, SDK, verify, HTTPS", "tls", &kms.https, &[trust]),
         ("sdk", "Node, SDK, verify, HTTPS, KMS of 4 ms", SLOW_TLS, &slow.https, &[trust]),
@@ -181,7 +181,7 @@ fn python(testbed: &Testbed) -> Vec<MeasuredProgram> {
         return Vec::new();
     }
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
-    let rows: &[Row] = &[
+    let rows: &[ProgramRow] = &[
         ("article", "Python, client in the handler, verify, HTTP", "kms", &kms.http, &[]),
         ("boto3_kms", "Python, boto3, verify, HTTP", "kms", &kms.http, &[]),
         ("boto3_kms", "Python, boto3, verify, HTTPS", "tls", &kms.https, &[]),
@@ -201,9 +201,9 @@ fn installed(name: &str, required_file: &str) -> Option<String> {
     (found.status.success() && Path::new(required_file).exists()).then_some(path)
 }
 
-pub const LOCAL: Setting = ("VERIFICATION", "local");
-const VERIFY: Setting = ("OPERATION", "Verify");
-const SIGN: Setting = ("OPERATION", "Sign");
+pub const LOCAL: EnvVariable = ("VERIFICATION", "local");
+const VERIFY: EnvVariable = ("OPERATION", "Verify");
+const SIGN: EnvVariable = ("OPERATION", "Sign");
 const SLOW_TLS: &str = "tls, KMS of 4 ms";
 const SLOW_SIGN: &str = "sign, KMS of 4 ms";
 const NO_JITTER: &str = "Rust, SDK without jitter entropy, verify, HTTPS";

@@ -31,13 +31,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// An address for clients.
-pub struct Endpoint {
+pub struct ServerAddress {
     scheme: &'static str,
     /// Host and port.
     pub host: String,
 }
 
-impl Endpoint {
+impl ServerAddress {
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
     }
@@ -65,8 +65,8 @@ impl Service {
 
 /// The same server with and without TLS.
 pub struct Endpoints {
-    pub http: Endpoint,
-    pub https: Endpoint,
+    pub http: ServerAddress,
+    pub https: ServerAddress,
 }
 
 /// Serves over HTTP and HTTPS.
@@ -87,13 +87,13 @@ async fn listen(
     service: &Arc<Service>,
     tls: Option<&TlsAcceptor>,
     delay: Duration,
-) -> io::Result<Endpoint> {
+) -> io::Result<ServerAddress> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let port = listener.local_addr()?.port();
     let (service, tls) = (Arc::clone(service), tls.cloned());
     let endpoint = match tls {
-        None => Endpoint { scheme: "http", host: format!("127.0.0.1:{port}") },
-        Some(_) => Endpoint { scheme: "https", host: format!("localhost:{port}") },
+        None => ServerAddress { scheme: "http", host: format!("127.0.0.1:{port}") },
+        Some(_) => ServerAddress { scheme: "https", host: format!("localhost:{port}") },
     };
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

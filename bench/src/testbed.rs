@@ -14,7 +14,7 @@ use local::kms::Kms;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::server::{self, Endpoint, Endpoints, Service};
+use crate::server::{self, Endpoints, ServerAddress, Service};
 
 /// KMS with a ring, and the files that the programs read.
 pub struct Testbed {
@@ -156,7 +156,7 @@ impl Testbed {
     }
 
     /// The environment variables of a function, as Lambda and the template set them.
-    pub fn environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
+    pub fn environment(&self, endpoint: &ServerAddress) -> Vec<(String, String)> {
         let authority = self.authority.to_str().unwrap_or_default();
         [
             ("AWS_REGION", "us-east-1"),
@@ -174,7 +174,7 @@ impl Testbed {
     }
 
     /// The additional environment variables of floors and peers.
-    pub fn peer_environment(&self, endpoint: &Endpoint) -> Vec<(String, String)> {
+    pub fn peer_environment(&self, endpoint: &ServerAddress) -> Vec<(String, String)> {
         [
             ("KMS", &*endpoint.host),
             ("JWKS_URI", &endpoint.jwks_uri()),
