@@ -90,7 +90,7 @@ async fn checks_rules_and_response_are_printed() {
             3,
             "ACCESS_RULES has no rules: add one",
         ),
-        ("not an event", json!({}), &[], issuer, 3, "not one for an authorizer"),
+        ("not an event", json!({}), &[], issuer, 3, "not an authorizer event"),
     ];
     for (name, event, arguments, settings, code, expected) in rows {
         let output = explain(&event, arguments, settings);

@@ -280,7 +280,7 @@ async fn token_too_long_for_a_request_is_refused_before_it_is_signed() {
         assert_eq!(stack.kms.calls(), calls, "{spec}");
         assert_eq!(body["error"], "invalid_request", "{spec}");
         let description = body["error_description"].as_str().unwrap();
-        assert!(description.contains(&format!("no more than {MAX} fit")), "{spec}: {description}");
+        assert!(description.contains(&format!("at most {MAX} fit")), "{spec}: {description}");
         let excess = description.strip_suffix(" bytes").unwrap().rsplit(' ').next().unwrap();
         let excess: usize = excess.parse().unwrap();
         assert_eq!(ask(5000 - excess + 3).await.0, 413, "{spec}");

@@ -216,7 +216,7 @@ async fn invalid_rings_and_arguments_are_reported_and_change_nothing() {
         ("key create alias/new --administrator admin", 2, "must be the ARN of an IAM user or role"),
         ("key create alias/good --dry-run", 1, "alias/good already exists"),
         ("key show alias/nobody", 3, "there is no alias/nobody"),
-        ("key show alias/disabled", 3, "Something is in the way"),
+        ("key show alias/disabled", 3, "The next step is blocked"),
         ("key list alias/nobody", 1, ""),
         ("jwks alias/nobody", 3, "no such key"),
         ("pem alias/symmetric", 3, "the key does not support the operation"),
