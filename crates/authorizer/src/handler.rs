@@ -35,7 +35,7 @@ fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Verificat
     let verification = settings.get(&table::VERIFICATION);
     let rules = config.iter().filter_map(|config| config.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
-        tracing::warn!(%warning, "ACCESS_RULES");
+        tracing::warn!(%warning, "ACCESS_RULES has a problem");
     }
     config.zip(verification)
 }

@@ -94,7 +94,7 @@ pub enum IssuanceError {
     )]
     ContextClaimsTooLong,
     /// The key's algorithm signs only short messages (Ed25519).
-    #[error("the signing key signs at most 4096 bytes of a token: shorten the claims")]
+    #[error("with this key (Ed25519), the signed part of a token has at most 4096 bytes: shorten the claims")]
     TooLongForKey,
     /// The token would be longer than the headers of a request allow.
     #[error(

@@ -83,7 +83,7 @@ pub enum Cause {
     #[error("KMS is out of reach")]
     Unreachable,
     /// A 2xx response does not answer the request: for example, it is empty or names another key.
-    #[error("the response of KMS is not valid")]
+    #[error("KMS returned an unexpected response")]
     InvalidResponse,
     /// KMS has an internal error or is temporarily unavailable.
     #[error("KMS is unavailable")]

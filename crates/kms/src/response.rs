@@ -7,11 +7,11 @@ pub(crate) enum InvalidResponse {
     Key,
     #[error("it does not name the requested signing algorithm")]
     Algorithm,
-    #[error("it has no signature in the key's form")]
+    #[error("its signature does not have the format of this key")]
     Signature,
     #[error("it has no KeySpec")]
     Spec,
-    #[error("it has no public key with its KeySpec")]
+    #[error("its public key does not match its KeySpec")]
     PublicKey,
     #[error("it has no signing algorithms")]
     Algorithms,

@@ -24,8 +24,8 @@ pub enum Finding {
     },
     /// The key was not created for this ring.
     #[error(
-        "{alias} points at {key}, which does not look like a key of this ring ({reason}): if it is one, correct \
-         that, otherwise find out who moved the alias and move it back"
+        "{alias} points at {key}, which does not look like a key of this ring ({reason}): if the key belongs \
+         to the ring, correct this, otherwise find out who moved the alias and move it back"
     )]
     ForeignKey {
         /// The alias that points at the key.

@@ -52,9 +52,9 @@ pub enum Obstacle {
     },
     /// `-next` and `-previous` point at one key, and `alias/NAME` at another. No step leads to this state.
     #[error(
-        "the ring's alias points at {current}, but -next and -previous both point at {other}: if no operator \
-         moved the ring's alias, find out who did and move it back to {other}, otherwise move -previous to \
-         {current}"
+        "the ring's alias points at {current}, but -next and -previous both point at {other}: if an operator \
+         moved the ring's alias on purpose, move -previous to {current}, otherwise move the ring's alias back to \
+         {other} and find out who moved it"
     )]
     NextIsPrevious {
         /// The current key.

@@ -136,7 +136,7 @@ async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
     match Box::pin(runtime.run_concurrent()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = %ErrorChain(&*error), "the environment ends");
+            tracing::error!(error = %ErrorChain(&*error), "the process ends, and Lambda starts another environment");
             ExitCode::FAILURE
         }
     }

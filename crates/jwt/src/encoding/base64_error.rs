@@ -11,13 +11,13 @@ pub enum Base64Error {
         offset: usize,
     },
     /// No bytes have an encoding of this length.
-    #[error("no bytes encode to {characters} base64 characters")]
+    #[error("{characters} is not a possible length of base64 text: check for a cut value")]
     Length {
         /// The number of characters without padding.
         characters: usize,
     },
     /// The last character has bits that belong to no byte (RFC 4648 section 3.5).
-    #[error("the last character, at offset {offset}, has bits that belong to no byte")]
+    #[error("the last character (offset {offset}) is not canonical base64: its unused bits are not zero")]
     TrailingBits {
         /// Where the character is.
         offset: usize,

@@ -79,7 +79,7 @@ pub enum KeyError {
     },
     /// `n` or `e` of the JWK is empty or begins with a zero byte (RFC 7518 section 2,
     /// `Base64urlUInt`).
-    #[error("member `{member}` must be a number without leading zero bytes")]
+    #[error("member `{member}` must not be empty or begin with a zero byte")]
     LeadingZero {
         /// The member.
         member: &'static str,
@@ -89,7 +89,7 @@ pub enum KeyError {
     Use,
     /// `key_ops` is present and does not allow verification, or is malformed (RFC 7517 section
     /// 4.3).
-    #[error("`key_ops` must be an array of different strings that has `verify`")]
+    #[error("`key_ops` must be an array without repeated values and must contain `verify`")]
     KeyOperations,
     /// `kty`, or the object identifier in a `SubjectPublicKeyInfo`, names another kind of key.
     #[error("unknown key type (supported: RSA, EC, Ed25519 and ML-DSA)")]
@@ -101,7 +101,7 @@ pub enum KeyError {
     )]
     UnknownCurve,
     /// The JWK has `crv`, but its key type has no curves.
-    #[error("`crv` is not a member of keys of this `kty`")]
+    #[error("keys of this `kty` have no curve: remove `crv`")]
     UnexpectedCurve,
     /// `alg` is not the name of a supported algorithm.
     #[error("`alg` {}", crate::UnknownAlgorithm)]
@@ -124,7 +124,7 @@ pub enum KeyError {
     #[error("not a DER-encoded SubjectPublicKeyInfo")]
     SubjectPublicKeyInfo,
     /// The point in a `SubjectPublicKeyInfo` is compressed or empty (SEC 1 section 2.3.3).
-    #[error("the point must have the uncompressed form")]
+    #[error("the public key is a compressed point: convert it to the uncompressed form")]
     PointForm,
     /// A coordinate does not have the width of its curve.
     #[error("coordinate `{coordinate}` has {bytes} bytes, but {curve} requires {}", .curve.bytes())]

@@ -73,7 +73,7 @@ pub enum Rejection {
     #[error("unknown key")]
     UnknownKey,
     /// The token's `alg` is not the algorithm of the key.
-    #[error("the key signs with {key}, not with {token}")]
+    #[error("the `alg` of the token is {token}, but its key uses {key}")]
     WrongAlgorithm {
         /// The algorithm of the key, or its default if it has several.
         key: Algorithm,

@@ -11,7 +11,7 @@ pub enum ForbidReason {
     AmbiguousPath,
     /// A rule closes a normalized form of the path: decoded, without path parameters, without empty segments,
     /// or in lower case.
-    #[error("the path is another spelling of one that a rule closes")]
+    #[error("a backend may read this path as another one, which a rule closes")]
     ClosedSpelling,
     /// API Gateway could cache a positive simple response and use it for a route that the rules close.
     #[error(

@@ -4,7 +4,7 @@ use super::limits::{FUNCTIONS, MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpressionError {
     /// The expression is too long.
-    #[error("the expression must have at most {MAX_BYTES} characters")]
+    #[error("the expression must have at most {MAX_BYTES} bytes")]
     TooLong,
     /// The expression is nested too deeply: its evaluation could overflow the stack.
     #[error("the expression must have at most {MAX_DEPTH} levels of nesting")]
@@ -29,7 +29,7 @@ pub enum ExpressionError {
     ComputedPattern,
     /// The result of `map` has a list, a map or a whole claim for each element.
     #[error(
-        "`map` must not have a list, a map or a whole claim as the result for an element, use a single value \
+        "`map` must return a single value for each element, not a list, a map or a whole claim: use a single value \
          of the element"
     )]
     ListInMap,

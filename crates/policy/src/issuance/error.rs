@@ -12,8 +12,8 @@ pub enum IssuancePolicyError {
     Caller(usize),
     /// The name of a role that has a path has a wildcard. The ARN of a session omits the path of its role.
     #[error(
-        "rule {0}: `caller` must not have a wildcard in the name of a role with a path, because the ARN of a \
-         session omits the path, so write the whole name, or leave out the path"
+        "rule {0}: `caller` has a role path and a wildcard in the role name: write the whole name, or leave out the \
+         path, which the ARNs of sessions do not have"
     )]
     RolePath(usize),
     /// `max_lifetime` is 0, or longer than the maximum of the issuer.
