@@ -94,7 +94,9 @@ pub enum IssuanceError {
     )]
     ContextClaimsTooLong,
     /// The key's algorithm signs only short messages (Ed25519).
-    #[error("with this key (Ed25519), the signed part of a token has at most 4096 bytes: shorten the claims")]
+    #[error(
+        "with this key (Ed25519), the signed part of a token has at most 4096 bytes: shorten the claims"
+    )]
     TooLongForKey,
     /// The token would be longer than the headers of a request allow.
     #[error(

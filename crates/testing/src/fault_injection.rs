@@ -51,7 +51,7 @@ pub enum InjectedFault {
     Throttle(u32),
 }
 
-/// Injects faults into a local KMS.
+/// Injects faults into a local KMS. Each call replaces what the one before it has set.
 pub trait InjectFaults {
     /// Injects a fault into every request over the network; `None` removes it.
     fn inject(&self, fault: impl Into<Option<InjectedFault>>);

@@ -3,7 +3,11 @@
 use std::fs;
 
 use super::counts::Counts;
-use crate::{audit_logs, error::Error, workspace::Workspace};
+use crate::{
+    audit_logs,
+    error::Error,
+    workspace::{Workspace, announce},
+};
 
 /// The two commands of the README. What every process writes, and every token, is kept for the audit.
 pub(super) fn run(workspace: &Workspace, counts: &mut Option<Counts>) -> Result<(), Error> {
@@ -19,5 +23,8 @@ pub(super) fn run(workspace: &Workspace, counts: &mut Option<Counts>) -> Result<
     let output = fs::read(&log).map_err(Error::file(&log))?;
     *counts = Some(Counts::of(&String::from_utf8_lossy(&output)));
     tests?;
-    cargo()?.args(["run", "-p", "countersign", "--", "demo"]).run_into(&evidence.join("demo.log"))
+    let demo = evidence.join("demo.log");
+    cargo()?.args(["run", "-p", "countersign", "--", "demo"]).run_into(&demo)?;
+    announce("cargo xtask audit-logs");
+    audit_logs::audit(&evidence)
 }

@@ -198,7 +198,9 @@ fn events<'a>(cases: &'a [&Case]) -> impl Iterator<Item = &'a str> {
 }
 
 fn count_wrong(place: &str, cases: &[&Case], answers: &[Value]) -> usize {
-    cases.iter().zip(answers).filter(|(case, answer)| !case.check(place, answer)).count()
+    let wrong = cases.iter().zip(answers).filter(|(case, answer)| !case.check(place, answer));
+    // A case without an answer is wrong, too.
+    wrong.count() + cases.len().abs_diff(answers.len())
 }
 
 /// The folder for the audit of the logs.

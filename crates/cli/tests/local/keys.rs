@@ -111,11 +111,14 @@ impl Cloud {
             for command in [show, dry_run] {
                 let text = self.succeed(&command, "");
                 let disables = text.contains(&format!("disable {key}, which the stack owns"));
-                assert!(disables && !text.contains("delet"), "{command}: {text}");
+                assert!(
+                    disables && !text.contains("delete") && !text.contains("deletion"),
+                    "{command}: {text}"
+                );
             }
             let question = self.run(&format!("key rotate {flags}"), "").2;
             assert!(question.contains("retire disables"), "{question}");
-            assert!(!question.contains("delet"), "{question}");
+            assert!(!question.contains("delete") && !question.contains("deletion"), "{question}");
         }
     }
 }

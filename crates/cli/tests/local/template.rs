@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jwt::Algorithm;
 use local::template::Template;
-use runtime::{SETTINGS, Setting, Values};
+use runtime::{Function, SETTINGS, Setting, Values};
 use serde_json::{Value, json};
 
 fn template() -> Template {
@@ -48,18 +48,29 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
 }
 
 #[test]
-fn functions_get_exactly_the_settings_of_the_table() {
+fn each_function_gets_its_settings_and_no_others() {
     let template = template();
-    let mut given = BTreeSet::new();
-    let functions = template.resources("AWS::Serverless::Function");
-    let own = functions.map(|(_, function)| &function["Properties"]["Environment"]);
-    for environment in own.chain(template.function_default("Environment")) {
-        given.extend(environment["Variables"].as_object().into_iter().flat_map(|it| it.keys()));
+    let names = |environment: &Value| -> BTreeSet<String> {
+        let names = environment["Variables"].as_object().into_iter().flat_map(|it| it.keys());
+        names.filter(|name| !name.starts_with("AWS_")).cloned().collect()
+    };
+    let shared = names(template.function_default("Environment").unwrap());
+    for (id, function) in [
+        ("Issuer", Function::Issuer),
+        ("Authorizer", Function::Authorizer),
+        ("Rotator", Function::Rotator),
+    ] {
+        let mut functions = template.resources("AWS::Serverless::Function");
+        let (_, resource) = functions.find(|(own, _)| *own == id).unwrap();
+        let own = names(&resource["Properties"]["Environment"]);
+        let read = SETTINGS.iter().filter(|setting| setting.functions.contains(&function));
+        let read: BTreeSet<_> = read.map(|setting| setting.name.to_owned()).collect();
+        assert!(own.is_subset(&read), "{id}: {own:?}");
+        let given: BTreeSet<_> = own.union(&shared).cloned().collect();
+        assert!(read.is_subset(&given), "{id}: {read:?}");
     }
-    let known: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
-    let given: BTreeSet<_> =
-        given.into_iter().filter(|name| !name.starts_with("AWS_")).cloned().collect();
-    assert_eq!(given, known);
+    let all: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    assert!(shared.is_subset(&all), "{shared:?}");
 }
 
 #[test]

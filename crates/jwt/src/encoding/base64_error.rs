@@ -17,7 +17,9 @@ pub enum Base64Error {
         characters: usize,
     },
     /// The last character has bits that belong to no byte (RFC 4648 section 3.5).
-    #[error("the last character (offset {offset}) is not canonical base64: its unused bits are not zero")]
+    #[error(
+        "the last character (offset {offset}) is not canonical base64: its unused bits are not zero"
+    )]
     TrailingBits {
         /// Where the character is.
         offset: usize,

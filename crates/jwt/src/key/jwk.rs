@@ -275,6 +275,8 @@ mod tests {
         let (x, y) = point.split_at(31);
         let moved = with(with(ec(), "x", base64url::encode(x)), "y", base64url::encode(y));
         let padded = base64url::encode([&[0][..], &[0xff; 256]].concat());
+        let ed25519 = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let spki = [&ed25519[..], &base64url::decode(X).unwrap()].concat();
         assert_refused([
             (
                 "x with padding",
@@ -282,6 +284,11 @@ mod tests {
                 KeyError::Base64Url { member: "x", source: Base64Error::Padding },
             ),
             ("Ed25519 of 3 bytes", with(okp(), "x", "AAAA"), length(Algorithm::Ed25519, 32, 3)),
+            (
+                "Ed25519 in a SubjectPublicKeyInfo",
+                with(okp(), "x", base64url::encode(spki)),
+                length(Algorithm::Ed25519, 32, 44),
+            ),
             (
                 "ML-DSA-44 of 32 bytes",
                 json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": X}),
