@@ -50,7 +50,7 @@ pub mod function;
 mod headers;
 mod invocation;
 mod retry;
-mod runtime_api;
+mod runtime_api_address;
 mod settings;
 mod start_failure;
 pub mod telemetry;

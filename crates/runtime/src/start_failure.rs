@@ -7,13 +7,13 @@ use lambda_runtime::Diagnostic;
 use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
 use tokio::time::timeout;
 
-use crate::{runtime_api::runtime_api, telemetry};
+use crate::{runtime_api_address::runtime_api_address, telemetry};
 
 /// Logs why the function cannot start, and reports it to Lambda.
 pub(crate) async fn fail_start(cause: &'static str, message: &str, problems: String) -> ExitCode {
     telemetry::log_start_failure(cause, message, &problems);
     let api = env::var("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
-    if let Some(api) = runtime_api(&api) {
+    if let Some(api) = runtime_api_address(&api) {
         // Without the report, Lambda only sees that the process ended.
         let _ = timeout(REPORT_TIMEOUT, report(api, cause, format!("{message}: {problems}"))).await;
     }

@@ -5,7 +5,7 @@ use std::{num::NonZero, str::FromStr};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::Settings;
-use crate::runtime_api::runtime_api;
+use crate::runtime_api_address::runtime_api_address;
 
 impl Settings {
     /// Checks the environment as a whole: no misspelled settings, no log level TRACE, and the variables without which
@@ -78,7 +78,7 @@ impl FromStr for RuntimeApi {
     type Err = &'static str;
 
     fn from_str(address: &str) -> Result<Self, Self::Err> {
-        runtime_api(address).map(|_| Self).ok_or("must be a host and port, or an http URL")
+        runtime_api_address(address).map(|_| Self).ok_or("must be a host and port, or an http URL")
     }
 }
 

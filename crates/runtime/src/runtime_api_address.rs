@@ -3,7 +3,7 @@
 use http::Uri;
 
 /// Parses `AWS_LAMBDA_RUNTIME_API`: a host and port, or a URL, which may have a path. `None` if it has no host.
-pub(crate) fn runtime_api(address: &str) -> Option<Uri> {
+pub(crate) fn runtime_api_address(address: &str) -> Option<Uri> {
     address.parse().ok().filter(|uri: &Uri| uri.authority().is_some())
 }
 
@@ -22,7 +22,7 @@ mod tests {
             ("127.0.0.1:9001\n", false),
         ];
         for (address, expected) in rows {
-            assert_eq!(runtime_api(address).is_some(), expected, "{address:?}");
+            assert_eq!(runtime_api_address(address).is_some(), expected, "{address:?}");
         }
     }
 }
