@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use jwt::is_plain_identifier;
+use jwt::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
 use policy::issuance::IssuancePolicy;
 use runtime::{Names, Settings, table};
 
@@ -49,9 +49,7 @@ impl IssuerConfig {
         let Names(audiences) = audiences.unwrap_or_default();
         let audience = audiences.into_iter().next();
         if audience.as_deref().is_some_and(|audience| !is_plain_identifier(audience)) {
-            let problem = "must not contain white space, control characters or bidirectional formatting \
-                           characters";
-            return settings.problem(&table::TOKEN_AUDIENCE, problem);
+            return settings.problem(&table::TOKEN_AUDIENCE, PLAIN_IDENTIFIER_RULE);
         }
         Some(Self { issuer, audience, token_type, lifetime, lifetime_max, policy })
     }

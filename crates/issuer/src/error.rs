@@ -1,4 +1,4 @@
-use jwt::{MAX_CONTEXT_CLAIMS_BYTES, json::JsonError};
+use jwt::{MAX_CONTEXT_CLAIMS_BYTES, PLAIN_IDENTIFIER_RULE, json::JsonError};
 use policy::issuance::DeniedField;
 
 use crate::limits::MAX_REQUEST_BYTES;
@@ -61,9 +61,7 @@ pub enum IssuanceError {
     #[error("aud must be a string or a non-empty array of strings")]
     InvalidAudience,
     /// `sub` or `aud` has characters that make two values look alike ([`jwt::is_plain_identifier`]).
-    #[error(
-        "{0} must not contain white space, control characters or bidirectional formatting characters"
-    )]
+    #[error("{0} {PLAIN_IDENTIFIER_RULE}")]
     ConfusableCharacters(&'static str),
     /// `expires_in` is not a positive whole number.
     #[error("expires_in must be a whole number of seconds, at least 1")]

@@ -19,6 +19,10 @@ pub fn is_plain_identifier(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c.is_whitespace() || is_bidi_format(c))
 }
 
+/// What [`is_plain_identifier`] requires, for error messages after the name of a value.
+pub const PLAIN_IDENTIFIER_RULE: &str =
+    "must not contain white space, control characters or bidirectional formatting characters";
+
 const fn is_bidi_format(c: char) -> bool {
     matches!(
         c,
