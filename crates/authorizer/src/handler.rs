@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{ErrorChain, Fault, Keyring, KmsVerifier, Stopwatch, Verification};
+use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCache, Verification};
 use policy::access::AccessRules;
 use runtime::{
     Settings,
@@ -22,27 +22,43 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(read_settings, |(config, verification), keyring| Authorizer {
+    function::run(read_settings, |(config, signatures), keyring| Authorizer {
         config,
-        verification,
+        signatures,
         keyring,
     })
     .await
 }
 
-fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Verification)> {
+fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signatures)> {
     let config = AuthorizerConfig::read(settings);
-    let verification = settings.get(&table::VERIFICATION);
+    let signatures = Signatures::read(settings);
     let rules = config.iter().filter_map(|config| config.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
         tracing::warn!(%warning, "ACCESS_RULES has a problem");
     }
-    config.zip(verification)
+    config.zip(signatures)
+}
+
+/// How signatures are verified.
+struct Signatures {
+    verification: Verification,
+    cache: Option<SignatureCache>,
+}
+
+impl Signatures {
+    fn read(settings: &mut Settings) -> Option<Self> {
+        let verification = settings.get(&table::VERIFICATION);
+        let lifetime = settings.duration(&table::SIGNATURE_CACHE_SECONDS);
+        let (verification, lifetime) = verification.zip(lifetime)?;
+        let cache = (!lifetime.is_zero()).then(|| SignatureCache::new(lifetime));
+        Some(Self { verification, cache })
+    }
 }
 
 struct Authorizer {
     config: AuthorizerConfig,
-    verification: Verification,
+    signatures: Signatures,
     keyring: Arc<Keyring>,
 }
 
@@ -54,9 +70,9 @@ impl Handler for Authorizer {
         event: &str,
         invocation: &Invocation,
     ) -> HandlerOutput<AuthorizerResponse> {
-        let stopwatch = Stopwatch::default();
+        let metrics = RequestMetrics::default();
         let time_left = invocation.time_left(RESPONSE_TIME);
-        let (response, outcome) = match self.respond(event, time_left, &stopwatch).await {
+        let (response, outcome) = match self.respond(event, time_left, &metrics).await {
             Ok((decision, Some(response))) => (Ok(response), Ok(decision)),
             Ok((decision, None)) => (Err(diagnostic("Unauthorized", "Unauthorized")), Ok(decision)),
             Err(error) => {
@@ -64,7 +80,7 @@ impl Handler for Authorizer {
                 (Err(diagnostic("Fault", message)), Err(error))
             }
         };
-        HandlerOutput { response, record: log_record(&outcome, &stopwatch) }
+        HandlerOutput { response, record: log_record(&outcome, &metrics) }
     }
 }
 
@@ -73,11 +89,16 @@ impl Authorizer {
         &self,
         event: &str,
         time_left: Duration,
-        stopwatch: &Stopwatch,
+        metrics: &RequestMetrics,
     ) -> Result<(Decision, Option<AuthorizerResponse>), AuthorizerError> {
-        let Self { config, verification, keyring } = self;
+        let Self { config, signatures, keyring } = self;
         let request: AuthorizerEvent = event.parse()?;
-        let verifier = KmsVerifier { keyring, verification: *verification, stopwatch };
+        let verifier = KmsVerifier {
+            keyring,
+            verification: signatures.verification,
+            signature_cache: signatures.cache.as_ref(),
+            metrics,
+        };
         let decision = decide(&request, config, SystemTime::now().into(), &verifier);
         let decision = timeout(time_left, decision).await;
         let decision = decision.unwrap_or_else(|_| Err(Fault::timed_out("Verify")))?;
@@ -109,7 +130,7 @@ impl AuthorizerError {
 
 /// The log line of an invocation, which is the only place that has the reason. For an invalid token, it has
 /// nothing but the reason.
-fn log_record(outcome: &Result<Decision, AuthorizerError>, stopwatch: &Stopwatch) -> LogRecord {
+fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetrics) -> LogRecord {
     let (outcome, details) = match outcome {
         Ok(Decision::Allow(token)) => (Outcome::Allowed, token_details(token)),
         Ok(Decision::Forbid(token, reason)) => {
@@ -125,7 +146,12 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, stopwatch: &Stopwatch
             (Outcome::Fault(error.code()), details)
         }
     };
-    LogRecord { outcome, kms: stopwatch.read(), details }
+    LogRecord {
+        outcome,
+        kms: metrics.kms_time(),
+        signature_cached: metrics.signature_cached(),
+        details,
+    }
 }
 
 fn token_details(token: &VerifiedToken) -> Value {

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use issuer::{IssuerConfig, MAX_TOKEN_BYTES, TokenRequest, issue};
 use jwt::{Algorithm, json};
-use kms::{KeyName, KmsSigner, Stopwatch};
+use kms::{KeyName, KmsSigner, RequestMetrics};
 use policy::issuance::Caller;
 use runtime::Settings;
 use serde_json::{Map, Value, json};
@@ -73,7 +73,7 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let keyring = arguments.aws.keyring(&arguments.key, arguments.algorithm).await?;
     let signer = KmsSigner {
         keyring: &keyring,
-        stopwatch: &Stopwatch::default(),
+        metrics: &RequestMetrics::default(),
         max_token_bytes: Some(MAX_TOKEN_BYTES),
     };
     let issued = Box::pin(issue(grant, &config, Uuid::new_v4(), now(), &signer)).await?;

@@ -5,6 +5,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use authorizer::{
@@ -76,6 +77,8 @@ struct Explanation {
     /// `None` stands for the error `Unauthorized`.
     response: Result<Option<AuthorizerResponse>, ResponseError>,
     signature_check: SignatureCheck,
+    /// How long an environment of the function does not verify the signature again.
+    signature_cache: Duration,
 }
 
 async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
@@ -85,15 +88,16 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
         settings = settings.with("ACCESS_RULES", rules);
     }
     let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));
+    let signature_cache = settings.duration(&table::SIGNATURE_CACHE_SECONDS);
     let signature_check = signature_check(arguments, &mut settings).await?;
-    let parts = spelling.and(config.zip(signature_check));
-    let (config, signature_check) = settings.finish(parts)?;
+    let parts = spelling.and(config.zip(signature_check).zip(signature_cache));
+    let ((config, signature_check), signature_cache) = settings.finish(parts)?;
     let event = String::from_utf8(input::read(&arguments.event)?);
     let event: AuthorizerEvent =
         event.map_err(|error| with_path(&arguments.event, &error))?.parse()?;
     let decision = decide(&event, &config, now(), &signature_check).await?;
     let response = response(&event, &decision, &config);
-    Ok(Explanation { config, event, decision, response, signature_check })
+    Ok(Explanation { config, event, decision, response, signature_check, signature_cache })
 }
 
 /// How the signature is checked. `None` if a setting for it is invalid: `settings` has recorded the problem.
@@ -191,6 +195,10 @@ impl Explanation {
                 }
                 (_, Check::Rules, _) => "open".into(),
                 (_, Check::Key | Check::Signature, SignatureCheck::Skipped) => NOT_CHECKED.into(),
+                (_, Check::Signature, _) if !self.signature_cache.is_zero() => {
+                    let seconds = self.signature_cache.as_secs();
+                    format!("passed; an environment does not verify it again for {seconds} s")
+                }
                 _ => "passed".into(),
             };
             (check, result)

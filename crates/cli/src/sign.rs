@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use jwt::{Algorithm, Signer, UnsignedToken, json};
-use kms::{KeyName, KmsSigner, Stopwatch};
+use kms::{KeyName, KmsSigner, RequestMetrics};
 use serde_json::json;
 
 use crate::{
@@ -61,7 +61,7 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .map_err(|problem| UsageError(format!("the claims are not a JSON object: {problem}")))?;
     let keyring = arguments.aws.keyring(&arguments.key, arguments.algorithm).await?;
     let signer =
-        KmsSigner { keyring: &keyring, stopwatch: &Stopwatch::default(), max_token_bytes: None };
+        KmsSigner { keyring: &keyring, metrics: &RequestMetrics::default(), max_token_bytes: None };
     let unsigned = UnsignedToken { token_type: arguments.token_type.clone(), payload };
     let signed = Box::pin(signer.sign(&unsigned)).await?;
     if !claims.contains_key("exp") {

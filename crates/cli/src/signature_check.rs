@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use jwt::{KeySetVerifier, Rejection, SignedParts, Verifier};
-use kms::{Fault, Keyring, KmsVerifier, Stopwatch, Verification};
+use kms::{Fault, Keyring, KmsVerifier, RequestMetrics, Verification};
 
 /// How a command checks signatures.
 pub(crate) enum SignatureCheck {
@@ -23,8 +23,9 @@ impl Verifier for SignatureCheck {
                 Ok(verdict)
             }
             Self::Ring(keyring, verification) => {
-                let (stopwatch, verification) = (Stopwatch::default(), *verification);
-                let verifier = KmsVerifier { keyring, verification, stopwatch: &stopwatch };
+                let (metrics, verification) = (RequestMetrics::default(), *verification);
+                let verifier =
+                    KmsVerifier { keyring, verification, signature_cache: None, metrics: &metrics };
                 let verdict = verifier.verify(signed).await?;
                 match keyring.neighbor_fault() {
                     // The unreadable alias may have this key. The authorizer refuses the token, but a command

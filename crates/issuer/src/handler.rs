@@ -4,7 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{ErrorChain, Fault, Keyring, KmsSigner, Stopwatch};
+use kms::{ErrorChain, Fault, Keyring, KmsSigner, RequestMetrics};
 use policy::issuance::Caller;
 use runtime::{
     function::{self, Handler, HandlerOutput, Invocation},
@@ -33,7 +33,7 @@ impl Handler for Issuer {
     type Response = Value;
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
-        let stopwatch = Stopwatch::default();
+        let metrics = RequestMetrics::default();
         let time_left = invocation.time_left(RESPONSE_TIME);
         let event = IssuerEvent::read(event);
         let caller = match &event.operation {
@@ -47,11 +47,11 @@ impl Handler for Issuer {
                 let request = TokenRequest::read(&body, &self.config);
                 match request.and_then(|request| request.grant(&caller, &self.config)) {
                     Err(error) => IssuerResponse::Refused(error),
-                    Ok(granted) => self.issue(granted, time_left, &stopwatch).await,
+                    Ok(granted) => self.issue(granted, time_left, &metrics).await,
                 }
             }
         };
-        let record = log_record(&response, caller.as_ref(), &stopwatch);
+        let record = log_record(&response, caller.as_ref(), &metrics);
         HandlerOutput { response: response.into_lambda_response(event.source), record }
     }
 }
@@ -61,11 +61,11 @@ impl Issuer {
         &self,
         granted: GrantedRequest,
         time_left: Duration,
-        stopwatch: &Stopwatch,
+        metrics: &RequestMetrics,
     ) -> IssuerResponse {
         let now = SystemTime::now().into();
         let signer =
-            KmsSigner { keyring: &self.keyring, stopwatch, max_token_bytes: Some(MAX_TOKEN_BYTES) };
+            KmsSigner { keyring: &self.keyring, metrics, max_token_bytes: Some(MAX_TOKEN_BYTES) };
         let issued = issue(granted, &self.config, Uuid::new_v4(), now, &signer);
         let issued = timeout(time_left, issued).await;
         issued.unwrap_or_else(|_| Err(Fault::timed_out("Sign"))).into()
@@ -92,7 +92,7 @@ impl Issuer {
 fn log_record(
     response: &IssuerResponse,
     caller: Option<&Caller>,
-    stopwatch: &Stopwatch,
+    metrics: &RequestMetrics,
 ) -> LogRecord {
     let (outcome, mut details) = match response {
         IssuerResponse::Issued(issued) => (
@@ -116,7 +116,7 @@ fn log_record(
     if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
         details.insert("caller".into(), caller.to_string().into());
     }
-    LogRecord { outcome, kms: stopwatch.read(), details }
+    LogRecord { outcome, kms: metrics.kms_time(), signature_cached: None, details }
 }
 
 /// The time for a response, including the start of the environment. With it a client gets its response within 8 s,

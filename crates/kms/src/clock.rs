@@ -31,13 +31,21 @@ impl SuspendAwareInstant {
 }
 
 #[cfg(test)]
+impl SuspendAwareInstant {
+    /// This instant as it looks after a suspension: the wall clock has gone on, the monotonic clock has not.
+    pub(crate) fn before_suspension_of(self, time: Duration) -> Self {
+        Self { wall: self.wall - time, ..self }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn elapsed_is_the_longer_time_of_both_clocks() {
         let (now, hour) = (SuspendAwareInstant::now(), Duration::from_hours(1));
-        let suspended = SuspendAwareInstant { wall: now.wall - hour, ..now };
+        let suspended = now.before_suspension_of(hour);
         let set_back = SuspendAwareInstant { wall: now.wall + hour, ..now };
         assert!(suspended.elapsed() >= hour);
         assert_eq!(set_back.elapsed(), Duration::ZERO);

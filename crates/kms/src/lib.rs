@@ -12,7 +12,8 @@
 //! | [`Ring`], [`Key`], [`PublishedRing`] | the loaded keys, and the keys to publish as a JWK Set |
 //! | [`KeyName`] | the configured name: alias, key id or ARN |
 //! | [`Fault`], [`Cause`] | a failed KMS operation and whether a retry may help; never a statement about a token |
-//! | [`Stopwatch`] | the time that a request spends in KMS |
+//! | [`SignatureCache`] | remembers valid signatures for a short time |
+//! | [`RequestMetrics`] | the time that a request spends in KMS, and whether its signature was cached |
 //!
 //! Requests wait for KMS as long as the [`Client`] allows: set its timeouts and retries.
 //!
@@ -24,7 +25,7 @@
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //!
-//! use countersign_kms::{Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification};
+//! use countersign_kms::{Keyring, KmsSigner, KmsVerifier, RequestMetrics, Verification};
 //! use jwt::{Signer, UnixTime, UnsignedToken, UnverifiedToken, Validation};
 //! use serde_json::{Map, json};
 //!
@@ -52,11 +53,11 @@
 //! let refresh_interval = Duration::from_mins(5);
 //! let keyring =
 //!     Arc::new(Keyring::new(client, "alias/countersign".parse()?, None, refresh_interval));
-//! let stopwatch = Stopwatch::default();
+//! let metrics = RequestMetrics::default();
 //!
 //! let claims = json!({"iss": "https://issuer.example", "sub": "alice", "exp": 1_900_000_000});
 //! let claims: Map<_, _> = serde_json::from_value(claims)?;
-//! let signer = KmsSigner { keyring: &keyring, stopwatch: &stopwatch, max_token_bytes: None };
+//! let signer = KmsSigner { keyring: &keyring, metrics: &metrics, max_token_bytes: None };
 //! let signed = signer.sign(&UnsignedToken::new("JWT", &claims)).await?;
 //!
 //! let validation = Validation {
@@ -65,8 +66,12 @@
 //!     token_type: "JWT".to_owned(),
 //!     leeway: Duration::ZERO,
 //! };
-//! let verification = Verification::Kms;
-//! let verifier = KmsVerifier { keyring: &keyring, verification, stopwatch: &stopwatch };
+//! let verifier = KmsVerifier {
+//!     keyring: &keyring,
+//!     verification: Verification::Kms,
+//!     signature_cache: None,
+//!     metrics: &metrics,
+//! };
 //! let now = UnixTime::from_seconds(1_800_000_000);
 //! let candidate = UnverifiedToken::parse(signed.token.reveal())?.screen(&validation, now)?;
 //! // The outer error is a fault of KMS, the inner one the reason of a rejection.
@@ -83,10 +88,11 @@ mod key;
 mod key_name;
 mod keyring;
 mod message;
+mod request_metrics;
 mod response;
 mod ring;
+mod signature_cache;
 mod signer;
-mod stopwatch;
 mod verifier;
 
 pub use aws_sdk_kms::{Client, types::KeySpec};
@@ -98,8 +104,9 @@ pub use key::Key;
 pub use key_name::{InvalidKeyName, KeyName};
 pub use keyring::{KEY_SET_MAX_AGE, Keyring, SIGNING_LAG};
 pub use message::algorithms;
+pub use request_metrics::RequestMetrics;
 pub use response::key_id;
 pub use ring::Ring;
+pub use signature_cache::SignatureCache;
 pub use signer::KmsSigner;
-pub use stopwatch::Stopwatch;
 pub use verifier::{KmsVerifier, UnknownVerification, Verification};

@@ -6,7 +6,7 @@ use aws_sdk_kms::operation::RequestId;
 use jwt::{Signed, Signer, UnsignedToken};
 
 use crate::{
-    Cause, Fault, Keyring, Stopwatch,
+    Cause, Fault, Keyring, RequestMetrics,
     message::{Message, signing_algorithm, to_jose},
     response::InvalidResponse,
 };
@@ -17,7 +17,7 @@ pub struct KmsSigner<'a> {
     /// The ring.
     pub keyring: &'a Arc<Keyring>,
     /// Measures the call to Sign.
-    pub stopwatch: &'a Stopwatch,
+    pub metrics: &'a RequestMetrics,
     /// The longest token to sign, in bytes; [`Algorithm::max_token_bytes`](jwt::Algorithm::max_token_bytes) also
     /// applies. A longer token fails with [`Cause::TokenTooLong`] without a call to KMS. `None`: no limit.
     pub max_token_bytes: Option<usize>,
@@ -48,7 +48,7 @@ impl Signer for KmsSigner<'_> {
             .message(message.bytes)
             .message_type(message.kind)
             .signing_algorithm(signing_algorithm(key.algorithm));
-        let timer = self.stopwatch.start();
+        let timer = self.metrics.start_call();
         let output = Box::pin(request.send()).await;
         drop(timer);
         let output = output.map_err(|error| Fault::from_sdk_error("Sign", error))?;

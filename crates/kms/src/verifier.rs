@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc};
 use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
 use jwt::{Rejection, SignedParts, Verifier};
 
-use crate::{Fault, Key, Keyring, Stopwatch, message::signing_algorithm};
+use crate::{Fault, Key, Keyring, RequestMetrics, SignatureCache, message::signing_algorithm};
 
 /// How signatures are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,8 +44,10 @@ pub struct KmsVerifier<'a> {
     pub keyring: &'a Arc<Keyring>,
     /// How signatures are verified.
     pub verification: Verification,
-    /// Measures the call to Verify.
-    pub stopwatch: &'a Stopwatch,
+    /// The valid signatures of earlier requests. `None`: each signature is verified.
+    pub signature_cache: Option<&'a SignatureCache>,
+    /// Measures the request.
+    pub metrics: &'a RequestMetrics,
 }
 
 impl Verifier for KmsVerifier<'_> {
@@ -55,6 +57,20 @@ impl Verifier for KmsVerifier<'_> {
         let Some(key) = self.keyring.find(parts.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
+        let verification = self.verify_signature(&key, parts);
+        match self.signature_cache {
+            Some(cache) => cache.verify(&key, parts, self.metrics, verification).await,
+            None => verification.await,
+        }
+    }
+}
+
+impl KmsVerifier<'_> {
+    async fn verify_signature(
+        &self,
+        key: &Key,
+        parts: &SignedParts<'_>,
+    ) -> Result<Result<(), Rejection>, Fault> {
         let is_local = self.verification == Verification::Local;
         if is_local || self.keyring.recently_forged() {
             let verified = key.verify_locally(parts);
@@ -62,15 +78,13 @@ impl Verifier for KmsVerifier<'_> {
                 return Ok(verified);
             }
         }
-        let verified = self.verify_with_kms(&key, parts).await?;
+        let verified = self.verify_with_kms(key, parts).await?;
         if verified == Err(Rejection::Signature) {
             self.keyring.record_forgery();
         }
         Ok(verified)
     }
-}
 
-impl KmsVerifier<'_> {
     async fn verify_with_kms(
         &self,
         key: &Key,
@@ -88,7 +102,7 @@ impl KmsVerifier<'_> {
             .message_type(message.kind)
             .signature(Blob::new(signature))
             .signing_algorithm(signing_algorithm(key.algorithm));
-        let timer = self.stopwatch.start();
+        let timer = self.metrics.start_call();
         let output = Box::pin(request.send()).await;
         drop(timer);
         match output {

@@ -34,7 +34,10 @@ pub(crate) fn response(
             (Outcome::Fault(code), details, Err(diagnostic))
         }
     };
-    HandlerOutput { response, record: LogRecord { outcome, kms: None, details } }
+    HandlerOutput {
+        response,
+        record: LogRecord { outcome, kms: None, signature_cached: None, details },
+    }
 }
 
 fn run_details(ring: &str, run: &RotationRun) -> Value {

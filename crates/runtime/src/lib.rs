@@ -29,7 +29,8 @@
 //!     type Response = serde_json::Value;
 //!
 //!     async fn handle(&self, _: &str, _: &Invocation) -> HandlerOutput<Self::Response> {
-//!         let record = LogRecord { outcome: Outcome::Published, kms: None, details: json!({}) };
+//!         let (outcome, details) = (Outcome::Published, json!({}));
+//!         let record = LogRecord { outcome, kms: None, signature_cached: None, details };
 //!         HandlerOutput { response: Ok(json!({"issuer": self.issuer})), record }
 //!     }
 //! }

@@ -15,4 +15,5 @@ mod faults;
 mod host;
 mod lifecycle;
 mod responses;
+mod signature_cache;
 mod stack;

@@ -60,10 +60,19 @@ async fn checks_rules_and_response_are_printed() {
     let issuer = &ring[..1];
     let changed = format!("{}x", &token[..token.len() - 4]);
     let good = event(&token);
-    let rows: [(_, Value, &[&str], Settings<'_>, _, _); 9] = [
+    let cached = [ring[0], ("SIGNATURE_CACHE_SECONDS", "60")];
+    let rows: [(_, Value, &[&str], Settings<'_>, _, _); 10] = [
         ("allowing rule", good.clone(), &["--rules", &open], &ring, 0, "open, and decides"),
         ("no rules", good.clone(), &["--jwks", &jwks], issuer, 0, "no rules: every route is open"),
         ("no keys", good.clone(), &[], issuer, 3, "NOT CHECKED"),
+        (
+            "signature cache",
+            good.clone(),
+            &["--jwks", &jwks],
+            &cached,
+            0,
+            "signature           passed; an environment does not verify it again for 60 s",
+        ),
         (
             "denying rule",
             good.clone(),

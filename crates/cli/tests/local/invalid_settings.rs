@@ -130,6 +130,7 @@ async fn settings_of_other_programs_do_not_stop_the_start() {
         ("PUBLICATION_WAIT_SECONDS", "9000"),
         ("RETAINED_KEY_ID", "1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("ROTATION_DAYS", "90"),
+        ("SIGNATURE_CACHE_SECONDS", "300"),
         ("SIGNING_ALGORITHM", "RS256"),
         ("TOKEN_AUDIENCE", "us"),
         ("TOKEN_ISSUER", "https://issuer.example"),

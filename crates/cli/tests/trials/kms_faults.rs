@@ -88,16 +88,38 @@ const ROWS: [Row; 26] = [
     ("expired credentials", error("ExpiredTokenException"), "CredentialsExpired", Retry::No),
 ];
 
-/// A column of the table: its name, the function, its `VERIFICATION`, and whether it is cold.
-type Column = (&'static str, Function, &'static str, bool);
+/// A column of the table: its name, the function, how it verifies, and whether it is cold.
+type Column = (&'static str, Function, Verification, bool);
 
-const COLUMNS: [Column; 6] = [
-    ("issuer::cold", Function::Issuer, "kms", true),
-    ("issuer::warm", Function::Issuer, "kms", false),
-    ("kms::cold", Function::Authorizer, "kms", true),
-    ("kms::warm", Function::Authorizer, "kms", false),
-    ("local::cold", Function::Authorizer, "local", true),
-    ("local::warm", Function::Authorizer, "local", false),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verification {
+    Kms,
+    Local,
+    /// With KMS and a signature cache, which has the token if the function is warm.
+    Cached,
+}
+
+impl Verification {
+    const ALL: [Self; 3] = [Self::Kms, Self::Local, Self::Cached];
+
+    const fn settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Kms => &[],
+            Self::Local => &[("VERIFICATION", "local")],
+            Self::Cached => &[("SIGNATURE_CACHE_SECONDS", "300")],
+        }
+    }
+}
+
+const COLUMNS: [Column; 8] = [
+    ("issuer::cold", Function::Issuer, Verification::Kms, true),
+    ("issuer::warm", Function::Issuer, Verification::Kms, false),
+    ("kms::cold", Function::Authorizer, Verification::Kms, true),
+    ("kms::warm", Function::Authorizer, Verification::Kms, false),
+    ("local::cold", Function::Authorizer, Verification::Local, true),
+    ("local::warm", Function::Authorizer, Verification::Local, false),
+    ("cached::cold", Function::Authorizer, Verification::Cached, true),
+    ("cached::warm", Function::Authorizer, Verification::Cached, false),
 ];
 
 fn name(row: &Row, column: &Column) -> String {
@@ -111,13 +133,13 @@ pub(crate) fn names() -> Vec<String> {
 pub(crate) async fn run(arguments: &Arguments) -> Vec<Outcome> {
     let mut deployments = Vec::new();
     for row in &ROWS {
-        for verification in ["kms", "local"] {
+        for verification in Verification::ALL {
             let columns = COLUMNS.iter().filter(|column| column.2 == verification);
             let columns: Vec<_> =
                 columns.filter(|column| arguments.selects(&name(row, column))).collect();
             if !columns.is_empty() {
                 deployments.push(async move {
-                    let title = format!("faults::{}::{verification}", row.0);
+                    let title = format!("faults::{}::{verification:?}", row.0);
                     let (failure, cells) = run_trial(&title, cells(row, columns.clone())).await;
                     cells
                         .unwrap_or_else(|| {
@@ -154,11 +176,11 @@ struct Cell {
     problem: String,
 }
 
-/// The cells of one row with the same `VERIFICATION`. Each function meets the fault in its first request
+/// The cells of one row with the same verification. Each function meets the fault in its first request
 /// after it.
 async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
     let verification = columns.first().unwrap().2;
-    let deployment = Deployment::start(&[("VERIFICATION", verification)]).await;
+    let deployment = Deployment::start(verification.settings()).await;
     let kms = &deployment.stack.kms;
     let (issued, _) = deployment.request_with_log(Function::Issuer, "").await;
     let token = issued.body["access_token"].as_str().unwrap().to_owned();
@@ -194,7 +216,7 @@ fn problems(
 ) -> Vec<String> {
     let (_, _, cause, retry) = row;
     let (_, function, verification, cold) = column;
-    let is_unaffected = *verification == "local" && !cold;
+    let is_unaffected = *verification != Verification::Kms && !cold;
     let (status, limit) = match (function, retry) {
         (Function::Issuer, Retry::Yes) => (503, ISSUER),
         (Function::Issuer, Retry::No) => (500, ISSUER),

@@ -10,5 +10,6 @@
 mod neighbors;
 mod refresh;
 mod responses;
+mod signature_cache;
 mod signatures;
 mod support;

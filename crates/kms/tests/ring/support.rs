@@ -7,7 +7,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_kms::{Client, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification};
+use countersign_kms::{Client, Keyring, KmsSigner, KmsVerifier, RequestMetrics, Verification};
 use jwt::{Algorithm, Rejection, Signer, Token, UnsignedToken, UnverifiedToken, Validation};
 use local::kms::Kms;
 use runtime::Settings;
@@ -59,18 +59,19 @@ pub(crate) fn named_keyring(
 }
 
 pub(crate) fn signer(keyring: &Arc<Keyring>) -> KmsSigner<'_> {
-    KmsSigner { keyring, stopwatch: &STOPWATCH, max_token_bytes: None }
+    KmsSigner { keyring, metrics: &METRICS, max_token_bytes: None }
 }
 
 pub(crate) fn verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
-    KmsVerifier { keyring, verification: Verification::Kms, stopwatch: &STOPWATCH }
+    let verification = Verification::Kms;
+    KmsVerifier { keyring, verification, signature_cache: None, metrics: &METRICS }
 }
 
 pub(crate) fn local_verifier(keyring: &Arc<Keyring>) -> KmsVerifier<'_> {
     KmsVerifier { verification: Verification::Local, ..verifier(keyring) }
 }
 
-pub(crate) static STOPWATCH: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
+pub(crate) static METRICS: LazyLock<RequestMetrics> = LazyLock::new(RequestMetrics::default);
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 

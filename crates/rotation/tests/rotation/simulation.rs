@@ -10,7 +10,7 @@ use std::{
 
 use countersign_rotation::{RotationConfig, RotationError, RotationTiming, plan};
 use jwt::{Rejection, Signer, UnixTime, UnsignedToken, UnverifiedToken, Validation};
-use kms::{Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, Stopwatch, Verification};
+use kms::{Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, RequestMetrics, Verification};
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 use tokio::runtime;
@@ -567,7 +567,7 @@ fn keyring(client: &Client, name: &str) -> Arc<Keyring> {
 async fn sign(keyring: &Arc<Keyring>, exp: u64) -> (String, String) {
     let claims = json!({"iss": "us", "exp": exp}).as_object().unwrap().clone();
     let unsigned = UnsignedToken::new("JWT", &claims);
-    let signer = KmsSigner { keyring, stopwatch: &STOPWATCH, max_token_bytes: None };
+    let signer = KmsSigner { keyring, metrics: &METRICS, max_token_bytes: None };
     let signed = signer.sign(&unsigned).await.unwrap();
     (signed.token.reveal().to_owned(), signed.key_id)
 }
@@ -580,7 +580,7 @@ async fn is_valid(
     now: UnixTime,
 ) -> bool {
     let candidate = UnverifiedToken::parse(token).unwrap().screen(&validation(), now).unwrap();
-    let verifier = KmsVerifier { keyring, verification, stopwatch: &STOPWATCH };
+    let verifier = KmsVerifier { keyring, verification, signature_cache: None, metrics: &METRICS };
     matches!(candidate.confirm(&verifier).await, Ok(Ok(_)))
 }
 
@@ -593,7 +593,7 @@ fn validation() -> Validation {
     }
 }
 
-static STOPWATCH: LazyLock<Stopwatch> = LazyLock::new(Stopwatch::default);
+static METRICS: LazyLock<RequestMetrics> = LazyLock::new(RequestMetrics::default);
 
 const DAY: u64 = 86_400;
 const EVERY: u64 = 240 * DAY;

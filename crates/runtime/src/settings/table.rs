@@ -171,6 +171,19 @@ pub const ROTATION_DAYS: Setting = Setting {
            rotator.",
 };
 
+/// `SIGNATURE_CACHE_SECONDS`.
+pub const SIGNATURE_CACHE_SECONDS: Setting = Setting {
+    name: "SIGNATURE_CACHE_SECONDS",
+    functions: &[Function::Authorizer],
+    values: Values::Seconds { min: 0, max: 300 },
+    default: Some("0"),
+    is_required: false,
+    parameter: Some("SignatureCacheSeconds"),
+    help: "How long an environment of the authorizer accepts a signature that it has found valid without verifying it \
+           again. An environment that has seen a token notices a disabled key at most this much later. 0 verifies the \
+           signature of each request.",
+};
+
 /// `SIGNING_ALGORITHM`.
 pub const SIGNING_ALGORITHM: Setting = Setting {
     name: "SIGNING_ALGORITHM",
@@ -267,7 +280,7 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 18] = [
     ACCESS_RULES,
     CLOCK_LEEWAY_SECONDS,
     HTTP_API_RESPONSE,
@@ -277,6 +290,7 @@ pub const SETTINGS: [Setting; 17] = [
     PUBLICATION_WAIT_SECONDS,
     RETAINED_KEY_ID,
     ROTATION_DAYS,
+    SIGNATURE_CACHE_SECONDS,
     SIGNING_ALGORITHM,
     TOKEN_AUDIENCE,
     TOKEN_ISSUER,

@@ -21,6 +21,8 @@ pub struct LogRecord {
     pub outcome: Outcome,
     /// The time of the calls to KMS, if there were any.
     pub kms: Option<Duration>,
+    /// Whether the signature was cached, if the function has asked a cache.
+    pub signature_cached: Option<bool>,
     /// Further members of the log line, a JSON object. Never a token or a secret, and nothing from a token that was not
     /// verified. Members that are null are left out.
     pub details: Value,
@@ -73,7 +75,8 @@ struct Line<'a> {
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { record: LogRecord { outcome, kms, details }, invocation, now } = self;
+        let Self { record, invocation, now } = self;
+        let LogRecord { outcome, kms, signature_cached, details } = record;
         let (name, dimension) = outcome.name_and_dimension();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -99,7 +102,7 @@ impl Serialize for Line<'_> {
             line.serialize_entry(name, value)?;
             dimensions.extend(own.as_ref().map(<[&str; 1]>::as_slice));
         }
-        let mut metrics = Vec::with_capacity(2);
+        let mut metrics = Vec::with_capacity(3);
         if let Outcome::Rotation(overdue) = outcome {
             line.serialize_entry("RotationOverdue", &overdue.as_secs())?;
             // Separately for each ring, so that a late rotation is visible.
@@ -112,6 +115,11 @@ impl Serialize for Line<'_> {
         if let Some(time) = kms {
             line.serialize_entry("KmsLatency", &(time.as_secs_f64() * 1000.0))?;
             metrics.push(MetricDirective::new("KmsLatency", "Milliseconds", &[&[]]));
+        }
+        if let Some(is_hit) = signature_cached {
+            // Also the misses, so that the average of the metric is the hit rate.
+            line.serialize_entry("SignatureCached", &u8::from(*is_hit))?;
+            metrics.push(MetricDirective::new("SignatureCached", "Count", &[&[]]));
         }
         if !metrics.is_empty() {
             line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
@@ -164,31 +172,31 @@ mod tests {
         let rows = [
             (
                 Outcome::Issued,
-                None,
+                (None, None),
                 json!({"level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1}),
                 Some(vec![count("Issued")]),
             ),
             (
                 Outcome::Allowed,
-                Some(1500),
+                (Some(1500), Some(false)),
                 json!({
                     "level": "INFO", "message": "allowed", "outcome": "Allowed", "Allowed": 1,
-                    "KmsLatency": 1.5,
+                    "KmsLatency": 1.5, "SignatureCached": 0,
                 }),
-                Some(vec![count("Allowed"), latency]),
+                Some(vec![count("Allowed"), latency, count("SignatureCached")]),
             ),
             (
                 Outcome::Forbidden,
-                None,
+                (None, Some(true)),
                 json!({
                     "level": "INFO", "message": "forbidden", "outcome": "Forbidden",
-                    "Forbidden": 1,
+                    "Forbidden": 1, "SignatureCached": 1,
                 }),
-                Some(vec![count("Forbidden")]),
+                Some(vec![count("Forbidden"), count("SignatureCached")]),
             ),
             (
                 Outcome::Rejected("Expired"),
-                None,
+                (None, None),
                 json!({
                     "level": "INFO", "message": "rejected", "outcome": "Rejected",
                     "Rejected": 1, "Reason": "Expired",
@@ -197,13 +205,13 @@ mod tests {
             ),
             (
                 Outcome::Refused,
-                None,
+                (None, None),
                 json!({"level": "INFO", "message": "refused", "outcome": "Refused"}),
                 None,
             ),
             (
                 Outcome::Rotation(Duration::from_hours(1)),
-                None,
+                (None, None),
                 json!({
                     "level": "INFO", "message": "rotation", "outcome": "Rotation",
                     "RotationOverdue": 3600,
@@ -212,7 +220,7 @@ mod tests {
             ),
             (
                 Outcome::Fault("KeyState"),
-                None,
+                (None, None),
                 json!({
                     "level": "ERROR", "message": "fault", "outcome": "Fault", "Faults": 1,
                     "Cause": "KeyState",
@@ -227,10 +235,10 @@ mod tests {
             init_duration: Duration::ZERO,
             deadline: None,
         };
-        for (outcome, micros, mut expected, metrics) in rows {
+        for (outcome, (micros, signature_cached), mut expected, metrics) in rows {
             let kms = micros.map(Duration::from_micros);
             let details = json!({"sub": "alice", "jti": null});
-            let record = LogRecord { outcome, kms, details };
+            let record = LogRecord { outcome, kms, signature_cached, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
             let mut line =
                 serde_json::to_value(Line { record: &record, invocation: &invocation, now })
