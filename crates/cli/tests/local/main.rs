@@ -7,17 +7,24 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod cloud;
 mod cors;
 mod explain;
 mod interop;
 mod invalid_settings;
 mod issuer;
+mod key_policy;
 mod keys;
+mod kms_faults;
 mod log_audit;
 mod monitoring;
+mod permissions;
 mod policy_cache;
+mod principals;
 mod roles;
+mod rotation;
 mod template;
+mod tokens;
 
 use std::{
     env, fs,
