@@ -33,7 +33,7 @@ impl IssuerConfig {
         }
         let policy: Option<Option<IssuancePolicy>> = settings.optional(&table::ISSUANCE_POLICY);
         if let (Some(Some(policy)), Some(max)) = (&policy, lifetime_max)
-            && let Err(problem) = policy.fits(max)
+            && let Err(problem) = policy.check_lifetimes(max)
         {
             return settings.problem(&table::ISSUANCE_POLICY, problem);
         }

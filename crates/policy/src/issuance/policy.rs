@@ -120,7 +120,7 @@ impl IssuancePolicy {
     ///
     /// # Errors
     /// [`IssuancePolicyError::Lifetime`] with the first rule that has one.
-    pub fn fits(&self, lifetime_max: Duration) -> Result<(), IssuancePolicyError> {
+    pub fn check_lifetimes(&self, lifetime_max: Duration) -> Result<(), IssuancePolicyError> {
         let is_longer =
             |rule: &IssuanceRule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
         match self.0.iter().position(is_longer) {

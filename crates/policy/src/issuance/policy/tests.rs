@@ -209,7 +209,7 @@ fn invalid_policies_are_rejected() {
     ];
     for (name, policy, expected) in rows {
         let parsed = policy.to_string().parse::<IssuancePolicy>();
-        let checked = parsed.and_then(|policy| policy.fits(Duration::from_hours(1)));
+        let checked = parsed.and_then(|policy| policy.check_lifetimes(Duration::from_hours(1)));
         assert_eq!(checked, expected, "{name}");
     }
     let rows = [
