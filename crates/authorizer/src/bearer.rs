@@ -6,7 +6,7 @@ pub(crate) fn bearer_token<'a>(
     config: &AuthorizerConfig,
 ) -> Result<&'a str, Refusal> {
     let offered = match &config.websocket_protocol {
-        Some(name) if request.kind == EventFormat::WebSocket => {
+        Some(name) if request.format == EventFormat::WebSocket => {
             offered_tokens(&request.subprotocols, &name.0)
         }
         _ => Vec::new(),

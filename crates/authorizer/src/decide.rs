@@ -42,10 +42,10 @@ fn apply_rules(request: &AuthorizerEvent, config: &AuthorizerConfig, claims: Cla
     };
     let access = rules.access(&claims);
     let is_simple =
-        request.kind == EventFormat::Http2 && config.http_api_response == HttpApiResponse::Simple;
+        request.format == EventFormat::Http2 && config.http_api_response == HttpApiResponse::Simple;
     // A policy covers every route of the API, so it needs every rule. A simple response is about this request.
     if !is_simple {
-        access.evaluate_for_policy(request.kind.api());
+        access.evaluate_for_policy(request.format.api());
     }
     let reason = rules.forbid_reason(&access, &request.route).or_else(|| {
         let may_be_reused = is_simple && !is_open_wherever_cached(request, rules, &access);

@@ -1,7 +1,7 @@
 use jwt::Claims;
 use policy::access::{Access, ForbidReason};
 
-use crate::Refusal;
+use crate::{Check, Refusal};
 
 /// The decision on a request.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,18 @@ pub enum Decision {
     Forbid(VerifiedToken, ForbidReason),
     /// The request has no valid token.
     Refuse(Refusal),
+}
+
+impl Decision {
+    /// The check that failed, if any.
+    #[must_use]
+    pub const fn failed(&self) -> Option<Check> {
+        match self {
+            Self::Allow(_) => None,
+            Self::Forbid(..) => Some(Check::Rules),
+            Self::Refuse(refusal) => Some(refusal.check()),
+        }
+    }
 }
 
 /// A token whose signature and claims have been verified, with the access that it gives.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthorizerEvent {
     /// The kind of API and the format of the event.
-    pub kind: EventFormat,
+    pub format: EventFormat,
     /// The API and the stage of the request. The policy covers all of it.
     pub stage: Stage,
     /// The route of the request.
@@ -86,7 +86,7 @@ impl FromStr for AuthorizerEvent {
         let arn = event.method_arn.as_ref().or(event.route_arn.as_ref());
         let arn = arn.ok_or(MalformedEvent::InvalidArn)?;
         let (stage, route) = Stage::of_request(arn).map_err(|_| MalformedEvent::InvalidArn)?;
-        let kind = match (event.kind.as_deref(), event.version.as_deref(), &route) {
+        let format = match (event.kind.as_deref(), event.version.as_deref(), &route) {
             (Some("TOKEN"), ..) => EventFormat::RestToken,
             (Some("REQUEST"), Some("1.0"), _) => EventFormat::Http1,
             (Some("REQUEST"), Some("2.0"), _) => EventFormat::Http2,
@@ -94,7 +94,7 @@ impl FromStr for AuthorizerEvent {
             (Some("REQUEST"), None, Route::Http { .. }) => EventFormat::Rest,
             _ => return Err(MalformedEvent::UnsupportedType),
         };
-        let authorization = match kind {
+        let authorization = match format {
             EventFormat::RestToken => {
                 event.authorization_token.0.iter().map(|text| (**text).to_owned()).collect()
             }
@@ -102,7 +102,7 @@ impl FromStr for AuthorizerEvent {
         };
         let subprotocols = event.values("sec-websocket-protocol");
         let cache_scope = event.cache_scope();
-        Ok(Self { kind, stage, route, authorization, subprotocols, cache_scope })
+        Ok(Self { format, stage, route, authorization, subprotocols, cache_scope })
     }
 }
 
@@ -188,7 +188,7 @@ impl RawEvent<'_> {
 impl fmt::Debug for AuthorizerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizerEvent")
-            .field("kind", &self.kind)
+            .field("format", &self.format)
             .field("stage", &self.stage)
             .finish_non_exhaustive()
     }

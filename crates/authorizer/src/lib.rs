@@ -8,7 +8,7 @@
 //! | `bearer` | the one bearer token of a request |
 //! | `decide` | [`decide`], the core: checks the token and the access rules |
 //! | `decision`, `refusal` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
-//! | `check` | [`Check`]: the order of the checks, and which one a decision failed |
+//! | `check` | [`Check`]: the checks of a request, in their order |
 //! | `response`, `context` | [`response`]: the policy or simple response for API Gateway, with the claims as context |
 //! | `handler` | [`run`]: the Lambda function around all of these |
 //!

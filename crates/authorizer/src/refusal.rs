@@ -1,5 +1,7 @@
 use jwt::Rejection;
 
+use crate::Check;
+
 /// Why a request has no valid token. It is logged; the client sees only 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -26,6 +28,14 @@ impl Refusal {
             Self::SeveralCredentials => "SeveralCredentials",
             Self::NotBearer => "NotBearer",
             Self::Token(rejection) => rejection.code(),
+        }
+    }
+
+    /// The check that the request did not pass.
+    pub(crate) const fn check(self) -> Check {
+        match self {
+            Self::NoCredentials | Self::SeveralCredentials | Self::NotBearer => Check::Credentials,
+            Self::Token(rejection) => Check::Token(rejection.check()),
         }
     }
 }

@@ -55,7 +55,7 @@ pub fn response(
         Decision::Refuse(_) => return Ok(None),
     };
     // Of all formats, only 2.0 accepts nested values in the context.
-    let has_nested = request.kind == EventFormat::Http2;
+    let has_nested = request.format == EventFormat::Http2;
     if has_nested && config.http_api_response == HttpApiResponse::Simple {
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
         simple.is_authorized = reason.is_none();
@@ -69,8 +69,8 @@ pub fn response(
     };
     let denies_this_path =
         matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
-    let AuthorizerEvent { kind, stage, route, .. } = request;
-    let request = PolicyRequest { api: kind.api(), stage, route };
+    let AuthorizerEvent { format, stage, route, .. } = request;
+    let request = PolicyRequest { api: format.api(), stage, route };
     let rules = config.rules.as_ref().zip(token.access.as_ref());
     match respond(access::policy(request, rules, reason)) {
         // The policy names the path that the client has chosen. Its length must not cause a fault.

@@ -19,7 +19,7 @@ use authorizer::{
     ResponseError, Subprotocol, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{Rejection, SignedParts, UnixTime, Verifier};
+use jwt::{Rejection, SignedParts, TokenCheck, UnixTime, Verifier};
 use policy::access::ForbidReason;
 use serde_json::{Value, json};
 
@@ -199,23 +199,39 @@ fn checks_run_in_their_order() {
     let wrong = r#"{"exp": 1, "nbf": 9999999999, "iss": "them", "aud": "them", "sub": 1}"#;
     let rows = [
         (Check::Credentials, "Basic a".to_owned(), INVALID),
-        (Check::Form, format!("Bearer {}.AAAA", token_of_text(&header, wrong)), INVALID),
-        (Check::Header, format!("Bearer {}", token_of_text(&header, wrong)), INVALID),
-        (Check::Claims, claims(wrong), INVALID),
-        (Check::Time, claims(&wrong.replace(", \"sub\": 1", "")), INVALID),
-        (Check::Issuer, claims(r#"{"exp": 1800000001, "iss": "them", "aud": "them"}"#), INVALID),
         (
-            Check::Audience,
+            Check::Token(TokenCheck::Form),
+            format!("Bearer {}.AAAA", token_of_text(&header, wrong)),
+            INVALID,
+        ),
+        (
+            Check::Token(TokenCheck::Header),
+            format!("Bearer {}", token_of_text(&header, wrong)),
+            INVALID,
+        ),
+        (Check::Token(TokenCheck::Claims), claims(wrong), INVALID),
+        (Check::Token(TokenCheck::Time), claims(&wrong.replace(", \"sub\": 1", "")), INVALID),
+        (
+            Check::Token(TokenCheck::Issuer),
+            claims(r#"{"exp": 1800000001, "iss": "them", "aud": "them"}"#),
+            INVALID,
+        ),
+        (
+            Check::Token(TokenCheck::Audience),
             claims(r#"{"exp": 1800000001, "iss": "countersign", "aud": "them"}"#),
             INVALID,
         ),
-        (Check::Key, format!("Bearer {}", valid_token()), Ok(Err(Rejection::UnknownKey))),
-        (Check::Signature, format!("Bearer {}", valid_token()), INVALID),
+        (
+            Check::Token(TokenCheck::Key),
+            format!("Bearer {}", valid_token()),
+            Ok(Err(Rejection::UnknownKey)),
+        ),
+        (Check::Token(TokenCheck::Signature), format!("Bearer {}", valid_token()), INVALID),
         (Check::Rules, format!("Bearer {}", valid_token()), VALID),
     ];
     let closed = with_rules(&json!([{"route": "GET /whoami", "scope": "a"}]));
     let order: Vec<_> = rows.iter().map(|(check, ..)| *check).collect();
-    assert_eq!(order, Check::ALL);
+    assert_eq!(order, Check::all().collect::<Vec<_>>());
     for (check, credential, result) in rows {
         let credential =
             if credential.contains(' ') { credential } else { format!("Bearer {credential}") };
@@ -787,7 +803,7 @@ fn codes_are_stable_and_debug_output_hides_the_token() {
     }
     let shown = format!("{:?}", request(&["Bearer a.b.c"]));
     assert!(
-        shown.starts_with("AuthorizerEvent { kind: Rest") && !shown.contains("a.b.c"),
+        shown.starts_with("AuthorizerEvent { format: Rest") && !shown.contains("a.b.c"),
         "{shown}"
     );
 }
@@ -867,7 +883,7 @@ fn rules_checks_and_events_are_described() {
         .iter()
         .map(|(_, event)| {
             let request: AuthorizerEvent = event.to_string().parse().unwrap();
-            format!("{}: {}", request.kind, request.route)
+            format!("{}: {}", request.format, request.route)
         })
         .collect();
     let expected = [
@@ -878,8 +894,20 @@ fn rules_checks_and_events_are_described() {
         "WebSocket API: $connect",
     ];
     assert_eq!(described, expected);
-    let names = Check::ALL.map(Check::name);
-    assert_eq!((names[0], names[9]), ("one bearer token", "rules"));
+    let names: Vec<_> = Check::all().map(Check::name).collect();
+    let expected = [
+        "one bearer token",
+        "form of the token",
+        "header",
+        "claims",
+        "time",
+        "issuer",
+        "audience",
+        "key and algorithm",
+        "signature",
+        "rules",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

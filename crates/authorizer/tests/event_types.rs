@@ -96,7 +96,7 @@ fn events_built_from_the_published_types_are_read() {
     for (name, event, kind, cache_scope) in rows {
         let request = read(&event).unwrap();
         let route = if kind == EventFormat::WebSocket { "$connect" } else { "GET /whoami" };
-        assert_eq!((request.kind, request.cache_scope), (kind, cache_scope), "{name}");
+        assert_eq!((request.format, request.cache_scope), (kind, cache_scope), "{name}");
         assert_eq!(request.route.to_string(), route, "{name}");
         assert_eq!(request.authorization, [BEARER], "{name}");
         assert_eq!(request.stage.resource("*"), format!("{STAGE}/*"), "{name}");
@@ -135,7 +135,7 @@ fn sample_events_are_read_like_their_published_types() {
         };
         let request: AuthorizerEvent = text.parse().unwrap();
         assert!(request == rewritten, "{name}");
-        kinds.push(request.kind.to_string());
+        kinds.push(request.format.to_string());
     }
     kinds.sort();
     let rest = "REST API, REQUEST";
@@ -170,8 +170,8 @@ fn published_type_for_rest_apis_reads_format_1_alike() {
     let format_1 = with(rest(), "version", json!("1.0"));
     let [rest_text, format_1_text] = [&rest(), &format_1].map(Value::to_string);
     assert_eq!(published::<Rest>(&rest_text), published::<Rest>(&format_1_text));
-    assert_eq!(read(&rest()).unwrap().kind, EventFormat::Rest);
-    assert_eq!(read(&format_1).unwrap().kind, EventFormat::Http1);
+    assert_eq!(read(&rest()).unwrap().format, EventFormat::Rest);
+    assert_eq!(read(&format_1).unwrap().format, EventFormat::Http1);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn published_types_read_events_of_other_formats() {
         assert!(published::<Token>(&text).is_ok_and(|event| event.authorization_token.is_none()));
         let as_rest = published::<Rest>(&text).unwrap();
         assert_eq!(as_rest.method_arn.is_some(), kind != EventFormat::Http2, "routeArn is lost");
-        assert_eq!(read(&event).unwrap().kind, kind);
+        assert_eq!(read(&event).unwrap().format, kind);
     }
     assert!(published::<Token>("{}").is_ok());
     assert_eq!(read(&json!({})), Err(MalformedEvent::UnsupportedType));
@@ -217,7 +217,7 @@ fn published_types_fail_on_null() {
     ];
     for (member, event, value) in rows {
         let original = event();
-        let kind = read(&original).unwrap().kind;
+        let kind = read(&original).unwrap().format;
         let event = with(original.clone(), member, value);
         let [original, text] = [&original, &event].map(Value::to_string);
         let is_readable = |text: &str| match kind {
@@ -229,7 +229,7 @@ fn published_types_fail_on_null() {
         let request = read(&event).unwrap();
         let no_headers = Vec::<String>::new();
         let expected = if member == "headers" { no_headers } else { vec![BEARER.to_owned()] };
-        assert_eq!((request.kind, request.authorization), (kind, expected), "{kind}, {member}");
+        assert_eq!((request.format, request.authorization), (kind, expected), "{kind}, {member}");
     }
 }
 

@@ -13,7 +13,7 @@ use authorizer::{
     response,
 };
 use clap::Args;
-use jwt::KeySetVerifier;
+use jwt::{KeySetVerifier, TokenCheck};
 use kms::Keyring;
 use policy::access::{AccessRules, Route};
 use runtime::{Settings, table};
@@ -138,9 +138,9 @@ impl Explanation {
         if json {
             return writeln!(out, "{}", self.json());
         }
-        let AuthorizerEvent { kind, stage, route, .. } = &self.event;
+        let AuthorizerEvent { format, stage, route, .. } = &self.event;
         let target = format!("{route}, in {}", stage.resource(""));
-        writeln!(out, "{kind}: {}\n", target.escape_debug())?;
+        writeln!(out, "{format}: {}\n", target.escape_debug())?;
         for (check, result) in self.checks() {
             writeln!(out, "{:<18}  {result}", check.name())?;
         }
@@ -166,7 +166,7 @@ impl Explanation {
             |(route, condition, verdict)| json!({"route": route, "condition": condition, "result": verdict}),
         );
         json!({
-            "event": self.event.kind.to_string(),
+            "event": self.event.format.to_string(),
             "route": self.event.route.to_string(),
             "checks": checks.collect::<Vec<_>>(),
             "rules": rules.collect::<Vec<_>>(),
@@ -179,12 +179,11 @@ impl Explanation {
     /// Every check with its result.
     fn checks(&self) -> impl Iterator<Item = (Check, String)> {
         let failed = self.decision.failed();
-        let position = |check: Check| Check::ALL.iter().position(|known| *known == check);
-        let last = failed.and_then(position).unwrap_or(Check::ALL.len());
-        Check::ALL.into_iter().enumerate().map(move |(at, check)| {
+        let last = Check::all().position(|check| Some(check) == failed);
+        Check::all().enumerate().map(move |(at, check)| {
             let result = match (&self.decision, check, &self.signature_check) {
-                _ if at > last => "not reached".into(),
-                (Decision::Refuse(refusal), ..) if at == last => {
+                _ if last.is_some_and(|last| at > last) => "not reached".into(),
+                (Decision::Refuse(refusal), ..) if Some(at) == last => {
                     format!("REFUSED: {refusal} ({})", refusal.code())
                 }
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
@@ -194,8 +193,12 @@ impl Explanation {
                     "no rules: every route is open".into()
                 }
                 (_, Check::Rules, _) => "open".into(),
-                (_, Check::Key | Check::Signature, SignatureCheck::Skipped) => NOT_CHECKED.into(),
-                (_, Check::Signature, _) if !self.signature_cache.is_zero() => {
+                (
+                    _,
+                    Check::Token(TokenCheck::Key | TokenCheck::Signature),
+                    SignatureCheck::Skipped,
+                ) => NOT_CHECKED.into(),
+                (_, Check::Token(TokenCheck::Signature), _) if !self.signature_cache.is_zero() => {
                     let seconds = self.signature_cache.as_secs();
                     format!("passed; an environment does not verify it again for {seconds} s")
                 }

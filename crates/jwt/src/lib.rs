@@ -150,6 +150,6 @@ pub use signing::{Signed, Signer, SigningInput, Token, UnsignedToken};
 pub use time::UnixTime;
 pub use token_type::is_same_token_type;
 pub use verification::{
-    Candidate, Claims, KeySetVerifier, Rejection, SignedParts, UnverifiedToken, Validation,
-    Verifier,
+    Candidate, Claims, KeySetVerifier, Rejection, SignedParts, TokenCheck, UnverifiedToken,
+    Validation, Verifier,
 };

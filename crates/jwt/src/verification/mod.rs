@@ -11,7 +11,7 @@ mod verifier;
 
 pub use claims::Claims;
 pub use key_set_verifier::KeySetVerifier;
-pub use rejection::Rejection;
+pub use rejection::{Rejection, TokenCheck};
 pub use signed_parts::SignedParts;
 pub use unverified_token::{Candidate, UnverifiedToken};
 pub use validation::Validation;

@@ -110,4 +110,82 @@ impl Rejection {
             Self::Signature => "InvalidSignature",
         }
     }
+
+    /// The check that the token did not pass.
+    #[must_use]
+    pub const fn check(self) -> TokenCheck {
+        match self {
+            Self::TooLong | Self::NotCompact | Self::Encoding => TokenCheck::Form,
+            Self::Header | Self::Parameter(_) | Self::UnsupportedAlgorithm | Self::Type => {
+                TokenCheck::Header
+            }
+            Self::Claims | Self::ClaimsTooLong => TokenCheck::Claims,
+            Self::NoExpiry
+            | Self::Expired { .. }
+            | Self::NotYetValid { .. }
+            | Self::IssuedInFuture { .. } => TokenCheck::Time,
+            Self::Issuer => TokenCheck::Issuer,
+            Self::Audience => TokenCheck::Audience,
+            Self::UnknownKey | Self::WrongAlgorithm { .. } => TokenCheck::Key,
+            Self::Signature => TokenCheck::Signature,
+        }
+    }
+}
+
+/// A check of a token. The checks run in the order of the variants, and the first failure ends them.
+///
+/// ```
+/// use countersign_jwt::{Rejection, TokenCheck};
+///
+/// assert_eq!(Rejection::NoExpiry.check(), TokenCheck::Time);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenCheck {
+    /// The token is not too long and has three parts of base64url.
+    Form,
+    /// The header is a strict JSON object with a known algorithm, the expected type, and no
+    /// parameter that would change how the token is read.
+    Header,
+    /// The payload is a strict JSON object, its registered claims have the right types, and the
+    /// [`CONTEXT_CLAIMS`](crate::CONTEXT_CLAIMS) are not too long.
+    Claims,
+    /// `exp`, `nbf` and `iat` admit the current time.
+    Time,
+    /// `iss` is the expected issuer.
+    Issuer,
+    /// `aud` names an accepted audience.
+    Audience,
+    /// The key is known, and it has the algorithm.
+    Key,
+    /// The key made the signature.
+    Signature,
+}
+
+impl TokenCheck {
+    /// All checks, in their order.
+    pub const ALL: [Self; 8] = [
+        Self::Form,
+        Self::Header,
+        Self::Claims,
+        Self::Time,
+        Self::Issuer,
+        Self::Audience,
+        Self::Key,
+        Self::Signature,
+    ];
+
+    /// A short description of what is checked.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Form => "form of the token",
+            Self::Header => "header",
+            Self::Claims => "claims",
+            Self::Time => "time",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Key => "key and algorithm",
+            Self::Signature => "signature",
+        }
+    }
 }
