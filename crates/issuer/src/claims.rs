@@ -104,6 +104,10 @@ fn is_plain(value: &Value) -> bool {
     }
 }
 
+/// The claims of a token that clients can rely on, as the discovery document lists them (`claims_supported` of
+/// `OpenID` Connect Discovery 1.0).
+pub(crate) const SUPPORTED_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"];
+
 /// The claims that only the issuer sets.
 const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
 

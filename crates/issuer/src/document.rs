@@ -4,7 +4,30 @@ use jwt::{Jwk, JwkSet};
 use kms::Ring;
 use serde_json::{Value, json};
 
-use crate::{IssuanceError, IssuerConfig, PublishedDocument};
+use crate::{IssuanceError, IssuerConfig, claims::SUPPORTED_CLAIMS};
+
+/// A document under `/.well-known/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishedDocument {
+    /// `jwks.json`: the keys (RFC 7517).
+    Keys,
+    /// `openid-configuration` (`OpenID` Connect Discovery 1.0).
+    OpenId,
+}
+
+impl PublishedDocument {
+    /// The document at this path of the API.
+    ///
+    /// `oauth-authorization-server` (RFC 8414) describes a token endpoint for OAuth clients. The issuer has none:
+    /// no client authentication method is registered for the SigV4 of `/token`.
+    pub(crate) fn at_path(path: &str) -> Option<Self> {
+        match path {
+            "/.well-known/jwks.json" => Some(Self::Keys),
+            "/.well-known/openid-configuration" => Some(Self::OpenId),
+            _ => None,
+        }
+    }
+}
 
 /// A public document about the issuer, as JSON, for clients that know only its name.
 ///
@@ -16,9 +39,13 @@ pub fn document(
     config: &IssuerConfig,
     ring: &Ring,
 ) -> Result<Value, IssuanceError> {
-    if which == PublishedDocument::Keys {
-        return Ok(jwks(ring));
+    match which {
+        PublishedDocument::Keys => Ok(jwks(ring)),
+        PublishedDocument::OpenId => openid_configuration(config, ring),
     }
+}
+
+fn openid_configuration(config: &IssuerConfig, ring: &Ring) -> Result<Value, IssuanceError> {
     let issuer = config.issuer_url().ok_or(IssuanceError::NotFound)?;
     let algorithms: BTreeSet<_> = ring.keys().map(|key| key.algorithm.name()).collect();
     // `authorization_endpoint` and `token_endpoint` are left out: neither exists. No value of
@@ -28,7 +55,7 @@ pub fn document(
     Ok(json!({
         "issuer": issuer,
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
-        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "jti", "scope"],
+        "claims_supported": SUPPORTED_CLAIMS,
         "id_token_signing_alg_values_supported": algorithms,
         "response_types_supported": ["id_token"],
         "subject_types_supported": ["public"],

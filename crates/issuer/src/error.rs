@@ -1,4 +1,4 @@
-use jwt::{MAX_CONTEXT_CLAIMS_BYTES, PLAIN_IDENTIFIER_RULE, json::JsonError};
+use jwt::{CONTEXT_CLAIMS, MAX_CONTEXT_CLAIMS_BYTES, PLAIN_IDENTIFIER_RULE, json::JsonError};
 use policy::issuance::DeniedField;
 
 use crate::limits::MAX_REQUEST_BYTES;
@@ -87,8 +87,8 @@ pub enum IssuanceError {
     MissingAudience,
     /// The claims that an authorizer always passes on to the backend are too long.
     #[error(
-        "sub, scope, iss, aud, jti and exp together exceed {MAX_CONTEXT_CLAIMS_BYTES} bytes of JSON: \
-         shorten them"
+        "{} together exceed {MAX_CONTEXT_CLAIMS_BYTES} bytes of JSON: shorten them",
+        enumeration(&CONTEXT_CLAIMS)
     )]
     ContextClaimsTooLong,
     /// The key's algorithm signs only short messages (Ed25519).
@@ -143,6 +143,31 @@ impl IssuanceError {
             | Self::TokenTooLong { .. } => 413,
             Self::UnsupportedMediaType => 415,
             _ => 400,
+        }
+    }
+}
+
+/// Names as text: `a, b and c`.
+fn enumeration(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_context_claims_are_named() {
+        assert_eq!(
+            IssuanceError::ContextClaimsTooLong.to_string(),
+            "sub, scope, iss, aud, jti and exp together exceed 3072 bytes of JSON: shorten them"
+        );
+        let rows = [(&[][..], ""), (&["a"], "a"), (&["a", "b"], "a and b")];
+        for (names, expected) in rows {
+            assert_eq!(enumeration(names), expected);
         }
     }
 }

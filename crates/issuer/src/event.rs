@@ -3,7 +3,7 @@ use policy::issuance::Caller;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::{IssuanceError, MAX_REQUEST_BYTES, proxy::ProxyRequest};
+use crate::{IssuanceError, MAX_REQUEST_BYTES, PublishedDocument, proxy::ProxyRequest};
 
 /// An event of the issuer's Lambda function.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,15 +30,6 @@ pub enum Operation {
     IssueToken(Caller, Vec<u8>),
     /// Publish a document. It is public: no caller is needed.
     Publish(PublishedDocument),
-}
-
-/// A document under `/.well-known/`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PublishedDocument {
-    /// `jwks.json`: the keys (RFC 7517).
-    Keys,
-    /// `openid-configuration` (`OpenID` Connect Discovery 1.0).
-    OpenId,
 }
 
 impl IssuerEvent {
@@ -84,22 +75,17 @@ impl Operation {
 
     /// The operation that a route of the API stands for.
     fn routed(request: ProxyRequest) -> Result<Self, IssuanceError> {
-        let document = match &*request.path {
-            "/token" => None,
-            "/.well-known/jwks.json" => Some(PublishedDocument::Keys),
-            "/.well-known/openid-configuration" => Some(PublishedDocument::OpenId),
-            // `oauth-authorization-server` (RFC 8414) describes a token endpoint for OAuth clients. The issuer
-            // has none: no client authentication method is registered for the SigV4 of `/token`.
-            _ => return Err(IssuanceError::NotFound),
-        };
+        let is_token = request.path == "/token";
+        let document = PublishedDocument::at_path(&request.path);
         match (document, request.method.as_str()) {
             (Some(document), "GET" | "HEAD") => Ok(Self::Publish(document)),
             (Some(_), _) => Err(IssuanceError::MethodNotAllowed { allow: "GET" }),
-            (None, "POST") => {
+            (None, "POST") if is_token => {
                 let caller = request.caller.clone().ok_or(IssuanceError::UnknownCaller)?;
                 Ok(Self::IssueToken(caller, request.body()?))
             }
-            (None, _) => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
+            (None, _) if is_token => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
+            (None, _) => Err(IssuanceError::NotFound),
         }
     }
 }

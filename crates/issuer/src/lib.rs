@@ -71,9 +71,9 @@ mod request;
 mod response;
 
 pub use config::IssuerConfig;
-pub use document::document;
+pub use document::{PublishedDocument, document};
 pub use error::IssuanceError;
-pub use event::{EventSource, IssuerEvent, Operation, PublishedDocument};
+pub use event::{EventSource, IssuerEvent, Operation};
 pub use handler::run;
 pub use issue::{IssuedToken, issue};
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};

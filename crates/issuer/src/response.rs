@@ -64,8 +64,10 @@ impl IssuerResponse {
         let (status, body) = match self {
             Self::Issued(issued) => (200, token_body(&issued)),
             Self::Published(document, cacheable) => {
-                if cacheable == Cacheable::Yes {
-                    headers.insert(CACHE_CONTROL, HeaderValue::from_static(PUBLIC_CACHE_CONTROL));
+                // The rotation waits this long before a published key signs.
+                let public = format!("public, max-age={}", kms::KEY_SET_MAX_AGE.as_secs());
+                if let (Cacheable::Yes, Ok(public)) = (cacheable, public.parse()) {
+                    headers.insert(CACHE_CONTROL, public);
                 }
                 // The document is public, so pages of any origin may read it (CORS).
                 headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -147,9 +149,6 @@ fn token_body(issued: &IssuedToken) -> Value {
 fn error_body(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
-
-/// `max-age` is [`kms::KEY_SET_MAX_AGE`], for which the rotation waits before a published key signs.
-const PUBLIC_CACHE_CONTROL: &str = "public, max-age=300";
 
 #[cfg(test)]
 mod tests {
