@@ -27,12 +27,10 @@ pub(crate) enum Error {
         source: io::Error,
     },
     /// A tool is neither in the folder of the tools nor on `PATH`.
-    #[error("`{program}` is not installed; `.ci/run` installs it with `{installer}`")]
+    #[error("`{program}` is not installed; `.ci/run` installs it")]
     MissingTool {
         /// The name of the program.
         program: &'static str,
-        /// The command that installs it.
-        installer: &'static str,
     },
     /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]

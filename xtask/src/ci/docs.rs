@@ -8,7 +8,13 @@ use crate::{
 };
 
 /// The configuration of the book.
-pub(super) const BOOK: &str = "docs/book.toml";
+const BOOK: &str = "docs/book.toml";
+
+/// The programs of this part. Without a configuration, mdBook is not run.
+pub(super) fn tools(workspace: &Workspace) -> Vec<&'static str> {
+    let book = workspace.path(BOOK).is_file().then_some("mdbook");
+    ["dot", "git"].into_iter().chain(book).collect()
+}
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let doc = workspace.command("cargo")?.args(["doc", "--workspace", "--no-deps"]);

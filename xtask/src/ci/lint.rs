@@ -1,5 +1,7 @@
 //! What can be said of the sources without a run.
 
+use std::iter;
+
 use crate::{
     cycles,
     error::Error,
@@ -7,10 +9,10 @@ use crate::{
 };
 
 /// The configuration of the spelling checker.
-pub(super) const TYPOS: &str = "_typos.toml";
+const TYPOS: &str = "_typos.toml";
 
 /// The configuration of dependency updates.
-pub(super) const RENOVATE: &str = "renovate.json";
+const RENOVATE: &str = "renovate.json";
 
 /// Files that a hosting service reads, with the schemas that they follow.
 const SCHEMAS: [(&str, &[&str]); 5] = [
@@ -34,6 +36,13 @@ const SCHEMAS: [(&str, &[&str]); 5] = [
 /// The list of known weaknesses is left out: it is a repository that cannot be reached from everywhere.
 const DENY: [&str; 6] =
     ["check", "-A", "license-exception-not-encountered", "bans", "licenses", "sources"];
+
+/// The programs of this part. Those without a configuration are not run.
+pub(super) fn tools(workspace: &Workspace) -> Vec<&'static str> {
+    let optional = [("typos", TYPOS), ("check-jsonschema", RENOVATE)];
+    let configured = optional.into_iter().filter(|(_, file)| workspace.path(file).is_file());
+    iter::once("cargo-deny").chain(configured.map(|(tool, _)| tool)).collect()
+}
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let cargo = || workspace.command("cargo");

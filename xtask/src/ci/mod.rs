@@ -87,21 +87,12 @@ fn parts(chosen: &[Part]) -> Vec<Part> {
 impl Part {
     /// The programs that the part runs, besides those of a Rust toolchain.
     fn tools(self, workspace: &Workspace) -> Vec<&'static str> {
-        let if_configured = |tool, file| workspace.path(file).is_file().then_some(tool);
         match self {
-            Self::Lint => {
-                let optional = [
-                    if_configured("typos", lint::TYPOS),
-                    if_configured("check-jsonschema", lint::RENOVATE),
-                ];
-                ["cargo-deny"].into_iter().chain(optional.into_iter().flatten()).collect()
-            }
+            Self::Lint => lint::tools(workspace),
             Self::Test => Vec::new(),
-            Self::Docs => {
-                ["dot", "git"].into_iter().chain(if_configured("mdbook", docs::BOOK)).collect()
-            }
-            Self::Template => vec!["cfn-lint", "checkov", "sam"],
-            Self::Packages => vec!["sam", "cargo-lambda"],
+            Self::Docs => docs::tools(workspace),
+            Self::Template => template::TOOLS.to_vec(),
+            Self::Packages => packages::TOOLS.to_vec(),
             Self::Instructions => vec!["valgrind"],
         }
     }

@@ -8,6 +8,9 @@ use crate::{
     workspace::{Workspace, announce},
 };
 
+/// The programs of this part.
+pub(super) const TOOLS: [&str; 2] = ["sam", "cargo-lambda"];
+
 /// Everything but the processor is as it is deployed.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let evidence = workspace.path(audit_logs::FOLDER);

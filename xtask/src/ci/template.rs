@@ -4,6 +4,9 @@ use std::fs;
 
 use crate::{error::Error, workspace::Workspace};
 
+/// The programs of this part.
+pub(super) const TOOLS: [&str; 3] = ["cfn-lint", "checkov", "sam"];
+
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let templates = templates(workspace)?;
     workspace.command("cfn-lint")?.args(&templates).run()?;
