@@ -1,5 +1,5 @@
-//! The condition keys of a request: those of KMS and the global ones ("Condition keys for AWS KMS" in the
-//! developer guide).
+//! The condition keys of a request for a key: those of KMS and the global ones ("Condition keys for AWS KMS" in the
+//! developer guide). Each operation declares those that depend on the request only.
 
 use crate::{
     account::ACCOUNT,
@@ -7,6 +7,7 @@ use crate::{
     kms::{
         error::KmsError,
         input::Input,
+        operations::{Operation, Resource},
         store::{Store, StoredKey},
     },
 };
@@ -16,15 +17,16 @@ use crate::{
 pub(crate) fn of_key(
     store: &Store,
     key: &StoredKey,
-    operation: &str,
+    operation: Option<&Operation>,
     input: &Input,
 ) -> Result<(ConditionContext, ConditionContext), KmsError> {
-    let (mut context, mut identity_context) =
-        (ConditionContext::default(), ConditionContext::default());
+    let (mut context, mut identity_context) = match operation {
+        Some(operation) => (operation.request_context(input)?, ConditionContext::default()),
+        None => Default::default(),
+    };
     context.set("kms:CallerAccount", [ACCOUNT]);
     context.set("kms:KeySpec", [key.spec.name()]);
     context.set("kms:KeyUsage", [key.usage.name()]);
-    of_request(&mut context, operation, input)?;
     let time = store.authorization_time();
     let aliases = time
         .map_or_else(|| store.aliases.all_visible(store.now()), |time| store.aliases.all_at(time));
@@ -35,56 +37,13 @@ pub(crate) fn of_key(
     for (name, value) in key.tags.all_at(time.unwrap_or(f64::INFINITY)) {
         identity_context.set(&format!("aws:ResourceTag/{name}"), [&**value]);
     }
-    if ["Sign", "Verify", "GetPublicKey", "DescribeKey"].contains(&operation) {
+    if operation.is_some_and(|operation| operation.resource == Resource::KeyOrAlias) {
         let alias = store.alias_name(input.required("KeyId")?);
         // The condition key is absent until authorization sees the alias.
         let alias = alias.filter(|name| time.is_none() || is_own(name));
         context.set("kms:RequestAlias", alias);
     }
     Ok((context, identity_context))
-}
-
-/// Adds the condition keys that depend on the request only.
-pub(crate) fn of_request(
-    context: &mut ConditionContext,
-    operation: &str,
-    input: &Input,
-) -> Result<(), KmsError> {
-    let members: &[(&str, &str)] = match operation {
-        "CreateKey" => &[("kms:KeySpec", "KeySpec"), ("kms:KeyUsage", "KeyUsage")],
-        "Sign" | "Verify" => &[("kms:SigningAlgorithm", "SigningAlgorithm")],
-        "CreateGrant" => &[
-            ("kms:GranteePrincipal", "GranteePrincipal"),
-            ("kms:RetiringPrincipal", "RetiringPrincipal"),
-        ],
-        _ => &[],
-    };
-    for (key, member) in members {
-        context.set(key, input.text(member)?);
-    }
-    match operation {
-        "Sign" | "Verify" => {
-            context.set("kms:MessageType", [input.text("MessageType")?.unwrap_or("RAW")]);
-        }
-        "CreateGrant" => context.set("kms:GrantOperations", input.texts("Operations")?),
-        "CreateKey" | "PutKeyPolicy" => {
-            let bypass = input.flag("BypassPolicyLockoutSafetyCheck")?;
-            context.set("kms:BypassPolicyLockoutSafetyCheck", [bypass.to_string()]);
-        }
-        "ScheduleKeyDeletion" => {
-            let days = input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30);
-            context.set("kms:ScheduleKeyDeletionPendingWindowInDays", [days.to_string()]);
-        }
-        _ => {}
-    }
-    if ["CreateKey", "TagResource"].contains(&operation) {
-        let tags = input.tags()?;
-        context.set("aws:TagKeys", tags.iter().map(|(name, _)| &**name));
-        for (name, value) in tags {
-            context.set(&format!("aws:RequestTag/{name}"), [value]);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::{
     kms::{
         error::KmsError,
         input::Input,
-        operations::grants::grant_to_retire,
+        operations::{self, Resource, grants::grant_to_retire},
         store::{Store, StoredKey},
     },
 };
@@ -32,28 +32,29 @@ pub(crate) struct Permission {
 pub(crate) fn required_permissions(
     store: &Store,
     caller: &str,
-    operation: &str,
+    name: &str,
     input: &Input,
 ) -> Result<Vec<Permission>, KmsError> {
-    let action = format!("kms:{operation}");
+    let (action, operation) = (format!("kms:{name}"), operations::find(name));
     let of_key = |key: &StoredKey| -> Result<Permission, KmsError> {
         let (context, identity_context) = condition_keys::of_key(store, key, operation, input)?;
         Ok(Permission {
             context,
             identity_context,
             key_policy: Some(key.policy.clone()),
-            granted: grants::granted(key, caller, operation, input),
+            granted: grants::granted(key, caller, name, input),
             ..Permission::new(&action, &store.key_arn(&key.id))
         })
     };
-    Ok(match operation {
-        "ListKeys" | "ListAliases" => vec![Permission::new(&action, "*")],
-        "ListRetirableGrants" => {
+    Ok(match operation.map_or(Resource::Key, |operation| operation.resource) {
+        Resource::Account => vec![Permission::new(&action, "*")],
+        Resource::RetiringPrincipal => {
             vec![Permission::new(&action, input.required("RetiringPrincipal")?)]
         }
-        "CreateKey" => {
-            let mut context = ConditionContext::default();
-            condition_keys::of_request(&mut context, operation, input)?;
+        Resource::NewKey => {
+            let context =
+                operation.map(|operation| operation.request_context(input)).transpose()?;
+            let context = context.unwrap_or_default();
             let mut permissions =
                 vec![Permission { context: context.clone(), ..Permission::new(&action, "*") }];
             if !input.tags()?.is_empty() {
@@ -65,28 +66,28 @@ pub(crate) fn required_permissions(
         }
         // On the alias, which has no policy, and on each key that the alias leaves or joins ("Controlling
         // access to aliases" in the developer guide).
-        "CreateAlias" | "UpdateAlias" | "DeleteAlias" => {
+        Resource::Alias { leaves, joins } => {
             let name = input.required("AliasName")?;
             let mut permissions = vec![Permission::new(&action, &store.arn(name))];
-            if operation != "CreateAlias"
-                && let Some(alias) = store.aliases.current(name)
-            {
+            if leaves && let Some(alias) = store.aliases.current(name) {
                 permissions.push(of_key(store.find_key(&alias.key)?)?);
             }
-            if operation != "DeleteAlias" {
+            if joins {
                 permissions.push(of_key(store.find_key(input.required("TargetKeyId")?)?)?);
             }
             permissions
         }
         // Key policies do not apply ("Retiring and revoking grants" in the developer guide).
-        "RetireGrant" => {
+        Resource::Grant => {
             let (key, id) = grant_to_retire(store, input)?;
             let key = store.find_key(&key)?;
             let can_retire = grants::can_retire(key, &id, caller);
             let granted = if can_retire { Granted::ToCaller } else { Granted::No };
             vec![Permission { key_policy: None, granted, ..of_key(key)? }]
         }
-        _ => vec![of_key(store.find(input.required("KeyId")?)?)?],
+        Resource::Key | Resource::KeyOrAlias => {
+            vec![of_key(store.find(input.required("KeyId")?)?)?]
+        }
     })
 }
 

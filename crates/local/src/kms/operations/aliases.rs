@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::keys::find_mutable;
+use super::{
+    named_key::find_mutable,
+    operation::{Operation, Perform, Resource},
+};
 use crate::kms::{
     crypto::KeySpec,
     error::KmsError,
@@ -12,7 +15,35 @@ use crate::kms::{
     store::{Store, StoredAlias, StoredKey},
 };
 
-pub(crate) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+pub(super) const CREATE_ALIAS: Operation = Operation {
+    name: "CreateAlias",
+    perform: Perform::Locked(create),
+    resource: Resource::Alias { leaves: false, joins: true },
+    condition_keys: None,
+};
+
+pub(super) const UPDATE_ALIAS: Operation = Operation {
+    name: "UpdateAlias",
+    perform: Perform::Locked(update),
+    resource: Resource::Alias { leaves: true, joins: true },
+    condition_keys: None,
+};
+
+pub(super) const DELETE_ALIAS: Operation = Operation {
+    name: "DeleteAlias",
+    perform: Perform::Locked(delete),
+    resource: Resource::Alias { leaves: true, joins: false },
+    condition_keys: None,
+};
+
+pub(super) const LIST_ALIASES: Operation = Operation {
+    name: "ListAliases",
+    perform: Perform::Locked(|store, input| list(store, input)),
+    resource: Resource::Account,
+    condition_keys: None,
+};
+
+fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let name = alias_name(input)?;
     let key = find_mutable(store, &input.target()?)?.id.clone();
     if store.aliases.current(name).is_some() {
@@ -26,7 +57,7 @@ pub(crate) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError
 
 /// The new key must have the type and usage of the current one; the spec can differ (`UpdateAlias` in the API
 /// reference).
-pub(crate) fn update(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+fn update(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let name = alias_name(input)?;
     let target = find_mutable(store, &input.target()?)?.clone();
     let alias = store.aliases.current(name).ok_or_else(|| store.alias_not_found(name))?;
@@ -44,7 +75,7 @@ pub(crate) fn update(store: &mut Store, input: &Input) -> Result<Value, KmsError
     Ok(Value::Null)
 }
 
-pub(crate) fn delete(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+fn delete(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let name = alias_name(input)?;
     let (missing, now) = (store.alias_not_found(name), store.now());
     store.aliases.change(name, None, now).map(|_| Value::Null).ok_or(missing)
@@ -67,7 +98,7 @@ fn alias_name(input: &Input) -> Result<&str, KmsError> {
     }
 }
 
-pub(crate) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
+fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let filter = match input.text("KeyId")? {
         Some(key) => Some(&*store.find_key(key)?.id),
         None => None,

@@ -6,9 +6,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::keys::require_enabled;
+use super::{
+    named_key::require_enabled,
+    operation::{Operation, Perform, Resource},
+};
 use crate::{
     account::ACCOUNT,
+    iam::ConditionContext,
     kms::{
         crypto::KeySpec,
         error::KmsError,
@@ -19,7 +23,49 @@ use crate::{
     },
 };
 
-pub(crate) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+pub(super) const CREATE_GRANT: Operation = Operation {
+    name: "CreateGrant",
+    perform: Perform::Locked(create),
+    resource: Resource::Key,
+    condition_keys: Some(creation_condition_keys),
+};
+
+pub(super) const LIST_GRANTS: Operation = Operation {
+    name: "ListGrants",
+    perform: Perform::Locked(|store, input| list(store, input)),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+pub(super) const LIST_RETIRABLE_GRANTS: Operation = Operation {
+    name: "ListRetirableGrants",
+    perform: Perform::Locked(|store, input| list_retirable(store, input)),
+    resource: Resource::RetiringPrincipal,
+    condition_keys: None,
+};
+
+pub(super) const REVOKE_GRANT: Operation = Operation {
+    name: "RevokeGrant",
+    perform: Perform::Locked(revoke),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+pub(super) const RETIRE_GRANT: Operation = Operation {
+    name: "RetireGrant",
+    perform: Perform::Locked(retire),
+    resource: Resource::Grant,
+    condition_keys: None,
+};
+
+fn creation_condition_keys(context: &mut ConditionContext, input: &Input) -> Result<(), KmsError> {
+    context.set("kms:GranteePrincipal", input.text("GranteePrincipal")?);
+    context.set("kms:RetiringPrincipal", input.text("RetiringPrincipal")?);
+    context.set("kms:GrantOperations", input.texts("Operations")?);
+    Ok(())
+}
+
+fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let grantee = input
         .principal("GranteePrincipal")?
         .ok_or_else(|| KmsError::constraint("granteePrincipal", "not be null"))?;
@@ -58,7 +104,7 @@ pub(crate) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError
     Ok(json!({"GrantId": grant_id, "GrantToken": token}))
 }
 
-pub(crate) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
+fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let (id, grantee) = (input.text_within("GrantId", 128)?, input.principal("GranteePrincipal")?);
     check_marker(input)?;
     let key = store.find_key(&key_id(store, input)?)?;
@@ -70,7 +116,7 @@ pub(crate) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     input.page("Grants", &PageSize::GRANTS, rows)
 }
 
-pub(crate) fn list_retirable(store: &Store, input: &Input) -> Result<Value, KmsError> {
+fn list_retirable(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let retiring = input
         .principal("RetiringPrincipal")?
         .ok_or_else(|| KmsError::constraint("retiringPrincipal", "not be null"))?;
@@ -85,13 +131,13 @@ pub(crate) fn list_retirable(store: &Store, input: &Input) -> Result<Value, KmsE
     input.page("Grants", &PageSize::GRANTS, rows.into_iter())
 }
 
-pub(crate) fn revoke(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+fn revoke(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let id = grant_id(input)?;
     let key = key_id(store, input)?;
     delete(store, input, &key, id)
 }
 
-pub(crate) fn retire(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+fn retire(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (key, id) = grant_to_retire(store, input)?;
     delete(store, input, &key, &id)
 }

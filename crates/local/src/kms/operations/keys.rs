@@ -2,20 +2,84 @@
 
 use std::sync::Mutex;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::{
+    key_policies::{self, new_policy},
+    named_key::find_mutable,
+    operation::{Operation, Perform, Resource},
+    tags::{self, set_tags},
+};
 use crate::{
     account::ACCOUNT,
+    iam::ConditionContext,
     kms::{
         crypto::KeySpec,
         error::KmsError,
         input::Input,
         output::with_present,
+        pages::PageSize,
         store::{KeyUsage, Store, StoredKey, StoredKeyState, lock},
     },
 };
 
-pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+pub(super) const CREATE_KEY: Operation = Operation {
+    name: "CreateKey",
+    perform: Perform::Unlocked(create),
+    resource: Resource::NewKey,
+    condition_keys: Some(creation_condition_keys),
+};
+
+pub(super) const DESCRIBE_KEY: Operation = Operation {
+    name: "DescribeKey",
+    perform: Perform::Locked(|store, input| describe(store, input)),
+    resource: Resource::KeyOrAlias,
+    condition_keys: None,
+};
+
+pub(super) const LIST_KEYS: Operation = Operation {
+    name: "ListKeys",
+    perform: Perform::Locked(|store, input| list(store, input)),
+    resource: Resource::Account,
+    condition_keys: None,
+};
+
+pub(super) const ENABLE_KEY: Operation = Operation {
+    name: "EnableKey",
+    perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Enabled)),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+pub(super) const DISABLE_KEY: Operation = Operation {
+    name: "DisableKey",
+    perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Disabled)),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+pub(super) const SCHEDULE_KEY_DELETION: Operation = Operation {
+    name: "ScheduleKeyDeletion",
+    perform: Perform::Locked(schedule_deletion),
+    resource: Resource::Key,
+    condition_keys: Some(deletion_condition_keys),
+};
+
+pub(super) const CANCEL_KEY_DELETION: Operation = Operation {
+    name: "CancelKeyDeletion",
+    perform: Perform::Locked(cancel_deletion),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+fn creation_condition_keys(context: &mut ConditionContext, input: &Input) -> Result<(), KmsError> {
+    context.set("kms:KeySpec", input.text("KeySpec")?);
+    context.set("kms:KeyUsage", input.text("KeyUsage")?);
+    key_policies::condition_keys(context, input)?;
+    tags::condition_keys(context, input)
+}
+
+fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
     let spec = spec.unwrap_or(KeySpec::SymmetricDefault.name());
     let spec = match KeySpec::from_name(spec) {
@@ -64,7 +128,7 @@ pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     Ok(json!({"KeyMetadata": metadata}))
 }
 
-pub(crate) fn metadata(store: &Store, key: &StoredKey) -> Value {
+fn metadata(store: &Store, key: &StoredKey) -> Value {
     let deletion = match key.state {
         StoredKeyState::PendingDeletion { date } => Some(date),
         StoredKeyState::Enabled | StoredKeyState::Disabled => None,
@@ -99,18 +163,35 @@ pub(crate) fn metadata(store: &Store, key: &StoredKey) -> Value {
     )
 }
 
-pub(crate) fn set_state(
-    store: &mut Store,
-    input: &Input,
-    state: StoredKeyState,
-) -> Result<Value, KmsError> {
+fn describe(store: &Store, input: &Input) -> Result<Value, KmsError> {
+    let key = store.find(input.required("KeyId")?)?;
+    Ok(json!({"KeyMetadata": metadata(store, key)}))
+}
+
+fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
+    let rows = store.keys.keys();
+    let rows = rows.map(|id| (&**id, json!({"KeyId": id, "KeyArn": store.key_arn(id)})));
+    input.page("Keys", &PageSize::KEYS, rows)
+}
+
+fn set_state(store: &mut Store, input: &Input, state: StoredKeyState) -> Result<Value, KmsError> {
     let key = find_mutable(store, input)?;
     key.state = state;
     Ok(Value::Null)
 }
 
-pub(crate) fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
-    let days = input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30);
+fn pending_days(input: &Input) -> Result<u64, KmsError> {
+    Ok(input.number("PendingWindowInDays", 7..=30)?.unwrap_or(30))
+}
+
+fn deletion_condition_keys(context: &mut ConditionContext, input: &Input) -> Result<(), KmsError> {
+    let days = pending_days(input)?.to_string();
+    context.set("kms:ScheduleKeyDeletionPendingWindowInDays", [days]);
+    Ok(())
+}
+
+fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let days = pending_days(input)?;
     let now = store.now();
     let key = find_mutable(store, input)?;
     let date = now + f64::from(u32::try_from(days).unwrap_or_default()) * 86_400.0;
@@ -124,7 +205,7 @@ pub(crate) fn schedule_deletion(store: &mut Store, input: &Input) -> Result<Valu
     }))
 }
 
-pub(crate) fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let arn = store.key_arn(&store.find_key(input.required("KeyId")?)?.id);
     let key = store.find_key_mut(input.required("KeyId")?)?;
     if !matches!(key.state, StoredKeyState::PendingDeletion { .. }) {
@@ -135,68 +216,6 @@ pub(crate) fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value,
     Ok(json!({"KeyId": arn}))
 }
 
-/// The key that the request names by id or ARN, unless its deletion is pending.
-pub(crate) fn find_mutable<'a>(
-    store: &'a mut Store,
-    input: &Input,
-) -> Result<&'a mut StoredKey, KmsError> {
-    let name = input.required("KeyId")?;
-    let arn = store.key_arn(&store.find_key(name)?.id);
-    let key = store.find_key_mut(name)?;
-    if matches!(key.state, StoredKeyState::PendingDeletion { .. }) {
-        let message = format!("{arn} is pending deletion.");
-        return Err(KmsError::new("KMSInvalidStateException", message));
-    }
-    Ok(key)
-}
-
-/// Checks that a key is enabled.
-pub(crate) fn require_enabled(key: &StoredKey, arn: &str) -> Result<(), KmsError> {
-    match key.state {
-        StoredKeyState::Enabled => Ok(()),
-        StoredKeyState::Disabled => {
-            Err(KmsError::new("DisabledException", format!("{arn} is disabled.")))
-        }
-        StoredKeyState::PendingDeletion { .. } => {
-            Err(KmsError::new("KMSInvalidStateException", format!("{arn} is pending deletion.")))
-        }
-    }
-}
-
-pub(crate) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
-    let (tags, time) = (input.tags()?, store.tag_time());
-    set_tags(find_mutable(store, input)?, tags, time);
-    Ok(Value::Null)
-}
-
-fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>) {
-    for (name, value) in tags {
-        key.tags.change(&name, Some(value), time);
-    }
-}
-
-/// The `Policy` of a request. The local KMS checks its form only.
-pub(crate) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
-    let Some(policy) = input.text("Policy")? else { return Ok(None) };
-    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
-    match serde_json::from_str::<Map<String, Value>>(policy) {
-        Ok(members) if members.values().any(has_nested_list) => {
-            Err(malformed("The policy contains a list in a list."))
-        }
-        Ok(_) => Ok(Some(policy.to_owned())),
-        Err(_) => Err(malformed("The policy is not a JSON object.")),
-    }
-}
-
-/// Whether a list contains a list, which no element of a policy allows.
-fn has_nested_list(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(|item| item.is_array() || has_nested_list(item)),
-        Value::Object(members) => members.values().any(has_nested_list),
-        _ => false,
-    }
-}
-
 /// Specs of KMS that sign no tokens.
 const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
 
@@ -204,28 +223,9 @@ const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384",
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use crate::kms::fixture::{service, sign_request};
-
-    #[test]
-    fn malformed_key_policies_are_rejected() {
-        let service = service();
-        let key = service.create("ECC_NIST_P256", "SIGN_VERIFY");
-        let statement = |arns: Value| json!({"Statement": [{"Condition": {"ArnLike": {"aws:PrincipalArn": arns}}}]});
-        let malformed = Err("MalformedPolicyDocumentException");
-        let rows = [
-            (statement(json!("a")).to_string(), Ok(Value::Null)),
-            (statement(json!(["a", "b"])).to_string(), Ok(Value::Null)),
-            (statement(json!([["a", "b"], "b"])).to_string(), malformed.clone()),
-            ("[]".to_owned(), malformed.clone()),
-            ("{".to_owned(), malformed),
-        ];
-        for (policy, expected) in rows {
-            let put = service.call("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy}));
-            assert_eq!(put, expected, "{policy}");
-        }
-    }
 
     #[test]
     fn operations_depend_on_the_key_state() {

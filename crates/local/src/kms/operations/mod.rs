@@ -1,20 +1,58 @@
-//! The operations of the KMS API.
+//! The operations of the KMS API. Each is declared in the file that performs it.
 
 mod aliases;
 pub(crate) mod grants;
+mod key_policies;
 mod keys;
+mod named_key;
+mod operation;
 mod signing;
+mod tags;
 
 use std::sync::Mutex;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::operation::Perform;
 use super::{
     error::KmsError,
     input::Input,
-    pages::PageSize,
-    store::{Store, StoredKeyState, lock},
+    store::{Store, lock},
 };
+
+pub(crate) use self::operation::{Operation, Resource};
+
+/// All operations.
+const OPERATIONS: [&Operation; 23] = [
+    &aliases::CREATE_ALIAS,
+    &aliases::DELETE_ALIAS,
+    &aliases::LIST_ALIASES,
+    &aliases::UPDATE_ALIAS,
+    &grants::CREATE_GRANT,
+    &grants::LIST_GRANTS,
+    &grants::LIST_RETIRABLE_GRANTS,
+    &grants::RETIRE_GRANT,
+    &grants::REVOKE_GRANT,
+    &key_policies::GET_KEY_POLICY,
+    &key_policies::PUT_KEY_POLICY,
+    &keys::CANCEL_KEY_DELETION,
+    &keys::CREATE_KEY,
+    &keys::DESCRIBE_KEY,
+    &keys::DISABLE_KEY,
+    &keys::ENABLE_KEY,
+    &keys::LIST_KEYS,
+    &keys::SCHEDULE_KEY_DELETION,
+    &signing::GET_PUBLIC_KEY,
+    &signing::SIGN,
+    &signing::VERIFY,
+    &tags::LIST_RESOURCE_TAGS,
+    &tags::TAG_RESOURCE,
+];
+
+/// The operation with this name.
+pub(crate) fn find(name: &str) -> Option<&'static Operation> {
+    OPERATIONS.into_iter().find(|operation| operation.name == name)
+}
 
 /// Performs an operation.
 pub(crate) fn perform(
@@ -24,55 +62,10 @@ pub(crate) fn perform(
 ) -> Result<Value, KmsError> {
     let input = Input::read(body)?;
     lock(store).delete_expired_keys();
-    // These lock the store themselves, as signing and the generation of an RSA key take long.
-    match operation {
-        "Sign" => return signing::sign(store, &input),
-        "Verify" => return signing::verify(store, &input),
-        "GetPublicKey" => return signing::public_key(store, &input),
-        "CreateKey" => return keys::create(store, &input),
-        _ => {}
-    }
-    let store = &mut *lock(store);
-    match operation {
-        "DescribeKey" => {
-            let key = store.find(input.required("KeyId")?)?;
-            Ok(json!({"KeyMetadata": keys::metadata(store, key)}))
-        }
-        "ListKeys" => {
-            let rows = store.keys.keys();
-            let rows = rows.map(|id| (&**id, json!({"KeyId": id, "KeyArn": store.key_arn(id)})));
-            input.page("Keys", &PageSize::KEYS, rows)
-        }
-        "EnableKey" => keys::set_state(store, &input, StoredKeyState::Enabled),
-        "DisableKey" => keys::set_state(store, &input, StoredKeyState::Disabled),
-        "ScheduleKeyDeletion" => keys::schedule_deletion(store, &input),
-        "CancelKeyDeletion" => keys::cancel_deletion(store, &input),
-        "CreateAlias" => aliases::create(store, &input),
-        "UpdateAlias" => aliases::update(store, &input),
-        "DeleteAlias" => aliases::delete(store, &input),
-        "ListAliases" => aliases::list(store, &input),
-        "CreateGrant" => grants::create(store, &input),
-        "ListGrants" => grants::list(store, &input),
-        "ListRetirableGrants" => grants::list_retirable(store, &input),
-        "RevokeGrant" => grants::revoke(store, &input),
-        "RetireGrant" => grants::retire(store, &input),
-        "TagResource" => keys::tag(store, &input),
-        "ListResourceTags" => {
-            let tags = store.find_key(input.required("KeyId")?)?.tags.current();
-            let row = |(name, value)| json!({"TagKey": name, "TagValue": value});
-            Ok(json!({"Tags": tags.iter().map(row).collect::<Vec<_>>(), "Truncated": false}))
-        }
-        "GetKeyPolicy" => {
-            let key = store.find_key(input.required("KeyId")?)?;
-            Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
-        }
-        "PutKeyPolicy" => {
-            let policy = keys::new_policy(&input)?
-                .ok_or_else(|| KmsError::constraint("policy", "not be null"))?;
-            store.find_key_mut(input.required("KeyId")?)?.policy = policy;
-            Ok(Value::Null)
-        }
-        _ => Err(KmsError::new("UnknownOperationException", "")),
+    match find(operation).map(|operation| &operation.perform) {
+        Some(Perform::Locked(perform)) => perform(&mut lock(store), &input),
+        Some(Perform::Unlocked(perform)) => perform(store, &input),
+        None => Err(KmsError::new("UnknownOperationException", "")),
     }
 }
 

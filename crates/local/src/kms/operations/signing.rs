@@ -5,8 +5,12 @@ use std::sync::{Arc, Mutex};
 use jwt::Algorithm;
 use serde_json::{Value, json};
 
-use super::keys::require_enabled;
+use super::{
+    named_key::require_enabled,
+    operation::{Operation, Perform, Resource},
+};
 use crate::{
+    iam::ConditionContext,
     kms::{
         crypto::{KeyMaterial, TypedMessage},
         error::KmsError,
@@ -17,7 +21,34 @@ use crate::{
     recording::recorder,
 };
 
-pub(crate) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+pub(super) const SIGN: Operation = Operation {
+    name: "Sign",
+    perform: Perform::Unlocked(sign),
+    resource: Resource::KeyOrAlias,
+    condition_keys: Some(condition_keys),
+};
+
+pub(super) const VERIFY: Operation = Operation {
+    name: "Verify",
+    perform: Perform::Unlocked(verify),
+    resource: Resource::KeyOrAlias,
+    condition_keys: Some(condition_keys),
+};
+
+pub(super) const GET_PUBLIC_KEY: Operation = Operation {
+    name: "GetPublicKey",
+    perform: Perform::Unlocked(public_key),
+    resource: Resource::KeyOrAlias,
+    condition_keys: None,
+};
+
+fn condition_keys(context: &mut ConditionContext, input: &Input) -> Result<(), KmsError> {
+    context.set("kms:SigningAlgorithm", input.text("SigningAlgorithm")?);
+    context.set("kms:MessageType", [message_type(input)?]);
+    Ok(())
+}
+
+fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let request = SigningRequest::read(store, input)?;
     let message = request.message()?;
     input.end_dry_run()?;
@@ -31,7 +62,7 @@ pub(crate) fn sign(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsErro
 }
 
 /// Verifies a signature. Like KMS, it reports an invalid signature as an error, never as `SignatureValid: false`.
-pub(crate) fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let signature = input.bytes("Signature", 1..=SIGNATURE_MAX_BYTES)?;
     let request = SigningRequest::read(store, input)?;
     let message = request.message()?;
@@ -46,7 +77,7 @@ pub(crate) fn verify(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     }))
 }
 
-pub(crate) fn public_key(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
+fn public_key(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let (key, arn) = find_enabled(store, input)?;
     if matches!(*key.material, KeyMaterial::Symmetric) {
         return Err(KmsError::new(
@@ -85,7 +116,7 @@ struct SigningRequest {
 impl SigningRequest {
     fn read(store: &Mutex<Store>, input: &Input) -> Result<Self, KmsError> {
         let bytes = input.bytes("Message", 1..=MESSAGE_MAX_BYTES)?;
-        let message_type = input.text("MessageType")?.unwrap_or("RAW").to_owned();
+        let message_type = message_type(input)?.to_owned();
         if !["RAW", "DIGEST", "EXTERNAL_MU"].contains(&&*message_type) {
             let constraint = "satisfy enum value set: [RAW, DIGEST, EXTERNAL_MU]";
             return Err(KmsError::constraint("messageType", constraint));
@@ -114,6 +145,10 @@ impl SigningRequest {
     fn message(&self) -> Result<TypedMessage<'_>, KmsError> {
         TypedMessage::new(&self.message_type, &self.bytes, self.algorithm)
     }
+}
+
+fn message_type(input: &Input) -> Result<&str, KmsError> {
+    Ok(input.text("MessageType")?.unwrap_or("RAW"))
 }
 
 /// The key that the request names, if it is enabled, and its ARN.

@@ -1,0 +1,92 @@
+//! Operations on key policies.
+
+use serde_json::{Map, Value, json};
+
+use super::operation::{Operation, Perform, Resource};
+use crate::{
+    iam::ConditionContext,
+    kms::{error::KmsError, input::Input, store::Store},
+};
+
+pub(super) const GET_KEY_POLICY: Operation = Operation {
+    name: "GetKeyPolicy",
+    perform: Perform::Locked(|store, input| get(store, input)),
+    resource: Resource::Key,
+    condition_keys: None,
+};
+
+pub(super) const PUT_KEY_POLICY: Operation = Operation {
+    name: "PutKeyPolicy",
+    perform: Perform::Locked(put),
+    resource: Resource::Key,
+    condition_keys: Some(condition_keys),
+};
+
+/// The condition keys of a request that sets a key policy.
+pub(super) fn condition_keys(
+    context: &mut ConditionContext,
+    input: &Input,
+) -> Result<(), KmsError> {
+    let bypass = input.flag("BypassPolicyLockoutSafetyCheck")?;
+    context.set("kms:BypassPolicyLockoutSafetyCheck", [bypass.to_string()]);
+    Ok(())
+}
+
+fn get(store: &Store, input: &Input) -> Result<Value, KmsError> {
+    let key = store.find_key(input.required("KeyId")?)?;
+    Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
+}
+
+fn put(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
+    let policy = new_policy(input)?.ok_or_else(|| KmsError::constraint("policy", "not be null"))?;
+    store.find_key_mut(input.required("KeyId")?)?.policy = policy;
+    Ok(Value::Null)
+}
+
+/// The `Policy` of a request. The local KMS checks its form only.
+pub(super) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
+    let Some(policy) = input.text("Policy")? else { return Ok(None) };
+    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
+    match serde_json::from_str::<Map<String, Value>>(policy) {
+        Ok(members) if members.values().any(has_nested_list) => {
+            Err(malformed("The policy contains a list in a list."))
+        }
+        Ok(_) => Ok(Some(policy.to_owned())),
+        Err(_) => Err(malformed("The policy is not a JSON object.")),
+    }
+}
+
+/// Whether a list contains a list, which no element of a policy allows.
+fn has_nested_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| item.is_array() || has_nested_list(item)),
+        Value::Object(members) => members.values().any(has_nested_list),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::kms::fixture::service;
+
+    #[test]
+    fn malformed_key_policies_are_rejected() {
+        let service = service();
+        let key = service.create("ECC_NIST_P256", "SIGN_VERIFY");
+        let statement = |arns: Value| json!({"Statement": [{"Condition": {"ArnLike": {"aws:PrincipalArn": arns}}}]});
+        let malformed = Err("MalformedPolicyDocumentException");
+        let rows = [
+            (statement(json!("a")).to_string(), Ok(Value::Null)),
+            (statement(json!(["a", "b"])).to_string(), Ok(Value::Null)),
+            (statement(json!([["a", "b"], "b"])).to_string(), malformed.clone()),
+            ("[]".to_owned(), malformed.clone()),
+            ("{".to_owned(), malformed),
+        ];
+        for (policy, expected) in rows {
+            let put = service.call("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy}));
+            assert_eq!(put, expected, "{policy}");
+        }
+    }
+}
