@@ -8,7 +8,8 @@ use cel::{
 use super::{
     ExpressionError,
     cost::{is_text, literal_pattern},
-    limits::{FUNCTIONS, MAX_DEPTH},
+    functions::FUNCTIONS,
+    limits::MAX_DEPTH,
     regex,
 };
 

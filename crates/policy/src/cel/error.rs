@@ -1,4 +1,7 @@
-use super::limits::{FUNCTIONS, MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS};
+use super::{
+    functions::FUNCTIONS,
+    limits::{MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS},
+};
 
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,11 +3,11 @@
 use std::{
     cell::{Cell, OnceCell, RefCell},
     collections::HashMap,
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
 use cel::{
-    Context, Env, IdedExpr,
+    Context, IdedExpr,
     common::{
         types::{
             CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::{
     cost::{ClaimSizes, Size, cost},
-    regex::matches,
+    functions::ENV,
 };
 
 /// The claims of one token, with the budget and the results that its conditions share.
@@ -148,18 +148,6 @@ fn cel_value(value: &Value) -> (Box<dyn Val + '_>, Size) {
 fn text_size(text: &str) -> Size {
     Size { values: 1, text: u64::try_from(text.len()).unwrap_or(u64::MAX) }
 }
-
-/// The functions of CEL, with our own `matches`.
-pub(crate) static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    // The `matches` of the crate `cel` needs the Unicode tables of the crate `regex`, which enlarge the package.
-    let global = cel::add_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    let member =
-        cel::add_member_overload!(env, fn matches: (CelString, CelString) -> Result<CelBool>);
-    // If they cannot be added, an expression that calls `matches` is never true.
-    debug_assert!(global.is_ok() && member.is_ok());
-    Arc::new(env)
-});
 
 /// The most that all expressions of one request cost, in instructions. It bounds the time of a decision; see
 /// docs/src/access-rules.md.

@@ -97,7 +97,7 @@ mod tests {
     use regex_lite::Regex;
 
     use super::*;
-    use crate::cel::evaluation::ENV;
+    use crate::cel::functions::ENV;
 
     #[test]
     fn expressions_that_are_accepted_and_refused() {

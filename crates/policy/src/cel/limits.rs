@@ -8,20 +8,3 @@ pub(crate) const MAX_DEPTH: usize = 48;
 
 /// The elements of the lists in the ordinary token for which an expression must be cheap enough.
 pub(crate) const ORDINARY_ELEMENTS: u64 = 32;
-
-/// The functions that an expression can call.
-pub(crate) const FUNCTIONS: [&str; 13] = [
-    "bool",
-    "bytes",
-    "contains",
-    "double",
-    "dyn",
-    "endsWith",
-    "int",
-    "matches",
-    "size",
-    "startsWith",
-    "string",
-    "type",
-    "uint",
-];

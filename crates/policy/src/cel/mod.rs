@@ -9,6 +9,7 @@ mod cost;
 mod error;
 mod evaluation;
 mod expression;
+mod functions;
 mod limits;
 mod regex;
 

@@ -15,40 +15,39 @@ use super::{
 
 /// Writes why the function cannot start. It counts as a fault, because its invocations fail.
 pub(crate) fn log_start_failure(cause: &'static str, message: &str, problems: &str) {
-    let line = json!({
-        "timestamp": timestamp(),
-        "level": "ERROR",
-        "message": message,
-        "problems": problems,
-        "outcome": "Fault",
-        "Cause": cause,
-        "Faults": 1,
-        "_aws": Metadata::new(
-            SystemTime::now(),
-            &[MetricDirective::new("Faults", "Count", &[&[], &["Cause"]])],
-        ),
-    });
-    let _ = writeln!(io::stdout(), "{line}");
+    let details = json!({"problems": problems});
+    write(&fault_line(message, cause, details, SystemTime::now()));
 }
 
 /// Writes that `-next` or `-previous` cannot be read. Requests do not fail because of it, so this line counts the fault.
 pub(crate) fn log_neighbor_fault(alias: &KeyName, fault: &Fault) {
-    let line = neighbor_fault_line(alias, fault, SystemTime::now());
-    let _ = writeln!(io::stdout(), "{line}");
+    write(&neighbor_fault_line(alias, fault, SystemTime::now()));
 }
 
 fn neighbor_fault_line(alias: &KeyName, fault: &Fault, now: SystemTime) -> Value {
-    json!({
+    let details = json!({"alias": alias.as_str(), "error": ErrorChain(fault).to_string()});
+    fault_line("a key of the ring could not be loaded", fault.cause.code(), details, now)
+}
+
+/// The log line of a fault. `details` has the members that other faults do not have.
+fn fault_line(message: &str, cause: &'static str, details: Value, now: SystemTime) -> Value {
+    let mut line = json!({
         "timestamp": timestamp(),
         "level": "ERROR",
-        "message": "a key of the ring could not be loaded",
-        "alias": alias.as_str(),
-        "error": ErrorChain(fault).to_string(),
+        "message": message,
         "outcome": "Fault",
-        "Cause": fault.cause.code(),
+        "Cause": cause,
         "Faults": 1,
         "_aws": Metadata::new(now, &[MetricDirective::new("Faults", "Count", &[&[], &["Cause"]])]),
-    })
+    });
+    if let (Value::Object(line), Value::Object(details)) = (&mut line, details) {
+        line.extend(details);
+    }
+    line
+}
+
+fn write(line: &Value) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 #[cfg(test)]
