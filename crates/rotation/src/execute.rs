@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use aws_sdk_kms::{
-    Config,
-    config::{Builder, retry::RetryConfig, timeout::TimeoutConfig},
-    operation::{create_alias::CreateAliasError, update_alias::UpdateAliasError},
-    types::{KeySpec, KeyUsageType, Tag},
-};
+use aws_sdk_kms::{operation::update_alias::UpdateAliasError, types::KeySpec};
 use jwt::UnixTime;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    KeyMetadata, KeyState, Rotation, RotationError, RotationTiming, Snapshot, Step,
-    account::{RING_TAG, describe_key, list_aliases, read_key_policy, read_key_tags},
+    AliasTarget, KeyMetadata, KeyState, RingState, Rotation, RotationError, Snapshot, Step,
+    account::{RING_TAG, describe_key, read_key_policy, read_key_tags},
+    creation::LockoutCheck,
     key_policy::is_default_key_policy,
+    single_attempt::no_retries,
 };
 use kms::{Cause, Fault};
 
@@ -59,50 +56,43 @@ impl Rotation {
         }
     }
 
-    /// Points `alias/NAME` back at the previous key. Both keys stay in the ring, so that no token becomes invalid.
-    ///
-    /// # Errors
-    /// As for [`RingState::rollback_target`](crate::RingState::rollback_target) and [`Self::execute`].
-    pub async fn roll_back(
-        &self,
-        snapshot: &Snapshot,
-        now: UnixTime,
-        timing: &RotationTiming,
-    ) -> Result<KeyMetadata, RotationError> {
-        let key = snapshot.state.rollback_target(now, timing)?;
-        snapshot.expect_fresh()?;
-        self.move_alias(self.name.current(), key).await?;
-        Ok(key.clone())
+    /// What a step does, in the imperative.
+    #[must_use]
+    pub fn description(&self, step: &Step) -> String {
+        let (ring, next, previous) = (&self.name, self.name.next(), self.name.previous());
+        match step {
+            Step::Prepare(spec) => format!("create a key of KeySpec {spec} and point {next} at it"),
+            Step::Complete(key) => format!("point {next} and {previous} at {}", key.id),
+            Step::Promote(key) => format!("point {ring} at {}, which signs from then on", key.id),
+            Step::Retire(key) if self.retains(key) => format!(
+                "disable {}, which the stack owns, and point {previous} at the current key",
+                key.id
+            ),
+            Step::Retire(key) => format!(
+                "disable {}, schedule its deletion in {PENDING_DAYS} days, and point {previous} at the current key",
+                key.id
+            ),
+        }
     }
 
-    /// Creates the ring: a key, with `key_policy` or the default key policy, and three aliases that point at it.
-    /// Existing aliases are never moved.
-    ///
-    /// # Errors
-    /// [`RotationError::Exists`] if one of the aliases exists, [`RotationError::Orphan`] if a key was created that may
-    /// have no alias, and [`RotationError::Fault`] if KMS fails before that.
-    pub async fn create(
-        &self,
-        spec: &KeySpec,
-        key_policy: Option<String>,
-    ) -> Result<KeyMetadata, RotationError> {
-        let names = [self.name.current().to_owned(), self.name.next(), self.name.previous()];
-        let aliases = list_aliases(&self.client).await?;
-        if let Some(existing) = names.iter().find(|name| aliases.contains_key(*name)) {
-            return Err(RotationError::Exists(existing.clone()));
+    /// What was done. `key` is the key that the step created, promoted or retired.
+    #[must_use]
+    pub fn result_description(&self, step: &Step, key: &KeyMetadata) -> String {
+        let (ring, next, previous) = (&self.name, self.name.next(), self.name.previous());
+        match step {
+            Step::Prepare(spec) => format!("created {} ({spec}) and pointed {next} at it", key.id),
+            Step::Complete(key) => format!("pointed {next} and {previous} at {}", key.id),
+            Step::Promote(_) => format!("pointed {ring} at {}, which signs from now on", key.id),
+            Step::Retire(_) if self.retains(key) => format!(
+                "disabled {}, which the stack owns, and pointed {previous} at the current key",
+                key.id
+            ),
+            Step::Retire(_) => format!(
+                "disabled {}, scheduled its deletion in {PENDING_DAYS} days, and pointed {previous} at the current \
+                 key",
+                key.id
+            ),
         }
-        let key = self.create_key(spec, key_policy, LockoutCheck::Performed, Vec::new()).await?;
-        for name in &names {
-            if let Err(error) = self.create_alias(name, &key).await {
-                // Once alias/NAME exists, a run of the rotation creates the missing aliases.
-                return if name == self.name.current() {
-                    self.delete_unused_key(key, error).await
-                } else {
-                    Err(error)
-                };
-            }
-        }
-        Ok(key)
     }
 
     async fn prepare(
@@ -174,50 +164,11 @@ impl Rotation {
         )?)
     }
 
-    async fn create_key(
+    pub(crate) async fn move_alias(
         &self,
-        spec: &KeySpec,
-        policy: Option<String>,
-        lockout_check: LockoutCheck,
-        tags: Vec<Tag>,
-    ) -> Result<KeyMetadata, Fault> {
-        let operation = "CreateKey";
-        let bypass = policy.is_some() && matches!(lockout_check, LockoutCheck::Bypassed);
-        let ring_tag = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
-        let ring_tag = ring_tag.map_err(|_| Fault::new(operation, Cause::Refused))?;
-        let request = self
-            .client
-            .create_key()
-            .key_spec(spec.clone())
-            .key_usage(KeyUsageType::SignVerify)
-            .description(format!("Signs the tokens of {}", self.name))
-            .set_bypass_policy_lockout_safety_check(bypass.then_some(true))
-            .set_policy(policy)
-            .set_tags(Some(tags))
-            .tags(ring_tag)
-            .customize()
-            .config_override(no_retries());
-        let output =
-            request.send().await.map_err(|error| Fault::from_sdk_error(operation, error))?;
-        let metadata = output.key_metadata.map(KeyMetadata::from_response);
-        metadata.ok_or_else(|| Fault::new(operation, Cause::InvalidResponse))
-    }
-
-    async fn create_alias(&self, alias: &str, key: &KeyMetadata) -> Result<(), RotationError> {
-        let request = self.client.create_alias().alias_name(alias).target_key_id(&key.id);
-        let request = request.customize().config_override(no_retries());
-        let Err(error) = request.send().await else { return Ok(()) };
-        if !matches!(error.as_service_error(), Some(CreateAliasError::AlreadyExistsException(_))) {
-            return Err(Fault::from_sdk_error("CreateAlias", error).into());
-        }
-        // Another run created the alias, or an earlier call of this run whose response was lost.
-        match describe_key(&self.client, alias).await {
-            Ok(target) if target.id == key.id => Ok(()),
-            _ => Err(RotationError::Conflict(alias.to_owned())),
-        }
-    }
-
-    async fn move_alias(&self, alias: &str, key: &KeyMetadata) -> Result<(), RotationError> {
+        alias: &str,
+        key: &KeyMetadata,
+    ) -> Result<(), RotationError> {
         let request = self.client.update_alias().alias_name(alias).target_key_id(&key.arn);
         let Err(error) = request.customize().config_override(no_retries()).send().await else {
             return Ok(());
@@ -229,40 +180,26 @@ impl Rotation {
             _ => Fault::from_sdk_error("UpdateAlias", error).into(),
         })
     }
-
-    /// Schedules the deletion of a new key that got no alias, and returns the error. After a transient fault, the
-    /// alias may have moved all the same: then the key stays, and the error names it.
-    async fn delete_unused_key<T>(
-        &self,
-        key: KeyMetadata,
-        error: RotationError,
-    ) -> Result<T, RotationError> {
-        let is_unused = match &error {
-            RotationError::Conflict(alias) => {
-                describe_key(&self.client, alias).await.is_ok_and(|target| target.id != key.id)
-            }
-            RotationError::Fault(fault) => !fault.cause.is_transient(),
-            _ => false,
-        };
-        if is_unused {
-            let request = self.client.schedule_key_deletion().key_id(&key.id);
-            let request = request.pending_window_in_days(PENDING_DAYS_UNUSED);
-            if request.send().await.is_ok() {
-                return Err(error);
-            }
-        }
-        Err(RotationError::Orphan { key: key.id, source: Box::new(error) })
-    }
 }
 
-/// The check of `CreateKey` that the caller may change the key policy later (AWS KMS API Reference,
-/// `BypassPolicyLockoutSafetyCheck`).
-#[derive(Clone, Copy)]
-enum LockoutCheck {
-    /// Prevents a key that no principal can administer because the policy has a misspelled administrator.
-    Performed,
-    /// The policy is that of an existing key, whose administrators can change it. The rotator may not.
-    Bypassed,
+impl RingState {
+    /// The state after this step was performed at `now`. `key` is the key that the step created, promoted or retired.
+    #[must_use]
+    pub fn after(self, step: &Step, key: &KeyMetadata, now: UnixTime) -> Self {
+        let target = |key: &KeyMetadata| Some(AliasTarget { key: key.clone(), since: now });
+        match step {
+            Step::Complete(current) => Self {
+                next: self.next.or_else(|| target(current)),
+                previous: self.previous.or_else(|| target(current)),
+                ..self
+            },
+            Step::Prepare(_) => Self { next: target(key), ..self },
+            Step::Promote(_) => {
+                Self { current: AliasTarget { key: key.clone(), since: now }, ..self }
+            }
+            Step::Retire(_) => Self { previous: target(&self.current.key), ..self },
+        }
+    }
 }
 
 /// Ignores that the key is disabled or pending deletion already: an earlier run did it.
@@ -273,20 +210,8 @@ fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     }
 }
 
-/// For calls that change something: one attempt. A retry of `CreateKey` could create a second key, and a retry after
-/// a suspension of the process would act on an old snapshot.
-fn no_retries() -> Builder {
-    Config::builder()
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build())
-}
-
 /// The longest waiting period of KMS: an operator may still need the key.
 const PENDING_DAYS: i32 = 30;
-/// The shortest waiting period of KMS, for a key that never signed.
-const PENDING_DAYS_UNUSED: i32 = 7;
 /// How long a denial because of a new key's tag is retried.
 const AUTHORIZATION_WAIT: Duration = Duration::from_mins(6);
 const AUTHORIZATION_RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// Long enough to create an RSA key.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -72,6 +72,7 @@
 
 mod account;
 mod audit;
+mod creation;
 mod error;
 mod execute;
 mod finding;
@@ -82,11 +83,12 @@ mod leftover;
 mod obstacle;
 mod plan;
 mod ring_name;
+mod rollback;
 mod rotation;
 mod run;
+mod single_attempt;
 mod snapshot;
 mod state;
-mod step;
 mod timing;
 
 pub use error::RotationError;
@@ -95,11 +97,10 @@ pub use inventory::{KeyRole, RingKey, list};
 pub use key_metadata::{KeyMetadata, KeyState};
 pub use leftover::Leftover;
 pub use obstacle::Obstacle;
-pub use plan::{Plan, RotationConfig, plan};
+pub use plan::{Plan, RotationConfig, Step, plan};
 pub use ring_name::{RingName, RingNameError};
 pub use rotation::Rotation;
 pub use run::{RotationRun, run};
 pub use snapshot::Snapshot;
 pub use state::{AliasTarget, RingState};
-pub use step::Step;
 pub use timing::{RotationTiming, TimingError};

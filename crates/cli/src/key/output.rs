@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use rotation::{KeyMetadata, KeyState, Plan, RingName, Rotation, Snapshot, Step};
+use rotation::{KeyMetadata, KeyState, Plan, RingName, Rotation, Snapshot};
 use serde_json::{Value, json};
 
 use crate::exit::NO;
@@ -54,27 +54,4 @@ pub(super) fn key_json(key: &KeyMetadata) -> Value {
         "id": key.id, "arn": key.arn, "spec": key.spec.as_str(), "state": key.state.to_string(),
         "deletion": deletion,
     })
-}
-
-/// What a step does, in the imperative.
-pub(super) fn step_description(step: &Step, ring: &RingName, rotation: &Rotation) -> String {
-    match step {
-        Step::Prepare(spec) => {
-            format!("create a key of KeySpec {spec} and point {} at it", ring.next())
-        }
-        Step::Complete(key) => {
-            format!("point {} and {} at {}", ring.next(), ring.previous(), key.id)
-        }
-        Step::Promote(key) => format!("point {ring} at {}, which signs from then on", key.id),
-        Step::Retire(key) if rotation.retains(key) => format!(
-            "disable {}, which the stack owns, and point {} at the current key",
-            key.id,
-            ring.previous()
-        ),
-        Step::Retire(key) => format!(
-            "disable {}, schedule its deletion in 30 days, and point {} at the current key",
-            key.id,
-            ring.previous()
-        ),
-    }
 }

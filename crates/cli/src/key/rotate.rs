@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     arguments::{Ring, TimingArgs, signing_key_spec},
-    output::{key_json, plan_json, print, print_administrators, print_refusal, step_description},
+    output::{key_json, plan_json, print, print_administrators, print_refusal},
 };
 use crate::{
     exit::{NO, UsageError},
@@ -129,7 +129,7 @@ impl Rotate<'_> {
                 continue;
             }
             if self.dry_run {
-                let description = step_description(step, alias, &rotation);
+                let description = rotation.description(step);
                 let text = format!("{} is due: would {description}", step.name());
                 return print(*json, &json!({"would": plan_json(&planned)}), &text);
             }
@@ -201,12 +201,12 @@ impl Rotate<'_> {
         rotation: &Rotation,
         planned: &Plan,
     ) -> Result<ExitCode, Box<dyn Error>> {
-        let Ring { alias, json, .. } = self.ring;
+        let json = self.ring.json;
         let Plan { step, due } = planned;
         let when = HumanTime { time: *due, now: now() };
-        let description = step_description(step, alias, rotation);
+        let description = rotation.description(step);
         let text = format!("{} is not due before {when}: would {description}", step.name());
-        print(*json, &json!({"notDue": plan_json(planned)}), &text)?;
+        print(json, &json!({"notDue": plan_json(planned)}), &text)?;
         Ok(ExitCode::from(NO))
     }
 
@@ -217,7 +217,7 @@ impl Rotate<'_> {
         key: &KeyMetadata,
         next: Result<&Plan, &Obstacle>,
     ) -> Result<(), Box<dyn Error>> {
-        let Ring { alias, json, .. } = self.ring;
+        let json = self.ring.json;
         let next_text = match (step, next) {
             (Step::Retire(_), _) => "The rotation is complete.".to_owned(),
             (_, Ok(next)) if next.overdue(now()).is_some() => {
@@ -229,28 +229,10 @@ impl Rotate<'_> {
             }
             (_, Err(obstacle)) => format!("The next step is blocked: {obstacle}."),
         };
-        let done = match step {
-            Step::Prepare(spec) => {
-                format!("created {} ({spec}) and pointed {} at it", key.id, alias.next())
-            }
-            Step::Complete(key) => {
-                format!("pointed {} and {} at {}", alias.next(), alias.previous(), key.id)
-            }
-            Step::Promote(_) => format!("pointed {alias} at {}, which signs from now on", key.id),
-            Step::Retire(_) if rotation.retains(key) => format!(
-                "disabled {}, which the stack owns, and pointed {} at the current key",
-                key.id,
-                alias.previous()
-            ),
-            Step::Retire(_) => format!(
-                "disabled {}, scheduled its deletion in 30 days, and pointed {} at the current key",
-                key.id,
-                alias.previous()
-            ),
-        };
+        let done = rotation.result_description(step, key);
         let next = next.ok().filter(|next| !matches!(next.step, Step::Prepare(_))).map(plan_json);
         let value = json!({"done": step.name(), "key": key_json(key), "next": next});
-        print(*json, &value, &format!("{}: {done}. {next_text}", step.name()))?;
+        print(json, &value, &format!("{}: {done}. {next_text}", step.name()))?;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     arguments::{Ring, TimingArgs},
-    output::{key_json, plan_json, step_description},
+    output::{key_json, plan_json},
 };
 use crate::{
     exit::FAULT,
@@ -77,7 +77,7 @@ fn state_text(
     lines.push(match planned {
         Ok(Plan { step, due }) => {
             let name = step.name();
-            let description = step_description(step, ring, rotation);
+            let description = rotation.description(step);
             let when = HumanTime { time: *due, now };
             match step {
                 Step::Prepare(_) => format!(
