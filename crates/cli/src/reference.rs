@@ -11,7 +11,7 @@ use std::{
 use clap::{Arg, Command, ValueEnum};
 use jwt::Algorithm;
 use local::template::Template;
-use runtime::{Function, SETTINGS, Setting, Values};
+use runtime::{SETTINGS, Setting};
 use serde_json::Value;
 
 use crate::{exit, template::TEMPLATE};
@@ -48,14 +48,14 @@ fn settings() -> Result<String, Box<dyn Error>> {
          | setting | functions | values | default | parameter |\n|---|---|---|---|---|\n",
     );
     for Setting { name, functions, values, default, is_required, parameter, .. } in SETTINGS {
-        let functions: Vec<_> = functions.iter().map(|function| function_name(*function)).collect();
+        let functions: Vec<_> = functions.iter().map(|function| function.name()).collect();
         let default = match default {
             Some(default) => format!("`{default}`"),
             None if is_required => "required".into(),
             None => "none".into(),
         };
         let parameter = parameter.map(|name| format!("`{name}`")).unwrap_or_default();
-        let (functions, values) = (functions.join(", "), values_text(values));
+        let (functions, values) = (functions.join(", "), values.description());
         writeln!(page, "| `{name}` | {functions} | {values} | {default} | {parameter} |")?;
     }
     for Setting { name, help, .. } in SETTINGS {
@@ -71,29 +71,6 @@ fn settings() -> Result<String, Box<dyn Error>> {
         writeln!(page, "| `{algorithm}` | `{}` | {} |", algorithm.kms_name(), specs.join(", "))?;
     }
     Ok(page)
-}
-
-const fn function_name(function: Function) -> &'static str {
-    match function {
-        Function::Issuer => "issuer",
-        Function::Authorizer => "authorizer",
-        Function::Rotator => "rotator",
-    }
-}
-
-fn values_text(values: Values) -> String {
-    match values {
-        Values::Text => "text".into(),
-        Values::Names => "names, separated by commas".into(),
-        Values::Rules => "a JSON list of rules".into(),
-        Values::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
-        Values::Seconds { min, max } => format!("{min} to {max} seconds"),
-        Values::Days { min, max } => format!("{min} to {max} days"),
-        Values::OneOf(values) => {
-            let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
-            values.join(", ")
-        }
-    }
 }
 
 fn parameters() -> Result<String, Box<dyn Error>> {

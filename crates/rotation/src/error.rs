@@ -50,3 +50,18 @@ pub enum RotationError {
     #[error(transparent)]
     Fault(#[from] Fault),
 }
+
+impl RotationError {
+    /// The stable code in logs and metrics (`Cause`).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoRing(_) => "NoRing",
+            Self::Exists(_) | Self::Conflict(_) | Self::SnapshotExpired => "Overtaken",
+            Self::Obstacle(_) | Self::NotPromoted | Self::RetirementDue => "Obstacle",
+            Self::Findings(findings) => findings.first().map_or("Obstacle", Finding::code),
+            Self::Orphan { source, .. } => source.code(),
+            Self::Fault(fault) => fault.cause.code(),
+        }
+    }
+}

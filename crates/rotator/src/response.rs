@@ -1,5 +1,5 @@
 use kms::ErrorChain;
-use rotation::{Finding, RotationError, RotationRun};
+use rotation::{RotationError, RotationRun};
 use runtime::{
     function::{Diagnostic, HandlerOutput},
     telemetry::{LogRecord, Outcome},
@@ -27,7 +27,7 @@ pub(crate) fn response(
             }
         }
         Err(error) => {
-            let code = cause_code(&error);
+            let code = error.code();
             let details = json!({"Ring": ring, "error": ErrorChain(&error).to_string()});
             let diagnostic =
                 Diagnostic { error_type: code.to_owned(), error_message: error.to_string() };
@@ -56,20 +56,4 @@ fn run_details(ring: &str, run: &RotationRun) -> Value {
 
 fn to_strings(items: &[impl ToString]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
-}
-
-/// The stable code in logs and metrics (`Cause`).
-fn cause_code(error: &RotationError) -> &'static str {
-    match error {
-        RotationError::NoRing(_) => "NoRing",
-        RotationError::Exists(_) | RotationError::Conflict(_) | RotationError::SnapshotExpired => {
-            "Overtaken"
-        }
-        RotationError::Obstacle(_) | RotationError::NotPromoted | RotationError::RetirementDue => {
-            "Obstacle"
-        }
-        RotationError::Findings(findings) => findings.first().map_or("Obstacle", Finding::code),
-        RotationError::Orphan { source, .. } => cause_code(source),
-        RotationError::Fault(fault) => fault.cause.code(),
-    }
 }

@@ -37,6 +37,34 @@ impl fmt::Display for Caller {
     }
 }
 
+/// Why the `caller` of a rule is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallerError {
+    /// It is neither an ARN nor `*` nor `invoke`.
+    #[error("`caller` must be `*`, `invoke`, or the ARN of an IAM user, role or session")]
+    Form,
+    /// The name of a role that has a path has a wildcard. The ARN of a session omits the path of its role.
+    #[error(
+        "`caller` has a role path and a wildcard in the role name: write the whole name, or leave out the \
+         path, which the ARNs of sessions do not have"
+    )]
+    RolePath,
+}
+
+/// Checks the `caller` of a rule, which is one pattern or several.
+pub(crate) fn check_patterns(patterns: &[String]) -> Result<(), CallerError> {
+    let is_known = |pattern: &String| {
+        pattern == "*" || pattern == "invoke" || pattern.splitn(6, ':').count() == 6
+    };
+    if patterns.is_empty() || !patterns.iter().all(is_known) {
+        return Err(CallerError::Form);
+    }
+    if patterns.iter().any(|pattern| has_wildcard_below_role_path(pattern)) {
+        return Err(CallerError::RolePath);
+    }
+    Ok(())
+}
+
 /// Whether the pattern matches the ARN, part by part.
 fn arn_matches(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) =
@@ -63,7 +91,7 @@ fn without_role_path(pattern: &str) -> String {
 }
 
 /// Whether the pattern is for several roles with one path. The ARN of a session does not tell whether it is one of them.
-pub(crate) fn has_wildcard_below_role_path(pattern: &str) -> bool {
+fn has_wildcard_below_role_path(pattern: &str) -> bool {
     split_role_path(pattern).is_some_and(|(_, _, name)| name.contains('*'))
 }
 

@@ -6,6 +6,6 @@ mod caller;
 mod error;
 mod policy;
 
-pub use caller::Caller;
+pub use caller::{Caller, CallerError};
 pub use error::IssuancePolicyError;
 pub use policy::{DeniedField, IssuanceDefaults, IssuancePolicy, IssuanceRequest};

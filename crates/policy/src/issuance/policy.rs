@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, str::FromStr, time::Duration};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Caller, IssuancePolicyError, caller::has_wildcard_below_role_path};
+use super::{Caller, IssuancePolicyError, caller::check_patterns};
 use crate::glob::Patterns;
 
 /// An issuance policy: the setting `ISSUANCE_POLICY`, a JSON list of rules.
@@ -97,16 +97,8 @@ impl FromStr for IssuancePolicy {
         });
         let rules: Vec<IssuanceRule> = rules.collect::<Result<_, _>>()?;
         for (rule, number) in rules.iter().zip(1..) {
-            let is_known = |caller: &String| {
-                caller == "*" || caller == "invoke" || caller.splitn(6, ':').count() == 6
-            };
-            let callers = rule.caller.as_slice();
-            if callers.is_empty() || !callers.iter().all(is_known) {
-                return Err(IssuancePolicyError::Caller(number));
-            }
-            if callers.iter().any(|caller| has_wildcard_below_role_path(caller)) {
-                return Err(IssuancePolicyError::RolePath(number));
-            }
+            check_patterns(rule.caller.as_slice())
+                .map_err(|problem| IssuancePolicyError::Caller(number, problem))?;
             if rule.max_lifetime == Some(0) {
                 return Err(IssuancePolicyError::Lifetime(number));
             }

@@ -60,6 +60,37 @@ pub enum Values {
     },
 }
 
+impl Function {
+    /// The name in the documentation.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::Authorizer => "authorizer",
+            Self::Rotator => "rotator",
+        }
+    }
+}
+
+impl Values {
+    /// The values in the documentation, in Markdown.
+    #[must_use]
+    pub fn description(self) -> String {
+        match self {
+            Self::Text => "text".into(),
+            Self::Names => "names, separated by commas".into(),
+            Self::Rules => "a JSON list of rules".into(),
+            Self::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
+            Self::Seconds { min, max } => format!("{min} to {max} seconds"),
+            Self::Days { min, max } => format!("{min} to {max} days"),
+            Self::OneOf(values) => {
+                let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
+                values.join(", ")
+            }
+        }
+    }
+}
+
 const ISSUER_AND_AUTHORIZER: &[Function] = &[Function::Issuer, Function::Authorizer];
 const ALL: &[Function] = &[Function::Issuer, Function::Authorizer, Function::Rotator];
 const YEAR_SECONDS: u64 = 365 * 24 * 60 * 60;

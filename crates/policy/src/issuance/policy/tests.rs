@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::issuance::CallerError;
 
 const DEFAULTS: IssuanceDefaults<'static> = IssuanceDefaults {
     audience: Some("own"),
@@ -183,13 +184,21 @@ fn request_is_granted_if_one_rule_grants_all_of_it() {
 fn invalid_policies_are_rejected() {
     let rows = [
         ("the longest lifetime", json!([{"caller": "*", "max_lifetime": 3600}]), Ok(())),
-        ("no caller in a list", json!([{"caller": []}]), Err(IssuancePolicyError::Caller(1))),
+        (
+            "no caller in a list",
+            json!([{"caller": []}]),
+            Err(IssuancePolicyError::Caller(1, CallerError::Form)),
+        ),
         (
             "a name as the caller",
             json!([{"caller": "invoke"}, {"caller": "ann"}]),
-            Err(IssuancePolicyError::Caller(2)),
+            Err(IssuancePolicyError::Caller(2, CallerError::Form)),
         ),
-        ("part of an ARN", json!([{"caller": "arn:*"}]), Err(IssuancePolicyError::Caller(1))),
+        (
+            "part of an ARN",
+            json!([{"caller": "arn:*"}]),
+            Err(IssuancePolicyError::Caller(1, CallerError::Form)),
+        ),
         (
             "no lifetime",
             json!([{"caller": "*", "max_lifetime": 0}]),
@@ -204,7 +213,7 @@ fn invalid_policies_are_rejected() {
         (
             "a wildcard below the path of a role",
             json!([{"caller": "arn:aws:iam::1:role/service/*"}]),
-            Err(IssuancePolicyError::RolePath(1)),
+            Err(IssuancePolicyError::Caller(1, CallerError::RolePath)),
         ),
     ];
     for (name, policy, expected) in rows {
