@@ -5,9 +5,9 @@
 //! |---|---|
 //! | `config` | [`AuthorizerConfig`], read once at the start |
 //! | `event` | [`AuthorizerEvent`]: the members of an event that the decision depends on |
-//! | `bearer` | the one bearer token of a request |
+//! | `bearer` | the one bearer token of a request, or a [`Refusal`] |
 //! | `decide` | [`decide`], the core: checks the token and the access rules |
-//! | `decision`, `refusal` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
+//! | `decision` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
 //! | `check` | [`Check`]: the checks of a request, in their order |
 //! | `response`, `context` | [`response`]: the policy or simple response for API Gateway, with the claims as context |
 //! | `handler` | [`run`]: the Lambda function around all of these |
@@ -15,12 +15,11 @@
 //! Start with [`decide`]. It takes an event, the configuration, the time and a [`Verifier`](jwt::Verifier):
 //!
 //! ```
-//! use std::{convert::Infallible, time::Duration};
+//! use std::convert::Infallible;
 //!
-//! use authorizer::{
-//!     AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, Refusal, decide, response,
-//! };
-//! use jwt::{Rejection, SignedParts, UnixTime, Validation, Verifier};
+//! use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, Refusal, decide, response};
+//! use jwt::{Rejection, SignedParts, UnixTime, Verifier};
+//! use runtime::Settings;
 //!
 //! /// Accepts every signature, in place of KMS.
 //! struct FakeVerifier;
@@ -35,17 +34,11 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = AuthorizerConfig {
-//!     token: Validation {
-//!         issuer: Some("https://issuer.example".into()),
-//!         audiences: Some(vec![]),
-//!         token_type: "JWT".into(),
-//!         leeway: Duration::ZERO,
-//!     },
-//!     rules: Some(r#"[{"route": "GET /whoami", "any": true}]"#.parse()?),
-//!     http_api_response: HttpApiResponse::Iam,
-//!     websocket_protocol: None,
-//! };
+//! let mut settings = Settings::from_iter([])
+//!     .with("TOKEN_ISSUER", "https://issuer.example")
+//!     .with("ACCESS_RULES", r#"[{"route": "GET /whoami", "any": true}]"#);
+//! let config = AuthorizerConfig::read(&mut settings);
+//! let config = settings.finish(config)?;
 //! // The payload of the token is {"iss":"https://issuer.example","exp":1800000060}.
 //! let event: AuthorizerEvent = r#"{
 //!     "type": "TOKEN",
@@ -76,14 +69,13 @@ mod decide;
 mod decision;
 mod event;
 mod handler;
-mod refusal;
 mod response;
 
+pub use bearer::Refusal;
 pub use check::Check;
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
 pub use decide::decide;
 pub use decision::{Decision, VerifiedToken};
 pub use event::{AuthorizerEvent, CacheScope, EventFormat, MalformedEvent};
 pub use handler::run;
-pub use refusal::Refusal;
 pub use response::{AuthorizerResponse, ResponseError, response};

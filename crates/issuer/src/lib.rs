@@ -17,11 +17,12 @@
 //! [`Signer`](jwt::Signer):
 //!
 //! ```
-//! use std::{convert::Infallible, time::Duration};
+//! use std::convert::Infallible;
 //!
 //! use issuer::{IssuerConfig, TokenRequest, issue};
 //! use jwt::{Algorithm, Signed, Signer, UnixTime, UnsignedToken};
 //! use policy::issuance::Caller;
+//! use runtime::Settings;
 //! use uuid::Uuid;
 //!
 //! /// Signs with a constant in place of KMS.
@@ -38,14 +39,11 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = IssuerConfig {
-//!     issuer: "https://issuer.example".into(),
-//!     audience: Some("orders".into()),
-//!     token_type: "JWT".into(),
-//!     lifetime: Duration::from_mins(10),
-//!     lifetime_max: Duration::from_hours(1),
-//!     policy: None,
-//! };
+//! let mut settings = Settings::from_iter([])
+//!     .with("TOKEN_ISSUER", "https://issuer.example")
+//!     .with("TOKEN_AUDIENCE", "orders");
+//! let config = IssuerConfig::read(&mut settings);
+//! let config = settings.finish(config)?;
 //! let request = TokenRequest::read(br#"{"claims": {"sub": "ann"}, "expires_in": 60}"#, &config)?;
 //! let granted = request.grant(&Caller::Invoke, &config)?;
 //! let now = UnixTime::from_seconds(1_800_000_000);

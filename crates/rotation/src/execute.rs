@@ -211,7 +211,7 @@ fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
 }
 
 /// The longest waiting period of KMS: an operator may still need the key.
-const PENDING_DAYS: i32 = 30;
+pub const PENDING_DAYS: i32 = 30;
 /// How long a denial because of a new key's tag is retried.
 const AUTHORIZATION_WAIT: Duration = Duration::from_mins(6);
 const AUTHORIZATION_RETRY_INTERVAL: Duration = Duration::from_secs(10);

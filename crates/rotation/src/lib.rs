@@ -75,7 +75,6 @@ mod audit;
 mod creation;
 mod error;
 mod execute;
-mod finding;
 mod inventory;
 mod key_metadata;
 mod key_policy;
@@ -91,8 +90,9 @@ mod snapshot;
 mod state;
 mod timing;
 
+pub use audit::Finding;
 pub use error::RotationError;
-pub use finding::Finding;
+pub use execute::PENDING_DAYS;
 pub use inventory::{KeyRole, RingKey, list};
 pub use key_metadata::{KeyMetadata, KeyState};
 pub use leftover::Leftover;

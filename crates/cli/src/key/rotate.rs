@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use kms::KeySpec;
 use rotation::{
-    KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, Snapshot, Step, plan,
+    KeyMetadata, Obstacle, PENDING_DAYS, Plan, Rotation, RotationConfig, RotationError, Snapshot,
+    Step, plan,
 };
 use serde_json::json;
 
@@ -48,7 +49,7 @@ Each run does one step that is due. A run can be interrupted and repeated at any
   complete  creates -next and -previous, if they are missing, and points them at the current key
   prepare   creates the next key and points -next at it: the key is published, but does not sign yet
   promote   points the alias at the next key after the publication wait: it signs from then on
-  retire    disables the old key after its last token has expired, schedules its deletion in 30 days, and
+  retire    disables the old key after its last token has expired, schedules its deletion, and
             points -previous at the current key
 
 Examples:
@@ -250,13 +251,17 @@ impl Rotate<'_> {
     /// Asks the operator whether the key may be retired.
     fn confirm(&self, rotation: &Rotation, key: &KeyMetadata) -> Result<bool, Box<dyn Error>> {
         let mut out = io::stderr();
+        let deletion = if rotation.retains(key) {
+            String::new()
+        } else {
+            format!(" and schedules its deletion in {PENDING_DAYS} days")
+        };
         let lifetime = HumanDuration(self.config.timing.lifetime_max().as_secs());
         writeln!(
             out,
-            "retire disables {}{}. All its tokens have expired, assuming none was issued for longer than \
+            "retire disables {}{deletion}. All its tokens have expired, assuming none was issued for longer than \
              {lifetime} (TOKEN_LIFETIME_MAX_SECONDS).",
             key.id,
-            if rotation.retains(key) { "" } else { " and schedules its deletion in 30 days" }
         )?;
         if !io::stdin().is_terminal() {
             let problem =

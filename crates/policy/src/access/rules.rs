@@ -83,12 +83,7 @@ impl AccessRules {
     /// Why the route is closed to the token. `None`: it is open.
     #[must_use]
     pub fn forbid_reason(&self, access: &impl OpenRules, route: &Route) -> Option<ForbidReason> {
-        match self.decide(access, route) {
-            Verdict::Open(_) => None,
-            Verdict::Closed(_) => Some(ForbidReason::ClosedRoute),
-            Verdict::ClosedSpelling(_) => Some(ForbidReason::ClosedSpelling),
-            Verdict::AmbiguousPath => Some(ForbidReason::AmbiguousPath),
-        }
+        self.decide(access, route).forbid_reason()
     }
 
     /// What an operator should check before these rules are deployed.
@@ -151,11 +146,7 @@ impl AccessRules {
     /// Rules that were not evaluated for the decision are evaluated here, with a budget of their own.
     #[must_use]
     pub fn explain(&self, access: &Access, claims: &Claims, route: &Route) -> Vec<Explained<'_>> {
-        let deciding = match self.decide(access, route) {
-            Verdict::Open(rule) | Verdict::ClosedSpelling(rule) => Some(rule),
-            Verdict::Closed(rule) => rule,
-            Verdict::AmbiguousPath => None,
-        };
+        let deciding = self.decide(access, route).deciding_rule();
         let others = self.access(claims);
         let open = |index| access.evaluated(index).unwrap_or_else(|| others.is_open(index));
         let rules = self.rules.iter().enumerate().map(|(index, rule)| Explained {

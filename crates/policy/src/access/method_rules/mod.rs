@@ -15,7 +15,7 @@ use self::{
     normalized_rules::NormalizedRules,
 };
 use super::{
-    RulesError,
+    ForbidReason, RulesError,
     condition::Condition,
     open_rules::OpenRules,
     path::{PathPattern, is_ambiguous},
@@ -34,6 +34,27 @@ pub(crate) enum Verdict {
     ClosedSpelling(usize),
     /// A rule opens the path as it was sent, and a backend may rewrite it.
     AmbiguousPath,
+}
+
+impl Verdict {
+    /// Why the path is closed. `None`: it is open.
+    pub(crate) const fn forbid_reason(self) -> Option<ForbidReason> {
+        match self {
+            Self::Open(_) => None,
+            Self::Closed(_) => Some(ForbidReason::ClosedRoute),
+            Self::ClosedSpelling(_) => Some(ForbidReason::ClosedSpelling),
+            Self::AmbiguousPath => Some(ForbidReason::AmbiguousPath),
+        }
+    }
+
+    /// The rule that decides, if any.
+    pub(crate) const fn deciding_rule(self) -> Option<usize> {
+        match self {
+            Self::Open(rule) | Self::ClosedSpelling(rule) => Some(rule),
+            Self::Closed(rule) => rule,
+            Self::AmbiguousPath => None,
+        }
+    }
 }
 
 /// The rules for one method, the most specific first.
