@@ -24,8 +24,8 @@ pub enum Rejection {
     /// The header is not a strict JSON object, or one of its members has the wrong type.
     #[error("malformed header")]
     Header,
-    /// A header parameter would change how the token is read, or where its key is found (`crit`,
-    /// `b64`, `zip`, `enc`, `jwk`, `jku`, `x5u`, `x5c`).
+    /// This header parameter would change how the token is read, or where its key is found, such as
+    /// `crit` or `jku`.
     #[error("header parameter `{0}` is not accepted")]
     Parameter(&'static str),
     /// `alg` is not the name of an [`Algorithm`].
