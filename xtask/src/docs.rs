@@ -7,7 +7,7 @@ use crate::{error::Error, workspace::Workspace};
 /// Write the generated files of the documentation
 ///
 /// Graphviz draws docs/architecture.dot for a light and for a dark page. `countersign reference` prints the
-/// pages of docs/src/reference.
+/// pages of docs/src/reference, and template.yaml with the parameters of settings that it lacks.
 #[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Write nothing, and fail if a file is not what would be written
@@ -75,7 +75,10 @@ fn reference(workspace: &Workspace) -> Result<Vec<Page>, Error> {
             text: String::from_utf8_lossy(&page).into_owned(),
         })
     };
-    ["settings", "cli", "parameters"].into_iter().map(print).collect()
+    let mut pages: Vec<_> =
+        ["settings", "cli", "parameters"].into_iter().map(print).collect::<Result<_, _>>()?;
+    pages.push(Page { file: workspace.path("template.yaml"), ..print("template")? });
+    Ok(pages)
 }
 
 /// Removes the comments that name the version of Graphviz, which is not the same everywhere.

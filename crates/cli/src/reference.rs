@@ -14,7 +14,7 @@ use local::template::Template;
 use runtime::{SETTINGS, Setting};
 use serde_json::Value;
 
-use crate::{exit, template::TEMPLATE};
+use crate::{exit, template::TEMPLATE, template_parameters::with_parameters};
 
 /// A page of the reference.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -22,6 +22,8 @@ pub(crate) enum Page {
     Settings,
     Cli,
     Parameters,
+    /// The template, with the parameters that it lacks
+    Template,
 }
 
 /// Prints a page in Markdown.
@@ -34,6 +36,7 @@ fn print(page: Page, program: Command) -> Result<ExitCode, Box<dyn Error>> {
         Page::Settings => settings()?,
         Page::Cli => commands(program)?,
         Page::Parameters => parameters()?,
+        Page::Template => with_parameters(TEMPLATE, &SETTINGS)?,
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -74,7 +77,7 @@ fn settings() -> Result<String, Box<dyn Error>> {
 }
 
 fn parameters() -> Result<String, Box<dyn Error>> {
-    let template = Template::parse(TEMPLATE)?;
+    let template = Template::parse(&with_parameters(TEMPLATE, &SETTINGS)?)?;
     let find = |section: &str, name: &str| {
         let mut members = template.section(section);
         members.find(|(own, _)| *own == name).map(|(_, value)| value.clone()).unwrap_or_default()

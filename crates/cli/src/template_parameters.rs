@@ -1,0 +1,293 @@
+//! Writes the parameters of settings into a template.
+
+use std::ops::Range;
+
+use runtime::{Function, Setting, Values};
+
+/// A template in which every setting with a parameter has that parameter, with its default and its choices, and every
+/// function that reads the setting has its variable. Everything else stays as it is.
+///
+/// # Errors
+/// The line that is missing, if the template does not have the form of ours.
+pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<String, String> {
+    let mut lines: Vec<String> = template.lines().map(str::to_owned).collect();
+    for setting in settings {
+        let Some(parameter) = setting.parameter else { continue };
+        let section = block(&lines, 0..lines.len(), "Parameters:")?;
+        let declaration = format!("  {parameter}:");
+        if lines.get(section.clone()).is_some_and(|lines| lines.contains(&declaration)) {
+            let members = block(&lines, section, &declaration)?;
+            update(lines.get_mut(members).unwrap_or_default(), setting);
+        } else {
+            insert(&mut lines, section.end, &declare(parameter, setting));
+            let groups = block(&lines, 0..lines.len(), "    ParameterGroups:")?;
+            let label = format!("      - Label: {{default: {}}}", group(setting));
+            let group = block(&lines, groups, &label)?;
+            insert_into_list(&mut lines, &group, parameter);
+        }
+        let variable = format!("{}: ", setting.name);
+        let has_variable = |lines: &[String], place: Range<usize>| {
+            let mut place = lines.get(place).unwrap_or_default().iter();
+            place.any(|line| line.trim_start().starts_with(&variable))
+        };
+        let globals = block(&lines, 0..lines.len(), "Globals:")?;
+        if has_variable(&lines, globals) {
+            continue;
+        }
+        for function in setting.functions {
+            let resource = block(&lines, 0..lines.len(), &format!("  {}:", resource(*function)))?;
+            let variables = block(&lines, resource, "        Variables:")?;
+            if !has_variable(&lines, variables.clone()) {
+                let line = format!("          {variable}!Ref {parameter}");
+                insert(&mut lines, variables.end, &[line]);
+            }
+        }
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The lines below the first line with this text: those that are indented more.
+fn block(lines: &[String], within: Range<usize>, header: &str) -> Result<Range<usize>, String> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let found = lines.iter().enumerate().take(within.end).skip(within.start);
+    let (header_at, _) = found
+        .clone()
+        .find(|(_, line)| *line == header)
+        .ok_or_else(|| format!("the template has no line `{header}`"))?;
+    let start = header_at + 1;
+    let is_outside = |line: &str| !line.is_empty() && indent(line) <= indent(header);
+    let end = found.skip_while(|(at, _)| *at < start).find(|(_, line)| is_outside(line));
+    let mut end = end.map_or(within.end, |(at, _)| at);
+    while lines.get(end - 1).is_some_and(String::is_empty) {
+        end -= 1;
+    }
+    Ok(start..end)
+}
+
+fn insert(lines: &mut Vec<String>, at: usize, inserted: &[String]) {
+    lines.splice(at..at, inserted.iter().cloned());
+}
+
+/// Adds a name to the list of a group, which has one line or one line for each name.
+fn insert_into_list(lines: &mut Vec<String>, group: &Range<usize>, name: &str) {
+    match lines.get_mut(group.start) {
+        Some(list) if list.ends_with(']') => {
+            list.truncate(list.len() - 1);
+            list.extend([", ", name, "]"]);
+        }
+        _ => insert(lines, group.end, &[format!("          - {name}")]),
+    }
+}
+
+/// Sets the default and the choices in a declaration. The template can narrow bounds and word its own description.
+fn update(declaration: &mut [String], setting: &Setting) {
+    let mut set = |member: &str, value: String| {
+        let member = format!("    {member}: ");
+        if let Some(line) = declaration.iter_mut().find(|line| line.starts_with(&member)) {
+            *line = member + &value;
+        }
+    };
+    // A required setting has a default of the template's own, and so has the algorithm, which the roles name.
+    if !setting.is_required && setting.values != Values::Algorithm {
+        set("Default", scalar(setting.default.unwrap_or_default()));
+    }
+    if let Values::OneOf(values) = setting.values {
+        set("AllowedValues", list(values));
+    }
+}
+
+/// A string or number in YAML.
+fn scalar(text: &str) -> String {
+    // As a plain scalar, YAML 1.1 reads these as something other than a string.
+    let is_plain = !text.is_empty()
+        && text.chars().all(|c| c.is_ascii_alphanumeric())
+        && !["yes", "no", "on", "off", "true", "false", "null"].contains(&text);
+    if is_plain { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+fn list(values: &[&str]) -> String {
+    let values: Vec<_> = values.iter().map(|value| scalar(value)).collect();
+    format!("[{}]", values.join(", "))
+}
+
+/// The lines of the declaration.
+fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
+    let mut lines = vec![format!("  {parameter}:")];
+    let mut add = |member: &str, value: String| lines.push(format!("    {member}: {value}"));
+    let default = scalar(setting.default.unwrap_or_default());
+    match setting.values {
+        Values::Seconds { min, max } | Values::Days { min, max } => {
+            add("Type", "Number".into());
+            if setting.default.is_some() {
+                add("Default", default);
+            }
+            add("MinValue", min.to_string());
+            add("MaxValue", max.to_string());
+        }
+        Values::OneOf(values) => {
+            add("Type", "String".into());
+            add("Default", default);
+            add("AllowedValues", list(values));
+        }
+        Values::Text | Values::Names | Values::Rules | Values::Algorithm => {
+            add("Type", "String".into());
+            add("Default", default);
+        }
+    }
+    add("Description", ">-".into());
+    let mut line = String::new();
+    // The console shows the text as it is, without Markdown.
+    for word in setting.help.replace('`', "").split_whitespace() {
+        if line.len() + word.len() > MAX_TEXT_COLUMNS {
+            lines.push(format!("     {line}"));
+            line.clear();
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines.push(format!("     {line}"));
+    lines
+}
+
+/// The group in which the console shows the parameter.
+const fn group(setting: &Setting) -> &'static str {
+    match setting.functions {
+        [Function::Authorizer] => "Authorization",
+        [Function::Rotator] => "Rotation",
+        _ => "Tokens",
+    }
+}
+
+/// The name of a function in the template.
+const fn resource(function: Function) -> &'static str {
+    match function {
+        Function::Issuer => "Issuer",
+        Function::Authorizer => "Authorizer",
+        Function::Rotator => "Rotator",
+    }
+}
+
+const MAX_TEXT_COLUMNS: usize = 94;
+
+#[cfg(test)]
+mod tests {
+    use local::template::Template;
+    use runtime::SETTINGS;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::template::TEMPLATE;
+
+    fn setting(
+        name: &'static str,
+        functions: &'static [Function],
+        values: Values,
+        default: Option<&'static str>,
+        parameter: Option<&'static str>,
+    ) -> Setting {
+        let help = "The `name` of what the setting is about: a text that is long enough for a second line in the \
+                    template, and has more than one word.";
+        Setting { name, functions, values, default, is_required: false, parameter, help }
+    }
+
+    #[test]
+    fn template_has_the_parameters_of_all_settings() {
+        assert_eq!(with_parameters(TEMPLATE, &SETTINGS).unwrap(), TEMPLATE);
+    }
+
+    #[test]
+    fn missing_parameters_are_declared_grouped_and_passed_on() {
+        const ALL: &[Function] = &[Function::Issuer, Function::Authorizer, Function::Rotator];
+        let seconds = Values::Seconds { min: 1, max: 9 };
+        let (one_of, text) = (Values::OneOf(&["a", "b"]), Values::Text);
+        let rows = [
+            setting("REALM", &[Function::Authorizer], text, None, Some("Realm")),
+            setting("PAUSE", &[Function::Rotator], seconds, Some("5"), Some("Pause")),
+            setting("MODE", ALL, one_of, Some("a"), Some("Mode")),
+            setting("HIDDEN", ALL, text, None, None),
+        ];
+        let written = with_parameters(TEMPLATE, &rows).unwrap();
+        let help = rows[0].help.replace('`', "");
+        let expected = [
+            ("Realm", "Authorization", json!({"Type": "String", "Default": ""})),
+            (
+                "Pause",
+                "Rotation",
+                json!({"Type": "Number", "Default": 5, "MinValue": 1, "MaxValue": 9}),
+            ),
+            (
+                "Mode",
+                "Tokens",
+                json!({"Type": "String", "Default": "a", "AllowedValues": ["a", "b"]}),
+            ),
+        ];
+        let template = Template::parse(&written).unwrap();
+        let section = |section: &str, name: &str| -> Value {
+            let mut members = template.section(section);
+            members.find(|(own, _)| *own == name).map(|(_, value)| value.clone()).unwrap()
+        };
+        let interface = section("Metadata", "AWS::CloudFormation::Interface");
+        for (name, group, mut parameter) in expected {
+            parameter["Description"] = help.clone().into();
+            assert_eq!(section("Parameters", name), parameter, "{name}");
+            let groups = interface["ParameterGroups"].as_array().unwrap();
+            let group = groups.iter().find(|it| it["Label"]["default"] == group).unwrap();
+            assert!(group["Parameters"].as_array().unwrap().contains(&json!(name)), "{name}");
+        }
+        for (resource, expected) in [
+            ("Issuer", vec!["MODE"]),
+            ("Authorizer", vec!["MODE", "REALM"]),
+            ("Rotator", vec!["MODE", "PAUSE"]),
+        ] {
+            let mut functions = template.resources("AWS::Serverless::Function");
+            let (_, function) = functions.find(|(own, _)| *own == resource).unwrap();
+            let variables = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
+            let added: Vec<_> = ["HIDDEN", "MODE", "PAUSE", "REALM"]
+                .into_iter()
+                .filter(|name| variables.contains_key(*name))
+                .collect();
+            assert_eq!(added, expected, "{resource}");
+            assert_eq!(variables["MODE"], json!({"Ref": "Mode"}), "{resource}");
+        }
+        // Everything else stays in its place, and a second run changes nothing.
+        let mut lines = written.lines();
+        let is_list = |line: &str| line.contains("Parameters: [RotationDays");
+        let lost = TEMPLATE.lines().find(|&line| !is_list(line) && !lines.any(|it| it == line));
+        assert_eq!(lost, None);
+        assert_eq!(with_parameters(&written, &rows).unwrap(), written);
+    }
+
+    #[test]
+    fn changed_defaults_and_choices_are_written() {
+        let mut settings = SETTINGS;
+        for setting in &mut settings {
+            match setting.name {
+                "TOKEN_LIFETIME_SECONDS" => setting.default = Some("900"),
+                "VERIFICATION" => {
+                    (setting.default, setting.values) = (Some("no"), Values::OneOf(&["kms", "no"]));
+                }
+                _ => {}
+            }
+        }
+        let written = with_parameters(TEMPLATE, &settings).unwrap();
+        let changed: Vec<_> = written
+            .lines()
+            .zip(TEMPLATE.lines())
+            .filter(|(new, old)| new != old)
+            .map(|(new, old)| (old.trim(), new.trim()))
+            .collect();
+        let expected = [
+            ("Default: 3600", "Default: 900"),
+            ("Default: kms", "Default: \"no\""),
+            ("AllowedValues: [kms, local]", "AllowedValues: [kms, \"no\"]"),
+        ];
+        assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn template_of_another_form_is_an_error() {
+        let rows = [setting("REALM", &[Function::Authorizer], Values::Text, None, Some("Realm"))];
+        let error = with_parameters("Resources:\n  Authorizer:\n", &rows).unwrap_err();
+        assert_eq!(error, "the template has no line `Parameters:`");
+    }
+}
