@@ -193,6 +193,33 @@ mod tests {
         }
     }
 
+    /// The tags of a new key need the permission `TagResource`, which has other condition keys than `CreateKey`.
+    #[test]
+    fn tags_of_a_new_key_have_the_condition_keys_of_tag_resource() {
+        let service = service();
+        let tags = json!([{"TagKey": "ring", "TagValue": "alias/a"}]);
+        let input = json!({
+            "KeySpec": "RSA_2048", "KeyUsage": "SIGN_VERIFY", "Tags": tags,
+            "BypassPolicyLockoutSafetyCheck": true,
+        });
+        let rows = [
+            ("aws:RequestTag/ring", "alias/a", true),
+            ("aws:RequestTag/ring", "alias/b", false),
+            ("aws:TagKeys", "ring", true),
+            ("kms:KeySpec", "RSA_2048", false),
+            ("kms:KeyUsage", "SIGN_VERIFY", false),
+            ("kms:BypassPolicyLockoutSafetyCheck", "true", false),
+        ];
+        assert_rows(rows.map(|(key, value, expected)| {
+            let mut create = statement(None, &json!({}));
+            create["Action"] = json!("kms:CreateKey");
+            let mut tag = statement(None, &json!({"ForAnyValue:StringEquals": {key: value}}));
+            tag["Action"] = json!("kms:TagResource");
+            service.assign("rotator", ROLE, &json!([create, tag]));
+            (format!("{key} {value}"), service.may("rotator", "CreateKey", &input), expected)
+        }));
+    }
+
     /// Each row: the time in seconds, and whether access is allowed to the new key by its tag and by its alias,
     /// to the old key by its former alias, and by the alias in the request.
     #[test]

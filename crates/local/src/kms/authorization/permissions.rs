@@ -52,15 +52,15 @@ pub(crate) fn required_permissions(
             vec![Permission::new(&action, input.required("RetiringPrincipal")?)]
         }
         Resource::NewKey => {
-            let context =
-                operation.map(|operation| operation.request_context(input)).transpose()?;
-            let context = context.unwrap_or_default();
-            let mut permissions =
-                vec![Permission { context: context.clone(), ..Permission::new(&action, "*") }];
+            let of_request = |name: &str, resource: &str| -> Result<Permission, KmsError> {
+                let operation = operations::find(name);
+                let context = operation.map(|operation| operation.request_context(input));
+                let context = context.transpose()?.unwrap_or_default();
+                Ok(Permission { context, ..Permission::new(&format!("kms:{name}"), resource) })
+            };
+            let mut permissions = vec![of_request(name, "*")?];
             if !input.tags()?.is_empty() {
-                let new_key = store.key_arn(NEW_KEY);
-                permissions
-                    .push(Permission { context, ..Permission::new("kms:TagResource", &new_key) });
+                permissions.push(of_request("TagResource", &store.key_arn(NEW_KEY))?);
             }
             permissions
         }
