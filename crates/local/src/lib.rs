@@ -44,4 +44,4 @@ pub mod template;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 
-pub use stack::{Stack, StackError, StackOptions};
+pub use stack::{DeployedRole, Stack, StackError, StackOptions};

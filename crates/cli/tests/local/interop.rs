@@ -27,7 +27,7 @@ fn folder() -> PathBuf {
 }
 
 /// Whether a language is installed with the packages of its programs.
-fn is_installed(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program).args(arguments).current_dir(folder()).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
@@ -57,13 +57,13 @@ fn openssl_accepts(stack: &Stack, algorithm: &str, token: &str) -> bool {
 }
 
 /// Runs a program with this on its standard input.
-fn run_program(program: &str, arguments: &[&str], input: &[u8]) -> Output {
+pub(crate) fn run_program(program: &str, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(program)
         .args(arguments)
         .current_dir(folder())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // A program that refuses early may not read all of it.

@@ -126,7 +126,7 @@ async fn key_policy_matches_roles_that_are_created_again() {
 }
 
 /// The KMS actions of the managed policy `AWSKeyManagementServicePowerUser`.
-const POWER_USER: [&str; 8] = [
+pub(crate) const POWER_USER: [&str; 8] = [
     "kms:CreateAlias",
     "kms:CreateKey",
     "kms:DeleteAlias",

@@ -10,6 +10,7 @@
 mod cloud;
 mod cors;
 mod explain;
+mod iam_simulator;
 mod interop;
 mod invalid_settings;
 mod issuer;

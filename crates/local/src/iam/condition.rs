@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, de};
+use serde::{Deserialize, Serialize, de};
 use serde_json::Value;
 
 use super::pattern::{matches, matches_arn};
 
 /// The values of the condition keys of a request. Names of keys are case-insensitive.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ConditionContext(BTreeMap<String, Vec<String>>);
 
 /// The `Condition` of a statement: all clauses must be met.
@@ -220,6 +220,8 @@ mod tests {
             ("ForAnyValue:StringEquals", "two", json!(["b", "c"]), true),
             ("ForAnyValue:StringEquals", "two", json!("c"), false),
             ("ForAnyValue:StringEquals", "none", json!("c"), false),
+            ("ForAnyValue:StringEqualsIfExists", "missing", json!("a"), true),
+            ("ForAnyValue:StringEqualsIfExists", "two", json!("c"), false),
             ("ForAllValues:StringEquals", "two", json!("a"), false),
             ("ForAllValues:StringEquals", "none", json!("a"), true),
             ("ForAllValues:StringNotEquals", "two", json!("b"), false),

@@ -33,7 +33,11 @@ use hyper::{Request, Response, body::Bytes};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-pub use self::{authorization::Role, error::error_response, interceptor::Interceptor};
+pub use self::{
+    authorization::{AccessDecision, Role},
+    error::error_response,
+    interceptor::Interceptor,
+};
 
 use self::{error::KmsError, service::KmsService};
 use crate::http::HttpServer;
@@ -124,6 +128,25 @@ impl Kms {
         input: &Value,
     ) -> Result<(), String> {
         self.service.check_access(access_key, operation, input).map_err(describe)
+    }
+
+    /// The names of the operations.
+    pub fn operations() -> impl Iterator<Item = &'static str> {
+        operations::OPERATIONS.into_iter().map(|operation| operation.name)
+    }
+
+    /// The decision on each permission that an operation needs. The operation is not performed. A caller without
+    /// a role needs no permission.
+    ///
+    /// # Errors
+    /// The error of KMS as `CODE: message` if the request is invalid.
+    pub fn access_decisions(
+        &self,
+        access_key: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Vec<AccessDecision>, String> {
+        self.service.access_decisions(access_key, operation, input).map_err(describe)
     }
 
     /// The permissions that callers with roles have used so far: the ARN of a role and an action.

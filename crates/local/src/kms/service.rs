@@ -16,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    authorization::AccessControl,
+    authorization::{AccessControl, AccessDecision},
     error::KmsError,
     input::Input,
     interceptor::Interceptor,
@@ -81,6 +81,19 @@ impl KmsService {
         // Locks are taken in the same order as in `authorize`.
         let access_control = self.access_control();
         access_control.check(&self.store(), access_key, operation, &input).map(|_| ())
+    }
+
+    /// The decision on each permission that an operation needs.
+    pub(crate) fn access_decisions(
+        &self,
+        access_key: &str,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Vec<AccessDecision>, KmsError> {
+        let input = Input::read(input.to_string().as_bytes())?;
+        // Locks are taken in the same order as in `authorize`.
+        let access_control = self.access_control();
+        access_control.decisions(&self.store(), access_key, operation, &input)
     }
 
     /// Responds to a request over the network, unless the interceptor does.

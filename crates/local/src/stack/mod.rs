@@ -16,18 +16,18 @@ use std::{
 use serde_json::json;
 use tokio::net::TcpListener;
 
-pub use self::{error::StackError, options::StackOptions};
+pub use self::{error::StackError, options::StackOptions, roles::DeployedRole};
 
 use self::{
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
     keys::create_keys,
     properties::property,
-    roles::{inline_policies, role_arn, role_of},
+    roles::{deployed_role, role_arn, role_of},
 };
 use crate::{
     account::ACCOUNT,
     gateway::{API_ID, Gateway, GatewayError},
-    kms::{Kms, Role},
+    kms::Kms,
     lambda::{FunctionLogs, HostedFunction},
     template::{Template, TemplateError, text},
 };
@@ -39,6 +39,8 @@ pub struct Stack {
     pub gateway: Gateway,
     /// The keys.
     pub kms: Kms,
+    /// The roles by logical id.
+    pub roles: BTreeMap<String, DeployedRole>,
     /// The functions by logical id.
     pub functions: BTreeMap<String, Arc<HostedFunction>>,
     /// The logs of the functions.
@@ -106,9 +108,11 @@ impl Stack {
             kms.listen(listener).map_err(GatewayError::Listen)?;
         }
         let mut problems = create_keys(&template, &mut resolver, &kms)?;
+        let mut deployed_roles = BTreeMap::new();
         for (id, resource) in roles {
-            let arn = role_arn(id, resource, &resolver)?;
-            let role = Role { arn, policies: inline_policies(resource, &resolver)? };
+            let deployed_role = deployed_role(id, resource, &resolver)?;
+            let role = deployed_role.kms_role()?;
+            deployed_roles.insert(id.to_owned(), deployed_role);
             // Each function has an access key of its own, which identifies the role and the function in KMS.
             for (function, _) in
                 deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
@@ -146,7 +150,7 @@ impl Stack {
             functions_by_name,
             logs.clone(),
         )?;
-        Ok(Self { gateway, kms, functions, logs })
+        Ok(Self { gateway, kms, roles: deployed_roles, functions, logs })
     }
 }
 

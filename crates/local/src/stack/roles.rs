@@ -1,13 +1,24 @@
 //! The IAM roles of a template.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::properties::property;
 use crate::{
     account::ACCOUNT,
     iam::PolicyDocument,
+    kms::Role,
     template::{Resolver, TemplateError, text},
 };
+
+/// An IAM role of a template.
+#[derive(Debug, Clone)]
+pub struct DeployedRole {
+    /// The ARN of the role.
+    pub arn: String,
+    /// The documents of its inline policies.
+    pub policies: Vec<Value>,
+}
 
 /// The logical id of the role of a function.
 pub(super) fn role_of(function: &Value) -> Option<&str> {
@@ -30,19 +41,28 @@ pub(super) fn role_arn(
     Ok(format!("arn:aws:iam::{ACCOUNT}:role{path}{name}"))
 }
 
-/// The inline policies of a role.
-pub(super) fn inline_policies(
+/// The role with its inline policies.
+pub(super) fn deployed_role(
+    id: &str,
     role: &Value,
     resolver: &Resolver,
-) -> Result<Vec<PolicyDocument>, TemplateError> {
+) -> Result<DeployedRole, TemplateError> {
     let all = resolver.resolve(property(role, "/Policies").unwrap_or(&Value::Null))?;
-    let documents = all.as_array().into_iter().flatten();
-    let read = |policy: &Value| {
-        let document = policy.get("PolicyDocument").cloned().unwrap_or_default();
-        serde_json::from_value(document)
-            .map_err(|error| TemplateError(format!("invalid policy of a role: {error}")))
-    };
-    documents.map(read).collect()
+    let document = |policy: &Value| policy.get("PolicyDocument").cloned().unwrap_or_default();
+    let policies = all.as_array().into_iter().flatten().map(document).collect();
+    Ok(DeployedRole { arn: role_arn(id, role, resolver)?, policies })
+}
+
+impl DeployedRole {
+    /// The role for KMS.
+    pub(super) fn kms_role(&self) -> Result<Role, TemplateError> {
+        let read = |policy: &Value| {
+            PolicyDocument::deserialize(policy)
+                .map_err(|error| TemplateError(format!("invalid policy of a role: {error}")))
+        };
+        let policies = self.policies.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Role { arn: self.arn.clone(), policies })
+    }
 }
 
 #[cfg(test)]

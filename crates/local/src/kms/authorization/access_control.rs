@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     account::ACCOUNT,
-    iam::{IamDecision, PolicyDocument, Principal},
+    iam::{ConditionContext, IamDecision, PolicyDocument, Principal},
     kms::{error::KmsError, input::Input, store::Store},
 };
 
@@ -19,6 +19,24 @@ pub struct Role {
     pub arn: String,
     /// The identity-based policies of the role.
     pub policies: Vec<PolicyDocument>,
+}
+
+/// The decision on one of the permissions that a request needs, with all that it depends on except the policies of
+/// the role and the grants on the key.
+#[derive(Debug, Clone)]
+pub struct AccessDecision {
+    /// The ARN of the role.
+    pub principal: String,
+    /// The action, such as `kms:Sign`.
+    pub action: String,
+    /// The ARN of the key or alias, or `*`.
+    pub resource: String,
+    /// The condition keys.
+    pub context: ConditionContext,
+    /// The policy of the key. An alias and a key that does not exist yet have none.
+    pub key_policy: Option<String>,
+    /// Whether the role has the permission.
+    pub is_allowed: bool,
 }
 
 /// The roles by access key. Callers with any other access key are allowed every operation.
@@ -65,24 +83,17 @@ impl AccessControl {
         operation: &str,
         input: &Input,
     ) -> Result<Vec<(String, String)>, KmsError> {
+        let Some(role) = self.roles.get(access_key) else { return Ok(Vec::new()) };
         let mut used = Vec::new();
-        let Some(role) = self.roles.get(access_key) else { return Ok(used) };
-        for mut permission in required_permissions(store, &role.arn, operation, input)? {
-            permission.context.set("aws:PrincipalArn", [&*role.arn]);
-            // Only identity-based policies can use it ("Using source function ARN to control function
-            // access behavior" in the Lambda developer guide).
-            permission
-                .identity_context
-                .set("lambda:SourceFunctionArn", self.functions.get(access_key));
-            if !role.is_allowed(&permission) {
-                let Permission { action, resource, .. } = permission;
+        for decision in self.decisions(store, access_key, operation, input)? {
+            let AccessDecision { principal, action, resource, is_allowed, .. } = decision;
+            if !is_allowed {
                 let message = format!(
-                    "User: {} is not authorized to perform: {action} on resource: {resource}",
-                    role.arn
+                    "User: {principal} is not authorized to perform: {action} on resource: {resource}"
                 );
                 return Err(KmsError::new("AccessDeniedException", message));
             }
-            used.push((role.arn.clone(), permission.action));
+            used.push((principal, action));
         }
         if let Some(policy) = input.text("Policy")?
             && !input.flag("BypassPolicyLockoutSafetyCheck")?
@@ -90,6 +101,38 @@ impl AccessControl {
             role.check_lockout(policy, store)?;
         }
         Ok(used)
+    }
+
+    /// The decision on each permission that a request needs. Callers without a role need none.
+    pub(crate) fn decisions(
+        &self,
+        store: &Store,
+        access_key: &str,
+        operation: &str,
+        input: &Input,
+    ) -> Result<Vec<AccessDecision>, KmsError> {
+        let Some(role) = self.roles.get(access_key) else { return Ok(Vec::new()) };
+        let permissions = required_permissions(store, &role.arn, operation, input)?;
+        let decide = |mut permission: Permission| {
+            permission.context.set("aws:PrincipalArn", [&*role.arn]);
+            // Only identity-based policies can use it ("Using source function ARN to control function
+            // access behavior" in the Lambda developer guide).
+            permission
+                .identity_context
+                .set("lambda:SourceFunctionArn", self.functions.get(access_key));
+            let is_allowed = role.is_allowed(&permission);
+            let Permission { action, resource, context, identity_context, key_policy, .. } =
+                permission;
+            AccessDecision {
+                principal: role.arn.clone(),
+                action,
+                resource,
+                context: context.merged(&identity_context),
+                key_policy,
+                is_allowed,
+            }
+        };
+        Ok(permissions.into_iter().map(decide).collect())
     }
 }
 

@@ -6,4 +6,4 @@ mod grants;
 mod permissions;
 
 pub(crate) use self::access_control::AccessControl;
-pub use self::access_control::Role;
+pub use self::access_control::{AccessDecision, Role};

@@ -22,8 +22,8 @@ use super::{
 
 pub(crate) use self::operation::{Operation, Resource};
 
-/// All operations.
-const OPERATIONS: [&Operation; 23] = [
+/// All operations. Any other operation is unknown.
+pub(crate) const OPERATIONS: [&Operation; 23] = [
     &aliases::CREATE_ALIAS,
     &aliases::DELETE_ALIAS,
     &aliases::LIST_ALIASES,
