@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use countersign_rotation::{RotationConfig, RotationError, RotationTiming, plan};
+use countersign_rotation::{RotationConfig, RotationError, RotationTiming, Step, plan};
 use jwt::{Rejection, Signer, UnixTime, UnsignedToken, UnverifiedToken, Validation};
 use kms::{Cause, Client, KeyName, Keyring, KmsSigner, KmsVerifier, RequestMetrics, Verification};
 use proptest::{prelude::*, test_runner::RngSeed};
@@ -99,11 +99,17 @@ struct Taken {
 struct Counts {
     killed: usize,
     taken: usize,
+    /// Of [`Self::taken`], those whose alias did not exist.
+    created: usize,
     blocked: usize,
     deleted: usize,
     dateless: usize,
     rolled_back: usize,
     reported: usize,
+    /// Keys that may have lost `-next` to the key of a run that prepared less than five minutes later.
+    overtaken: usize,
+    /// Keys that the rotation created and left without an alias.
+    unused: usize,
 }
 
 impl Simulation {
@@ -126,24 +132,13 @@ impl Simulation {
         }
         let (rotations, retired) = (simulation.never_expiring.len() - 1, simulation.retired.len());
         assert!(rotations >= 2 && retired >= 1, "{rotations} {retired}");
-        let published = simulation.world.published.lock().unwrap().clone();
-        let was_used = |key: &String| {
-            // The first key has signed, but was never the next key.
-            simulation.planted.contains(key)
-                || published.contains_key(key)
-                || simulation.never_expiring.contains_key(key)
-        };
-        let orphans = simulation.world.keys().into_iter().filter(|key| !was_used(key)).count();
+        simulation.expect_unused_keys_reported().await;
         let counts = &simulation.counts;
-        assert!(
-            orphans <= counts.killed + counts.reported,
-            "{orphans} keys without an alias: {counts:?}"
-        );
+        println!("{rotations} rotations, {retired} retired, {counts:?}");
         for key in &simulation.planted {
             assert_eq!(simulation.world.state(key).as_deref(), Some("Enabled"));
         }
-        let Counts { killed, taken, blocked, deleted, dateless, rolled_back: _, reported: _ } =
-            *counts;
+        let Counts { killed, taken, blocked, deleted, dateless, .. } = *counts;
         let counts_of_faults = [killed, taken, blocked, deleted, dateless];
         let has_faults = counts_of_faults.iter().all(|count| *count > 0);
         assert!(!simulation.planted.is_empty() && has_faults, "{counts:?}");
@@ -166,8 +161,8 @@ impl Simulation {
         key
     }
 
-    /// An attacker who may move aliases moves one for ten minutes or longer, until the operator reacts to the alarm. The
-    /// attacker does not move it just before a promotion: a run that reads the alias late may rightly promote.
+    /// An attacker who may create and move aliases moves one for ten minutes or longer, until the operator reacts to the
+    /// alarm. The attacker does not move it just before a promotion: a run that reads the alias late may rightly promote.
     fn take_or_restore(&mut self) {
         let (now, aliases, at_rest) = (self.now(), self.aliases(), self.is_at_rest());
         if aliases != self.settled.0 {
@@ -194,11 +189,9 @@ impl Simulation {
             return;
         }
         let alias = format!("{ALIAS}-{}", if self.dice.once_in(2) { "next" } else { "previous" });
-        let Some(next) =
-            aliases.get(&format!("{ALIAS}-next")).filter(|_| aliases.contains_key(&alias))
-        else {
-            return;
-        };
+        // The operator may have deleted the alias.
+        let key = |alias: &str| aliases.get(alias).unwrap_or(&aliases[ALIAS]);
+        let next = key(&format!("{ALIAS}-next"));
         let published = self.world.published.lock().unwrap().get(next).copied();
         let is_promoted = next == &aliases[ALIAS];
         let has_signed = self.never_expiring.contains_key(next);
@@ -217,10 +210,11 @@ impl Simulation {
             });
             self.world.kms.perform("CreateGrant", &grant).unwrap();
         }
-        self.point(&alias, &foreign);
         self.counts.taken += 1;
+        self.counts.created += usize::from(!aliases.contains_key(&alias));
+        self.point(&alias, &foreign);
         let until = now + 600 + self.dice.roll(2 * self.config.timing.publication().as_secs());
-        let own = aliases[&alias].clone();
+        let own = key(&alias).clone();
         self.taken = Some(Taken { alias, own, foreign, until });
     }
 
@@ -268,9 +262,34 @@ impl Simulation {
         rows.map(|row| (text(row, "AliasName"), text(row, "TargetKeyId"))).collect()
     }
 
+    /// Points an alias at a key, whether it exists or not.
     fn point(&self, alias: &str, key: &str) {
         let input = json!({"AliasName": alias, "TargetKeyId": key});
-        self.world.kms.perform("UpdateAlias", &input).unwrap();
+        let exists = self.aliases().contains_key(alias);
+        let operation = if exists { "UpdateAlias" } else { "CreateAlias" };
+        self.world.kms.perform(operation, &input).unwrap();
+    }
+
+    /// The enabled keys of the rotation without an alias.
+    fn unused_keys(&self) -> BTreeSet<String> {
+        let named: BTreeSet<_> = self.aliases().into_values().collect();
+        let is_enabled = |key: &String| self.world.state(key).as_deref() == Some("Enabled");
+        let is_unused =
+            |key: &String| !named.contains(key) && !self.planted.contains(key) && is_enabled(key);
+        self.world.keys().into_iter().filter(is_unused).collect()
+    }
+
+    /// Asserts that each key without an alias is reported as a leftover.
+    async fn expect_unused_keys_reported(&mut self) {
+        // Younger keys are not reported.
+        self.world.wait(DAY).await;
+        let rotation = self.world.rotation(None);
+        let snapshot = rotation.read_state().await.unwrap();
+        let leftovers = rotation.leftovers(&snapshot, self.world.now()).await.unwrap();
+        let reported: BTreeSet<_> = leftovers.into_iter().map(|leftover| leftover.key.id).collect();
+        let unused = self.unused_keys();
+        assert!(unused.is_subset(&reported), "{unused:?} {reported:?}");
+        self.counts.unused = unused.len();
     }
 
     /// The time by the clock of a run.
@@ -332,6 +351,12 @@ impl Simulation {
         if runs == 0 {
             return;
         }
+        let unused_before = self.unused_keys();
+        // A run may not see yet that another one has published a key, and moves `-next` again.
+        let is_next_recent = {
+            let published = self.world.published.lock().unwrap();
+            published.values().any(|time| time + LATE.as_secs() >= self.now())
+        };
         let dateless = self.dice.once_in(10);
         self.world.kms.omit_alias_dates(dateless);
         let results = if runs == 1 {
@@ -341,7 +366,22 @@ impl Simulation {
             vec![one, other]
         };
         self.world.kms.omit_alias_dates(false);
-        self.counts.killed += results.iter().filter(|result| result.is_none()).count();
+        let killed = results.iter().filter(|result| result.is_none()).count();
+        let is_orphan =
+            |result: &&Option<_>| matches!(result, Some(Err(RotationError::Orphan { .. })));
+        let reported = results.iter().filter(is_orphan).count();
+        let is_prepared =
+            |result: &&Option<_>| matches!(result, Some(Ok(Some((Step::Prepare(_), _)))));
+        let prepared = results.iter().filter(is_prepared).count();
+        let overtaken = if is_next_recent { prepared } else { prepared.saturating_sub(1) };
+        let unused: Vec<_> = self.unused_keys().difference(&unused_before).cloned().collect();
+        assert!(
+            unused.len() <= killed + reported + overtaken,
+            "{unused:?}: {killed} killed, {reported} reported, {overtaken} overtaken"
+        );
+        self.counts.killed += killed;
+        self.counts.reported += reported;
+        self.counts.overtaken += overtaken;
         for result in results.into_iter().flatten() {
             match result {
                 Err(RotationError::Fault(fault)) if dateless => {
@@ -351,9 +391,7 @@ impl Simulation {
                 result if dateless => panic!("a run with aliases without dates: {result:?}"),
                 Err(RotationError::Findings(_)) if self.taken.is_some() => self.counts.blocked += 1,
                 // An alias that was just created again may be read late. The error names the new key.
-                Err(RotationError::Orphan { .. }) if self.counts.deleted > 0 => {
-                    self.counts.reported += 1;
-                }
+                Err(RotationError::Orphan { .. }) if self.counts.deleted > 0 => {}
                 Err(RotationError::Fault(fault)) if self.counts.deleted > 0 => {
                     assert_eq!(fault.cause, Cause::NotFound);
                 }
