@@ -20,6 +20,7 @@ mod kms_faults;
 mod log_audit;
 mod monitoring;
 mod permissions;
+mod planted_keys;
 mod policy_cache;
 mod principals;
 mod roles;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use local::{Stack, kms::Kms};
+use local::Stack;
 use serde_json::{Value, json};
 
 use crate::{ALIAS, TEMPLATE, cloud::Cloud, log_lines, options};
@@ -124,85 +124,6 @@ async fn rotator_does_one_step_per_run_and_reports_it() {
     stack.kms.perform("DisableKey", &json!({"KeyId": current()})).unwrap();
     let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
     assert_eq!(error.error_type, "Obstacle");
-}
-
-/// Creates a key with the tag and the policy of the ring, and a grant to sign with it. A principal with the
-/// managed policy `AWSKeyManagementServicePowerUser` can do that.
-fn plant_key(kms: &Kms, attacker: &str) -> String {
-    let described = kms.perform("DescribeKey", &json!({"KeyId": ALIAS})).unwrap();
-    let own = kms.perform("GetKeyPolicy", &json!({"KeyId": described["KeyMetadata"]["KeyId"]}));
-    let planted = json!({
-        "KeySpec": described["KeyMetadata"]["KeySpec"], "KeyUsage": "SIGN_VERIFY",
-        "Policy": own.unwrap()["Policy"],
-        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
-    });
-    let planted = kms.perform("CreateKey", &planted).unwrap();
-    let planted = planted["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-    let grant = json!({"KeyId": planted, "GranteePrincipal": attacker, "Operations": ["Sign"]});
-    kms.perform("CreateGrant", &grant).unwrap();
-    planted
-}
-
-const ATTACKER: &str = "arn:aws:iam::000000000000:role/attacker";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rotator_reports_a_planted_key_and_points_no_alias_at_it() {
-    let template = fs::read_to_string(TEMPLATE).unwrap();
-    let stack = Stack::start(&template, &options(&[("ROTATION_DAYS", "2")])).await.unwrap();
-    let key = |alias: &str| {
-        let key = stack.kms.perform("DescribeKey", &json!({"KeyId": alias})).unwrap();
-        key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
-    };
-    let current = key(ALIAS);
-    for suffix in ["", "-next", "-previous"] {
-        stack.kms.set_time(SystemTime::now() - Duration::from_hours(24 * 3));
-        let moved = json!({"AliasName": format!("{ALIAS}{suffix}"), "TargetKeyId": current});
-        stack.kms.perform("UpdateAlias", &moved).unwrap();
-    }
-    let planted = plant_key(&stack.kms, ATTACKER);
-    stack.kms.set_time(SystemTime::now() - Duration::from_hours(24));
-    let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
-    assert_eq!(answer["done"], "prepare");
-    let leftovers = answer["leftovers"].to_string();
-    assert!(leftovers.contains(&planted) && leftovers.contains("disable-key"));
-    let next = key(&format!("{ALIAS}-next"));
-    assert!(next != planted && next != current);
-
-    // A grant to sign with the next key blocks its promotion.
-    let grant =
-        json!({"KeyId": next, "GranteePrincipal": ATTACKER, "Operations": ["Verify", "Sign"]});
-    let grant = stack.kms.perform("CreateGrant", &grant).unwrap();
-    stack.kms.set_time(SystemTime::now());
-    let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
-    assert_eq!(error.error_type, "ForeignGrant");
-    assert!(error.message.contains(ATTACKER), "{}", error.message);
-    assert_eq!(key(ALIAS), current);
-    let revoke = json!({"KeyId": next, "GrantId": grant["GrantId"]});
-    stack.kms.perform("RevokeGrant", &revoke).unwrap();
-    // A grant to verify does not.
-    let verify = json!({"KeyId": next, "GranteePrincipal": ATTACKER, "Operations": ["Verify"]});
-    stack.kms.perform("CreateGrant", &verify).unwrap();
-    let answer = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
-    assert_eq!((&answer["done"], key(ALIAS)), (&json!("promote"), next));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn command_line_reports_a_planted_key_and_points_no_alias_at_it() {
-    let cloud = Cloud::start().await;
-    cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
-    let planted = plant_key(&cloud.kms, ATTACKER);
-    let (code, _, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
-    assert_eq!(code, Some(0), "{error}");
-    assert!(error.contains(&format!("{planted} has the ring's tag and no alias")), "{error}");
-    let next = cloud.json(&format!("key show {ALIAS}"))["next"]["id"].clone();
-    assert_ne!(next, *planted);
-    let sign = json!({"KeyId": next, "GranteePrincipal": ATTACKER, "Operations": ["Sign"]});
-    cloud.kms.perform("CreateGrant", &sign).unwrap();
-    cloud.set_hours_ago(90);
-    let (code, out, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
-    assert_eq!((code, &*out), (Some(3), ""), "{error}");
-    assert!(error.contains("allows Sign to") && error.contains("revoke-grant"), "{error}");
 }
 
 /// The dates of aliases are optional in the KMS API. Without them, no wait can be checked.
