@@ -2,6 +2,7 @@
 
 mod audit_logs;
 mod bench;
+mod bench_deployed;
 mod ci;
 mod cycles;
 mod docs;
@@ -29,6 +30,7 @@ struct Arguments {
 enum Task {
     AuditLogs(audit_logs::Arguments),
     Bench(bench::Arguments),
+    BenchDeployed(bench_deployed::Arguments),
     Ci(ci::Arguments),
     Cycles(cycles::Arguments),
     Docs(docs::Arguments),
@@ -50,6 +52,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
     match task {
         Task::AuditLogs(arguments) => audit_logs::run(arguments)?,
         Task::Bench(arguments) => bench::run(&workspace, arguments)?,
+        Task::BenchDeployed(arguments) => bench_deployed::run(arguments)?,
         Task::Ci(arguments) => return ci::run(&workspace, arguments),
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,

@@ -1,0 +1,117 @@
+//! The outputs of the stack, and the configuration of its functions.
+
+use serde_json::Value;
+
+use super::aws::Aws;
+use crate::error::Error;
+
+/// A deployed stack.
+pub(super) struct Deployment {
+    /// The URL of the API, without a slash at its end.
+    pub(super) api_url: String,
+    pub(super) issuer: Function,
+    pub(super) authorizer: Function,
+}
+
+/// The configuration of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) arn: String,
+    pub(super) log_group: String,
+    pub(super) architecture: String,
+    /// The memory size in megabytes.
+    pub(super) memory: u64,
+    /// Settings that the latency depends on.
+    pub(super) settings: Vec<(&'static str, String)>,
+}
+
+/// The settings that the latency depends on.
+const SETTINGS: [&str; 3] = ["VERIFICATION", "SIGNATURE_CACHE_SECONDS", "SIGNING_ALGORITHM"];
+
+impl Deployment {
+    /// Reads the outputs of a stack and the configuration of its functions.
+    pub(super) fn find(aws: &Aws, stack: &str) -> Result<Self, Error> {
+        let described = aws.call(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
+        let output = |name: &str| {
+            output(&described, name)
+                .ok_or_else(|| Error::Check(format!("the stack `{stack}` has no output `{name}`")))
+        };
+        let function = |arn: String| {
+            let configured =
+                aws.call(&["lambda", "get-function-configuration", "--function-name", &arn])?;
+            Ok::<_, Error>(Function::read(arn, &configured))
+        };
+        let api_url = output("ApiUrl")?.trim_end_matches('/').to_owned();
+        let (issuer, authorizer) = (output("IssuerArn")?, output("AuthorizerArn")?);
+        Ok(Self { api_url, issuer: function(issuer)?, authorizer: function(authorizer)? })
+    }
+}
+
+impl Function {
+    /// The response of `GetFunctionConfiguration`.
+    fn read(arn: String, configured: &Value) -> Self {
+        let text =
+            |pointer: &str| configured.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let name = arn.rsplit(':').next().unwrap_or_default();
+        // Without a configuration, Lambda has this group and this architecture.
+        let log_group =
+            text("/LoggingConfig/LogGroup").unwrap_or_else(|| format!("/aws/lambda/{name}"));
+        let architecture = text("/Architectures/0").unwrap_or_else(|| "x86_64".to_owned());
+        let memory = configured.get("MemorySize").and_then(Value::as_u64).unwrap_or_default();
+        let setting = |name| Some((name, text(&format!("/Environment/Variables/{name}"))?));
+        let settings = SETTINGS.into_iter().filter_map(setting);
+        let settings = settings.filter(|(_, value)| !value.is_empty()).collect();
+        Self { arn, log_group, architecture, memory, settings }
+    }
+
+    /// The Region in the ARN.
+    pub(super) fn region(&self) -> &str {
+        self.arn.split(':').nth(3).unwrap_or_default()
+    }
+}
+
+fn output(described: &Value, name: &str) -> Option<String> {
+    let outputs = described.pointer("/Stacks/0/Outputs")?.as_array()?;
+    let found = outputs.iter().find(|output| output["OutputKey"] == name)?;
+    found.get("OutputValue")?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::{super::aws::tests::Script, *};
+
+    const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:countersign-authorizer";
+
+    pub(in super::super) fn authorizer() -> Function {
+        Function {
+            arn: ARN.into(),
+            log_group: "/aws/lambda/countersign-authorizer".into(),
+            architecture: "arm64".into(),
+            memory: 256,
+            settings: vec![("VERIFICATION", "kms".into())],
+        }
+    }
+
+    #[test]
+    fn configuration_is_read() {
+        let configured = json!({
+            "FunctionName": "countersign-authorizer", "MemorySize": 256, "Architectures": ["arm64"],
+            "Environment": {"Variables": {"VERIFICATION": "kms", "SIGNING_ALGORITHM": "", "OTHER": "x"}},
+            "LoggingConfig": {"LogFormat": "Text", "LogGroup": "/aws/lambda/countersign-authorizer"},
+        });
+        let function = Function::read(ARN.into(), &configured);
+        assert_eq!((function.region(), &function), ("eu-west-1", &authorizer()));
+    }
+
+    #[test]
+    fn missing_output_is_named() {
+        let script = Script::new(
+            "outputs",
+            r#"echo '{"Stacks": [{"Outputs": [{"OutputKey": "ApiUrl", "OutputValue": "https://a/v1"}]}]}'"#,
+        );
+        let error = Deployment::find(&script.aws, "orders").err().unwrap().to_string();
+        assert_eq!(error, "the stack `orders` has no output `IssuerArn`");
+    }
+}
