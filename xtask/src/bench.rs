@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 /// The packages with cargo-lambda, installed where it is missing.
-const CARGO_LAMBDA: [&str; 2] = ["cargo-lambda==1.9.2", "ziglang==0.17.1"];
+const CARGO_LAMBDA: &str = ".ci/requirements-lambda.txt";
 
 /// What has to be built for a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,8 @@ impl Bench<'_> {
             return Ok(self.workspace.clone());
         }
         let folder = self.folder.join("target/cargo-lambda");
-        self.install(&folder, &CARGO_LAMBDA)?;
+        let requirements = self.workspace.path(CARGO_LAMBDA);
+        self.install(&folder, &["-r", &requirements.to_string_lossy()])?;
         Ok(self.workspace.with_folder(&folder.join("bin")))
     }
 
