@@ -49,7 +49,7 @@ const SERVICE_UNAVAILABLE: &str = r#"{"__type":"ServiceUnavailableException"}"#;
 const UNKNOWN: &str = r#"{"__type":"UnknownException"}"#;
 
 /// The slow faults come first, because the rows run concurrently.
-const ROWS: [Row; 26] = [
+const ROWS: [Row; 27] = [
     ("black hole", Fault::Injected(InjectedFault::Silence), "KmsUnreachable", Retry::Yes),
     ("1 byte a second", Fault::Injected(InjectedFault::Trickle), "KmsUnreachable", Retry::Yes),
     ("3 s latency", Fault::Injected(InjectedFault::Late(LATENCY)), "KmsUnreachable", Retry::Yes),
@@ -64,6 +64,7 @@ const ROWS: [Row; 26] = [
     ("503 with HTML", Fault::Injected(InjectedFault::Page), "KmsUnreachable", Retry::Yes),
     ("empty 200", response(200, ""), "KmsInvalidResponse", Retry::Yes),
     ("200 with {}", response(200, "{}"), "KmsInvalidResponse", Retry::Yes),
+    ("204", response(204, ""), "KmsInvalidResponse", Retry::Yes),
     ("valid, by another key", response(200, OTHER_KEY_VALID), "KmsInvalidResponse", Retry::Yes),
     ("ThrottlingException", error("ThrottlingException"), "KmsThrottled", Retry::Yes),
     ("KMSInternalException", error("KMSInternalException"), "KmsUnavailable", Retry::Yes),
