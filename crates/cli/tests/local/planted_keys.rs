@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     ALIAS, TEMPLATE,
     key_policy::POWER_USER,
+    log_lines,
     principals::{assign, call},
     run, to_text, with_parameters,
 };
@@ -37,30 +38,37 @@ async fn start(administrators: &str) -> (Stack, String) {
     (stack, planted)
 }
 
-/// Creates the attacker's key. Its first policy allows the attacker to create the grant; then it gets that of the ring.
-fn plant_key(kms: &Kms) -> String {
+/// Performs an operation as the attacker.
+fn attack(kms: &Kms, operation: &str, input: &Value) -> Value {
+    call(kms, "attacker", operation, input).unwrap()
+}
+
+/// Creates a key with the ring's tag and `KeySpec` that only the attacker can use.
+fn create_key(kms: &Kms) -> String {
     assign(kms, "attacker", ATTACKER, &POWER_USER);
-    let perform = |operation: &str, input: Value| call(kms, "attacker", operation, &input).unwrap();
-    let described = perform("DescribeKey", json!({"KeyId": ALIAS}))["KeyMetadata"].clone();
-    let policy = perform("GetKeyPolicy", json!({"KeyId": described["KeyId"]}))["Policy"].clone();
+    let current = attack(kms, "DescribeKey", &json!({"KeyId": ALIAS}));
     let statement = json!({
         "Effect": "Allow", "Principal": {"AWS": ATTACKER}, "Action": "kms:*", "Resource": "*",
     });
-    let own = json!({"Version": "2012-10-17", "Statement": statement}).to_string();
-    let key = perform(
-        "CreateKey",
-        json!({
-            "KeySpec": described["KeySpec"], "KeyUsage": "SIGN_VERIFY", "Policy": own,
-            "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
-        }),
-    );
-    let key = key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-    perform("CreateGrant", grant(&key, &["Sign"]));
-    let replaced = json!({
-        "KeyId": key, "Policy": policy, "PolicyName": "default",
-        "BypassPolicyLockoutSafetyCheck": true,
+    let policy = json!({"Version": "2012-10-17", "Statement": statement});
+    let input = json!({
+        "KeySpec": current["KeyMetadata"]["KeySpec"], "KeyUsage": "SIGN_VERIFY",
+        "Policy": policy.to_string(),
+        "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
-    perform("PutKeyPolicy", replaced);
+    let key = attack(kms, "CreateKey", &input);
+    key["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
+}
+
+/// Creates a key with the policy of the ring and a grant. The grant needs the policy that the key has first.
+fn plant_key(kms: &Kms) -> String {
+    let key = create_key(kms);
+    attack(kms, "CreateGrant", &grant(&key, &["Sign"]));
+    let policy = attack(kms, "GetKeyPolicy", &json!({"KeyId": key_of(kms, ALIAS)}));
+    let replaced = json!({
+        "KeyId": key, "Policy": policy["Policy"], "BypassPolicyLockoutSafetyCheck": true,
+    });
+    attack(kms, "PutKeyPolicy", &replaced);
     key
 }
 
@@ -153,4 +161,20 @@ async fn command_line_reports_a_planted_key_and_points_no_alias_at_it() {
         let (code, _, error) = rotate();
         assert_eq!((code, key_of(kms, ALIAS)), (Some(0), next), "{case}: {error}");
     }
+}
+
+/// Without administrators, the attacker can move `-previous` to a key that is hidden from the rotator.
+#[tokio::test(flavor = "multi_thread")]
+async fn rotator_names_a_foreign_key_that_it_cannot_describe() {
+    let (stack, _) = start("").await;
+    let kms = &stack.kms;
+    let hidden = create_key(kms);
+    let alias = format!("{ALIAS}-previous");
+    attack(kms, "DeleteAlias", &json!({"AliasName": alias}));
+    attack(kms, "CreateAlias", &json!({"AliasName": alias, "TargetKeyId": hidden}));
+    let error = stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap_err();
+    assert_eq!(error.error_type, "AccessDenied");
+    assert!(error.message.contains("DescribeKey"), "{}", error.message);
+    let line = &log_lines(&stack, "Rotator", 1).await[0];
+    assert!(line["error"].as_str().unwrap().contains(&hidden), "{line}");
 }
