@@ -102,7 +102,7 @@ async fn signature_check(
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
     if let Some(source) = &arguments.jwks {
-        let keys = KeySetVerifier::new(&input::read_keys(source).await?)?;
+        let keys = KeySetVerifier::new(&input::read_keys(source, &arguments.aws).await?)?;
         return Ok(Some(SignatureCheck::KeySet(keys)));
     }
     let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };

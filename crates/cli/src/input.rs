@@ -8,13 +8,16 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
+use aws_smithy_types::body::SdkBody;
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Limited};
 use jwt::{JwkSet, json};
 use local::Bytes;
 use serde_json::{Value, json};
 use tokio::time::timeout;
+
+use crate::aws::{Aws, root_cause};
 
 /// The content of a file, or of standard input for `-`.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
@@ -40,9 +43,9 @@ pub(crate) fn read_token(argument: &str) -> Result<String, String> {
 }
 
 /// The keys in a file or at a URL: a JWK Set or a single JWK.
-pub(crate) async fn read_keys(source: &str) -> Result<JwkSet, Box<dyn Error>> {
+pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<JwkSet, Box<dyn Error>> {
     let text = if source.starts_with("https://") || source.starts_with("http://") {
-        fetch(source).await.map_err(|error| format!("{source}: {error}"))?
+        fetch(source, aws).await.map_err(|error| format!("{source}: {error}"))?
     } else {
         read(Path::new(source))?.into()
     };
@@ -56,9 +59,9 @@ pub(crate) async fn read_keys(source: &str) -> Result<JwkSet, Box<dyn Error>> {
 }
 
 /// The keys that an issuer publishes (`OpenID` Connect Discovery 1.0 section 4).
-pub(crate) async fn discover(issuer: &str) -> Result<JwkSet, Box<dyn Error>> {
+pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<JwkSet, Box<dyn Error>> {
     let url = format!("{issuer}/.well-known/openid-configuration");
-    let text = fetch(&url).await.map_err(|error| format!("{url}: {error}"))?;
+    let text = fetch(&url, aws).await.map_err(|error| format!("{url}: {error}"))?;
     let metadata = json::object(&text).map_err(|error| format!("{url}: {error}"))?;
     let member = |name: &str| metadata.get(name).and_then(Value::as_str);
     // Section 4.3: the member must be identical to the issuer's URL.
@@ -66,16 +69,28 @@ pub(crate) async fn discover(issuer: &str) -> Result<JwkSet, Box<dyn Error>> {
         return Err(format!("{url}: the metadata is of another issuer").into());
     }
     let jwks_uri = member("jwks_uri").ok_or_else(|| format!("{url}: jwks_uri is missing"))?;
-    read_keys(jwks_uri).await
+    read_keys(jwks_uri, aws).await
 }
 
-async fn fetch(url: &str) -> Result<Bytes, Box<dyn Error>> {
-    let tls = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1();
-    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(tls.build());
+async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
+    let uri: Uri = url.parse()?;
+    let mut request = Request::get(uri).header("accept", "application/json");
+    request = request.header("user-agent", USER_AGENT);
+    let request = HttpRequest::try_from(request.body(SdkBody::empty())?)?;
+    let connector = aws.http_connector().await?;
     let body = async {
-        let response = client.get(url.parse()?).await?;
-        if !response.status().is_success() {
-            return Err(format!("the response is {}", response.status()).into());
+        let response = connector.call(request).await.map_err(|error| root_cause(&error))?;
+        let status = response.status();
+        if (300..400).contains(&status.as_u16()) {
+            let location = response.headers().get("location").unwrap_or("another URL");
+            return Err(format!(
+                "the response is a redirect ({status}) to {location}: redirects are not followed; name the URL of the \
+                 keys"
+            )
+            .into());
+        }
+        if !status.is_success() {
+            return Err(format!("the response has the status {status}").into());
         }
         let limit = usize::try_from(MAX_BYTES)?;
         let body = Limited::new(response.into_body(), limit).collect().await;
@@ -94,4 +109,5 @@ pub(crate) fn with_path(file: &Path, problem: &dyn Error) -> String {
 
 /// Lambda's limit for the payload of an invocation.
 const MAX_BYTES: u64 = 6 * 1024 * 1024;
+const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);

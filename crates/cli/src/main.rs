@@ -25,6 +25,7 @@ mod sign;
 mod signature_check;
 mod signed_json;
 mod template;
+mod terminal;
 mod verify;
 
 use std::process::ExitCode;

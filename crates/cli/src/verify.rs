@@ -117,8 +117,8 @@ async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dy
                 if arguments.local { Verification::Local } else { Verification::Kms };
             return Ok(SignatureCheck::Ring(keyring, verification));
         }
-        (None, Some(source), _) => input::read_keys(source).await?,
-        (None, None, Some(issuer)) => input::discover(issuer).await?,
+        (None, Some(source), _) => input::read_keys(source, &arguments.aws).await?,
+        (None, None, Some(issuer)) => input::discover(issuer, &arguments.aws).await?,
         (None, None, None) => {
             return Err(UsageError("no keys: set --key, --jwks or --issuer".into()).into());
         }

@@ -1,6 +1,7 @@
 //! `countersign key`: the keys of a ring.
 
 mod arguments;
+mod consent;
 mod create;
 mod list;
 mod output;

@@ -117,7 +117,7 @@ impl Cloud {
                 );
             }
             let question = self.run(&format!("key rotate {flags}"), "").2;
-            assert!(question.contains("retire disables"), "{question}");
+            assert!(question.contains("cannot ask whether to disable"), "{question}");
             assert!(!question.contains("delete") && !question.contains("deletion"), "{question}");
         }
     }
@@ -128,7 +128,7 @@ async fn rotation_by_the_command_line_moves_the_aliases_that_the_aws_cli_lists()
     let cloud = Cloud::start().await;
     let rotate = format!("key rotate {ALIAS}");
     cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let old = cloud.json(&format!("key show {ALIAS}"))["current"]["id"].clone();
     let mut next = Value::Null;
     let suffixes = [("", "current"), ("-next", "next"), ("-previous", "previous")];
@@ -261,7 +261,7 @@ async fn invalid_rings_and_arguments_are_reported_and_change_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let payload = "{ \"sub\": \"test-user\",\n\"iss\":\"us\", \"exp\": 1911744000 }\n";
     let token = cloud.succeed(&format!("sign --key {ALIAS} -"), payload);
     let part = token.split('.').nth(1).unwrap();
@@ -306,7 +306,7 @@ async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys(
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_are_printed_as_they_were_signed() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let numbers = r#""id":12345678901234567890123,"x":[0.12345678901234567890,1.50,1E2,-0]"#;
     let payload = format!(r#"{{"exp":1911744000,{numbers}}}"#);
     let token = cloud.succeed(&format!("sign --key {ALIAS} -"), &payload);
@@ -326,7 +326,7 @@ async fn numbers_are_printed_as_they_were_signed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn typ_is_compared_as_a_media_type() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let rows = [
         ("application/at+jwt", "at+jwt", 0),
         ("AT+JWT", "at+jwt", 0),
@@ -497,9 +497,9 @@ async fn rotator_reports_a_planted_key_and_points_no_alias_at_it() {
 async fn command_line_reports_a_planted_key_and_points_no_alias_at_it() {
     let cloud = Cloud::start().await;
     cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let planted = plant_key(&cloud.kms, ATTACKER);
-    let (code, _, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
+    let (code, _, error) = cloud.run(&format!("key rotate {ALIAS} --yes"), "");
     assert_eq!(code, Some(0), "{error}");
     assert!(error.contains(&format!("{planted} has the ring's tag and no alias")), "{error}");
     let next = cloud.json(&format!("key show {ALIAS}"))["next"]["id"].clone();
@@ -517,7 +517,7 @@ async fn command_line_reports_a_planted_key_and_points_no_alias_at_it() {
 async fn aliases_without_dates_stop_a_rotation() {
     let cloud = Cloud::start().await;
     cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     cloud.kms.omit_alias_dates(true);
     let (code, out, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
     assert_eq!((code, &*out), (Some(3), ""), "{error}");
@@ -530,7 +530,7 @@ async fn failed_creation_of_a_ring_leaves_no_key() {
     let before = cloud.kms.perform("ListKeys", &json!({})).unwrap();
     let key = cloud.create_key(&json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}));
     cloud.alias("alias/new-next", &key);
-    let (code, out, _) = cloud.run("key create alias/new", "");
+    let (code, out, _) = cloud.run("key create alias/new --yes", "");
     assert_eq!((code, out.contains("alias/new-next already exists")), (Some(1), true), "{out}");
     let after = cloud.kms.perform("ListKeys", &json!({})).unwrap();
     let count = |keys: &Value| keys["Keys"].as_array().unwrap().len();
@@ -541,7 +541,7 @@ async fn failed_creation_of_a_ring_leaves_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_is_printed_on_standard_error_only() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     cloud.kms.inject(Some(InjectedFault::Error("AccessDeniedException")));
     for line in ["jwks", "pem"] {
         let (code, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
@@ -555,7 +555,7 @@ async fn incomplete_key_set_is_not_printed() {
     const NEXT: &str = "alias/countersign-next";
     const PREVIOUS: &str = "alias/countersign-previous";
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let complete = ["jwks", "pem"].map(|line| cloud.succeed(&format!("{line} {ALIAS}"), ""));
     let rows = [
         (PREVIOUS, "ThrottlingException", 3, "KMS throttles"),
@@ -587,8 +587,8 @@ async fn incomplete_key_set_is_not_printed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
-    cloud.succeed("key create alias/other", "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
+    cloud.succeed("key create alias/other --yes", "");
     let claims = json!({"iss": "us", "exp": 4_102_444_800_u32}).to_string();
     let token = cloud.succeed("sign --key alias/other -", &claims);
     let verify = format!("verify --key {ALIAS} -");
@@ -605,7 +605,7 @@ async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn most_specific_endpoint_url_is_used() {
     let mut cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let (url, unreachable) = (format!("http://{}", cloud.kms.address()), "http://127.0.0.1:1");
     let rows = [
         (Some(&*url), Some(unreachable), Some(unreachable), 0),

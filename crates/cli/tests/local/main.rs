@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod aws_server;
+mod confirmation;
 mod cors;
 mod explain;
 mod interop;
@@ -15,7 +17,9 @@ mod issuer;
 mod keys;
 mod log_audit;
 mod monitoring;
+mod network;
 mod policy_cache;
+mod profiles;
 mod roles;
 mod template;
 
