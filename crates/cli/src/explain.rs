@@ -8,8 +8,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, ResponseError, decide,
-    response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, Refusal, ResponseError,
+    decide, response,
 };
 use clap::Args;
 use jwt::KeySetVerifier;
@@ -24,7 +24,9 @@ use crate::{
     exit,
     humanize::now,
     input::{self, with_path},
+    key_source,
     signature_check::SignatureCheck,
+    terminal, token_text,
 };
 
 /// Arguments of `countersign explain`.
@@ -36,7 +38,7 @@ pub(crate) struct Arguments {
     /// File with access rules, in place of `ACCESS_RULES`
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Trusted public keys, in place of the ring: file or URL of a JWK Set or a single JWK
+    /// Trusted public keys, in place of the ring: file or URL of a JWK Set, a JWK, PEM, DER or certificates
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// Print JSON
@@ -88,9 +90,9 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let signature_check = signature_check(arguments, &mut settings).await?;
     let parts = spelling.and(config.zip(signature_check));
     let (config, signature_check) = settings.finish(parts)?;
-    let event = String::from_utf8(input::read(&arguments.event)?);
+    let event = input::read_text(&arguments.event)?;
     let event: AuthorizerEvent =
-        event.map_err(|error| with_path(&arguments.event, &error))?.parse()?;
+        event.parse().map_err(|error| with_path(&arguments.event, &error))?;
     let decision = decide(&event, &config, now(), &signature_check).await?;
     let response = response(&event, &decision, &config);
     Ok(Explanation { config, event, decision, response, signature_check })
@@ -102,7 +104,7 @@ async fn signature_check(
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
     if let Some(source) = &arguments.jwks {
-        let keys = KeySetVerifier::new(&input::read_keys(source, &arguments.aws).await?)?;
+        let keys = KeySetVerifier::new(&key_source::read_keys(source, &arguments.aws).await?)?;
         return Ok(Some(SignatureCheck::KeySet(keys)));
     }
     let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };
@@ -121,16 +123,20 @@ async fn signature_check(
 
 impl Explanation {
     fn exit_code(&self) -> ExitCode {
-        let reaches_signature = self.decision.failed().is_none_or(|check| check == Check::Rules);
-        let is_skipped = matches!(self.signature_check, SignatureCheck::Skipped);
-        if self.response.is_err() || (reaches_signature && is_skipped) {
+        if self.response.is_err() || self.depends_on_signature() {
             return ExitCode::from(exit::FAULT);
         }
         ExitCode::from(u8::from(self.decision.failed().is_some()))
     }
 
+    /// Whether the response depends on a signature that was not checked.
+    fn depends_on_signature(&self) -> bool {
+        let reaches_signature = self.decision.failed().is_none_or(|check| check == Check::Rules);
+        reaches_signature && matches!(self.signature_check, SignatureCheck::Skipped)
+    }
+
     fn print(&self, json: bool) -> io::Result<()> {
-        let mut out = io::stdout();
+        let mut out = terminal::stdout();
         if json {
             return writeln!(out, "{}", self.json());
         }
@@ -152,7 +158,9 @@ impl Explanation {
             Err(problem) => format!("error: {problem}"),
         };
         let client = self.client_response();
-        writeln!(out, "\nResponse to API Gateway: {response}\n\nResponse to the client: {client}")
+        let condition = if self.depends_on_signature() { " if the signature is valid" } else { "" };
+        writeln!(out, "\nResponse to API Gateway{condition}: {response}\n")?;
+        writeln!(out, "Response to the client: {client}")
     }
 
     fn json(&self) -> Value {
@@ -181,7 +189,7 @@ impl Explanation {
             let result = match (&self.decision, check, &self.signature_check) {
                 _ if at > last => "not reached".into(),
                 (Decision::Refuse(refusal), ..) if at == last => {
-                    format!("REFUSED: {refusal} ({})", refusal.code())
+                    format!("REFUSED: {} ({})", self.reason(*refusal), refusal.code())
                 }
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
@@ -195,6 +203,18 @@ impl Explanation {
             };
             (check, result)
         })
+    }
+
+    /// Why the request has no valid token, in words.
+    fn reason(&self, refusal: Refusal) -> String {
+        let credential = self.event.authorization.first();
+        let token = credential.and_then(|credential| credential.split_once(' '));
+        match (refusal, token) {
+            (Refusal::Token(rejection), Some((_, token))) => {
+                token_text::describe(rejection, token.trim(), Some(&self.config.token), now())
+            }
+            _ => refusal.to_string(),
+        }
     }
 
     /// Every rule with its condition and its result for this token and route. Empty unless the rules were
@@ -238,6 +258,9 @@ impl Explanation {
     }
 
     fn client_response(&self) -> &'static str {
+        if self.depends_on_signature() {
+            return "unknown, because the signature was not checked: 401 if it is invalid";
+        }
         match (&self.response, &self.decision, &self.event.route) {
             (Err(_), ..) => "500",
             (_, Decision::Refuse(_), _) => "401",

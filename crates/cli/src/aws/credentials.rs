@@ -29,6 +29,7 @@ use super::{
     sdk_error::{describe, root_cause},
 };
 use crate::exit::{UsageError, with_causes};
+use crate::terminal;
 
 /// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +123,7 @@ impl Resolver<'_> {
         {
             if let Some(variable) = selected.source {
                 let _ = writeln!(
-                    io::stderr(),
+                    terminal::stderr(),
                     "note: {ACCESS_KEY_ID} comes before the credentials of the profile in {variable}, as in the \
                      AWS CLI; use --profile to select the profile"
                 );
@@ -444,7 +445,7 @@ fn ask_for_code(serial: &str) -> Result<String, UsageError> {
         return Err(UsageError(format!("mfa_serial {serial}: {problem}")));
     }
     let unreadable = |error: io::Error| UsageError(format!("mfa_serial {serial}: {error}"));
-    write!(io::stderr(), "MFA code of {serial}: ").map_err(unreadable)?;
+    write!(terminal::stderr(), "MFA code of {serial}: ").map_err(unreadable)?;
     let mut code = String::new();
     io::stdin().lock().read_line(&mut code).map_err(unreadable)?;
     Ok(code.trim().to_owned())

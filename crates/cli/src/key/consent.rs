@@ -5,7 +5,11 @@ use std::{
     io::{self, BufRead, IsTerminal, Write},
 };
 
-use crate::{aws::Session, exit::UsageError, terminal::escape};
+use crate::{
+    aws::Session,
+    exit::UsageError,
+    terminal::{self, escape},
+};
 
 /// Which changes the operator has confirmed.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +39,7 @@ impl Consent {
 /// Prints for whom the command acts. The account of `key_arn` is shown if STS is out of reach.
 pub(super) async fn print_identity(session: &Session, key_arn: Option<&str>) -> io::Result<()> {
     let identity = session.identity(key_arn).await.to_string();
-    writeln!(io::stderr(), "acting for {}", escape(&identity))
+    writeln!(terminal::stderr(), "acting for {}", escape(&identity))
 }
 
 /// Asks the operator whether to make a change, given in the imperative.
@@ -47,7 +51,7 @@ pub(super) fn ask(change: &str) -> Result<bool, Box<dyn Error>> {
         let problem = format!("cannot ask whether to {change} without a terminal: use --yes");
         return Err(UsageError(problem).into());
     }
-    let mut err = io::stderr();
+    let mut err = terminal::stderr();
     write!(err, "{change}? [y/N] ")?;
     err.flush()?;
     let mut answer = String::new();

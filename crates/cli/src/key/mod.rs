@@ -16,6 +16,15 @@ use clap::Subcommand;
 
 use crate::{block_on::block_on, exit};
 
+pub(crate) const HELP: &str = "\
+Examples:
+  countersign key create alias/countersign
+  countersign key list
+  countersign key show alias/countersign
+  countersign key rotate alias/countersign --dry-run
+
+Exit codes: see the help of each command.";
+
 /// The commands of `countersign key`.
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -1,22 +1,19 @@
 //! Output that several commands have.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use rotation::{KeyMetadata, KeyState, Plan, RingName, Rotation, Snapshot, Step};
 use serde_json::{Value, json};
 
 use crate::exit::NO;
+use crate::terminal;
 
 /// Prints the result of a command, as JSON or as text.
 pub(super) fn print(json: bool, value: &Value, text: &str) -> Result<ExitCode, Box<dyn Error>> {
     if json {
-        writeln!(io::stdout(), "{value}")?;
+        writeln!(terminal::stdout(), "{value}")?;
     } else {
-        writeln!(io::stdout(), "{text}")?;
+        writeln!(terminal::stdout(), "{text}")?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -37,7 +34,7 @@ pub(super) async fn print_administrators(
     // Only a note: a policy that cannot be read does not stop the command.
     if let Ok(Some(administrators)) = rotation.administrators(snapshot).await {
         let names = administrators.join(", ");
-        let _ = writeln!(io::stderr(), "note: only {names} may move the aliases of {ring}");
+        let _ = writeln!(terminal::stderr(), "note: only {names} may move the aliases of {ring}");
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     exit::NO,
     humanize::{HumanDuration, HumanTime, now},
+    terminal,
 };
 
 /// Arguments of `countersign key rotate`.
@@ -177,12 +178,12 @@ impl Rotate<'_> {
             return Ok(());
         }
         for finding in findings {
-            writeln!(io::stderr(), "warning: {finding}")?;
+            writeln!(terminal::stderr(), "warning: {finding}")?;
         }
         print_administrators(&self.ring.alias, rotation, snapshot).await;
         if let Step::Prepare(_) = step {
             for leftover in rotation.leftovers(snapshot, now()).await.unwrap_or_default() {
-                writeln!(io::stderr(), "warning: {leftover}")?;
+                writeln!(terminal::stderr(), "warning: {leftover}")?;
             }
         }
         Ok(())
@@ -250,7 +251,7 @@ impl Rotate<'_> {
         let now = now();
         if !self.ring.json {
             let when = HumanTime { time: planned.due, now };
-            writeln!(io::stderr(), "waiting for {}: {when}", planned.step.name())?;
+            writeln!(terminal::stderr(), "waiting for {}: {when}", planned.step.name())?;
         }
         let left = planned.due.seconds().saturating_sub(now.seconds());
         tokio::time::sleep(Duration::from_secs(left)).await;
@@ -262,7 +263,7 @@ impl Rotate<'_> {
         let Step::Retire(key) = step else { return Ok(()) };
         let lifetime = HumanDuration(self.config.timing.lifetime_max().as_secs());
         writeln!(
-            io::stderr(),
+            terminal::stderr(),
             "All tokens of {} have expired, assuming none was issued for longer than {lifetime} \
              (TOKEN_LIFETIME_MAX_SECONDS).",
             key.id

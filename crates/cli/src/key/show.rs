@@ -1,8 +1,4 @@
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::UnixTime;
@@ -16,6 +12,7 @@ use super::{
 use crate::{
     exit::FAULT,
     humanize::{HumanTime, now},
+    terminal,
 };
 
 /// Arguments of `countersign key show`.
@@ -43,9 +40,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error
     let now = now();
     let planned = plan(&state, now, &config);
     if *json {
-        writeln!(io::stdout(), "{}", state_json(alias, &state, &planned))?;
+        writeln!(terminal::stdout(), "{}", state_json(alias, &state, &planned))?;
     } else {
-        writeln!(io::stdout(), "{}", state_text(&rotation, alias, &state, &planned, now))?;
+        writeln!(terminal::stdout(), "{}", state_text(&rotation, alias, &state, &planned, now))?;
     }
     Ok(ExitCode::from(if planned.is_ok() { 0 } else { FAULT }))
 }

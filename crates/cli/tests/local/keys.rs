@@ -284,7 +284,11 @@ async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys(
         let (code, out, _) = cloud.run(command, &forged);
         assert_eq!((code, out.starts_with("refused: ")), (Some(1), true), "{command}: {out}");
         let (code, out, _) = cloud.run(&command.replace(" us ", " them "), &token);
-        assert_eq!((code, &*out), (Some(1), "refused: unexpected issuer\n"), "{command}");
+        assert_eq!(
+            (code, &*out),
+            (Some(1), "refused: unexpected issuer: `iss` is \"us\", not \"them\"\n"),
+            "{command}"
+        );
     }
     fs::remove_dir_all(folder).unwrap();
 

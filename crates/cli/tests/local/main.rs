@@ -10,6 +10,7 @@
 mod aws_server;
 mod confirmation;
 mod cors;
+mod events;
 mod explain;
 mod interop;
 mod invalid_settings;
@@ -22,6 +23,7 @@ mod policy_cache;
 mod profiles;
 mod roles;
 mod template;
+mod verifying;
 
 use std::{
     env, fs,
@@ -461,7 +463,7 @@ fn tokens_are_verified_with_public_keys_from_a_file() {
     let mut unsuitable = claims["jwk"].clone();
     unsuitable["use"] = "enc".into();
     fs::write(&set, unsuitable.to_string()).unwrap();
-    assert_eq!(verify(&set, signature_only, expired).0, 1);
+    assert_eq!(verify(&set, signature_only, expired).0, 3, "the only key cannot be used");
     unsuitable["d"] = "AAAA".into();
     fs::write(&set, unsuitable.to_string()).unwrap();
     assert_eq!(verify(&set, signature_only, expired).0, 3);
