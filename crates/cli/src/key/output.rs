@@ -2,6 +2,7 @@
 
 use std::{error::Error, io::Write, process::ExitCode};
 
+use jwt::UnixTime;
 use rotation::{KeyMetadata, KeyState, Plan, RingName, Rotation, Snapshot, Step};
 use serde_json::{Value, json};
 
@@ -39,8 +40,17 @@ pub(super) async fn print_administrators(
 }
 
 pub(super) fn plan_json(plan: &Plan) -> Value {
-    json!({"name": plan.step.name(), "due": plan.due.seconds()})
+    json!({"name": plan.step.name(), "due": known(plan.due).map(UnixTime::seconds)})
 }
+
+/// A time that depends on the dates of aliases. `None` if KMS lists the aliases without dates.
+pub(super) fn known(time: UnixTime) -> Option<UnixTime> {
+    Some(time).filter(|time| *time < UnixTime::MAX)
+}
+
+/// Why a step that has to wait is never due.
+pub(super) const NO_DATES: &str =
+    "KMS does not say since when the aliases point at their keys, so that no wait can be checked";
 
 pub(super) fn key_json(key: &KeyMetadata) -> Value {
     let deletion = match key.state {

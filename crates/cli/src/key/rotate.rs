@@ -15,7 +15,10 @@ use serde_json::json;
 use super::{
     arguments::{Ring, TimingArgs, signing_key_spec},
     consent::{Consent, Declined, ask, print_identity},
-    output::{key_json, plan_json, print, print_administrators, print_refusal, step_description},
+    output::{
+        NO_DATES, key_json, known, plan_json, print, print_administrators, print_refusal,
+        step_description,
+    },
 };
 use crate::{
     exit::NO,
@@ -93,7 +96,8 @@ impl Rotate<'_> {
         let Ring { alias, json, aws } = self.ring;
         let session = aws.session().await?;
         let rotation = Rotation::new(session.client.clone(), alias.clone())
-            .with_retained_key(self.retained_key.clone());
+            .with_retained_key(self.retained_key.clone())
+            .allowing_undated_aliases();
         let (mut in_progress, mut is_identity_known) = (false, false);
         loop {
             let snapshot = rotation.read_state().await?;
@@ -105,6 +109,9 @@ impl Rotate<'_> {
             }
             in_progress |= matches!(step, Step::Promote(_) | Step::Retire(_));
             if planned.overdue(now).is_none() {
+                if known(planned.due).is_none() {
+                    return Err(format!("{} is never due: {NO_DATES}", step.name()).into());
+                }
                 if !self.wait {
                     return self.print_not_due(&rotation, &planned);
                 }
@@ -215,6 +222,9 @@ impl Rotate<'_> {
             (Step::Retire(_), _) => "The rotation is complete.".to_owned(),
             (_, Ok(next)) if next.overdue(now()).is_some() => {
                 format!("Next step: {}, due now.", next.step.name())
+            }
+            (_, Ok(next)) if known(next.due).is_none() => {
+                format!("Next step: {}, which is never due: {NO_DATES}.", next.step.name())
             }
             (_, Ok(next)) => {
                 let when = HumanTime { time: next.due, now: now() };

@@ -10,6 +10,7 @@
 mod aws_server;
 mod confirmation;
 mod cors;
+mod emulators;
 mod events;
 mod explain;
 mod interop;
