@@ -67,11 +67,21 @@ pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
 
 /// An error followed by those of its causes that its message does not contain, in one line.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
+    join_causes(error.to_string(), error.source())
+}
+
+/// The causes of an error of the SDK whose own words say nothing.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let causes = join_causes(String::new(), error.source());
+    if causes.is_empty() { with_causes(error) } else { causes }
+}
+
+fn join_causes(mut message: String, mut cause: Option<&(dyn Error + 'static)>) -> String {
     while let Some(error) = cause {
         let text = cause_text(error);
-        if !message.contains(&text) {
+        if message.is_empty() {
+            message = text;
+        } else if !message.contains(&text) {
             message = format!("{message}: {text}");
         }
         cause = error.source();
@@ -87,8 +97,14 @@ fn cause_text(error: &(dyn Error + 'static)) -> String {
         return parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
     }
     let text = error.to_string();
-    let says_nothing =
-        ["service error", "dispatch failure", "io error", "unhandled error", "client error"];
+    let says_nothing = [
+        "service error",
+        "dispatch failure",
+        "io error",
+        "unhandled error",
+        "client error",
+        "an error occurred while loading credentials",
+    ];
     if says_nothing.iter().any(|start| text.starts_with(start)) {
         return String::new();
     }

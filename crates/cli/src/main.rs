@@ -30,9 +30,9 @@ mod terminal;
 mod token_text;
 mod verify;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
 #[derive(Parser)]
@@ -98,7 +98,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return exit::clap_error(&error),
     };
@@ -118,6 +119,18 @@ fn main() -> ExitCode {
         Command::Function { name } => function::run(name),
     }
 }
+
+/// An empty variable counts as not set, as in the functions and in the AWS CLI.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| match argument.get_env().map(env::var_os) {
+        Some(Some(value)) if value.is_empty() => argument.env(NEVER_SET).hide_env(true),
+        _ => argument,
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
+/// No variable has this name.
+const NEVER_SET: &str = "=";
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Which credentials a command uses: those that the AWS CLI would use.
 
 use std::{
-    fmt,
+    fmt, fs,
     io::{self, BufRead, IsTerminal, Write},
     time::{Duration, SystemTime},
 };
@@ -28,7 +28,7 @@ use super::{
     profiles::{Selected, decode, encode},
     sdk_error::{describe, root_cause},
 };
-use crate::exit::{UsageError, with_causes};
+use crate::exit::{UsageError, causes};
 use crate::terminal;
 
 /// Why there are no credentials.
@@ -79,9 +79,18 @@ fn unavailable(source: &Source, error: &CredentialsError) -> NoCredentials {
     if let (Source::Instance, CredentialsError::CredentialsNotLoaded(_)) = (source, error) {
         return NoCredentials::Unavailable(format!("{NONE}: {HINT}"));
     }
-    // The SDK's words for the outer error say only that there was an error.
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), with_causes);
-    NoCredentials::Unavailable(format!("{source}: cannot get credentials: {cause}"))
+    let cause = causes(error);
+    let login = match source {
+        Source::Profile(selected) if cause.contains("/sso/cache/") => {
+            format!(" (run `aws sso login --profile {:?}`)", selected.name)
+        }
+        _ => String::new(),
+    };
+    let problem = format!("{source}: cannot get credentials: {cause}{login}");
+    match error {
+        CredentialsError::InvalidConfiguration(_) => UsageError(problem).into(),
+        _ => NoCredentials::Unavailable(problem),
+    }
 }
 
 /// Where the credentials come from.
@@ -184,6 +193,9 @@ impl Resolver<'_> {
         visited.push(name.to_owned());
         if has("role_arn") && !has("web_identity_token_file") {
             return self.role(name, profile, keys, visited).map(Some);
+        }
+        if let Some(file) = get(profile, "web_identity_token_file") {
+            expect_file(&format!("profile {name:?}: web_identity_token_file"), file)?;
         }
         if has("web_identity_token_file")
             || has("sso_account_id")
@@ -306,6 +318,7 @@ impl Resolver<'_> {
             (Some(_), None) => return Err(partial(TOKEN_FILE, ROLE_ARN)),
             (Some(file), Some(role_arn)) => (file, role_arn.to_owned()),
         };
+        expect_file(TOKEN_FILE, file)?;
         let session_name = get("AWS_ROLE_SESSION_NAME").map_or_else(session_name, str::to_owned);
         let configuration =
             StaticConfiguration { web_identity_token_file: file.into(), role_arn, session_name };
@@ -356,6 +369,11 @@ fn keys(id: &str, secret: &str, token: Option<&str>) -> SharedCredentialsProvide
 
 fn partial(has: &str, lacks: &str) -> UsageError {
     UsageError(format!("{has} is set, but not {lacks}"))
+}
+
+/// Checks that a file can be read. The SDK's error does not name it.
+fn expect_file(source: &str, file: &str) -> Result<(), UsageError> {
+    fs::read(file).map(drop).map_err(|error| UsageError(format!("{source} ({file}): {error}")))
 }
 
 fn session_name() -> String {

@@ -107,6 +107,21 @@ credential_source = Elsewhere
 [profile login]
 login_session = arn:aws:iam::111122223333:user/me
 
+[profile sso]
+sso_start_url = https://sso.example/start
+sso_region = us-east-1
+sso_account_id = 111122223333
+sso_role_name = admin
+
+[profile sso-without-session]
+sso_session = gone
+sso_account_id = 111122223333
+sso_role_name = admin
+
+[profile token-file]
+role_arn = arn:aws:iam::111122223333:role/admin
+web_identity_token_file = /nowhere
+
 [profile broken-process]
 credential_process = false
 
@@ -230,7 +245,7 @@ fn credentials_are_those_of_the_aws_cli() {
 fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
     let (home, server) = (Home::new(CONFIG, CREDENTIALS), AwsServer::start());
     let secret_only = [("AWS_SECRET_ACCESS_KEY", "s")];
-    let rows: [(&str, Variables<'_>, i32, &str); 25] = [
+    let rows: [(&str, Variables<'_>, i32, &str); 29] = [
         ("missing", &ENVIRONMENT, 2, "--profile: there is no profile \"missing\""),
         ("default x", &ENVIRONMENT, 2, "there is no profile \"default x\""),
         (
@@ -279,6 +294,15 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
             "credential_source is Environment, but AWS_ACCESS_KEY_ID is not set",
         ),
         ("login", &ENVIRONMENT, 2, "login_session (aws login) is not supported"),
+        ("sso", &ENVIRONMENT, 3, "(run `aws sso login --profile \"sso\"`)"),
+        ("sso-without-session", &ENVIRONMENT, 2, "sso-session named `gone`"),
+        ("token-file", &ENVIRONMENT, 2, "web_identity_token_file (/nowhere): No such file"),
+        (
+            "",
+            &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"), ("AWS_ROLE_ARN", "r")],
+            2,
+            "AWS_WEB_IDENTITY_TOKEN_FILE (/nowhere): No such file",
+        ),
         ("broken-process", &ENVIRONMENT, 3, "profile \"broken-process\": cannot get credentials"),
         ("newline-process", &ENVIRONMENT, 2, "must have only visible ASCII characters"),
         ("", &ENVIRONMENT[..1], 2, "AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY"),
@@ -473,4 +497,25 @@ fn empty_variables_are_not_set_and_valid_values_are_used() {
     let output = run(&[&SHOW[..], &["--region", ""]].concat(), &settings);
     assert_eq!(output.status.code(), Some(2), "{}", to_text(&output.stderr));
     assert!(to_text(&output.stderr).contains("--region must be a Region"));
+}
+
+/// Variables that options read count as not set too, as in the functions.
+#[test]
+fn empty_variables_of_options_are_not_set() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let empty = ["SIGNING_ALGORITHM", "KEY_ALIAS", "RETAINED_KEY_ID", "AWS_REGION"];
+    let mut settings: Vec<_> = empty.into_iter().map(|name| (name, "")).collect();
+    settings.extend([("AWS_ENDPOINT_URL", &*url), ("AWS_DEFAULT_REGION", "us-east-1")]);
+    settings.extend(ENVIRONMENT);
+    let output = run(&["sign", "-"], &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("--key <ALIAS|ID>") && error.contains("required"), "{error}");
+    for line in ["key show alias/a", "jwks alias/a", "key rotate alias/a"] {
+        let arguments: Vec<_> = line.split(' ').collect();
+        let output = run(&arguments, &settings);
+        assert_eq!(output.status.code(), Some(3), "{line}: {}", to_text(&output.stderr));
+        assert!(!server.take().is_empty(), "{line}");
+    }
 }
