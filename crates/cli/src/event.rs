@@ -58,6 +58,8 @@ async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = input::read_text(&arguments.event)?;
     let event = json::object(json::replace_lone_surrogates(&text).as_bytes());
     let event = event.map_err(|problem| UsageError(with_path(&arguments.event, &problem)))?;
+    json::object(arguments.claims.as_bytes())
+        .map_err(|problem| UsageError(format!("--claims: {problem}")))?;
     let mut settings = Settings::from_environment();
     let config = IssuerConfig::read(&mut settings);
     let config = settings.finish(config).map_err(|error| UsageError(error.to_string()))?;

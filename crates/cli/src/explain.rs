@@ -12,7 +12,7 @@ use authorizer::{
     decide, response,
 };
 use clap::Args;
-use jwt::KeySetVerifier;
+use jwt::{KeySetVerifier, json};
 use kms::Keyring;
 use policy::access::{AccessRules, Route};
 use runtime::{Settings, table};
@@ -89,10 +89,25 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));
     let signature_check = signature_check(arguments, &mut settings).await?;
     let parts = spelling.and(config.zip(signature_check));
-    let (config, signature_check) = settings.finish(parts)?;
+    let (config, signature_check) =
+        settings.finish(parts).map_err(|error| match &arguments.rules {
+            Some(file) if error.to_string().contains("ACCESS_RULES") => {
+                format!("{error} (ACCESS_RULES is the content of {})", file.display())
+            }
+            _ => error.to_string(),
+        })?;
     let event = input::read_text(&arguments.event)?;
-    let event: AuthorizerEvent =
-        event.parse().map_err(|error| with_path(&arguments.event, &error))?;
+    let event: AuthorizerEvent = event.parse().map_err(|error| {
+        // The authorizer's own error has no line.
+        match serde_json::from_str::<Value>(&json::replace_lone_surrogates(&event)) {
+            Err(problem) => {
+                let (line, column) = (problem.line(), problem.column());
+                let problem = format!("not JSON (line {line}, column {column})");
+                with_path(&arguments.event, &io::Error::other(problem))
+            }
+            Ok(_) => with_path(&arguments.event, &error),
+        }
+    })?;
     let decision = decide(&event, &config, now(), &signature_check).await?;
     let response = response(&event, &decision, &config);
     Ok(Explanation { config, event, decision, response, signature_check })

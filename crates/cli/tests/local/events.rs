@@ -1,5 +1,7 @@
 //! `event` and `explain`: the token is where each kind of event has it.
 
+use std::{env, fs, process};
+
 use serde_json::{Value, json};
 
 use crate::{ALIAS, Local, run_with_input, to_text};
@@ -98,4 +100,33 @@ fn explained_refusals_have_dates_in_words() {
     let text = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("REFUSED: expired: `exp` is 20") && text.contains(" UTC ("), "{text}");
+}
+
+/// JSON errors name the file or the option, and the line.
+#[test]
+fn invalid_json_is_named_with_its_line() {
+    let file = env::temp_dir().join(format!("countersign-rules-{}.json", process::id()));
+    fs::write(&file, "[\n{\"route\" 1}]").unwrap();
+    let name = file.to_str().unwrap();
+    let event = include_str!("../../../../events/authorize-expired.json");
+    let in_rules = format!("(line 2, column 10) (ACCESS_RULES is the content of {name})");
+    let rows: [(&[&str], &str, i32, &str); 4] = [
+        (&["explain", "--event", "-", "--rules", name], event, 3, &in_rules),
+        (
+            &["explain", "--event", "-"],
+            "{\n\"type\" 1}",
+            3,
+            "standard input: not JSON (line 2, column 8)",
+        ),
+        (&["event", "-", "--claims", "{\n1}"], event, 2, "--claims: not JSON"),
+        (&["sign", "--key", ALIAS, "-"], "{\n1}", 2, "standard input: not JSON"),
+    ];
+    for (arguments, input, code, expected) in rows {
+        let output = run_with_input(arguments, &[("TOKEN_ISSUER", "us")], input.as_bytes());
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        assert!(error.contains(expected) && error.contains("(line 2, "), "{arguments:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    }
+    fs::remove_file(file).unwrap();
 }
