@@ -15,8 +15,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Asks STS. If it does not answer, the account is that of a key's ARN.
-    pub(super) async fn read(sts: &SdkConfig, region: &str, key_arn: Option<&str>) -> Self {
+    /// Asks STS. If it does not answer, the account is that of the key's ARN, or else of any key of the account.
+    pub(super) async fn read(
+        sts: &SdkConfig,
+        kms: &kms::Client,
+        region: &str,
+        key_arn: Option<&str>,
+    ) -> Self {
         // One short attempt: the command works without the answer.
         let config = sts
             .to_builder()
@@ -24,9 +29,18 @@ impl Identity {
             .timeout_config(TimeoutConfig::builder().operation_timeout(TIMEOUT).build())
             .build();
         let answer = Client::new(&config).get_caller_identity().send().await.ok();
-        let of_key = || key_arn.and_then(|arn| arn.split(':').nth(4)).map(str::to_owned);
-        let account = answer.as_ref().and_then(|answer| answer.account.clone()).or_else(of_key);
-        let principal = answer.and_then(|answer| answer.arn);
+        let (mut account, principal) =
+            answer.map(|answer| (answer.account, answer.arn)).unwrap_or_default();
+        if account.is_none() {
+            let of_arn = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+            account = if let Some(arn) = key_arn {
+                of_arn(arn)
+            } else {
+                let keys = kms.list_keys().limit(1).send().await.ok();
+                let key = keys.and_then(|keys| keys.keys?.into_iter().next());
+                key.and_then(|key| of_arn(&key.key_arn?))
+            };
+        }
         Self { account, region: region.to_owned(), principal }
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct Session {
 impl Session {
     /// For whom the commands act. The account of `key_arn` is the answer if STS does not respond.
     pub(crate) async fn identity(&self, key_arn: Option<&str>) -> Identity {
-        Identity::read(&self.sts, &self.region, key_arn).await
+        Identity::read(&self.sts, &self.client, &self.region, key_arn).await
     }
 }
 
