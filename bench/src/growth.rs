@@ -149,7 +149,7 @@ async fn key_set(testbed: &Testbed, repetitions: &Repetitions) -> Points {
             Ok(Jwk { key, key_id: Some(id), algorithm: None })
         };
         let set = (0..count).map(key).collect::<Result<_, _>>()?;
-        let keys = KeySetVerifier::new(&JwkSet(set))?;
+        let keys = KeySetVerifier::new(&JwkSet::new(set))?;
         let mut times: Vec<Duration> = Vec::new();
         for _ in 0..repetitions.rounds * BURST {
             let start = Instant::now();

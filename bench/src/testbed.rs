@@ -48,7 +48,7 @@ impl Testbed {
         let tls = server::tls(&authority)?;
         let key = PublicKey::from_spki(&spki)?;
         let jwk = Jwk { key, key_id: Some(key_id.clone()), algorithm: Some(Algorithm::Rs256) };
-        let jwk_set = JwkSet(vec![jwk]).to_json().to_string();
+        let jwk_set = JwkSet::new(vec![jwk]).to_json().to_string();
         let service = Arc::new(Service { kms: Arc::clone(&kms), jwk_set });
         let immediate = server::start(&service, &tls, Duration::ZERO).await?;
         let delayed = server::start(&service, &tls, KMS_DELAY).await?;

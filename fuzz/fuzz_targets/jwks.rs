@@ -17,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     if let Ok(set) = JwkSet::read(bytes) {
-        assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set.clone()));
+        let usable = JwkSet::new(set.keys.clone());
+        assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(usable));
         assert!(KeySetVerifier::new(&set).is_ok());
     }
 });

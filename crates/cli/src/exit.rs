@@ -7,9 +7,13 @@ use std::{
     process::ExitCode,
 };
 
+use aws_smithy_types::error::ErrorMetadata;
 use serde_json::json;
 
-use crate::redaction::redact_tokens;
+use crate::{
+    redaction::redact_tokens,
+    terminal::{self, escape},
+};
 
 /// The command ran, and its answer is no.
 pub(crate) const NO: u8 = 1;
@@ -41,11 +45,11 @@ pub(crate) fn finish(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
 pub(crate) fn report(error: &(dyn Error + 'static)) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     if kind != Some(io::ErrorKind::BrokenPipe) {
-        let message = redact_tokens(&with_causes(error));
+        let message = escape(&redact_tokens(&with_causes(error)));
         if env::args_os().any(|argument| argument == "--json") {
-            let _ = writeln!(io::stdout(), "{}", json!({"error": message}));
+            let _ = writeln!(terminal::stdout(), "{}", json!({"error": message}));
         }
-        let _ = writeln!(io::stderr(), "countersign: {message}");
+        let _ = writeln!(terminal::stderr(), "countersign: {message}");
     }
     ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAULT })
 }
@@ -54,23 +58,98 @@ pub(crate) fn report(error: &(dyn Error + 'static)) -> ExitCode {
 pub(crate) fn clap_error(error: &clap::Error) -> ExitCode {
     let text = redact_tokens(&error.to_string());
     let _ = if error.use_stderr() {
-        io::stderr().write_all(text.as_bytes())
+        terminal::stderr().write_all(text.as_bytes())
     } else {
-        io::stdout().write_all(text.as_bytes())
+        terminal::stdout().write_all(text.as_bytes())
     };
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAULT))
 }
 
-/// An error followed by those of its causes that its message does not contain.
+/// An error followed by those of its causes that its message does not contain, in one line.
 pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
+    join_causes(error.to_string(), error.source())
+}
+
+/// The causes of an error of the SDK whose own words say nothing.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let causes = join_causes(String::new(), error.source());
+    if causes.is_empty() { with_causes(error) } else { causes }
+}
+
+fn join_causes(mut message: String, mut cause: Option<&(dyn Error + 'static)>) -> String {
     while let Some(error) = cause {
-        let text = error.to_string();
-        if !message.contains(&text) {
+        let text = cause_text(error);
+        if message.is_empty() {
+            message = text;
+        } else if !message.contains(&text) {
             message = format!("{message}: {text}");
         }
         cause = error.source();
     }
-    message
+    let words: Vec<_> = message.split(['\n', '\r']).map(str::trim).collect();
+    words.join(" ")
+}
+
+/// The text of a cause. It is empty if the SDK's words say nothing to an operator.
+fn cause_text(error: &(dyn Error + 'static)) -> String {
+    if let Some(answer) = error.downcast_ref::<ErrorMetadata>() {
+        let parts = [answer.code(), answer.message()];
+        return parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
+    }
+    let text = error.to_string();
+    let says_nothing = [
+        "service error",
+        "dispatch failure",
+        "io error",
+        "unhandled error",
+        "client error",
+        "an error occurred while loading credentials",
+    ];
+    if says_nothing.iter().any(|start| text.starts_with(start)) {
+        return String::new();
+    }
+    if text.starts_with("Error at offset") {
+        return "the response is not JSON".into();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Cause(&'static str, #[source] Option<Box<dyn Error + Send + Sync>>);
+
+    fn chain(texts: &[&'static str], last: Option<Box<dyn Error + Send + Sync>>) -> Cause {
+        let mut source = last;
+        let mut causes = texts.iter().rev().copied();
+        let first = causes.next_back();
+        for text in causes {
+            source = Some(Box::new(Cause(text, source)));
+        }
+        Cause(first.unwrap_or_default(), source)
+    }
+
+    #[test]
+    fn causes_are_joined_in_one_line_without_words_of_the_sdk() {
+        let answer = ErrorMetadata::builder().code("AccessDenied").message("not you").build();
+        let rows = [
+            (chain(&["a", "b", "b"], None), "a: b"),
+            (chain(&["a\n  b", "c"], None), "a b: c"),
+            (chain(&["a", "dispatch failure", "io error", "refused"], None), "a: refused"),
+            (
+                chain(
+                    &["a", "service error", "unhandled error (AccessDenied)"],
+                    Some(Box::new(answer)),
+                ),
+                "a: AccessDenied: not you",
+            ),
+            (chain(&["a", "Error at offset 0: unexpected"], None), "a: the response is not JSON"),
+        ];
+        for (error, expected) in rows {
+            assert_eq!(with_causes(&error), expected);
+        }
+    }
 }

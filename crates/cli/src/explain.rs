@@ -9,11 +9,11 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, ResponseError, decide,
-    response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, Refusal, ResponseError,
+    decide, response,
 };
 use clap::Args;
-use jwt::{KeySetVerifier, TokenCheck};
+use jwt::{KeySetVerifier, TokenCheck, json};
 use kms::Keyring;
 use policy::access::{AccessRules, Route};
 use runtime::{Settings, table};
@@ -25,7 +25,9 @@ use crate::{
     exit,
     humanize::now,
     input::{self, with_path},
+    key_source,
     signature_check::SignatureCheck,
+    terminal, token_text,
 };
 
 /// Arguments of `countersign explain`.
@@ -37,7 +39,7 @@ pub(crate) struct Arguments {
     /// File with access rules, in place of `ACCESS_RULES`
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Trusted public keys, in place of the ring: file or URL of a JWK Set or a single JWK
+    /// Trusted public keys, in place of the ring: file or URL of a JWK Set, a JWK, PEM, DER or certificates
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// Print JSON
@@ -91,10 +93,25 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let signature_cache = settings.duration(&table::SIGNATURE_CACHE_SECONDS);
     let signature_check = signature_check(arguments, &mut settings).await?;
     let parts = spelling.and(config.zip(signature_check).zip(signature_cache));
-    let ((config, signature_check), signature_cache) = settings.finish(parts)?;
-    let event = String::from_utf8(input::read(&arguments.event)?);
-    let event: AuthorizerEvent =
-        event.map_err(|error| with_path(&arguments.event, &error))?.parse()?;
+    let ((config, signature_check), signature_cache) =
+        settings.finish(parts).map_err(|error| match &arguments.rules {
+            Some(file) if error.to_string().contains("ACCESS_RULES") => {
+                format!("{error} (ACCESS_RULES is the content of {})", file.display())
+            }
+            _ => error.to_string(),
+        })?;
+    let event = input::read_text(&arguments.event)?;
+    let event: AuthorizerEvent = event.parse().map_err(|error| {
+        // The authorizer's own error has no line.
+        match serde_json::from_str::<Value>(&json::replace_lone_surrogates(&event)) {
+            Err(problem) => {
+                let (line, column) = (problem.line(), problem.column());
+                let problem = format!("not JSON (line {line}, column {column})");
+                with_path(&arguments.event, &io::Error::other(problem))
+            }
+            Ok(_) => with_path(&arguments.event, &error),
+        }
+    })?;
     let decision = decide(&event, &config, now(), &signature_check).await?;
     let response = response(&event, &decision, &config);
     Ok(Explanation { config, event, decision, response, signature_check, signature_cache })
@@ -106,7 +123,7 @@ async fn signature_check(
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
     if let Some(source) = &arguments.jwks {
-        let keys = KeySetVerifier::new(&input::read_keys(source).await?)?;
+        let keys = KeySetVerifier::new(&key_source::read_keys(source, &arguments.aws).await?)?;
         return Ok(Some(SignatureCheck::KeySet(keys)));
     }
     let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };
@@ -125,16 +142,20 @@ async fn signature_check(
 
 impl Explanation {
     fn exit_code(&self) -> ExitCode {
-        let reaches_signature = self.decision.failed().is_none_or(|check| check == Check::Rules);
-        let is_skipped = matches!(self.signature_check, SignatureCheck::Skipped);
-        if self.response.is_err() || (reaches_signature && is_skipped) {
+        if self.response.is_err() || self.depends_on_signature() {
             return ExitCode::from(exit::FAULT);
         }
         ExitCode::from(u8::from(self.decision.failed().is_some()))
     }
 
+    /// Whether the response depends on a signature that was not checked.
+    fn depends_on_signature(&self) -> bool {
+        let reaches_signature = self.decision.failed().is_none_or(|check| check == Check::Rules);
+        reaches_signature && matches!(self.signature_check, SignatureCheck::Skipped)
+    }
+
     fn print(&self, json: bool) -> io::Result<()> {
-        let mut out = io::stdout();
+        let mut out = terminal::stdout();
         if json {
             return writeln!(out, "{}", self.json());
         }
@@ -156,7 +177,9 @@ impl Explanation {
             Err(problem) => format!("error: {problem}"),
         };
         let client = self.client_response();
-        writeln!(out, "\nResponse to API Gateway: {response}\n\nResponse to the client: {client}")
+        let condition = if self.depends_on_signature() { " if the signature is valid" } else { "" };
+        writeln!(out, "\nResponse to API Gateway{condition}: {response}\n")?;
+        writeln!(out, "Response to the client: {client}")
     }
 
     fn json(&self) -> Value {
@@ -184,7 +207,7 @@ impl Explanation {
             let result = match (&self.decision, check, &self.signature_check) {
                 _ if last.is_some_and(|last| at > last) => "not reached".into(),
                 (Decision::Refuse(refusal), ..) if Some(at) == last => {
-                    format!("REFUSED: {refusal} ({})", refusal.code())
+                    format!("REFUSED: {} ({})", self.reason(*refusal), refusal.code())
                 }
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
@@ -206,6 +229,18 @@ impl Explanation {
             };
             (check, result)
         })
+    }
+
+    /// Why the request has no valid token, in words.
+    fn reason(&self, refusal: Refusal) -> String {
+        let credential = self.event.authorization.first();
+        let token = credential.and_then(|credential| credential.split_once(' '));
+        match (refusal, token) {
+            (Refusal::Token(rejection), Some((_, token))) => {
+                token_text::describe(rejection, token.trim(), Some(&self.config.token), now())
+            }
+            _ => refusal.to_string(),
+        }
     }
 
     /// Every rule with its condition and its result for this token and route. Empty unless the rules were
@@ -249,6 +284,9 @@ impl Explanation {
     }
 
     fn client_response(&self) -> &'static str {
+        if self.depends_on_signature() {
+            return "unknown, because the signature was not checked: 401 if it is invalid";
+        }
         match (&self.response, &self.decision, &self.event.route) {
             (Err(_), ..) => "500",
             (_, Decision::Refuse(_), _) => "401",

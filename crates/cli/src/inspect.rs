@@ -1,8 +1,4 @@
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::{UnixTime, UnverifiedToken, json};
@@ -13,6 +9,7 @@ use crate::{
     humanize::{HumanTime, now},
     input,
     signed_json::{compact, decode, indented},
+    terminal, token_text,
 };
 
 /// Arguments of `countersign inspect`.
@@ -40,12 +37,13 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
     let rejection = UnverifiedToken::parse(&text).err();
     let mut parts = text.split('.').map(decode);
-    let mut out = io::stdout();
+    let mut out = terminal::stdout();
     let (Some(Some(header)), Some(Some(claims)), Some(_), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        let problem = rejection
-            .map_or("its claims are not a JSON object".into(), |rejection| rejection.to_string());
+        let problem = rejection.map_or("its claims are not a JSON object".into(), |rejection| {
+            token_text::describe(rejection, &text, None, now())
+        });
         if arguments.json {
             writeln!(out, "{}", json!({"verified": false, "problem": problem}))?;
         } else {
@@ -53,7 +51,7 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         return Ok(ExitCode::from(exit::NO));
     };
-    let problem = rejection.map(|rejection| rejection.to_string());
+    let problem = rejection.map(|rejection| token_text::describe(rejection, &text, None, now()));
     if arguments.json {
         let (claims, header) = (compact(&claims), compact(&header));
         let problem = json!(problem);

@@ -23,6 +23,6 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             key_id: Some(key.id.clone()),
             algorithm: Some(key.algorithm),
         };
-        format!("{}\n", JwkSet(keys.iter().map(jwk).collect()).to_json())
+        format!("{}\n", JwkSet::new(keys.iter().map(jwk).collect()).to_json())
     })
 }

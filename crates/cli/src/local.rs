@@ -17,7 +17,7 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
 };
 
-use crate::{block_on::block_on, exit, function};
+use crate::{block_on::block_on, exit, function, terminal};
 
 /// Arguments of `countersign local`.
 #[derive(Args)]
@@ -114,7 +114,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         _ = terminate.recv() => {}
     }
     // The reader of the output may have ended first.
-    let _ = writeln!(io::stdout(), "stopped");
+    let _ = writeln!(terminal::stdout(), "stopped");
     Ok(())
 }
 
@@ -126,7 +126,7 @@ fn overrides() -> BTreeMap<String, String> {
 }
 
 fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
-    let mut out = io::stdout();
+    let mut out = terminal::stdout();
     writeln!(out, "API  http://{}", stack.gateway.address())?;
     for route in stack.gateway.routes() {
         writeln!(out, "     {route}")?;
@@ -152,7 +152,7 @@ async fn print_requests(
                     let milliseconds = duration.as_secs_f64() * 1000.0;
                     // The client wrote the path: it may contain control characters.
                     let path = path.escape_debug();
-                    writeln!(io::stdout(), "{method:<4} {path}  {status}  {reason}  {milliseconds:.1} ms")?;
+                    writeln!(terminal::stdout(), "{method:<4} {path}  {status}  {reason}  {milliseconds:.1} ms")?;
                 }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
@@ -171,7 +171,7 @@ fn print_problem(line: &LogLine) -> io::Result<()> {
     if line.level().as_deref() == Some("INFO") {
         return Ok(());
     }
-    writeln!(io::stdout(), "     {}: {}", line.function, line.text.escape_debug())
+    writeln!(terminal::stdout(), "     {}: {}", line.function, line.text.escape_debug())
 }
 
 fn parameter(argument: &str) -> Result<(String, String), &'static str> {

@@ -16,6 +16,7 @@ mod input;
 mod inspect;
 mod jwks;
 mod key;
+mod key_source;
 mod local;
 mod pem;
 mod public_keys;
@@ -26,11 +27,13 @@ mod signature_check;
 mod signed_json;
 mod template;
 mod template_parameters;
+mod terminal;
+mod token_text;
 mod verify;
 
-use std::process::ExitCode;
+use std::{env, process::ExitCode};
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// JWTs for Amazon API Gateway, signed by keys that never leave AWS KMS.
 #[derive(Parser)]
@@ -53,7 +56,7 @@ enum Command {
     #[command(after_help = local::HELP)]
     Local(local::Arguments),
     /// Create, show, list, roll back and rotate the keys of a ring.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = key::HELP)]
     Key(key::Command),
     /// Sign a payload byte for byte with a KMS key.
     #[command(after_help = sign::HELP)]
@@ -96,7 +99,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let matches = without_empty_variables(Arguments::command()).try_get_matches();
+    let arguments = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return exit::clap_error(&error),
     };
@@ -114,5 +118,59 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Reference { page } => reference::run(page, Arguments::command()),
         Command::Function { name } => function::run(name),
+    }
+}
+
+/// An empty variable counts as not set, as in the functions and in the AWS CLI.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| match argument.get_env().map(env::var_os) {
+        Some(Some(value)) if value.is_empty() => argument.env(NEVER_SET).hide_env(true),
+        _ => argument,
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
+/// No variable has this name.
+const NEVER_SET: &str = "=";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command that is not hidden, with its name.
+    fn commands(path: &str, command: &clap::Command, all: &mut Vec<(String, clap::Command)>) {
+        all.push((path.to_owned(), command.clone()));
+        for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+            commands(&format!("{path} {}", inner.get_name()), inner, all);
+        }
+    }
+
+    #[test]
+    fn help_has_examples_that_are_valid_and_indented() {
+        let mut all = Vec::new();
+        commands("countersign", &Arguments::command(), &mut all);
+        assert!(all.len() > 15, "{}", all.len());
+        for (path, command) in all {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+            let (examples, _) = examples.split_once("\n\nExit codes: ").unwrap_or_default();
+            assert!(!examples.is_empty(), "{path}: {help}");
+            let mut valid = 0;
+            for line in examples.lines().filter(|line| !line.is_empty()) {
+                assert!(line.starts_with("  ") && line.trim_end() == line, "{path}: {line:?}");
+                // Each command of a pipe, without variables before it and redirections after it.
+                for part in line.split(['|', '(', ')']) {
+                    let words = part.split_whitespace().skip_while(|word| word.contains('='));
+                    let words = words.take_while(|word| !matches!(*word, "<" | ">"));
+                    let words: Vec<_> = words.collect();
+                    if words.first() == Some(&"countersign") {
+                        let parsed = Arguments::try_parse_from(&words);
+                        assert!(parsed.is_ok(), "{path}: {words:?}");
+                        valid += 1;
+                    }
+                }
+            }
+            assert!(valid > 0, "{path}: {examples}");
+        }
     }
 }

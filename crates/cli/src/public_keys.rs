@@ -1,16 +1,12 @@
 //! What `jwks` and `pem` share.
 
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::Algorithm;
 use kms::{Key, KeyName};
 
-use crate::{aws::Aws, block_on::block_on, exit};
+use crate::{aws::Aws, block_on::block_on, exit, terminal};
 
 /// Arguments of `countersign jwks` and `countersign pem`.
 #[derive(Args)]
@@ -32,11 +28,11 @@ pub(crate) fn print(arguments: &Arguments, format: impl Fn(&[&Key]) -> String) -
         let published = keyring.published_ring().await?;
         if let Some(fault) = &published.next_fault {
             let fault = exit::with_causes(fault);
-            let mut err = io::stderr();
+            let mut err = terminal::stderr();
             writeln!(err, "warning: the key under {}-next is missing: {fault}", arguments.key)?;
         }
         let keys: Vec<&Key> = published.ring.keys().map(AsRef::as_ref).collect();
-        write!(io::stdout(), "{}", format(&keys))?;
+        write!(terminal::stdout(), "{}", format(&keys))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
     };
     exit::finish(block_on(printed))

@@ -1,9 +1,4 @@
-use std::{
-    error::Error,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use jwt::{Algorithm, Signer, UnsignedToken, json};
@@ -14,7 +9,8 @@ use crate::{
     aws::Aws,
     block_on::block_on,
     exit::{self, UsageError},
-    input,
+    input::{self, with_path},
+    terminal,
 };
 
 /// Arguments of `countersign sign`.
@@ -55,10 +51,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let payload = String::from_utf8(input::read(&arguments.claims)?);
-    let payload = payload.map_err(|_| UsageError("the claims are not UTF-8".into()))?;
+    let payload = input::read_text(&arguments.claims)?;
     let claims = json::object(payload.as_bytes())
-        .map_err(|problem| UsageError(format!("the claims are not a JSON object: {problem}")))?;
+        .map_err(|problem| UsageError(with_path(&arguments.claims, &problem)))?;
     let keyring = arguments.aws.keyring(&arguments.key, arguments.algorithm).await?;
     let signer =
         KmsSigner { keyring: &keyring, metrics: &RequestMetrics::default(), max_token_bytes: None };
@@ -66,13 +61,13 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let signed = Box::pin(signer.sign(&unsigned)).await?;
     if !claims.contains_key("exp") {
         let warning = "warning: the claims have no exp: the authorizer refuses such a token";
-        writeln!(io::stderr(), "{warning}")?;
+        writeln!(terminal::stderr(), "{warning}")?;
     }
     let token = signed.token.reveal();
     if arguments.json {
-        writeln!(io::stdout(), "{}", json!({"token": token, "kid": signed.key_id}))?;
+        writeln!(terminal::stdout(), "{}", json!({"token": token, "kid": signed.key_id}))?;
     } else {
-        writeln!(io::stdout(), "{token}")?;
+        writeln!(terminal::stdout(), "{token}")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use jwt::{KeySetVerifier, Rejection, SignedParts, Verifier};
+use jwt::{KeySetVerifier, Rejection, SignedParts, UnusableKey, Verifier};
 use kms::{Fault, Keyring, KmsVerifier, RequestMetrics, Verification};
 
 /// How a command checks signatures.
@@ -13,15 +13,25 @@ pub(crate) enum SignatureCheck {
     Skipped,
 }
 
-impl Verifier for SignatureCheck {
-    type Error = Fault;
+/// Why a signature cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignatureFault {
+    #[error(transparent)]
+    Kms(#[from] Fault),
+    /// The token is, or may be, one of this key.
+    #[error("cannot check the signature: the key of the token cannot be used")]
+    Key(#[from] UnusableKey),
+}
 
-    async fn verify(&self, signed: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
+impl Verifier for SignatureCheck {
+    type Error = SignatureFault;
+
+    async fn verify(
+        &self,
+        signed: &SignedParts<'_>,
+    ) -> Result<Result<(), Rejection>, SignatureFault> {
         match self {
-            Self::KeySet(keys) => {
-                let Ok(verdict) = keys.verify(signed).await;
-                Ok(verdict)
-            }
+            Self::KeySet(keys) => Ok(keys.verify(signed).await?),
             Self::Ring(keyring, verification) => {
                 let (metrics, verification) = (RequestMetrics::default(), *verification);
                 let verifier =
@@ -30,7 +40,7 @@ impl Verifier for SignatureCheck {
                 match keyring.neighbor_fault() {
                     // The unreadable alias may have this key. The authorizer refuses the token, but a command
                     // must not say that it is invalid.
-                    Some(fault) if verdict == Err(Rejection::UnknownKey) => Err(fault),
+                    Some(fault) if verdict == Err(Rejection::UnknownKey) => Err(fault.into()),
                     _ => Ok(verdict),
                 }
             }

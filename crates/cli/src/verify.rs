@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, value_parser};
 use jwt::{Algorithm, KeySetVerifier, Rejection, UnverifiedToken, Validation, Verifier};
 use kms::{KeyName, Verification};
 use serde_json::json;
@@ -15,9 +15,9 @@ use crate::{
     block_on::block_on,
     exit::{self, UsageError},
     humanize::now,
-    input,
+    input, key_source,
     signature_check::SignatureCheck,
-    signed_json,
+    signed_json, terminal, token_text,
 };
 
 /// Arguments of `countersign verify`.
@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
     /// Signature algorithm of the ring's keys, if it is not their default one
     #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM", conflicts_with = "jwks")]
     algorithm: Option<Algorithm>,
-    /// Public keys that may have signed the token: file or URL of a JWK Set or a single JWK
+    /// Public keys that may have signed the token: file or URL of a JWK Set, a JWK, or public keys or X.509
+    /// certificates in PEM or DER. Nothing of a certificate is checked but its key
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// Required `iss`; not checked if omitted. Without --key and --jwks, the keys are those that this issuer
@@ -47,8 +48,11 @@ pub(crate) struct Arguments {
     /// Required `typ`; case and the prefix `application/` are ignored
     #[arg(long, default_value = "JWT", value_name = "TYPE")]
     token_type: String,
+    /// Tolerance for `exp`, `nbf` and `iat`
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = value_parser!(u64).range(0..=300))]
+    leeway: u64,
     /// Check only the header and the signature; accept any payload
-    #[arg(long, conflicts_with_all = ["issuer", "audience", "token_type"])]
+    #[arg(long, conflicts_with_all = ["issuer", "audience", "token_type", "leeway"])]
     signature_only: bool,
     /// Print JSON
     #[arg(long)]
@@ -58,12 +62,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Prints the claims of a valid token, or the reason why it is refused.
+Prints the claims of a valid token, or the reason why it is refused. A key of the set that cannot be used is
+a warning. If the token is one of that key, the command cannot tell whether it is valid.
 
 Examples:
   countersign verify --key alias/countersign --issuer https://issuer.example - < token
   countersign verify --jwks jwks.json --issuer https://issuer.example - < token
   countersign verify --issuer https://issuer.example - < token
+  countersign verify --jwks key.pem --audience orders --leeway 60 - < token
   countersign verify --jwks key.json --signature-only - < jws
 
 Exit codes: 0 valid, 1 refused, 2 invalid arguments, 3 fault: the command cannot tell.";
@@ -82,31 +88,38 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// The claims of a valid token as they were signed (`None` with `--signature-only`), or the reason of the
 /// refusal.
-type Verdict = Result<Option<String>, Rejection>;
+type Verdict = Result<Option<String>, Refusal>;
+
+/// Why the token is refused.
+struct Refusal {
+    rejection: Rejection,
+    /// The reason in words.
+    text: String,
+}
 
 async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     let text = input::read_token(&arguments.token)?;
     let verifier = signature_check(arguments).await?;
-    let token = match UnverifiedToken::parse(&text) {
-        Ok(token) => token,
-        Err(rejection) => return Ok(Err(rejection)),
+    let (validation, now) = (validation(arguments), now());
+    let verdict = match UnverifiedToken::parse(&text) {
+        Err(rejection) => Err(rejection),
+        Ok(token) if arguments.signature_only => match token.signed_parts() {
+            Err(rejection) => Err(rejection),
+            Ok(signed) => verifier.verify(&signed).await?.map(|()| None),
+        },
+        Ok(token) => match token.screen(&validation, now) {
+            Err(rejection) => Err(rejection),
+            Ok(candidate) => candidate.confirm(&verifier).await?.and_then(|_| {
+                let claims = text.split('.').nth(1).and_then(signed_json::decode);
+                let claims = claims.ok_or(Rejection::Claims)?;
+                Ok(Some(signed_json::compact(&claims)))
+            }),
+        },
     };
-    if arguments.signature_only {
-        let signed = match token.signed_parts() {
-            Ok(signed) => signed,
-            Err(rejection) => return Ok(Err(rejection)),
-        };
-        return Ok(verifier.verify(&signed).await?.map(|()| None));
-    }
-    let candidate = match token.screen(&validation(arguments), now()) {
-        Ok(candidate) => candidate,
-        Err(rejection) => return Ok(Err(rejection)),
-    };
-    let Some(claims) = text.split('.').nth(1).and_then(signed_json::decode) else {
-        return Ok(Err(Rejection::Claims));
-    };
-    let confirmed = candidate.confirm(&verifier).await?;
-    Ok(confirmed.map(|_| Some(signed_json::compact(&claims))))
+    Ok(verdict.map_err(|rejection| {
+        let text = token_text::describe(rejection, &text, Some(&validation), now);
+        Refusal { rejection, text }
+    }))
 }
 
 async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dyn Error>> {
@@ -117,8 +130,8 @@ async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dy
                 if arguments.local { Verification::Local } else { Verification::Kms };
             return Ok(SignatureCheck::Ring(keyring, verification));
         }
-        (None, Some(source), _) => input::read_keys(source).await?,
-        (None, None, Some(issuer)) => input::discover(issuer).await?,
+        (None, Some(source), _) => key_source::read_keys(source, &arguments.aws).await?,
+        (None, None, Some(issuer)) => key_source::discover(issuer, &arguments.aws).await?,
         (None, None, None) => {
             return Err(UsageError("no keys: set --key, --jwks or --issuer".into()).into());
         }
@@ -133,7 +146,7 @@ fn validation(arguments: &Arguments) -> Validation {
         issuer: arguments.issuer.clone(),
         audiences,
         token_type: arguments.token_type.clone(),
-        leeway: Duration::ZERO,
+        leeway: Duration::from_secs(arguments.leeway),
     }
 }
 
@@ -147,7 +160,7 @@ fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
 }
 
 fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
-    let mut out = io::stdout();
+    let mut out = terminal::stdout();
     let unchecked = unchecked(arguments);
     if arguments.json {
         return match verdict {
@@ -156,8 +169,8 @@ fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
                 let unchecked = json!(unchecked);
                 writeln!(out, r#"{{"claims":{claims},"good":true,"unchecked":{unchecked}}}"#)
             }
-            Err(rejection) => {
-                let (reason, detail) = (rejection.code(), rejection.to_string());
+            Err(Refusal { rejection, text }) => {
+                let (reason, detail) = (rejection.code(), text);
                 writeln!(out, "{}", json!({"good": false, "reason": reason, "detail": detail}))
             }
         };
@@ -168,10 +181,10 @@ fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
             if !unchecked.is_empty() {
                 let names = unchecked.join(", ");
                 let options = "set --issuer and --audience to check them";
-                writeln!(io::stderr(), "warning: not checked: {names} ({options})")?;
+                writeln!(terminal::stderr(), "warning: not checked: {names} ({options})")?;
             }
             writeln!(out, "{claims}")
         }
-        Err(rejection) => writeln!(out, "refused: {rejection}"),
+        Err(refusal) => writeln!(out, "refused: {}", refusal.text),
     }
 }

@@ -69,5 +69,5 @@ fn jwks(ring: &Ring) -> Value {
         key_id: Some(key.id.clone()),
         algorithm: Some(key.algorithm),
     });
-    JwkSet(keys.collect()).to_json()
+    JwkSet::new(keys.collect()).to_json()
 }

@@ -109,7 +109,7 @@ impl TestKey {
             key_id: Some("1234abcd-12ab-34cd-56ef-1234567890ab".into()),
             algorithm: Some(algorithm),
         };
-        KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
+        KeySetVerifier::new(&JwkSet::new(vec![jwk])).unwrap()
     }
 }
 

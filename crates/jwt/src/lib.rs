@@ -123,7 +123,7 @@
 //!         key_id: Some(signed.key_id),
 //!         algorithm: Some(Algorithm::Ed25519),
 //!     };
-//!     let verifier = KeySetVerifier::new(&JwkSet(vec![jwk]))?;
+//!     let verifier = KeySetVerifier::new(&JwkSet::new(vec![jwk]))?;
 //!     let parts = UnverifiedToken::parse(signed.token.reveal())?.signed_parts()?;
 //!     assert_eq!(verifier.verify(&parts).await?, Ok(()));
 //!     Ok(())
@@ -145,7 +145,7 @@ pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use context_claims::{CONTEXT_CLAIMS, MAX_CONTEXT_CLAIMS_BYTES, context_claims_len};
 pub use encoding::Base64Error;
 pub use identifier::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
-pub use key::{Curve, Jwk, JwkSet, KeyError, MlDsa, PublicKey, VerifyingKey};
+pub use key::{Curve, Jwk, JwkSet, KeyError, MlDsa, PublicKey, UnusableKey, VerifyingKey};
 pub use signing::{Signed, Signer, SigningInput, Token, UnsignedToken};
 pub use time::UnixTime;
 pub use token_type::is_same_token_type;

@@ -48,7 +48,7 @@ fn sign(algorithm: Algorithm, input: &[u8]) -> Vec<u8> {
 
 fn key_set(algorithm: Algorithm) -> KeySetVerifier {
     let jwk = Jwk { key: public_key(algorithm), key_id: Some("k".into()), algorithm: None };
-    KeySetVerifier::new(&JwkSet(vec![jwk])).unwrap()
+    KeySetVerifier::new(&JwkSet::new(vec![jwk])).unwrap()
 }
 
 fn validation() -> Validation {
@@ -74,6 +74,7 @@ fn verify(
             let pair = |(name, value): (&str, &Value)| (name.to_owned(), value.clone());
             claims.map(|claims| claims.iter().map(pair).collect())
         }
+        Poll::Ready(Err(key)) => panic!("{key}"),
         Poll::Pending => panic!("public keys in memory need no waiting"),
     }
 }

@@ -75,7 +75,8 @@ pub(super) fn has_ring_tag(tag: &Tag, ring: &RingName) -> bool {
 
 /// Reads the key policy, as the text that was set.
 pub(super) async fn read_key_policy(client: &Client, key: &str) -> Result<String, Fault> {
-    let output = client.get_key_policy().key_id(key).send().await;
+    // The name is optional in the KMS API, but emulators such as moto require it. It is the only one.
+    let output = client.get_key_policy().key_id(key).policy_name("default").send().await;
     let output = output.map_err(|error| Fault::from_sdk_error("GetKeyPolicy", error))?;
     output.policy.ok_or_else(|| Fault::new("GetKeyPolicy", Cause::InvalidResponse))
 }

@@ -20,13 +20,14 @@ pub struct Rotation {
     pub(crate) client: Client,
     pub(crate) name: RingName,
     retained_key: Option<String>,
+    allows_undated_aliases: bool,
 }
 
 impl Rotation {
     /// The ring with this name. The client needs the permissions in `docs/src/permissions.md`.
     #[must_use]
     pub const fn new(client: Client, name: RingName) -> Self {
-        Self { client, name, retained_key: None }
+        Self { client, name, retained_key: None, allows_undated_aliases: false }
     }
 
     /// Sets the id or ARN of the key that a deployment owns. When it is retired, it is disabled but not deleted:
@@ -36,6 +37,14 @@ impl Rotation {
     pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
         let id = |key: String| key_id(&key).map(str::to_owned).unwrap_or(key);
         Self { retained_key: retained_key.map(id), ..self }
+    }
+
+    /// Reads aliases without dates, which some emulators of KMS list, as if they pointed at their keys since
+    /// [`UnixTime::MAX`]: no step that has to wait is ever due. Without this, such an alias is a fault. Not for a
+    /// rollback, which must know that a retirement is not due.
+    #[must_use]
+    pub fn allowing_undated_aliases(self) -> Self {
+        Self { allows_undated_aliases: true, ..self }
     }
 
     /// Whether this key is disabled but not deleted when it is retired.
@@ -110,6 +119,7 @@ impl Rotation {
     ) -> Result<Option<AliasTarget>, Fault> {
         let Some((id, since)) = aliases.get(alias) else { return Ok(None) };
         // Without a date, every wait would seem to be over.
+        let since = since.or(self.allows_undated_aliases.then_some(UnixTime::MAX));
         let since = since.ok_or_else(|| Fault::new("ListAliases", Cause::InvalidResponse))?;
         let key = describe_key(&self.client, id).await?;
         Ok(Some(AliasTarget { key, since }))

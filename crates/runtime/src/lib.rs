@@ -63,3 +63,4 @@ pub use settings::{
     Function, Names, SETTINGS, Setting, SettingError, SettingProblem, Settings, SettingsError,
     Values, table,
 };
+pub use trust_store::trust_store_from_file;

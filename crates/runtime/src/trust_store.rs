@@ -47,6 +47,14 @@ impl Roots {
     }
 }
 
+/// Loads the certificates of a PEM file, as the only ones to trust.
+///
+/// # Errors
+/// If the file cannot be read, has no certificate, or has an invalid one.
+pub fn trust_store_from_file(path: &str) -> Result<TrustStore, String> {
+    Roots::File(path.to_owned()).load()
+}
+
 fn parse(pem: &[u8]) -> Result<RootCertStore, String> {
     let invalid = |error| format!("has an invalid certificate: {error}");
     let mut store = RootCertStore::empty();

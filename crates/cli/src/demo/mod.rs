@@ -4,23 +4,26 @@ mod rotation;
 mod scenario;
 mod tokens;
 
-use std::{process::ExitCode, time::Instant};
+use std::{io::Write, process::ExitCode, time::Instant};
 
 use self::scenario::{Elapsed, Error, Scenario, print};
-use crate::{block_on::block_on, exit};
+use crate::{block_on::block_on, exit, terminal};
 
 pub(crate) const HELP: &str = "\
 Examples:
   countersign demo
 
-Exit codes: 0 every step had the expected result, 1 a step had not, 2 invalid arguments, 3 fault.";
+Exit codes: 0 every step had the expected result, 1 a step failed, 2 invalid arguments, 3 fault.";
 
 /// Runs all steps. The exit code is 0 only if each had the expected result.
 pub(crate) fn run() -> ExitCode {
     match block_on(run_steps()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::StepFailed(step)) => {
-            eprintln!("\ncountersign: this step did not have the expected result: {step}");
+            let _ = writeln!(
+                terminal::stderr(),
+                "\ncountersign: this step did not have the expected result: {step}"
+            );
             ExitCode::from(exit::NO)
         }
         Err(Error::Fault(error)) => exit::report(&*error),

@@ -8,7 +8,7 @@ use rotation::{Rotation, RotationConfig, RotationTiming};
 use runtime::{Settings, connect};
 use serde_json::{Value, json};
 
-use super::scenario::{ALIAS, Error, Scenario, decode_part, member, print_detail, string};
+use super::scenario::{ALIAS, Error, Scenario, decode_part, member, print, print_detail, string};
 
 /// Runs on a new stack whose functions refresh their ring every second.
 pub(super) async fn run(scenario: &mut Scenario) -> Result<(), Error> {
@@ -16,6 +16,11 @@ pub(super) async fn run(scenario: &mut Scenario) -> Result<(), Error> {
     let mut rotator = Rotator::new(&scenario.stack)?;
 
     let old_token = string(&scenario.token(&token_request()).await?, "access_token");
+    let old = string(&decode_part(&old_token, 0), "kid");
+    print(format_args!("\nThe stack restarts with a new key of {ALIAS}: {old}."))?;
+    print(format_args!(
+        "The steps below replace it. Its KMS is in this process; no other key is touched.\n"
+    ))?;
     let step = scenario.begin("prepare: the next key is published, but does not sign yet");
     let next = rotator.run(&scenario.stack, "prepare", Duration::ZERO).await?;
     let is_published = becomes_true(async || {
@@ -48,7 +53,6 @@ pub(super) async fn run(scenario: &mut Scenario) -> Result<(), Error> {
 
     let step = scenario.begin("retire: the last token of the old key has expired");
     rotator.run(&scenario.stack, "retire", rotator.config.timing.retirement()).await?;
-    let old = string(&decode_part(&old_token, 0), "kid");
     let key = scenario.kms("DescribeKey", &json!({"KeyId": old})).await?;
     let state = key.pointer("/KeyMetadata/KeyState").and_then(Value::as_str).unwrap_or_default();
     scenario.end(step, None, state == "PendingDeletion")?;

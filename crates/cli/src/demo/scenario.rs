@@ -1,16 +1,12 @@
 //! The local stack of the demo, its requests, and the output of its steps.
 
-use std::{
-    fmt,
-    io::{self, Write},
-    time::Instant,
-};
+use std::{fmt, io::Write, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use local::{Bytes, Request, Response, Stack, StackOptions, http};
 use serde_json::Value;
 
-use crate::{function, template::TEMPLATE};
+use crate::{function, template::TEMPLATE, terminal};
 
 /// Why the demo ends early.
 pub(super) enum Error {
@@ -130,7 +126,7 @@ impl Scenario {
 
 /// Prints a line. Unlike `println!`, it does not panic when the pipe is closed.
 pub(super) fn print(line: fmt::Arguments<'_>) -> Result<(), Error> {
-    Ok(writeln!(io::stdout(), "{line}")?)
+    Ok(writeln!(terminal::stdout(), "{line}")?)
 }
 
 /// Prints a line below the title of a step.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     arguments::{Ring, signing_key_spec},
+    consent::{Declined, ask, print_identity},
     output::{key_json, print, print_refusal},
     policy::{Administrator, key_policy},
 };
@@ -26,35 +27,45 @@ pub(crate) struct Arguments {
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// Create the ring without confirmation
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
 }
 
 pub(crate) const HELP: &str = "\
-With --administrator, the principal that runs this command must be one of the administrators.
+Prints the account, the Region and the principal that it acts for, and asks before it creates the key. With
+--administrator, the principal that runs this command must be one of the administrators.
 
 Examples:
   countersign key create alias/countersign
+  countersign key create alias/countersign --yes
   countersign key create alias/countersign --spec ECC_NIST_P256 --dry-run
   countersign key create alias/countersign --administrator arn:aws:iam::111122223333:role/admin
 
-Exit codes: 0 created, 1 an alias exists already, 2 invalid arguments, 3 fault.";
+Exit codes: 0 created, 1 an alias exists already or the confirmation was declined, 2 invalid arguments, 3 fault.";
 
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let Arguments { ring, spec, administrators, dry_run } = arguments;
+    let Arguments { ring, spec, administrators, dry_run, yes } = arguments;
     let policy = key_policy(administrators)?;
     let Ring { alias, json, aws } = ring;
-    let rotation = Rotation::new(aws.connect().await?, alias.clone());
+    let session = aws.session().await?;
+    let rotation = Rotation::new(session.client.clone(), alias.clone());
     let aliases = format!("{alias}, {} and {}", alias.next(), alias.previous());
+    match rotation.read_state().await {
+        Err(RotationError::NoRing(_)) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            return print_refusal(*json, &RotationError::Exists(alias.current().to_owned()));
+        }
+    }
+    let change = format!("create a key of KeySpec {spec} and point {aliases} at it");
     if *dry_run {
-        return match rotation.read_state().await {
-            Err(RotationError::NoRing(_)) => {
-                let text =
-                    format!("would create a key of KeySpec {spec} and point {aliases} at it");
-                let value = json!({"wouldCreate": spec.as_str(), "ring": alias.current()});
-                print(*json, &value, &text)
-            }
-            Err(error) => Err(error.into()),
-            Ok(_) => print_refusal(*json, &RotationError::Exists(alias.current().to_owned())),
-        };
+        let value = json!({"wouldCreate": spec.as_str(), "ring": alias.current()});
+        return print(*json, &value, &format!("would {change}"));
+    }
+    print_identity(&session, None).await?;
+    if !yes && !ask(&change)? {
+        return print_refusal(*json, &Declined);
     }
     match rotation.create(spec, policy).await {
         Ok(key) => {

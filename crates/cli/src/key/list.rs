@@ -1,8 +1,4 @@
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::UnixTime;
@@ -14,6 +10,7 @@ use crate::{
     aws::Aws,
     exit::NO,
     humanize::{HumanTime, now},
+    terminal,
 };
 
 /// Arguments of `countersign key list`.
@@ -39,7 +36,7 @@ Exit codes: 0 listed, 1 no keys found, 2 invalid arguments, 3 fault.";
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let keys = list(&arguments.aws.connect().await?, arguments.alias.as_ref()).await?;
     let now = now();
-    let mut out = io::stdout();
+    let mut out = terminal::stdout();
     if arguments.json {
         let row = |key: &RingKey| {
             json!({

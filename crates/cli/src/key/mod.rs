@@ -1,6 +1,7 @@
 //! `countersign key`: the keys of a ring.
 
 mod arguments;
+mod consent;
 mod create;
 mod list;
 mod output;
@@ -14,6 +15,15 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::{block_on::block_on, exit};
+
+pub(crate) const HELP: &str = "\
+Examples:
+  countersign key create alias/countersign
+  countersign key list
+  countersign key show alias/countersign
+  countersign key rotate alias/countersign --dry-run
+
+Exit codes: see the help of each command.";
 
 /// The commands of `countersign key`.
 #[derive(Subcommand)]

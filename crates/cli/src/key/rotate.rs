@@ -1,6 +1,6 @@
 use std::{
     error::Error,
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
     time::Duration,
 };
@@ -8,18 +8,19 @@ use std::{
 use clap::Args;
 use kms::KeySpec;
 use rotation::{
-    KeyMetadata, Obstacle, PENDING_DAYS, Plan, Rotation, RotationConfig, RotationError, Snapshot,
-    Step, plan,
+    KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, Snapshot, Step, plan,
 };
 use serde_json::json;
 
 use super::{
     arguments::{Ring, TimingArgs, signing_key_spec},
-    output::{key_json, plan_json, print, print_administrators, print_refusal},
+    consent::{Consent, Declined, ask, print_identity},
+    output::{NO_DATES, key_json, known, plan_json, print, print_administrators, print_refusal},
 };
 use crate::{
-    exit::{NO, UsageError},
+    exit::NO,
     humanize::{HumanDuration, HumanTime, now},
+    terminal,
 };
 
 /// Arguments of `countersign key rotate`.
@@ -35,8 +36,8 @@ pub(crate) struct Arguments {
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Retire the old key without confirmation
-    #[arg(long)]
+    /// Do the step without confirmation
+    #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
     /// Run until the old key is retired, and do each step as soon as it is due
     #[arg(long, conflicts_with = "dry_run")]
@@ -44,7 +45,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Each run does one step that is due. A run can be interrupted and repeated at any time.
+Each run does one step that is due. A run can be interrupted and repeated at any time. It prints the account,
+the Region and the principal that it acts for, and asks before each step.
 
   complete  creates -next and -previous, if they are missing, and points them at the current key
   prepare   creates the next key and points -next at it: the key is published, but does not sign yet
@@ -69,8 +71,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error
         dry_run: *dry_run,
         wait: *wait,
     };
-    let consent = if *yes { Consent::Given } else { Consent::Ask };
-    Box::pin(rotate.run(consent)).await
+    Box::pin(rotate.run(Consent::new(*yes))).await
 }
 
 struct Rotate<'a> {
@@ -81,38 +82,20 @@ struct Rotate<'a> {
     wait: bool,
 }
 
-/// Which keys may be retired.
-enum Consent {
-    /// None until the operator confirms.
-    Ask,
-    /// The key with this id, which the operator confirmed.
-    For(String),
-    /// Every key (`--yes`).
-    Given,
-}
-
-impl Consent {
-    fn covers(&self, key: &KeyMetadata) -> bool {
-        match self {
-            Self::Ask => false,
-            Self::For(id) => *id == key.id,
-            Self::Given => true,
-        }
-    }
-}
-
 impl Rotate<'_> {
     /// Does one step, or with `--wait` all steps of a rotation.
     ///
     /// Reads the state, plans, audits and executes with the same functions as [`rotation::run`], which the
     /// rotator calls. It does not call `run` itself, because an operator takes part between the plan and its
     /// execution: `--dry-run` stops there, `--wait` waits there, findings that do not block are printed
-    /// before the step, and a retirement needs a confirmation, after which the state is read again.
+    /// before the step, and each step needs a confirmation, after which the state is read again.
     async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
         let Ring { alias, json, aws } = self.ring;
-        let rotation = Rotation::new(aws.connect().await?, alias.clone())
-            .with_retained_key(self.retained_key.clone());
-        let mut in_progress = false;
+        let session = aws.session().await?;
+        let rotation = Rotation::new(session.client.clone(), alias.clone())
+            .with_retained_key(self.retained_key.clone())
+            .allowing_undated_aliases();
+        let (mut in_progress, mut is_identity_known) = (false, false);
         loop {
             let snapshot = rotation.read_state().await?;
             let planned = plan(&snapshot.state, now(), &self.config)?;
@@ -123,6 +106,9 @@ impl Rotate<'_> {
             }
             in_progress |= matches!(step, Step::Promote(_) | Step::Retire(_));
             if planned.overdue(now).is_none() {
+                if known(planned.due).is_none() {
+                    return Err(format!("{} is never due: {NO_DATES}", step.name()).into());
+                }
                 if !self.wait {
                     return self.print_not_due(&rotation, &planned);
                 }
@@ -134,15 +120,21 @@ impl Rotate<'_> {
                 let text = format!("{} is due: would {description}", step.name());
                 return print(*json, &json!({"would": plan_json(&planned)}), &text);
             }
-            self.audit(&rotation, &snapshot, step).await?;
-            if let Step::Retire(key) = step
-                && !consent.covers(key)
-            {
-                if !self.confirm(&rotation, key)? {
+            if !is_identity_known {
+                print_identity(&session, Some(&snapshot.state.current.key.arn)).await?;
+                is_identity_known = true;
+            }
+            let change = rotation.description(step);
+            let is_confirmed = matches!(&consent, Consent::For(confirmed) if *confirmed == change);
+            // The findings that do not block were printed before the question.
+            self.audit(&rotation, &snapshot, step, is_confirmed).await?;
+            if !consent.covers(&change) {
+                self.print_consequences(step)?;
+                if !ask(&change)? {
                     return print_refusal(*json, &Declined);
                 }
                 // The confirmation may have taken hours: the state is read again.
-                consent = Consent::For(key.id.clone());
+                consent = Consent::For(change);
                 continue;
             }
             let key = match rotation.execute(&snapshot, step).await {
@@ -171,7 +163,7 @@ impl Rotate<'_> {
         }
     }
 
-    /// Prints foreign keys and grants as warnings.
+    /// Prints foreign keys and grants as warnings, unless it `is_repeated`.
     ///
     /// # Errors
     /// When one of them blocks the step.
@@ -180,18 +172,22 @@ impl Rotate<'_> {
         rotation: &Rotation,
         snapshot: &Snapshot,
         step: &Step,
+        is_repeated: bool,
     ) -> Result<(), Box<dyn Error>> {
         let findings = rotation.audit(snapshot).await?;
         if findings.iter().any(|finding| finding.blocks(step)) {
             return Err(RotationError::Findings(findings).into());
         }
+        if is_repeated {
+            return Ok(());
+        }
         for finding in findings {
-            writeln!(io::stderr(), "warning: {finding}")?;
+            writeln!(terminal::stderr(), "warning: {finding}")?;
         }
         print_administrators(&self.ring.alias, rotation, snapshot).await;
         if let Step::Prepare(_) = step {
             for leftover in rotation.leftovers(snapshot, now()).await.unwrap_or_default() {
-                writeln!(io::stderr(), "warning: {leftover}")?;
+                writeln!(terminal::stderr(), "warning: {leftover}")?;
             }
         }
         Ok(())
@@ -224,6 +220,9 @@ impl Rotate<'_> {
             (_, Ok(next)) if next.overdue(now()).is_some() => {
                 format!("Next step: {}, due now.", next.step.name())
             }
+            (_, Ok(next)) if known(next.due).is_none() => {
+                format!("Next step: {}, which is never due: {NO_DATES}.", next.step.name())
+            }
             (_, Ok(next)) => {
                 let when = HumanTime { time: next.due, now: now() };
                 format!("Next step: {}, not before {when}.", next.step.name())
@@ -241,45 +240,25 @@ impl Rotate<'_> {
         let now = now();
         if !self.ring.json {
             let when = HumanTime { time: planned.due, now };
-            writeln!(io::stderr(), "waiting for {}: {when}", planned.step.name())?;
+            writeln!(terminal::stderr(), "waiting for {}: {when}", planned.step.name())?;
         }
         let left = planned.due.seconds().saturating_sub(now.seconds());
         tokio::time::sleep(Duration::from_secs(left)).await;
         Ok(())
     }
 
-    /// Asks the operator whether the key may be retired.
-    fn confirm(&self, rotation: &Rotation, key: &KeyMetadata) -> Result<bool, Box<dyn Error>> {
-        let mut out = io::stderr();
-        let deletion = if rotation.retains(key) {
-            String::new()
-        } else {
-            format!(" and schedules its deletion in {PENDING_DAYS} days")
-        };
+    /// Prints what a retirement relies on.
+    fn print_consequences(&self, step: &Step) -> io::Result<()> {
+        let Step::Retire(key) = step else { return Ok(()) };
         let lifetime = HumanDuration(self.config.timing.lifetime_max().as_secs());
         writeln!(
-            out,
-            "retire disables {}{deletion}. All its tokens have expired, assuming none was issued for longer than \
-             {lifetime} (TOKEN_LIFETIME_MAX_SECONDS).",
-            key.id,
-        )?;
-        if !io::stdin().is_terminal() {
-            let problem =
-                "cannot ask for confirmation without a terminal: use --yes to retire the key";
-            return Err(UsageError(problem.into()).into());
-        }
-        write!(out, "Retire it? [y/N] ")?;
-        out.flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+            terminal::stderr(),
+            "All tokens of {} have expired, assuming none was issued for longer than {lifetime} \
+             (TOKEN_LIFETIME_MAX_SECONDS).",
+            key.id
+        )
     }
 }
-
-/// The operator declined the confirmation.
-#[derive(Debug, thiserror::Error)]
-#[error("the key was not retired: confirmation declined")]
-struct Declined;
 
 /// How long KMS may take to show a changed alias in every response.
 const ALIAS_PROPAGATION: Duration = Duration::from_mins(5);

@@ -1,8 +1,4 @@
-use std::{
-    error::Error,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::UnixTime;
@@ -11,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     arguments::{Ring, TimingArgs},
-    output::{key_json, plan_json},
+    output::{NO_DATES, key_json, known, plan_json},
 };
 use crate::{
     exit::FAULT,
     humanize::{HumanTime, now},
+    terminal,
 };
 
 /// Arguments of `countersign key show`.
@@ -37,15 +34,16 @@ Exit codes: 0 shown, 2 invalid arguments, 3 fault, no such ring, or the next ste
 pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring: Ring { alias, json, aws }, timing } = arguments;
     let config = timing.rotation_config(None)?;
-    let rotation =
-        Rotation::new(aws.connect().await?, alias.clone()).with_retained_key(timing.retained_key());
+    let rotation = Rotation::new(aws.connect().await?, alias.clone())
+        .with_retained_key(timing.retained_key())
+        .allowing_undated_aliases();
     let state = rotation.read_state().await?.state;
     let now = now();
     let planned = plan(&state, now, &config);
     if *json {
-        writeln!(io::stdout(), "{}", state_json(alias, &state, &planned))?;
+        writeln!(terminal::stdout(), "{}", state_json(alias, &state, &planned))?;
     } else {
-        writeln!(io::stdout(), "{}", state_text(&rotation, alias, &state, &planned, now))?;
+        writeln!(terminal::stdout(), "{}", state_text(&rotation, alias, &state, &planned, now))?;
     }
     Ok(ExitCode::from(if planned.is_ok() { 0 } else { FAULT }))
 }
@@ -60,7 +58,9 @@ fn state_text(
     let line = |role: &str, target: &AliasTarget| {
         let AliasTarget { key, since } = target;
         // `since` is rounded up to a whole second, which may not have come yet.
-        let since = HumanTime { time: (*since).min(now), now };
+        let since = known(*since).map_or("an unknown time".into(), |since| {
+            HumanTime { time: since.min(now), now }.to_string()
+        });
         format!("  {role:<28} {}  {}  {}  since {since}", key.id, key.spec, key.state)
     };
     let current = &state.current;
@@ -83,6 +83,9 @@ fn state_text(
                 Step::Prepare(_) => format!(
                     "No rotation is in progress. The next rotation starts with {name}: {description}."
                 ),
+                _ if known(*due).is_none() => {
+                    format!("Next step: {name}: {description}. It is never due: {NO_DATES}.")
+                }
                 _ if *due <= now => format!("Next step: {name}, due since {when}: {description}."),
                 _ => format!("Next step: {name}, not before {when}: {description}."),
             }
@@ -96,7 +99,7 @@ fn state_json(ring: &RingName, state: &RingState, planned: &Result<Plan, Obstacl
     let target_json = |target: &AliasTarget| {
         let mut key = key_json(&target.key);
         if let Value::Object(key) = &mut key {
-            key.insert("since".into(), target.since.seconds().into());
+            key.insert("since".into(), known(target.since).map(UnixTime::seconds).into());
         }
         key
     };

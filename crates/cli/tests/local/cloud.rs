@@ -112,7 +112,7 @@ impl Cloud {
                 );
             }
             let question = self.run(&format!("key rotate {flags}"), "").2;
-            assert!(question.contains("retire disables"), "{question}");
+            assert!(question.contains("cannot ask whether to disable"), "{question}");
             assert!(!question.contains("delete") && !question.contains("deletion"), "{question}");
         }
     }

@@ -89,7 +89,7 @@ async fn failed_creation_of_a_ring_leaves_no_key() {
     let before = cloud.kms.perform("ListKeys", &json!({})).unwrap();
     let key = cloud.create_key(&json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"}));
     cloud.alias("alias/new-next", &key);
-    let (code, out, _) = cloud.run("key create alias/new", "");
+    let (code, out, _) = cloud.run("key create alias/new --yes", "");
     assert_eq!((code, out.contains("alias/new-next already exists")), (Some(1), true), "{out}");
     let after = cloud.kms.perform("ListKeys", &json!({})).unwrap();
     let count = |keys: &Value| keys["Keys"].as_array().unwrap().len();

@@ -10,7 +10,7 @@ use crate::{ALIAS, cloud::Cloud, run_with_input, to_text};
 #[tokio::test(flavor = "multi_thread")]
 async fn fault_is_printed_on_standard_error_only() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     cloud.kms.inject(Some(InjectedFault::Error("AccessDeniedException")));
     for line in ["jwks", "pem"] {
         let (code, out, error) = cloud.run(&format!("{line} {ALIAS}"), "");
@@ -24,7 +24,7 @@ async fn incomplete_key_set_is_not_printed() {
     const NEXT: &str = "alias/countersign-next";
     const PREVIOUS: &str = "alias/countersign-previous";
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let complete = ["jwks", "pem"].map(|line| cloud.succeed(&format!("{line} {ALIAS}"), ""));
     let rows = [
         (PREVIOUS, "ThrottlingException", 3, "KMS throttles"),
@@ -55,7 +55,7 @@ async fn incomplete_key_set_is_not_printed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn most_specific_endpoint_url_is_used() {
     let mut cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let (url, unreachable) = (format!("http://{}", cloud.kms.address()), "http://127.0.0.1:1");
     let rows = [
         (Some(&*url), Some(unreachable), Some(unreachable), 0),

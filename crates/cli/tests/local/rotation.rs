@@ -15,7 +15,7 @@ async fn rotation_by_the_command_line_moves_the_aliases_that_the_aws_cli_lists()
     let cloud = Cloud::start().await;
     let rotate = format!("key rotate {ALIAS}");
     cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS}"), "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
     let old = cloud.json(&format!("key show {ALIAS}"))["current"]["id"].clone();
     let mut next = Value::Null;
     let suffixes = [("", "current"), ("-next", "next"), ("-previous", "previous")];
@@ -131,9 +131,24 @@ async fn rotator_does_one_step_per_run_and_reports_it() {
 async fn aliases_without_dates_stop_a_rotation() {
     let cloud = Cloud::start().await;
     cloud.set_hours_ago(100);
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     cloud.kms.omit_alias_dates(true);
-    let (code, out, error) = cloud.run(&format!("key rotate {ALIAS}"), "");
+    let shown = cloud.succeed(&format!("key show {ALIAS}"), "");
+    assert!(shown.contains("since an unknown time"), "{shown}");
+    // The first step has no wait.
+    let prepared = cloud.succeed(&format!("key rotate {ALIAS} --yes"), "");
+    assert!(prepared.contains("promote, which is never due: KMS does not say"), "{prepared}");
+    assert_eq!(cloud.json(&format!("key show {ALIAS}"))["step"]["due"], Value::Null);
+    for more in ["--yes", "--wait --yes"] {
+        let (code, out, error) = cloud.run(&format!("key rotate {ALIAS} {more}"), "");
+        assert_eq!((code, &*out), (Some(3), ""), "{error}");
+        assert!(error.contains("promote is never due: KMS does not say"), "{error}");
+    }
+    cloud.kms.omit_alias_dates(false);
+    cloud.set_hours_ago(90);
+    cloud.succeed(&format!("key rotate {ALIAS} --yes"), "");
+    cloud.kms.omit_alias_dates(true);
+    let (code, out, error) = cloud.run(&format!("key rollback {ALIAS} --yes"), "");
     assert_eq!((code, &*out), (Some(3), ""), "{error}");
     assert!(error.contains("ListAliases failed"), "{error}");
 }

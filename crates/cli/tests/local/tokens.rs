@@ -12,7 +12,7 @@ use crate::{ALIAS, TEMPLATE, cloud::Cloud, options, run_with_input, to_text};
 #[tokio::test(flavor = "multi_thread")]
 async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let payload = "{ \"sub\": \"test-user\",\n\"iss\":\"us\", \"exp\": 1911744000 }\n";
     let token = cloud.succeed(&format!("sign --key {ALIAS} -"), payload);
     let part = token.split('.').nth(1).unwrap();
@@ -35,7 +35,11 @@ async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys(
         let (code, out, _) = cloud.run(command, &forged);
         assert_eq!((code, out.starts_with("refused: ")), (Some(1), true), "{command}: {out}");
         let (code, out, _) = cloud.run(&command.replace(" us ", " them "), &token);
-        assert_eq!((code, &*out), (Some(1), "refused: unexpected issuer\n"), "{command}");
+        assert_eq!(
+            (code, &*out),
+            (Some(1), "refused: unexpected issuer: `iss` is \"us\", not \"them\"\n"),
+            "{command}"
+        );
     }
     fs::remove_dir_all(folder).unwrap();
 
@@ -57,7 +61,7 @@ async fn payload_is_signed_byte_for_byte_and_verified_with_every_source_of_keys(
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_are_printed_as_they_were_signed() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let numbers = r#""id":12345678901234567890123,"x":[0.12345678901234567890,1.50,1E2,-0]"#;
     let payload = format!(r#"{{"exp":1911744000,{numbers}}}"#);
     let token = cloud.succeed(&format!("sign --key {ALIAS} -"), &payload);
@@ -77,7 +81,7 @@ async fn numbers_are_printed_as_they_were_signed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn typ_is_compared_as_a_media_type() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256"), "");
+    cloud.succeed(&format!("key create {ALIAS} --spec ECC_NIST_P256 --yes"), "");
     let rows = [
         ("application/at+jwt", "at+jwt", 0),
         ("AT+JWT", "at+jwt", 0),
@@ -131,8 +135,8 @@ async fn event_gets_a_new_token_and_verify_discovers_its_keys() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let cloud = Cloud::start().await;
-    cloud.succeed(&format!("key create {ALIAS}"), "");
-    cloud.succeed("key create alias/other", "");
+    cloud.succeed(&format!("key create {ALIAS} --yes"), "");
+    cloud.succeed("key create alias/other --yes", "");
     let claims = json!({"iss": "us", "exp": 4_102_444_800_u32}).to_string();
     let token = cloud.succeed("sign --key alias/other -", &claims);
     let verify = format!("verify --key {ALIAS} -");

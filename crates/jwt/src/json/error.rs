@@ -5,8 +5,12 @@ pub const MAX_DEPTH: u8 = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
     /// The text is not JSON, repeats a member name, or has too many levels.
-    #[error("not JSON with unique member names and at most {MAX_DEPTH} levels (column {column})")]
+    #[error(
+        "not JSON with unique member names and at most {MAX_DEPTH} levels (line {line}, column {column})"
+    )]
     NotStrict {
+        /// Where reading stopped: the line, from 1.
+        line: usize,
         /// Where reading stopped: the byte within its line, from 1.
         column: usize,
     },

@@ -37,7 +37,7 @@ fn read(text: &[u8]) -> Result<Value, JsonError> {
         reader.end()?;
         Ok(value)
     });
-    value.map_err(|error| JsonError::NotStrict { column: error.column() })
+    value.map_err(|error| JsonError::NotStrict { line: error.line(), column: error.column() })
 }
 
 /// Reads a [`Value`] of at most this many levels. The reader of `serde_json` would keep the last of
@@ -128,11 +128,12 @@ mod tests {
         let rows = [
             ("[]", Ok(0)),
             (r#" [{"a": 1}, {"a": 2}] "#, Ok(2)),
-            (r#"[{"a": 1, "a": 2}]"#, Err(JsonError::NotStrict { column: 17 })),
+            (r#"[{"a": 1, "a": 2}]"#, Err(JsonError::NotStrict { line: 1, column: 17 })),
             (r#"[["a"]]"#, Err(JsonError::NotObjects)),
             ("[1]", Err(JsonError::NotObjects)),
             ("{}", Err(JsonError::NotObjects)),
-            ("[{}] []", Err(JsonError::NotStrict { column: 6 })),
+            ("[{}] []", Err(JsonError::NotStrict { line: 1, column: 6 })),
+            ("[\n{}]\n []", Err(JsonError::NotStrict { line: 3, column: 2 })),
         ];
         for (text, expected) in rows {
             let count = objects(text.as_bytes()).map(|objects| objects.len());

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
-use super::{error::KeyError, public_key::PublicKey};
+use super::{error::KeyError, public_key::PublicKey, roca};
 use crate::{Algorithm, encoding::hex};
 
 impl PublicKey {
@@ -58,7 +58,7 @@ fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
     if e.len() > 4 || *e == [1] {
         return Err(KeyError::ExponentOutOfRange);
     }
-    Ok(())
+    if roca::has_weakness(n) { Err(KeyError::Roca) } else { Ok(()) }
 }
 
 fn check_length(algorithm: Algorithm, expected: usize, key: &[u8]) -> Result<(), KeyError> {

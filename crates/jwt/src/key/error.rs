@@ -30,18 +30,9 @@ pub enum KeyError {
         /// The position in `keys`, from 0.
         index: usize,
     },
-    /// Two keys of a JWK Set have the same `kid`: a token would not say which one it means.
-    #[error("keys[{first}] and keys[{second}] have the same `kid`")]
-    DuplicateKeyId {
-        /// The position of the first key in `keys`, from 0.
-        first: usize,
-        /// The position of the second key.
-        second: usize,
-    },
-    /// A key of a JWK Set is private or symmetric. Its publication is a mistake that must be
-    /// noticed.
+    /// A key of a JWK Set is private. Its publication is a mistake that must be noticed.
     #[error(
-        "keys[{index}] has the member `{member}` of a private or symmetric key, but only public keys are allowed"
+        "keys[{index}] has the member `{member}` of a private key, but only public keys are allowed"
     )]
     PrivateKeyInSet {
         /// The position in `keys`, from 0.
@@ -123,6 +114,9 @@ pub enum KeyError {
     /// The bytes are not a canonical DER-encoded `SubjectPublicKeyInfo` (RFC 5280 section 4.1.2.7).
     #[error("not a DER-encoded SubjectPublicKeyInfo")]
     SubjectPublicKeyInfo,
+    /// The bytes are not a DER-encoded certificate (RFC 5280 section 4.1).
+    #[error("not a DER-encoded X.509 certificate")]
+    Certificate,
     /// The point in a `SubjectPublicKeyInfo` is compressed or empty (SEC 1 section 2.3.3).
     #[error("the public key is a compressed point: convert it to the uncompressed form")]
     PointForm,
@@ -167,6 +161,10 @@ pub enum KeyError {
         /// The number of bits found.
         bits: usize,
     },
+    /// The RSA modulus has the form of keys whose private key can be computed (ROCA,
+    /// CVE-2017-15361).
+    #[error("the RSA key has the ROCA weakness (CVE-2017-15361): replace it")]
+    Roca,
     /// The RSA exponent is even.
     #[error("the RSA exponent is even")]
     EvenExponent,

@@ -1,60 +1,105 @@
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::{
     error::KeyError,
     jwk::{Jwk, private_member},
 };
-use crate::json;
+use crate::{Algorithm, json};
 
 /// The keys of a JWK Set (RFC 7517 section 5).
 ///
 /// ```
 /// use countersign_jwt::JwkSet;
 ///
-/// // A key of an unknown type is ignored: an issuer may have added it for other clients.
-/// let set = JwkSet::read(br#"{"keys": [{"kty": "future"}]}"#)?;
-/// assert_eq!(set, JwkSet(vec![]));
+/// // A key of an unknown type is no error: an issuer may have added it for other clients.
+/// let set = JwkSet::read(br#"{"keys": [{"kty": "future", "kid": "2027-01"}]}"#)?;
+/// assert!(set.keys.is_empty());
+/// assert_eq!(set.unusable[0].key_id.as_deref(), Some("2027-01"));
 /// # Ok::<(), countersign_jwt::KeyError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct JwkSet(pub Vec<Jwk>);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JwkSet {
+    /// The keys that can verify tokens. Several may have the same `kid` (RFC 7517 section 4.5).
+    pub keys: Vec<Jwk>,
+    /// The other keys. A token that names one of them can be neither accepted nor refused.
+    pub unusable: Vec<UnusableKey>,
+}
+
+/// A key of a JWK Set that cannot verify tokens.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("keys[{index}] cannot be used")]
+pub struct UnusableKey {
+    /// The position in `keys`, from 0.
+    pub index: usize,
+    /// `kid`, if it is a string.
+    pub key_id: Option<String>,
+    /// Why the key cannot be used.
+    #[source]
+    pub reason: KeyError,
+    /// `kty`, if it is a string.
+    key_type: Option<String>,
+}
+
+impl UnusableKey {
+    /// Whether the type of the key has this algorithm.
+    pub(crate) fn may_have(&self, algorithm: Algorithm) -> bool {
+        let key_type = match algorithm {
+            Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512
+            | Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512 => "RSA",
+            Algorithm::Es256 | Algorithm::Es384 | Algorithm::Es512 | Algorithm::Es256k => "EC",
+            Algorithm::Ed25519 => "OKP",
+            Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => "AKP",
+        };
+        self.key_type.as_deref().is_none_or(|own| own == key_type)
+    }
+}
 
 impl JwkSet {
-    /// Reads a JWK Set. Keys that cannot verify tokens are ignored (RFC 7517 section 5), and so are
-    /// other members of the set.
+    /// A set of these keys.
+    #[must_use]
+    pub fn new(keys: Vec<Jwk>) -> Self {
+        Self { keys, unusable: Vec::new() }
+    }
+
+    /// Reads a JWK Set. Other members of the set are ignored.
     ///
     /// # Errors
     /// [`KeyError::Json`], [`KeyError::MissingKeys`] or [`KeyError::NotAnObject`] if the text is
-    /// not a JWK Set, [`KeyError::DuplicateKeyId`] if two usable keys have the same `kid`, and
-    /// [`KeyError::PrivateKeyInSet`] if a key is private or symmetric.
+    /// not a JWK Set, and [`KeyError::PrivateKeyInSet`] if a key is private.
     pub fn read(text: &[u8]) -> Result<Self, KeyError> {
         let members = json::object(text).map_err(KeyError::Json)?;
         let Some(Value::Array(keys)) = members.get("keys") else {
             return Err(KeyError::MissingKeys);
         };
-        let (mut set, mut index_by_id) = (Vec::new(), BTreeMap::new());
+        let mut set = Self::default();
         for (index, key) in keys.iter().enumerate() {
             let members = key.as_object().ok_or(KeyError::NotAnObject { index })?;
-            if let Some(member) = private_member(members) {
+            let text = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
+            let key_type = text("kty");
+            // RFC 7518 section 6.4: other clients may share a symmetric key of the set.
+            let is_symmetric = key_type.as_deref() == Some("oct");
+            if let Some(member) = private_member(members).filter(|_| !is_symmetric) {
                 return Err(KeyError::PrivateKeyInSet { index, member });
             }
-            let Ok(jwk) = Jwk::from_members(members) else { continue };
-            if let Some(id) = jwk.key_id.clone()
-                && let Some(first) = index_by_id.insert(id, index)
-            {
-                return Err(KeyError::DuplicateKeyId { first, second: index });
+            match Jwk::from_members(members) {
+                Ok(jwk) => set.keys.push(jwk),
+                Err(reason) => {
+                    let key_id = text("kid");
+                    set.unusable.push(UnusableKey { index, key_id, reason, key_type });
+                }
             }
-            set.push(jwk);
         }
-        Ok(Self(set))
+        Ok(set)
     }
 
-    /// Returns the JWK Set.
+    /// Returns the JWK Set of the usable keys.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!({"keys": self.0.iter().map(Jwk::to_json).collect::<Vec<_>>()})
+        json!({"keys": self.keys.iter().map(Jwk::to_json).collect::<Vec<_>>()})
     }
 }
 
@@ -68,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_keys_are_ignored_and_mistakes_refused() {
+    fn unusable_keys_are_named_and_mistakes_refused() {
         // RFC 8037 appendix A.2, RFC 7515 appendix A.3.
         let okp = json!({
             "kty": "OKP",
@@ -107,11 +152,11 @@ mod tests {
                 json!([{"kty": "PQC"}, named(okp.clone(), "a")]),
                 Ok(vec![a.clone()]),
             ),
-            ("encryption key", json!([encryption, named(okp.clone(), "a")]), Ok(vec![a])),
+            ("encryption key", json!([encryption, named(okp.clone(), "a")]), Ok(vec![a.clone()])),
             (
                 "duplicate kid",
                 json!([named(okp.clone(), "a"), {}, named(ec.clone(), "a")]),
-                Err(KeyError::DuplicateKeyId { first: 0, second: 2 }),
+                Ok(vec![a.clone(), a.clone()]),
             ),
             (
                 "private key",
@@ -120,16 +165,26 @@ mod tests {
             ),
             (
                 "symmetric key",
-                json!([{"kty": "oct", "k": "AAAA"}]),
-                Err(KeyError::PrivateKeyInSet { index: 0, member: "k" }),
+                json!([{"kty": "oct", "k": "AAAA"}, named(okp.clone(), "a")]),
+                Ok(vec![a]),
             ),
             ("number in keys", json!([7]), Err(KeyError::NotAnObject { index: 0 })),
             ("keys is an object", json!({}), Err(KeyError::MissingKeys)),
         ];
         for (name, keys, expected) in rows {
-            let ids = read(keys).map(|set| set.0.into_iter().map(|jwk| jwk.key_id).collect());
+            let ids = read(keys).map(|set| set.keys.into_iter().map(|jwk| jwk.key_id).collect());
             assert_eq!(ids, expected, "{name}");
         }
+        let keys =
+            json!([named(okp.clone(), "a"), {"kty": "oct", "k": "AAAA", "kid": "s"}, {"kid": 7}]);
+        let unusable = read(keys).unwrap().unusable;
+        let unusable: Vec<_> =
+            unusable.into_iter().map(|key| (key.index, key.key_id, key.reason)).collect();
+        let expected = [
+            (1, Some("s".to_owned()), KeyError::PrivateKey { member: "k" }),
+            (2, None, KeyError::MissingMember { member: "kty" }),
+        ];
+        assert_eq!(unusable, expected);
         let set = read(json!([named(okp.clone(), "a"), named(ec, "b")])).unwrap();
         assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set));
         assert_eq!(JwkSet::read(okp.to_string().as_bytes()), Err(KeyError::MissingKeys));

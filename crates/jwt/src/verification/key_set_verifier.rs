@@ -1,19 +1,25 @@
-use std::{convert::Infallible, slice};
+use std::slice;
 
 use super::{rejection::Rejection, signed_parts::SignedParts, verifier::Verifier};
-use crate::{Jwk, JwkSet, KeyError, VerifyingKey};
+use crate::{Jwk, JwkSet, KeyError, UnusableKey, VerifyingKey};
 
 /// Verifies tokens in this process with public keys.
 ///
-/// A token selects its key by `kid`. The `kid` may be missing, in the token or in the JWK, if the
-/// set has exactly one key.
+/// A token selects its keys by `kid`: each key with this `kid` is tried, or else each key without
+/// one (RFC 7517 section 4.5). The `kid` may be missing in the token if the set has exactly one key.
 ///
 /// A key whose JWK has `alg` is used with that algorithm only, and any other key with each of
 /// [`PublicKey::algorithms`](crate::PublicKey::algorithms).
 ///
+/// A token that no key verifies, but that may be one of an [`UnusableKey`], is neither valid nor
+/// refused: that key is the error.
+///
 /// The [crate documentation](crate#verify-a-token-with-a-jwk-set) has an example.
 #[derive(Debug, Clone)]
-pub struct KeySetVerifier(Vec<Key>);
+pub struct KeySetVerifier {
+    keys: Vec<Key>,
+    unusable: Vec<UnusableKey>,
+}
 
 #[derive(Debug, Clone)]
 struct Key {
@@ -32,41 +38,68 @@ impl KeySetVerifier {
             let keys = algorithms.iter().map(|algorithm| VerifyingKey::new(&jwk.key, *algorithm));
             Ok(Key { id: jwk.key_id.clone(), by_algorithm: keys.collect::<Result<_, _>>()? })
         };
-        set.0.iter().map(key).collect::<Result<_, _>>().map(Self)
+        let keys = set.keys.iter().map(key).collect::<Result<_, _>>()?;
+        Ok(Self { keys, unusable: set.unusable.clone() })
     }
 
-    /// Finds the key by its id. An id that is missing on one side means the only key.
-    fn find(&self, key_id: Option<&str>) -> Option<&Key> {
-        match (key_id, &*self.0) {
-            (None, [only]) | (Some(_), [only @ Key { id: None, .. }]) => Some(only),
-            (None, _) => None,
-            (Some(_), keys) => keys.iter().find(|key| key.id.as_deref() == key_id),
+    /// Finds the keys of an id. An id that is missing in the token means the only key.
+    fn find(&self, key_id: Option<&str>) -> Vec<&Key> {
+        match (key_id, &*self.keys) {
+            (None, [only]) => vec![only],
+            (None, _) => Vec::new(),
+            (Some(_), keys) => {
+                let with = |id: Option<&str>| -> Vec<_> {
+                    keys.iter().filter(|key| key.id.as_deref() == id).collect()
+                };
+                let named = with(key_id);
+                if named.is_empty() { with(None) } else { named }
+            }
         }
     }
 
-    fn check(&self, parts: &SignedParts<'_>) -> Result<(), Rejection> {
-        let key = self.find(parts.key_id.as_deref()).ok_or(Rejection::UnknownKey)?;
+    fn check(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, UnusableKey> {
         let token = parts.algorithm;
-        let Some(key) = key.by_algorithm.iter().find(|key| key.algorithm() == token) else {
-            let default = key.by_algorithm.first().ok_or(Rejection::UnknownKey)?;
-            return Err(Rejection::WrongAlgorithm { key: default.algorithm(), token });
+        let found = self.find(parts.key_id.as_deref());
+        let mut rejection = Rejection::UnknownKey;
+        for key in found {
+            let Some(key) = key.by_algorithm.iter().find(|key| key.algorithm() == token) else {
+                if let (Rejection::UnknownKey, Some(key)) = (rejection, key.by_algorithm.first()) {
+                    rejection = Rejection::WrongAlgorithm { key: key.algorithm(), token };
+                }
+                continue;
+            };
+            if key.verify(parts.signing_input.as_bytes(), &parts.signature) {
+                return Ok(Ok(()));
+            }
+            rejection = Rejection::Signature;
+        }
+        let may_be_key_of_token = |key: &&UnusableKey| match (&key.key_id, &parts.key_id) {
+            // No other key answers for this `kid`, or the key may have made the signature too.
+            (Some(own), Some(id)) if own == id => {
+                rejection != Rejection::Signature || key.may_have(token)
+            }
+            (Some(_), Some(_)) => false,
+            _ => key.may_have(token),
         };
-        let is_valid = key.verify(parts.signing_input.as_bytes(), &parts.signature);
-        if is_valid { Ok(()) } else { Err(Rejection::Signature) }
+        match self.unusable.iter().find(may_be_key_of_token) {
+            Some(key) => Err(key.clone()),
+            None => Ok(Err(rejection)),
+        }
     }
 }
 
 impl Verifier for KeySetVerifier {
-    type Error = Infallible;
+    type Error = UnusableKey;
 
-    async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
-        Ok(self.check(parts))
+    async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, UnusableKey> {
+        self.check(parts)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    use serde_json::json;
 
     use super::*;
     use crate::{Algorithm, PublicKey};
@@ -106,7 +139,7 @@ mod tests {
         ];
         let signature = one.sign(b"a.b").as_ref().to_vec();
         for (name, set, key_id, algorithm, expected) in rows {
-            let keys = KeySetVerifier::new(&JwkSet(set.clone())).unwrap();
+            let keys = KeySetVerifier::new(&JwkSet::new(set.clone())).unwrap();
             let key_id = key_id.map(str::to_owned);
             let parts = SignedParts {
                 algorithm,
@@ -114,28 +147,34 @@ mod tests {
                 signing_input: "a.b",
                 signature: signature.clone(),
             };
-            assert_eq!(keys.check(&parts), expected, "{name}");
+            assert_eq!(keys.check(&parts), Ok(expected), "{name}");
         }
     }
 
     #[test]
-    fn key_without_kid_is_used_if_it_is_the_only_one() {
+    fn keys_without_kid_are_tried_if_none_has_the_kid() {
         let ((pair, key), (_, other)) = (pair(1), pair(2));
         let jwk = |key: &PublicKey| Jwk { key: key.clone(), key_id: None, algorithm: None };
         let signature = pair.sign(b"a.b").as_ref().to_vec();
         let rows = [
             ("one key", vec![jwk(&key)], Ok(())),
-            ("two keys", vec![jwk(&key), jwk(&other)], Err(Rejection::UnknownKey)),
+            ("two keys", vec![jwk(&other), jwk(&key)], Ok(())),
+            ("another key", vec![jwk(&other)], Err(Rejection::Signature)),
+            (
+                "a key of another kid",
+                vec![Jwk { key_id: Some("x".into()), ..jwk(&key) }],
+                Err(Rejection::UnknownKey),
+            ),
         ];
         for (name, set, expected) in rows {
-            let keys = KeySetVerifier::new(&JwkSet(set)).unwrap();
+            let keys = KeySetVerifier::new(&JwkSet::new(set)).unwrap();
             let parts = SignedParts {
                 algorithm: Algorithm::Ed25519,
                 key_id: Some("k".into()),
                 signing_input: "a.b",
                 signature: signature.clone(),
             };
-            assert_eq!(keys.check(&parts), expected, "{name}");
+            assert_eq!(keys.check(&parts), Ok(expected), "{name}");
         }
     }
 
@@ -154,17 +193,121 @@ mod tests {
         ];
         for (algorithm, token, expected) in rows {
             let keys =
-                KeySetVerifier::new(&JwkSet(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
+                KeySetVerifier::new(&JwkSet::new(vec![Jwk { algorithm, ..jwk.clone() }])).unwrap();
             let parts = SignedParts {
                 algorithm: token,
                 key_id: None,
                 signing_input: "a.b",
                 signature: vec![1; 256],
             };
-            assert_eq!(keys.check(&parts), expected, "{algorithm:?} {token}");
+            assert_eq!(keys.check(&parts), Ok(expected), "{algorithm:?} {token}");
         }
         let mismatched = Jwk { algorithm: Some(es256), ..jwk };
-        let error = KeySetVerifier::new(&JwkSet(vec![mismatched])).unwrap_err();
+        let error = KeySetVerifier::new(&JwkSet::new(vec![mismatched])).unwrap_err();
         assert!(matches!(error, KeyError::AlgorithmMismatch { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn every_key_of_a_kid_is_tried() {
+        let ((one, one_key), (_, other)) = (pair(1), pair(2));
+        let rsa = PublicKey::Rsa { n: vec![0xff; 256], e: vec![3] };
+        let jwk =
+            |key: &PublicKey| Jwk { key: key.clone(), key_id: Some("k".into()), algorithm: None };
+        let (ed25519, rs256, es256) = (Algorithm::Ed25519, Algorithm::Rs256, Algorithm::Es256);
+        let wrong = Rejection::WrongAlgorithm { key: ed25519, token: es256 };
+        let rows = [
+            ("the second of two", vec![jwk(&other), jwk(&one_key)], ed25519, Ok(())),
+            ("the second, of another type", vec![jwk(&rsa), jwk(&one_key)], ed25519, Ok(())),
+            ("the first, of another type", vec![jwk(&one_key), jwk(&rsa)], ed25519, Ok(())),
+            ("none", vec![jwk(&other), jwk(&other)], ed25519, Err(Rejection::Signature)),
+            (
+                "one without the algorithm",
+                vec![jwk(&one_key), jwk(&rsa)],
+                rs256,
+                Err(Rejection::Signature),
+            ),
+            ("all without the algorithm", vec![jwk(&one_key), jwk(&rsa)], es256, Err(wrong)),
+        ];
+        let signature = one.sign(b"a.b").as_ref().to_vec();
+        for (name, set, algorithm, expected) in rows {
+            let keys = KeySetVerifier::new(&JwkSet::new(set)).unwrap();
+            let parts = SignedParts {
+                algorithm,
+                key_id: Some("k".into()),
+                signing_input: "a.b",
+                signature: signature.clone(),
+            };
+            assert_eq!(keys.check(&parts), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn token_that_may_be_of_an_unusable_key_is_not_refused() {
+        let (pair, key) = pair(1);
+        let jwk = Jwk { key, key_id: Some("good".into()), algorithm: None }.to_json();
+        let unusable = |kid: Option<&str>, kty: &str| match kid {
+            Some(kid) => json!({"kty": kty, "crv": "Ed25519", "x": "AAAA", "kid": kid}),
+            None => json!({"kty": kty, "crv": "Ed25519", "x": "AAAA"}),
+        };
+        // The unusable key, the kid of the token, whether the token has a signature of the good key, and whether
+        // there is a result.
+        let rows = [
+            ("its kid", unusable(Some("bad"), "OKP"), Some("bad"), false, false),
+            ("its kid, of another type", unusable(Some("bad"), "oct"), Some("bad"), false, false),
+            ("another kid", unusable(Some("bad"), "OKP"), Some("other"), false, true),
+            ("the kid of the good key", unusable(Some("bad"), "OKP"), Some("good"), false, true),
+            (
+                "the same kid as the good key",
+                unusable(Some("good"), "OKP"),
+                Some("good"),
+                false,
+                false,
+            ),
+            (
+                "the same kid, and a valid signature",
+                unusable(Some("good"), "OKP"),
+                Some("good"),
+                true,
+                true,
+            ),
+            (
+                "the same kid, of another type",
+                unusable(Some("good"), "RSA"),
+                Some("good"),
+                false,
+                true,
+            ),
+            ("a key without kid", unusable(None, "OKP"), Some("other"), false, false),
+            (
+                "a key without kid, of another type",
+                unusable(None, "future"),
+                Some("other"),
+                false,
+                true,
+            ),
+            ("a token without kid", unusable(Some("bad"), "OKP"), None, false, false),
+            (
+                "a token without kid, and a valid signature",
+                unusable(Some("bad"), "OKP"),
+                None,
+                true,
+                true,
+            ),
+        ];
+        for (name, bad, key_id, is_signed, has_result) in rows {
+            let set = json!({"keys": [jwk, bad]}).to_string();
+            let keys = KeySetVerifier::new(&JwkSet::read(set.as_bytes()).unwrap()).unwrap();
+            let signature =
+                if is_signed { pair.sign(b"a.b").as_ref().to_vec() } else { vec![0; 64] };
+            let parts = SignedParts {
+                algorithm: Algorithm::Ed25519,
+                key_id: key_id.map(str::to_owned),
+                signing_input: "a.b",
+                signature,
+            };
+            let checked = keys.check(&parts);
+            assert_eq!(checked.is_ok(), has_result, "{name}: {checked:?}");
+            assert_eq!(checked == Ok(Ok(())), is_signed, "{name}: {checked:?}");
+        }
     }
 }

@@ -1,0 +1,34 @@
+//! Errors of the SDK in one line.
+
+use std::error::Error;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+
+/// What the service answered, or why it did not.
+pub(super) fn describe<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
+    match error {
+        SdkError::ServiceError(response) => {
+            let error = response.err();
+            let status = response.raw().status().as_u16();
+            match (error.code(), error.message()) {
+                (Some(code), Some(message)) => format!("{code}: {message}"),
+                (Some(code), None) => code.to_owned(),
+                (None, _) => format!("the response has the status {status} and no error code"),
+            }
+        }
+        SdkError::ResponseError(response) => {
+            format!("the response has the status {} and is invalid", response.raw().status())
+        }
+        SdkError::TimeoutError(_) => "there was no response in time".into(),
+        _ => root_cause(error),
+    }
+}
+
+/// The innermost cause of an error.
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

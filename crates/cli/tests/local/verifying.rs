@@ -1,0 +1,464 @@
+//! `verify` and `inspect`: where the keys come from, and what is printed.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use serde_json::{Value, json};
+
+use crate::{
+    aws_server::{AwsServer, Recorded},
+    run_with_input, to_text,
+};
+
+/// A file that is removed when it is dropped.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn new(content: impl AsRef<[u8]>) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let file =
+            env::temp_dir().join(format!("countersign-verifying-{}-{number}", process::id()));
+        fs::write(&file, content).unwrap();
+        Self(file)
+    }
+
+    fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A key, and a token that it signs.
+struct Signer(KeyPair);
+
+impl Signer {
+    fn new() -> Self {
+        Self(KeyPair::generate().unwrap())
+    }
+
+    fn spki(&self) -> Vec<u8> {
+        self.0.subject_public_key_info()
+    }
+
+    fn jwk(&self, kid: Option<&str>) -> Value {
+        let spki = self.spki();
+        let (x, y) = spki[spki.len() - 64..].split_at(32);
+        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let mut jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
+        if let Some(kid) = kid {
+            jwk["kid"] = kid.into();
+        }
+        jwk
+    }
+
+    fn token(&self, kid: Option<&str>, claims: &Value) -> String {
+        let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
+        encode(&header, claims, &EncodingKey::from_ec_der(&self.0.serialize_der())).unwrap()
+    }
+}
+
+fn claims() -> Value {
+    json!({"iss": "us", "sub": "me", "exp": 4_102_444_800_u32})
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+/// The exit code and the output of `verify - ARGUMENTS`.
+fn verify(arguments: &[&str], token: &str) -> (Option<i32>, String) {
+    let output = run_with_input(&[&["verify", "-"], arguments].concat(), &[], token.as_bytes());
+    (output.status.code(), to_text(&output.stdout) + &to_text(&output.stderr))
+}
+
+#[test]
+fn keys_are_read_in_every_common_format() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let params = CertificateParams::new(["keys.example".to_owned()]).unwrap();
+    let certificate = params.self_signed(&signer.0).unwrap();
+    let certificate: &[u8] = certificate.der();
+    let spki = signer.spki();
+    let (own, foreign) = (pem("PUBLIC KEY", &spki), pem("PUBLIC KEY", &other.spki()));
+    let rows: [(&str, Vec<u8>, i32, &str); 16] = [
+        ("JWK", signer.jwk(None).to_string().into(), 0, "me"),
+        ("JWK with a byte order mark", format!("\u{feff}{}", signer.jwk(None)).into(), 0, "me"),
+        ("PEM", own.clone().into(), 0, "me"),
+        (
+            "PEM with CRLF and text",
+            format!("my key\r\n\r\n{}", own.replace('\n', "\r\n")).into(),
+            0,
+            "me",
+        ),
+        ("DER", spki.clone(), 0, "me"),
+        ("certificate in PEM", pem("CERTIFICATE", certificate).into(), 0, "me"),
+        ("certificate in DER", certificate.to_vec(), 0, "me"),
+        ("two keys in PEM", format!("{foreign}{own}").into(), 0, "me"),
+        (
+            "keys with ids, as `pem` writes them",
+            format!("b ES256\n{foreign}a ES256\n{own}").into(),
+            0,
+            "me",
+        ),
+        (
+            "the id of another key",
+            format!("a ES256\n{foreign}b ES256\n{own}").into(),
+            1,
+            "invalid signature",
+        ),
+        ("another key", foreign.clone().into(), 1, "invalid signature"),
+        (
+            "private key",
+            pem("PRIVATE KEY", &signer.0.serialize_der()).into(),
+            3,
+            "it is a private key",
+        ),
+        (
+            "other block",
+            pem("RSA PUBLIC KEY", &[0]).into(),
+            3,
+            "\"RSA PUBLIC KEY\" is not supported",
+        ),
+        (
+            "truncated PEM",
+            own.replace("-----END", "").into(),
+            3,
+            "-----END PUBLIC KEY----- is missing",
+        ),
+        (
+            "not base64",
+            "-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----".into(),
+            3,
+            "not base64",
+        ),
+        ("other bytes", vec![0xff; 9], 3, "not a JWK Set, a JWK, PEM, or DER"),
+    ];
+    let token = signer.token(Some("a"), &claims());
+    for (name, content, code, expected) in rows {
+        let file = TemporaryFile::new(content);
+        let (exit, text) = verify(&["--jwks", file.name()], &token);
+        assert_eq!(exit, Some(code), "{name}: {text}");
+        assert!(text.contains(expected), "{name}: {text}");
+    }
+}
+
+#[test]
+fn key_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
+    let signer = Signer::new();
+    let good = |kid: Option<&str>| signer.jwk(kid);
+    let with = |mut jwk: Value, name: &str, value: Value| {
+        jwk[name] = value;
+        jwk
+    };
+    let symmetric = json!({"kty": "oct", "k": "AAAA", "kid": "s"});
+    let future = json!({"kty": "future", "kid": "f"});
+    let null_alg = with(good(Some("a")), "alg", Value::Null);
+    let rsa =
+        json!({"kty": "RSA", "kid": "a", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xff; 256])});
+    let roca = include_str!("../../../jwt/src/key/roca.rs");
+    let weak = roca.split("b\"").nth(1).unwrap().split('"').next().unwrap();
+    let weak: String = weak.chars().filter(char::is_ascii_hexdigit).collect();
+    let weak: Vec<u8> =
+        (0..256).map(|at| u8::from_str_radix(&weak[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let weak =
+        json!({"kty": "RSA", "kid": "w\u{1b}", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode(weak)});
+    // Case, keys, kid of the token, exit code, texts.
+    let rows: [(&str, Value, &str, i32, &[&str]); 8] = [
+        ("same kid, another type first", json!([rsa, good(Some("a"))]), "a", 0, &["me"]),
+        ("same kid, another type second", json!([good(Some("a")), rsa]), "a", 0, &["me"]),
+        (
+            "symmetric and unknown keys beside",
+            json!([symmetric, future, good(Some("a"))]),
+            "a",
+            0,
+            &[
+                "keys[0] (kid \"s\") cannot be used",
+                "keys[1] (kid \"f\") cannot be used: unknown key type",
+            ],
+        ),
+        (
+            "null in place of alg",
+            json!([null_alg]),
+            "a",
+            3,
+            &[
+                "keys[0] (kid \"a\") cannot be used: member `alg` must be a string",
+                "cannot check the signature",
+            ],
+        ),
+        (
+            "kid of a symmetric key",
+            json!([symmetric, good(Some("a"))]),
+            "s",
+            3,
+            &["keys[0] cannot be used"],
+        ),
+        (
+            "kid of no key",
+            json!([symmetric, good(Some("a"))]),
+            "x",
+            1,
+            &["refused: unknown key: `kid` is \"x\""],
+        ),
+        (
+            "weak key",
+            json!([weak, good(Some("a"))]),
+            "w\u{1b}",
+            3,
+            &["keys[0] (kid \"w\\u{1b}\") cannot be used: the RSA key has the ROCA weakness"],
+        ),
+        (
+            "private key",
+            json!([with(good(None), "d", json!("AAAA"))]),
+            "a",
+            3,
+            &["`d` of a private key"],
+        ),
+    ];
+    for (name, keys, kid, code, texts) in rows {
+        let file = TemporaryFile::new(json!({"keys": keys}).to_string());
+        let token = signer.token(Some(kid), &claims());
+        let (exit, text) = verify(&["--jwks", file.name()], &token);
+        assert_eq!(exit, Some(code), "{name}: {text}");
+        for expected in texts {
+            assert!(text.contains(expected), "{name}: {expected}: {text}");
+        }
+    }
+}
+
+#[test]
+fn refusals_and_faults_say_what_is_wrong_in_one_line() {
+    let signer = Signer::new();
+    let file = TemporaryFile::new(signer.jwk(None).to_string());
+    let keys = ["--jwks", file.name()];
+    let good = signer.token(None, &claims());
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        signer.token(None, &claims)
+    };
+    let expired = with("exp", json!(1_700_000_000));
+    let ago = |seconds: u64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        json!(now.as_secs() - seconds)
+    };
+    let (recently, long_ago) = (with("exp", ago(30)), with("exp", ago(90)));
+    let red = with("iss", json!("\u{1b}[31mus\u{202e}\u{9b}"));
+    let rows: [(&str, &str, &[&str], i32, &str); 24] = [
+        ("good", &good, &[], 0, "\"sub\":\"me\""),
+        ("two line breaks and blanks", &format!("{good} \r\n\n"), &[], 0, "\"sub\":\"me\""),
+        ("padded", &format!("{good}="), &[], 1, "malformed base64url: it has padding (`=`)"),
+        ("with its scheme", &format!("Bearer {good}"), &[], 1, "it begins with `Bearer `"),
+        ("byte order mark", &format!("\u{feff}{good}"), &[], 1, "it begins with a byte order mark"),
+        ("blank before it", &format!(" {good}"), &[], 1, "white space"),
+        ("empty", "", &[], 1, "it is empty"),
+        ("two parts", "a.b", &[], 1, "it has 2 parts in place of 3"),
+        ("expired", &expired, &[], 1, "refused: expired: `exp` is 2023-11-14 22:13:20 UTC ("),
+        ("just expired", &recently, &[], 1, "seconds ago)"),
+        ("just expired, with leeway", &recently, &["--leeway", "60"], 0, "me"),
+        ("expired before the leeway", &long_ago, &["--leeway", "60"], 1, "expired"),
+        ("leeway out of bounds", &good, &["--leeway", "301"], 2, "--leeway"),
+        (
+            "not yet valid",
+            &with("nbf", json!(4_102_444_800_u32)),
+            &[],
+            1,
+            "`nbf` is 2100-01-01 00:00:00 UTC (in ",
+        ),
+        (
+            "issued in the future",
+            &with("iat", json!(4_102_444_800_u32)),
+            &[],
+            1,
+            "`iat` is 2100-01-01",
+        ),
+        (
+            "another issuer",
+            &good,
+            &["--issuer", "them"],
+            1,
+            "unexpected issuer: `iss` is \"us\", not \"them\"",
+        ),
+        (
+            "no audience",
+            &good,
+            &["--audience", "a"],
+            1,
+            "unexpected audience: `aud` is missing, not \"a\"",
+        ),
+        (
+            "another audience",
+            &with("aud", json!(["x", "y"])),
+            &["--audience", "a", "--audience", "b"],
+            1,
+            "`aud` is [\"x\",\"y\"], not \"a, b\"",
+        ),
+        ("another type", &good, &["--token-type", "at+jwt"], 1, "`typ` is \"JWT\", not \"at+jwt\""),
+        (
+            "a number as sub",
+            &with("sub", json!(7)),
+            &[],
+            1,
+            "malformed claims: `sub` is 7, but must be a string",
+        ),
+        (
+            "text as exp",
+            &with("exp", json!("1")),
+            &[],
+            1,
+            "`exp` is \"1\", but must be a number of seconds",
+        ),
+        (
+            "control characters",
+            &red,
+            &["--issuer", "us"],
+            1,
+            r#"`iss` is "\u001b[31mus\u202e\u009b", not"#,
+        ),
+        ("no file", &good, &["--jwks", "/nowhere"], 2, "cannot be used multiple times"),
+        ("issuer that is no URL", &good, &[], 0, "me"),
+    ];
+    for (name, token, more, code, expected) in rows {
+        let (exit, text) = verify(&[&keys, more].concat(), token);
+        assert_eq!(exit, Some(code), "{name}: {text}");
+        assert!(text.contains(expected), "{name}: {text}");
+        if code == 1 {
+            assert_eq!(text.lines().count(), 1, "{name}: {text}");
+        }
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{7f}']), "{name}: {text:?}");
+    }
+}
+
+#[test]
+fn source_of_keys_that_is_no_source_is_named() {
+    let good = Signer::new().token(None, &claims());
+    let (code, text) = verify(&["--issuer", "us"], &good);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("--issuer must be an https URL"), "{text}");
+    let broken = TemporaryFile::new("{\n \"keys\": [\n}");
+    let (code, text) = verify(&["--jwks", broken.name()], &good);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains(broken.name()) && text.contains("line 3, column 1"), "{text}");
+}
+
+#[test]
+fn inspect_and_usage_errors_escape_control_characters() {
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let header = part("{\"alg\":\"RS256\",\"kid\":\"\u{9b}31m\"}");
+    let claims = part("{\"sub\":\"a\u{202e}b\u{7f}\\u001b[2J\",\"exp\":4102444800}");
+    let token = format!("{header}.{claims}.c2ln");
+    for arguments in [&["inspect", "-"][..], &["inspect", "--json", "-"]] {
+        let output = run_with_input(arguments, &[], token.as_bytes());
+        let text = to_text(&output.stdout);
+        assert!(text.contains(r"a\u202eb\u007f\u001b[2J") && text.contains(r"\u009b31m"), "{text}");
+    }
+    for (arguments, code, expected) in [
+        (["inspect", "--\u{1b}[31m\u{202e}"], 2, r"\u202e"),
+        (["verify", "\u{1b}[31m"], 2, "--issuer"),
+        (["event", "no-\u{9b}\u{1b}[31m"], 3, r"no-\u009b\u001b[31m"),
+    ] {
+        let output = run_with_input(&arguments, &[("TOKEN_ISSUER", "us")], b"");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let text = to_text(&output.stderr);
+        assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{text:?}");
+        assert!(text.contains(expected), "{text:?}");
+    }
+}
+
+/// RFC 8037 appendix A: the only key of every key set below, which does not sign the token.
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// Serves the metadata of an issuer for each path. The path also says where its keys are.
+fn issuers(request: &Recorded) -> (u16, String) {
+    let host = request.headers.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let path = request.line.split(' ').nth(1).unwrap();
+    let Some(name) = path.strip_suffix("/.well-known/openid-configuration") else {
+        return (200, KEYS.into());
+    };
+    let scheme = if host.starts_with("localhost") { "https" } else { "http" };
+    let base = format!("{scheme}://{host}");
+    let (issuer, jwks_uri) = match name {
+        "/slash" => (format!("{base}/slash/"), format!("{base}/keys")),
+        "/file" => (format!("{base}/file"), "/etc/hostname".into()),
+        "/relative" => (format!("{base}/relative"), "keys.json".into()),
+        "/file-url" => (format!("{base}/file-url"), "file:///etc/hostname".into()),
+        "/insecure" => (format!("{base}/insecure"), format!("http://{host}/keys")),
+        "/other" => (format!("{base}/else"), format!("{base}/keys")),
+        "/gone" => return (404, String::new()),
+        "/moved" => return (302, String::new()),
+        _ => (format!("{base}{name}"), format!("{base}/keys")),
+    };
+    (200, json!({"issuer": issuer, "jwks_uri": jwks_uri}).to_string())
+}
+
+#[test]
+fn keys_of_an_issuer_are_found_by_its_name_alone() {
+    let (plain, (tls, bundle)) = (AwsServer::with_responses(issuers), AwsServer::with_tls(issuers));
+    let (http, https) = (plain.url(), format!("https://localhost:{}", tls.address.port()));
+    let signer = Signer::new();
+    // Case, issuer, exit code, text. No key fits: 1 means that the keys were found.
+    let rows = [
+        ("http", format!("{http}/a"), 1, "the `alg` of the token is ES256"),
+        ("https", format!("{https}/a"), 1, "the `alg` of the token is ES256"),
+        ("a slash at the end", format!("{http}/slash/"), 1, "the `alg` of the token is ES256"),
+        (
+            "a slash that the issuer does not have",
+            format!("{http}/a/"),
+            3,
+            "the metadata is of another issuer",
+        ),
+        (
+            "jwks_uri is a path",
+            format!("{https}/file"),
+            3,
+            "jwks_uri \"/etc/hostname\" must be an https URL",
+        ),
+        ("jwks_uri is a path, http", format!("{http}/file"), 3, "must be an https URL"),
+        ("jwks_uri is relative", format!("{http}/relative"), 3, "must be an https URL"),
+        ("jwks_uri is a file URL", format!("{http}/file-url"), 3, "must be an https URL"),
+        (
+            "http jwks_uri of an https issuer",
+            format!("{https}/insecure"),
+            3,
+            "must be https, as the issuer is",
+        ),
+        ("another issuer", format!("{http}/other"), 3, "the metadata is of another issuer"),
+        ("missing", format!("{http}/gone"), 3, "the response has the status 404"),
+        ("redirect", format!("{http}/moved"), 3, "the response is a redirect (status 302)"),
+    ];
+    for (case, issuer, code, expected) in rows {
+        let mut claims = claims();
+        claims["iss"] = issuer.clone().into();
+        let token = signer.token(None, &claims);
+        let arguments = ["verify", "--issuer", &issuer, "-"];
+        let output = run_with_input(&arguments, &[("AWS_CA_BUNDLE", &bundle)], token.as_bytes());
+        let text = to_text(&output.stdout) + &to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{case}: {text}");
+        assert!(text.contains(expected) && text.lines().count() <= 2, "{case}: {text}");
+        let requests = [plain.take(), tls.take()].concat();
+        assert!(!requests.is_empty(), "{case}");
+        for request in &requests {
+            let agent = format!("user-agent: countersign/{}", env!("CARGO_PKG_VERSION"));
+            assert!(request.headers.contains(&agent), "{case}: {}", request.headers);
+            assert!(!request.line.contains("//.well-known"), "{case}: {}", request.line);
+        }
+        let fetched_keys = requests.iter().any(|request| request.line.ends_with("/keys"));
+        assert_eq!(fetched_keys, code == 1, "{case}: {requests:?}");
+    }
+}
