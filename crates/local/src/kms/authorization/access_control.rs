@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value, json};
+
 use super::{
     grants::Granted,
     permissions::{Permission, required_permissions},
@@ -66,7 +68,15 @@ impl AccessControl {
         input: &Input,
     ) -> Result<Vec<(String, String)>, KmsError> {
         let mut used = Vec::new();
-        let Some(role) = self.roles.get(access_key) else { return Ok(used) };
+        let new_policy = input.text("Policy")?;
+        let bypasses_lockout_check = input.flag("BypassPolicyLockoutSafetyCheck")?;
+        let new_policy = new_policy.filter(|_| !bypasses_lockout_check);
+        let Some(role) = self.roles.get(access_key) else {
+            if let Some(policy) = new_policy.and_then(evaluable) {
+                Role::of_user(access_key).check_lockout(&policy, store)?;
+            }
+            return Ok(used);
+        };
         for mut permission in required_permissions(store, &role.arn, operation, input)? {
             permission.context.set("aws:PrincipalArn", [&*role.arn]);
             // Only identity-based policies can use it ("Using source function ARN to control function
@@ -84,9 +94,7 @@ impl AccessControl {
             }
             used.push((role.arn.clone(), permission.action));
         }
-        if let Some(policy) = input.text("Policy")?
-            && !input.flag("BypassPolicyLockoutSafetyCheck")?
-        {
+        if let Some(policy) = new_policy {
             role.check_lockout(policy, store)?;
         }
         Ok(used)
@@ -94,6 +102,14 @@ impl AccessControl {
 }
 
 impl Role {
+    /// The IAM user, with all permissions, that a caller without a role is.
+    fn of_user(access_key: &str) -> Self {
+        Self {
+            arn: format!("arn:aws:iam::{ACCOUNT}:user/{access_key}"),
+            policies: vec![PolicyDocument::allowing_everything()],
+        }
+    }
+
     fn is_allowed(&self, permission: &Permission) -> bool {
         let Permission { action, resource, context, identity_context, key_policy, granted } =
             permission;
@@ -138,6 +154,22 @@ impl Role {
             "The new key policy will not allow you to update the key policy in the future.";
         Err(KmsError::new("MalformedPolicyDocumentException", message))
     }
+}
+
+/// The statements of a key policy that the local IAM can evaluate. A caller without a role needs no others, as only
+/// callers with roles are restricted. `None` if the policy is malformed, which the operation reports.
+fn evaluable(policy: &str) -> Option<String> {
+    let policy: Map<String, Value> = serde_json::from_str(policy).ok()?;
+    let statements = match policy.get("Statement")? {
+        Value::Array(statements) => statements.clone(),
+        statement => vec![statement.clone()],
+    };
+    let document = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements});
+    let is_evaluable = |statement: &Value| {
+        serde_json::from_value::<PolicyDocument>(document(json!([statement]))).is_ok()
+    };
+    let statements: Vec<_> = statements.into_iter().filter(is_evaluable).collect();
+    Some(document(statements.into()).to_string())
 }
 
 /// The decision of several policies: the one of a policy with all their statements.

@@ -6,7 +6,7 @@ use super::keys::find_mutable;
 use crate::kms::{
     crypto::KeySpec,
     error::KmsError,
-    input::Input,
+    input::{Input, KEY_ID_MAX_LENGTH},
     output::with_present,
     pages::PageSize,
     store::{Store, StoredAlias, StoredKey},
@@ -68,7 +68,7 @@ fn alias_name(input: &Input) -> Result<&str, KmsError> {
 }
 
 pub(crate) fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
-    let filter = match input.text("KeyId")? {
+    let filter = match input.text_within("KeyId", KEY_ID_MAX_LENGTH)? {
         Some(key) => Some(&*store.find_key(key)?.id),
         None => None,
     };

@@ -2,14 +2,15 @@
 
 use std::sync::Mutex;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::key_policies::new_policy;
 use crate::{
     account::ACCOUNT,
     kms::{
         crypto::KeySpec,
         error::KmsError,
-        input::Input,
+        input::{Input, TAGS_MAX, check_length},
         output::with_present,
         store::{KeyUsage, Store, StoredKey, StoredKeyState, lock},
     },
@@ -30,6 +31,7 @@ pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
         let message = "multi-Region keys are not supported on this machine";
         return Err(KmsError::new("UnsupportedOperationException", message));
     }
+    check_origin(input)?;
     let usage = match input.text("KeyUsage")? {
         Some(usage) => usage,
         None if spec == KeySpec::SymmetricDefault => KeyUsage::EncryptDecrypt.name(),
@@ -52,7 +54,9 @@ pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     }
     let created = lock(store).now();
     let mut key = StoredKey::new(spec, usage, created)?;
-    input.text("Description")?.unwrap_or_default().clone_into(&mut key.description);
+    let description = input.text("Description")?.unwrap_or_default();
+    check_length("description", description, 0..=DESCRIPTION_MAX_LENGTH)?;
+    description.clone_into(&mut key.description);
     if let Some(policy) = new_policy(input)? {
         key.policy = policy;
     }
@@ -62,6 +66,25 @@ pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
     let metadata = metadata(&store, &key);
     store.insert(key);
     Ok(json!({"KeyMetadata": metadata}))
+}
+
+/// The local KMS creates the material of every key itself.
+fn check_origin(input: &Input) -> Result<(), KmsError> {
+    let unsupported = |what: &str| {
+        let message = format!("{what} is not supported on this machine");
+        Err(KmsError::new("UnsupportedOperationException", message))
+    };
+    match input.text("Origin")? {
+        None | Some("AWS_KMS") => {}
+        Some(origin) if OTHER_ORIGINS.contains(&origin) => {
+            return unsupported(&format!("Origin {origin}"));
+        }
+        Some(_) => return Err(KmsError::constraint("origin", "satisfy enum value set")),
+    }
+    if input.has("CustomKeyStoreId") || input.has("XksKeyId") {
+        return unsupported("A custom key store");
+    }
+    Ok(())
 }
 
 pub(crate) fn metadata(store: &Store, key: &StoredKey) -> Value {
@@ -165,7 +188,13 @@ pub(crate) fn require_enabled(key: &StoredKey, arn: &str) -> Result<(), KmsError
 
 pub(crate) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (tags, time) = (input.tags()?, store.tag_time());
-    set_tags(find_mutable(store, input)?, tags, time);
+    let key = find_mutable(store, input)?;
+    let own = key.tags.current();
+    if own.len() + tags.iter().filter(|(name, _)| !own.contains_key(name)).count() > TAGS_MAX {
+        let message = format!("A key can have at most {TAGS_MAX} tags.");
+        return Err(KmsError::new("LimitExceededException", message));
+    }
+    set_tags(key, tags, time);
     Ok(Value::Null)
 }
 
@@ -175,28 +204,10 @@ fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>)
     }
 }
 
-/// The `Policy` of a request. The local KMS checks its form only.
-pub(crate) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
-    let Some(policy) = input.text("Policy")? else { return Ok(None) };
-    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
-    match serde_json::from_str::<Map<String, Value>>(policy) {
-        Ok(members) if members.values().any(has_nested_list) => {
-            Err(malformed("The policy contains a list in a list."))
-        }
-        Ok(_) => Ok(Some(policy.to_owned())),
-        Err(_) => Err(malformed("The policy is not a JSON object.")),
-    }
-}
-
-/// Whether a list contains a list, which no element of a policy allows.
-fn has_nested_list(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(|item| item.is_array() || has_nested_list(item)),
-        Value::Object(members) => members.values().any(has_nested_list),
-        _ => false,
-    }
-}
-
+/// The limit of the service model, in characters.
+const DESCRIPTION_MAX_LENGTH: usize = 8192;
+/// Values of `Origin` for key material that KMS does not create itself.
+const OTHER_ORIGINS: [&str; 3] = ["EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 /// Specs of KMS that sign no tokens.
 const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
 
@@ -204,28 +215,9 @@ const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384",
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use crate::kms::fixture::{service, sign_request};
-
-    #[test]
-    fn malformed_key_policies_are_rejected() {
-        let service = service();
-        let key = service.create("ECC_NIST_P256", "SIGN_VERIFY");
-        let statement = |arns: Value| json!({"Statement": [{"Condition": {"ArnLike": {"aws:PrincipalArn": arns}}}]});
-        let malformed = Err("MalformedPolicyDocumentException");
-        let rows = [
-            (statement(json!("a")).to_string(), Ok(Value::Null)),
-            (statement(json!(["a", "b"])).to_string(), Ok(Value::Null)),
-            (statement(json!([["a", "b"], "b"])).to_string(), malformed.clone()),
-            ("[]".to_owned(), malformed.clone()),
-            ("{".to_owned(), malformed),
-        ];
-        for (policy, expected) in rows {
-            let put = service.call("PutKeyPolicy", &json!({"KeyId": key, "Policy": policy}));
-            assert_eq!(put, expected, "{policy}");
-        }
-    }
 
     #[test]
     fn operations_depend_on_the_key_state() {

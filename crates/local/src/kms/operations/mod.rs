@@ -2,8 +2,10 @@
 
 mod aliases;
 pub(crate) mod grants;
+mod key_policies;
 mod keys;
 mod signing;
+mod tags;
 
 use std::sync::Mutex;
 
@@ -57,22 +59,10 @@ pub(crate) fn perform(
         "RevokeGrant" => grants::revoke(store, &input),
         "RetireGrant" => grants::retire(store, &input),
         "TagResource" => keys::tag(store, &input),
-        "ListResourceTags" => {
-            let tags = store.find_key(input.required("KeyId")?)?.tags.current();
-            let row = |(name, value)| json!({"TagKey": name, "TagValue": value});
-            Ok(json!({"Tags": tags.iter().map(row).collect::<Vec<_>>(), "Truncated": false}))
-        }
-        "GetKeyPolicy" => {
-            let key = store.find_key(input.required("KeyId")?)?;
-            Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
-        }
-        "PutKeyPolicy" => {
-            let policy = keys::new_policy(&input)?
-                .ok_or_else(|| KmsError::constraint("policy", "not be null"))?;
-            store.find_key_mut(input.required("KeyId")?)?.policy = policy;
-            Ok(Value::Null)
-        }
-        _ => Err(KmsError::new("UnknownOperationException", "")),
+        "ListResourceTags" => tags::list(store, &input),
+        "GetKeyPolicy" => key_policies::get(store, &input),
+        "PutKeyPolicy" => key_policies::put(store, &input),
+        _ => Err(KmsError::unknown_operation(operation)),
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use self::history::History;
 use super::error::KmsError;
 use crate::account::ACCOUNT;
 
@@ -31,6 +32,12 @@ pub(crate) struct Store {
     authorization_delay: Option<Delay>,
     /// The time in seconds since the epoch, if it is not the system's.
     time: Option<f64>,
+}
+
+/// The keys and aliases of a store at one time.
+pub(crate) struct StoreContents {
+    keys: BTreeMap<String, StoredKey>,
+    aliases: History<StoredAlias>,
 }
 
 impl Store {
@@ -151,6 +158,17 @@ impl Store {
     pub(crate) fn alias_not_found(&self, name: &str) -> KmsError {
         let arn = self.arn(name);
         KmsError::new("NotFoundException", format!("Alias {arn} is not found."))
+    }
+
+    /// A copy of the keys and aliases, for [`Self::restore`].
+    pub(crate) fn contents(&self) -> StoreContents {
+        StoreContents { keys: self.keys.clone(), aliases: self.aliases.history().clone() }
+    }
+
+    /// Replaces the keys and aliases by those of an earlier state.
+    pub(crate) fn restore(&mut self, contents: StoreContents) {
+        self.keys = contents.keys;
+        self.aliases.set_history(contents.aliases);
     }
 
     pub(crate) fn insert(&mut self, key: StoredKey) {
