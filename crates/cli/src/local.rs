@@ -2,7 +2,6 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    fs,
     io::{self, Write},
     net::IpAddr,
     path::PathBuf,
@@ -13,6 +12,7 @@ use clap::Args;
 use local::{Stack, StackOptions, gateway::Exchange, lambda::LogLine};
 use runtime::{SETTINGS, Settings};
 use tokio::{
+    fs,
     signal::unix::{SignalKind, signal},
     sync::broadcast::{Receiver, error::RecvError},
 };
@@ -77,12 +77,17 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     // First, so that a Ctrl-C during the start leaves no process behind.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let template = fs::read_to_string(&arguments.template).map_err(|error| {
+    let template = tokio::select! {
+        template = fs::read_to_string(&arguments.template) => template,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    let template = template.map_err(|error| {
         let name = arguments.template.display();
         io::Error::new(error.kind(), format!("{name}: {error} (set --template)"))
     })?;
     if let Some(folder) = &arguments.state {
-        fs::create_dir_all(folder).map_err(|error| {
+        fs::create_dir_all(folder).await.map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
     }
@@ -137,6 +142,9 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
         "Routes with IAM authorization need a SigV4 header. Its signature is not checked."
     )?;
     writeln!(out, "Press Ctrl-C to stop.\n")?;
+    for notice in &stack.notices {
+        writeln!(out, "Note: {notice}\n")?;
+    }
     stack.logs.recent().iter().try_for_each(print_problem)
 }
 
@@ -171,10 +179,42 @@ fn print_problem(line: &LogLine) -> io::Result<()> {
     if line.level().as_deref() == Some("INFO") {
         return Ok(());
     }
-    writeln!(io::stdout(), "     {}: {}", line.function, line.text.escape_debug())
+    writeln!(io::stdout(), "     {}: {}", line.function, printable(&line.summary()))
 }
+
+/// A line of text without control characters and characters that change its direction.
+fn printable(text: &str) -> String {
+    let is_hidden = |c: char| c.is_control() || BIDIRECTIONAL_CONTROLS.contains(&c);
+    let escape =
+        |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
+/// The characters with the Unicode property `Bidi_Control`.
+const BIDIRECTIONAL_CONTROLS: [char; 12] = [
+    '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
+    '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+];
 
 fn parameter(argument: &str) -> Result<(String, String), &'static str> {
     let (name, value) = argument.split_once('=').ok_or("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printable_text_has_no_control_characters() {
+        let rows = [
+            ("a \"quoted\" text, it's \\ plain é", "a \"quoted\" text, it's \\ plain é"),
+            ("\u{1b}[2J\r\n", r"\u{1b}[2J\u{d}\u{a}"),
+            ("\u{7f}\u{9b}", r"\u{7f}\u{9b}"),
+            ("a\u{202e}b\u{2066}", r"a\u{202e}b\u{2066}"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(printable(text), expected);
+        }
+    }
 }

@@ -32,6 +32,7 @@
 //! No deployed package contains this crate.
 
 mod account;
+mod allowed_hosts;
 mod faulty_stream;
 pub mod gateway;
 pub mod http;

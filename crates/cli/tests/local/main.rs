@@ -17,6 +17,7 @@ mod log_audit;
 mod monitoring;
 mod policy_cache;
 mod roles;
+mod start;
 mod template;
 
 use std::{

@@ -32,6 +32,7 @@ use self::{
     sigv4::SigV4Caller,
 };
 use crate::{
+    allowed_hosts::AllowedHosts,
     http::{self, HttpServer},
     lambda::{FunctionLogs, HostedFunction},
     template::TemplateError,
@@ -93,16 +94,17 @@ impl Gateway {
             exchanges: broadcast::Sender::new(256),
         });
         let shared = Arc::clone(&state);
-        let server = HttpServer::start(listener, MAX_BODY_BYTES, move |request| {
-            let state = Arc::clone(&shared);
-            // The task completes the request even if the client closes the connection.
-            let exchange = tokio::spawn(state.exchange(request));
-            async move {
-                let failed =
-                    |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":null}"#);
-                exchange.await.unwrap_or_else(failed)
-            }
-        })?;
+        let server =
+            HttpServer::start(listener, AllowedHosts::Loopback, MAX_BODY_BYTES, move |request| {
+                let state = Arc::clone(&shared);
+                // The task completes the request even if the client closes the connection.
+                let exchange = tokio::spawn(state.exchange(request));
+                async move {
+                    let failed =
+                        |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":null}"#);
+                    exchange.await.unwrap_or_else(failed)
+                }
+            })?;
         Ok(Self { server, state })
     }
 

@@ -19,7 +19,7 @@ use super::{
     function_logs::{FunctionLogs, LogLine},
     runtime_api::{PendingInvocation, RuntimeApiService},
 };
-use crate::{account::ACCOUNT, http::HttpServer, recording::recorder};
+use crate::{account::ACCOUNT, allowed_hosts::AllowedHosts, http::HttpServer, recording::recorder};
 
 /// A process that runs a function, and its Runtime API. Both end when the environment is dropped.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ async fn launch(
 ) -> io::Result<(HttpServer, Child)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let shared = Arc::clone(api);
-    let server = HttpServer::start(listener, MAX_BYTES, move |request| {
+    let server = HttpServer::start(listener, AllowedHosts::Loopback, MAX_BYTES, move |request| {
         let api = Arc::clone(&shared);
         async move { api.respond(request).await }
     })?;

@@ -9,18 +9,19 @@ mod roles;
 
 use std::{
     collections::BTreeMap,
+    io,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::spawn_blocking};
 
 pub use self::{error::StackError, options::StackOptions};
 
 use self::{
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
-    keys::create_keys,
+    keys::{KeyReport, create_keys},
     properties::property,
     roles::{inline_policies, role_arn, role_of},
 };
@@ -43,6 +44,8 @@ pub struct Stack {
     pub functions: BTreeMap<String, Arc<HostedFunction>>,
     /// The logs of the functions.
     pub logs: FunctionLogs,
+    /// What an operator should know about the start, for display.
+    pub notices: Vec<String>,
 }
 
 impl Stack {
@@ -59,7 +62,6 @@ impl Stack {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
-        let kms_port = kms_listener.local_addr().map_err(GatewayError::Listen)?.port();
         let mut resolver = template.resolver(&options.region, &options.parameters)?;
         for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
@@ -69,6 +71,7 @@ impl Stack {
                 override_parameters(&mut resolver, variables, &options.overrides);
             }
         }
+        template.check_rules(&resolver)?;
         let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
         for (id, resource) in &deployed {
             let name = function_name(id, resource, &resolver)?;
@@ -97,15 +100,8 @@ impl Stack {
             ),
             local: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
         };
-        let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
-        let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        let mut kms = Kms::start(kms_listener, &options.region, file)
-            .map_err(|source| StackError::State { file: file_name, source })?;
-        if let Some(address) = options.kms_address {
-            let listener = listen(address, kms_port, "KMS", "--kms-address").await?;
-            kms.listen(listener).map_err(GatewayError::Listen)?;
-        }
-        let mut problems = create_keys(&template, &mut resolver, &kms)?;
+        let kms = start_kms(kms_listener, options).await?;
+        let KeyReport { mut problems, notices } = create_keys(&template, &mut resolver, &kms)?;
         for (id, resource) in roles {
             let arn = role_arn(id, resource, &resolver)?;
             let role = Role { arn, policies: inline_policies(resource, &resolver)? };
@@ -136,6 +132,8 @@ impl Stack {
             functions.insert(id.to_owned(), function);
         }
         if !problems.is_empty() {
+            // A key of another KeySpec is the likely cause.
+            problems.extend(notices);
             return Err(StackError::Settings(problems));
         }
         let properties = resolver.resolve(property(api, "")?)?;
@@ -146,8 +144,27 @@ impl Stack {
             functions_by_name,
             logs.clone(),
         )?;
-        Ok(Self { gateway, kms, functions, logs })
+        Ok(Self { gateway, kms, functions, logs, notices })
     }
+}
+
+/// Starts KMS on the loopback address, and on the other address of the options.
+async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms, StackError> {
+    let port = listener.local_addr().map_err(GatewayError::Listen)?.port();
+    let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
+    let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    let region = options.region.clone();
+    // On another thread: the caller can drop this future while the file is read.
+    let started = spawn_blocking(move || Kms::start(listener, &region, file)).await;
+    let mut kms = started
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(|source| StackError::State { file: file_name, source })?;
+    if let Some(address) = options.kms_address {
+        let listener = listen(address, port, "KMS", "--kms-address").await?;
+        kms.listen(listener).map_err(GatewayError::Listen)?;
+    }
+    Ok(kms)
 }
 
 async fn listen(
