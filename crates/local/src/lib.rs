@@ -39,6 +39,7 @@ pub mod http;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+mod partition;
 pub mod recording;
 mod stack;
 pub mod template;

@@ -9,6 +9,7 @@
 
 mod cors;
 mod explain;
+mod gateway;
 mod interop;
 mod invalid_settings;
 mod issuer;

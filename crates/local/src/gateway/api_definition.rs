@@ -111,8 +111,10 @@ impl ApiDefinition {
     }
 
     /// Selects the route for a path as API Gateway does: a literal segment has priority over a path parameter, a
-    /// path parameter over a greedy one, and the method over ANY.
+    /// path parameter over a greedy one, and the method over ANY. One slash at the end of the path does not count.
     pub(super) fn route(&self, method: &str, path: &str) -> Option<&ApiRoute> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         let matching = self.routes.iter().filter_map(|route| {
             let rank = rank(&route.resource, path)?;
             (route.method == method || route.method == "ANY")
@@ -246,9 +248,10 @@ impl CustomResponse {
     }
 }
 
-/// The priority of a resource for a path, by segment: lower values first. `None` if the path does not match.
+/// The priority of a resource for a path without its first slash, by segment: lower values first. `None` if the path
+/// does not match.
 fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
-    let mut segments = path.trim_start_matches('/').split('/');
+    let mut segments = path.split('/');
     let mut rank = Vec::new();
     for pattern in resource.trim_start_matches('/').split('/') {
         let parameter = pattern.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
@@ -320,7 +323,13 @@ mod tests {
             ("/a/b/c", Some("/a/{id}/c")),
             ("/a/b/d", Some("/{proxy+}")),
             ("/x", Some("/{proxy+}")),
-            ("/a/", Some("/{proxy+}")),
+            ("/a/", Some("/a")),
+            ("/a/b/", Some("/a/b")),
+            ("/a/x/", Some("/a/{id}")),
+            ("//", None),
+            ("//a", None),
+            ("///a", None),
+            ("/a//", Some("/{proxy+}")),
         ];
         for (path, expected) in rows {
             let route = api.route("GET", path);

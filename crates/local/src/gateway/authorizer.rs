@@ -63,25 +63,28 @@ struct AuthorizerOutput {
     principal_id: String,
     policy_document: PolicyDocument,
     #[serde(default)]
-    context: Map<String, Value>,
+    context: Option<Map<String, Value>>,
 }
 
 impl AuthorizerOutput {
-    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars.
+    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars. A null is no value.
     fn read(output: Value) -> Option<Self> {
-        let output: Self = serde_json::from_value(output).ok()?;
+        let mut output: Self = serde_json::from_value(output).ok()?;
+        let context = output.context.get_or_insert_default();
+        context.retain(|_, value| !value.is_null());
         let is_scalar =
             |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let context_is_valid = context.values().all(is_scalar);
         let is_valid = !output.principal_id.is_empty()
             && output.policy_document.is_authorizer_policy()
-            && output.context.values().all(is_scalar);
+            && context_is_valid;
         is_valid.then_some(output)
     }
 
     fn authorization(&self, request: &ApiRequest) -> Authorization {
         match self.policy_document.evaluate("execute-api:Invoke", &request.arn()) {
             IamDecision::Allowed => {
-                let mut context = self.context.clone();
+                let mut context = self.context.clone().unwrap_or_default();
                 context.insert("principalId".into(), self.principal_id.clone().into());
                 Authorization::Allowed(Value::Object(context))
             }
@@ -163,8 +166,8 @@ mod tests {
             ("an empty context", "/context", json!({}), true),
             ("an object in the context", "/context/a", json!({}), false),
             ("an array in the context", "/context/a", json!([]), false),
-            ("a null in the context", "/context/a", json!(null), false),
-            ("a null context", "/context", json!(null), false),
+            ("a null in the context", "/context/a", json!(null), true),
+            ("a null context", "/context", json!(null), true),
             ("an empty principal", "/principalId", json!(""), false),
             ("a principal that is a number", "/principalId", json!(1), false),
             (

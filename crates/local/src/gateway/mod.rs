@@ -29,7 +29,7 @@ use self::{
     api_request::ApiRequest,
     authorizer::{Authorization, DecisionSource, PolicyCache, authorize},
     gateway_response::{GatewayResponse, denial},
-    sigv4::SigV4Caller,
+    sigv4::{SigV4Caller, SignatureError},
 };
 use crate::{
     allowed_hosts::AllowedHosts,
@@ -189,8 +189,9 @@ impl GatewayState {
             return explained(http::json(status, body), "headers over 10240 bytes");
         }
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
-            return self
-                .gateway_response(GatewayResponse::MissingAuthenticationToken, "no such route");
+            let signature = SigV4Caller::read(&head.headers).err();
+            let kind = GatewayResponse::NoRoute(signature.unwrap_or(SignatureError::Missing));
+            return self.gateway_response(&kind, "no such route");
         };
         let request = ApiRequest {
             id,
@@ -208,19 +209,20 @@ impl GatewayState {
             MethodAuthorization::Open => {
                 self.integration(route, &request, None, &Value::Null, None).await
             }
-            MethodAuthorization::Iam => {
-                if let Some(caller) = SigV4Caller::read(&request.headers) {
+            MethodAuthorization::Iam => match SigV4Caller::read(&request.headers) {
+                Ok(caller) => {
                     self.integration(route, &request, Some(&caller), &Value::Null, None).await
-                } else {
-                    let reason = "no well-formed SigV4 signature";
-                    self.gateway_response(GatewayResponse::MissingAuthenticationToken, reason)
                 }
-            }
+                Err(error) => {
+                    let reason = "no well-formed SigV4 signature";
+                    self.gateway_response(&GatewayResponse::Signature(error), reason)
+                }
+            },
             MethodAuthorization::Lambda(authorizer) => {
                 let Some(function) = self.functions.get(&authorizer.function) else {
                     let reason = "no such authorizer function";
                     return self
-                        .gateway_response(GatewayResponse::AuthorizerConfigurationError, reason);
+                        .gateway_response(&GatewayResponse::AuthorizerConfigurationError, reason);
                 };
                 let (authorization, source) =
                     authorize(authorizer, function, &self.cache, &request).await;
@@ -247,19 +249,19 @@ impl GatewayState {
                 self.integration(route, request, None, &context, Some(reason)).await
             }
             Authorization::Unauthorized => {
-                let response = self.gateway_response(GatewayResponse::Unauthorized, "");
+                let response = self.gateway_response(&GatewayResponse::Unauthorized, "");
                 ExplainedResponse { reason: explain("no credentials".into()), ..response }
             }
             Authorization::Denied(decision) => {
-                self.gateway_response(GatewayResponse::AccessDenied(decision), denial(decision))
+                self.gateway_response(&GatewayResponse::AccessDenied(decision), denial(decision))
             }
             Authorization::Failed(error) => {
-                let response = self.gateway_response(GatewayResponse::AuthorizerFailure, "");
+                let response = self.gateway_response(&GatewayResponse::AuthorizerFailure, "");
                 ExplainedResponse { reason: explain(error.to_string()), ..response }
             }
             Authorization::Misconfigured => {
                 let reason = "the authorizer output is malformed";
-                self.gateway_response(GatewayResponse::AuthorizerConfigurationError, reason)
+                self.gateway_response(&GatewayResponse::AuthorizerConfigurationError, reason)
             }
         }
     }
@@ -285,7 +287,7 @@ impl GatewayState {
             }
             Integration::Function(name) => {
                 let failed =
-                    |reason| self.gateway_response(GatewayResponse::IntegrationFailure, reason);
+                    |reason| self.gateway_response(&GatewayResponse::IntegrationFailure, reason);
                 let Some(function) = self.functions.get(name) else {
                     return failed("no such function");
                 };
@@ -307,11 +309,12 @@ impl GatewayState {
     }
 
     /// A gateway response, as the template customizes it.
-    fn gateway_response(&self, kind: GatewayResponse, reason: &str) -> ExplainedResponse {
+    fn gateway_response(&self, kind: &GatewayResponse, reason: &str) -> ExplainedResponse {
         let custom = kind.names().into_iter().find_map(|name| self.api.responses.get(name));
         let status = custom.and_then(|custom| custom.status).unwrap_or(kind.status());
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut headers = vec![("content-type", "application/json")];
+        let mut headers =
+            vec![("content-type", "application/json"), ("x-amzn-ErrorType", kind.error_type())];
         let own = custom.map(|custom| &*custom.headers).unwrap_or_default();
         headers.extend(own.iter().map(|(name, value)| (&**name, &**value)));
         explained(http::respond(status, &headers, kind.body()), reason)
@@ -326,14 +329,52 @@ fn explained(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
 fn proxy_response(output: &Value) -> Option<Response<Bytes>> {
     let status = u16::try_from(output.get("statusCode")?.as_u64()?).ok()?;
     let headers = output.get("headers").and_then(Value::as_object).into_iter().flatten();
-    let headers: Vec<_> =
-        headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    let headers: Vec<_> = headers
+        .filter_map(|(name, value)| Some((remapped(name), value.as_str()?.to_owned())))
+        .collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let body = output.get("body").and_then(Value::as_str).unwrap_or_default().to_owned();
     Some(http::respond(StatusCode::from_u16(status).ok()?, &headers, body))
 }
 
+/// The name under which a client receives a header of the backend: API Gateway renames those that it sets itself
+/// ("Amazon API Gateway important notes" in the developer guide).
+fn remapped(name: &str) -> String {
+    let is_own = REMAPPED_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name));
+    if is_own { format!("x-amzn-Remapped-{name}") } else { name.to_owned() }
+}
+
+const REMAPPED_HEADERS: [&str; 6] =
+    ["Authorization", "Connection", "Content-Length", "Date", "Server", "WWW-Authenticate"];
 /// The limit of API Gateway for the request line and all headers ("Quotas for configuring and running a REST
 /// API" in the developer guide).
 const MAX_HEAD_BYTES: usize = 10_240;
 /// The limit of Lambda for an event, which is lower than the limit of API Gateway for a body.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_api_gateway_sets_itself_are_renamed() {
+        let output = json!({
+            "statusCode": 401,
+            "headers": {"WWW-Authenticate": "Bearer", "date": "today", "Content-Type": "text/plain", "x-a": "b"},
+            "body": "no",
+        });
+        let response = proxy_response(&output).unwrap();
+        let headers: BTreeMap<_, _> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        let expected = BTreeMap::from([
+            ("x-amzn-remapped-www-authenticate", "Bearer"),
+            ("x-amzn-remapped-date", "today"),
+            ("content-type", "text/plain"),
+            ("x-a", "b"),
+        ]);
+        assert_eq!(headers, expected);
+    }
+}

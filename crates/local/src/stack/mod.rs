@@ -30,6 +30,7 @@ use crate::{
     gateway::{API_ID, Gateway, GatewayError},
     kms::{Kms, Role},
     lambda::{FunctionLogs, HostedFunction},
+    partition::Partition,
     template::{Template, TemplateError, text},
 };
 
@@ -59,6 +60,7 @@ impl Stack {
         if options.region.is_empty() || !options.region.chars().all(is_allowed) {
             return Err(StackError::Region);
         }
+        let partition = Partition::of_region(&options.region);
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
@@ -75,7 +77,8 @@ impl Stack {
         let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
         for (id, resource) in &deployed {
             let name = function_name(id, resource, &resolver)?;
-            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
+            let function = format!("function:{name}");
+            let arn = partition.arn("lambda", &options.region, ACCOUNT, &function);
             resolver.define(id, name.into());
             resolver.define_attribute(id, "Arn", arn);
         }
@@ -84,7 +87,8 @@ impl Stack {
             resolver.define_attribute(id, "Arn", role_arn(id, resource, &resolver)?);
         }
         for (id, _) in template.resources("AWS::Logs::LogGroup") {
-            let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
+            let group = format!("log-group:{id}");
+            let arn = partition.arn("logs", &options.region, ACCOUNT, &group);
             resolver.define_attribute(id, "Arn", arn);
         }
         let (api_id, api) = template
@@ -95,8 +99,8 @@ impl Stack {
         let stage = text(&resolver.resolve(property(api, "/StageName")?)?);
         let api_url = ApiUrl {
             deployed: format!(
-                "https://{API_ID}.execute-api.{}.amazonaws.com/{stage}",
-                options.region
+                "https://{API_ID}.execute-api.{}.{}/{stage}",
+                options.region, partition.url_suffix
             ),
             local: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
         };

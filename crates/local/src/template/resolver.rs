@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::error::TemplateError;
-use crate::account::ACCOUNT;
+use crate::{account::ACCOUNT, partition::Partition};
 
 /// Evaluates intrinsic functions and conditions.
 #[derive(Debug, Clone)]
@@ -18,11 +18,12 @@ pub struct Resolver {
 
 impl Resolver {
     pub(super) fn new(region: &str) -> Self {
+        let partition = Partition::of_region(region);
         let pseudo = [
             ("AWS::Region", region),
             ("AWS::AccountId", ACCOUNT),
-            ("AWS::Partition", "aws"),
-            ("AWS::URLSuffix", "amazonaws.com"),
+            ("AWS::Partition", partition.name),
+            ("AWS::URLSuffix", partition.url_suffix),
             ("AWS::StackName", "local"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));

@@ -73,7 +73,7 @@ impl AccessControl {
         let new_policy = new_policy.filter(|_| !bypasses_lockout_check);
         let Some(role) = self.roles.get(access_key) else {
             if let Some(policy) = new_policy.and_then(evaluable) {
-                Role::of_user(access_key).check_lockout(&policy, store)?;
+                Role::of_user(access_key, store).check_lockout(&policy, store)?;
             }
             return Ok(used);
         };
@@ -103,9 +103,10 @@ impl AccessControl {
 
 impl Role {
     /// The IAM user, with all permissions, that a caller without a role is.
-    fn of_user(access_key: &str) -> Self {
+    fn of_user(access_key: &str, store: &Store) -> Self {
+        let user = format!("user/{access_key}");
         Self {
-            arn: format!("arn:aws:iam::{ACCOUNT}:user/{access_key}"),
+            arn: store.partition().arn("iam", "", ACCOUNT, &user),
             policies: vec![PolicyDocument::allowing_everything()],
         }
     }
@@ -125,7 +126,8 @@ impl Role {
         let Ok(key_policy) = serde_json::from_str::<PolicyDocument>(key_policy) else {
             return false;
         };
-        let root = format!("arn:aws:iam::{ACCOUNT}:root");
+        let partition = self.arn.split(':').nth(1).unwrap_or("aws");
+        let root = format!("arn:{partition}:iam::{ACCOUNT}:root");
         let of_key = |arn| key_policy.evaluate_for(Principal::Arn(arn), action, resource, context);
         match (own, of_key(&self.arn), of_key(&root)) {
             (IamDecision::DeniedExplicitly, _, _)

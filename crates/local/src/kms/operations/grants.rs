@@ -7,16 +7,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::keys::require_enabled;
-use crate::{
-    account::ACCOUNT,
-    kms::{
-        crypto::KeySpec,
-        error::KmsError,
-        input::Input,
-        output::with_present,
-        pages::PageSize,
-        store::{Grant, KeyUsage, Store, StoredKey},
-    },
+use crate::kms::{
+    crypto::KeySpec,
+    error::KmsError,
+    input::Input,
+    output::with_present,
+    pages::PageSize,
+    store::{Grant, KeyUsage, Store, StoredKey},
 };
 
 pub(crate) fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
@@ -118,7 +115,7 @@ fn entry(store: &Store, key: &StoredKey, id: &str, grant: &Grant) -> Value {
         "GrantId": id,
         "CreationDate": grant.created,
         "GranteePrincipal": grant.grantee,
-        "IssuingAccount": account_arn(),
+        "IssuingAccount": store.account_arn(),
         "Operations": grant.operations,
     });
     with_present(entry, [("Name", json!(grant.name)), ("RetiringPrincipal", json!(grant.retiring))])
@@ -192,10 +189,6 @@ fn check_marker(input: &Input) -> Result<(), KmsError> {
 
 fn new_grant_id() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
-}
-
-fn account_arn() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:root")
 }
 
 /// `GrantOperation` of the service model.

@@ -52,8 +52,11 @@ pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsEr
         let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
         return Err(KmsError::validation(message));
     }
-    let created = lock(store).now();
-    let mut key = StoredKey::new(spec, usage, created)?;
+    let (created, account) = {
+        let store = lock(store);
+        (store.now(), store.account_arn())
+    };
+    let mut key = StoredKey::new(spec, usage, created, &account)?;
     let description = input.text("Description")?.unwrap_or_default();
     check_length("description", description, 0..=DESCRIPTION_MAX_LENGTH)?;
     description.clone_into(&mut key.description);

@@ -13,7 +13,7 @@ use std::{
 
 use self::history::History;
 use super::error::KmsError;
-use crate::account::ACCOUNT;
+use crate::{account::ACCOUNT, partition::Partition};
 
 pub(crate) use self::{
     alias::{AliasTable, Delay, StoredAlias},
@@ -91,7 +91,16 @@ impl Store {
     }
 
     pub(crate) fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:kms:{}:{ACCOUNT}:{resource}", self.region)
+        self.partition().arn("kms", &self.region, ACCOUNT, resource)
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of_region(&self.region)
+    }
+
+    /// The ARN of the account.
+    pub(crate) fn account_arn(&self) -> String {
+        self.partition().arn("iam", "", ACCOUNT, "root")
     }
 
     pub(crate) fn key_arn(&self, id: &str) -> String {
