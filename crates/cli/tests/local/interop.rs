@@ -22,12 +22,12 @@ mod with_jsonwebtoken;
 
 const AUDIENCE: &str = "https://api.example";
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop")
 }
 
 /// Whether a language is installed with the packages of its programs.
-fn is_installed(program: &str, arguments: &[&str]) -> bool {
+pub(crate) fn is_installed(program: &str, arguments: &[&str]) -> bool {
     let found = Command::new(program).args(arguments).current_dir(folder()).output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {

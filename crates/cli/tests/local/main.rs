@@ -14,6 +14,7 @@ mod interop;
 mod invalid_settings;
 mod issuer;
 mod keys;
+mod kms_differences;
 mod log_audit;
 mod monitoring;
 mod policy_cache;

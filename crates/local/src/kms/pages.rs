@@ -39,4 +39,4 @@ impl Input {
 }
 
 /// The limit of the service model, in characters.
-const MARKER_MAX_LENGTH: usize = 1024;
+pub(crate) const MARKER_MAX_LENGTH: usize = 1024;

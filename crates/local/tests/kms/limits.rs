@@ -43,6 +43,9 @@ async fn new_keys_have_limits() {
         ("an unknown origin", "Origin", json!("LOCAL"), INVALID),
         ("a custom key store", "CustomKeyStoreId", json!("cks-1"), unsupported),
         ("an external key", "XksKeyId", json!("key-1"), unsupported),
+        ("a long id of a key store", "CustomKeyStoreId", json!("a".repeat(65)), INVALID),
+        ("a long id of an external key", "XksKeyId", json!("a".repeat(129)), INVALID),
+        ("two members for the spec", "CustomerMasterKeySpec", json!("ECC_NIST_P256"), INVALID),
         ("an unknown tag's prefix", "Tags", json!([tag("aws", "")]), ok),
         ("a reserved tag", "Tags", json!([tag("AWS:a", "")]), (400, "TagException")),
     ];
@@ -74,6 +77,7 @@ async fn tags_have_limits() {
         // Two exist.
         ("49 more tags", numbered(0..49), (400, "LimitExceededException")),
         ("48 more tags", numbered(0..48), ok),
+        ("no list", Value::Null, INVALID),
         ("new values of 50 tags", numbered(0..48), ok),
         ("one more tag", numbered(48..49), (400, "LimitExceededException")),
     ];
@@ -125,6 +129,9 @@ async fn pages_have_limits() {
             ("a long marker", "ListAliases", marker(1024), ok),
             ("a marker that is too long", "ListAliases", marker(1025), INVALID),
             ("an empty marker", "ListResourceTags", marker(0), INVALID),
+            ("a marker of grants that is too long", "ListGrants", marker(1025), INVALID),
+            ("a marker of no grant", "ListGrants", marker(64), ok),
+            ("a malformed marker", "ListGrants", marker(63), (400, "InvalidMarkerException")),
         ],
     );
     let tags: Value = (0..3).map(|number| tag(&format!("tag{number}"), "")).collect();

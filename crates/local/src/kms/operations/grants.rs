@@ -12,7 +12,7 @@ use crate::kms::{
     error::KmsError,
     input::Input,
     output::with_present,
-    pages::PageSize,
+    pages::{MARKER_MAX_LENGTH, PageSize},
     store::{Grant, KeyUsage, Store, StoredKey},
 };
 
@@ -179,7 +179,7 @@ fn grant_name(input: &Input) -> Result<Option<String>, KmsError> {
 /// Checks the form of a marker: the id of the last grant of the previous page.
 fn check_marker(input: &Input) -> Result<(), KmsError> {
     let is_id = |marker: &str| marker.len() == 64 && marker.bytes().all(|b| b.is_ascii_hexdigit());
-    match input.text("Marker")? {
+    match input.text_within("Marker", MARKER_MAX_LENGTH)? {
         Some(marker) if !is_id(marker) => {
             Err(KmsError::new("InvalidMarkerException", "Invalid marker"))
         }

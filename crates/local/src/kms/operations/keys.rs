@@ -17,7 +17,15 @@ use crate::{
 };
 
 pub(crate) fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
-    let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
+    let spec = match (input.text("KeySpec")?, input.text("CustomerMasterKeySpec")?) {
+        (Some(_), Some(_)) => {
+            return Err(KmsError::validation(
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec \
+                 is deprecated.",
+            ));
+        }
+        (spec, deprecated) => spec.or(deprecated),
+    };
     let spec = spec.unwrap_or(KeySpec::SymmetricDefault.name());
     let spec = match KeySpec::from_name(spec) {
         Some(spec) => spec,
@@ -84,7 +92,8 @@ fn check_origin(input: &Input) -> Result<(), KmsError> {
         }
         Some(_) => return Err(KmsError::constraint("origin", "satisfy enum value set")),
     }
-    if input.has("CustomKeyStoreId") || input.has("XksKeyId") {
+    let key_store = input.text_within("CustomKeyStoreId", CUSTOM_KEY_STORE_ID_MAX_LENGTH)?;
+    if key_store.or(input.text_within("XksKeyId", XKS_KEY_ID_MAX_LENGTH)?).is_some() {
         return unsupported("A custom key store");
     }
     Ok(())
@@ -191,6 +200,9 @@ pub(crate) fn require_enabled(key: &StoredKey, arn: &str) -> Result<(), KmsError
 
 pub(crate) fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (tags, time) = (input.tags()?, store.tag_time());
+    if !input.has("Tags") {
+        return Err(KmsError::constraint("tags", "not be null"));
+    }
     let key = find_mutable(store, input)?;
     let own = key.tags.current();
     if own.len() + tags.iter().filter(|(name, _)| !own.contains_key(name)).count() > TAGS_MAX {
@@ -207,8 +219,10 @@ fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>)
     }
 }
 
-/// The limit of the service model, in characters.
+/// The limits of the service model, in characters.
 const DESCRIPTION_MAX_LENGTH: usize = 8192;
+const CUSTOM_KEY_STORE_ID_MAX_LENGTH: usize = 64;
+const XKS_KEY_ID_MAX_LENGTH: usize = 128;
 /// Values of `Origin` for key material that KMS does not create itself.
 const OTHER_ORIGINS: [&str; 3] = ["EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 /// Specs of KMS that sign no tokens.
@@ -252,7 +266,8 @@ mod tests {
             ("Sign", &sign, Some("KMSInvalidStateException")),
             ("GetPublicKey", &key, Some("KMSInvalidStateException")),
             ("EnableKey", &key, Some("KMSInvalidStateException")),
-            ("TagResource", &key, Some("KMSInvalidStateException")),
+            ("TagResource", &key, Some("ValidationException")),
+            ("TagResource", &json!({"KeyId": id, "Tags": []}), Some("KMSInvalidStateException")),
             ("PutKeyPolicy", &key, Some("ValidationException")),
             ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
             ("CancelKeyDeletion", &key, None),
