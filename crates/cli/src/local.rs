@@ -3,13 +3,14 @@ use std::{
     env,
     error::Error,
     io::{self, Write},
+    iter,
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
-use local::{Stack, StackOptions, gateway::Exchange, lambda::LogLine};
+use local::{ApiTemplate, Stack, StackOptions, gateway::Exchange, lambda::LogLine};
 use runtime::{SETTINGS, Settings};
 use tokio::{
     fs,
@@ -38,7 +39,11 @@ pub(crate) struct Arguments {
     /// SAM template to run
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
-    /// Parameters of the template, as for `sam deploy`
+    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. Its
+    /// parameter AuthorizerArn is set. It listens on the port after the last one
+    #[arg(long = "api", value_name = "FILE")]
+    apis: Vec<PathBuf>,
+    /// Parameters of the templates, as for `sam deploy`
     #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter)]
     parameter_overrides: Vec<(String, String)>,
     /// AWS Region of the local services
@@ -53,6 +58,10 @@ Examples:
   Set a template parameter, or replace a setting of the functions:
     countersign local --parameter-overrides KeySpec=ECC_NIST_P256 SigningAlgorithm=ES256
     TOKEN_ISSUER=my-lambda countersign local
+
+  Put an HTTP API in front of a backend on this machine:
+    countersign local --api examples/http-api-simple.yaml --parameter-overrides HttpApiResponse=simple \\
+      BackendUrl=http://127.0.0.1:8080
 
   Use this KMS with the AWS CLI:
     export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
@@ -77,15 +86,20 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     // First, so that a Ctrl-C during the start leaves no process behind.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let template = tokio::select! {
-        template = fs::read_to_string(&arguments.template) => template,
+    let templates = async {
+        let template = read(&arguments.template, " (set --template)").await?;
+        let mut apis = Vec::new();
+        for file in &arguments.apis {
+            let text = read(file, "").await?;
+            apis.push(ApiTemplate { name: file.display().to_string(), text });
+        }
+        Ok::<_, io::Error>((template, apis))
+    };
+    let (template, apis) = tokio::select! {
+        templates = templates => templates?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    let template = template.map_err(|error| {
-        let name = arguments.template.display();
-        io::Error::new(error.kind(), format!("{name}: {error} (set --template)"))
-    })?;
     if let Some(folder) = &arguments.state {
         fs::create_dir_all(folder).await.map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
@@ -102,6 +116,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         bootstrap: function::bootstrap()?,
         state: arguments.state,
         parameters: arguments.parameter_overrides.into_iter().collect(),
+        apis,
         overrides: overrides(),
     };
     let stack = tokio::select! {
@@ -123,6 +138,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The text of a template. The advice is part of the error message.
+async fn read(file: &Path, advice: &str) -> io::Result<String> {
+    fs::read_to_string(file).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}{advice}", file.display()))
+    })
+}
+
 /// The settings of the functions in the environment. They replace those of the template.
 fn overrides() -> BTreeMap<String, String> {
     let names = SETTINGS.into_iter().map(|setting| setting.name);
@@ -132,9 +154,11 @@ fn overrides() -> BTreeMap<String, String> {
 
 fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
     let mut out = io::stdout();
-    writeln!(out, "API  http://{}", stack.gateway.address())?;
-    for route in stack.gateway.routes() {
-        writeln!(out, "     {route}")?;
+    for gateway in iter::once(&stack.gateway).chain(&stack.apis) {
+        writeln!(out, "API  http://{}", gateway.address())?;
+        for route in gateway.routes() {
+            writeln!(out, "     {route}")?;
+        }
     }
     writeln!(out, "KMS  http://{}  ({region})\n", stack.kms.address())?;
     writeln!(

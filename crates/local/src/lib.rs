@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`kms`] | a KMS that speaks AWS JSON 1.1 over HTTP, with IAM authorization |
 //! | [`lambda`] | a host that runs the binaries of functions through the Runtime API |
-//! | [`gateway`] | a REST API with routes, authorizers, gateway responses and a policy cache |
+//! | [`gateway`] | REST and HTTP APIs with routes, authorizers, gateway responses and a policy cache |
 //! | [`iam`] | the evaluation of IAM policies |
 //! | [`template`] | the template and its intrinsic functions |
 //! | [`http`] | an HTTP client for these services |
@@ -46,4 +46,4 @@ pub mod template;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 
-pub use stack::{Stack, StackError, StackOptions};
+pub use stack::{ApiTemplate, Stack, StackError, StackOptions};

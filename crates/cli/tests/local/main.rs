@@ -10,6 +10,7 @@
 mod cors;
 mod explain;
 mod gateway;
+mod http_api;
 mod interop;
 mod invalid_settings;
 mod issuer;

@@ -250,7 +250,7 @@ impl CustomResponse {
 
 /// The priority of a resource for a path without its first slash, by segment: lower values first. `None` if the path
 /// does not match.
-fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
+pub(super) fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
     let mut segments = path.split('/');
     let mut rank = Vec::new();
     for pattern in resource.trim_start_matches('/').split('/') {
@@ -275,7 +275,7 @@ fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
 }
 
 /// The function name in an ARN, which can be part of the URI of an integration.
-fn function_name(arn: &str) -> Result<String, TemplateError> {
+pub(super) fn function_name(arn: &str) -> Result<String, TemplateError> {
     let name = arn.split_once(":function:").and_then(|(_, name)| name.split(['/', ':']).next());
     name.map(str::to_owned).ok_or_else(|| missing("function ARN"))
 }
@@ -289,16 +289,16 @@ fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
 
-fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
+pub(super) fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
     value.get(name).ok_or_else(|| missing(name))
 }
 
-fn missing(name: &str) -> TemplateError {
+pub(super) fn missing(name: &str) -> TemplateError {
     TemplateError(format!("the API lacks a required {name}"))
 }
 
 /// The default of API Gateway in seconds.
-const DEFAULT_TTL: u64 = 300;
+pub(super) const DEFAULT_TTL: u64 = 300;
 
 #[cfg(test)]
 mod tests {

@@ -147,7 +147,7 @@ fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
 }
 
 /// A map, or null instead of an empty one.
-fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
+pub(super) fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
     if map.is_empty() {
         return Value::Null;
     }
@@ -155,7 +155,7 @@ fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
 }
 
 /// The values of the path parameters of a resource.
-fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
+pub(super) fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
     let mut rest = path.strip_prefix('/').unwrap_or(path);
     let mut parameters = BTreeMap::new();
     for pattern in resource.trim_start_matches('/').split('/') {
@@ -172,7 +172,7 @@ fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
 }
 
 /// Restores the usual case of a header name, as hyper reads names in lower case.
-fn title_case(name: &str) -> String {
+pub(super) fn title_case(name: &str) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at(word.len().min(1));
         first.to_ascii_uppercase() + rest

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
@@ -43,23 +43,28 @@ pub(super) enum DecisionSource {
     Function(Uuid),
 }
 
-/// The policy cache. As in API Gateway, the method and the path are not part of the key.
-#[derive(Default)]
-pub(super) struct PolicyCache(Mutex<HashMap<CacheKey, (Instant, AuthorizerOutput)>>);
+/// The cache of authorizer outputs. As in API Gateway, the method and the path are not part of the key.
+pub(super) struct OutputCache<T>(Mutex<HashMap<CacheKey, (Instant, T)>>);
 
 /// The function of the authorizer, and all values of its identity sources.
-type CacheKey = (String, Vec<Vec<u8>>);
+pub(super) type CacheKey = (String, Vec<Vec<u8>>);
 
-impl fmt::Debug for PolicyCache {
+impl<T> Default for OutputCache<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for OutputCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyCache").finish_non_exhaustive()
+        f.debug_struct("OutputCache").finish_non_exhaustive()
     }
 }
 
 /// The output of an authorizer ("Output from an API Gateway Lambda authorizer" in the developer guide).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AuthorizerOutput {
+pub(super) struct AuthorizerOutput {
     principal_id: String,
     policy_document: PolicyDocument,
     #[serde(default)]
@@ -97,7 +102,7 @@ impl AuthorizerOutput {
 pub(super) async fn authorize(
     authorizer: &RequestAuthorizer,
     function: &HostedFunction,
-    cache: &PolicyCache,
+    cache: &OutputCache<AuthorizerOutput>,
     request: &ApiRequest,
 ) -> (Authorization, DecisionSource) {
     let mut values = Vec::new();
@@ -119,7 +124,7 @@ pub(super) async fn authorize(
         Ok(output) => match AuthorizerOutput::read(output) {
             Some(output) => {
                 let authorization = output.authorization(request);
-                cache.insert(key, output, authorizer);
+                cache.insert(key, output, authorizer.ttl);
                 authorization
             }
             None => Authorization::Misconfigured,
@@ -130,18 +135,19 @@ pub(super) async fn authorize(
     (authorization, source)
 }
 
-impl PolicyCache {
-    fn get(&self, key: &CacheKey) -> Option<AuthorizerOutput> {
+impl<T: Clone> OutputCache<T> {
+    pub(super) fn get(&self, key: &CacheKey) -> Option<T> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, (expiry, _)| Instant::now() < *expiry);
         entries.get(key).map(|(_, output)| output.clone())
     }
 
-    fn insert(&self, key: CacheKey, output: AuthorizerOutput, authorizer: &RequestAuthorizer) {
-        if authorizer.ttl.is_zero() {
+    /// Keeps an output for this time. Zero disables the cache.
+    pub(super) fn insert(&self, key: CacheKey, output: T, ttl: Duration) {
+        if ttl.is_zero() {
             return;
         }
-        let expiry = Instant::now() + authorizer.ttl;
+        let expiry = Instant::now() + ttl;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (expiry, output));
     }
 }

@@ -1,4 +1,4 @@
-//! A local API Gateway: one stage of a REST API with its routes, authorization and integrations.
+//! A local API Gateway: stages of REST and HTTP APIs with their routes, authorization and integrations.
 //!
 //! Start with [`Gateway`].
 
@@ -6,6 +6,7 @@ mod api_definition;
 mod api_request;
 mod authorizer;
 mod gateway_response;
+mod http_api;
 mod mapping_template;
 mod sigv4;
 
@@ -13,6 +14,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,32 +29,54 @@ pub(crate) use self::api_request::API_ID;
 use self::{
     api_definition::{ApiDefinition, ApiRoute, Integration, MethodAuthorization},
     api_request::ApiRequest,
-    authorizer::{Authorization, DecisionSource, PolicyCache, authorize},
+    authorizer::{Authorization, AuthorizerOutput, DecisionSource, OutputCache, authorize},
     gateway_response::{GatewayResponse, denial},
+    http_api::HttpApi,
     sigv4::{SigV4Caller, SignatureError},
 };
 use crate::{
     allowed_hosts::AllowedHosts,
     http::{self, HttpServer},
     lambda::{FunctionLogs, HostedFunction},
-    template::TemplateError,
+    template::{Resolver, Template, TemplateError},
 };
 
-/// A stage of the API, served on this machine. Unlike in AWS, its path has no stage name.
+/// A stage of an API, served on this machine. Unlike in AWS, its path has no stage name.
 #[derive(Debug)]
 pub struct Gateway {
     server: HttpServer,
-    state: Arc<GatewayState>,
+    routes: Vec<String>,
+    exchanges: broadcast::Sender<Exchange>,
 }
 
+/// What all APIs of a stack share.
+#[derive(Debug, Clone)]
+pub struct GatewayContext {
+    /// The Region in ARNs.
+    pub region: String,
+    /// The functions by the names in their ARNs.
+    pub functions: BTreeMap<String, Arc<HostedFunction>>,
+    /// The logs of the functions.
+    pub logs: FunctionLogs,
+    /// The completed requests of all APIs.
+    pub exchanges: broadcast::Sender<Exchange>,
+}
+
+/// An API: responds to requests.
+trait Api: Send + Sync + 'static {
+    fn respond(
+        &self,
+        id: Uuid,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>>;
+}
+
+/// A REST API.
 #[derive(Debug)]
-struct GatewayState {
-    region: String,
+struct RestApi {
+    context: GatewayContext,
     api: ApiDefinition,
-    functions: BTreeMap<String, Arc<HostedFunction>>,
-    cache: PolicyCache,
-    logs: FunctionLogs,
-    exchanges: broadcast::Sender<Exchange>,
+    cache: OutputCache<AuthorizerOutput>,
 }
 
 /// A completed request, for display.
@@ -72,40 +96,71 @@ pub struct Exchange {
     pub duration: Duration,
 }
 
+impl GatewayContext {
+    /// The context of these functions, without requests so far.
+    #[must_use]
+    pub fn new(
+        region: &str,
+        functions: BTreeMap<String, Arc<HostedFunction>>,
+        logs: FunctionLogs,
+    ) -> Self {
+        let exchanges = broadcast::Sender::new(256);
+        Self { region: region.to_owned(), functions, logs, exchanges }
+    }
+}
+
 impl Gateway {
-    /// Serves the API with these properties, in which intrinsic functions are evaluated, until the result is
-    /// dropped. The functions are by the names in their ARNs.
+    /// Serves the REST API with these properties of `AWS::Serverless::Api`, in which intrinsic functions are
+    /// evaluated, until the result is dropped.
     ///
     /// # Errors
     /// If the properties use an unsupported feature, or the listener has no address.
     pub fn start(
         listener: TcpListener,
-        region: &str,
         properties: &Value,
-        functions: BTreeMap<String, Arc<HostedFunction>>,
-        logs: FunctionLogs,
+        context: GatewayContext,
     ) -> Result<Self, GatewayError> {
-        let state = Arc::new(GatewayState {
-            region: region.to_owned(),
-            api: ApiDefinition::read(properties)?,
-            functions,
-            cache: PolicyCache::default(),
-            logs,
-            exchanges: broadcast::Sender::new(256),
-        });
-        let shared = Arc::clone(&state);
-        let server =
-            HttpServer::start(listener, AllowedHosts::Loopback, MAX_BODY_BYTES, move |request| {
-                let state = Arc::clone(&shared);
-                // The task completes the request even if the client closes the connection.
-                let exchange = tokio::spawn(state.exchange(request));
-                async move {
-                    let failed =
-                        |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":null}"#);
-                    exchange.await.unwrap_or_else(failed)
-                }
-            })?;
-        Ok(Self { server, state })
+        let api = ApiDefinition::read(properties)?;
+        let routes = api.routes.iter().map(ApiRoute::describe).collect();
+        let api = RestApi { context: context.clone(), api, cache: OutputCache::default() };
+        Self::serve(listener, api, routes, context)
+    }
+
+    /// Serves the HTTP API of a template until the result is dropped.
+    ///
+    /// # Errors
+    /// If the template has no such API or uses an unsupported feature, or the listener has no address.
+    pub fn start_http_api(
+        listener: TcpListener,
+        template: &Template,
+        resolver: &Resolver,
+        context: GatewayContext,
+    ) -> Result<Self, GatewayError> {
+        let api = HttpApi::new(template, resolver, context.clone())?;
+        let routes = api.describe_routes();
+        Self::serve(listener, api, routes, context)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        api: impl Api,
+        routes: Vec<String>,
+        context: GatewayContext,
+    ) -> Result<Self, GatewayError> {
+        let GatewayContext { logs, exchanges, .. } = context;
+        let (api, followed): (Arc<dyn Api>, _) = (Arc::new(api), exchanges.clone());
+        let hosts = AllowedHosts::Loopback;
+        let server = HttpServer::start(listener, hosts, MAX_BODY_BYTES, move |request| {
+            let api = Arc::clone(&api);
+            // The task completes the request even if the client closes the connection.
+            let exchange = tokio::spawn(exchange(api, request, logs.clone(), exchanges.clone()));
+            async move {
+                let failed =
+                    |_| http::json(StatusCode::INTERNAL_SERVER_ERROR, r#"{"message":null}"#);
+                exchange.await.unwrap_or_else(failed)
+            }
+        })?;
+        Ok(Self { server, routes, exchanges: followed })
     }
 
     /// The address of the listener.
@@ -114,22 +169,27 @@ impl Gateway {
         self.server.address
     }
 
-    /// Subscribes to completed requests. A receiver that lags behind misses some.
+    /// Subscribes to the completed requests of all APIs of the stack. A receiver that lags behind misses some.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Exchange> {
-        self.state.exchanges.subscribe()
+        self.exchanges.subscribe()
     }
 
     /// The routes for display, for example `POST /token (AWS_IAM)`.
-    pub fn routes(&self) -> impl Iterator<Item = String> {
-        self.state.api.routes.iter().map(|route| {
-            let authorization = match &route.authorization {
-                MethodAuthorization::Open => "open",
-                MethodAuthorization::Iam => "AWS_IAM",
-                MethodAuthorization::Lambda(authorizer) => &authorizer.function,
-            };
-            format!("{} {} ({authorization})", route.method, route.resource)
-        })
+    pub fn routes(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(String::as_str)
+    }
+}
+
+impl ApiRoute {
+    /// The route for display.
+    fn describe(&self) -> String {
+        let authorization = match &self.authorization {
+            MethodAuthorization::Open => "open",
+            MethodAuthorization::Iam => "AWS_IAM",
+            MethodAuthorization::Lambda(authorizer) => &authorizer.function,
+        };
+        format!("{} {} ({authorization})", self.method, self.resource)
     }
 }
 
@@ -156,38 +216,61 @@ enum ResponseReason {
     Logged(Uuid, String),
 }
 
-impl GatewayState {
-    async fn exchange(self: Arc<Self>, request: Request<Bytes>) -> Response<Bytes> {
-        let start = Instant::now();
-        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-        let id = Uuid::new_v4();
-        let ExplainedResponse { mut response, reason } = self.respond(id, request).await;
-        if let Ok(id) = id.to_string().parse() {
-            response.headers_mut().insert("x-amzn-requestid", id);
-        }
-        let (duration, status) = (start.elapsed(), response.status().as_u16());
-        // The log line with the reason can arrive later than the response.
-        tokio::spawn(async move {
-            let reason = match reason {
-                ResponseReason::Known(reason) => reason,
-                ResponseReason::Logged(id, default) => {
-                    self.logs.reason(&id.to_string()).await.unwrap_or(default)
-                }
-            };
-            let _ = self.exchanges.send(Exchange { id, method, path, status, reason, duration });
-        });
-        response
+/// Responds to a request and reports it.
+async fn exchange(
+    api: Arc<dyn Api>,
+    request: Request<Bytes>,
+    logs: FunctionLogs,
+    exchanges: broadcast::Sender<Exchange>,
+) -> Response<Bytes> {
+    let start = Instant::now();
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let id = Uuid::new_v4();
+    let ExplainedResponse { mut response, reason } = match too_long(&request) {
+        Some(response) => response,
+        None => api.respond(id, request).await,
+    };
+    if let Ok(id) = id.to_string().parse() {
+        response.headers_mut().insert("x-amzn-requestid", id);
     }
+    let (duration, status) = (start.elapsed(), response.status().as_u16());
+    // The log line with the reason can arrive later than the response.
+    tokio::spawn(async move {
+        let reason = match reason {
+            ResponseReason::Known(reason) => reason,
+            ResponseReason::Logged(id, default) => {
+                logs.reason(&id.to_string()).await.unwrap_or(default)
+            }
+        };
+        let _ = exchanges.send(Exchange { id, method, path, status, reason, duration });
+    });
+    response
+}
 
+/// The response to a request whose request line and headers are too long.
+fn too_long(request: &Request<Bytes>) -> Option<ExplainedResponse> {
+    let request_line = request.method().as_str().len() + request.uri().to_string().len();
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    (request_line + headers.sum::<usize>() > MAX_HEAD_BYTES).then(|| {
+        let body = r#"{"message":"Request Header Fields Too Large"}"#;
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        explained(http::json(status, body), "headers over 10240 bytes")
+    })
+}
+
+impl Api for RestApi {
+    fn respond(
+        &self,
+        id: Uuid,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>> {
+        Box::pin(self.respond(id, request))
+    }
+}
+
+impl RestApi {
     async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
         let (head, body) = request.into_parts();
-        let request_line = head.method.as_str().len() + head.uri.to_string().len();
-        let headers = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-        if request_line + headers.sum::<usize>() > MAX_HEAD_BYTES {
-            let body = r#"{"message":"Request Header Fields Too Large"}"#;
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return explained(http::json(status, body), "headers over 10240 bytes");
-        }
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
             let signature = SigV4Caller::read(&head.headers).err();
             let kind = GatewayResponse::NoRoute(signature.unwrap_or(SignatureError::Missing));
@@ -201,7 +284,7 @@ impl GatewayState {
             headers: head.headers,
             body,
             source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            region: self.region.clone(),
+            region: self.context.region.clone(),
             stage: self.api.stage.clone(),
             resource: route.resource.clone(),
         };
@@ -219,7 +302,7 @@ impl GatewayState {
                 }
             },
             MethodAuthorization::Lambda(authorizer) => {
-                let Some(function) = self.functions.get(&authorizer.function) else {
+                let Some(function) = self.context.functions.get(&authorizer.function) else {
                     let reason = "no such authorizer function";
                     return self
                         .gateway_response(&GatewayResponse::AuthorizerConfigurationError, reason);
@@ -288,7 +371,7 @@ impl GatewayState {
             Integration::Function(name) => {
                 let failed =
                     |reason| self.gateway_response(&GatewayResponse::IntegrationFailure, reason);
-                let Some(function) = self.functions.get(name) else {
+                let Some(function) = self.context.functions.get(name) else {
                     return failed("no such function");
                 };
                 let invocation = function.invoke(&request.proxy_event(caller, authorizer)).await;

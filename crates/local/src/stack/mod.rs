@@ -1,5 +1,6 @@
 //! A stack: all resources of a template that run on this machine.
 
+mod apis;
 mod error;
 mod functions;
 mod keys;
@@ -9,7 +10,7 @@ mod roles;
 
 use std::{
     collections::BTreeMap,
-    io,
+    io, iter,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -17,9 +18,10 @@ use std::{
 use serde_json::json;
 use tokio::{net::TcpListener, task::spawn_blocking};
 
-pub use self::{error::StackError, options::StackOptions};
+pub use self::{apis::ApiTemplate, error::StackError, options::StackOptions};
 
 use self::{
+    apis::{authorizer_arn, check_names, own_parameters, start_apis},
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
     keys::{KeyReport, create_keys},
     properties::property,
@@ -27,7 +29,7 @@ use self::{
 };
 use crate::{
     account::ACCOUNT,
-    gateway::{API_ID, Gateway, GatewayError},
+    gateway::{API_ID, Gateway, GatewayContext, GatewayError},
     kms::{Kms, Role},
     lambda::{FunctionLogs, HostedFunction},
     partition::Partition,
@@ -39,6 +41,8 @@ use crate::{
 pub struct Stack {
     /// The API.
     pub gateway: Gateway,
+    /// The APIs of other templates.
+    pub apis: Vec<Gateway>,
     /// The keys.
     pub kms: Kms,
     /// The functions by logical id.
@@ -64,7 +68,12 @@ impl Stack {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
-        let mut resolver = template.resolver(&options.region, &options.parameters)?;
+        let apis = options.apis.iter().map(|source| Ok((source, source.parse()?)));
+        let apis = apis.collect::<Result<Vec<_>, TemplateError>>()?;
+        let all = iter::once(&template).chain(apis.iter().map(|(_, template)| template));
+        check_names(&all.collect::<Vec<_>>(), &options.parameters)?;
+        let parameters = own_parameters(&template, &options.parameters);
+        let mut resolver = template.resolver(&options.region, &parameters)?;
         for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
                 template.function_default("Environment"),
@@ -141,14 +150,10 @@ impl Stack {
             return Err(StackError::Settings(problems));
         }
         let properties = resolver.resolve(property(api, "")?)?;
-        let gateway = Gateway::start(
-            listener,
-            &options.region,
-            &properties,
-            functions_by_name,
-            logs.clone(),
-        )?;
-        Ok(Self { gateway, kms, functions, logs, notices })
+        let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
+        let gateway = Gateway::start(listener, &properties, context.clone())?;
+        let apis = start_apis(&apis, authorizer_arn(&properties), &context, options).await?;
+        Ok(Self { gateway, apis, kms, functions, logs, notices })
     }
 }
 
