@@ -18,7 +18,11 @@ use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
 };
 
-use crate::{block_on::block_on, exit, function};
+use crate::{
+    block_on::block_on,
+    exit::{self, UsageError},
+    function,
+};
 
 /// Arguments of `countersign local`.
 #[derive(Args)]
@@ -39,8 +43,12 @@ pub(crate) struct Arguments {
     /// SAM template to run
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
-    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. Its
-    /// parameter AuthorizerArn is set. It listens on the port after the last one
+    /// Executable to run as the authorizer instead of the template's. It must speak the Lambda Runtime API, as a
+    /// bootstrap does, and gets the environment of this command
+    #[arg(long, value_name = "PATH")]
+    authorizer: Option<PathBuf>,
+    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. It
+    /// listens on the port after the last one, and its parameter for the authorizer is set
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
     /// Parameters of the templates, as for `sam deploy`
@@ -62,6 +70,9 @@ Examples:
   Put an HTTP API in front of a backend on this machine:
     countersign local --api examples/http-api-simple.yaml --parameter-overrides HttpApiResponse=simple \\
       BackendUrl=http://127.0.0.1:8080
+
+  Try an authorizer of your own:
+    countersign local --authorizer ./target/debug/my-authorizer
 
   Use this KMS with the AWS CLI:
     export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
@@ -108,6 +119,11 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
     settings.finish(spelling)?;
+    let authorizer = arguments.authorizer.as_ref().map(|file| {
+        file.canonicalize()
+            .map_err(|error| UsageError(format!("--authorizer {}: {error}", file.display())))
+    });
+    let authorizer = authorizer.transpose()?;
     let options = StackOptions {
         port: arguments.port,
         kms_port: arguments.kms_port,
@@ -116,6 +132,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         bootstrap: function::bootstrap()?,
         state: arguments.state,
         parameters: arguments.parameter_overrides.into_iter().collect(),
+        authorizer,
         apis,
         overrides: overrides(),
     };

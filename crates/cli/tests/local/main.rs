@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod authorizers;
 mod cors;
 mod explain;
 mod gateway;
@@ -71,11 +72,16 @@ impl Local {
     }
 
     fn start_with(parameters: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut arguments = vec!["local", "--port", "0", "--kms-port", "0"];
+        let mut arguments = Vec::new();
         if !parameters.is_empty() {
             arguments.push("--parameter-overrides");
             arguments.extend(parameters);
         }
+        Self::start_with_arguments(&arguments, settings)
+    }
+
+    fn start_with_arguments(more: &[&str], settings: &[(&str, &str)]) -> Self {
+        let arguments = [&["local", "--port", "0", "--kms-port", "0"], more].concat();
         let mut command = command(&arguments, settings);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = RecordingReader::new("countersign-local", child.stderr.take().unwrap());

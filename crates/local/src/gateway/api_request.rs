@@ -51,6 +51,11 @@ impl ApiRequest {
         Value::Object(event)
     }
 
+    /// The event of a TOKEN authorizer.
+    pub(super) fn token_event(&self, token: &str) -> Value {
+        json!({"type": "TOKEN", "authorizationToken": token, "methodArn": self.arn()})
+    }
+
     /// The event of a proxy integration.
     pub(super) fn proxy_event(&self, caller: Option<&SigV4Caller>, authorizer: &Value) -> Value {
         let (body, is_base64) = match std::str::from_utf8(&self.body) {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{api_definition::RequestAuthorizer, api_request::ApiRequest};
+use super::{api_definition::LambdaAuthorizer, api_request::ApiRequest};
 use crate::{
     iam::{IamDecision, PolicyDocument},
     lambda::{FunctionError, HostedFunction},
@@ -100,7 +100,7 @@ impl AuthorizerOutput {
 
 /// Authorizes a request by a cached policy or by invoking the authorizer.
 pub(super) async fn authorize(
-    authorizer: &RequestAuthorizer,
+    authorizer: &LambdaAuthorizer,
     function: &HostedFunction,
     cache: &OutputCache<AuthorizerOutput>,
     request: &ApiRequest,
@@ -114,11 +114,22 @@ pub(super) async fn authorize(
             return (Authorization::Unauthorized, DecisionSource::IdentitySources);
         }
     }
+    let event = match &authorizer.token {
+        None => request.authorizer_event(),
+        Some(source) => {
+            let token = values.last().map(|token| String::from_utf8_lossy(token).into_owned());
+            let token = token.unwrap_or_default();
+            if !source.accepts(&token) {
+                return (Authorization::Unauthorized, DecisionSource::IdentitySources);
+            }
+            request.token_event(&token)
+        }
+    };
     let key = (authorizer.function.clone(), values);
     if let Some(output) = cache.get(&key) {
         return (output.authorization(request), DecisionSource::Cache);
     }
-    let invocation = function.invoke(&request.authorizer_event()).await;
+    let invocation = function.invoke(&event).await;
     let source = DecisionSource::Function(invocation.id);
     let authorization = match invocation.result {
         Ok(output) => match AuthorizerOutput::read(output) {

@@ -129,7 +129,6 @@ async fn launch(
     })?;
     let name = &config.name;
     let child = command
-        .env_clear()
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
         .env("AWS_LAMBDA_RUNTIME_API", server.address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", name)

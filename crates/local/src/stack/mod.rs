@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
 pub use self::{apis::ApiTemplate, error::StackError, options::StackOptions};
@@ -33,7 +33,7 @@ use crate::{
     kms::{Kms, Role},
     lambda::{FunctionLogs, HostedFunction},
     partition::Partition,
-    template::{Template, TemplateError, text},
+    template::{Resolver, Template, TemplateError, text},
 };
 
 /// The API, the functions and the keys of a template. They stop when the stack is dropped.
@@ -115,33 +115,33 @@ impl Stack {
         };
         let kms = start_kms(kms_listener, options).await?;
         let KeyReport { mut problems, notices } = create_keys(&template, &mut resolver, &kms)?;
-        for (id, resource) in roles {
-            let arn = role_arn(id, resource, &resolver)?;
-            let role = Role { arn, policies: inline_policies(resource, &resolver)? };
-            // Each function has an access key of its own, which identifies the role and the function in KMS.
-            for (function, _) in
-                deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
-            {
-                kms.assign_role(function, role.clone());
-            }
-            kms.assign_role(id, role);
-        }
+        assign_roles(&roles, &deployed, &resolver, &kms)?;
         for (id, _) in &deployed {
             let arn = resolver.resolve(&json!({"Fn::GetAtt": [id, "Arn"]}))?;
             kms.set_source_function(id, &text(&arn));
+        }
+        let properties = resolver.resolve(property(api, "")?)?;
+        let authorizer = authorizer_arn(&properties);
+        if options.authorizer.is_some() && authorizer.is_none() {
+            return Err(TemplateError("the template has no authorizer to replace".into()).into());
         }
         let logs = FunctionLogs::default();
         let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in deployed {
             let config =
                 function_config(id, resource, &template, &resolver, &kms, &api_url, options)?;
-            let function = HostedFunction::new(config, options.bootstrap.clone(), logs.clone());
+            let name = function_name(id, resource, &resolver)?;
+            let is_authorizer =
+                authorizer.is_some_and(|arn| arn.ends_with(&format!(":function:{name}")));
+            let function = match options.authorizer.clone().filter(|_| is_authorizer) {
+                Some(own) => HostedFunction::with_executable(config, own, logs.clone()),
+                None => HostedFunction::new(config, options.bootstrap.clone(), logs.clone()),
+            };
             if let Err(error) = function.warm().await {
                 problems.push(start_problem(id, &error));
             }
             let function = Arc::new(function);
-            functions_by_name
-                .insert(function_name(id, resource, &resolver)?, Arc::clone(&function));
+            functions_by_name.insert(name, Arc::clone(&function));
             functions.insert(id.to_owned(), function);
         }
         if !problems.is_empty() {
@@ -149,12 +149,29 @@ impl Stack {
             problems.extend(notices);
             return Err(StackError::Settings(problems));
         }
-        let properties = resolver.resolve(property(api, "")?)?;
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
         let gateway = Gateway::start(listener, &properties, context.clone())?;
-        let apis = start_apis(&apis, authorizer_arn(&properties), &context, options).await?;
+        let apis = start_apis(&apis, authorizer, &context, options).await?;
         Ok(Self { gateway, apis, kms, functions, logs, notices })
     }
+}
+
+/// Limits each role, and each function by the access key of its own, to the permissions of the role.
+fn assign_roles(
+    roles: &[(&str, &Value)],
+    functions: &[(&str, &Value)],
+    resolver: &Resolver,
+    kms: &Kms,
+) -> Result<(), StackError> {
+    for (id, resource) in roles {
+        let arn = role_arn(id, resource, resolver)?;
+        let role = Role { arn, policies: inline_policies(resource, resolver)? };
+        for (function, _) in functions.iter().filter(|(_, it)| role_of(it) == Some(id)) {
+            kms.assign_role(function, role.clone());
+        }
+        kms.assign_role(id, role);
+    }
+    Ok(())
 }
 
 /// Starts KMS on the loopback address, and on the other address of the options.

@@ -22,6 +22,8 @@ pub struct StackOptions {
     pub state: Option<PathBuf>,
     /// Values of parameters of the template and of those of other APIs.
     pub parameters: BTreeMap<String, String>,
+    /// An executable that replaces the authorizer of the template.
+    pub authorizer: Option<PathBuf>,
     /// The templates of other APIs that use the authorizer of the stack.
     pub apis: Vec<ApiTemplate>,
     /// Environment variables that override those of the template in every function.
@@ -40,6 +42,7 @@ impl StackOptions {
             bootstrap,
             state: None,
             parameters: BTreeMap::new(),
+            authorizer: None,
             apis: Vec::new(),
             overrides: BTreeMap::new(),
         }
