@@ -140,6 +140,8 @@ async fn connection<H, F, D>(
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
+        // WebSocket APIs take over the connection.
+        .with_upgrades()
         .await;
 }
 

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`kms`] | a KMS that speaks AWS JSON 1.1 over HTTP, with IAM authorization |
 //! | [`lambda`] | a host that runs the binaries of functions through the Runtime API |
-//! | [`gateway`] | REST and HTTP APIs with routes, authorizers, gateway responses and a policy cache |
+//! | [`gateway`] | REST, HTTP and WebSocket APIs with routes, authorizers, gateway responses and a policy cache |
 //! | [`iam`] | the evaluation of IAM policies |
 //! | [`template`] | the template and its intrinsic functions |
 //! | [`http`] | an HTTP client for these services |

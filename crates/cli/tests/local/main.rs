@@ -23,6 +23,7 @@ mod policy_cache;
 mod roles;
 mod start;
 mod template;
+mod websocket_api;
 
 use std::{
     env, fs,

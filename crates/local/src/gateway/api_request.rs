@@ -146,7 +146,7 @@ pub(crate) fn domain_name(region: &str) -> String {
 }
 
 /// The last value of each name, or null without names.
-fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
+pub(super) fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
     let last: BTreeMap<_, _> = values.iter().map(|(name, values)| (name, values.last())).collect();
     or_null(&last)
 }

@@ -73,7 +73,7 @@ pub(super) struct AuthorizerOutput {
 
 impl AuthorizerOutput {
     /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars. A null is no value.
-    fn read(output: Value) -> Option<Self> {
+    pub(super) fn read(output: Value) -> Option<Self> {
         let mut output: Self = serde_json::from_value(output).ok()?;
         let context = output.context.get_or_insert_default();
         context.retain(|_, value| !value.is_null());
@@ -86,8 +86,9 @@ impl AuthorizerOutput {
         is_valid.then_some(output)
     }
 
-    fn authorization(&self, request: &ApiRequest) -> Authorization {
-        match self.policy_document.evaluate("execute-api:Invoke", &request.arn()) {
+    /// The decision of the policy on a method or route with this ARN.
+    pub(super) fn authorization(&self, arn: &str) -> Authorization {
+        match self.policy_document.evaluate("execute-api:Invoke", arn) {
             IamDecision::Allowed => {
                 let mut context = self.context.clone().unwrap_or_default();
                 context.insert("principalId".into(), self.principal_id.clone().into());
@@ -127,14 +128,14 @@ pub(super) async fn authorize(
     };
     let key = (authorizer.function.clone(), values);
     if let Some(output) = cache.get(&key) {
-        return (output.authorization(request), DecisionSource::Cache);
+        return (output.authorization(&request.arn()), DecisionSource::Cache);
     }
     let invocation = function.invoke(&event).await;
     let source = DecisionSource::Function(invocation.id);
     let authorization = match invocation.result {
         Ok(output) => match AuthorizerOutput::read(output) {
             Some(output) => {
-                let authorization = output.authorization(request);
+                let authorization = output.authorization(&request.arn());
                 cache.insert(key, output, authorizer.ttl);
                 authorization
             }

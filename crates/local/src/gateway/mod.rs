@@ -1,4 +1,4 @@
-//! A local API Gateway: stages of REST and HTTP APIs with their routes, authorization and integrations.
+//! A local API Gateway: stages of REST, HTTP and WebSocket APIs with their routes, authorization and integrations.
 //!
 //! Start with [`Gateway`].
 
@@ -9,6 +9,7 @@ mod gateway_response;
 mod http_api;
 mod mapping_template;
 mod sigv4;
+mod websocket_api;
 
 use std::{
     collections::BTreeMap,
@@ -33,6 +34,7 @@ use self::{
     gateway_response::{GatewayResponse, denial},
     http_api::HttpApi,
     sigv4::{SigV4Caller, SignatureError},
+    websocket_api::WebSocketApi,
 };
 use crate::{
     allowed_hosts::AllowedHosts,
@@ -137,6 +139,21 @@ impl Gateway {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let api = HttpApi::new(template, resolver, context.clone())?;
+        let routes = api.describe_routes();
+        Self::serve(listener, api, routes, context)
+    }
+
+    /// Serves the WebSocket API of a template until the result is dropped.
+    ///
+    /// # Errors
+    /// If the template has no such API or uses an unsupported feature, or the listener has no address.
+    pub fn start_websocket_api(
+        listener: TcpListener,
+        template: &Template,
+        resolver: &Resolver,
+        context: GatewayContext,
+    ) -> Result<Self, GatewayError> {
+        let api = WebSocketApi::new(template, resolver, context.clone())?;
         let routes = api.describe_routes();
         Self::serve(listener, api, routes, context)
     }

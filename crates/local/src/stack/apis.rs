@@ -49,7 +49,11 @@ pub(super) async fn start_apis(
         let listener = listen(loopback, port, "an API", "--port").await?;
         let resolver =
             resolver(template, authorizer, options).map_err(|error| source.locate(error))?;
-        let gateway = Gateway::start_http_api(listener, template, &resolver, context.clone());
+        let gateway = if is_websocket_api(template) {
+            Gateway::start_websocket_api(listener, template, &resolver, context.clone())
+        } else {
+            Gateway::start_http_api(listener, template, &resolver, context.clone())
+        };
         gateways.push(gateway.map_err(|error| match error {
             GatewayError::Template(error) => GatewayError::Template(source.locate(error)),
             error @ GatewayError::Listen(_) => error,
@@ -77,6 +81,13 @@ fn resolver(
         resolver.define(id, id.into());
     }
     Ok(resolver)
+}
+
+fn is_websocket_api(template: &Template) -> bool {
+    let mut apis = template.resources("AWS::ApiGatewayV2::Api");
+    apis.any(|(_, api)| {
+        api.pointer("/Properties/ProtocolType").and_then(Value::as_str) == Some("WEBSOCKET")
+    })
 }
 
 /// The values of the parameters that a template has.
