@@ -16,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    authorization::AccessControl,
+    authorization::{AccessControl, check_unrestricted},
     error::KmsError,
     input::Input,
     interceptor::Interceptor,
@@ -164,14 +164,16 @@ impl KmsService {
     }
 
     /// Authorizes the caller that the access key of the SigV4 signature identifies. A request without a
-    /// signature needs no permission.
+    /// signature is one of the account itself.
     fn authorize(&self, request: &Request<Bytes>, operation: &str) -> Result<(), KmsError> {
         let header = request.headers().get("authorization");
         let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
         let credential = header.split_once("Credential=").map(|(_, rest)| rest);
         let access_key = credential.and_then(|credential| credential.split('/').next());
-        let Some(access_key) = access_key else { return Ok(()) };
         let input = Input::read(request.body())?;
+        let Some(access_key) = access_key else {
+            return check_unrestricted(&self.store(), "root", &input);
+        };
         self.access_control().authorize(&self.store(), access_key, operation, &input)
     }
 }

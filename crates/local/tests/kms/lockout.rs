@@ -88,3 +88,18 @@ async fn a_policy_that_locks_its_author_out_is_rejected() {
         assert_eq!(accepts(&kms, &id, &statements, true), [""; 2], "{name}, without the check");
     }
 }
+
+#[tokio::test]
+async fn a_request_without_a_signature_is_of_the_account() {
+    let kms = start(None).await;
+    let id = create(&kms);
+    let rows = [
+        ("the account", "arn:aws:iam::000000000000:root", 200),
+        ("a user", "arn:aws:iam::000000000000:user/tester", 400),
+    ];
+    for (name, principal, status) in rows {
+        let policy = policy(&json!([allow(&json!({"AWS": principal}), "kms:*")]));
+        let put = json!({"KeyId": id, "Policy": policy});
+        assert_eq!(call_as(&kms, "", "PutKeyPolicy", &put).0, status, "{name}");
+    }
+}

@@ -68,13 +68,8 @@ impl AccessControl {
         input: &Input,
     ) -> Result<Vec<(String, String)>, KmsError> {
         let mut used = Vec::new();
-        let new_policy = input.text("Policy")?;
-        let bypasses_lockout_check = input.flag("BypassPolicyLockoutSafetyCheck")?;
-        let new_policy = new_policy.filter(|_| !bypasses_lockout_check);
         let Some(role) = self.roles.get(access_key) else {
-            if let Some(policy) = new_policy.and_then(evaluable) {
-                Role::of_user(access_key, store).check_lockout(&policy, store)?;
-            }
+            check_unrestricted(store, &format!("user/{access_key}"), input)?;
             return Ok(used);
         };
         for mut permission in required_permissions(store, &role.arn, operation, input)? {
@@ -94,7 +89,7 @@ impl AccessControl {
             }
             used.push((role.arn.clone(), permission.action));
         }
-        if let Some(policy) = new_policy {
+        if let Some(policy) = checked_policy(input)? {
             role.check_lockout(policy, store)?;
         }
         Ok(used)
@@ -102,15 +97,6 @@ impl AccessControl {
 }
 
 impl Role {
-    /// The IAM user, with all permissions, that a caller without a role is.
-    fn of_user(access_key: &str, store: &Store) -> Self {
-        let user = format!("user/{access_key}");
-        Self {
-            arn: store.partition().arn("iam", "", ACCOUNT, &user),
-            policies: vec![PolicyDocument::allowing_everything()],
-        }
-    }
-
     fn is_allowed(&self, permission: &Permission) -> bool {
         let Permission { action, resource, context, identity_context, key_policy, granted } =
             permission;
@@ -156,6 +142,27 @@ impl Role {
             "The new key policy will not allow you to update the key policy in the future.";
         Err(KmsError::new("MalformedPolicyDocumentException", message))
     }
+}
+
+/// Checks a request of a caller without a role, which has all permissions: an IAM user (`user/NAME`), or the account
+/// itself (`root`) without a signature.
+pub(crate) fn check_unrestricted(
+    store: &Store,
+    caller: &str,
+    input: &Input,
+) -> Result<(), KmsError> {
+    let Some(policy) = checked_policy(input)?.and_then(evaluable) else { return Ok(()) };
+    let role = Role {
+        arn: store.partition().arn("iam", "", ACCOUNT, caller),
+        policies: vec![PolicyDocument::allowing_everything()],
+    };
+    role.check_lockout(&policy, store)
+}
+
+/// The new key policy of a request, unless the request bypasses the lockout safety check.
+fn checked_policy(input: &Input) -> Result<Option<&str>, KmsError> {
+    let bypasses_check = input.flag("BypassPolicyLockoutSafetyCheck")?;
+    Ok(input.text("Policy")?.filter(|_| !bypasses_check))
 }
 
 /// The statements of a key policy that the local IAM can evaluate. A caller without a role needs no others, as only

@@ -5,5 +5,5 @@ mod condition_keys;
 mod grants;
 mod permissions;
 
-pub(crate) use self::access_control::AccessControl;
 pub use self::access_control::Role;
+pub(crate) use self::access_control::{AccessControl, check_unrestricted};
