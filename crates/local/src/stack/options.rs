@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
+use super::apis::ApiTemplate;
 use crate::lambda::Bootstrap;
 
 /// How a stack is started.
@@ -19,8 +20,12 @@ pub struct StackOptions {
     pub bootstrap: Bootstrap,
     /// The folder in which the keys are stored. Without it, they are lost when the stack stops.
     pub state: Option<PathBuf>,
-    /// Values of parameters of the template.
+    /// Values of parameters of the template and of those of other APIs.
     pub parameters: BTreeMap<String, String>,
+    /// An executable that replaces the authorizer of the template.
+    pub authorizer: Option<PathBuf>,
+    /// The templates of other APIs that use the authorizer of the stack.
+    pub apis: Vec<ApiTemplate>,
     /// Environment variables that override those of the template in every function.
     pub overrides: BTreeMap<String, String>,
 }
@@ -37,6 +42,8 @@ impl StackOptions {
             bootstrap,
             state: None,
             parameters: BTreeMap::new(),
+            authorizer: None,
+            apis: Vec::new(),
             overrides: BTreeMap::new(),
         }
     }
