@@ -336,6 +336,10 @@ pub(super) fn missing(name: &str) -> TemplateError {
     TemplateError(format!("the API lacks a required {name}"))
 }
 
+pub(super) fn unsupported(what: &str) -> TemplateError {
+    TemplateError(format!("{what} is not supported on this machine"))
+}
+
 /// The default of API Gateway in seconds.
 pub(super) const DEFAULT_TTL: u64 = 300;
 

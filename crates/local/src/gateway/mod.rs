@@ -2,9 +2,12 @@
 //!
 //! Start with [`Gateway`].
 
+mod api;
 mod api_definition;
 mod api_request;
 mod authorizer;
+mod context;
+mod error;
 mod gateway_response;
 mod http_api;
 mod mapping_template;
@@ -12,12 +15,10 @@ mod sigv4;
 mod websocket_api;
 
 use std::{
-    collections::BTreeMap,
-    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
@@ -26,8 +27,13 @@ use tokio::{net::TcpListener, sync::broadcast};
 use uuid::Uuid;
 
 pub(crate) use self::api_request::API_ID;
+pub use self::{
+    context::{Exchange, GatewayContext},
+    error::GatewayError,
+};
 
 use self::{
+    api::{Api, ExplainedResponse, ResponseReason, explained},
     api_definition::{ApiDefinition, ApiRoute, Integration, MethodAuthorization},
     api_request::ApiRequest,
     authorizer::{Authorization, AuthorizerOutput, DecisionSource, OutputCache, authorize},
@@ -39,8 +45,8 @@ use self::{
 use crate::{
     allowed_hosts::AllowedHosts,
     http::{self, HttpServer},
-    lambda::{FunctionLogs, HostedFunction},
-    template::{Resolver, Template, TemplateError},
+    lambda::FunctionLogs,
+    template::{Resolver, Template},
 };
 
 /// A stage of an API, served on this machine. Unlike in AWS, its path has no stage name.
@@ -51,64 +57,12 @@ pub struct Gateway {
     exchanges: broadcast::Sender<Exchange>,
 }
 
-/// What all APIs of a stack share.
-#[derive(Debug, Clone)]
-pub struct GatewayContext {
-    /// The Region in ARNs.
-    pub region: String,
-    /// The functions by the names in their ARNs.
-    pub functions: BTreeMap<String, Arc<HostedFunction>>,
-    /// The logs of the functions.
-    pub logs: FunctionLogs,
-    /// The completed requests of all APIs.
-    pub exchanges: broadcast::Sender<Exchange>,
-}
-
-/// An API: responds to requests.
-trait Api: Send + Sync + 'static {
-    fn respond(
-        &self,
-        id: Uuid,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>>;
-}
-
 /// A REST API.
 #[derive(Debug)]
 struct RestApi {
     context: GatewayContext,
     api: ApiDefinition,
     cache: OutputCache<AuthorizerOutput>,
-}
-
-/// A completed request, for display.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// The request id, which is the header `x-amzn-requestid` of the response.
-    pub id: Uuid,
-    /// The method.
-    pub method: String,
-    /// The path without the query.
-    pub path: String,
-    /// The status of the response.
-    pub status: u16,
-    /// The reason for the status, from the log of the function or from the gateway.
-    pub reason: String,
-    /// The time from the last byte of the request to the first byte of the response.
-    pub duration: Duration,
-}
-
-impl GatewayContext {
-    /// The context of these functions, without requests so far.
-    #[must_use]
-    pub fn new(
-        region: &str,
-        functions: BTreeMap<String, Arc<HostedFunction>>,
-        logs: FunctionLogs,
-    ) -> Self {
-        let exchanges = broadcast::Sender::new(256);
-        Self { region: region.to_owned(), functions, logs, exchanges }
-    }
 }
 
 impl Gateway {
@@ -208,29 +162,6 @@ impl ApiRoute {
         };
         format!("{} {} ({authorization})", self.method, self.resource)
     }
-}
-
-/// Why the gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum GatewayError {
-    /// The template is malformed or uses an unsupported feature.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// The listener cannot be used.
-    #[error("the gateway cannot listen")]
-    Listen(#[from] io::Error),
-}
-
-/// A response and the reason for it.
-struct ExplainedResponse {
-    response: Response<Bytes>,
-    reason: ResponseReason,
-}
-
-enum ResponseReason {
-    Known(String),
-    /// The reason is in the log of this invocation. The text is the default if the log has none.
-    Logged(Uuid, String),
 }
 
 /// Responds to a request and reports it.
@@ -421,10 +352,6 @@ impl RestApi {
     }
 }
 
-fn explained(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
-    ExplainedResponse { response, reason: ResponseReason::Known(reason.to_owned()) }
-}
-
 /// The response of a proxy integration, if the output of the function has the required form.
 fn proxy_response(output: &Value) -> Option<Response<Bytes>> {
     let status = u16::try_from(output.get("statusCode")?.as_u64()?).ok()?;
@@ -454,6 +381,8 @@ const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -7,31 +7,15 @@ use std::{
 
 use serde_json::Value;
 
-use super::{error::StackError, listen, options::StackOptions};
+use super::{
+    error::StackError,
+    listener::listen,
+    options::{ApiTemplate, StackOptions},
+};
 use crate::{
     gateway::{Gateway, GatewayContext, GatewayError},
     template::{Resolver, Template, TemplateError},
 };
-
-/// The template of another API.
-#[derive(Debug, Clone)]
-pub struct ApiTemplate {
-    /// The name for messages.
-    pub name: String,
-    /// The template.
-    pub text: String,
-}
-
-impl ApiTemplate {
-    pub(super) fn parse(&self) -> Result<Template, TemplateError> {
-        Template::parse(&self.text).map_err(|error| self.locate(error))
-    }
-
-    /// An error with the name of the template.
-    fn locate(&self, TemplateError(message): TemplateError) -> TemplateError {
-        TemplateError(format!("{}: {message}", self.name))
-    }
-}
 
 /// Starts the APIs, each on a port of its own: those that follow the port of the stack's API, or free ones.
 pub(super) async fn start_apis(

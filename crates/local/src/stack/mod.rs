@@ -4,6 +4,7 @@ mod apis;
 mod error;
 mod functions;
 mod keys;
+mod listener;
 mod options;
 mod properties;
 mod roles;
@@ -18,12 +19,17 @@ use std::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::spawn_blocking};
 
-pub use self::{apis::ApiTemplate, error::StackError, options::StackOptions, roles::DeployedRole};
+pub use self::{
+    error::StackError,
+    options::{ApiTemplate, StackOptions},
+    roles::DeployedRole,
+};
 
 use self::{
     apis::{authorizer_arn, check_names, own_parameters, start_apis},
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
     keys::{KeyReport, create_keys},
+    listener::listen,
     properties::property,
     roles::{deployed_role, role_arn, role_of},
 };
@@ -196,14 +202,4 @@ async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms,
         kms.listen(listener).map_err(GatewayError::Listen)?;
     }
     Ok(kms)
-}
-
-async fn listen(
-    address: IpAddr,
-    port: u16,
-    service: &'static str,
-    option: &'static str,
-) -> Result<TcpListener, StackError> {
-    let listener = TcpListener::bind((address, port)).await;
-    listener.map_err(|source| StackError::Port { port, service, option, source })
 }

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use super::apis::ApiTemplate;
-use crate::lambda::Bootstrap;
+use crate::{
+    lambda::Bootstrap,
+    template::{Template, TemplateError},
+};
 
 /// How a stack is started.
 #[derive(Debug, Clone)]
@@ -46,5 +48,25 @@ impl StackOptions {
             apis: Vec::new(),
             overrides: BTreeMap::new(),
         }
+    }
+}
+
+/// The template of another API.
+#[derive(Debug, Clone)]
+pub struct ApiTemplate {
+    /// The name for messages.
+    pub name: String,
+    /// The template.
+    pub text: String,
+}
+
+impl ApiTemplate {
+    pub(super) fn parse(&self) -> Result<Template, TemplateError> {
+        Template::parse(&self.text).map_err(|error| self.locate(error))
+    }
+
+    /// An error with the name of the template.
+    pub(super) fn locate(&self, TemplateError(message): TemplateError) -> TemplateError {
+        TemplateError(format!("{}: {message}", self.name))
     }
 }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 
-use super::proxy::HttpProxy;
+use super::integration::HttpProxy;
 use crate::{
-    gateway::api_definition::{DEFAULT_TTL, function_name, member, missing, rank},
+    gateway::api_definition::{DEFAULT_TTL, function_name, member, missing, rank, unsupported},
     template::{Resolver, Template, TemplateError, text},
 };
 
@@ -163,10 +163,6 @@ impl IdentitySource {
             _ => Err(unsupported(&format!("identity source {expression}"))),
         }
     }
-}
-
-pub(super) fn unsupported(what: &str) -> TemplateError {
-    TemplateError(format!("{what} is not supported on this machine"))
 }
 
 #[cfg(test)]

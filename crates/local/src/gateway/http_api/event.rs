@@ -206,7 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::gateway::http_api::proxy::HttpProxy;
+    use crate::gateway::http_api::integration::HttpProxy;
 
     fn route(key: &str) -> HttpRoute {
         let backend = json!({

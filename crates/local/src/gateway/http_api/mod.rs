@@ -3,6 +3,7 @@
 mod authorizer;
 mod definition;
 mod event;
+mod integration;
 mod proxy;
 
 use std::pin::Pin;
@@ -18,9 +19,10 @@ use self::{
     proxy::ProxyClient,
 };
 use super::{
-    Api, ExplainedResponse, GatewayContext, GatewayError, ResponseReason,
+    api::{Api, ExplainedResponse, ResponseReason, explained},
     authorizer::{DecisionSource, OutputCache},
-    explained,
+    context::GatewayContext,
+    error::GatewayError,
 };
 use crate::{
     http,

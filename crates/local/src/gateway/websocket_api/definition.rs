@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    gateway::api_definition::{function_name, member, missing},
+    gateway::api_definition::{function_name, member, missing, unsupported},
     template::{Resolver, Template, TemplateError, text},
 };
 
@@ -111,10 +111,6 @@ impl ConnectSource {
         let name = name.ok_or_else(|| unsupported(&format!("identity source {expression}")))?;
         Ok(Self::QueryParameter(name.to_owned()))
     }
-}
-
-fn unsupported(what: &str) -> TemplateError {
-    TemplateError(format!("{what} is not supported on this machine"))
 }
 
 #[cfg(test)]

@@ -57,7 +57,11 @@ impl ConnectRequest {
 
     /// The body of a response of the API itself.
     pub(super) fn message(&self, message: &str) -> Value {
-        super::body(message, &self.connection_id, self.id)
+        json!({
+            "message": message,
+            "connectionId": self.connection_id,
+            "requestId": self.id.to_string(),
+        })
     }
 
     /// The event of the authorizer. Unlike that of a REST API, it has neither a method nor a path.

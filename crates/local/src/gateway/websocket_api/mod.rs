@@ -12,7 +12,7 @@ use hyper::{
     upgrade::{self, OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::timeout;
 use tokio_tungstenite::{
     WebSocketStream,
@@ -30,9 +30,10 @@ use self::{
     event::ConnectRequest,
 };
 use super::{
-    Api, ExplainedResponse, GatewayContext, GatewayError, ResponseReason,
+    api::{Api, ExplainedResponse, ResponseReason, explained},
     authorizer::{Authorization, AuthorizerOutput},
-    explained,
+    context::GatewayContext,
+    error::GatewayError,
     gateway_response::denial,
 };
 use crate::{
@@ -223,11 +224,6 @@ async fn send(
 
 fn known(reason: &str) -> ResponseReason {
     ResponseReason::Known(reason.to_owned())
-}
-
-/// The body of a message of the API itself.
-fn body(message: &str, connection: &str, request: Uuid) -> Value {
-    json!({"message": message, "connectionId": connection, "requestId": request.to_string()})
 }
 
 const FAILED: &str = "Internal server error";
