@@ -2,22 +2,27 @@ use std::{
     collections::BTreeMap,
     env,
     error::Error,
-    fs,
     io::{self, Write},
+    iter,
     net::IpAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::Args;
-use local::{Stack, StackOptions, gateway::Exchange, lambda::LogLine};
+use local::{ApiTemplate, Stack, StackOptions, gateway::Exchange, lambda::LogLine};
 use runtime::{SETTINGS, Settings};
 use tokio::{
+    fs,
     signal::unix::{SignalKind, signal},
     sync::broadcast::{Receiver, error::RecvError},
 };
 
-use crate::{block_on::block_on, exit, function, terminal};
+use crate::{
+    block_on::block_on,
+    exit::{self, UsageError},
+    function, terminal,
+};
 
 /// Arguments of `countersign local`.
 #[derive(Args)]
@@ -38,7 +43,15 @@ pub(crate) struct Arguments {
     /// SAM template to run
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
-    /// Parameters of the template, as for `sam deploy`
+    /// Executable to run as the authorizer instead of the template's. It must speak the Lambda Runtime API, as a
+    /// bootstrap does, and gets the environment of this command
+    #[arg(long, value_name = "PATH")]
+    authorizer: Option<PathBuf>,
+    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. It
+    /// listens on the port after the last one, and its parameter for the authorizer is set
+    #[arg(long = "api", value_name = "FILE")]
+    apis: Vec<PathBuf>,
+    /// Parameters of the templates, as for `sam deploy`
     #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter)]
     parameter_overrides: Vec<(String, String)>,
     /// AWS Region of the local services
@@ -53,6 +66,13 @@ Examples:
   Set a template parameter, or replace a setting of the functions:
     countersign local --parameter-overrides KeySpec=ECC_NIST_P256 SigningAlgorithm=ES256
     TOKEN_ISSUER=my-lambda countersign local
+
+  Put an HTTP API in front of a backend on this machine:
+    countersign local --api examples/http-api-simple.yaml --parameter-overrides HttpApiResponse=simple \\
+      BackendUrl=http://127.0.0.1:8080
+
+  Try an authorizer of your own:
+    countersign local --authorizer ./target/debug/my-authorizer
 
   Use this KMS with the AWS CLI:
     export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
@@ -77,18 +97,33 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     // First, so that a Ctrl-C during the start leaves no process behind.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let template = fs::read_to_string(&arguments.template).map_err(|error| {
-        let name = arguments.template.display();
-        io::Error::new(error.kind(), format!("{name}: {error} (set --template)"))
-    })?;
+    let templates = async {
+        let template = read(&arguments.template, " (set --template)").await?;
+        let mut apis = Vec::new();
+        for file in &arguments.apis {
+            let text = read(file, "").await?;
+            apis.push(ApiTemplate { name: file.display().to_string(), text });
+        }
+        Ok::<_, io::Error>((template, apis))
+    };
+    let (template, apis) = tokio::select! {
+        templates = templates => templates?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
     if let Some(folder) = &arguments.state {
-        fs::create_dir_all(folder).map_err(|error| {
+        fs::create_dir_all(folder).await.map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         })?;
     }
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
     settings.finish(spelling)?;
+    let authorizer = arguments.authorizer.as_ref().map(|file| {
+        file.canonicalize()
+            .map_err(|error| UsageError(format!("--authorizer {}: {error}", file.display())))
+    });
+    let authorizer = authorizer.transpose()?;
     let options = StackOptions {
         port: arguments.port,
         kms_port: arguments.kms_port,
@@ -97,6 +132,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         bootstrap: function::bootstrap()?,
         state: arguments.state,
         parameters: arguments.parameter_overrides.into_iter().collect(),
+        authorizer,
+        apis,
         overrides: overrides(),
     };
     let stack = tokio::select! {
@@ -118,6 +155,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The text of a template. The advice is part of the error message.
+async fn read(file: &Path, advice: &str) -> io::Result<String> {
+    fs::read_to_string(file).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("{}: {error}{advice}", file.display()))
+    })
+}
+
 /// The settings of the functions in the environment. They replace those of the template.
 fn overrides() -> BTreeMap<String, String> {
     let names = SETTINGS.into_iter().map(|setting| setting.name);
@@ -127,9 +171,11 @@ fn overrides() -> BTreeMap<String, String> {
 
 fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
     let mut out = terminal::stdout();
-    writeln!(out, "API  http://{}", stack.gateway.address())?;
-    for route in stack.gateway.routes() {
-        writeln!(out, "     {route}")?;
+    for gateway in iter::once(&stack.gateway).chain(&stack.apis) {
+        writeln!(out, "API  http://{}", gateway.address())?;
+        for route in gateway.routes() {
+            writeln!(out, "     {route}")?;
+        }
     }
     writeln!(out, "KMS  http://{}  ({region})\n", stack.kms.address())?;
     writeln!(
@@ -137,6 +183,9 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
         "Routes with IAM authorization need a SigV4 header. Its signature is not checked."
     )?;
     writeln!(out, "Press Ctrl-C to stop.\n")?;
+    for notice in &stack.notices {
+        writeln!(out, "Note: {notice}\n")?;
+    }
     stack.logs.recent().iter().try_for_each(print_problem)
 }
 
@@ -171,10 +220,34 @@ fn print_problem(line: &LogLine) -> io::Result<()> {
     if line.level().as_deref() == Some("INFO") {
         return Ok(());
     }
-    writeln!(terminal::stdout(), "     {}: {}", line.function, line.text.escape_debug())
+    writeln!(terminal::stdout(), "     {}: {}", line.function, printable(line))
+}
+
+/// The text of a log line, in one line.
+fn printable(line: &LogLine) -> String {
+    terminal::escape(&line.summary())
 }
 
 fn parameter(argument: &str) -> Result<(String, String), &'static str> {
     let (name, value) = argument.split_once('=').ok_or("must be NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printable_text_has_no_control_characters() {
+        let rows = [
+            ("a \"quoted\" text, it's \\ plain é", "a \"quoted\" text, it's \\ plain é"),
+            ("\u{1b}[2J\r\n", r"\u001b[2J\u000d\u000a"),
+            ("\u{7f}\u{9b}", r"\u007f\u009b"),
+            ("a\u{202e}b\u{2066}", r"a\u202eb\u2066"),
+        ];
+        for (text, expected) in rows {
+            let line = LogLine { function: "Authorizer".to_owned(), text: text.to_owned() };
+            assert_eq!(printable(&line), expected);
+        }
+    }
 }

@@ -21,7 +21,7 @@ use tokio::{
 
 pub use crate::faulty_stream::ConnectionFault;
 
-use crate::faulty_stream::FaultyStream;
+use crate::{allowed_hosts::AllowedHosts, faulty_stream::FaultyStream};
 
 /// A server. When it is dropped, it stops and closes its connections.
 #[derive(Debug)]
@@ -32,9 +32,11 @@ pub(crate) struct HttpServer {
 }
 
 impl HttpServer {
-    /// Serves each request with `handler`. If a body is longer than `max_bytes`, the response is 413.
+    /// Serves each request with `handler`. The response is 403 for a request to another host, and 413 if a body is
+    /// longer than `max_bytes`.
     pub(crate) fn start<H, F>(
         listener: TcpListener,
+        hosts: AllowedHosts,
         max_bytes: usize,
         handler: H,
     ) -> io::Result<Self>
@@ -42,12 +44,13 @@ impl HttpServer {
         H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<Bytes>> + Send + 'static,
     {
-        Self::with_faults(listener, max_bytes, |_| None, handler)
+        Self::with_faults(listener, hosts, max_bytes, |_| None, handler)
     }
 
     /// Like [`Self::start`], with fault injection: `fault` receives the time at which a connection was opened.
     pub(crate) fn with_faults<H, F, D>(
         listener: TcpListener,
+        hosts: AllowedHosts,
         max_bytes: usize,
         fault: D,
         handler: H,
@@ -60,7 +63,8 @@ impl HttpServer {
         let address = listener.local_addr()?;
         let (close_connections, close_requests) = mpsc::unbounded_channel();
         let connect = move |stream| {
-            connection(FaultyStream::new(stream, fault.clone()), max_bytes, handler.clone())
+            let stream = FaultyStream::new(stream, fault.clone());
+            connection(stream, hosts, max_bytes, handler.clone())
         };
         let task = tokio::spawn(accept(listener, close_requests, connect)).abort_handle();
         Ok(Self { address, task, close_connections })
@@ -109,24 +113,35 @@ async fn accept<F>(
     }
 }
 
-async fn connection<H, F, D>(stream: FaultyStream<D>, max_bytes: usize, handler: H)
-where
+async fn connection<H, F, D>(
+    stream: FaultyStream<D>,
+    hosts: AllowedHosts,
+    max_bytes: usize,
+    handler: H,
+) where
     H: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Bytes>> + Send + 'static,
     D: Fn(Instant) -> Option<ConnectionFault> + Send + Unpin + 'static,
 {
     let service = service_fn(|request: Request<hyper::body::Incoming>| async {
+        if !hosts.allow(&request) {
+            let message =
+                r#"{"message":"the Host header must name this machine, such as 127.0.0.1"}"#;
+            return Ok::<_, Infallible>(json(StatusCode::FORBIDDEN, message).map(Full::new));
+        }
         let (head, body) = request.into_parts();
         let response = match Limited::new(body, max_bytes).collect().await {
             Ok(body) => handler(Request::from_parts(head, body.to_bytes())).await,
             Err(_) => json(StatusCode::PAYLOAD_TOO_LARGE, r#"{"message":"Request Too Long"}"#),
         };
-        Ok::<_, Infallible>(response.map(Full::new))
+        Ok(response.map(Full::new))
     });
     // An error means that the client closed the connection during a request.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
+        // WebSocket APIs take over the connection.
+        .with_upgrades()
         .await;
 }
 

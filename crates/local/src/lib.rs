@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`kms`] | a KMS that speaks AWS JSON 1.1 over HTTP, with IAM authorization |
 //! | [`lambda`] | a host that runs the binaries of functions through the Runtime API |
-//! | [`gateway`] | a REST API with routes, authorizers, gateway responses and a policy cache |
+//! | [`gateway`] | REST, HTTP and WebSocket APIs with routes, authorizers, gateway responses and a policy cache |
 //! | [`iam`] | the evaluation of IAM policies |
 //! | [`template`] | the template and its intrinsic functions |
 //! | [`http`] | an HTTP client for these services |
@@ -32,16 +32,18 @@
 //! No deployed package contains this crate.
 
 mod account;
+mod allowed_hosts;
 mod faulty_stream;
 pub mod gateway;
 pub mod http;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+mod partition;
 pub mod recording;
 mod stack;
 pub mod template;
 
 pub use hyper::{Method, Request, Response, StatusCode, body::Bytes};
 
-pub use stack::{DeployedRole, Stack, StackError, StackOptions};
+pub use stack::{ApiTemplate, DeployedRole, Stack, StackError, StackOptions};

@@ -22,7 +22,7 @@ mod with_jsonwebtoken;
 
 const AUDIENCE: &str = "https://api.example";
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../interop")
 }
 

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod authorizers;
 mod aws_server;
 mod cloud;
 mod confirmation;
@@ -14,12 +15,15 @@ mod cors;
 mod emulators;
 mod events;
 mod explain;
+mod gateway;
+mod http_api;
 mod iam_simulator;
 mod interop;
 mod invalid_settings;
 mod issuer;
 mod key_policy;
 mod keys;
+mod kms_differences;
 mod kms_faults;
 mod log_audit;
 mod monitoring;
@@ -31,9 +35,11 @@ mod principals;
 mod profiles;
 mod roles;
 mod rotation;
+mod start;
 mod template;
 mod tokens;
 mod verifying;
+mod websocket_api;
 
 use std::{
     env, fs,
@@ -83,11 +89,16 @@ impl Local {
     }
 
     fn start_with(parameters: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut arguments = vec!["local", "--port", "0", "--kms-port", "0"];
+        let mut arguments = Vec::new();
         if !parameters.is_empty() {
             arguments.push("--parameter-overrides");
             arguments.extend(parameters);
         }
+        Self::start_with_arguments(&arguments, settings)
+    }
+
+    fn start_with_arguments(more: &[&str], settings: &[(&str, &str)]) -> Self {
+        let arguments = [&["local", "--port", "0", "--kms-port", "0"], more].concat();
         let mut command = command(&arguments, settings);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = RecordingReader::new("countersign-local", child.stderr.take().unwrap());

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fancy_regex::Regex;
 use serde_json::{Map, Value};
 
 use super::mapping_template::MappingTemplate;
@@ -31,17 +32,33 @@ pub(super) struct ApiRoute {
 pub(super) enum MethodAuthorization {
     Open,
     Iam,
-    Lambda(RequestAuthorizer),
+    Lambda(LambdaAuthorizer),
 }
 
-/// A Lambda authorizer of the type REQUEST.
+/// A Lambda authorizer.
 #[derive(Debug, Clone)]
-pub(super) struct RequestAuthorizer {
+pub(super) struct LambdaAuthorizer {
     pub(super) function: String,
     /// The identity sources: names of headers. Their values are the key of the policy cache.
     pub(super) headers: Vec<String>,
+    /// Set if the type is TOKEN: the event then has the value of the one header instead of the request.
+    pub(super) token: Option<TokenSource>,
     /// How long policies are cached. Zero disables the cache.
     pub(super) ttl: Duration,
+}
+
+/// The identity source of a TOKEN authorizer.
+#[derive(Debug, Clone)]
+pub(super) struct TokenSource {
+    /// Tokens that it does not match are refused without an invocation.
+    pattern: Option<Regex>,
+}
+
+impl TokenSource {
+    /// Whether the token matches the expression, if there is one.
+    pub(super) fn accepts(&self, token: &str) -> bool {
+        self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(token).unwrap_or(false))
+    }
 }
 
 /// The integration of a method.
@@ -67,7 +84,7 @@ impl ApiDefinition {
         let auth = properties.get("Auth").unwrap_or(&Value::Null);
         let mut authorizers = BTreeMap::new();
         for (name, authorizer) in members(auth.get("Authorizers")) {
-            authorizers.insert(name.clone(), RequestAuthorizer::read(authorizer)?);
+            authorizers.insert(name.clone(), LambdaAuthorizer::read(authorizer)?);
         }
         let definition = member(properties, "DefinitionBody")?;
         let authorizations = Authorizations {
@@ -111,8 +128,10 @@ impl ApiDefinition {
     }
 
     /// Selects the route for a path as API Gateway does: a literal segment has priority over a path parameter, a
-    /// path parameter over a greedy one, and the method over ANY.
+    /// path parameter over a greedy one, and the method over ANY. One slash at the end of the path does not count.
     pub(super) fn route(&self, method: &str, path: &str) -> Option<&ApiRoute> {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         let matching = self.routes.iter().filter_map(|route| {
             let rank = rank(&route.resource, path)?;
             (route.method == method || route.method == "ANY")
@@ -125,7 +144,7 @@ impl ApiDefinition {
 /// The authorization types that methods can select.
 struct Authorizations<'a> {
     default: Option<&'a str>,
-    authorizers: BTreeMap<String, RequestAuthorizer>,
+    authorizers: BTreeMap<String, LambdaAuthorizer>,
     schemes: Option<&'a Value>,
 }
 
@@ -176,33 +195,55 @@ impl Authorizations<'_> {
     }
 }
 
-impl RequestAuthorizer {
+impl LambdaAuthorizer {
+    /// Reads an authorizer of the SAM specification (`ApiAuth` in the SAM developer guide).
     fn read(authorizer: &Value) -> Result<Self, TemplateError> {
-        if authorizer.get("FunctionPayloadType").and_then(Value::as_str) != Some("REQUEST") {
-            return Err(TemplateError(
-                "only REQUEST authorizers are supported on this machine".into(),
-            ));
-        }
         let identity = authorizer.get("Identity").unwrap_or(&Value::Null);
-        let unsupported = ["QueryStrings", "StageVariables", "Context"];
-        if unsupported.iter().any(|source| identity.get(source).is_some()) {
-            return Err(TemplateError(
-                "only headers are supported as identity sources on this machine".into(),
-            ));
-        }
-        let headers = identity.get("Headers").and_then(Value::as_array);
         let seconds =
             identity.get("ReauthorizeEvery").and_then(Value::as_u64).unwrap_or(DEFAULT_TTL);
-        if headers.is_none_or(Vec::is_empty) && seconds > 0 {
-            let problem = "a cached authorizer needs an identity source";
-            return Err(TemplateError(problem.into()));
+        let function = function_name(&text(member(authorizer, "FunctionArn")?))?;
+        let ttl = Duration::from_secs(seconds);
+        match authorizer.get("FunctionPayloadType").and_then(Value::as_str) {
+            Some("REQUEST") => {
+                let headers = request_sources(identity)?;
+                if headers.is_empty() && seconds > 0 {
+                    let problem = "a cached authorizer needs an identity source";
+                    return Err(TemplateError(problem.into()));
+                }
+                Ok(Self { function, headers, token: None, ttl })
+            }
+            // The default of SAM.
+            Some("TOKEN") | None => {
+                let header = identity.get("Header").map_or("Authorization".into(), text);
+                let pattern = identity.get("ValidationExpression").map(text);
+                let token =
+                    Some(TokenSource { pattern: pattern.as_deref().map(whole).transpose()? });
+                Ok(Self { function, headers: vec![header], token, ttl })
+            }
+            Some(kind) => Err(TemplateError(format!(
+                "FunctionPayloadType {kind} is not supported on this machine"
+            ))),
         }
-        Ok(Self {
-            function: function_name(&text(member(authorizer, "FunctionArn")?))?,
-            headers: headers.into_iter().flatten().map(text).collect(),
-            ttl: Duration::from_secs(seconds),
-        })
     }
+}
+
+/// The headers that are the identity sources of a REQUEST authorizer.
+fn request_sources(identity: &Value) -> Result<Vec<String>, TemplateError> {
+    let unsupported = ["QueryStrings", "StageVariables", "Context"];
+    if unsupported.iter().any(|source| identity.get(source).is_some()) {
+        return Err(TemplateError(
+            "only headers are supported as identity sources on this machine".into(),
+        ));
+    }
+    let headers = identity.get("Headers").and_then(Value::as_array);
+    Ok(headers.into_iter().flatten().map(text).collect())
+}
+
+/// A regular expression that must match the whole token.
+fn whole(pattern: &str) -> Result<Regex, TemplateError> {
+    Regex::new(&format!(r"\A(?:{pattern})\z")).map_err(|error| {
+        TemplateError(format!("ValidationExpression {pattern} cannot be evaluated: {error}"))
+    })
 }
 
 impl Integration {
@@ -246,9 +287,10 @@ impl CustomResponse {
     }
 }
 
-/// The priority of a resource for a path, by segment: lower values first. `None` if the path does not match.
-fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
-    let mut segments = path.trim_start_matches('/').split('/');
+/// The priority of a resource for a path without its first slash, by segment: lower values first. `None` if the path
+/// does not match.
+pub(super) fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
+    let mut segments = path.split('/');
     let mut rank = Vec::new();
     for pattern in resource.trim_start_matches('/').split('/') {
         let parameter = pattern.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
@@ -272,7 +314,7 @@ fn rank(resource: &str, path: &str) -> Option<Vec<u8>> {
 }
 
 /// The function name in an ARN, which can be part of the URI of an integration.
-fn function_name(arn: &str) -> Result<String, TemplateError> {
+pub(super) fn function_name(arn: &str) -> Result<String, TemplateError> {
     let name = arn.split_once(":function:").and_then(|(_, name)| name.split(['/', ':']).next());
     name.map(str::to_owned).ok_or_else(|| missing("function ARN"))
 }
@@ -286,19 +328,25 @@ fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
     value.and_then(Value::as_object).into_iter().flat_map(Map::iter)
 }
 
-fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
+pub(super) fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value, TemplateError> {
     value.get(name).ok_or_else(|| missing(name))
 }
 
-fn missing(name: &str) -> TemplateError {
+pub(super) fn missing(name: &str) -> TemplateError {
     TemplateError(format!("the API lacks a required {name}"))
 }
 
+pub(super) fn unsupported(what: &str) -> TemplateError {
+    TemplateError(format!("{what} is not supported on this machine"))
+}
+
 /// The default of API Gateway in seconds.
-const DEFAULT_TTL: u64 = 300;
+pub(super) const DEFAULT_TTL: u64 = 300;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -320,12 +368,72 @@ mod tests {
             ("/a/b/c", Some("/a/{id}/c")),
             ("/a/b/d", Some("/{proxy+}")),
             ("/x", Some("/{proxy+}")),
-            ("/a/", Some("/{proxy+}")),
+            ("/a/", Some("/a")),
+            ("/a/b/", Some("/a/b")),
+            ("/a/x/", Some("/a/{id}")),
+            ("//", None),
+            ("//a", None),
+            ("///a", None),
+            ("/a//", Some("/{proxy+}")),
         ];
         for (path, expected) in rows {
             let route = api.route("GET", path);
             assert_eq!(route.map(|route| &*route.resource), expected, "{path}");
             assert!(api.route("POST", path).is_none());
+        }
+    }
+
+    #[test]
+    fn authorizers_are_of_the_types_request_and_token() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f";
+        let read = |kind: Value, identity: Value| {
+            LambdaAuthorizer::read(&json!({
+                "FunctionArn": arn, "FunctionPayloadType": kind, "Identity": identity,
+            }))
+        };
+        let rows = [
+            (
+                "a request",
+                json!("REQUEST"),
+                json!({"Headers": ["X-A", "X-B"]}),
+                Some(vec!["X-A", "X-B"]),
+            ),
+            (
+                "a request without a source",
+                json!("REQUEST"),
+                json!({"ReauthorizeEvery": 0}),
+                Some(vec![]),
+            ),
+            ("a cached request without a source", json!("REQUEST"), json!({}), None),
+            ("a query parameter", json!("REQUEST"), json!({"QueryStrings": ["q"]}), None),
+            ("a token", json!("TOKEN"), json!({"Header": "X-A"}), Some(vec!["X-A"])),
+            (
+                "a token in the default header",
+                json!("TOKEN"),
+                json!({}),
+                Some(vec!["Authorization"]),
+            ),
+            ("the default type", json!(null), json!({}), Some(vec!["Authorization"])),
+            ("a malformed expression", json!("TOKEN"), json!({"ValidationExpression": "("}), None),
+            ("another type", json!("COGNITO"), json!({}), None),
+        ];
+        for (name, kind, identity, expected) in rows {
+            let is_token = kind != json!("REQUEST");
+            let authorizer = read(kind, identity).ok();
+            if let Some(authorizer) = &authorizer {
+                assert_eq!(authorizer.token.is_some(), is_token, "{name}");
+            }
+            let headers = authorizer.map(|authorizer| authorizer.headers);
+            let expected =
+                expected.map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(headers, expected, "{name}");
+        }
+        let pattern = json!({"ValidationExpression": "^Bearer [a-z]+"});
+        let source = read(json!("TOKEN"), pattern).unwrap().token.unwrap();
+        let rows =
+            [("Bearer abc", true), ("Bearer abc1", false), ("bearer abc", false), ("", false)];
+        for (token, expected) in rows {
+            assert_eq!(source.accepts(token), expected, "{token}");
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::sigv4::SigV4Caller;
-use crate::account::ACCOUNT;
+use crate::{account::ACCOUNT, partition::Partition};
 
 /// A request to a route. It contains credentials, so it has no `Debug`.
 #[derive(Clone)]
@@ -34,8 +34,10 @@ impl ApiRequest {
     /// The ARN of the method, which a policy must allow.
     pub(super) fn arn(&self) -> String {
         let Self { region, stage, method, path, .. } = self;
-        let path = path.trim_start_matches('/');
-        format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}/{path}")
+        // As sent: a second slash at the start and one at the end stay.
+        let path = path.strip_prefix('/').unwrap_or(path);
+        let resource = format!("{API_ID}/{stage}/{method}/{path}");
+        Partition::of_region(region).arn("execute-api", region, ACCOUNT, &resource)
     }
 
     /// The event of a REQUEST authorizer.
@@ -47,6 +49,11 @@ impl ApiRequest {
             ("requestContext".to_owned(), self.context(None)),
         ]);
         Value::Object(event)
+    }
+
+    /// The event of a TOKEN authorizer.
+    pub(super) fn token_event(&self, token: &str) -> Value {
+        json!({"type": "TOKEN", "authorizationToken": token, "methodArn": self.arn()})
     }
 
     /// The event of a proxy integration.
@@ -109,7 +116,7 @@ impl ApiRequest {
             "protocol": "HTTP/1.1",
             "stage": self.stage,
             "domainPrefix": API_ID,
-            "domainName": format!("{API_ID}.execute-api.{}.amazonaws.com", self.region),
+            "domainName": domain_name(&self.region),
             "requestTimeEpoch": u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             "requestId": self.id.to_string(),
             "extendedRequestId": self.id.simple().to_string(),
@@ -119,7 +126,7 @@ impl ApiRequest {
                 "accountId": caller.map(|_| ACCOUNT),
                 "caller": caller.map(|caller| &caller.access_key),
                 "user": caller.map(|caller| &caller.access_key),
-                "userArn": caller.map(SigV4Caller::arn),
+                "userArn": caller.map(|caller| caller.arn(&self.region)),
                 "sourceIp": self.source.to_string(),
                 "userAgent": agent,
                 "cognitoAuthenticationProvider": null,
@@ -132,14 +139,20 @@ impl ApiRequest {
     }
 }
 
+/// The domain name of the API.
+pub(crate) fn domain_name(region: &str) -> String {
+    let suffix = Partition::of_region(region).url_suffix;
+    format!("{API_ID}.execute-api.{region}.{suffix}")
+}
+
 /// The last value of each name, or null without names.
-fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
+pub(super) fn last_values(values: &BTreeMap<String, Vec<String>>) -> Value {
     let last: BTreeMap<_, _> = values.iter().map(|(name, values)| (name, values.last())).collect();
     or_null(&last)
 }
 
 /// A map, or null instead of an empty one.
-fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
+pub(super) fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
     if map.is_empty() {
         return Value::Null;
     }
@@ -147,8 +160,8 @@ fn or_null<K: AsRef<str>, V: serde::Serialize>(map: &BTreeMap<K, V>) -> Value {
 }
 
 /// The values of the path parameters of a resource.
-fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
-    let mut rest = path.trim_start_matches('/');
+pub(super) fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
+    let mut rest = path.strip_prefix('/').unwrap_or(path);
     let mut parameters = BTreeMap::new();
     for pattern in resource.trim_start_matches('/').split('/') {
         let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
@@ -164,7 +177,7 @@ fn path_parameters(resource: &str, path: &str) -> BTreeMap<String, String> {
 }
 
 /// Restores the usual case of a header name, as hyper reads names in lower case.
-fn title_case(name: &str) -> String {
+pub(super) fn title_case(name: &str) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at(word.len().min(1));
         first.to_ascii_uppercase() + rest
@@ -174,3 +187,41 @@ fn title_case(name: &str) -> String {
 
 /// The id of the API.
 pub(crate) const API_ID: &str = "local";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_authorizer_is_told_the_path_as_it_was_sent() {
+        let rows = [
+            ("us-east-1", "/", "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET/"),
+            ("us-east-1", "/a", "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET/a"),
+            ("us-east-1", "/a/", "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET/a/"),
+            ("us-east-1", "//a", "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET//a"),
+            (
+                "us-east-1",
+                "/%61//",
+                "arn:aws:execute-api:us-east-1:000000000000:local/v1/GET/%61//",
+            ),
+            ("cn-north-1", "/a", "arn:aws-cn:execute-api:cn-north-1:000000000000:local/v1/GET/a"),
+        ];
+        for (region, path, arn) in rows {
+            let request = ApiRequest {
+                id: Uuid::nil(),
+                method: Method::GET,
+                path: path.into(),
+                query: String::new(),
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                source: IpAddr::from([127, 0, 0, 1]),
+                region: region.into(),
+                stage: "v1".into(),
+                resource: "/{proxy+}".into(),
+            };
+            let event = request.authorizer_event();
+            let told = [&event["methodArn"], &event["path"], &event["requestContext"]["path"]];
+            assert_eq!(told, [arn, path, &format!("/v1{path}")], "{path}");
+        }
+    }
+}

@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{api_definition::RequestAuthorizer, api_request::ApiRequest};
+use super::{api_definition::LambdaAuthorizer, api_request::ApiRequest};
 use crate::{
     iam::{IamDecision, PolicyDocument},
     lambda::{FunctionError, HostedFunction},
@@ -43,45 +43,54 @@ pub(super) enum DecisionSource {
     Function(Uuid),
 }
 
-/// The policy cache. As in API Gateway, the method and the path are not part of the key.
-#[derive(Default)]
-pub(super) struct PolicyCache(Mutex<HashMap<CacheKey, (Instant, AuthorizerOutput)>>);
+/// The cache of authorizer outputs. As in API Gateway, the method and the path are not part of the key.
+pub(super) struct OutputCache<T>(Mutex<HashMap<CacheKey, (Instant, T)>>);
 
 /// The function of the authorizer, and all values of its identity sources.
-type CacheKey = (String, Vec<Vec<u8>>);
+pub(super) type CacheKey = (String, Vec<Vec<u8>>);
 
-impl fmt::Debug for PolicyCache {
+impl<T> Default for OutputCache<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for OutputCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PolicyCache").finish_non_exhaustive()
+        f.debug_struct("OutputCache").finish_non_exhaustive()
     }
 }
 
 /// The output of an authorizer ("Output from an API Gateway Lambda authorizer" in the developer guide).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AuthorizerOutput {
+pub(super) struct AuthorizerOutput {
     principal_id: String,
     policy_document: PolicyDocument,
     #[serde(default)]
-    context: Map<String, Value>,
+    context: Option<Map<String, Value>>,
 }
 
 impl AuthorizerOutput {
-    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars.
-    fn read(output: Value) -> Option<Self> {
-        let output: Self = serde_json::from_value(output).ok()?;
+    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars. A null is no value.
+    pub(super) fn read(output: Value) -> Option<Self> {
+        let mut output: Self = serde_json::from_value(output).ok()?;
+        let context = output.context.get_or_insert_default();
+        context.retain(|_, value| !value.is_null());
         let is_scalar =
             |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+        let context_is_valid = context.values().all(is_scalar);
         let is_valid = !output.principal_id.is_empty()
             && output.policy_document.is_authorizer_policy()
-            && output.context.values().all(is_scalar);
+            && context_is_valid;
         is_valid.then_some(output)
     }
 
-    fn authorization(&self, request: &ApiRequest) -> Authorization {
-        match self.policy_document.evaluate("execute-api:Invoke", &request.arn()) {
+    /// The decision of the policy on a method or route with this ARN.
+    pub(super) fn authorization(&self, arn: &str) -> Authorization {
+        match self.policy_document.evaluate("execute-api:Invoke", arn) {
             IamDecision::Allowed => {
-                let mut context = self.context.clone();
+                let mut context = self.context.clone().unwrap_or_default();
                 context.insert("principalId".into(), self.principal_id.clone().into());
                 Authorization::Allowed(Value::Object(context))
             }
@@ -92,9 +101,9 @@ impl AuthorizerOutput {
 
 /// Authorizes a request by a cached policy or by invoking the authorizer.
 pub(super) async fn authorize(
-    authorizer: &RequestAuthorizer,
+    authorizer: &LambdaAuthorizer,
     function: &HostedFunction,
-    cache: &PolicyCache,
+    cache: &OutputCache<AuthorizerOutput>,
     request: &ApiRequest,
 ) -> (Authorization, DecisionSource) {
     let mut values = Vec::new();
@@ -106,17 +115,28 @@ pub(super) async fn authorize(
             return (Authorization::Unauthorized, DecisionSource::IdentitySources);
         }
     }
+    let event = match &authorizer.token {
+        None => request.authorizer_event(),
+        Some(source) => {
+            let token = values.last().map(|token| String::from_utf8_lossy(token).into_owned());
+            let token = token.unwrap_or_default();
+            if !source.accepts(&token) {
+                return (Authorization::Unauthorized, DecisionSource::IdentitySources);
+            }
+            request.token_event(&token)
+        }
+    };
     let key = (authorizer.function.clone(), values);
     if let Some(output) = cache.get(&key) {
-        return (output.authorization(request), DecisionSource::Cache);
+        return (output.authorization(&request.arn()), DecisionSource::Cache);
     }
-    let invocation = function.invoke(&request.authorizer_event()).await;
+    let invocation = function.invoke(&event).await;
     let source = DecisionSource::Function(invocation.id);
     let authorization = match invocation.result {
         Ok(output) => match AuthorizerOutput::read(output) {
             Some(output) => {
-                let authorization = output.authorization(request);
-                cache.insert(key, output, authorizer);
+                let authorization = output.authorization(&request.arn());
+                cache.insert(key, output, authorizer.ttl);
                 authorization
             }
             None => Authorization::Misconfigured,
@@ -127,18 +147,19 @@ pub(super) async fn authorize(
     (authorization, source)
 }
 
-impl PolicyCache {
-    fn get(&self, key: &CacheKey) -> Option<AuthorizerOutput> {
+impl<T: Clone> OutputCache<T> {
+    pub(super) fn get(&self, key: &CacheKey) -> Option<T> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|_, (expiry, _)| Instant::now() < *expiry);
         entries.get(key).map(|(_, output)| output.clone())
     }
 
-    fn insert(&self, key: CacheKey, output: AuthorizerOutput, authorizer: &RequestAuthorizer) {
-        if authorizer.ttl.is_zero() {
+    /// Keeps an output for this time. Zero disables the cache.
+    pub(super) fn insert(&self, key: CacheKey, output: T, ttl: Duration) {
+        if ttl.is_zero() {
             return;
         }
-        let expiry = Instant::now() + authorizer.ttl;
+        let expiry = Instant::now() + ttl;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (expiry, output));
     }
 }
@@ -163,8 +184,8 @@ mod tests {
             ("an empty context", "/context", json!({}), true),
             ("an object in the context", "/context/a", json!({}), false),
             ("an array in the context", "/context/a", json!([]), false),
-            ("a null in the context", "/context/a", json!(null), false),
-            ("a null context", "/context", json!(null), false),
+            ("a null in the context", "/context/a", json!(null), true),
+            ("a null context", "/context", json!(null), true),
             ("an empty principal", "/principalId", json!(""), false),
             ("a principal that is a number", "/principalId", json!(1), false),
             (

@@ -2,13 +2,17 @@
 
 use serde_json::json;
 
+use super::sigv4::SignatureError;
 use crate::iam::IamDecision;
 
 /// A gateway response type ("Gateway response types" in the developer guide).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum GatewayResponse {
-    /// No valid credentials, or no such route.
-    MissingAuthenticationToken,
+    /// The request has no valid signature.
+    Signature(SignatureError),
+    /// There is no such route. API Gateway then still reads the signature, and its message hides the reason if there
+    /// is none.
+    NoRoute(SignatureError),
     Unauthorized,
     AccessDenied(IamDecision),
     AuthorizerFailure,
@@ -18,9 +22,12 @@ pub(super) enum GatewayResponse {
 
 impl GatewayResponse {
     /// The response type by which a template customizes it, and the default type of its class.
-    pub(super) const fn names(self) -> [&'static str; 2] {
+    pub(super) const fn names(&self) -> [&'static str; 2] {
         match self {
-            Self::MissingAuthenticationToken => ["MISSING_AUTHENTICATION_TOKEN", "DEFAULT_4XX"],
+            Self::NoRoute(_) | Self::Signature(SignatureError::Missing) => {
+                ["MISSING_AUTHENTICATION_TOKEN", "DEFAULT_4XX"]
+            }
+            Self::Signature(_) => ["INVALID_SIGNATURE", "DEFAULT_4XX"],
             Self::Unauthorized => ["UNAUTHORIZED", "DEFAULT_4XX"],
             Self::AccessDenied(_) => ["ACCESS_DENIED", "DEFAULT_4XX"],
             Self::AuthorizerFailure => ["AUTHORIZER_FAILURE", "DEFAULT_5XX"],
@@ -30,21 +37,43 @@ impl GatewayResponse {
     }
 
     /// The status, unless the template sets another.
-    pub(super) const fn status(self) -> u16 {
+    pub(super) const fn status(&self) -> u16 {
         match self {
             Self::Unauthorized => 401,
-            Self::MissingAuthenticationToken | Self::AccessDenied(_) => 403,
+            Self::NoRoute(_) | Self::Signature(_) | Self::AccessDenied(_) => 403,
             Self::AuthorizerFailure | Self::AuthorizerConfigurationError => 500,
             Self::IntegrationFailure => 502,
         }
     }
 
+    /// The header `x-amzn-ErrorType`.
+    pub(super) const fn error_type(&self) -> &'static str {
+        match self {
+            Self::Signature(error) | Self::NoRoute(error) => match error {
+                SignatureError::Missing => "MissingAuthenticationTokenException",
+                SignatureError::Incomplete(_) => "IncompleteSignatureException",
+                SignatureError::Invalid(_) => "InvalidSignatureException",
+            },
+            Self::Unauthorized => "UnauthorizedException",
+            Self::AccessDenied(_) => "AccessDeniedException",
+            Self::AuthorizerFailure | Self::AuthorizerConfigurationError => {
+                "AuthorizerConfigurationException"
+            }
+            Self::IntegrationFailure => "InternalServerErrorException",
+        }
+    }
+
     /// The JSON body.
-    pub(super) fn body(self) -> String {
+    pub(super) fn body(&self) -> String {
         let body = match self {
-            Self::MissingAuthenticationToken => json!({"message": "Missing Authentication Token"}),
+            Self::Signature(error) | Self::NoRoute(error) => match error {
+                SignatureError::Missing => json!({"message": "Missing Authentication Token"}),
+                SignatureError::Incomplete(message) | SignatureError::Invalid(message) => {
+                    json!({"message": message})
+                }
+            },
             Self::Unauthorized => json!({"message": "Unauthorized"}),
-            Self::AccessDenied(decision) => json!({"Message": denial(decision)}),
+            Self::AccessDenied(decision) => json!({"Message": denial(*decision)}),
             Self::AuthorizerFailure | Self::AuthorizerConfigurationError => {
                 json!({"message": null})
             }

@@ -95,6 +95,21 @@ impl PolicyDocument {
         self.version == VERSION && self.statement.as_slice().iter().all(is_plain)
     }
 
+    /// The policy that allows every action on every resource, as the managed policy `AdministratorAccess`.
+    #[must_use]
+    pub fn allowing_everything() -> Self {
+        let everything = || OneOrMany::One("*".to_owned());
+        let statement = Statement {
+            sid: None,
+            effect: Effect::Allow,
+            principal: None,
+            action: everything(),
+            resource: everything(),
+            condition: None,
+        };
+        Self { version: VERSION.into(), id: None, statement: OneOrMany::One(statement) }
+    }
+
     /// Evaluates an identity-based policy for an action on a resource (an ARN), without condition keys.
     #[must_use]
     pub fn evaluate(&self, action: &str, resource: &str) -> IamDecision {

@@ -34,18 +34,24 @@ impl KmsError {
         )
     }
 
+    /// An operation that KMS does not have, or that the local KMS does not have.
+    pub(crate) fn unknown_operation(operation: &str) -> Self {
+        // The client wrote the name: it may contain control characters.
+        let operation: String = operation.escape_debug().take(MAX_SHOWN).collect();
+        let message = format!("Operation {operation} is not supported on this machine.");
+        Self::new("UnknownOperationException", message)
+    }
+
     pub(crate) fn validation(message: impl Into<String>) -> Self {
         Self::new("ValidationException", message)
     }
 
-    /// The HTTP status that the service model gives this error, or 400.
+    /// The HTTP status ("Errors" of each operation in the API reference).
     fn status(&self) -> StatusCode {
         match self.code {
-            "NotFoundException" => StatusCode::NOT_FOUND,
-            "DisabledException" | "KMSInvalidStateException" => StatusCode::CONFLICT,
-            "DryRunOperationException" => StatusCode::PRECONDITION_FAILED,
-            "KMSInternalException" | "KeyUnavailableException" => StatusCode::INTERNAL_SERVER_ERROR,
-            "DependencyTimeoutException" => StatusCode::SERVICE_UNAVAILABLE,
+            "DependencyTimeoutException" | "KMSInternalException" | "KeyUnavailableException" => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -55,3 +61,6 @@ impl KmsError {
         http::respond(self.status(), &[("content-type", "application/x-amz-json-1.1")], body)
     }
 }
+
+/// How much of an unknown operation an error shows, in characters.
+const MAX_SHOWN: usize = 64;

@@ -29,25 +29,19 @@ impl Input {
         }
     }
 
-    /// A string of 1 to `max` bytes.
+    /// A string of 1 to `max` characters.
     pub(crate) fn text_within(&self, member: &str, max: usize) -> Result<Option<&str>, KmsError> {
         let text = self.text(member)?;
-        if text.is_some_and(|text| text.is_empty() || text.len() > max) {
-            let length = format!("have length between 1 and {max}");
-            return Err(KmsError::constraint(member, &length));
-        }
-        Ok(text)
+        text.map(|text| check_length(member, text, 1..=max).map(|()| text)).transpose()
     }
 
-    /// A required string.
+    /// A required string. The identifier of a key has the length that KMS requires.
     pub(crate) fn required(&self, member: &str) -> Result<&str, KmsError> {
-        match self.text(member)? {
-            Some("") if member.ends_with("Id") => {
-                Err(KmsError::constraint(member, "have length greater than or equal to 1"))
-            }
-            Some(text) => Ok(text),
-            None => Err(KmsError::constraint(member, "not be null")),
-        }
+        let text = match member {
+            "KeyId" | "TargetKeyId" => self.text_within(member, KEY_ID_MAX_LENGTH)?,
+            _ => self.text(member)?,
+        };
+        text.ok_or_else(|| KmsError::constraint(member, "not be null"))
     }
 
     /// A required blob in base64.
@@ -105,6 +99,7 @@ impl Input {
         }
     }
 
+    /// The `Tags` of a request ("Tags" of `TagResource` in the API reference).
     pub(crate) fn tags(&self) -> Result<Vec<(String, String)>, KmsError> {
         let malformed = || KmsError::new("TagException", "a tag needs TagKey and TagValue");
         let tags = self.0.get("Tags").and_then(Value::as_array);
@@ -117,6 +112,17 @@ impl Input {
         let names: BTreeSet<_> = tags.iter().map(|(name, _)| name).collect();
         if names.len() < tags.len() {
             return Err(KmsError::new("TagException", "Duplicate tag keys"));
+        }
+        if tags.len() > TAGS_MAX {
+            return Err(KmsError::new("TagException", "Too many tags"));
+        }
+        for (name, value) in &tags {
+            check_length("tagKey", name, 1..=TAG_KEY_MAX_LENGTH)?;
+            check_length("tagValue", value, 0..=TAG_VALUE_MAX_LENGTH)?;
+            if name.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
+                let message = "Tags beginning with aws: are reserved";
+                return Err(KmsError::new("TagException", message));
+            }
         }
         Ok(tags)
     }
@@ -146,3 +152,28 @@ impl Input {
         self.0.get(member).is_some_and(|value| !is_empty(value))
     }
 }
+
+/// Checks the length of a string in characters.
+pub(crate) fn check_length(
+    member: &str,
+    text: &str,
+    lengths: RangeInclusive<usize>,
+) -> Result<(), KmsError> {
+    let length = text.chars().count();
+    if length < *lengths.start() {
+        let minimum = format!("have length greater than or equal to {}", lengths.start());
+        return Err(KmsError::constraint(member, &minimum));
+    }
+    if length > *lengths.end() {
+        let maximum = format!("have length less than or equal to {}", lengths.end());
+        return Err(KmsError::constraint(member, &maximum));
+    }
+    Ok(())
+}
+
+/// The tags that a key can have ("Resource quotas" in the developer guide).
+pub(crate) const TAGS_MAX: usize = 50;
+/// The limits of the service model, in characters.
+pub(crate) const KEY_ID_MAX_LENGTH: usize = 2048;
+const TAG_KEY_MAX_LENGTH: usize = 128;
+const TAG_VALUE_MAX_LENGTH: usize = 256;

@@ -40,7 +40,7 @@ pub use self::{
 };
 
 use self::{error::KmsError, service::KmsService};
-use crate::http::HttpServer;
+use crate::{allowed_hosts::AllowedHosts, http::HttpServer};
 
 /// A KMS with the keys of one account in one Region.
 ///
@@ -75,16 +75,16 @@ impl Kms {
     /// If the file cannot be read or is in use, or if the listener has no address.
     pub fn start(listener: TcpListener, region: &str, file: Option<PathBuf>) -> io::Result<Self> {
         let service = Arc::new(KmsService::new(region, file)?);
-        let server = serve(&service, listener)?;
+        let server = serve(&service, listener, AllowedHosts::LoopbackAndContainers)?;
         Ok(Self { server, more_servers: Vec::new(), service })
     }
 
-    /// Serves on another listener too.
+    /// Serves on another listener too, which clients on other machines can reach by its address.
     ///
     /// # Errors
     /// If the listener has no address.
     pub fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.more_servers.push(serve(&self.service, listener)?);
+        self.more_servers.push(serve(&self.service, listener, AllowedHosts::Addresses)?);
         Ok(())
     }
 
@@ -206,10 +206,14 @@ impl Kms {
     }
 }
 
-fn serve(service: &Arc<KmsService>, listener: TcpListener) -> io::Result<HttpServer> {
+fn serve(
+    service: &Arc<KmsService>,
+    listener: TcpListener,
+    hosts: AllowedHosts,
+) -> io::Result<HttpServer> {
     let (service, shared) = (Arc::clone(service), Arc::clone(service));
     let fault = move |opened| shared.interceptor()?.connection_fault(opened);
-    HttpServer::with_faults(listener, MAX_BYTES, fault, move |request| {
+    HttpServer::with_faults(listener, hosts, MAX_BYTES, fault, move |request| {
         let service = Arc::clone(&service);
         async move { service.respond_to_network(&request).await }
     })

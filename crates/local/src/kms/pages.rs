@@ -13,6 +13,7 @@ pub(crate) struct PageSize {
 impl PageSize {
     pub(crate) const KEYS: Self = Self { default: 100, max: 1000 };
     pub(crate) const ALIASES: Self = Self { default: 50, max: 100 };
+    pub(crate) const TAGS: Self = Self { default: 50, max: 50 };
     pub(crate) const GRANTS: Self = Self { default: 50, max: 100 };
 }
 
@@ -26,7 +27,7 @@ impl Input {
     ) -> Result<Value, KmsError> {
         let limit = self.number("Limit", 1..=size.max)?.unwrap_or(size.default);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let marker = self.text("Marker")?;
+        let marker = self.text_within("Marker", MARKER_MAX_LENGTH)?;
         let mut rows = rows.skip_while(|(name, _)| marker.is_some_and(|marker| *name <= marker));
         let selected: Vec<_> = rows.by_ref().take(limit).collect();
         let is_truncated = rows.next().is_some();
@@ -36,3 +37,6 @@ impl Input {
         Ok(with_present(page, [("NextMarker", json!(next))]))
     }
 }
+
+/// The limit of the service model, in characters.
+pub(crate) const MARKER_MAX_LENGTH: usize = 1024;

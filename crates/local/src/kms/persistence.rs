@@ -39,7 +39,8 @@ struct KeyRecord {
     grants: BTreeMap<String, Grant>,
 }
 
-/// Writes the store to the file. The replacement is atomic: readers see the old or the new contents.
+/// Writes the store to the file. The replacement is atomic and durable: after a crash, readers see the old or the
+/// new contents.
 pub(crate) fn save(store: &Store, file: &Path) -> io::Result<()> {
     let keys = store.keys.values().map(|key| {
         Ok(KeyRecord {
@@ -62,8 +63,16 @@ pub(crate) fn save(store: &Store, file: &Path) -> io::Result<()> {
     let next = file.with_extension("next");
     // Readable by its owner only, as it holds private keys.
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next);
-    opened?.write_all(&serde_json::to_vec_pretty(&image)?)?;
-    fs::rename(next, file)
+    let mut written = opened?;
+    written.write_all(&serde_json::to_vec_pretty(&image)?)?;
+    // Without it, the new name could refer to an empty file after a crash.
+    written.sync_all()?;
+    fs::rename(next, file)?;
+    match file.parent() {
+        // The rename is a change of the folder.
+        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 /// Loads the keys and aliases of the file. If it does not exist, the store stays empty.

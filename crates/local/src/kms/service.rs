@@ -16,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    authorization::{AccessControl, AccessDecision},
+    authorization::{AccessControl, AccessDecision, check_unrestricted},
     error::KmsError,
     input::Input,
     interceptor::Interceptor,
@@ -30,6 +30,8 @@ pub(crate) struct KmsService {
     pub(crate) store: Mutex<Store>,
     /// The file to which the store is saved.
     pub(crate) file: Option<PathBuf>,
+    /// Held during a change that is saved.
+    pub(crate) change: Mutex<()>,
     pub(crate) _file_lock: Option<File>,
     pub(crate) access_control: Mutex<AccessControl>,
     pub(crate) calls: AtomicU64,
@@ -52,6 +54,7 @@ impl KmsService {
         Ok(Self {
             store: Mutex::new(store),
             file,
+            change: Mutex::default(),
             _file_lock: file_lock,
             access_control: Mutex::default(),
             calls: AtomicU64::new(0),
@@ -60,12 +63,21 @@ impl KmsService {
         })
     }
 
-    /// Performs an operation. A change is saved before the response is returned.
+    /// Performs an operation. A change is saved before the response is returned, and undone if it cannot be saved.
     pub(crate) fn perform(&self, operation: &str, body: &[u8]) -> Result<Value, KmsError> {
+        let Some(file) = self.file.as_ref().filter(|_| operations::is_write(operation)) else {
+            return operations::perform(&self.store, operation, body);
+        };
+        // One change at a time, so that a failed save undoes only the change that it belongs to.
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.store().contents();
         let response = operations::perform(&self.store, operation, body)?;
-        if let (Some(file), true) = (&self.file, operations::is_write(operation)) {
-            persistence::save(&self.store(), file)
-                .map_err(|error| KmsError::new("KMSInternalException", error.to_string()))?;
+        // The guard must not live as long as the `if let`, which locks the store again.
+        let saved = persistence::save(&self.store(), file);
+        if let Err(error) = saved {
+            self.store().restore(before);
+            let message = format!("The state file cannot be written: {error}");
+            return Err(KmsError::new("KMSInternalException", message));
         }
         Ok(response)
     }
@@ -122,7 +134,9 @@ impl KmsService {
             Some(operation) => self
                 .authorize(request, operation)
                 .and_then(|()| self.perform(operation, request.body())),
-            None => Err(KmsError::new("UnknownOperationException", "")),
+            None => Err(KmsError::unknown_operation(
+                target.unwrap_or("without the header x-amz-target"),
+            )),
         };
         let mut response = match result {
             Ok(output) => {
@@ -163,14 +177,16 @@ impl KmsService {
     }
 
     /// Authorizes the caller that the access key of the SigV4 signature identifies. A request without a
-    /// signature needs no permission.
+    /// signature is one of the account itself.
     fn authorize(&self, request: &Request<Bytes>, operation: &str) -> Result<(), KmsError> {
         let header = request.headers().get("authorization");
         let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();
         let credential = header.split_once("Credential=").map(|(_, rest)| rest);
         let access_key = credential.and_then(|credential| credential.split('/').next());
-        let Some(access_key) = access_key else { return Ok(()) };
         let input = Input::read(request.body())?;
+        let Some(access_key) = access_key else {
+            return check_unrestricted(&self.store(), "root", &input);
+        };
         self.access_control().authorize(&self.store(), access_key, operation, &input)
     }
 }

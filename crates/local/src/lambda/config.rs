@@ -34,7 +34,7 @@ pub struct Bootstrap {
 impl Bootstrap {
     pub(super) fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).arg(binary);
+        command.args(&self.arguments).arg(binary).env_clear();
         command
     }
 }

@@ -19,7 +19,10 @@ use super::{
     function_logs::{FunctionLogs, LogLine},
     runtime_api::{PendingInvocation, RuntimeApiService},
 };
-use crate::{account::ACCOUNT, http::HttpServer, recording::recorder};
+use crate::{
+    account::ACCOUNT, allowed_hosts::AllowedHosts, http::HttpServer, partition::Partition,
+    recording::recorder,
+};
 
 /// A process that runs a function, and its Runtime API. Both end when the environment is dropped.
 #[derive(Debug)]
@@ -41,8 +44,8 @@ impl ExecutionEnvironment {
     ) -> Result<Self, FunctionError> {
         let name = &config.name;
         let (queue, invocations) = mpsc::channel(1);
-        let region = &config.region;
-        let arn = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}");
+        let (region, function) = (&config.region, format!("function:{name}"));
+        let arn = Partition::of_region(region).arn("lambda", region, ACCOUNT, &function);
         let api = Arc::new(RuntimeApiService::new(invocations, arn));
         let (server, mut child) = launch(&mut command, config, &api).await.map_err(|error| {
             FunctionError::fatal("Runtime.InvalidEntrypoint", error.to_string())
@@ -120,13 +123,12 @@ async fn launch(
 ) -> io::Result<(HttpServer, Child)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let shared = Arc::clone(api);
-    let server = HttpServer::start(listener, MAX_BYTES, move |request| {
+    let server = HttpServer::start(listener, AllowedHosts::Loopback, MAX_BYTES, move |request| {
         let api = Arc::clone(&shared);
         async move { api.respond(request).await }
     })?;
     let name = &config.name;
     let child = command
-        .env_clear()
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
         .env("AWS_LAMBDA_RUNTIME_API", server.address.to_string())
         .env("AWS_LAMBDA_FUNCTION_NAME", name)

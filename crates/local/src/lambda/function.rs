@@ -1,10 +1,15 @@
 //! A function and its pool of execution environments.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use hyper::body::Bytes;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::{process::Command, sync::Semaphore};
 use uuid::Uuid;
 
 use super::{
@@ -18,10 +23,17 @@ use super::{
 #[derive(Debug)]
 pub struct HostedFunction {
     config: FunctionConfig,
-    bootstrap: Bootstrap,
+    program: Program,
     logs: FunctionLogs,
     idle: Mutex<Vec<ExecutionEnvironment>>,
     concurrency: Semaphore,
+}
+
+/// What an execution environment runs.
+#[derive(Debug)]
+enum Program {
+    Binary(Bootstrap),
+    Executable(PathBuf),
 }
 
 /// The result of an invocation.
@@ -37,8 +49,23 @@ impl HostedFunction {
     /// A function without execution environments. It writes its log to `logs`.
     #[must_use]
     pub fn new(config: FunctionConfig, bootstrap: Bootstrap, logs: FunctionLogs) -> Self {
+        Self::with_program(config, Program::Binary(bootstrap), logs)
+    }
+
+    /// The same with an executable that is not of this project in place of the binary. It gets the environment of this
+    /// process too, except for what belongs to AWS.
+    #[must_use]
+    pub fn with_executable(
+        config: FunctionConfig,
+        executable: PathBuf,
+        logs: FunctionLogs,
+    ) -> Self {
+        Self::with_program(config, Program::Executable(executable), logs)
+    }
+
+    fn with_program(config: FunctionConfig, program: Program, logs: FunctionLogs) -> Self {
         let concurrency = Semaphore::new(MAX_ENVIRONMENTS);
-        Self { config, bootstrap, logs, idle: Mutex::default(), concurrency }
+        Self { config, program, logs, idle: Mutex::default(), concurrency }
     }
 
     /// The logical id of the function.
@@ -93,13 +120,26 @@ impl HostedFunction {
     }
 
     async fn start(&self) -> Result<ExecutionEnvironment, FunctionError> {
-        let command = self.bootstrap.command(&self.config.binary);
+        let command = match &self.program {
+            Program::Binary(bootstrap) => bootstrap.command(&self.config.binary),
+            Program::Executable(executable) => own_command(executable),
+        };
         ExecutionEnvironment::start(command, &self.config, &self.logs).await
     }
 
     fn put_back(&self, environment: ExecutionEnvironment) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
     }
+}
+
+/// The command of an executable that is not of this project. It can need variables of its own, but never the
+/// credentials of the user.
+fn own_command(executable: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command.env_clear();
+    let is_own = |name: &OsStr| !name.as_encoded_bytes().starts_with(b"AWS_");
+    command.envs(env::vars_os().filter(|(name, _)| is_own(name)));
+    command
 }
 
 /// The maximum number of concurrent invocations.

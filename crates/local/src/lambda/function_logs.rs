@@ -6,11 +6,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::timeout,
 };
+
+use crate::template::text;
 
 /// The logs of all functions of a stack.
 #[derive(Debug, Clone)]
@@ -90,6 +92,27 @@ impl LogLine {
         line.get("level")?.as_str().map(str::to_owned)
     }
 
+    /// The line as one sentence: the level, the message, what caused it, and the members that only this line has.
+    /// A line that is not a JSON object is returned as it is.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Ok(line) = serde_json::from_str::<Map<String, Value>>(&self.text) else {
+            return self.text.clone();
+        };
+        let member = |name: &str| line.get(name).map(text);
+        let causes = CAUSES.into_iter().filter_map(member);
+        let sentence: Vec<_> = member("message").into_iter().chain(causes).collect();
+        let others = line.iter().filter(|(name, _)| !is_common(name));
+        let others = others.map(|(name, value)| format!("{name}={}", text(value)));
+        let details: Vec<_> = member("Cause").into_iter().chain(others).collect();
+        let mut summary = member("level").map_or_else(String::new, |level| level + " ");
+        summary.push_str(&sentence.join(": "));
+        if !details.is_empty() {
+            summary.extend([" (", &details.join(", "), ")"]);
+        }
+        summary
+    }
+
     fn reason(&self, request_id: &str) -> Option<String> {
         // Most lines are of other requests and need not be parsed.
         if !self.text.contains(request_id) {
@@ -105,6 +128,53 @@ impl LogLine {
     }
 }
 
+/// Whether a member is part of the sentence, or tells a person at the terminal nothing more.
+fn is_common(name: &str) -> bool {
+    let technical =
+        ["timestamp", "requestId", "coldStart", "xrayTraceId", "target", "_aws", "Faults"];
+    ["level", "message", "outcome", "Cause"].contains(&name)
+        || technical.contains(&name)
+        || CAUSES.contains(&name)
+}
+
+/// The members that explain the message.
+const CAUSES: [&str; 3] = ["error", "problems", "warning"];
 /// The number of lines that are kept.
 const CAPACITY: usize = 512;
 const REASON_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_says_what_went_wrong() {
+        let rows = [
+            (
+                "a fault of a request",
+                r#"{"timestamp":"2026-11-29T17:00:00.000Z","level":"ERROR","message":"fault","requestId":"1",
+                "coldStart":true,"outcome":"Fault","xrayTraceId":"Root=1","error":"Verify failed: KMS is out of reach",
+                "Cause":"KmsUnreachable","Faults":1,"KmsLatency":12.5,"_aws":{}}"#,
+                "ERROR fault: Verify failed: KMS is out of reach (KmsUnreachable, KmsLatency=12.5)",
+            ),
+            (
+                "a fault outside of a request",
+                r#"{"level":"ERROR","message":"a key of the ring could not be loaded","alias":"alias/a-next",
+                "error":"DescribeKey failed","outcome":"Fault","Cause":"AccessDenied","Faults":1}"#,
+                "ERROR a key of the ring could not be loaded: DescribeKey failed (AccessDenied, alias=alias/a-next)",
+            ),
+            (
+                "a line of a library",
+                r#"{"level":"WARN","message":"retrying","target":"aws","attempt":2,"last":true}"#,
+                "WARN retrying (attempt=2, last=true)",
+            ),
+            ("no details", r#"{"level":"WARN","message":"\"quoted\""}"#, "WARN \"quoted\""),
+            ("text", "panicked at \"src\"", "panicked at \"src\""),
+            ("a JSON text", r#""{""#, r#""{""#),
+        ];
+        for (name, written, expected) in rows {
+            let line = LogLine { function: "F".into(), text: written.into() };
+            assert_eq!(line.summary(), expected, "{name}");
+        }
+    }
+}

@@ -1,35 +1,45 @@
 //! A stack: all resources of a template that run on this machine.
 
+mod apis;
 mod error;
 mod functions;
 mod keys;
+mod listener;
 mod options;
 mod properties;
 mod roles;
 
 use std::{
     collections::BTreeMap,
+    io, iter,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
-use serde_json::json;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::spawn_blocking};
 
-pub use self::{error::StackError, options::StackOptions, roles::DeployedRole};
+pub use self::{
+    error::StackError,
+    options::{ApiTemplate, StackOptions},
+    roles::DeployedRole,
+};
 
 use self::{
+    apis::{authorizer_arn, check_names, own_parameters, start_apis},
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
-    keys::create_keys,
+    keys::{KeyReport, create_keys},
+    listener::listen,
     properties::property,
     roles::{deployed_role, role_arn, role_of},
 };
 use crate::{
     account::ACCOUNT,
-    gateway::{API_ID, Gateway, GatewayError},
+    gateway::{API_ID, Gateway, GatewayContext, GatewayError},
     kms::Kms,
     lambda::{FunctionLogs, HostedFunction},
-    template::{Template, TemplateError, text},
+    partition::Partition,
+    template::{Resolver, Template, TemplateError, text},
 };
 
 /// The API, the functions and the keys of a template. They stop when the stack is dropped.
@@ -37,6 +47,8 @@ use crate::{
 pub struct Stack {
     /// The API.
     pub gateway: Gateway,
+    /// The APIs of other templates.
+    pub apis: Vec<Gateway>,
     /// The keys.
     pub kms: Kms,
     /// The roles by logical id.
@@ -45,6 +57,8 @@ pub struct Stack {
     pub functions: BTreeMap<String, Arc<HostedFunction>>,
     /// The logs of the functions.
     pub logs: FunctionLogs,
+    /// What an operator should know about the start, for display.
+    pub notices: Vec<String>,
 }
 
 impl Stack {
@@ -58,11 +72,16 @@ impl Stack {
         if options.region.is_empty() || !options.region.chars().all(is_allowed) {
             return Err(StackError::Region);
         }
+        let partition = Partition::of_region(&options.region);
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
-        let kms_port = kms_listener.local_addr().map_err(GatewayError::Listen)?.port();
-        let mut resolver = template.resolver(&options.region, &options.parameters)?;
+        let apis = options.apis.iter().map(|source| Ok((source, source.parse()?)));
+        let apis = apis.collect::<Result<Vec<_>, TemplateError>>()?;
+        let all = iter::once(&template).chain(apis.iter().map(|(_, template)| template));
+        check_names(&all.collect::<Vec<_>>(), &options.parameters)?;
+        let parameters = own_parameters(&template, &options.parameters);
+        let mut resolver = template.resolver(&options.region, &parameters)?;
         for (_, resource) in template.resources("AWS::Serverless::Function") {
             for variables in [
                 template.function_default("Environment"),
@@ -71,10 +90,12 @@ impl Stack {
                 override_parameters(&mut resolver, variables, &options.overrides);
             }
         }
+        template.check_rules(&resolver)?;
         let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
         for (id, resource) in &deployed {
             let name = function_name(id, resource, &resolver)?;
-            let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{name}", options.region);
+            let function = format!("function:{name}");
+            let arn = partition.arn("lambda", &options.region, ACCOUNT, &function);
             resolver.define(id, name.into());
             resolver.define_attribute(id, "Arn", arn);
         }
@@ -83,7 +104,8 @@ impl Stack {
             resolver.define_attribute(id, "Arn", role_arn(id, resource, &resolver)?);
         }
         for (id, _) in template.resources("AWS::Logs::LogGroup") {
-            let arn = format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{id}", options.region);
+            let group = format!("log-group:{id}");
+            let arn = partition.arn("logs", &options.region, ACCOUNT, &group);
             resolver.define_attribute(id, "Arn", arn);
         }
         let (api_id, api) = template
@@ -94,72 +116,90 @@ impl Stack {
         let stage = text(&resolver.resolve(property(api, "/StageName")?)?);
         let api_url = ApiUrl {
             deployed: format!(
-                "https://{API_ID}.execute-api.{}.amazonaws.com/{stage}",
-                options.region
+                "https://{API_ID}.execute-api.{}.{}/{stage}",
+                options.region, partition.url_suffix
             ),
             local: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
         };
-        let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
-        let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-        let mut kms = Kms::start(kms_listener, &options.region, file)
-            .map_err(|source| StackError::State { file: file_name, source })?;
-        if let Some(address) = options.kms_address {
-            let listener = listen(address, kms_port, "KMS", "--kms-address").await?;
-            kms.listen(listener).map_err(GatewayError::Listen)?;
-        }
-        let mut problems = create_keys(&template, &mut resolver, &kms)?;
-        let mut deployed_roles = BTreeMap::new();
-        for (id, resource) in roles {
-            let deployed_role = deployed_role(id, resource, &resolver)?;
-            let role = deployed_role.kms_role()?;
-            deployed_roles.insert(id.to_owned(), deployed_role);
-            // Each function has an access key of its own, which identifies the role and the function in KMS.
-            for (function, _) in
-                deployed.iter().filter(|(_, resource)| role_of(resource) == Some(id))
-            {
-                kms.assign_role(function, role.clone());
-            }
-            kms.assign_role(id, role);
-        }
+        let kms = start_kms(kms_listener, options).await?;
+        let KeyReport { mut problems, notices } = create_keys(&template, &mut resolver, &kms)?;
+        let roles = assign_roles(&roles, &deployed, &resolver, &kms)?;
         for (id, _) in &deployed {
             let arn = resolver.resolve(&json!({"Fn::GetAtt": [id, "Arn"]}))?;
             kms.set_source_function(id, &text(&arn));
+        }
+        let properties = resolver.resolve(property(api, "")?)?;
+        let authorizer = authorizer_arn(&properties);
+        if options.authorizer.is_some() && authorizer.is_none() {
+            return Err(TemplateError("the template has no authorizer to replace".into()).into());
         }
         let logs = FunctionLogs::default();
         let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in deployed {
             let config =
                 function_config(id, resource, &template, &resolver, &kms, &api_url, options)?;
-            let function = HostedFunction::new(config, options.bootstrap.clone(), logs.clone());
+            let name = function_name(id, resource, &resolver)?;
+            let is_authorizer =
+                authorizer.is_some_and(|arn| arn.ends_with(&format!(":function:{name}")));
+            let function = match options.authorizer.clone().filter(|_| is_authorizer) {
+                Some(own) => HostedFunction::with_executable(config, own, logs.clone()),
+                None => HostedFunction::new(config, options.bootstrap.clone(), logs.clone()),
+            };
             if let Err(error) = function.warm().await {
                 problems.push(start_problem(id, &error));
             }
             let function = Arc::new(function);
-            functions_by_name
-                .insert(function_name(id, resource, &resolver)?, Arc::clone(&function));
+            functions_by_name.insert(name, Arc::clone(&function));
             functions.insert(id.to_owned(), function);
         }
         if !problems.is_empty() {
+            // A key of another KeySpec is the likely cause.
+            problems.extend(notices);
             return Err(StackError::Settings(problems));
         }
-        let properties = resolver.resolve(property(api, "")?)?;
-        let gateway = Gateway::start(
-            listener,
-            &options.region,
-            &properties,
-            functions_by_name,
-            logs.clone(),
-        )?;
-        Ok(Self { gateway, kms, roles: deployed_roles, functions, logs })
+        let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
+        let gateway = Gateway::start(listener, &properties, context.clone())?;
+        let apis = start_apis(&apis, authorizer, &context, options).await?;
+        Ok(Self { gateway, apis, kms, roles, functions, logs, notices })
     }
 }
 
-async fn listen(
-    address: IpAddr,
-    port: u16,
-    service: &'static str,
-    option: &'static str,
-) -> Result<TcpListener, StackError> {
-    let listener = TcpListener::bind((address, port)).await;
-    listener.map_err(|source| StackError::Port { port, service, option, source })
+/// Limits each role, and each function by the access key of its own, to the permissions of the role. Returns the roles
+/// by logical id.
+fn assign_roles(
+    roles: &[(&str, &Value)],
+    functions: &[(&str, &Value)],
+    resolver: &Resolver,
+    kms: &Kms,
+) -> Result<BTreeMap<String, DeployedRole>, StackError> {
+    let mut deployed_roles = BTreeMap::new();
+    for (id, resource) in roles {
+        let deployed_role = deployed_role(id, resource, resolver)?;
+        let role = deployed_role.kms_role()?;
+        deployed_roles.insert((*id).to_owned(), deployed_role);
+        for (function, _) in functions.iter().filter(|(_, it)| role_of(it) == Some(id)) {
+            kms.assign_role(function, role.clone());
+        }
+        kms.assign_role(id, role);
+    }
+    Ok(deployed_roles)
+}
+
+/// Starts KMS on the loopback address, and on the other address of the options.
+async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms, StackError> {
+    let port = listener.local_addr().map_err(GatewayError::Listen)?.port();
+    let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
+    let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    let region = options.region.clone();
+    // On another thread: the caller can drop this future while the file is read.
+    let started = spawn_blocking(move || Kms::start(listener, &region, file)).await;
+    let mut kms = started
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(|source| StackError::State { file: file_name, source })?;
+    if let Some(address) = options.kms_address {
+        let listener = listen(address, port, "KMS", "--kms-address").await?;
+        kms.listen(listener).map_err(GatewayError::Listen)?;
+    }
+    Ok(kms)
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use crate::lambda::Bootstrap;
+use crate::{
+    lambda::Bootstrap,
+    template::{Template, TemplateError},
+};
 
 /// How a stack is started.
 #[derive(Debug, Clone)]
@@ -19,8 +22,12 @@ pub struct StackOptions {
     pub bootstrap: Bootstrap,
     /// The folder in which the keys are stored. Without it, they are lost when the stack stops.
     pub state: Option<PathBuf>,
-    /// Values of parameters of the template.
+    /// Values of parameters of the template and of those of other APIs.
     pub parameters: BTreeMap<String, String>,
+    /// An executable that replaces the authorizer of the template.
+    pub authorizer: Option<PathBuf>,
+    /// The templates of other APIs that use the authorizer of the stack.
+    pub apis: Vec<ApiTemplate>,
     /// Environment variables that override those of the template in every function.
     pub overrides: BTreeMap<String, String>,
 }
@@ -37,7 +44,29 @@ impl StackOptions {
             bootstrap,
             state: None,
             parameters: BTreeMap::new(),
+            authorizer: None,
+            apis: Vec::new(),
             overrides: BTreeMap::new(),
         }
+    }
+}
+
+/// The template of another API.
+#[derive(Debug, Clone)]
+pub struct ApiTemplate {
+    /// The name for messages.
+    pub name: String,
+    /// The template.
+    pub text: String,
+}
+
+impl ApiTemplate {
+    pub(super) fn parse(&self) -> Result<Template, TemplateError> {
+        Template::parse(&self.text).map_err(|error| self.locate(error))
+    }
+
+    /// An error with the name of the template.
+    pub(super) fn locate(&self, TemplateError(message): TemplateError) -> TemplateError {
+        TemplateError(format!("{}: {message}", self.name))
     }
 }

@@ -36,9 +36,10 @@ pub(super) fn role_arn(
         value.map(|value| resolver.resolve(value).map(|value| text(&value))).transpose()
     };
     let path = resolved("/Path")?.unwrap_or_else(|| "/".into());
-    let stack = text(&resolver.resolve(&json!({"Ref": "AWS::StackName"}))?);
+    let pseudo = |name: &str| resolver.resolve(&json!({"Ref": name})).map(|value| text(&value));
+    let (stack, partition) = (pseudo("AWS::StackName")?, pseudo("AWS::Partition")?);
     let name = resolved("/RoleName")?.unwrap_or_else(|| format!("{stack}-{id}-0LOCAL0LOCAL"));
-    Ok(format!("arn:aws:iam::{ACCOUNT}:role{path}{name}"))
+    Ok(format!("arn:{partition}:iam::{ACCOUNT}:role{path}{name}"))
 }
 
 /// The role with its inline policies.

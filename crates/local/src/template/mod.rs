@@ -1,7 +1,9 @@
 //! Reads a deployment template as CloudFormation does, as far as the local stack needs it.
 
 mod error;
+mod parameters;
 mod resolver;
+mod rules;
 mod yaml;
 
 use std::collections::BTreeMap;
@@ -53,10 +55,10 @@ impl Template {
     }
 
     /// Returns a resolver with the mappings, the conditions, the pseudo parameters and the parameters. Parameters
-    /// without a value have their default.
+    /// without a value have their default. [`Self::check_rules`] checks the rules that relate them to each other.
     ///
     /// # Errors
-    /// If a value is of an unknown parameter, or the parameter does not allow it.
+    /// If a value is of an unknown parameter, if the parameter does not allow it, or if a parameter has none.
     pub fn resolver(
         &self,
         region: &str,
@@ -68,26 +70,8 @@ impl Template {
             return Err(TemplateError(format!("unknown parameter {name}")));
         }
         for (name, parameter) in parameters {
-            let kind = parameter.get("Type").and_then(Value::as_str).unwrap_or_default();
-            let allowed = parameter.get("AllowedValues").and_then(Value::as_array);
-            let value = values.get(name);
-            if let (Some(value), Some(allowed)) = (value, allowed)
-                && !allowed.iter().any(|other| text(other) == *value)
-            {
-                return Err(TemplateError(format!(
-                    "parameter {name} does not allow the value {value}"
-                )));
-            }
-            let value = value.cloned().or_else(|| parameter.get("Default").map(text));
-            let value = match (kind, value) {
-                (_, None) => continue,
-                ("Number", Some(number)) => serde_json::from_str(&number)
-                    .map(Value::Number)
-                    .map_err(|_| TemplateError(format!("parameter {name} must be a number")))?,
-                ("CommaDelimitedList", Some(items)) => items.split(',').map(str::trim).collect(),
-                (_, Some(value)) => value.into(),
-            };
-            resolver.define(name, value);
+            let given = values.get(name).map(String::as_str);
+            resolver.define(name, parameters::value_of(name, parameter, given)?);
         }
         for (name, mapping) in self.section("Mappings") {
             resolver.define_mapping(name, mapping.clone());

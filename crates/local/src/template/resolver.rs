@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::error::TemplateError;
-use crate::account::ACCOUNT;
+use crate::{account::ACCOUNT, partition::Partition};
 
 /// Evaluates intrinsic functions and conditions.
 #[derive(Debug, Clone)]
@@ -18,11 +18,12 @@ pub struct Resolver {
 
 impl Resolver {
     pub(super) fn new(region: &str) -> Self {
+        let partition = Partition::of_region(region);
         let pseudo = [
             ("AWS::Region", region),
             ("AWS::AccountId", ACCOUNT),
-            ("AWS::Partition", "aws"),
-            ("AWS::URLSuffix", "amazonaws.com"),
+            ("AWS::Partition", partition.name),
+            ("AWS::URLSuffix", partition.url_suffix),
             ("AWS::StackName", "local"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
@@ -146,8 +147,8 @@ impl Resolver {
         self.is_true(self.conditions.get(condition).ok_or_else(|| undefined(condition))?)
     }
 
-    /// Whether a condition is true.
-    fn is_true(&self, condition: &Value) -> Result<bool, TemplateError> {
+    /// Whether a condition, or the assertion of a rule, is true.
+    pub(super) fn is_true(&self, condition: &Value) -> Result<bool, TemplateError> {
         let malformed = || TemplateError("a condition is malformed".into());
         let members = condition.as_object().ok_or_else(malformed)?;
         if let Some(name) = members.get("Condition") {
@@ -165,8 +166,26 @@ impl Resolver {
                 let results = results.collect::<Result<Vec<_>, _>>()?;
                 Ok(if is_and { !results.contains(&false) } else { results.contains(&true) })
             }
+            ("Fn::Contains", Some([list, value])) => {
+                Ok(self.texts(list)?.contains(&text(&self.resolve(value)?)))
+            }
+            ("Fn::EachMemberEquals", Some([list, value])) => {
+                let value = text(&self.resolve(value)?);
+                Ok(self.texts(list)?.iter().all(|item| *item == value))
+            }
+            ("Fn::EachMemberIn", Some([list, others])) => {
+                let others = self.texts(others)?;
+                Ok(self.texts(list)?.iter().all(|item| others.contains(item)))
+            }
             _ => Err(malformed()),
         }
+    }
+
+    /// The items of a list as text.
+    fn texts(&self, list: &Value) -> Result<Vec<String>, TemplateError> {
+        let list = self.resolve(list)?;
+        let items = list.as_array().ok_or_else(|| TemplateError("a list is needed".into()))?;
+        Ok(items.iter().map(text).collect())
     }
 
     fn substitute(

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value, json};
+
 use super::{
     grants::Granted,
     permissions::{Permission, required_permissions},
@@ -83,8 +85,11 @@ impl AccessControl {
         operation: &str,
         input: &Input,
     ) -> Result<Vec<(String, String)>, KmsError> {
-        let Some(role) = self.roles.get(access_key) else { return Ok(Vec::new()) };
         let mut used = Vec::new();
+        let Some(role) = self.roles.get(access_key) else {
+            check_unrestricted(store, &format!("user/{access_key}"), input)?;
+            return Ok(used);
+        };
         for decision in self.decisions(store, access_key, operation, input)? {
             let AccessDecision { principal, action, resource, is_allowed, .. } = decision;
             if !is_allowed {
@@ -95,9 +100,7 @@ impl AccessControl {
             }
             used.push((principal, action));
         }
-        if let Some(policy) = input.text("Policy")?
-            && !input.flag("BypassPolicyLockoutSafetyCheck")?
-        {
+        if let Some(policy) = checked_policy(input)? {
             role.check_lockout(policy, store)?;
         }
         Ok(used)
@@ -152,7 +155,8 @@ impl Role {
         let Ok(key_policy) = serde_json::from_str::<PolicyDocument>(key_policy) else {
             return false;
         };
-        let root = format!("arn:aws:iam::{ACCOUNT}:root");
+        let partition = self.arn.split(':').nth(1).unwrap_or("aws");
+        let root = format!("arn:{partition}:iam::{ACCOUNT}:root");
         let of_key = |arn| key_policy.evaluate_for(Principal::Arn(arn), action, resource, context);
         match (own, of_key(&self.arn), of_key(&root)) {
             (IamDecision::DeniedExplicitly, _, _)
@@ -181,6 +185,43 @@ impl Role {
             "The new key policy will not allow you to update the key policy in the future.";
         Err(KmsError::new("MalformedPolicyDocumentException", message))
     }
+}
+
+/// Checks a request of a caller without a role, which has all permissions: an IAM user (`user/NAME`), or the account
+/// itself (`root`) without a signature.
+pub(crate) fn check_unrestricted(
+    store: &Store,
+    caller: &str,
+    input: &Input,
+) -> Result<(), KmsError> {
+    let Some(policy) = checked_policy(input)?.and_then(evaluable) else { return Ok(()) };
+    let role = Role {
+        arn: store.partition().arn("iam", "", ACCOUNT, caller),
+        policies: vec![PolicyDocument::allowing_everything()],
+    };
+    role.check_lockout(&policy, store)
+}
+
+/// The new key policy of a request, unless the request bypasses the lockout safety check.
+fn checked_policy(input: &Input) -> Result<Option<&str>, KmsError> {
+    let bypasses_check = input.flag("BypassPolicyLockoutSafetyCheck")?;
+    Ok(input.text("Policy")?.filter(|_| !bypasses_check))
+}
+
+/// The statements of a key policy that the local IAM can evaluate. A caller without a role needs no others, as only
+/// callers with roles are restricted. `None` if the policy is malformed, which the operation reports.
+fn evaluable(policy: &str) -> Option<String> {
+    let policy: Map<String, Value> = serde_json::from_str(policy).ok()?;
+    let statements = match policy.get("Statement")? {
+        Value::Array(statements) => statements.clone(),
+        statement => vec![statement.clone()],
+    };
+    let document = |statements: Value| json!({"Version": "2012-10-17", "Statement": statements});
+    let is_evaluable = |statement: &Value| {
+        serde_json::from_value::<PolicyDocument>(document(json!([statement]))).is_ok()
+    };
+    let statements: Vec<_> = statements.into_iter().filter(is_evaluable).collect();
+    Some(document(statements.into()).to_string())
 }
 
 /// The decision of several policies: the one of a policy with all their statements.

@@ -5,5 +5,5 @@ mod condition_keys;
 mod grants;
 mod permissions;
 
-pub(crate) use self::access_control::AccessControl;
+pub(crate) use self::access_control::{AccessControl, check_unrestricted};
 pub use self::access_control::{AccessDecision, Role};

@@ -9,7 +9,7 @@ use super::{
 use crate::kms::{
     crypto::KeySpec,
     error::KmsError,
-    input::Input,
+    input::{Input, KEY_ID_MAX_LENGTH},
     output::with_present,
     pages::PageSize,
     store::{Store, StoredAlias, StoredKey},
@@ -99,7 +99,7 @@ fn alias_name(input: &Input) -> Result<&str, KmsError> {
 }
 
 fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
-    let filter = match input.text("KeyId")? {
+    let filter = match input.text_within("KeyId", KEY_ID_MAX_LENGTH)? {
         Some(key) => Some(&*store.find_key(key)?.id),
         None => None,
     };

@@ -11,14 +11,13 @@ use super::{
     operation::{Operation, Perform, Resource},
 };
 use crate::{
-    account::ACCOUNT,
     iam::ConditionContext,
     kms::{
         crypto::KeySpec,
         error::KmsError,
         input::Input,
         output::with_present,
-        pages::PageSize,
+        pages::{MARKER_MAX_LENGTH, PageSize},
         store::{Grant, KeyUsage, Store, StoredKey},
     },
 };
@@ -164,7 +163,7 @@ fn entry(store: &Store, key: &StoredKey, id: &str, grant: &Grant) -> Value {
         "GrantId": id,
         "CreationDate": grant.created,
         "GranteePrincipal": grant.grantee,
-        "IssuingAccount": account_arn(),
+        "IssuingAccount": store.account_arn(),
         "Operations": grant.operations,
     });
     with_present(entry, [("Name", json!(grant.name)), ("RetiringPrincipal", json!(grant.retiring))])
@@ -228,7 +227,7 @@ fn grant_name(input: &Input) -> Result<Option<String>, KmsError> {
 /// Checks the form of a marker: the id of the last grant of the previous page.
 fn check_marker(input: &Input) -> Result<(), KmsError> {
     let is_id = |marker: &str| marker.len() == 64 && marker.bytes().all(|b| b.is_ascii_hexdigit());
-    match input.text("Marker")? {
+    match input.text_within("Marker", MARKER_MAX_LENGTH)? {
         Some(marker) if !is_id(marker) => {
             Err(KmsError::new("InvalidMarkerException", "Invalid marker"))
         }
@@ -238,10 +237,6 @@ fn check_marker(input: &Input) -> Result<(), KmsError> {
 
 fn new_grant_id() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
-}
-
-fn account_arn() -> String {
-    format!("arn:aws:iam::{ACCOUNT}:root")
 }
 
 /// `GrantOperation` of the service model.

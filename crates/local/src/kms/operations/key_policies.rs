@@ -34,18 +34,30 @@ pub(super) fn condition_keys(
 
 fn get(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let key = store.find_key(input.required("KeyId")?)?;
-    Ok(json!({"Policy": key.policy, "PolicyName": "default"}))
+    if !names_default(input)? {
+        return Err(KmsError::new("NotFoundException", "No such policy exists"));
+    }
+    Ok(json!({"Policy": key.policy, "PolicyName": DEFAULT}))
 }
 
 fn put(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let policy = new_policy(input)?.ok_or_else(|| KmsError::constraint("policy", "not be null"))?;
-    store.find_key_mut(input.required("KeyId")?)?.policy = policy;
+    let key = store.find_key_mut(input.required("KeyId")?)?;
+    if !names_default(input)? {
+        let message = "Only default policy is supported";
+        return Err(KmsError::new("UnsupportedOperationException", message));
+    }
+    key.policy = policy;
     Ok(Value::Null)
 }
 
 /// The `Policy` of a request. The local KMS checks its form only.
 pub(super) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
-    let Some(policy) = input.text("Policy")? else { return Ok(None) };
+    let Some(policy) = input.text_within("Policy", POLICY_MAX_LENGTH)? else { return Ok(None) };
+    if policy.len() > POLICY_QUOTA_BYTES {
+        let message = format!("The policy is longer than {POLICY_QUOTA_BYTES} bytes.");
+        return Err(KmsError::new("LimitExceededException", message));
+    }
     let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
     match serde_json::from_str::<Map<String, Value>>(policy) {
         Ok(members) if members.values().any(has_nested_list) => {
@@ -64,6 +76,20 @@ fn has_nested_list(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// Whether the request names the one policy that a key has.
+fn names_default(input: &Input) -> Result<bool, KmsError> {
+    let name = input.text_within("PolicyName", POLICY_NAME_MAX_LENGTH)?;
+    Ok(name.is_none_or(|name| name == DEFAULT))
+}
+
+/// The name of the policy of every key.
+const DEFAULT: &str = "default";
+/// The limits of the service model, in characters.
+const POLICY_MAX_LENGTH: usize = 131_072;
+const POLICY_NAME_MAX_LENGTH: usize = 128;
+/// The quota of KMS ("Resource quotas" in the developer guide).
+const POLICY_QUOTA_BYTES: usize = 32_768;
 
 #[cfg(test)]
 mod tests {

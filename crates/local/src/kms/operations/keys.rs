@@ -16,7 +16,7 @@ use crate::{
     kms::{
         crypto::KeySpec,
         error::KmsError,
-        input::Input,
+        input::{Input, check_length},
         output::with_present,
         pages::PageSize,
         store::{KeyUsage, Store, StoredKey, StoredKeyState, lock},
@@ -80,7 +80,15 @@ fn creation_condition_keys(context: &mut ConditionContext, input: &Input) -> Res
 }
 
 fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
-    let spec = input.text("KeySpec")?.or(input.text("CustomerMasterKeySpec")?);
+    let spec = match (input.text("KeySpec")?, input.text("CustomerMasterKeySpec")?) {
+        (Some(_), Some(_)) => {
+            return Err(KmsError::validation(
+                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec \
+                 is deprecated.",
+            ));
+        }
+        (spec, deprecated) => spec.or(deprecated),
+    };
     let spec = spec.unwrap_or(KeySpec::SymmetricDefault.name());
     let spec = match KeySpec::from_name(spec) {
         Some(spec) => spec,
@@ -94,6 +102,7 @@ fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
         let message = "multi-Region keys are not supported on this machine";
         return Err(KmsError::new("UnsupportedOperationException", message));
     }
+    check_origin(input)?;
     let usage = match input.text("KeyUsage")? {
         Some(usage) => usage,
         None if spec == KeySpec::SymmetricDefault => KeyUsage::EncryptDecrypt.name(),
@@ -114,9 +123,14 @@ fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
         let message = format!("KeyUsage {usage} is not compatible with KeySpec {spec}");
         return Err(KmsError::validation(message));
     }
-    let created = lock(store).now();
-    let mut key = StoredKey::new(spec, usage, created)?;
-    input.text("Description")?.unwrap_or_default().clone_into(&mut key.description);
+    let (created, account) = {
+        let store = lock(store);
+        (store.now(), store.account_arn())
+    };
+    let mut key = StoredKey::new(spec, usage, created, &account)?;
+    let description = input.text("Description")?.unwrap_or_default();
+    check_length("description", description, 0..=DESCRIPTION_MAX_LENGTH)?;
+    description.clone_into(&mut key.description);
     if let Some(policy) = new_policy(input)? {
         key.policy = policy;
     }
@@ -126,6 +140,26 @@ fn create(store: &Mutex<Store>, input: &Input) -> Result<Value, KmsError> {
     let metadata = metadata(&store, &key);
     store.insert(key);
     Ok(json!({"KeyMetadata": metadata}))
+}
+
+/// The local KMS creates the material of every key itself.
+fn check_origin(input: &Input) -> Result<(), KmsError> {
+    let unsupported = |what: &str| {
+        let message = format!("{what} is not supported on this machine");
+        Err(KmsError::new("UnsupportedOperationException", message))
+    };
+    match input.text("Origin")? {
+        None | Some("AWS_KMS") => {}
+        Some(origin) if OTHER_ORIGINS.contains(&origin) => {
+            return unsupported(&format!("Origin {origin}"));
+        }
+        Some(_) => return Err(KmsError::constraint("origin", "satisfy enum value set")),
+    }
+    let key_store = input.text_within("CustomKeyStoreId", CUSTOM_KEY_STORE_ID_MAX_LENGTH)?;
+    if key_store.or(input.text_within("XksKeyId", XKS_KEY_ID_MAX_LENGTH)?).is_some() {
+        return unsupported("A custom key store");
+    }
+    Ok(())
 }
 
 fn metadata(store: &Store, key: &StoredKey) -> Value {
@@ -216,6 +250,12 @@ fn cancel_deletion(store: &mut Store, input: &Input) -> Result<Value, KmsError> 
     Ok(json!({"KeyId": arn}))
 }
 
+/// The limits of the service model, in characters.
+const DESCRIPTION_MAX_LENGTH: usize = 8192;
+const CUSTOM_KEY_STORE_ID_MAX_LENGTH: usize = 64;
+const XKS_KEY_ID_MAX_LENGTH: usize = 128;
+/// Values of `Origin` for key material that KMS does not create itself.
+const OTHER_ORIGINS: [&str; 3] = ["EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"];
 /// Specs of KMS that sign no tokens.
 const UNSUPPORTED_SPECS: [&str; 5] = ["SM2", "HMAC_224", "HMAC_256", "HMAC_384", "HMAC_512"];
 
@@ -257,7 +297,8 @@ mod tests {
             ("Sign", &sign, Some("KMSInvalidStateException")),
             ("GetPublicKey", &key, Some("KMSInvalidStateException")),
             ("EnableKey", &key, Some("KMSInvalidStateException")),
-            ("TagResource", &key, Some("KMSInvalidStateException")),
+            ("TagResource", &key, Some("ValidationException")),
+            ("TagResource", &json!({"KeyId": id, "Tags": []}), Some("KMSInvalidStateException")),
             ("PutKeyPolicy", &key, Some("ValidationException")),
             ("UpdateAlias", &alias, Some("KMSInvalidStateException")),
             ("CancelKeyDeletion", &key, None),

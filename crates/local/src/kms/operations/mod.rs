@@ -65,7 +65,7 @@ pub(crate) fn perform(
     match find(operation).map(|operation| &operation.perform) {
         Some(Perform::Locked(perform)) => perform(&mut lock(store), &input),
         Some(Perform::Unlocked(perform)) => perform(store, &input),
-        None => Err(KmsError::new("UnknownOperationException", "")),
+        None => Err(KmsError::unknown_operation(operation)),
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{
     iam::ConditionContext,
     kms::{
         error::KmsError,
-        input::Input,
+        input::{Input, TAGS_MAX},
+        pages::PageSize,
         store::{Store, StoredKey},
     },
 };
@@ -44,7 +45,16 @@ pub(super) fn condition_keys(
 
 fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (tags, time) = (input.tags()?, store.tag_time());
-    set_tags(find_mutable(store, input)?, tags, time);
+    if !input.has("Tags") {
+        return Err(KmsError::constraint("tags", "not be null"));
+    }
+    let key = find_mutable(store, input)?;
+    let own = key.tags.current();
+    if own.len() + tags.iter().filter(|(name, _)| !own.contains_key(name)).count() > TAGS_MAX {
+        let message = format!("A key can have at most {TAGS_MAX} tags.");
+        return Err(KmsError::new("LimitExceededException", message));
+    }
+    set_tags(key, tags, time);
     Ok(Value::Null)
 }
 
@@ -56,6 +66,7 @@ pub(super) fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: O
 
 fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let tags = store.find_key(input.required("KeyId")?)?.tags.current();
-    let row = |(name, value)| json!({"TagKey": name, "TagValue": value});
-    Ok(json!({"Tags": tags.iter().map(row).collect::<Vec<_>>(), "Truncated": false}))
+    let rows =
+        tags.iter().map(|(name, value)| (&**name, json!({"TagKey": name, "TagValue": value})));
+    input.page("Tags", &PageSize::TAGS, rows)
 }

@@ -44,6 +44,16 @@ impl AliasTable {
         self.history = aliases.into();
     }
 
+    /// All aliases with their past.
+    pub(crate) fn history(&self) -> &History<StoredAlias> {
+        &self.history
+    }
+
+    /// Replaces all aliases and their past.
+    pub(crate) fn set_history(&mut self, history: History<StoredAlias>) {
+        self.history = history;
+    }
+
     /// Delays what readers see. `delay` is called for each read of an alias.
     pub(crate) fn set_delay(&mut self, delay: Delay) {
         self.delay = Some(delay);

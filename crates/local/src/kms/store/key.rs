@@ -44,7 +44,13 @@ pub(crate) enum StoredKeyState {
 }
 
 impl StoredKey {
-    pub(crate) fn new(spec: KeySpec, usage: KeyUsage, created: f64) -> Result<Self, KmsError> {
+    /// A key with new material. The account with this ARN owns it.
+    pub(crate) fn new(
+        spec: KeySpec,
+        usage: KeyUsage,
+        created: f64,
+        account: &str,
+    ) -> Result<Self, KmsError> {
         Ok(Self {
             id: Uuid::new_v4().to_string(),
             spec,
@@ -53,7 +59,7 @@ impl StoredKey {
             state: StoredKeyState::Enabled,
             created,
             description: String::new(),
-            policy: DEFAULT_POLICY.into(),
+            policy: DEFAULT_POLICY.replace("ACCOUNT", account),
             tags: History::default(),
             grants: BTreeMap::new(),
         })
@@ -91,7 +97,7 @@ const DEFAULT_POLICY: &str = r#"{
     "Sid" : "Enable IAM User Permissions",
     "Effect" : "Allow",
     "Principal" : {
-      "AWS" : "arn:aws:iam::000000000000:root"
+      "AWS" : "ACCOUNT"
     },
     "Action" : "kms:*",
     "Resource" : "*"

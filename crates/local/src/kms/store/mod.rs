@@ -11,8 +11,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use self::history::History;
 use super::error::KmsError;
-use crate::account::ACCOUNT;
+use crate::{account::ACCOUNT, partition::Partition};
 
 pub(crate) use self::{
     alias::{AliasTable, Delay, StoredAlias},
@@ -31,6 +32,12 @@ pub(crate) struct Store {
     authorization_delay: Option<Delay>,
     /// The time in seconds since the epoch, if it is not the system's.
     time: Option<f64>,
+}
+
+/// The keys and aliases of a store at one time.
+pub(crate) struct StoreContents {
+    keys: BTreeMap<String, StoredKey>,
+    aliases: History<StoredAlias>,
 }
 
 impl Store {
@@ -84,7 +91,16 @@ impl Store {
     }
 
     pub(crate) fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:kms:{}:{ACCOUNT}:{resource}", self.region)
+        self.partition().arn("kms", &self.region, ACCOUNT, resource)
+    }
+
+    pub(crate) fn partition(&self) -> Partition {
+        Partition::of_region(&self.region)
+    }
+
+    /// The ARN of the account.
+    pub(crate) fn account_arn(&self) -> String {
+        self.partition().arn("iam", "", ACCOUNT, "root")
     }
 
     pub(crate) fn key_arn(&self, id: &str) -> String {
@@ -151,6 +167,17 @@ impl Store {
     pub(crate) fn alias_not_found(&self, name: &str) -> KmsError {
         let arn = self.arn(name);
         KmsError::new("NotFoundException", format!("Alias {arn} is not found."))
+    }
+
+    /// A copy of the keys and aliases, for [`Self::restore`].
+    pub(crate) fn contents(&self) -> StoreContents {
+        StoreContents { keys: self.keys.clone(), aliases: self.aliases.history().clone() }
+    }
+
+    /// Replaces the keys and aliases by those of an earlier state.
+    pub(crate) fn restore(&mut self, contents: StoreContents) {
+        self.keys = contents.keys;
+        self.aliases.set_history(contents.aliases);
     }
 
     pub(crate) fn insert(&mut self, key: StoredKey) {

@@ -1,0 +1,173 @@
+//! The start of `countersign local`: what it refuses, what it notes, and how it ends.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use local::{Bytes, Request, http};
+
+use crate::{BINARY, Local, TEMPLATE, command, run, to_text};
+
+/// A folder that is removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = env::temp_dir().join(format!("countersign-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const START: [&str; 5] = ["local", "--port", "0", "--kms-port", "0"];
+
+#[test]
+fn parameters_that_cloudformation_refuses_are_refused() {
+    let rows: [(&str, &[&str], &str); 5] = [
+        (
+            "a rule",
+            &["KeySpec=ECC_NIST_P256"],
+            "rule AlgorithmIsTheKeys: A key of this KeySpec does not support SigningAlgorithm",
+        ),
+        (
+            "a pattern",
+            &["KeyAlias=alias/aws/a"],
+            "parameter KeyAlias must match the pattern ^alias/(?!aws/)[a-zA-Z0-9/_-]{1,200}$: alias/ and up to",
+        ),
+        (
+            "an item of a list",
+            &["KeyAdministrators=arn:aws:iam::111122223333:role/a,b"],
+            "parameter KeyAdministrators must match the pattern",
+        ),
+        (
+            "a number",
+            &["KeyRefreshSeconds=9"],
+            "parameter KeyRefreshSeconds must be from 10 to 3600",
+        ),
+        ("a choice", &["Verification=KMS"], "parameter Verification does not allow the value KMS"),
+    ];
+    for (name, parameters, expected) in rows {
+        let arguments = [&START, &["--parameter-overrides"][..], parameters].concat();
+        let output = run(&arguments, &[]);
+        let message = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{name}: {message}");
+        assert!(message.contains(expected), "{name}: {message}");
+        assert_eq!(message.lines().count(), 1, "{name}: {message}");
+    }
+}
+
+/// The standard output of a start with a state folder until it is complete, and of its end by SIGINT.
+fn output_of_start(state: &str, parameters: &[&str]) -> String {
+    let arguments = [&START, &["--state", state, "--parameter-overrides"][..], parameters].concat();
+    let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut output = String::new();
+    for line in lines.by_ref() {
+        output.extend([&line, "\n"]);
+        if line.contains("Ctrl-C") {
+            // The notices follow in one write.
+            thread::sleep(Duration::from_millis(500));
+            let id = child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    output
+}
+
+#[test]
+fn a_ring_of_another_key_spec_is_noted() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    let of_curve = ["KeySpec=ECC_NIST_P256", "SigningAlgorithm=ES256"];
+    for start in ["first", "second"] {
+        let output = output_of_start(&state, &of_curve);
+        assert!(!output.contains("Note:"), "{start}: {output}");
+    }
+    let notice = "alias/countersign exists and its key has the KeySpec ECC_NIST_P256, not RSA_2048";
+    let output = output_of_start(&state, &["KeySpec=RSA_2048"]);
+    assert!(output.contains(&format!("Note: {notice}")), "{output}");
+    // The functions cannot use the key: the note explains why.
+    let of_rsa = ["--parameter-overrides", "KeySpec=RSA_2048", "SigningAlgorithm=PS256"];
+    let output = run(&[&START, &["--state", &state][..], &of_rsa].concat(), &[]);
+    let message = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("did not start") && message.contains(notice), "{message}");
+}
+
+/// A pipe that nobody writes to: reading it waits.
+fn pipe(file: &str) {
+    assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
+}
+
+#[test]
+fn a_signal_ends_the_start_while_a_file_is_read() {
+    let folder = Folder::new();
+    let template = folder.path("template.yaml");
+    pipe(&template);
+    fs::create_dir(folder.path("state")).unwrap();
+    pipe(&folder.path("state/kms.json"));
+    let state = folder.path("state");
+    let rows: [&[&str]; 2] =
+        [&["--template", &template], &["--template", TEMPLATE, "--state", &state]];
+    for arguments in rows {
+        for signal in ["-INT", "-TERM"] {
+            let mut command = Command::new(BINARY);
+            command.args(START).args(arguments).env_clear().stdout(Stdio::null());
+            let mut child = command.spawn().unwrap();
+            // Until it handles signals and reads the file.
+            thread::sleep(Duration::from_secs(1));
+            let id = child.id().to_string();
+            assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+            let deadline = Instant::now() + Duration::from_secs(10);
+            let status = loop {
+                match child.try_wait().unwrap() {
+                    None if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                    status => break status,
+                }
+            };
+            let _ = child.kill();
+            assert_eq!(status.and_then(|status| status.code()), Some(0), "{signal} {arguments:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn other_host_names_are_refused() {
+    let local = Local::start(&[]);
+    for (service, address) in [("API", local.api), ("KMS", local.kms)] {
+        let port = address.port();
+        let rows = [
+            (format!("localhost:{port}"), true),
+            (format!("127.0.0.1:{port}"), true),
+            (format!("attacker.example:{port}"), false),
+            ("attacker.example".to_owned(), false),
+        ];
+        for (host, is_allowed) in rows {
+            let request = Request::post("/.well-known/jwks.json")
+                .method(if service == "API" { "GET" } else { "POST" })
+                .header("x-amz-target", "TrentService.ListKeys")
+                .header("host", &host);
+            let response = http::send(address, request.body(Bytes::new()).unwrap()).await.unwrap();
+            let expected = if is_allowed { 200 } else { 403 };
+            assert_eq!(response.status(), expected, "{service} {host}");
+            let body = to_text(response.body());
+            assert_eq!(body.contains("Keys") || body.contains("\"keys\""), is_allowed, "{body}");
+        }
+    }
+}

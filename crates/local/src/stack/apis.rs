@@ -1,0 +1,107 @@
+//! The APIs of other templates, which use the authorizer of the stack.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use serde_json::Value;
+
+use super::{
+    error::StackError,
+    listener::listen,
+    options::{ApiTemplate, StackOptions},
+};
+use crate::{
+    gateway::{Gateway, GatewayContext, GatewayError},
+    template::{Resolver, Template, TemplateError},
+};
+
+/// Starts the APIs, each on a port of its own: those that follow the port of the stack's API, or free ones.
+pub(super) async fn start_apis(
+    templates: &[(&ApiTemplate, Template)],
+    authorizer: Option<&str>,
+    context: &GatewayContext,
+    options: &StackOptions,
+) -> Result<Vec<Gateway>, StackError> {
+    let mut gateways = Vec::new();
+    let mut port = options.port;
+    for (source, template) in templates {
+        // 0 selects a free port.
+        port = if port == 0 { 0 } else { port.saturating_add(1) };
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let listener = listen(loopback, port, "an API", "--port").await?;
+        let resolver =
+            resolver(template, authorizer, options).map_err(|error| source.locate(error))?;
+        let gateway = if is_websocket_api(template) {
+            Gateway::start_websocket_api(listener, template, &resolver, context.clone())
+        } else {
+            Gateway::start_http_api(listener, template, &resolver, context.clone())
+        };
+        gateways.push(gateway.map_err(|error| match error {
+            GatewayError::Template(error) => GatewayError::Template(source.locate(error)),
+            error @ GatewayError::Listen(_) => error,
+        })?);
+    }
+    Ok(gateways)
+}
+
+/// The resolver of a template with its own parameters. The parameter `AuthorizerArn` is the authorizer of the stack,
+/// unless it is given.
+fn resolver(
+    template: &Template,
+    authorizer: Option<&str>,
+    options: &StackOptions,
+) -> Result<Resolver, TemplateError> {
+    let mut parameters = own_parameters(template, &options.parameters);
+    if let Some(arn) = authorizer
+        && template.section("Parameters").any(|(name, _)| name == AUTHORIZER_PARAMETER)
+    {
+        parameters.entry(AUTHORIZER_PARAMETER.to_owned()).or_insert_with(|| arn.to_owned());
+    }
+    let mut resolver = template.resolver(&options.region, &parameters)?;
+    template.check_rules(&resolver)?;
+    for (id, _) in template.section("Resources") {
+        resolver.define(id, id.into());
+    }
+    Ok(resolver)
+}
+
+fn is_websocket_api(template: &Template) -> bool {
+    let mut apis = template.resources("AWS::ApiGatewayV2::Api");
+    apis.any(|(_, api)| {
+        api.pointer("/Properties/ProtocolType").and_then(Value::as_str) == Some("WEBSOCKET")
+    })
+}
+
+/// The values of the parameters that a template has.
+pub(super) fn own_parameters(
+    template: &Template,
+    values: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let names = template.section("Parameters").map(|(name, _)| name);
+    let own = names.filter_map(|name| Some((name.to_owned(), values.get(name)?.clone())));
+    own.collect()
+}
+
+/// Checks that each value is of a parameter of one of the templates.
+pub(super) fn check_names(
+    templates: &[&Template],
+    values: &BTreeMap<String, String>,
+) -> Result<(), TemplateError> {
+    let is_known = |name: &&String| {
+        templates.iter().any(|it| it.section("Parameters").any(|(own, _)| own == **name))
+    };
+    match values.keys().find(|name| !is_known(name)) {
+        Some(name) => Err(TemplateError(format!("unknown parameter {name}"))),
+        None => Ok(()),
+    }
+}
+
+/// The ARN of the first authorizer of a REST API with these properties.
+pub(super) fn authorizer_arn(properties: &Value) -> Option<&str> {
+    let authorizers = properties.pointer("/Auth/Authorizers")?.as_object()?;
+    authorizers.values().find_map(|authorizer| authorizer.get("FunctionArn")?.as_str())
+}
+
+const AUTHORIZER_PARAMETER: &str = "AuthorizerArn";
