@@ -56,7 +56,7 @@ pub async fn run(
     let mut all = programs::all(testbed, repetitions.with_peers, before)?;
     copy_programs(&mut all)?;
     let events = testbed.events(repetitions.cold_starts.max(repetitions.rounds * BURST + BURST))?;
-    let mut shuffler = Shuffler(1);
+    let mut shuffler = Shuffler::new();
     let mut cold = vec![Vec::new(); all.len()];
     for n in 0..repetitions.cold_starts {
         for at in shuffler.order(all.len()) {
@@ -110,7 +110,7 @@ pub async fn run(
 
 /// Copies each program before it is started. A file that was read from disk is in the page cache in smaller pages and
 /// starts more slowly than one that was just written.
-fn copy_programs(all: &mut [MeasuredProgram]) -> io::Result<()> {
+pub fn copy_programs(all: &mut [MeasuredProgram]) -> io::Result<()> {
     let directory = Path::new("target/unpacked");
     fs::create_dir_all(directory)?;
     let mut copies = HashMap::new();
@@ -141,10 +141,14 @@ fn compressed_size(path: &Path) -> io::Result<u64> {
 
 /// Shuffles the order of the programs in each round, so that it does not affect the results. A linear congruential
 /// generator, so that runs are repeatable.
-struct Shuffler(u64);
+pub struct Shuffler(u64);
 
 impl Shuffler {
-    fn order(&mut self, n: usize) -> Vec<usize> {
+    pub fn new() -> Self {
+        Self(1)
+    }
+
+    pub fn order(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for last in (1..n).rev() {
             self.0 = self

@@ -19,11 +19,14 @@ use crate::{
     timing::median,
 };
 
-/// Times in microseconds by a quantity.
+/// Values by a quantity.
 pub struct GrowthCurve {
     pub name: &'static str,
     pub title: &'static str,
+    /// The unit of the quantity.
     pub unit: &'static str,
+    /// The unit of the values.
+    pub value_unit: &'static str,
     pub lines: Vec<(&'static str, Vec<(usize, f64)>)>,
 }
 
@@ -40,6 +43,7 @@ pub async fn run(
             name: "token",
             title: "A decision, by the length of the token (ES256)",
             unit: "characters",
+            value_unit: "µs",
             lines: vec![
                 ("kms", tokens(testbed, &short, repetitions, &[]).await?),
                 ("local", tokens(testbed, &short, repetitions, &[LOCAL]).await?),
@@ -49,6 +53,7 @@ pub async fn run(
             name: "keys",
             title: "A decision, by the keys that may be meant",
             unit: "keys",
+            value_unit: "µs",
             lines: vec![
                 ("ring, local", ring(testbed, repetitions).await?),
                 ("key set in a process, RS256", key_set(testbed, repetitions).await?),
@@ -58,12 +63,14 @@ pub async fn run(
             name: "rules",
             title: "A decision, by the access rules",
             unit: "rules",
+            value_unit: "µs",
             lines: vec![("local", rules(testbed, repetitions).await?)],
         },
         GrowthCurve {
             name: "concurrency",
             title: "An invocation, of several at once in one environment",
             unit: "at once",
+            value_unit: "µs",
             lines: vec![
                 ("kms", concurrency(testbed, repetitions, &[]).await?),
                 ("local", concurrency(testbed, repetitions, &[LOCAL]).await?),

@@ -143,6 +143,19 @@ impl FunctionProcess {
         Ok(None)
     }
 
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the function asks for its first event.
+    pub async fn ready(&mut self) -> io::Result<Instant> {
+        while self.waiting.is_empty() {
+            self.receive().await?;
+        }
+        Ok(Instant::now())
+    }
+
     /// Terminates the process and waits until it has ended.
     pub fn stop(&mut self) {
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();

@@ -3,8 +3,10 @@
 //! A minimal Lambda host invokes all programs on one core. [`programs`] lists them, [`comparison`] measures them, and
 //! [`growth`] measures how cost grows.
 
+mod cold_starts;
 mod comparison;
 mod conditions;
+mod cpu_quota;
 mod functions;
 mod growth;
 mod instructions;
@@ -13,6 +15,7 @@ mod plot;
 mod programs;
 mod report;
 mod server;
+mod signature_cache;
 mod testbed;
 mod timing;
 
@@ -59,6 +62,11 @@ struct Arguments {
 enum BenchmarkPart {
     /// The functions, minimal programs and peers
     Compare,
+    /// The first response with a seventh of a CPU, as Lambda gives it to 256 MB (requires the permission to create
+    /// control groups)
+    ColdStarts,
+    /// What the signature cache saves, by the number of tokens
+    SignatureCache,
     /// The growth of cost with tokens, keys, rules and concurrency
     Growth,
     /// The instructions of a warm invocation, compared with the recorded ones, and of expensive conditions, compared
@@ -87,9 +95,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { parts, quick, alone, write, before } = arguments;
     let before = before.map(|directory| functions::resolve(&directory));
     let is_selected = |part: BenchmarkPart| parts.is_empty() || parts.contains(&part);
-    if before.is_some() && !is_selected(BenchmarkPart::Compare) {
+    let compares = [BenchmarkPart::Compare, BenchmarkPart::ColdStarts];
+    if before.is_some() && !compares.into_iter().any(is_selected) {
         return Err(
-            "--before requires the part `compare`; no other part measures another build".into()
+            "--before requires the part `compare` or `cold-starts`: no other part measures another build".into()
         );
     }
     let repetitions = Repetitions::new(quick, !alone);
@@ -111,6 +120,24 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             record("compare.json", &report::json(&results, &machine))?;
             for (name, text) in report::plots(&results) {
                 fs::write(Path::new(RESULTS).join(name), text)?;
+            }
+        }
+    }
+    if is_selected(BenchmarkPart::ColdStarts) {
+        let starts = cold_starts::run(&testbed, &repetitions, before.as_deref()).await?;
+        println!("{}", report::cold_start_table(&starts));
+        if write {
+            record("cold-starts.json", &report::cold_starts_json(&starts, &machine))?;
+        }
+    }
+    if is_selected(BenchmarkPart::SignatureCache) {
+        let uses = signature_cache::run(&testbed).await?;
+        println!("{}", report::cache_table(&uses));
+        if write {
+            record("signature-cache.json", &report::cache_json(&uses, &machine))?;
+            for curve in &report::cache_curves(&uses) {
+                let path = Path::new(RESULTS).join(format!("signature-cache-{}.svg", curve.name));
+                fs::write(path, plot::lines(curve))?;
             }
         }
     }

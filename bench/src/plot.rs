@@ -69,9 +69,10 @@ pub fn lines(curve: &GrowthCurve) -> String {
             writeln!(svg, r#"<line x1="{left:.0}" y1="{at:.1}" x2="{right:.0}" y2="{at:.1}"/>"#);
         let _ = writeln!(
             svg,
-            r#"<text class="name" x="{:.0}" y="{:.1}">{value:.0} µs</text>"#,
+            r#"<text class="name" x="{:.0}" y="{:.1}">{value:.0} {}</text>"#,
             left - 6.0,
-            at + 4.0
+            at + 4.0,
+            curve.value_unit
         );
     }
     for (n, (name, points)) in curve.lines.iter().enumerate() {

@@ -25,6 +25,17 @@ pub enum ProgramKind {
     Peer,
 }
 
+/// What a program is invoked with.
+#[derive(Debug, Clone, Copy)]
+enum Input {
+    /// Requests for tokens.
+    Issue,
+    /// Requests with different tokens.
+    Tokens,
+    /// Requests with the same token.
+    OneToken,
+}
+
 /// A program to measure, with its settings.
 pub struct MeasuredProgram {
     pub name: String,
@@ -32,14 +43,17 @@ pub struct MeasuredProgram {
     /// The name of the floor for the comparison of warm responses.
     pub floor: &'static str,
     pub program: Program,
-    /// Whether it issues tokens. Otherwise it authorizes requests.
-    issues: bool,
+    input: Input,
 }
 
 impl MeasuredProgram {
     /// The event of the n-th invocation.
     pub fn input(&self, requests: &[Vec<u8>], n: usize) -> Vec<u8> {
-        if self.issues { testbed::ISSUE.to_vec() } else { requests[n % requests.len()].clone() }
+        match self.input {
+            Input::Issue => testbed::ISSUE.to_vec(),
+            Input::Tokens => requests[n % requests.len()].clone(),
+            Input::OneToken => requests[0].clone(),
+        }
     }
 }
 
@@ -81,10 +95,16 @@ fn measured_programs(
         environment.extend(settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         let mut arguments = command(program);
         let path = PathBuf::from(arguments.remove(0));
-        let issues = settings.contains(&SIGN) || program == "issuer";
+        let input = if settings.contains(&SIGN) || program == "issuer" {
+            Input::Issue
+        } else if settings.contains(&CACHED) {
+            Input::OneToken
+        } else {
+            Input::Tokens
+        };
         let program = Program { path, arguments, environment };
         let name = if kind == ProgramKind::Before { before(name) } else { name.to_owned() };
-        MeasuredProgram { name, kind, floor, program, issues }
+        MeasuredProgram { name, kind, floor, program, input }
     };
     rows.iter().map(measured).collect()
 }
@@ -120,6 +140,7 @@ fn functions(
         ("authorizer", "authorizer, kms, HTTP", "kms", &kms.http, &[]),
         ("authorizer", "authorizer, kms, HTTPS", "tls", &kms.https, &[]),
         ("authorizer", "authorizer, kms, HTTPS, KMS of 4 ms", SLOW_TLS, &slow.https, &[]),
+        ("authorizer", REPEATED, "rsa", &slow.https, &[CACHED]),
         ("authorizer", "authorizer, local, HTTP", "rsa", &kms.http, &[LOCAL]),
         ("authorizer", "authorizer, local, HTTPS", "rsa", &kms.https, &[LOCAL]),
         ("issuer", "issuer, HTTP", "sign", &kms.http, &[]),
@@ -201,6 +222,7 @@ fn installed(name: &str, required_file: &str) -> Option<String> {
     (found.status.success() && Path::new(required_file).exists()).then_some(path)
 }
 
+pub const CACHED: EnvVariable = ("SIGNATURE_CACHE_SECONDS", "300");
 pub const LOCAL: EnvVariable = ("VERIFICATION", "local");
 const VERIFY: EnvVariable = ("OPERATION", "Verify");
 const SIGN: EnvVariable = ("OPERATION", "Sign");
@@ -209,4 +231,5 @@ const SLOW_SIGN: &str = "sign, KMS of 4 ms";
 const NO_JITTER: &str = "Rust, SDK without jitter entropy, verify, HTTPS";
 const NO_JITTER_SLOW: &str = "Rust, SDK without jitter entropy, verify, HTTPS, KMS of 4 ms";
 const NO_JITTER_JWKS: &str = "Rust, jsonwebtoken + JWKS without jitter entropy, HTTPS";
+const REPEATED: &str = "authorizer, kms, HTTPS, KMS of 4 ms, repeated token with signature cache";
 const PYTHON: &str = "target/python/bin/python";

@@ -5,10 +5,13 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::{
+    cold_starts::ColdStart,
     comparison::Measurement,
     growth::GrowthCurve,
     plot,
     programs::{self, ProgramKind},
+    signature_cache::CacheUse,
+    timing::Timing,
 };
 
 const NAN: f64 = f64::NAN;
@@ -117,6 +120,89 @@ pub fn plots(results: &[Measurement]) -> Vec<(&'static str, String)> {
         ),
         ("warm.svg", plot::bars("Warm response", "µs", &rows(|it| it.warm.median))),
         ("memory.svg", plot::bars("Maximum memory", "MB", &rows(|it| megabytes(it.peak)))),
+    ]
+}
+
+/// Cold starts as a table in Markdown.
+pub fn cold_start_table(starts: &[ColdStart]) -> String {
+    let mut text = String::from(
+        "| | init | first response, a whole CPU | first response, 1/7 CPU after the init |\n|---|---|---|---|\n",
+    );
+    for ColdStart { name, init, full, limited, .. } in starts {
+        let [init, full, limited] = [init, full, limited].map(|timing| timing.median / 1000.0);
+        let _ = writeln!(text, "| {name} | {init:.1} ms | {full:.1} ms | {limited:.1} ms |");
+    }
+    text
+}
+
+/// The contents of `cold-starts.json`.
+pub fn cold_starts_json(starts: &[ColdStart], machine: &str) -> Value {
+    let rows = starts.iter().map(|start| {
+        let percentiles = |timing: &Timing| {
+            json!({"median": timing.median.round(), "p5": timing.p5.round(), "p95": timing.p95.round()})
+        };
+        json!({
+            "name": start.name,
+            "kind": format!("{:?}", start.kind).to_lowercase(),
+            "init_us": percentiles(&start.init),
+            "first_response_us": percentiles(&start.full),
+            "first_response_limited_us": percentiles(&start.limited),
+        })
+    });
+    json!({"measured": machine, "results": rows.collect::<Vec<_>>()})
+}
+
+/// The use of the signature cache as a table in Markdown.
+pub fn cache_table(uses: &[CacheUse]) -> String {
+    let mut text = String::from(
+        "| tokens | requests | calls of KMS | per 1,000 requests | cached | memory |\n|---|---|---|---|---|---|\n",
+    );
+    for cache in uses {
+        let CacheUse { tokens, requests, calls, peak } = cache;
+        let _ = writeln!(
+            text,
+            "| {tokens} | {requests} | {calls} | {:.0} | {:.1} % | {:.2} MB |",
+            *calls as f64 * 1000.0 / *requests as f64,
+            cache.hit_rate() * 100.0,
+            megabytes(*peak),
+        );
+    }
+    text
+}
+
+/// The contents of `signature-cache.json`.
+pub fn cache_json(uses: &[CacheUse], machine: &str) -> Value {
+    let rows = uses.iter().map(|cache| {
+        json!({
+            "tokens": cache.tokens,
+            "requests": cache.requests,
+            "kms_calls": cache.calls,
+            "hit_rate": hundredths(cache.hit_rate()),
+            "peak_bytes": cache.peak,
+        })
+    });
+    json!({"measured": machine, "results": rows.collect::<Vec<_>>()})
+}
+
+/// The hit rate and the memory by the number of tokens, as curves.
+pub fn cache_curves(uses: &[CacheUse]) -> [GrowthCurve; 2] {
+    let curve = |name, title, value_unit, value: &dyn Fn(&CacheUse) -> f64| GrowthCurve {
+        name,
+        title,
+        unit: "tokens, each sent 10 times",
+        value_unit,
+        lines: vec![(
+            "one environment",
+            uses.iter().map(|cache| (cache.tokens, value(cache))).collect(),
+        )],
+    };
+    [
+        curve("hits", "Requests whose signature was cached", "%", &|cache| {
+            cache.hit_rate() * 100.0
+        }),
+        curve("memory", "Maximum memory with a signature cache", "MB", &|cache| {
+            megabytes(cache.peak)
+        }),
     ]
 }
 

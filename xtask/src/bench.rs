@@ -44,7 +44,10 @@ impl Scope {
         let has = |word: &str| options.iter().any(|option| option == word);
         if has("--help") || has("-h") {
             Self::Help
-        } else if !has("compare") && (has("growth") || has("instructions")) {
+        } else if !has("compare")
+            && !has("cold-starts")
+            && ["growth", "instructions", "signature-cache"].into_iter().any(has)
+        {
             Self::Functions
         } else if has("--alone") {
             Self::Alone
@@ -200,6 +203,8 @@ mod tests {
             ("compare --alone", Scope::Alone),
             ("--alone", Scope::Alone),
             ("growth --alone", Scope::Functions),
+            ("signature-cache", Scope::Functions),
+            ("cold-starts growth", Scope::Compare),
             ("instructions --write", Scope::Functions),
             ("compare --help", Scope::Help),
             ("-h", Scope::Help),
