@@ -49,16 +49,18 @@ fn series(line: &Value) -> Vec<Series> {
 async fn alarms_and_dashboard_name_published_metrics() {
     let text = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-    let parameters = [("RotationDays", "90"), ("AccessRules", rules)];
+    let parameters =
+        [("RotationDays", "90"), ("AccessRules", rules), ("SignatureCacheSeconds", "60")];
     let stack = Stack::start(&text, &with_parameters(&parameters, &[])).await.unwrap();
     for scope in ["read", "write"] {
         let claims = json!({"claims": {"sub": "a", "scope": scope}}).to_string();
         let answer = send(&stack, "/token", SIGV4, &claims).await;
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
-        send(&stack, "/whoami", &bearer, "").await;
+        // Before the signature is cached.
         stack.kms.inject(Some(InjectedFault::Error("ThrottlingException")));
         send(&stack, "/whoami", &bearer, "").await;
         stack.kms.inject(None);
+        send(&stack, "/whoami", &bearer, "").await;
     }
     send(&stack, "/whoami", "Bearer x", "").await;
     stack.functions["Rotator"].invoke(&json!({})).await.result.unwrap();
@@ -113,5 +115,5 @@ async fn alarms_and_dashboard_name_published_metrics() {
         }
     }
     assert!(shown.iter().all(|name| names.contains(name)), "{shown:?} {names:?}");
-    assert_eq!(shown.len(), 6);
+    assert_eq!(shown.len(), 7);
 }
