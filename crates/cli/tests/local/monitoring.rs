@@ -56,6 +56,7 @@ async fn alarms_and_dashboard_name_published_metrics() {
         let claims = json!({"claims": {"sub": "a", "scope": scope}}).to_string();
         let answer = send(&stack, "/token", SIGV4, &claims).await;
         let bearer = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+        // Before the signature is cached.
         stack.kms.inject(Some(InjectedFault::Error("ThrottlingException")));
         send(&stack, "/whoami", &bearer, "").await;
         stack.kms.inject(None);

@@ -438,10 +438,14 @@ async fn retained_key_is_disabled_and_not_deleted() {
 #[tokio::test(start_paused = true)]
 async fn lockout_check_is_bypassed_only_for_the_policy_of_an_existing_key() {
     let world = World::new(1, Duration::ZERO).await;
-    let own = json!({"Version": "2012-10-17", "Statement": []}).to_string();
+    let policy =
+        |statements: Value| json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    let root = json!({"AWS": "arn:aws:iam::000000000000:root"});
+    let open = json!([{"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}]);
     let other = Rotation::new(world.client(None), "alias/other".parse().unwrap());
-    other.create(&"ECC_NIST_P256".into(), Some(own.clone())).await.unwrap();
-    let put = json!({"KeyId": world.aliases()[ALIAS], "Policy": own});
+    other.create(&"ECC_NIST_P256".into(), Some(policy(open))).await.unwrap();
+    // Nobody can replace this policy: the lockout check would refuse it for the next key.
+    let put = json!({"KeyId": world.aliases()[ALIAS], "Policy": policy(json!([]))});
     world.kms.perform("PutKeyPolicy", &put).unwrap();
     let config = config(None);
     world.run(&config, world.now(), Script::undisturbed()).await.unwrap().unwrap();
