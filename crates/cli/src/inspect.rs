@@ -1,7 +1,7 @@
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
-use jwt::{UnixTime, UnverifiedToken, json};
+use jwt::{Rejection, UnixTime, UnverifiedToken, json};
 use serde_json::json;
 
 use crate::{
@@ -76,7 +76,7 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             None => writeln!(out, "{name}: not a time")?,
         }
     }
-    if !claims.contains_key("exp") {
+    if jwt::expiry(&claims) == Err(Rejection::NoExpiry) {
         writeln!(out, "exp: missing; the authorizer refuses a token without it")?;
     }
     if let Some(problem) = problem {
