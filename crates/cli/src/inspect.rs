@@ -30,7 +30,7 @@ Exit codes: 0 printed, 1 not a token, 2 invalid arguments, 3 fault.";
 
 /// Prints the header and the claims.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    exit::finish(inspect(arguments))
+    exit::finish(arguments.json, inspect(arguments))
 }
 
 fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {

@@ -47,7 +47,7 @@ Exit codes: 0 signed, 2 invalid arguments, 3 fault.";
 
 /// Prints a token whose payload is the input byte for byte.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    exit::finish(block_on(sign(arguments)))
+    exit::finish(arguments.json, block_on(sign(arguments)))
 }
 
 async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
