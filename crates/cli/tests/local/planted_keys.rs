@@ -139,7 +139,8 @@ async fn command_line_reports_a_planted_key_and_points_no_alias_at_it() {
                 ("AWS_SECRET_ACCESS_KEY", "local"),
                 ("AWS_ENDPOINT_URL_KMS", &endpoint),
             ];
-            let output = run(&["key", "rotate", ALIAS, "--retained-key", &current], &settings);
+            let output =
+                run(&["key", "rotate", ALIAS, "--yes", "--retained-key", &current], &settings);
             (output.status.code(), to_text(&output.stdout), to_text(&output.stderr))
         };
         let (code, _, error) = rotate();
