@@ -3,6 +3,8 @@ use std::str::FromStr;
 use policy::access::AccessRules;
 use runtime::{Names, Settings, table};
 
+use crate::EventFormat;
+
 /// The settings of the authorizer.
 #[derive(Debug)]
 pub struct AuthorizerConfig {
@@ -87,6 +89,11 @@ impl AuthorizerConfig {
             leeway,
         };
         Some(Self { token, rules, http_api_response, websocket_protocol })
+    }
+
+    /// Whether the response to an event of this format is a simple one.
+    pub(crate) fn has_simple_response(&self, format: EventFormat) -> bool {
+        format == EventFormat::Http2 && self.http_api_response == HttpApiResponse::Simple
     }
 }
 

@@ -2,8 +2,8 @@ use jwt::{Candidate, Claims, UnixTime, UnverifiedToken, Verifier};
 use policy::access::{AccessRules, ForbidReason, LazyAccess, Route};
 
 use crate::{
-    AuthorizerConfig, AuthorizerEvent, CacheScope, Decision, EventFormat, HttpApiResponse, Refusal,
-    VerifiedToken, bearer::bearer_token,
+    AuthorizerConfig, AuthorizerEvent, CacheScope, Decision, Refusal, VerifiedToken,
+    bearer::bearer_token,
 };
 
 /// Decides on a request. The verifier is called last, and only for a token that passes every other check.
@@ -41,8 +41,7 @@ fn apply_rules(request: &AuthorizerEvent, config: &AuthorizerConfig, claims: Cla
         return Decision::Allow(VerifiedToken { claims, access: None });
     };
     let access = rules.access(&claims);
-    let is_simple =
-        request.format == EventFormat::Http2 && config.http_api_response == HttpApiResponse::Simple;
+    let is_simple = config.has_simple_response(request.format);
     // A policy covers every route of the API, so it needs every rule. A simple response is about this request.
     if !is_simple {
         access.evaluate_for_policy(request.format.api());

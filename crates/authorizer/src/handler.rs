@@ -7,7 +7,7 @@ use std::{
 use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCache, Verification};
 use policy::access::AccessRules;
 use runtime::{
-    Settings,
+    OPERATION_TIME, Settings,
     function::{self, Diagnostic, Handler, HandlerOutput, Invocation},
     table,
     telemetry::{LogRecord, Outcome},
@@ -173,4 +173,4 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
 /// The time for a response, including the start of the environment. With it a client gets its response within 5 s:
 /// API Gateway's timeout is 10 s, and that of many clients is shorter. One KMS operation with all its attempts
 /// fits.
-const RESPONSE_TIME: Duration = Duration::from_millis(4200);
+const RESPONSE_TIME: Duration = OPERATION_TIME.saturating_add(Duration::from_millis(150));

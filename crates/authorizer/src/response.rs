@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    AuthorizerConfig, AuthorizerEvent, Decision, EventFormat, HttpApiResponse, VerifiedToken,
+    AuthorizerConfig, AuthorizerEvent, Decision, EventFormat, VerifiedToken,
     context::AuthorizerContext,
 };
 
@@ -56,7 +56,7 @@ pub fn response(
     };
     // Of all formats, only 2.0 accepts nested values in the context.
     let has_nested = request.format == EventFormat::Http2;
-    if has_nested && config.http_api_response == HttpApiResponse::Simple {
+    if config.has_simple_response(request.format) {
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
         simple.is_authorized = reason.is_none();
         return with_context(AuthorizerResponse::Simple(simple), token, has_nested).map(Some);

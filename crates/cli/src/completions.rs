@@ -27,5 +27,5 @@ pub(crate) fn run(arguments: &Arguments, mut command: clap::Command) -> ExitCode
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "countersign", &mut script);
     let written = io::stdout().write_all(&script);
-    exit::finish(written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
+    exit::finish(false, written.map(|()| ExitCode::SUCCESS).map_err(Into::into))
 }

@@ -51,7 +51,7 @@ Exit codes: 0 printed, 2 invalid arguments or settings, 3 fault.";
 
 /// Prints the event with a new token.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    exit::finish(block_on(event(arguments)))
+    exit::finish(false, block_on(event(arguments)))
 }
 
 async fn event(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {

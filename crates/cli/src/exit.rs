@@ -1,7 +1,6 @@
 //! Exit codes, and how commands report errors.
 
 use std::{
-    env,
     error::Error,
     io::{self, Write},
     process::ExitCode,
@@ -35,18 +34,18 @@ Exit codes: 0 yes, 1 no, 2 invalid arguments, 3 fault: the command cannot tell."
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);
 
-/// The exit code of a command. Reports its error, if it failed.
-pub(crate) fn finish(result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
-    result.unwrap_or_else(|error| report(&*error))
+/// The exit code of a command, which prints JSON or text. Reports its error, if it failed.
+pub(crate) fn finish(json: bool, result: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
+    result.unwrap_or_else(|error| report(json, &*error))
 }
 
-/// Prints an error with its causes, in JSON too if the command line has `--json`. A closed pipe is not
-/// reported: the reader of the output ended early.
-pub(crate) fn report(error: &(dyn Error + 'static)) -> ExitCode {
+/// Prints an error with its causes, for a command that prints JSON in JSON too. A closed pipe is not reported:
+/// the reader of the output ended early.
+pub(crate) fn report(json: bool, error: &(dyn Error + 'static)) -> ExitCode {
     let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
     if kind != Some(io::ErrorKind::BrokenPipe) {
         let message = escape(&redact_tokens(&with_causes(error)));
-        if env::args_os().any(|argument| argument == "--json") {
+        if json {
             let _ = writeln!(terminal::stdout(), "{}", json!({"error": message}));
         }
         let _ = writeln!(terminal::stderr(), "countersign: {message}");

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             let _ = explanation.print(arguments.json);
             explanation.exit_code()
         }
-        Err(error) => exit::report(&*error),
+        Err(error) => exit::report(arguments.json, &*error),
     }
 }
 

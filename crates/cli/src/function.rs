@@ -18,7 +18,7 @@ pub(crate) enum Name {
 pub(crate) fn run(name: Name) -> ExitCode {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return exit::report(&error),
+        Err(error) => return exit::report(false, &error),
     };
     runtime.block_on(async {
         match name {

@@ -1,7 +1,7 @@
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
-use jwt::{UnixTime, UnverifiedToken, json};
+use jwt::{Rejection, UnixTime, UnverifiedToken, json};
 use serde_json::json;
 
 use crate::{
@@ -30,7 +30,7 @@ Exit codes: 0 printed, 1 not a token, 2 invalid arguments, 3 fault.";
 
 /// Prints the header and the claims.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    exit::finish(inspect(arguments))
+    exit::finish(arguments.json, inspect(arguments))
 }
 
 fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
@@ -76,7 +76,7 @@ fn inspect(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
             None => writeln!(out, "{name}: not a time")?,
         }
     }
-    if !claims.contains_key("exp") {
+    if jwt::expiry(&claims) == Err(Rejection::NoExpiry) {
         writeln!(out, "exp: missing; the authorizer refuses a token without it")?;
     }
     if let Some(problem) = problem {

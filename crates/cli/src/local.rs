@@ -89,7 +89,7 @@ Exit codes: 0 stopped by a signal, 2 invalid arguments, 3 fault: the stack canno
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
     match block_on(serve(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&*error),
+        Err(error) => exit::report(false, &*error),
     }
 }
 

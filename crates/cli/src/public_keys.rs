@@ -35,5 +35,5 @@ pub(crate) fn print(arguments: &Arguments, format: impl Fn(&[&Key]) -> String) -
         write!(terminal::stdout(), "{}", format(&keys))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
     };
-    exit::finish(block_on(printed))
+    exit::finish(false, block_on(printed))
 }

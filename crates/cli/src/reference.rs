@@ -28,7 +28,7 @@ pub(crate) enum Page {
 
 /// Prints a page in Markdown.
 pub(crate) fn run(page: Page, program: Command) -> ExitCode {
-    exit::finish(print(page, program))
+    exit::finish(false, print(page, program))
 }
 
 fn print(page: Page, program: Command) -> Result<ExitCode, Box<dyn Error>> {

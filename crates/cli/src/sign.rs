@@ -1,7 +1,7 @@
 use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use jwt::{Algorithm, Signer, UnsignedToken, json};
+use jwt::{Algorithm, Rejection, Signer, UnsignedToken, json};
 use kms::{KeyName, KmsSigner, RequestMetrics};
 use serde_json::json;
 
@@ -47,7 +47,7 @@ Exit codes: 0 signed, 2 invalid arguments, 3 fault.";
 
 /// Prints a token whose payload is the input byte for byte.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    exit::finish(block_on(sign(arguments)))
+    exit::finish(arguments.json, block_on(sign(arguments)))
 }
 
 async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
@@ -59,7 +59,7 @@ async fn sign(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         KmsSigner { keyring: &keyring, metrics: &RequestMetrics::default(), max_token_bytes: None };
     let unsigned = UnsignedToken { token_type: arguments.token_type.clone(), payload };
     let signed = Box::pin(signer.sign(&unsigned)).await?;
-    if !claims.contains_key("exp") {
+    if jwt::expiry(&claims) == Err(Rejection::NoExpiry) {
         let warning = "warning: the claims have no exp: the authorizer refuses such a token";
         writeln!(terminal::stderr(), "{warning}")?;
     }

@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             let _ = print(arguments, &verdict);
             ExitCode::from(u8::from(verdict.is_err()))
         }
-        Err(error) => exit::report(&*error),
+        Err(error) => exit::report(arguments.json, &*error),
     }
 }
 

@@ -151,5 +151,5 @@ pub use time::UnixTime;
 pub use token_type::is_same_token_type;
 pub use verification::{
     Candidate, Claims, KeySetVerifier, Rejection, SignedParts, TokenCheck, UnverifiedToken,
-    Validation, Verifier,
+    Validation, Verifier, expiry,
 };

@@ -37,12 +37,18 @@ impl RotationTiming {
         leeway: Duration,
         refresh: Duration,
     ) -> Result<Self, TimingError> {
-        let in_all_rings = PROPAGATION + refresh + SIGNING_LAG;
-        let minimum = in_all_rings + KEY_SET_MAX_AGE;
+        let minimum = Self::shortest_publication(refresh);
         if publication < minimum {
             return Err(TimingError { minimum });
         }
-        Ok(Self { publication, retirement: in_all_rings + lifetime_max + leeway, lifetime_max })
+        let retirement = in_all_rings(refresh) + lifetime_max + leeway;
+        Ok(Self { publication, retirement, lifetime_max })
+    }
+
+    /// The shortest time between publication and promotion that [`Self::new`] accepts.
+    #[must_use]
+    pub fn shortest_publication(refresh: Duration) -> Duration {
+        in_all_rings(refresh) + KEY_SET_MAX_AGE
     }
 
     /// The time from the publication of a key to its promotion.
@@ -77,6 +83,11 @@ impl RotationTiming {
     pub const fn propagation(&self) -> Duration {
         PROPAGATION
     }
+}
+
+/// The time after which every function signs and verifies with what an alias points at.
+fn in_all_rings(refresh: Duration) -> Duration {
+    PROPAGATION + refresh + SIGNING_LAG
 }
 
 /// The publication wait is too short.

@@ -149,7 +149,7 @@ impl FromStr for HeaderValue {
 /// Shorter than an attempt, so that an attempt with a new connection has time left for its request. KMS is in the same
 /// Region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// All attempts and the pauses between them take at most 4.05 s, so that a client that waits for 5 s gets a response.
+/// So short that a client that waits for 5 s gets a response after all attempts ([`OPERATION_TIME`]).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1300);
 /// The longer a connection is idle, the more likely the network drops it.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -160,6 +160,18 @@ const MAX_ATTEMPTS: u32 = 3;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 /// Also the limit for the delay of an `x-amz-retry-after` header.
 const MAX_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest time of an operation: all attempts, and the pauses between them.
+pub const OPERATION_TIME: Duration = {
+    let (mut time, mut pause, mut attempt) = (ATTEMPT_TIMEOUT, INITIAL_BACKOFF, 1);
+    while attempt < MAX_ATTEMPTS {
+        let limited = if pause.as_millis() < MAX_BACKOFF.as_millis() { pause } else { MAX_BACKOFF };
+        time = time.saturating_add(limited).saturating_add(ATTEMPT_TIMEOUT);
+        pause = pause.saturating_mul(2);
+        attempt += 1;
+    }
+    time
+};
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,7 @@ pub(crate) fn run() -> ExitCode {
             );
             ExitCode::from(exit::NO)
         }
-        Err(Error::Fault(error)) => exit::report(&*error),
+        Err(Error::Fault(error)) => exit::report(false, &*error),
     }
 }
 

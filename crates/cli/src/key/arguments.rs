@@ -4,7 +4,7 @@ use clap::Args;
 use jwt::Algorithm;
 use kms::KeySpec;
 use rotation::{RingName, RotationConfig};
-use runtime::{Settings, table};
+use runtime::{Setting, Settings, table};
 
 use crate::{aws::Aws, exit::UsageError};
 
@@ -23,17 +23,13 @@ pub(crate) struct Ring {
 /// The settings that decide when a step is safe. They must be those of the deployed functions.
 #[derive(Args)]
 pub(crate) struct TimingArgs {
-    /// Time from the publication of a key to its first signature (`PUBLICATION_WAIT_SECONDS`, default 9000)
-    #[arg(long, value_name = "SECONDS", help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", help_heading = HEADING, help = help("Time from the publication of a key to its first signature", &table::PUBLICATION_WAIT_SECONDS))]
     publication_wait: Option<String>,
-    /// Maximum lifetime of a token (`TOKEN_LIFETIME_MAX_SECONDS`, default 3600)
-    #[arg(long, value_name = "SECONDS", help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", help_heading = HEADING, help = help("Maximum lifetime of a token", &table::TOKEN_LIFETIME_MAX_SECONDS))]
     token_lifetime_max: Option<String>,
-    /// Clock leeway of the authorizer (`CLOCK_LEEWAY_SECONDS`, default 0)
-    #[arg(long, value_name = "SECONDS", help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", help_heading = HEADING, help = help("Clock leeway of the authorizer", &table::CLOCK_LEEWAY_SECONDS))]
     clock_leeway: Option<String>,
-    /// Interval at which the functions refresh the ring (`KEY_REFRESH_SECONDS`, default 300)
-    #[arg(long, value_name = "SECONDS", help_heading = HEADING)]
+    #[arg(long, value_name = "SECONDS", help_heading = HEADING, help = help("Interval at which the functions refresh the ring", &table::KEY_REFRESH_SECONDS))]
     key_refresh: Option<String>,
     /// Signature algorithm of the functions, if it is set (`SIGNING_ALGORITHM`)
     #[arg(long, value_name = "ALG", help_heading = HEADING)]
@@ -56,11 +52,11 @@ impl TimingArgs {
         spec: Option<KeySpec>,
     ) -> Result<RotationConfig, UsageError> {
         let options = [
-            ("PUBLICATION_WAIT_SECONDS", &self.publication_wait),
-            ("TOKEN_LIFETIME_MAX_SECONDS", &self.token_lifetime_max),
-            ("CLOCK_LEEWAY_SECONDS", &self.clock_leeway),
-            ("KEY_REFRESH_SECONDS", &self.key_refresh),
-            ("SIGNING_ALGORITHM", &self.signing_algorithm),
+            (table::PUBLICATION_WAIT_SECONDS.name, &self.publication_wait),
+            (table::TOKEN_LIFETIME_MAX_SECONDS.name, &self.token_lifetime_max),
+            (table::CLOCK_LEEWAY_SECONDS.name, &self.clock_leeway),
+            (table::KEY_REFRESH_SECONDS.name, &self.key_refresh),
+            (table::SIGNING_ALGORITHM.name, &self.signing_algorithm),
         ];
         let options = options.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         let mut settings = options.fold(Settings::from_environment(), |settings, (name, value)| {
@@ -72,6 +68,11 @@ impl TimingArgs {
             settings.finish(parts).map_err(|error| UsageError(error.to_string()))?;
         Ok(RotationConfig { every: None, timing, algorithm, spec })
     }
+}
+
+/// The help text of the option that sets a setting with a default.
+fn help(text: &str, setting: &Setting) -> String {
+    format!("{text} (`{}`, default {})", setting.name, setting.default.unwrap_or_default())
 }
 
 /// Parses the `KeySpec` of a key that can sign tokens.

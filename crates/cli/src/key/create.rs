@@ -11,6 +11,7 @@ use super::{
     output::{key_json, print, print_refusal},
     policy::{Administrator, key_policy},
 };
+use crate::{block_on::block_on, exit};
 
 /// Arguments of `countersign key create`.
 #[derive(Args)]
@@ -44,7 +45,12 @@ Examples:
 
 Exit codes: 0 created, 1 an alias exists already or the confirmation was declined, 2 invalid arguments, 3 fault.";
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Creates the ring, and prints its key.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.ring.json, block_on(create(arguments)))
+}
+
+async fn create(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring, spec, administrators, dry_run, yes } = arguments;
     let policy = key_policy(administrators)?;
     let Ring { alias, json, aws } = ring;

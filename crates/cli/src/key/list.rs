@@ -8,7 +8,8 @@ use serde_json::json;
 use super::output::key_json;
 use crate::{
     aws::Aws,
-    exit::NO,
+    block_on::block_on,
+    exit::{self, NO},
     humanize::{HumanTime, now},
     terminal,
 };
@@ -33,7 +34,12 @@ Examples:
 
 Exit codes: 0 listed, 1 no keys found, 2 invalid arguments, 3 fault.";
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Prints the keys.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.json, block_on(list_keys(arguments)))
+}
+
+async fn list_keys(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let keys = list(&arguments.aws.connect().await?, arguments.alias.as_ref()).await?;
     let now = now();
     let mut out = terminal::stdout();

@@ -14,8 +14,6 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::{block_on::block_on, exit};
-
 pub(crate) const HELP: &str = "\
 Examples:
   countersign key create alias/countersign
@@ -47,13 +45,11 @@ pub(crate) enum Command {
 
 /// Runs a command.
 pub(crate) fn run(command: &Command) -> ExitCode {
-    exit::finish(block_on(async {
-        match command {
-            Command::Create(arguments) => Box::pin(create::run(arguments)).await,
-            Command::Show(arguments) => Box::pin(show::run(arguments)).await,
-            Command::List(arguments) => Box::pin(list::run(arguments)).await,
-            Command::Rollback(arguments) => Box::pin(rollback::run(arguments)).await,
-            Command::Rotate(arguments) => Box::pin(rotate::run(arguments)).await,
-        }
-    }))
+    match command {
+        Command::Create(arguments) => create::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+        Command::Rollback(arguments) => rollback::run(arguments),
+        Command::Rotate(arguments) => rotate::run(arguments),
+    }
 }

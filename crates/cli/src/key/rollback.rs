@@ -9,7 +9,7 @@ use super::{
     consent::{Declined, ask, print_identity},
     output::{key_json, print, print_administrators, print_refusal},
 };
-use crate::humanize::now;
+use crate::{block_on::block_on, exit, humanize::now};
 
 /// Arguments of `countersign key rollback`.
 #[derive(Args)]
@@ -39,7 +39,12 @@ Examples:
 Exit codes: 0 moved, 1 another run changed the ring first or the confirmation was declined, 2 invalid
 arguments, 3 fault or no key to roll back to.";
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Moves the alias back, and prints the key that signs.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.ring.json, block_on(rollback(arguments)))
+}
+
+async fn rollback(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Ring { alias, json, aws } = &arguments.ring;
     let timing = arguments.timing.rotation_config(None)?.timing;
     let session = aws.session().await?;

@@ -18,7 +18,8 @@ use super::{
     output::{NO_DATES, key_json, known, plan_json, print, print_administrators, print_refusal},
 };
 use crate::{
-    exit::NO,
+    block_on::block_on,
+    exit::{self, NO},
     humanize::{HumanDuration, HumanTime, now},
     terminal,
 };
@@ -62,7 +63,12 @@ Examples:
 Exit codes: 0 a step was done, 1 no step is due, the confirmation was declined, or another run changed the
 ring first, 2 invalid arguments, 3 fault, no such ring, or the step is blocked.";
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Does the steps that are due, and prints them.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.ring.json, block_on(rotate(arguments)))
+}
+
+async fn rotate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring, timing, spec, dry_run, yes, wait } = arguments;
     let rotate = Rotate {
         ring,

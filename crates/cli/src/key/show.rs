@@ -10,7 +10,8 @@ use super::{
     output::{NO_DATES, key_json, known, plan_json},
 };
 use crate::{
-    exit::FAULT,
+    block_on::block_on,
+    exit::{self, FAULT},
     humanize::{HumanTime, now},
     terminal,
 };
@@ -31,7 +32,12 @@ Examples:
 
 Exit codes: 0 shown, 2 invalid arguments, 3 fault, no such ring, or the next step is blocked.";
 
-pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+/// Prints the keys of the ring and the next step.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.ring.json, block_on(show(arguments)))
+}
+
+async fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring: Ring { alias, json, aws }, timing } = arguments;
     let config = timing.rotation_config(None)?;
     let rotation = Rotation::new(aws.connect().await?, alias.clone())

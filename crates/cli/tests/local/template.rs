@@ -1,10 +1,11 @@
 //! The template agrees with the tables of settings and algorithms.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jwt::Algorithm;
 use local::template::Template;
-use runtime::{Function, SETTINGS, Setting, Values};
+use rotation::RotationTiming;
+use runtime::{Function, SETTINGS, Setting, Values, table};
 use serde_json::{Value, json};
 
 fn template() -> Template {
@@ -45,6 +46,14 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
             _ => {}
         }
     }
+}
+
+/// A stack with a shorter wait would be deployed, and its rotator would not start.
+#[test]
+fn shortest_publication_wait_is_that_of_the_rotator() {
+    let refresh = table::KEY_REFRESH_SECONDS.default.unwrap().parse().unwrap();
+    let shortest = RotationTiming::shortest_publication(Duration::from_secs(refresh)).as_secs();
+    assert_eq!(parameter(&template(), "PublicationWaitSeconds")["MinValue"], shortest);
 }
 
 #[test]

@@ -50,12 +50,8 @@ impl Claims {
         if context_claims_len(&members) > MAX_CONTEXT_CLAIMS_BYTES {
             return Err(Rejection::ClaimsTooLong);
         }
-        let time = |name: &str| {
-            let value = members.get(name);
-            value.map(|value| UnixTime::from_json(value).ok_or(Rejection::Claims)).transpose()
-        };
-        let (exp, nbf, iat) = (time("exp")?, time("nbf")?, time("iat")?);
-        Ok(Self { exp: exp.ok_or(Rejection::NoExpiry)?, nbf, iat, members })
+        let (nbf, iat) = (time(&members, "nbf")?, time(&members, "iat")?);
+        Ok(Self { exp: expiry(&members)?, nbf, iat, members })
     }
 
     /// Checks times, issuer and audience.
@@ -91,6 +87,28 @@ impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("exp", &self.exp).finish_non_exhaustive()
     }
+}
+
+/// Reads `exp`, which every token must have.
+///
+/// # Errors
+/// [`Rejection::NoExpiry`] if it is missing, and [`Rejection::Claims`] if it is not a time.
+///
+/// ```
+/// use countersign_jwt::{Rejection, UnixTime, expiry, json};
+///
+/// let claims = json::object(br#"{"exp":1767229200}"#)?;
+/// assert_eq!(expiry(&claims), Ok(UnixTime::from_seconds(1_767_229_200)));
+/// assert_eq!(expiry(&json::object(b"{}")?), Err(Rejection::NoExpiry));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn expiry(claims: &Map<String, Value>) -> Result<UnixTime, Rejection> {
+    time(claims, "exp")?.ok_or(Rejection::NoExpiry)
+}
+
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<UnixTime>, Rejection> {
+    let value = claims.get(name);
+    value.map(|value| UnixTime::from_json(value).ok_or(Rejection::Claims)).transpose()
 }
 
 /// RFC 7519 section 4.1.3: one string, or an array of them.

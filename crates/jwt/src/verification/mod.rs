@@ -9,7 +9,7 @@ mod unverified_token;
 mod validation;
 mod verifier;
 
-pub use claims::Claims;
+pub use claims::{Claims, expiry};
 pub use key_set_verifier::KeySetVerifier;
 pub use rejection::{Rejection, TokenCheck};
 pub use signed_parts::SignedParts;

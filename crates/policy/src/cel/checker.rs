@@ -7,7 +7,8 @@ use cel::{
 
 use super::{
     ExpressionError,
-    cost::{is_text, literal_pattern},
+    cost::{CLAIMS, is_text, literal_pattern},
+    evaluation::VARIABLES,
     functions::FUNCTIONS,
     limits::MAX_DEPTH,
     regex,
@@ -52,7 +53,7 @@ impl ExpressionChecker {
     fn visit_parts<'a>(&mut self, expression: &'a IdedExpr, bound: &HashSet<&'a str>) {
         match &expression.expr {
             Expr::Ident(name) => {
-                let is_known = name == "claims" || TYPES.contains(&&**name);
+                let is_known = VARIABLES.contains(&&**name) || TYPES.contains(&&**name);
                 if !is_known && !bound.contains(&**name) {
                     self.unknown_variable.get_or_insert_with(|| name.clone());
                 }
@@ -140,7 +141,7 @@ fn mapped_element<'a>(step: &'a IdedExpr, accumulator: &str) -> Option<&'a IdedE
 fn is_whole_collection(expression: &IdedExpr, bound: &HashSet<&str>) -> bool {
     match &expression.expr {
         Expr::List(_) | Expr::Map(_) | Expr::Struct(_) | Expr::Comprehension(_) => true,
-        Expr::Ident(name) => name == "claims" && !bound.contains("claims"),
+        Expr::Ident(name) => name == CLAIMS && !bound.contains(CLAIMS),
         Expr::Select(select) => !select.test && is_whole_collection(&select.operand, bound),
         Expr::Call(call) => {
             let indexes = [operators::INDEX, operators::OPT_INDEX, operators::OPT_SELECT];

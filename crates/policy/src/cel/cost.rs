@@ -115,7 +115,7 @@ impl<'a> Estimator<'a> {
     }
 
     fn is_claims(&self, expression: &IdedExpr) -> bool {
-        is_claims(expression) && self.bound_size("claims").is_none()
+        is_claims(expression) && self.bound_size(CLAIMS).is_none()
     }
 
     /// A list or a map. It has copies of its parts.
@@ -142,7 +142,7 @@ impl<'a> Estimator<'a> {
         let all = sizes.iter().fold(Size::default(), |all, size| all.plus(*size));
         let argument = sizes.first().copied().unwrap_or_default();
         let first = match indexed_claim(call) {
-            Some(name) if self.bound_size("claims").is_none() => self.sizes.claim(name),
+            Some(name) if self.bound_size(CLAIMS).is_none() => self.sizes.claim(name),
             _ => argument,
         };
         let text = Size { values: 1, text: all.text };
@@ -234,9 +234,12 @@ fn returns_list(comprehension: &ComprehensionExpr) -> bool {
     matches!(comprehension.accu_init.expr, Expr::List(_))
 }
 
+/// The variable with the claims of the token, a map.
+pub(crate) const CLAIMS: &str = "claims";
+
 /// Whether this is the variable `claims`.
 pub(crate) fn is_claims(expression: &IdedExpr) -> bool {
-    matches!(&expression.expr, Expr::Ident(name) if name == "claims")
+    matches!(&expression.expr, Expr::Ident(name) if name == CLAIMS)
 }
 
 /// The claim that `claims['name']`, `claims[?'name']` or `claims.?name` reads.

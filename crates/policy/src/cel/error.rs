@@ -1,4 +1,5 @@
 use super::{
+    evaluation::VARIABLES,
     functions::FUNCTIONS,
     limits::{MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS},
 };
@@ -22,7 +23,10 @@ pub enum ExpressionError {
     #[error("the expression is not CEL: {0}")]
     Syntax(String),
     /// The expression uses an unknown variable.
-    #[error("unknown variable `{0}`, use `claims`, as in `claims.sub`")]
+    #[error(
+        "unknown variable `{0}`, use `{variables}`, as in `claims.sub`",
+        variables = VARIABLES.join("`, `")
+    )]
     Variable(String),
     /// The expression calls an unknown function.
     #[error("unknown function `{0}`, use one of {functions}", functions = FUNCTIONS.join(", "))]

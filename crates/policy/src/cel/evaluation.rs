@@ -19,9 +19,12 @@ use jwt::Claims;
 use serde_json::Value;
 
 use super::{
-    cost::{ClaimSizes, Size, cost},
+    cost::{CLAIMS, ClaimSizes, Size, cost},
     functions::ENV,
 };
+
+/// The variables that an expression can use.
+pub(crate) const VARIABLES: [&str; 1] = [CLAIMS];
 
 /// The claims of one token, with the budget and the results that its conditions share.
 pub(crate) struct Subject<'a> {
@@ -96,7 +99,7 @@ impl<'a> Subject<'a> {
                 members.insert(CelMapKey::String(name.into()), value);
             }
             let mut context = Context::with_env(Arc::clone(&ENV));
-            context.add_variable_as_val("claims", Box::new(CelMap::from(members)));
+            context.add_variable_as_val(CLAIMS, Box::new(CelMap::from(members)));
             Variables { context, sizes, all }
         })
     }

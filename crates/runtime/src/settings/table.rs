@@ -175,7 +175,8 @@ pub const PUBLICATION_WAIT_SECONDS: Setting = Setting {
     default: Some("9000"),
     is_required: false,
     parameter: Some("PublicationWaitSeconds"),
-    help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus 960 seconds.",
+    help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus the time until \
+           every function and every client knows the key: see [Rotate keys](../rotation.md#how-long-it-takes).",
 };
 
 /// `RETAINED_KEY_ID`.
