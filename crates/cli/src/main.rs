@@ -156,6 +156,8 @@ mod tests {
             let (examples, _) = examples.split_once("\n\nExit codes: ").unwrap_or_default();
             assert!(!examples.is_empty(), "{path}: {help}");
             let mut valid = 0;
+            // A backslash continues a line.
+            let examples = examples.replace("\\\n", " ");
             for line in examples.lines().filter(|line| !line.is_empty()) {
                 assert!(line.starts_with("  ") && line.trim_end() == line, "{path}: {line:?}");
                 // Each command of a pipe, without variables before it and redirections after it.
