@@ -155,16 +155,17 @@ pub fn cold_starts_json(starts: &[ColdStart], machine: &str) -> Value {
 /// The use of the signature cache as a table in Markdown.
 pub fn cache_table(uses: &[CacheUse]) -> String {
     let mut text = String::from(
-        "| tokens | requests | calls of KMS | per 1,000 requests | cached | memory |\n|---|---|---|---|---|---|\n",
+        "| tokens | requests | calls of KMS | per 1,000 requests | cached | memory | without cache |\n|---|---|---|---|---|---|---|\n",
     );
     for cache in uses {
-        let CacheUse { tokens, requests, calls, peak } = cache;
+        let CacheUse { tokens, requests, calls, peak, peak_without } = cache;
         let _ = writeln!(
             text,
-            "| {tokens} | {requests} | {calls} | {:.0} | {:.1} % | {:.2} MB |",
+            "| {tokens} | {requests} | {calls} | {:.0} | {:.1} % | {:.2} MB | {:.2} MB |",
             *calls as f64 * 1000.0 / *requests as f64,
             cache.hit_rate() * 100.0,
             megabytes(*peak),
+            megabytes(*peak_without),
         );
     }
     text
@@ -179,6 +180,7 @@ pub fn cache_json(uses: &[CacheUse], machine: &str) -> Value {
             "kms_calls": cache.calls,
             "hit_rate": hundredths(cache.hit_rate()),
             "peak_bytes": cache.peak,
+            "peak_bytes_without": cache.peak_without,
         })
     });
     json!({"measured": machine, "results": rows.collect::<Vec<_>>()})
@@ -186,23 +188,29 @@ pub fn cache_json(uses: &[CacheUse], machine: &str) -> Value {
 
 /// The hit rate and the memory by the number of tokens, as curves.
 pub fn cache_curves(uses: &[CacheUse]) -> [GrowthCurve; 2] {
-    let curve = |name, title, value_unit, value: &dyn Fn(&CacheUse) -> f64| GrowthCurve {
-        name,
-        title,
-        unit: "tokens, each sent 10 times",
-        value_unit,
-        lines: vec![(
-            "one environment",
-            uses.iter().map(|cache| (cache.tokens, value(cache))).collect(),
-        )],
+    let points = |value: fn(&CacheUse) -> f64| -> Vec<_> {
+        uses.iter().map(|cache| (cache.tokens, value(cache))).collect()
     };
+    let unit = "tokens, each sent 10 times";
+    let memory = vec![
+        ("with the cache", points(|cache| megabytes(cache.peak))),
+        ("without", points(|cache| megabytes(cache.peak_without))),
+    ];
     [
-        curve("hits", "Requests whose signature was cached", "%", &|cache| {
-            cache.hit_rate() * 100.0
-        }),
-        curve("memory", "Maximum memory with a signature cache", "MB", &|cache| {
-            megabytes(cache.peak)
-        }),
+        GrowthCurve {
+            name: "hits",
+            title: "Requests whose signature was cached",
+            unit,
+            value_unit: "%",
+            lines: vec![("one environment", points(|cache| cache.hit_rate() * 100.0))],
+        },
+        GrowthCurve {
+            name: "memory",
+            title: "Maximum memory",
+            unit,
+            value_unit: "MB",
+            lines: memory,
+        },
     ]
 }
 

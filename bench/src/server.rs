@@ -4,7 +4,10 @@ use std::{
     error::Error,
     fs, io,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -52,13 +55,24 @@ pub struct Service {
     pub kms: Arc<Kms>,
     /// The JWK Set with the keys that sign tokens, as JSON.
     pub jwk_set: String,
+    calls: AtomicU64,
 }
 
 impl Service {
+    pub fn new(kms: Arc<Kms>, jwk_set: String) -> Self {
+        Self { kms, jwk_set, calls: AtomicU64::new(0) }
+    }
+
+    /// The number of requests to KMS so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         if request.method() == Method::GET && request.uri().path() == JWKS_PATH {
             return Response::new(self.jwk_set.clone().into());
         }
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.kms.respond(request)
     }
 }

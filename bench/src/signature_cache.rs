@@ -6,7 +6,7 @@ use crate::{
     comparison::Shuffler,
     functions,
     lambda_host::{FunctionProcess, Program},
-    programs::CACHED,
+    programs::{CACHED, LOCAL},
     testbed::Testbed,
 };
 
@@ -16,8 +16,9 @@ pub struct CacheUse {
     pub requests: usize,
     /// The calls to KMS Verify.
     pub calls: u64,
-    /// The maximum of resident memory in bytes.
+    /// The maximum of resident memory in bytes, with the cache and without it.
     pub peak: u64,
+    pub peak_without: u64,
 }
 
 impl CacheUse {
@@ -30,23 +31,36 @@ impl CacheUse {
 /// Measures environments with different numbers of tokens.
 pub async fn run(testbed: &Testbed) -> Result<Vec<CacheUse>, Box<dyn Error>> {
     let path = functions::find(&functions::directory(), "authorizer")?;
-    let mut environment = testbed.environment(&testbed.immediate.http);
-    environment.push((CACHED.0.to_owned(), CACHED.1.to_owned()));
-    let program = Program { path, arguments: Vec::new(), environment };
+    let with = |settings: &[(&str, &str)]| {
+        let mut environment = testbed.environment(&testbed.immediate.http);
+        environment.extend(settings.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        Program { path: path.clone(), arguments: Vec::new(), environment }
+    };
     let mut uses = Vec::new();
     for tokens in [1, 10, 100, 1000, 2000, 4000, 5000, 8000] {
         let events = testbed.events(tokens)?;
         let requests = tokens * REPETITIONS;
-        let (mut process, _) = FunctionProcess::start(&program).await?;
-        process.ready().await?;
-        let before = testbed.kms.calls();
-        for at in Shuffler::new().order(requests) {
-            process.invoke(&[events[at % tokens].clone()]).await?;
-        }
-        let calls = testbed.kms.calls() - before;
-        uses.push(CacheUse { tokens, requests, calls, peak: process.peak()? });
+        let (calls, peak) = send(testbed, &with(&[CACHED]), &events, requests).await?;
+        let (_, peak_without) = send(testbed, &with(&[LOCAL]), &events, requests).await?;
+        uses.push(CacheUse { tokens, requests, calls, peak, peak_without });
     }
     Ok(uses)
+}
+
+/// Sends the requests to a new process. Returns the calls to KMS after its start, and its maximum of memory.
+async fn send(
+    testbed: &Testbed,
+    program: &Program,
+    events: &[Vec<u8>],
+    requests: usize,
+) -> Result<(u64, u64), Box<dyn Error>> {
+    let (mut process, _) = FunctionProcess::start(program).await?;
+    process.ready().await?;
+    let before = testbed.service.calls();
+    for at in Shuffler::new().order(requests) {
+        process.invoke(&[events[at % events.len()].clone()]).await?;
+    }
+    Ok((testbed.service.calls() - before, process.peak()?))
 }
 
 /// How often each token is sent.

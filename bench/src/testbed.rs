@@ -19,6 +19,8 @@ use crate::server::{self, Endpoints, ServerAddress, Service};
 /// KMS with a ring, and the files that the programs read.
 pub struct Testbed {
     pub kms: Arc<Kms>,
+    /// KMS as the functions call it.
+    pub service: Arc<Service>,
     pub key_id: String,
     /// KMS without a delay.
     pub immediate: Endpoints,
@@ -49,10 +51,10 @@ impl Testbed {
         let key = PublicKey::from_spki(&spki)?;
         let jwk = Jwk { key, key_id: Some(key_id.clone()), algorithm: Some(Algorithm::Rs256) };
         let jwk_set = JwkSet::new(vec![jwk]).to_json().to_string();
-        let service = Arc::new(Service { kms: Arc::clone(&kms), jwk_set });
+        let service = Arc::new(Service::new(Arc::clone(&kms), jwk_set));
         let immediate = server::start(&service, &tls, Duration::ZERO).await?;
         let delayed = server::start(&service, &tls, KMS_DELAY).await?;
-        Ok(Self { kms, key_id, immediate, delayed, authority, public_key })
+        Ok(Self { kms, service, key_id, immediate, delayed, authority, public_key })
     }
 
     /// Events, each with a different token.

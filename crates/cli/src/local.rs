@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
     /// Executable to run as the authorizer instead of the template's. It must speak the Lambda Runtime API, as a
-    /// bootstrap does, and gets the environment of this command
+    /// bootstrap does, and gets the environment of this command except for variables that begin with AWS_
     #[arg(long, value_name = "PATH")]
     authorizer: Option<PathBuf>,
     /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. It

@@ -22,6 +22,13 @@ impl SuspendAwareInstant {
         Self { monotonic: Instant::now(), wall: SystemTime::now() }
     }
 
+    /// Whether the wall clock was set back to a time before this instant. How long the process was suspended since then
+    /// is not known.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        self.wall > SystemTime::now()
+    }
+
     /// The time since this instant: the longer of the monotonic and the wall clock's elapsed time.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -36,6 +43,11 @@ impl SuspendAwareInstant {
     pub(crate) fn before_suspension_of(self, time: Duration) -> Self {
         Self { wall: self.wall - time, ..self }
     }
+
+    /// This instant as it looks after the wall clock was set back.
+    pub(crate) fn before_correction_of(self, time: Duration) -> Self {
+        Self { wall: self.wall + time, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -46,8 +58,9 @@ mod tests {
     async fn elapsed_is_the_longer_time_of_both_clocks() {
         let (now, hour) = (SuspendAwareInstant::now(), Duration::from_hours(1));
         let suspended = now.before_suspension_of(hour);
-        let set_back = SuspendAwareInstant { wall: now.wall + hour, ..now };
+        let set_back = now.before_correction_of(hour);
         assert!(suspended.elapsed() >= hour);
+        assert!(set_back.is_ahead() && !suspended.is_ahead());
         assert_eq!(set_back.elapsed(), Duration::ZERO);
         tokio::time::advance(2 * hour).await;
         assert_eq!(suspended.elapsed(), 2 * hour);

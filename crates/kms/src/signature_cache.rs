@@ -40,20 +40,20 @@ struct Entry {
 }
 
 impl SignatureCache {
-    /// The maximum of entries.
+    /// The maximum number of entries.
     pub const MAX_ENTRIES: usize = 4096;
 
     /// An empty cache that keeps each entry for `lifetime`.
     #[must_use]
     pub fn new(lifetime: Duration) -> Self {
-        // The cache limits itself: with a capacity, it would allocate all of it at once.
+        // Unbounded, because a cache with a capacity allocates all of it at once. `insert` enforces the limit.
         Self { lifetime, valid: Mutex::new(LruCache::unbounded()), running: Mutex::default() }
     }
 
     /// The result of `verification` of a token with a key of the ring, or the cached one.
     ///
-    /// Of several requests with the same token at the same time, the first one verifies it. The others wait for
-    /// the result for a short time, and verify the token themselves if it was not valid.
+    /// If several requests have the same token at the same time, the first one verifies it. The others wait for at
+    /// most [`WAIT_FOR_OTHER`]. If the token is not cached then, they verify it themselves.
     pub(crate) async fn verify(
         &self,
         key: &Key,
@@ -66,10 +66,10 @@ impl SignatureCache {
             metrics.record_cache_lookup(true);
             return Ok(Ok(()));
         }
-        let turn = match self.start(token) {
-            Ok(turn) => Some(turn),
+        let running = match self.start(token) {
+            Ok(running) => Some(running),
             Err(mut other) => {
-                // An error is the end of the other verification: its sender is dropped then.
+                // `changed` fails when the other verification has ended and dropped its sender.
                 let _ = timeout(WAIT_FOR_OTHER, other.changed()).await;
                 if self.has(&token, &key) {
                     metrics.record_cache_lookup(true);
@@ -84,14 +84,17 @@ impl SignatureCache {
         if verified.is_ok() {
             self.insert(token, Entry { key, verified_at });
         }
-        drop(turn);
+        drop(running);
         Ok(verified)
     }
 
     fn has(&self, token: &Digest, key: &Digest) -> bool {
         let mut valid = lock(&self.valid);
         let entry = valid.get(token);
-        entry.is_some_and(|entry| entry.key == *key && entry.verified_at.elapsed() < self.lifetime)
+        entry.is_some_and(|entry| {
+            let is_recent = entry.verified_at.elapsed() < self.lifetime;
+            entry.key == *key && is_recent && !entry.verified_at.is_ahead()
+        })
     }
 
     fn insert(&self, token: Digest, entry: Entry) {
@@ -135,12 +138,12 @@ impl Drop for RunningVerification<'_> {
     }
 }
 
-/// The digest of a whole token. The signing input has exactly one dot, so no two tokens have the same bytes here.
+/// The digest of a token. The signing input has exactly one dot, so no two tokens have the same bytes here.
 fn digest_of_token(parts: &SignedParts<'_>) -> Digest {
     digest([parts.signing_input.as_bytes(), b".", &parts.signature])
 }
 
-/// The name of an algorithm has no zero byte.
+/// The digest of an algorithm and an ARN. Names of algorithms have no zero byte, so the separator is unambiguous.
 fn digest_of_key(key: &Key) -> Digest {
     digest([key.algorithm.name().as_bytes(), b"\0", key.arn.as_bytes()])
 }
@@ -213,6 +216,10 @@ mod tests {
             entry.verified_at = entry.verified_at.before_suspension_of(LIFETIME);
         }
         assert!(!is_cached(&cache, 0).await, "the process was suspended");
+        for (_, entry) in lock(&cache.valid).iter_mut() {
+            entry.verified_at = entry.verified_at.before_correction_of(LIFETIME);
+        }
+        assert!(!is_cached(&cache, 0).await, "the wall clock was set back");
     }
 
     #[tokio::test]

@@ -59,8 +59,11 @@ impl Verifier for KmsVerifier<'_> {
         };
         let verification = self.verify_signature(&key, parts);
         match self.signature_cache {
-            Some(cache) => cache.verify(&key, parts, self.metrics, verification).await,
-            None => verification.await,
+            // A token with another algorithm is rejected without a verification.
+            Some(cache) if parts.algorithm == key.algorithm => {
+                cache.verify(&key, parts, self.metrics, verification).await
+            }
+            _ => verification.await,
         }
     }
 }

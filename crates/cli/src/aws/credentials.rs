@@ -55,17 +55,21 @@ pub(super) async fn load(
     let (source, provider) = resolver.provider()?;
     let first =
         provider.provide_credentials().await.map_err(|error| unavailable(&source, &error))?;
-    let session_token = first.session_token().unwrap_or_default();
-    for text in [first.access_key_id(), session_token] {
-        // The SDK panics on other characters in the headers of a request.
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            let problem =
-                "the access key id and the session token must have only visible ASCII characters";
-            return Err(UsageError(format!("{source}: {problem}")).into());
-        }
+    if !can_be_headers(&first) {
+        return Err(UsageError(format!("{source}: {INVISIBLE}")).into());
     }
-    Ok(SharedCredentialsProvider::new(Prefetched { first, provider }))
+    Ok(SharedCredentialsProvider::new(Prefetched { first, provider: Checked { provider } }))
 }
+
+/// Whether the SDK can send the credentials: it panics on other characters in the headers of a request.
+fn can_be_headers(credentials: &Credentials) -> bool {
+    let session_token = credentials.session_token().unwrap_or_default();
+    let mut texts = [credentials.access_key_id(), session_token].into_iter();
+    texts.all(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+const INVISIBLE: &str =
+    "the access key id and the session token must have only visible ASCII characters";
 
 fn unavailable(source: &Source, error: &CredentialsError) -> NoCredentials {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -139,6 +143,15 @@ impl Resolver<'_> {
             }
             return Ok((Source::Environment, keys));
         }
+        // As in the AWS CLI, only a role of the default profile comes before a web identity.
+        let default = self.config.profiles.get(&selected.name);
+        let has_role = default.is_some_and(|profile| get(profile, "role_arn").is_some());
+        if selected.source.is_none()
+            && !has_role
+            && let Some(provider) = self.web_identity()?
+        {
+            return Ok((Source::WebIdentity, provider));
+        }
         let source = Source::Profile(selected.clone());
         match self.profile(&selected.name, &mut Vec::new())? {
             Some(provider) => return Ok((source, provider)),
@@ -151,10 +164,9 @@ impl Resolver<'_> {
             return Ok((Source::WebIdentity, provider));
         }
         let environment = &self.config.environment;
-        let is_container =
-            ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+        let is_container = ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", CONTAINER_URI];
         if is_container.into_iter().any(|name| environment.get(name).is_some()) {
-            return Ok((Source::Container, self.container()));
+            return Ok((Source::Container, self.container()?));
         }
         Ok((Source::Instance, self.instance()))
     }
@@ -196,6 +208,13 @@ impl Resolver<'_> {
         }
         if let Some(file) = get(profile, "web_identity_token_file") {
             expect_file(&format!("profile {name:?}: web_identity_token_file"), file)?;
+        }
+        // The SDK would take the credentials of the source itself, and assume no role.
+        let mixes_sources = has("credential_source") && !has("aws_access_key_id");
+        if mixes_sources {
+            return Err(UsageError(format!(
+                "profile {name:?}: credential_source needs role_arn, and excludes web_identity_token_file"
+            )));
         }
         if has("web_identity_token_file")
             || has("sso_account_id")
@@ -277,7 +296,7 @@ impl Resolver<'_> {
                     ))
                 })?,
                 "ec2instancemetadata" => self.instance(),
-                "ecscontainer" => self.container(),
+                "ecscontainer" => self.container()?,
                 _ => {
                     let names = "Environment, Ec2InstanceMetadata or EcsContainer";
                     return Err(problem(format!("credential_source must be {names}")));
@@ -292,7 +311,15 @@ impl Resolver<'_> {
             },
         };
         Ok(SharedCredentialsProvider::new(AssumeRole {
-            client: Client::new(&self.sts.to_builder().credentials_provider(source).build()),
+            client: Client::new(
+                &self
+                    .sts
+                    .to_builder()
+                    .credentials_provider(SharedCredentialsProvider::new(Checked {
+                        provider: source,
+                    }))
+                    .build(),
+            ),
             arn: property("role_arn").unwrap_or_default().to_owned(),
             session_name: property("role_session_name").map(str::to_owned),
             external_id: property("external_id").map(str::to_owned),
@@ -328,9 +355,14 @@ impl Resolver<'_> {
         Ok(Some(SharedCredentialsProvider::new(provider.build())))
     }
 
-    fn container(&self) -> SharedCredentialsProvider {
+    fn container(&self) -> Result<SharedCredentialsProvider, UsageError> {
+        let uri = self.config.environment.get(CONTAINER_URI).unwrap_or("http:");
+        // The SDK panics if the URI has no scheme.
+        if !uri.starts_with("http:") && !uri.starts_with("https:") {
+            return Err(UsageError(format!("{CONTAINER_URI} must be an http or https URL")));
+        }
         let provider = EcsCredentialsProvider::builder().configure(&self.provider_config());
-        SharedCredentialsProvider::new(provider.build())
+        Ok(SharedCredentialsProvider::new(provider.build()))
     }
 
     fn instance(&self) -> SharedCredentialsProvider {
@@ -385,7 +417,32 @@ fn session_name() -> String {
 #[derive(Debug)]
 struct Prefetched {
     first: Credentials,
+    provider: Checked,
+}
+
+/// A provider whose credentials the SDK can send.
+#[derive(Debug)]
+struct Checked {
     provider: SharedCredentialsProvider,
+}
+
+impl Checked {
+    async fn credentials(&self) -> provider::Result {
+        let credentials = self.provider.provide_credentials().await?;
+        if can_be_headers(&credentials) {
+            return Ok(credentials);
+        }
+        Err(CredentialsError::invalid_configuration(UsageError(INVISIBLE.into())))
+    }
+}
+
+impl ProvideCredentials for Checked {
+    fn provide_credentials<'a>(&'a self) -> Future<'a>
+    where
+        Self: 'a,
+    {
+        Future::new(self.credentials())
+    }
 }
 
 impl Prefetched {
@@ -469,6 +526,7 @@ fn ask_for_code(serial: &str) -> Result<String, UsageError> {
     Ok(code.trim().to_owned())
 }
 
+const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    env,
     error::Error,
     fmt::Write as _,
     fs, io,
@@ -72,8 +73,12 @@ impl Profiles {
     ) -> Result<Self, UsageError> {
         let file = |variable, default: &str| {
             let path = environment.get(variable).unwrap_or(default);
-            let home = environment.get("HOME").map(PathBuf::from).unwrap_or_default();
-            path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), |path| home.join(path))
+            let Some(path) = path.strip_prefix("~/") else { return PathBuf::from(path) };
+            let home = environment.get("HOME").map(PathBuf::from).or_else(env::home_dir);
+            // Never a file of the current directory, which can be anybody's.
+            home.filter(|home| home.is_absolute())
+                .unwrap_or_else(|| "/nonexistent".into())
+                .join(path)
         };
         let config = file(CONFIG_FILE, "~/.aws/config");
         let credentials = file(CREDENTIALS_FILE, "~/.aws/credentials");

@@ -3,11 +3,11 @@
 use std::{
     env, fs,
     path::PathBuf,
-    process,
+    process::{self, Command},
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::{aws_server::AwsServer, run, to_text};
+use crate::{BINARY, aws_server::AwsServer, run, to_text};
 
 const CONFIG: &str = r#"
 [default]
@@ -125,6 +125,19 @@ web_identity_token_file = /nowhere
 [profile broken-process]
 credential_process = false
 
+[profile process-of-environment]
+credential_source = Environment
+credential_process = echo '{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "s"}'
+
+[profile token-file-of-environment]
+role_arn = arn:aws:iam::111122223333:role/admin
+web_identity_token_file = /etc/hostname
+credential_source = Environment
+
+[profile container]
+role_arn = arn:aws:iam::111122223333:role/admin
+credential_source = EcsContainer
+
 [profile newline-process]
 credential_process = echo '{"Version": 1, "AccessKeyId": "A\\nB", "SecretAccessKey": "s"}'
 "#;
@@ -241,11 +254,65 @@ fn credentials_are_those_of_the_aws_cli() {
     }
 }
 
+/// A profile of the option, variables, the exit code and a part of the message.
+type Refused<'a> = (&'a str, Variables<'a>, i32, &'a str);
+
+fn assert_refused(rows: &[Refused<'_>]) {
+    let (home, server) = (Home::new(CONFIG, CREDENTIALS), AwsServer::start());
+    for (profile, variables, code, message) in rows.iter().copied() {
+        let url = server.url();
+        let mut settings =
+            vec![("HOME", home.path()), ("AWS_ENDPOINT_URL", &*url), ("AWS_REGION", "us-east-1")];
+        settings.extend(variables);
+        settings.push(("PATH", "/usr/bin:/bin"));
+        let option: &[&str] = if profile.is_empty() { &[] } else { &["--profile", profile] };
+        let output = run(&[&SHOW[..], option].concat(), &settings);
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{profile} {variables:?}: {error}");
+        assert!(error.contains(message), "{profile} {variables:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{profile} {variables:?}: {error}");
+        assert!(!error.contains("out of reach"), "{profile} {variables:?}: {error}");
+        let requests = server.take();
+        assert!(requests.is_empty(), "{profile} {variables:?}: {requests:?}");
+    }
+}
+
+/// The providers of the SDK would use other credentials for these profiles, or panic.
+#[test]
+fn sources_that_the_sdk_misunderstands_are_refused() {
+    assert_refused(&[
+        (
+            "process-of-environment",
+            &ENVIRONMENT,
+            2,
+            "profile \"process-of-environment\": credential_source needs role_arn",
+        ),
+        ("token-file-of-environment", &ENVIRONMENT, 2, "excludes web_identity_token_file"),
+        (
+            "environment-source",
+            &[("AWS_ACCESS_KEY_ID", "A\nB"), ENVIRONMENT[1]],
+            3,
+            "must have only visible ASCII characters",
+        ),
+        (
+            "container",
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "localhost:51678")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an http or https URL",
+        ),
+        (
+            "",
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "127.0.0.1")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an http or https URL",
+        ),
+    ]);
+}
+
 #[test]
 fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
-    let (home, server) = (Home::new(CONFIG, CREDENTIALS), AwsServer::start());
     let secret_only = [("AWS_SECRET_ACCESS_KEY", "s")];
-    let rows: [(&str, Variables<'_>, i32, &str); 29] = [
+    let rows: [Refused<'_>; 29] = [
         ("missing", &ENVIRONMENT, 2, "--profile: there is no profile \"missing\""),
         ("default x", &ENVIRONMENT, 2, "there is no profile \"default x\""),
         (
@@ -321,24 +388,46 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
         ),
         ("", &[("AWS_EC2_METADATA_DISABLED", "true")], 3, "no AWS credentials: set --profile or"),
     ];
-    for (profile, variables, code, message) in rows {
-        let url = server.url();
-        let mut settings =
-            vec![("HOME", home.path()), ("AWS_ENDPOINT_URL", &*url), ("AWS_REGION", "us-east-1")];
-        settings.extend(variables);
-        settings.push(("PATH", "/usr/bin:/bin"));
-        let option: &[&str] = if profile.is_empty() { &[] } else { &["--profile", profile] };
-        let output = run(&[&SHOW[..], option].concat(), &settings);
-        let error = to_text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{profile} {variables:?}: {error}");
-        assert!(error.contains(message), "{profile} {variables:?}: {error}");
-        assert_eq!(error.lines().count(), 1, "{profile} {variables:?}: {error}");
-        assert!(!error.contains("out of reach"), "{profile} {variables:?}: {error}");
-        let requests = server.take();
-        assert!(requests.is_empty(), "{profile} {variables:?}: {requests:?}");
-    }
+    assert_refused(&rows);
     let output = run(&[&SHOW[..], &["--profile", ""]].concat(), &ENVIRONMENT);
     assert_eq!(output.status.code(), Some(2), "{}", to_text(&output.stderr));
+}
+
+/// A checkout of another person can contain configuration files that run commands.
+#[test]
+fn configuration_files_of_the_current_directory_are_not_read() {
+    let (folder, server) =
+        (Home::new(&CONFIG.replace("[profile prod]", "[profile here]"), ""), AwsServer::start());
+    for home in [None, Some(""), Some(".")] {
+        let mut command = Command::new(BINARY);
+        command.args(SHOW).args(["--profile", "here"]).env_clear().current_dir(folder.path());
+        command.env("AWS_ENDPOINT_URL", server.url()).env("AWS_REGION", "us-east-1");
+        command.envs(home.map(|home| ("HOME", home)));
+        let output = testing::run(&mut command, b"").unwrap();
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{home:?}: {error}");
+        assert!(error.contains("there is no profile \"here\""), "{home:?}: {error}");
+        assert!(server.take().is_empty(), "{home:?}");
+    }
+}
+
+#[test]
+fn web_identity_comes_before_the_keys_of_the_default_profile() {
+    let config = "[default]\naws_access_key_id = DEFAULT\naws_secret_access_key = s\n";
+    let (home, server) = (Home::new(config, ""), AwsServer::start());
+    let url = server.url();
+    let settings = [
+        ("HOME", home.path()),
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/admin"),
+    ];
+    let output = run(&SHOW, &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("AWS_WEB_IDENTITY_TOKEN_FILE (/nowhere)"), "{error}");
+    assert!(server.take().is_empty());
 }
 
 /// An invalid file names the line, and no other source is tried.

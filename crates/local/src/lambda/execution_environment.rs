@@ -96,6 +96,8 @@ impl ExecutionEnvironment {
         let invocation = PendingInvocation { id, event, timeout, responder };
         self.queue.send(invocation).await.map_err(|_| FunctionError::environment_ended())?;
         let response = tokio::select! {
+            // A process may end right after its response.
+            biased;
             response = time::timeout(timeout, response) => response,
             status = self.child.wait() => return Err(exit_error(status)),
         };
