@@ -23,7 +23,7 @@ use crate::{
 /// The keys in a file or at a URL. Prints a warning for each key that cannot be used.
 pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<JwkSet, Box<dyn Error>> {
     let text = if is_url(source) {
-        fetch(source, aws).await.map_err(|error| format!("{source}: {error}"))?
+        fetch(source, aws).await.map_err(|error| with_url(source, error))?
     } else {
         read(Path::new(source))?.into()
     };
@@ -50,7 +50,7 @@ pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<JwkSet, Box<dyn 
     // Section 4.1: a slash at the end is removed from the URL, but not from the name of the issuer.
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let url = format!("{base}/.well-known/openid-configuration");
-    let text = fetch(&url, aws).await.map_err(|error| format!("{url}: {error}"))?;
+    let text = fetch(&url, aws).await.map_err(|error| with_url(&url, error))?;
     let metadata = json::object(&text).map_err(|error| format!("{url}: {error}"))?;
     let member = |name: &str| metadata.get(name).and_then(Value::as_str);
     // Section 4.3: the member must be identical to the issuer's URL.
@@ -86,6 +86,11 @@ fn is_url(source: &str) -> bool {
 /// RFC 3986 section 3.1: schemes are case-insensitive.
 fn has_scheme(url: &str, scheme: &str) -> bool {
     url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+}
+
+/// The error with its URL. An invalid setting has nothing to do with the URL.
+fn with_url(url: &str, error: Box<dyn Error>) -> Box<dyn Error> {
+    if error.is::<UsageError>() { error } else { format!("{url}: {error}").into() }
 }
 
 async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {

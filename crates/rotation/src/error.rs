@@ -37,7 +37,7 @@ pub enum RotationError {
     /// A key was created, and the call that gives it an alias failed.
     #[error(
         "{key} was created and may have no alias: if `countersign key list` for the ring still shows it \
-         as unused after ten minutes, `aws kms schedule-key-deletion --key-id {key} \
+         as unused after 15 minutes and CloudTrail shows no use of it, `aws kms schedule-key-deletion --key-id {key} \
          --pending-window-in-days 7` removes it"
     )]
     Orphan {

@@ -61,5 +61,5 @@ pub(super) fn ask(change: &str) -> Result<bool, Box<dyn Error>> {
 
 /// The operator declined the confirmation.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing was changed: confirmation declined")]
+#[error("the step was not performed: confirmation declined")]
 pub(super) struct Declined;

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::{BINARY, aws_server::AwsServer, run, to_text};
+use crate::{BINARY, aws_server::AwsServer, run, run_with_input, to_text};
 
 const CONFIG: &str = r#"
 [default]
@@ -391,6 +391,24 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
     assert_refused(&rows);
     let output = run(&[&SHOW[..], &["--profile", ""]].concat(), &ENVIRONMENT);
     assert_eq!(output.status.code(), Some(2), "{}", to_text(&output.stderr));
+}
+
+#[test]
+fn invalid_settings_are_usage_errors_for_key_sets_at_a_url_too() {
+    let home = Home::new(CONFIG, CREDENTIALS);
+    let rows: [(&[&str], Variables<'_>, &str); 3] = [
+        (&["--jwks", "http://127.0.0.1:1/k", "--profile", "gone"], &[], "there is no profile"),
+        (&["--issuer", "http://127.0.0.1:1", "--profile", "gone"], &[], "there is no profile"),
+        (&["--jwks", "http://127.0.0.1:1/k"], &[("AWS_CA_BUNDLE", "/nowhere")], "AWS_CA_BUNDLE"),
+    ];
+    for (options, variables, message) in rows {
+        let mut settings = vec![("HOME", home.path()), ("AWS_REGION", "us-east-1")];
+        settings.extend(variables);
+        let output = run_with_input(&[&["verify", "-"], options].concat(), &settings, b"a.b.c");
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{options:?}: {error}");
+        assert!(error.contains(message), "{options:?}: {error}");
+    }
 }
 
 /// A checkout of another person can contain configuration files that run commands.

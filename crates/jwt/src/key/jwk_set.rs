@@ -80,9 +80,10 @@ impl JwkSet {
             let members = key.as_object().ok_or(KeyError::NotAnObject { index })?;
             let text = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
             let key_type = text("kty");
-            // RFC 7518 section 6.4: other clients may share a symmetric key of the set.
-            let is_symmetric = key_type.as_deref() == Some("oct");
-            if let Some(member) = private_member(members).filter(|_| !is_symmetric) {
+            // Other clients may share a symmetric key of the set (RFC 7518 section 6.4), and the members of unknown key
+            // types can mean anything.
+            let is_known = key_type.as_deref().is_none_or(|kty| ASYMMETRIC_TYPES.contains(&kty));
+            if let Some(member) = private_member(members).filter(|_| is_known) {
                 return Err(KeyError::PrivateKeyInSet { index, member });
             }
             match Jwk::from_members(members) {
@@ -102,6 +103,9 @@ impl JwkSet {
         json!({"keys": self.keys.iter().map(Jwk::to_json).collect::<Vec<_>>()})
     }
 }
+
+/// The values of `kty` with the private members of RFC 7518 section 6 and RFC 8037 section 2, and of ML-DSA.
+const ASYMMETRIC_TYPES: [&str; 4] = ["RSA", "EC", "OKP", "AKP"];
 
 #[cfg(test)]
 mod tests {
@@ -150,6 +154,11 @@ mod tests {
             (
                 "unknown key type",
                 json!([{"kty": "PQC"}, named(okp.clone(), "a")]),
+                Ok(vec![a.clone()]),
+            ),
+            (
+                "unknown key type with a member that is private in others",
+                json!([{"kty": "PQC", "p": "AAAA"}, named(okp.clone(), "a")]),
                 Ok(vec![a.clone()]),
             ),
             ("encryption key", json!([encryption, named(okp.clone(), "a")]), Ok(vec![a.clone()])),
