@@ -6,6 +6,7 @@ mod environment;
 mod http;
 mod identity;
 mod profiles;
+mod providers;
 mod sdk_error;
 
 use std::{error::Error, sync::Arc, time::Duration};

@@ -123,15 +123,18 @@ fn a_signal_ends_the_start_while_a_file_is_read() {
     fs::create_dir(folder.path("state")).unwrap();
     pipe(&folder.path("state/kms.json"));
     let state = folder.path("state");
-    let rows: [&[&str]; 2] =
-        [&["--template", &template], &["--template", TEMPLATE, "--state", &state]];
-    for arguments in rows {
+    let keys = folder.path("state/kms.json");
+    let rows: [(&str, &[&str]); 2] = [
+        (&template, &["--template", &template]),
+        (&keys, &["--template", TEMPLATE, "--state", &state]),
+    ];
+    for (file, arguments) in rows {
         for signal in ["-INT", "-TERM"] {
             let mut command = Command::new(BINARY);
             command.args(START).args(arguments).env_clear().stdout(Stdio::null());
             let mut child = command.spawn().unwrap();
-            // Until it handles signals and reads the file.
-            thread::sleep(Duration::from_secs(1));
+            // A pipe opens for writing when the command has opened it for reading.
+            let _pipe = fs::File::options().write(true).open(file).unwrap();
             let id = child.id().to_string();
             assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
             let deadline = Instant::now() + Duration::from_secs(10);

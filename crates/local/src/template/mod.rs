@@ -106,6 +106,19 @@ impl Template {
         Ok(active)
     }
 
+    /// The resolved properties of the active resources of a type, by logical id.
+    pub(crate) fn active_properties(
+        &self,
+        kind: &str,
+        resolver: &Resolver,
+    ) -> Result<BTreeMap<String, Value>, TemplateError> {
+        let resolved = self.active_resources(kind, resolver)?.into_iter().map(|(id, resource)| {
+            let properties = resource.get("Properties").unwrap_or(&Value::Null);
+            Ok((id.to_owned(), resolver.resolve(properties)?))
+        });
+        resolved.collect()
+    }
+
     /// A property of all functions, from `Globals`.
     #[must_use]
     pub fn function_default(&self, property: &str) -> Option<&Value> {

@@ -56,14 +56,7 @@ pub(super) enum IdentitySource {
 impl HttpApiDefinition {
     /// Reads the one HTTP API of a template.
     pub(super) fn read(template: &Template, resolver: &Resolver) -> Result<Self, TemplateError> {
-        let resources = |kind: &str| -> Result<BTreeMap<String, Value>, TemplateError> {
-            let active = template.active_resources(kind, resolver)?;
-            let resolved = active.into_iter().map(|(id, resource)| {
-                let properties = resource.get("Properties").unwrap_or(&Value::Null);
-                Ok((id.to_owned(), resolver.resolve(properties)?))
-            });
-            resolved.collect()
-        };
+        let resources = |kind: &str| template.active_properties(kind, resolver);
         let mut authorizers = BTreeMap::new();
         for (id, properties) in resources("AWS::ApiGatewayV2::Authorizer")? {
             authorizers.insert(id, HttpAuthorizer::read(&properties)?);

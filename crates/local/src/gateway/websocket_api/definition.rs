@@ -1,6 +1,6 @@
 //! The WebSocket API that a template defines: `AWS::ApiGatewayV2::Api` and the resources that belong to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -38,14 +38,7 @@ pub(super) enum ConnectSource {
 impl WebSocketApiDefinition {
     /// Reads the one WebSocket API of a template.
     pub(super) fn read(template: &Template, resolver: &Resolver) -> Result<Self, TemplateError> {
-        let resources = |kind: &str| -> Result<BTreeMap<String, Value>, TemplateError> {
-            let active = template.active_resources(kind, resolver)?;
-            let resolved = active.into_iter().map(|(id, resource)| {
-                let properties = resource.get("Properties").unwrap_or(&Value::Null);
-                Ok((id.to_owned(), resolver.resolve(properties)?))
-            });
-            resolved.collect()
-        };
+        let resources = |kind: &str| template.active_properties(kind, resolver);
         let apis = resources("AWS::ApiGatewayV2::Api")?;
         let api = apis.values().next().ok_or_else(|| missing("AWS::ApiGatewayV2::Api"))?;
         let expression = text(member(api, "RouteSelectionExpression")?);
@@ -115,6 +108,8 @@ impl ConnectSource {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

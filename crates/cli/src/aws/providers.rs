@@ -1,0 +1,151 @@
+//! Providers of credentials around those of the SDK: credentials that were fetched once, checked ones, and those of a role.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    time::{Duration, SystemTime},
+};
+
+use aws_credential_types::{
+    Credentials,
+    provider::{
+        self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
+        future::ProvideCredentials as Future,
+    },
+};
+use aws_sdk_sts::Client;
+
+use super::sdk_error::{describe, root_cause};
+use crate::{exit::UsageError, terminal};
+
+/// Whether the SDK can send the credentials: it panics on other characters in the headers of a request.
+pub(super) fn can_be_headers(credentials: &Credentials) -> bool {
+    let session_token = credentials.session_token().unwrap_or_default();
+    let mut texts = [credentials.access_key_id(), session_token].into_iter();
+    texts.all(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+pub(super) const INVISIBLE: &str =
+    "the access key id and the session token must have only visible ASCII characters";
+
+/// Credentials that were fetched once, to report a problem before the first request.
+#[derive(Debug)]
+pub(super) struct Prefetched {
+    pub(super) first: Credentials,
+    pub(super) provider: Checked,
+}
+
+/// A provider whose credentials the SDK can send.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) provider: SharedCredentialsProvider,
+}
+
+impl Checked {
+    async fn credentials(&self) -> provider::Result {
+        let credentials = self.provider.provide_credentials().await?;
+        if can_be_headers(&credentials) {
+            return Ok(credentials);
+        }
+        Err(CredentialsError::invalid_configuration(UsageError(INVISIBLE.into())))
+    }
+}
+
+impl ProvideCredentials for Checked {
+    fn provide_credentials<'a>(&'a self) -> Future<'a>
+    where
+        Self: 'a,
+    {
+        Future::new(self.credentials())
+    }
+}
+
+impl Prefetched {
+    async fn credentials(&self) -> provider::Result {
+        let limit = SystemTime::now() + EXPIRY_BUFFER;
+        if self.first.expiry().is_none_or(|expiry| expiry > limit) {
+            return Ok(self.first.clone());
+        }
+        self.provider.provide_credentials().await
+    }
+}
+
+impl ProvideCredentials for Prefetched {
+    fn provide_credentials<'a>(&'a self) -> Future<'a>
+    where
+        Self: 'a,
+    {
+        Future::new(self.credentials())
+    }
+}
+
+/// A role of a profile. The provider of `aws-config` has neither an MFA code nor a duration.
+#[derive(Debug)]
+pub(super) struct AssumeRole {
+    pub(super) client: Client,
+    pub(super) arn: String,
+    pub(super) session_name: Option<String>,
+    pub(super) external_id: Option<String>,
+    pub(super) mfa_serial: Option<String>,
+    pub(super) duration: Option<i32>,
+}
+
+impl AssumeRole {
+    async fn credentials(&self) -> provider::Result {
+        let token_code = self.mfa_serial.as_deref().map(ask_for_code).transpose();
+        let request = self
+            .client
+            .assume_role()
+            .role_arn(&self.arn)
+            .role_session_name(self.session_name.clone().unwrap_or_else(session_name))
+            .set_external_id(self.external_id.clone())
+            .set_serial_number(self.mfa_serial.clone())
+            .set_token_code(token_code.map_err(CredentialsError::invalid_configuration)?)
+            .set_duration_seconds(self.duration);
+        let unavailable = |cause: String| {
+            CredentialsError::provider_error(format!("AssumeRole of {}: {cause}", self.arn))
+        };
+        let output = request.send().await.map_err(|error| unavailable(describe(&error)))?;
+        let credentials = output.credentials.ok_or_else(|| unavailable(NO_ANSWER.into()))?;
+        let expiry = SystemTime::try_from(credentials.expiration)
+            .map_err(|error| unavailable(root_cause(&error)))?;
+        Ok(Credentials::new(
+            credentials.access_key_id,
+            credentials.secret_access_key,
+            Some(credentials.session_token),
+            Some(expiry),
+            "AssumeRole",
+        ))
+    }
+}
+
+impl ProvideCredentials for AssumeRole {
+    fn provide_credentials<'a>(&'a self) -> Future<'a>
+    where
+        Self: 'a,
+    {
+        Future::new(self.credentials())
+    }
+}
+
+/// The name of a session without `role_session_name`.
+pub(super) fn session_name() -> String {
+    let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("countersign-{}", time.as_secs())
+}
+
+/// Asks for the code of an MFA device.
+fn ask_for_code(serial: &str) -> Result<String, UsageError> {
+    if !io::stdin().is_terminal() {
+        let problem = "cannot ask for its code without a terminal";
+        return Err(UsageError(format!("mfa_serial {serial}: {problem}")));
+    }
+    let unreadable = |error: io::Error| UsageError(format!("mfa_serial {serial}: {error}"));
+    write!(terminal::stderr(), "MFA code of {serial}: ").map_err(unreadable)?;
+    let mut code = String::new();
+    io::stdin().lock().read_line(&mut code).map_err(unreadable)?;
+    Ok(code.trim().to_owned())
+}
+
+const NO_ANSWER: &str = "the response has no credentials";
+/// As the identity cache of the SDK has for its own fetches.
+const EXPIRY_BUFFER: Duration = Duration::from_secs(10);
