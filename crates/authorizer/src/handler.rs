@@ -8,7 +8,7 @@ use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCach
 use policy::access::AccessRules;
 use runtime::{
     OPERATION_TIME, Settings,
-    function::{self, Diagnostic, Handler, HandlerOutput, Invocation},
+    function::{self, Diagnostic, FirstEvent, Handler, HandlerOutput, Invocation},
     table,
     telemetry::{LogRecord, Outcome},
 };
@@ -22,10 +22,8 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(read_settings, |(config, signatures), keyring| Authorizer {
-        config,
-        signatures,
-        keyring,
+    function::run(FirstEvent::BesideRing, read_settings, |(config, signatures), keyring| {
+        Authorizer { config, signatures, keyring }
     })
     .await
 }

@@ -8,7 +8,7 @@ use kms::{ErrorChain, Fault, Keyring, KmsSigner, RequestMetrics};
 use policy::issuance::Caller;
 use runtime::{
     OPERATION_TIME,
-    function::{self, Handler, HandlerOutput, Invocation},
+    function::{self, FirstEvent, Handler, HandlerOutput, Invocation},
     telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
@@ -22,7 +22,11 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(IssuerConfig::read, |config, keyring| Issuer { config, keyring }).await
+    function::run(FirstEvent::AfterRing, IssuerConfig::read, |config, keyring| Issuer {
+        config,
+        keyring,
+    })
+    .await
 }
 
 struct Issuer {

@@ -88,7 +88,7 @@ impl Key {
     ) -> Result<(Message, Vec<u8>), Rejection> {
         self.expect_algorithm(parts)?;
         let input = parts.signing_input.as_bytes();
-        let message = Message::new(input, self.algorithm, &self.public);
+        let message = Message::new(input, self.algorithm, Some(&self.public));
         let signature = message::to_kms(&self.public, &parts.signature);
         message.zip(signature).ok_or(Rejection::Signature)
     }

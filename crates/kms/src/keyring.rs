@@ -1,17 +1,21 @@
 //! The cached key ring: when it is loaded, and which requests wait for a load.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use aws_sdk_kms::Client;
-use jwt::Algorithm;
+use jwt::{Algorithm, SignedParts};
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{
     Cause, ErrorChain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
     cached_ring::{CachedRing, LoadResult, Neighbor, Neighbors},
+    early_verification::EarlyVerification,
 };
 
 /// The key ring of a name, loaded with `GetPublicKey` and cached.
@@ -42,6 +46,8 @@ pub struct Keyring {
     cached: Mutex<Option<CachedRing>>,
     /// Held by the task that loads the ring.
     refresh_lock: Arc<tokio::sync::Mutex<()>>,
+    /// Whether [`Self::prepare`] is running, and no signature is being verified meanwhile.
+    may_verify_early: AtomicBool,
     /// When KMS last rejected a signature.
     last_forgery: Mutex<Option<SuspendAwareInstant>>,
     on_neighbor_fault: Option<OnNeighborFault>,
@@ -70,6 +76,7 @@ impl Keyring {
             refresh_interval,
             cached: Mutex::default(),
             refresh_lock: Arc::default(),
+            may_verify_early: AtomicBool::new(false),
             last_forgery: Mutex::default(),
             on_neighbor_fault: None,
         }
@@ -86,11 +93,34 @@ impl Keyring {
     /// Loads only the current key, to keep the start of a process short. `-next` and `-previous` are loaded when
     /// a token names an unknown key, when the ring is published, and when a refresh is due.
     ///
+    /// Requests that arrive meanwhile wait for the load. One of them may ask KMS to verify its token at the same time;
+    /// see [`KmsVerifier`](crate::KmsVerifier).
+    ///
     /// # Errors
     /// As for [`Self::ring`].
     pub async fn prepare(&self) -> Result<(), Fault> {
         let guard = Arc::clone(&self.refresh_lock).lock_owned().await;
-        Box::pin(self.load(guard, false)).await.ring.map(|_| ())
+        self.may_verify_early.store(true, Ordering::Relaxed);
+        let cached = Box::pin(self.load(guard, false)).await;
+        self.may_verify_early.store(false, Ordering::Relaxed);
+        cached.ring.map(|_| ())
+    }
+
+    /// Starts to verify a token with the key under the ring's name, if [`Self::prepare`] is running, and not for
+    /// another token already.
+    pub(crate) fn verify_early(&self, parts: &SignedParts<'_>) -> Option<EarlyVerification> {
+        let may_be_of_current = self.algorithm.is_none_or(|algorithm| algorithm == parts.algorithm);
+        if !may_be_of_current || !self.may_verify_early.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        EarlyVerification::start(&self.client, &self.name, parts)
+    }
+
+    /// Whether this is the cached ring's current key.
+    pub(crate) fn is_current(&self, key: &Key) -> bool {
+        self.cached()
+            .and_then(|cached| cached.ring.ok())
+            .is_some_and(|ring| ring.current.id == key.id)
     }
 
     /// The ring. It is not older than the refresh interval, except while KMS fails with a transient fault.

@@ -83,6 +83,7 @@
 
 mod cached_ring;
 mod clock;
+mod early_verification;
 mod fault;
 mod key;
 mod key_name;

@@ -17,7 +17,9 @@ pub(crate) struct Message {
 impl Message {
     /// The input itself if it is short enough for KMS, or else its digest: the signature is the same. `None` for
     /// a long Ed25519 message, because Ed25519 signs no digest (RFC 8032 section 5.1.6 hashes the message twice).
-    pub(crate) fn new(input: &[u8], algorithm: Algorithm, key: &PublicKey) -> Option<Self> {
+    ///
+    /// Without `key`, also `None` for a long ML-DSA message, whose digest depends on the key.
+    pub(crate) fn new(input: &[u8], algorithm: Algorithm, key: Option<&PublicKey>) -> Option<Self> {
         if input.len() <= RAW_MAX_BYTES {
             return Some(Self { bytes: Blob::new(input), kind: MessageType::Raw });
         }
@@ -29,7 +31,7 @@ impl Message {
             Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 => &digest::SHA512,
             Algorithm::Ed25519 => return None,
             Algorithm::MlDsa44 | Algorithm::MlDsa65 | Algorithm::MlDsa87 => {
-                let PublicKey::MlDsa(_, key) = key else { return None };
+                let Some(PublicKey::MlDsa(_, key)) = key else { return None };
                 return Some(Self {
                     bytes: Blob::new(message_representative(key, input)),
                     kind: MessageType::ExternalMu,
@@ -75,6 +77,28 @@ pub(crate) fn to_kms(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// Converts a signature from the form of JOSE to that of KMS, as far as that needs no key: a signature of RSA may have
+/// the length of a larger key. `None` if KMS has the same name for `algorithm` and for another one, so that the key
+/// decides which one it verifies, or if no key can have made the signature.
+pub(crate) fn to_kms_without_key(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
+    match algorithm {
+        Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512
+        | Algorithm::Ed25519 => Some(signature.to_vec()),
+        Algorithm::Es384 => Curve::P384.to_der(signature),
+        Algorithm::Es512 => Curve::P521.to_der(signature),
+        Algorithm::Es256
+        | Algorithm::Es256k
+        | Algorithm::MlDsa44
+        | Algorithm::MlDsa65
+        | Algorithm::MlDsa87 => None,
+    }
+}
+
 fn curve(key: &PublicKey) -> Option<Curve> {
     match key {
         PublicKey::Ec { curve, .. } => Some(*curve),
@@ -99,3 +123,27 @@ fn message_representative(key: &[u8], message: &[u8]) -> [u8; 64] {
 
 /// The longest raw message of Sign and Verify (AWS KMS API Reference, `Message`).
 pub(crate) const RAW_MAX_BYTES: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signature_is_converted_without_its_key_if_kms_has_a_name_for_the_algorithm_alone() {
+        for algorithm in Algorithm::ALL {
+            let of_name = Algorithm::ALL.iter().filter(|a| a.kms_name() == algorithm.kms_name());
+            let bytes = match algorithm {
+                Algorithm::Es384 => 96,
+                Algorithm::Es512 => 132,
+                _ => 64,
+            };
+            let mut signature = vec![0; bytes];
+            for byte in signature.iter_mut().skip(1).step_by(bytes / 2 - 1) {
+                *byte = 1;
+            }
+            let converted = to_kms_without_key(algorithm, &signature);
+            assert_eq!(converted.is_some(), of_name.count() == 1, "{algorithm}");
+        }
+        assert_eq!(to_kms_without_key(Algorithm::Es384, &[0; 96]), None, "r and s are zero");
+    }
+}

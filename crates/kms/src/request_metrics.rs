@@ -36,6 +36,12 @@ impl RequestMetrics {
         Timer { metrics: self, start: Instant::now() }
     }
 
+    /// Adds the time of a call.
+    pub(crate) fn record_call(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.kms_time.fetch_add(micros.max(1), Ordering::Relaxed);
+    }
+
     pub(crate) fn record_cache_lookup(&self, is_hit: bool) {
         // The first lookup of a request counts.
         let _ = self.signature_cached.set(is_hit);
@@ -50,7 +56,6 @@ pub(crate) struct Timer<'a> {
 
 impl Drop for Timer<'_> {
     fn drop(&mut self) {
-        let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.metrics.kms_time.fetch_add(micros.max(1), Ordering::Relaxed);
+        self.metrics.record_call(self.start.elapsed());
     }
 }

@@ -50,7 +50,8 @@ impl SignatureCache {
         Self { lifetime, valid: Mutex::new(LruCache::unbounded()), running: Mutex::default() }
     }
 
-    /// The result of `verification` of a token with a key of the ring, or the cached one.
+    /// The result of `verification` of a token with a key of the ring, or the cached one. `started_at` is when the
+    /// verification started.
     ///
     /// If several requests have the same token at the same time, the first one verifies it. The others wait for at
     /// most [`WAIT_FOR_OTHER`]. If the token is not cached then, they verify it themselves.
@@ -59,6 +60,7 @@ impl SignatureCache {
         key: &Key,
         parts: &SignedParts<'_>,
         metrics: &RequestMetrics,
+        started_at: SuspendAwareInstant,
         verification: impl Future<Output = Result<Result<(), Rejection>, Fault>>,
     ) -> Result<Result<(), Rejection>, Fault> {
         let (token, key) = (digest_of_token(parts), digest_of_key(key));
@@ -79,10 +81,9 @@ impl SignatureCache {
             }
         };
         metrics.record_cache_lookup(false);
-        let verified_at = SuspendAwareInstant::now();
         let verified = verification.await?;
         if verified.is_ok() {
-            self.insert(token, Entry { key, verified_at });
+            self.insert(token, Entry { key, verified_at: started_at });
         }
         drop(running);
         Ok(verified)
@@ -185,7 +186,9 @@ mod tests {
         let (key, metrics) = (key("k", Algorithm::Rs256), RequestMetrics::default());
         let input = format!("header.{number}");
         let verification = async { Ok(Ok(())) };
-        let verified = cache.verify(&key, &parts(&input, 1), &metrics, verification).await;
+        let verified = cache
+            .verify(&key, &parts(&input, 1), &metrics, SuspendAwareInstant::now(), verification)
+            .await;
         assert_eq!(verified.unwrap(), Ok(()));
         metrics.signature_cached().unwrap()
     }
@@ -241,10 +244,17 @@ mod tests {
         for (name, parts, key, expected) in rows {
             let metrics = RequestMetrics::default();
             let valid = async { Ok(Ok(())) };
-            cache.verify(&cached.1, &cached.0, &metrics, valid).await.unwrap().unwrap();
+            cache
+                .verify(&cached.1, &cached.0, &metrics, SuspendAwareInstant::now(), valid)
+                .await
+                .unwrap()
+                .unwrap();
             let invalid = async { Ok(Err(Rejection::Signature)) };
             let metrics = RequestMetrics::default();
-            let verified = cache.verify(&key, &parts, &metrics, invalid).await.unwrap();
+            let verified = cache
+                .verify(&key, &parts, &metrics, SuspendAwareInstant::now(), invalid)
+                .await
+                .unwrap();
             assert_eq!(
                 (verified.is_ok(), metrics.signature_cached()),
                 (expected, Some(expected)),
@@ -258,7 +268,13 @@ mod tests {
         let cache = SignatureCache::new(LIFETIME);
         let (key, parts) = (key("k", Algorithm::Rs256), parts("a.b", 1));
         let metrics = RequestMetrics::default();
-        let hanging = cache.verify(&key, &parts, &metrics, std::future::pending());
+        let hanging = cache.verify(
+            &key,
+            &parts,
+            &metrics,
+            SuspendAwareInstant::now(),
+            std::future::pending(),
+        );
         let start = tokio::time::Instant::now();
         let others = async {
             assert!(!is_cached_for(&cache, &key, &parts).await, "verified by itself");
@@ -276,7 +292,11 @@ mod tests {
     async fn is_cached_for(cache: &SignatureCache, key: &Key, parts: &SignedParts<'_>) -> bool {
         let metrics = RequestMetrics::default();
         let valid = async { Ok(Ok(())) };
-        cache.verify(key, parts, &metrics, valid).await.unwrap().unwrap();
+        cache
+            .verify(key, parts, &metrics, SuspendAwareInstant::now(), valid)
+            .await
+            .unwrap()
+            .unwrap();
         metrics.signature_cached().unwrap()
     }
 }

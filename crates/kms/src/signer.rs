@@ -39,7 +39,7 @@ impl Signer for KmsSigner<'_> {
                 return Err(Fault::new("Sign", Cause::TokenTooLong { bytes, max }));
             }
         }
-        let message = Message::new(input.as_bytes(), key.algorithm, &key.public)
+        let message = Message::new(input.as_bytes(), key.algorithm, Some(&key.public))
             .ok_or_else(|| Fault::new("Sign", Cause::TooLong))?;
         let client = self.keyring.client();
         let request = client

@@ -2,10 +2,19 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError, primitives::Blob};
-use jwt::{Rejection, SignedParts, Verifier};
+use aws_sdk_kms::{
+    Client,
+    error::SdkError,
+    operation::verify::{VerifyError, VerifyOutput, builders::VerifyFluentBuilder},
+    primitives::Blob,
+};
+use jwt::{Algorithm, Rejection, SignedParts, Verifier};
 
-use crate::{Fault, Key, Keyring, RequestMetrics, SignatureCache, message::signing_algorithm};
+use crate::{
+    Cause, Fault, Key, Keyring, RequestMetrics, SignatureCache, SuspendAwareInstant,
+    early_verification::EarlyVerification,
+    message::{Message, signing_algorithm},
+};
 
 /// How signatures are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +47,10 @@ impl FromStr for Verification {
 }
 
 /// A [`Verifier`] with the keys of a ring.
+///
+/// With [`Verification::Kms`], the first request that arrives while [`Keyring::prepare`] is running need not wait for
+/// it: KMS verifies its token with the key under the ring's name meanwhile. The response counts only if the token
+/// names its key, and the response names the key and the algorithm that the ring has for the token.
 #[derive(Debug, Clone, Copy)]
 pub struct KmsVerifier<'a> {
     /// The ring.
@@ -54,14 +67,20 @@ impl Verifier for KmsVerifier<'_> {
     type Error = Fault;
 
     async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, Fault> {
+        let early = match self.verification {
+            Verification::Kms => self.keyring.verify_early(parts),
+            Verification::Local => None,
+        };
         let Some(key) = self.keyring.find(parts.key_id.as_deref()).await? else {
             return Ok(Err(Rejection::UnknownKey));
         };
-        let verification = self.verify_signature(&key, parts);
+        let started_at =
+            early.as_ref().map_or_else(SuspendAwareInstant::now, |early| early.started_at);
+        let verification = self.verify_signature(&key, parts, early);
         match self.signature_cache {
             // A token with another algorithm is rejected without a verification.
             Some(cache) if parts.algorithm == key.algorithm => {
-                cache.verify(&key, parts, self.metrics, verification).await
+                cache.verify(&key, parts, self.metrics, started_at, verification).await
             }
             _ => verification.await,
         }
@@ -73,7 +92,14 @@ impl KmsVerifier<'_> {
         &self,
         key: &Key,
         parts: &SignedParts<'_>,
+        early: Option<EarlyVerification>,
     ) -> Result<Result<(), Rejection>, Fault> {
+        if let Some(early) = early
+            && key.to_verify_request(parts).is_ok()
+            && let Some(verified) = self.finish_early(key, early).await
+        {
+            return verified.map(Ok);
+        }
         let is_local = self.verification == Verification::Local;
         if is_local || self.keyring.recently_forged() {
             let verified = key.verify_locally(parts);
@@ -98,29 +124,72 @@ impl KmsVerifier<'_> {
             Err(rejection) => return Ok(Err(rejection)),
         };
         let client = self.keyring.client();
-        let request = client
-            .verify()
-            .key_id(&*key.arn)
-            .message(message.bytes)
-            .message_type(message.kind)
-            .signature(Blob::new(signature))
-            .signing_algorithm(signing_algorithm(key.algorithm));
+        let request = verify_request(client, &key.arn, key.algorithm, message, signature);
         let timer = self.metrics.start_call();
-        let output = Box::pin(request.send()).await;
+        let result = Box::pin(request.send()).await;
         drop(timer);
-        match output {
-            Ok(output) => {
-                key.expect_response(output.key_id(), output.signing_algorithm())
-                    .map_err(|problem| Fault::invalid_response("Verify", problem))?;
-                // KMS returns an error for an invalid signature; some emulators return `false`.
-                Ok(if output.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
-            }
-            Err(SdkError::ServiceError(error))
-                if matches!(error.err(), VerifyError::KmsInvalidSignatureException(_)) =>
+        judge(key, result)
+    }
+
+    /// Waits for an early verification. `None` if the signature must be verified with the key of the ring: unless KMS has
+    /// confirmed this key's signature, the alias may have been another key's.
+    async fn finish_early(&self, key: &Key, early: EarlyVerification) -> Option<Result<(), Fault>> {
+        let (result, time) = early.finish().await?;
+        self.metrics.record_call(time);
+        match judge(key, result) {
+            Ok(Ok(())) => Some(Ok(())),
+            // A second call would meet the same fault, after as many attempts.
+            Err(fault)
+                if fault.cause.is_transient()
+                    && fault.cause != Cause::InvalidResponse
+                    && self.keyring.is_current(key) =>
             {
-                Ok(Err(Rejection::Signature))
+                Some(Err(fault))
             }
-            Err(error) => Err(Fault::from_sdk_error("Verify", error)),
+            // The public key decides first now, so that a forged token costs one call.
+            Ok(Err(_)) if self.keyring.is_current(key) => {
+                self.keyring.record_forgery();
+                None
+            }
+            _ => None,
         }
+    }
+}
+
+/// The result of a call to Verify.
+pub(crate) type VerifyResult = Result<VerifyOutput, SdkError<VerifyError>>;
+
+/// A request to verify a signature with the key under a name.
+pub(crate) fn verify_request(
+    client: &Client,
+    key: &str,
+    algorithm: Algorithm,
+    message: Message,
+    signature: Vec<u8>,
+) -> VerifyFluentBuilder {
+    client
+        .verify()
+        .key_id(key)
+        .message(message.bytes)
+        .message_type(message.kind)
+        .signature(Blob::new(signature))
+        .signing_algorithm(signing_algorithm(algorithm))
+}
+
+/// What KMS says about a signature, if its response is about this key.
+fn judge(key: &Key, result: VerifyResult) -> Result<Result<(), Rejection>, Fault> {
+    match result {
+        Ok(output) => {
+            key.expect_response(output.key_id(), output.signing_algorithm())
+                .map_err(|problem| Fault::invalid_response("Verify", problem))?;
+            // KMS returns an error for an invalid signature; some emulators return `false`.
+            Ok(if output.signature_valid { Ok(()) } else { Err(Rejection::Signature) })
+        }
+        Err(SdkError::ServiceError(error))
+            if matches!(error.err(), VerifyError::KmsInvalidSignatureException(_)) =>
+        {
+            Ok(Err(Rejection::Signature))
+        }
+        Err(error) => Err(Fault::from_sdk_error("Verify", error)),
     }
 }

@@ -4,7 +4,7 @@
 use std::{
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant, SystemTime},
@@ -28,7 +28,7 @@ use crate::{
     invocation::trace_id,
     start_failure::fail_start,
     table,
-    telemetry::{self, LogRecord, Outcome},
+    telemetry::{self, LogRecord, Outcome, log_start_failure},
 };
 
 /// The handler of a function.
@@ -53,26 +53,55 @@ pub struct HandlerOutput<Response> {
     pub record: LogRecord,
 }
 
+/// When a function with a ring asks for its first event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstEvent {
+    /// After the ring has been loaded. A key that cannot sign tokens stops the start.
+    AfterRing,
+    /// At once where a request may be waiting: in an environment that Lambda starts on demand. The ring is loaded
+    /// meanwhile. If its key cannot sign tokens, the process ends after the next response. In every other environment,
+    /// as with [`Self::AfterRing`].
+    BesideRing,
+}
+
 /// Runs a function with a ring. `read` reads the function's own settings into a configuration, and `build` makes the
 /// handler from it. Returns if the function cannot start, or when the process must end.
 pub async fn run<T, H: Handler>(
+    first_event: FirstEvent,
     read: impl FnOnce(&mut Settings) -> Option<T>,
     build: impl FnOnce(T, Arc<Keyring>) -> H,
 ) -> ExitCode {
     telemetry::init_logging();
     let start = Instant::now();
-    let (config, keyring) = match configure(Settings::from_environment(), read) {
+    let settings = Settings::from_environment();
+    let is_on_demand = settings.is_on_demand();
+    let (config, keyring) = match configure(settings, read) {
         Ok(configured) => configured,
         Err(error) => return fail_start(SETTINGS, "invalid settings", error.to_string()).await,
     };
-    // After any other fault, which the keyring logs, the first request tries again.
-    if let Err(fault) = Box::pin(keyring.prepare()).await
-        && fault.cause == Cause::UnsupportedKey
-    {
-        let problem = ErrorChain(&fault).to_string();
-        return fail_start(fault.cause.code(), "the key cannot sign tokens", problem).await;
+    let end = Arc::new(OnceLock::new());
+    let loading = prepare(Arc::clone(&keyring));
+    if first_event == FirstEvent::BesideRing && is_on_demand {
+        let end = Arc::clone(&end);
+        tokio::spawn(async move {
+            if let Err(problem) = loading.await {
+                log_start_failure(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, &problem);
+                let _ = end.set(UNSUPPORTED_KEY);
+            }
+        });
+    } else if let Err(problem) = loading.await {
+        return fail_start(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, problem).await;
     }
-    Box::pin(serve(build(config, keyring), start.elapsed())).await
+    Box::pin(serve(build(config, keyring), start.elapsed(), end)).await
+}
+
+/// Loads the ring. `Err` if its key cannot sign tokens. After any other fault, which the keyring logs, the first request
+/// tries again.
+async fn prepare(keyring: Arc<Keyring>) -> Result<(), String> {
+    match Box::pin(keyring.prepare()).await {
+        Err(fault) if fault.cause == Cause::UnsupportedKey => Err(ErrorChain(&fault).to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a function without a ring. `read` reads the function's settings and makes the handler. Returns if the
@@ -84,7 +113,7 @@ pub async fn run_without_ring<H: Handler>(
     let mut settings = Settings::from_environment();
     let handler = settings.check_lambda_variables().and(read(&mut settings));
     match settings.finish(handler) {
-        Ok(handler) => Box::pin(serve(handler, Duration::ZERO)).await,
+        Ok(handler) => Box::pin(serve(handler, Duration::ZERO, Arc::default())).await,
         Err(error) => fail_start(SETTINGS, "invalid settings", error.to_string()).await,
     }
 }
@@ -111,13 +140,18 @@ fn configure<T>(
     settings.finish(configured)
 }
 
-async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
+/// Serves invocations. When `end` has a reason, the process ends after the next response.
+async fn serve(
+    handler: impl Handler,
+    init_duration: Duration,
+    end: Arc<OnceLock<&'static str>>,
+) -> ExitCode {
     let environment = Arc::new(Environment {
         handler,
         init_duration,
         ready_at: SuspendAwareInstant::now(),
         is_cold: AtomicBool::new(true),
-        has_expired_credentials: AtomicBool::new(false),
+        end: Arc::clone(&end),
     });
     let handling = Arc::clone(&environment);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -127,11 +161,9 @@ async fn serve(handler: impl Handler, init_duration: Duration) -> ExitCode {
     let runtime = Runtime::new(service)
         .layer(MapRequestLayer::new(replace_invalid_json))
         // This layer runs after the response has been sent.
-        .layer(MapResultLayer::new(move |result| {
-            if environment.has_expired_credentials.load(Ordering::Relaxed) {
-                return Err(EXPIRED.into());
-            }
-            result
+        .layer(MapResultLayer::new(move |result| match end.get() {
+            Some(reason) => Err((*reason).into()),
+            None => result,
         }));
     match Box::pin(runtime.run_concurrent()).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -148,8 +180,8 @@ struct Environment<H> {
     init_duration: Duration,
     ready_at: SuspendAwareInstant,
     is_cold: AtomicBool,
-    /// Whether the credentials have expired.
-    has_expired_credentials: AtomicBool,
+    /// Why the process ends after the next response, if it does.
+    end: Arc<OnceLock<&'static str>>,
 }
 
 impl<H: Handler> Environment<H> {
@@ -167,7 +199,7 @@ impl<H: Handler> Environment<H> {
             self.handler.handle(payload.get(), &invocation).await;
         record.write(&invocation);
         if record.outcome == Outcome::Fault(Cause::CredentialsExpired.code()) {
-            self.has_expired_credentials.store(true, Ordering::Relaxed);
+            let _ = self.end.set(EXPIRED);
         }
         response
     }
@@ -185,6 +217,7 @@ fn replace_invalid_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
 /// An invocation that waited for the start of the environment arrives within this time after it. An environment that
 /// Lambda starts ahead of time gets its first invocation later.
 const COLD_START_WINDOW: Duration = Duration::from_millis(100);
+const UNSUPPORTED_KEY: &str = "the key cannot sign tokens";
 /// The `Cause` of invalid settings.
 const SETTINGS: &str = "Settings";
 const EXPIRED: &str = "the credentials have expired: the process ends, and Lambda starts an environment with new ones";

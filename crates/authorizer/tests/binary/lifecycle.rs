@@ -82,6 +82,55 @@ async fn key_that_cannot_sign_is_reported_to_lambda() {
     assert_eq!(body["errorType"], "Runtime.KeyUnfit");
 }
 
+const ON_DEMAND: (&str, &str) = ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand");
+
+/// A request waits for an environment that is started on demand. KMS verifies its token while the ring is loaded.
+#[tokio::test]
+async fn environment_on_demand_verifies_the_first_token_while_the_ring_is_loaded() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let late = Duration::from_millis(400);
+    let first_response = async |settings: &[(&str, &str)]| {
+        stack.kms.inject(Some(InjectedFault::Late(late)));
+        let calls = stack.kms.calls();
+        let start = Instant::now();
+        let runtime = RuntimeApi::start(&[rest_with_token(&stack.token_with(&json!({})))]);
+        let _running = FunctionProcess::start(&runtime.address, &endpoint(&stack), settings);
+        assert_eq!(runtime.log_after(1).await, ["next 0", "response 0"]);
+        (start.elapsed(), stack.kms.calls() - calls)
+    };
+    let (on_demand, calls) = first_response(&[ON_DEMAND]).await;
+    assert_eq!(calls, 2, "GetPublicKey and Verify");
+    let (one_after_the_other, calls) = first_response(&[]).await;
+    assert_eq!(calls, 2);
+    assert!(one_after_the_other >= late * 2);
+    assert!(on_demand < one_after_the_other, "{on_demand:?}, {one_after_the_other:?}");
+}
+
+/// As Lambda has asked for the first event already, the start can no longer fail.
+#[tokio::test]
+async fn environment_on_demand_ends_after_the_response_if_its_key_cannot_sign() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let runtime = RuntimeApi::start(&[rest_with_token(&stack.token_with(&json!({})))]);
+    let settings = [("SIGNING_ALGORITHM", "ES256"), ON_DEMAND];
+    let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &settings);
+    assert_eq!(runtime.log_after(1).await, ["next 0", "error 0"]);
+    assert_eq!(running.exit_code().await, Some(1));
+    assert_eq!(runtime.log_after(1).await, ["next 0", "error 0"], "no other event");
+}
+
+/// In an environment that was started ahead, the key that cannot sign is reported before the first event.
+#[tokio::test]
+async fn every_other_environment_waits_for_the_ring() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    for kind in ["provisioned-concurrency", "snap-start", "lambda-managed-instances", ""] {
+        let runtime = RuntimeApi::start(&[rest_with_token(&stack.token_with(&json!({})))]);
+        let settings = [("SIGNING_ALGORITHM", "ES256"), ("AWS_LAMBDA_INITIALIZATION_TYPE", kind)];
+        let mut running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &settings);
+        assert_eq!(runtime.log_after(1).await, ["error init"], "{kind}");
+        assert_eq!(running.exit_code().await, Some(1), "{kind}");
+    }
+}
+
 /// The function's timeout is shorter than the time that KMS may take.
 #[tokio::test]
 async fn response_comes_before_the_deadline_of_the_invocation() {

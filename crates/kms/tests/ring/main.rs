@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod early_verification;
 mod neighbors;
 mod refresh;
 mod responses;

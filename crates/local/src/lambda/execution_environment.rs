@@ -35,11 +35,31 @@ pub(super) struct ExecutionEnvironment {
     _server: HttpServer,
 }
 
+/// Why an execution environment is started.
+#[derive(Clone, Copy)]
+pub(super) enum Initialization {
+    /// For an invocation that waits for it.
+    OnDemand,
+    /// Ahead of any invocation.
+    ProvisionedConcurrency,
+}
+
+impl Initialization {
+    /// The value of `AWS_LAMBDA_INITIALIZATION_TYPE`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on-demand",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
+        }
+    }
+}
+
 impl ExecutionEnvironment {
     /// Starts the process and waits until it requests an event.
     pub(super) async fn start(
         mut command: Command,
         config: &FunctionConfig,
+        initialization: Initialization,
         logs: &FunctionLogs,
     ) -> Result<Self, FunctionError> {
         let name = &config.name;
@@ -47,9 +67,10 @@ impl ExecutionEnvironment {
         let (region, function) = (&config.region, format!("function:{name}"));
         let arn = Partition::of_region(region).arn("lambda", region, ACCOUNT, &function);
         let api = Arc::new(RuntimeApiService::new(invocations, arn));
-        let (server, mut child) = launch(&mut command, config, &api).await.map_err(|error| {
-            FunctionError::fatal("Runtime.InvalidEntrypoint", error.to_string())
-        })?;
+        let (server, mut child) =
+            launch(&mut command, config, initialization, &api).await.map_err(|error| {
+                FunctionError::fatal("Runtime.InvalidEntrypoint", error.to_string())
+            })?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let out = tokio::spawn(collect_log(out, name.clone(), logs.clone()));
         let err = tokio::spawn(collect_log(err, name.clone(), logs.clone()));
@@ -121,6 +142,7 @@ impl ExecutionEnvironment {
 async fn launch(
     command: &mut Command,
     config: &FunctionConfig,
+    initialization: Initialization,
     api: &Arc<RuntimeApiService>,
 ) -> io::Result<(HttpServer, Child)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -138,7 +160,7 @@ async fn launch(
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", config.memory.to_string())
         .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{name}"))
         .env("AWS_LAMBDA_LOG_STREAM_NAME", Uuid::new_v4().to_string())
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", initialization.name())
         .env("_HANDLER", "bootstrap")
         .env("TZ", ":UTC")
         .stdin(Stdio::null())

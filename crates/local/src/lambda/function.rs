@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     config::{Bootstrap, FunctionConfig},
     error::FunctionError,
-    execution_environment::ExecutionEnvironment,
+    execution_environment::{ExecutionEnvironment, Initialization},
     function_logs::FunctionLogs,
 };
 
@@ -79,7 +79,7 @@ impl HostedFunction {
     /// # Errors
     /// If the process ends or does not request an event in time.
     pub async fn warm(&self) -> Result<(), FunctionError> {
-        let environment = self.start().await?;
+        let environment = self.start(Initialization::ProvisionedConcurrency).await?;
         self.put_back(environment);
         Ok(())
     }
@@ -109,7 +109,7 @@ impl HostedFunction {
         };
         let mut environment = match ready {
             Some(environment) => environment,
-            None => self.start().await?,
+            None => self.start(Initialization::OnDemand).await?,
         };
         let result = environment.invoke(id, event, self.config.timeout).await;
         // After a crash or a timeout, the environment is dropped.
@@ -119,12 +119,15 @@ impl HostedFunction {
         result
     }
 
-    async fn start(&self) -> Result<ExecutionEnvironment, FunctionError> {
+    async fn start(
+        &self,
+        initialization: Initialization,
+    ) -> Result<ExecutionEnvironment, FunctionError> {
         let command = match &self.program {
             Program::Binary(bootstrap) => bootstrap.command(&self.config.binary),
             Program::Executable(executable) => own_command(executable),
         };
-        ExecutionEnvironment::start(command, &self.config, &self.logs).await
+        ExecutionEnvironment::start(command, &self.config, initialization, &self.logs).await
     }
 
     fn put_back(&self, environment: ExecutionEnvironment) {

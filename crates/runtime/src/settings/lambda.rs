@@ -24,6 +24,11 @@ impl Settings {
         checks.into_iter().collect()
     }
 
+    /// Whether Lambda starts the environment for a request. In all other environments, nobody waits for the start.
+    pub(crate) fn is_on_demand(&self) -> bool {
+        self.value("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("on-demand")
+    }
+
     /// The number of concurrent invocations of the execution environment. It is more than 1 only on Lambda Managed
     /// Instances.
     pub(crate) fn max_concurrency(&mut self) -> Option<NonZero<u16>> {
