@@ -144,12 +144,7 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
             (Outcome::Fault(error.code()), details)
         }
     };
-    LogRecord {
-        outcome,
-        kms: metrics.kms_time(),
-        signature_cached: metrics.signature_cached(),
-        details,
-    }
+    LogRecord { outcome, measurements: metrics.measurements(), details }
 }
 
 fn token_details(token: &VerifiedToken) -> Value {

@@ -121,7 +121,7 @@ fn log_record(
     if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
         details.insert("caller".into(), caller.to_string().into());
     }
-    LogRecord { outcome, kms: metrics.kms_time(), signature_cached: None, details }
+    LogRecord { outcome, measurements: metrics.measurements(), details }
 }
 
 /// The time for a response, including the start of the environment. With it a client gets its response within 8 s,

@@ -1,4 +1,4 @@
-//! What one request cost: its time in KMS, and whether its signature was cached.
+//! What is measured of one request, with the names of the metrics.
 
 use std::{
     sync::{
@@ -7,6 +7,24 @@ use std::{
     },
     time::{Duration, Instant},
 };
+
+/// A measured value of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measurement {
+    /// The name of the metric.
+    pub name: &'static str,
+    /// The value.
+    pub value: MeasuredValue,
+}
+
+/// The value of a [`Measurement`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MeasuredValue {
+    /// A length of time.
+    Time(Duration),
+    /// Whether something was the case. It is measured in both cases, so that the average is a rate.
+    Flag(bool),
+}
 
 /// Measures one request to sign or verify.
 #[derive(Debug, Default)]
@@ -17,6 +35,16 @@ pub struct RequestMetrics {
 }
 
 impl RequestMetrics {
+    /// Everything that was measured.
+    #[must_use]
+    pub fn measurements(&self) -> Vec<Measurement> {
+        let kms_time = self.kms_time().map(MeasuredValue::Time);
+        let signature_cached = self.signature_cached().map(MeasuredValue::Flag);
+        let all = [("KmsLatency", kms_time), ("SignatureCached", signature_cached)];
+        let measured = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        measured.map(|(name, value)| Measurement { name, value }).collect()
+    }
+
     /// The total time of the calls to KMS Sign and Verify, in whole microseconds. `None` if there was no call.
     #[must_use]
     pub fn kms_time(&self) -> Option<Duration> {
@@ -57,5 +85,24 @@ pub(crate) struct Timer<'a> {
 impl Drop for Timer<'_> {
     fn drop(&mut self) {
         self.metrics.record_call(self.start.elapsed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_measured_is_a_measurement() {
+        let metrics = RequestMetrics::default();
+        assert_eq!(metrics.measurements(), []);
+        metrics.record_cache_lookup(false);
+        let signature_cached =
+            Measurement { name: "SignatureCached", value: MeasuredValue::Flag(false) };
+        assert_eq!(metrics.measurements(), [signature_cached]);
+        drop(metrics.start_call());
+        let time = metrics.kms_time().unwrap();
+        let kms_latency = Measurement { name: "KmsLatency", value: MeasuredValue::Time(time) };
+        assert_eq!(metrics.measurements(), [kms_latency, signature_cached]);
     }
 }

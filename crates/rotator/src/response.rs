@@ -34,10 +34,7 @@ pub(crate) fn response(
             (Outcome::Fault(code), details, Err(diagnostic))
         }
     };
-    HandlerOutput {
-        response,
-        record: LogRecord { outcome, kms: None, signature_cached: None, details },
-    }
+    HandlerOutput { response, record: LogRecord { outcome, measurements: Vec::new(), details } }
 }
 
 fn run_details(ring: &str, run: &RotationRun) -> Value {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use kms::{MeasuredValue, Measurement};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -19,10 +20,8 @@ use crate::invocation::Invocation;
 pub struct LogRecord {
     /// The outcome of the request.
     pub outcome: Outcome,
-    /// The time of the calls to KMS, if there were any.
-    pub kms: Option<Duration>,
-    /// Whether the signature was cached, if the function has asked a cache.
-    pub signature_cached: Option<bool>,
+    /// What was measured of the request. Each measurement is a metric.
+    pub measurements: Vec<Measurement>,
     /// Further members of the log line, a JSON object. Never a token or a secret, and nothing from a token that was not
     /// verified. Members that are null are left out.
     pub details: Value,
@@ -76,7 +75,7 @@ struct Line<'a> {
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { record, invocation, now } = self;
-        let LogRecord { outcome, kms, signature_cached, details } = record;
+        let LogRecord { outcome, measurements, details } = record;
         let (name, dimension) = outcome.name_and_dimension();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -112,14 +111,18 @@ impl Serialize for Line<'_> {
             line.serialize_entry(metric, &1)?;
             metrics.push(MetricDirective::new(metric, "Count", &dimensions));
         }
-        if let Some(time) = kms {
-            line.serialize_entry("KmsLatency", &(time.as_secs_f64() * 1000.0))?;
-            metrics.push(MetricDirective::new("KmsLatency", "Milliseconds", &[&[]]));
-        }
-        if let Some(is_hit) = signature_cached {
-            // Also the misses, so that the average of the metric is the hit rate.
-            line.serialize_entry("SignatureCached", &u8::from(*is_hit))?;
-            metrics.push(MetricDirective::new("SignatureCached", "Count", &[&[]]));
+        for Measurement { name, value } in measurements {
+            let unit = match value {
+                MeasuredValue::Time(time) => {
+                    line.serialize_entry(name, &(time.as_secs_f64() * 1000.0))?;
+                    "Milliseconds"
+                }
+                MeasuredValue::Flag(is_set) => {
+                    line.serialize_entry(name, &u8::from(*is_set))?;
+                    "Count"
+                }
+            };
+            metrics.push(MetricDirective::new(name, unit, &[&[]]));
         }
         if !metrics.is_empty() {
             line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
@@ -169,16 +172,22 @@ mod tests {
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
         let latency = metric("KmsLatency", "Milliseconds", &json!([[]]));
+        let time = MeasuredValue::Time(Duration::from_micros(1500));
+        let kms_latency = Measurement { name: "KmsLatency", value: time };
+        let is_cached = |is_hit| {
+            let value = MeasuredValue::Flag(is_hit);
+            Measurement { name: "SignatureCached", value }
+        };
         let rows = [
             (
                 Outcome::Issued,
-                (None, None),
+                vec![],
                 json!({"level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1}),
                 Some(vec![count("Issued")]),
             ),
             (
                 Outcome::Allowed,
-                (Some(1500), Some(false)),
+                vec![kms_latency, is_cached(false)],
                 json!({
                     "level": "INFO", "message": "allowed", "outcome": "Allowed", "Allowed": 1,
                     "KmsLatency": 1.5, "SignatureCached": 0,
@@ -187,7 +196,7 @@ mod tests {
             ),
             (
                 Outcome::Forbidden,
-                (None, Some(true)),
+                vec![is_cached(true)],
                 json!({
                     "level": "INFO", "message": "forbidden", "outcome": "Forbidden",
                     "Forbidden": 1, "SignatureCached": 1,
@@ -196,7 +205,7 @@ mod tests {
             ),
             (
                 Outcome::Rejected("Expired"),
-                (None, None),
+                vec![],
                 json!({
                     "level": "INFO", "message": "rejected", "outcome": "Rejected",
                     "Rejected": 1, "Reason": "Expired",
@@ -205,13 +214,13 @@ mod tests {
             ),
             (
                 Outcome::Refused,
-                (None, None),
+                vec![],
                 json!({"level": "INFO", "message": "refused", "outcome": "Refused"}),
                 None,
             ),
             (
                 Outcome::Rotation(Duration::from_hours(1)),
-                (None, None),
+                vec![],
                 json!({
                     "level": "INFO", "message": "rotation", "outcome": "Rotation",
                     "RotationOverdue": 3600,
@@ -220,7 +229,7 @@ mod tests {
             ),
             (
                 Outcome::Fault("KeyState"),
-                (None, None),
+                vec![],
                 json!({
                     "level": "ERROR", "message": "fault", "outcome": "Fault", "Faults": 1,
                     "Cause": "KeyState",
@@ -235,10 +244,9 @@ mod tests {
             init_duration: Duration::ZERO,
             deadline: None,
         };
-        for (outcome, (micros, signature_cached), mut expected, metrics) in rows {
-            let kms = micros.map(Duration::from_micros);
+        for (outcome, measurements, mut expected, metrics) in rows {
             let details = json!({"sub": "alice", "jti": null});
-            let record = LogRecord { outcome, kms, signature_cached, details };
+            let record = LogRecord { outcome, measurements, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
             let mut line =
                 serde_json::to_value(Line { record: &record, invocation: &invocation, now })
