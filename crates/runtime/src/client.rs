@@ -162,16 +162,20 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The longest time of an operation: all attempts, and the pauses between them.
-pub const OPERATION_TIME: Duration = {
+pub const OPERATION_TIME: Duration = time_of_attempts(MAX_ATTEMPTS);
+
+/// The longest time of the first attempts of an operation, and of the pauses between them.
+#[must_use]
+pub const fn time_of_attempts(attempts: u32) -> Duration {
     let (mut time, mut pause, mut attempt) = (ATTEMPT_TIMEOUT, INITIAL_BACKOFF, 1);
-    while attempt < MAX_ATTEMPTS {
+    while attempt < attempts {
         let limited = if pause.as_millis() < MAX_BACKOFF.as_millis() { pause } else { MAX_BACKOFF };
         time = time.saturating_add(limited).saturating_add(ATTEMPT_TIMEOUT);
         pause = pause.saturating_mul(2);
         attempt += 1;
     }
     time
-};
+}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 //! | [`function`] | [`run`](function::run) starts a function and serves its invocations with a [`Handler`](function::Handler); start here |
 //! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the right name of a misspelled one |
 //! | [`telemetry`] | one log line for each invocation, which is also its metrics |
-//! | [`connect`], [`client_for`], [`OPERATION_TIME`] | the KMS client: timeouts, retries, endpoint and root certificates |
+//! | [`connect`], [`client_for`], [`OPERATION_TIME`], [`time_of_attempts`] | the KMS client: timeouts, retries, endpoint and root certificates |
 //! | [`Headers`], [`Texts`] | tolerant reading of the headers in an event |
 //!
 //! # Example
@@ -57,7 +57,7 @@ mod start_failure;
 pub mod telemetry;
 mod trust_store;
 
-pub use client::{OPERATION_TIME, client_for, connect};
+pub use client::{OPERATION_TIME, client_for, connect, time_of_attempts};
 pub use headers::{Headers, Texts};
 pub use settings::{
     Function, Names, SETTINGS, Setting, SettingError, SettingProblem, Settings, SettingsError,
