@@ -9,7 +9,7 @@ pub struct ExpensiveRules {
     /// The setting `ACCESS_RULES`. All environment variables of a Lambda function are limited to 4 KB ("Lambda
     /// quotas" in the developer guide).
     pub rules: String,
-    /// The claims of a token of almost 8192 characters, the maximum.
+    /// The claims of a token, up to almost the longest one.
     pub claims: Value,
 }
 

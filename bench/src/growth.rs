@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jwt::{Jwk, JwkSet, KeySetVerifier, PublicKey, UnixTime, UnverifiedToken, Validation};
+use jwt::{Algorithm, Jwk, JwkSet, KeySetVerifier, PublicKey, UnixTime, UnverifiedToken, Validation};
 use serde_json::json;
 
 use crate::{
@@ -115,14 +115,16 @@ async fn tokens(
     repetitions: &Repetitions,
     more: &[(&str, &str)],
 ) -> Points {
-    let lengths = [300, 600, 1000, 2000, 4000, 6000, 8000];
+    let short = [300, 600, 1000];
+    let long = (2000..=Algorithm::Es256.max_token_bytes()).step_by(2000);
+    let lengths = short.into_iter().chain(long);
     let mut programs = Vec::new();
-    for length in lengths {
+    for length in lengths.clone() {
         let token = testbed.token_with_length(key, "ES256", length)?;
         let more = [&[("KEY_ALIAS", "alias/bench-short")], more].concat();
         programs.push((program(testbed, &more)?, vec![testbed.event(&token)]));
     }
-    Ok(lengths.into_iter().zip(measure(&programs, repetitions).await?).collect())
+    Ok(lengths.zip(measure(&programs, repetitions).await?).collect())
 }
 
 /// A ring has up to three keys: the current, the next and the previous one.

@@ -173,6 +173,18 @@ impl Algorithm {
             _ => 8 * 1024,
         }
     }
+
+    /// The largest [`max_token_bytes`](Self::max_token_bytes).
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler only")]
+    pub(crate) const MAX_TOKEN_BYTES: usize = {
+        let (mut max, mut at) = (0, 0);
+        while at < Self::ALL.len() {
+            let bytes = Self::ALL[at].max_token_bytes();
+            max = if bytes > max { bytes } else { max };
+            at += 1;
+        }
+        max
+    };
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler only")]

@@ -4,7 +4,7 @@ use super::{
     claims::Claims, header::Header, rejection::Rejection, signed_parts::SignedParts,
     validation::Validation, verifier::Verifier,
 };
-use crate::{UnixTime, encoding::base64url};
+use crate::{Algorithm, UnixTime, encoding::base64url};
 
 /// A text with the form of a signed token (RFC 7515 section 7.1). Nothing in it is verified.
 ///
@@ -21,9 +21,10 @@ impl<'a> UnverifiedToken<'a> {
     /// Splits a text into the three parts of a token. Decodes nothing.
     ///
     /// # Errors
-    /// [`Rejection::TooLong`] for more than 16 384 bytes, and [`Rejection::NotCompact`].
+    /// [`Rejection::TooLong`] for a text that is too long with any algorithm, and
+    /// [`Rejection::NotCompact`].
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
-        if text.len() > MAX_TOKEN_BYTES {
+        if text.len() > Algorithm::MAX_TOKEN_BYTES {
             return Err(Rejection::TooLong);
         }
         let (signing_input, signature) = text.rsplit_once('.').ok_or(Rejection::NotCompact)?;
@@ -127,9 +128,6 @@ fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     base64url::decode(part).map_err(|_| Rejection::Encoding)
 }
 
-/// The largest of [`Algorithm::max_token_bytes`](crate::Algorithm::max_token_bytes): a longer token
-/// is refused before any part is decoded.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// Well above the length of `alg`, `typ` and `kid`.
 const MAX_HEADER_CHARS: usize = 2048;
 
@@ -142,7 +140,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::Algorithm;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
     const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"k"}"#;
@@ -177,8 +174,8 @@ mod tests {
             ("four parts", "e30.e30.AA.AA".into(), Err(Rejection::NotCompact)),
             ("encrypted", "e30.e30.AA.AA.AA".into(), Err(Rejection::NotCompact)),
             ("two dots", "..".into(), Err(Rejection::NotCompact)),
-            ("longest token", long(MAX_TOKEN_BYTES), Ok(())),
-            ("longest token and one byte", long(MAX_TOKEN_BYTES + 1), Err(Rejection::TooLong)),
+            ("longest token", long(16 * 1024), Ok(())),
+            ("longest token and one byte", long(16 * 1024 + 1), Err(Rejection::TooLong)),
         ];
         for (name, text, expected) in rows {
             assert_eq!(UnverifiedToken::parse(&text).map(|_| ()), expected, "{name}");
