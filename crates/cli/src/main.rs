@@ -47,9 +47,9 @@ struct Arguments {
 enum Command {
     /// Run a scripted demonstration on this machine, then exit.
     ///
-    /// Starts KMS, Lambda and API Gateway on this machine, requests a token, presents it in several ways
-    /// (valid, missing, changed, expired, with its key disabled), and rotates the key. Prints the result, the
-    /// time and the number of KMS calls of each step.
+    /// Starts KMS, Lambda and API Gateway on this machine, sends requests with tokens that are accepted and
+    /// tokens that are not, and rotates the key. Prints the result, the time and the number of KMS calls of
+    /// each step.
     #[command(after_help = demo::HELP)]
     Demo,
     /// Run KMS, Lambda and API Gateway on this machine until Ctrl-C.

@@ -4,6 +4,7 @@ use std::{fmt, io::Write, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use local::{Bytes, Request, Response, Stack, StackOptions, http};
+use runtime::table;
 use serde_json::Value;
 
 use crate::{function, template::TEMPLATE, terminal};
@@ -38,13 +39,12 @@ pub(super) struct Step {
 
 impl Scenario {
     pub(super) async fn start() -> Result<Self, Error> {
-        let stack = Stack::start(TEMPLATE, &StackOptions::new(function::bootstrap()?)).await?;
-        Ok(Self { stack, steps: 0 })
+        Ok(Self { stack: Stack::start(TEMPLATE, &options()?).await?, steps: 0 })
     }
 
     /// Replaces the stack by one whose functions have this setting.
     pub(super) async fn restart_with(&mut self, name: &str, value: String) -> Result<(), Error> {
-        let mut options = StackOptions::new(function::bootstrap()?);
+        let mut options = options()?;
         options.overrides.insert(name.into(), value);
         self.stack = Stack::start(TEMPLATE, &options).await?;
         Ok(())
@@ -122,6 +122,13 @@ impl Scenario {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
         Ok(http::send(self.stack.gateway.address(), request).await?)
     }
+}
+
+/// The options of the stack. A step waits until a token has expired, so there is no leeway.
+fn options() -> Result<StackOptions, Error> {
+    let mut options = StackOptions::new(function::bootstrap()?);
+    options.overrides.insert(table::CLOCK_LEEWAY_SECONDS.name.into(), "0".into());
+    Ok(options)
 }
 
 /// Prints a line. Unlike `println!`, it does not panic when the pipe is closed.
