@@ -1,8 +1,45 @@
+use std::time::Duration;
+
 use jwt::{Signed, Signer, UnixTime, UnsignedToken};
+use policy::issuance::{Caller, IssuanceDefaults, IssuanceRequest};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::{GrantedRequest, IssuerConfig};
+use crate::{IssuanceError, IssuerConfig, TokenRequest};
+
+/// A granted request. Only [`TokenRequest::grant`] creates one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GrantedRequest {
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) lifetime: Duration,
+}
+
+impl TokenRequest {
+    /// Asks the issuance policy. It grants the whole request or nothing. Without a policy, every request is
+    /// granted.
+    ///
+    /// # Errors
+    /// [`IssuanceError::Denied`] with the part of the request that no rule grants.
+    pub fn grant(
+        self,
+        caller: &Caller,
+        config: &IssuerConfig,
+    ) -> Result<GrantedRequest, IssuanceError> {
+        let lifetime = match &config.policy {
+            Some(policy) => {
+                let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
+                let defaults = IssuanceDefaults {
+                    audience: config.audience.as_deref(),
+                    lifetime: config.lifetime,
+                    lifetime_max: config.lifetime_max,
+                };
+                policy.grant(&request, caller, &defaults).map_err(IssuanceError::Denied)?
+            }
+            None => self.lifetime.unwrap_or(config.lifetime),
+        };
+        Ok(GrantedRequest { claims: self.claims, lifetime })
+    }
+}
 
 /// An issued token, with the facts that the log line records.
 #[derive(Debug)]
@@ -65,8 +102,6 @@ fn complete_claims(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

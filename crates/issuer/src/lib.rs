@@ -5,8 +5,8 @@
 //! |---|---|
 //! | `config` | [`IssuerConfig`], read once at the start |
 //! | `event`, `proxy` | [`IssuerEvent`]: a direct invocation, or a proxy event of API Gateway |
-//! | `request`, `claims` | [`TokenRequest`], checked strictly, and [`GrantedRequest`], granted by the issuance policy |
-//! | `issue` | [`issue`], the core: completes the claims and signs them |
+//! | `request`, `claims` | [`TokenRequest`], checked strictly |
+//! | `issue` | [`GrantedRequest`], granted by the issuance policy, and [`issue`], the core: completes the claims and signs them |
 //! | `document` | [`document`]: the key set and the discovery document |
 //! | `response` | [`IssuerResponse`]: the response for either event source |
 //! | `error` | [`IssuanceError`]: why a request gets no token |
@@ -73,7 +73,7 @@ pub use document::{PublishedDocument, document};
 pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation};
 pub use handler::run;
-pub use issue::{IssuedToken, issue};
+pub use issue::{GrantedRequest, IssuedToken, issue};
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
-pub use request::{GrantedRequest, TokenRequest};
+pub use request::TokenRequest;
 pub use response::{Cacheable, IssuerResponse};

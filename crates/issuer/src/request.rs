@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use jwt::json;
-use policy::issuance::{Caller, IssuanceDefaults, IssuanceRequest};
 use serde_json::{Map, Value};
 
 use crate::{IssuanceError, IssuerConfig, claims};
@@ -36,38 +35,6 @@ impl TokenRequest {
         claims::check(&claims, config)?;
         Ok(Self { claims, lifetime: read_lifetime(expires_in.as_ref(), config)? })
     }
-
-    /// Asks the issuance policy. It grants the whole request or nothing. Without a policy, every request is
-    /// granted.
-    ///
-    /// # Errors
-    /// [`IssuanceError::Denied`] with the part of the request that no rule grants.
-    pub fn grant(
-        self,
-        caller: &Caller,
-        config: &IssuerConfig,
-    ) -> Result<GrantedRequest, IssuanceError> {
-        let lifetime = match &config.policy {
-            Some(policy) => {
-                let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
-                let defaults = IssuanceDefaults {
-                    audience: config.audience.as_deref(),
-                    lifetime: config.lifetime,
-                    lifetime_max: config.lifetime_max,
-                };
-                policy.grant(&request, caller, &defaults).map_err(IssuanceError::Denied)?
-            }
-            None => self.lifetime.unwrap_or(config.lifetime),
-        };
-        Ok(GrantedRequest { claims: self.claims, lifetime })
-    }
-}
-
-/// A granted request. Only [`TokenRequest::grant`] creates one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GrantedRequest {
-    pub(crate) claims: Map<String, Value>,
-    pub(crate) lifetime: Duration,
 }
 
 fn read_lifetime(
@@ -87,6 +54,7 @@ fn read_lifetime(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use policy::issuance::Caller;
     use serde_json::json;
 
     impl IssuerConfig {
