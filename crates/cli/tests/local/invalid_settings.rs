@@ -172,3 +172,36 @@ fn misspelled_setting_stops_the_command_line_too() {
         );
     }
 }
+
+#[test]
+fn all_invalid_settings_are_reported_at_once() {
+    let settings = [
+        ("KEY_ALIAS", "countersign alias"),
+        ("TOKEN_ISSUER", ""),
+        ("KEY_REFRESH_SECONDS", "never"),
+        ("CLOCK_LEEWAY_SECONDS", "301"),
+        ("TOKEN_LIFETIME_SECONDS", "0"),
+    ];
+    let output = run(&["local", "--port", "0", "--kms-port", "0"], &settings);
+    let message = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    // The first three are settings of both functions.
+    for ((name, _), times) in settings.into_iter().zip([2, 2, 2, 1, 1]) {
+        assert_eq!(message.matches(name).count(), times, "{name}: {message}");
+    }
+}
+
+#[test]
+fn function_without_settings_reports_each_missing_one() {
+    let output = run(&["function", "authorizer"], &[]);
+    let message = to_text(&output.stdout);
+    assert!(!output.status.success());
+    for name in ["KEY_ALIAS", "TOKEN_ISSUER", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
+        assert!(message.contains(name), "{name}: {message}");
+    }
+    // The alarm counts the failed start as a fault.
+    let line: Value = serde_json::from_str(&message).unwrap();
+    assert_eq!((&line["Faults"], &line["Cause"]), (&json!(1), &json!("Settings")));
+    let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(metrics["Dimensions"], json!([[], ["Cause"]]));
+}

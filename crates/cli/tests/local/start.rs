@@ -2,7 +2,8 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
     thread,
@@ -10,8 +11,10 @@ use std::{
 };
 
 use local::{Bytes, Request, http};
+use serde_json::Value;
+use testing::RecordingReader;
 
-use crate::{BINARY, Local, TEMPLATE, command, run, to_text};
+use crate::{ALIAS, BINARY, Local, TEMPLATE, command, run, to_text};
 
 /// A folder that is removed when it is dropped.
 struct Folder(PathBuf);
@@ -173,4 +176,68 @@ async fn other_host_names_are_refused() {
             assert_eq!(body.contains("Keys") || body.contains("\"keys\""), is_allowed, "{body}");
         }
     }
+}
+
+/// The child processes of a process that are running.
+fn children(of: u32) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(|entry| entry.path());
+    let parent = format!("PPid:\t{of}\n");
+    processes
+        .filter(|path| {
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            status.contains(&parent) && !status.contains("State:\tZ")
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn functions_end_with_the_command() {
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        let mut local = Local::start(&[]);
+        let functions = children(local.child.id());
+        assert_eq!(functions.len(), 2);
+        local.signal(signal);
+        local.child.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while functions.iter().any(|function| {
+            let status = fs::read_to_string(function.join("status")).unwrap_or_default();
+            !status.is_empty() && !status.contains("State:\tZ")
+        }) {
+            assert!(Instant::now() < deadline, "{signal}: a function is still running");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[test]
+fn port_in_use_is_reported() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    for (flag, other) in [("--port", "--kms-port"), ("--kms-port", "--port")] {
+        let output = run(&["local", flag, &port, other, "0"], &[]);
+        let message = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{message}");
+        assert!(message.contains(&port) && message.contains(flag), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn keys_are_restored_from_the_state_folder() {
+    let folder = env::temp_dir().join(format!("countersign-state-{}", std::process::id()));
+    let name = folder.display().to_string();
+    let arguments = ["local", "--port", "0", "--kms-port", "0", "--state", &name];
+    let key = || {
+        let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = RecordingReader::new("countersign-local", child.stdout.take().unwrap());
+        output.read_exact(&mut [0; 1]).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        output.read_to_end(&mut Vec::new()).unwrap();
+        let image = fs::read(folder.join("kms.json")).unwrap();
+        let image: Value = serde_json::from_slice(&image).unwrap();
+        assert_eq!(image["keys"].as_array().unwrap().len(), 1);
+        image["aliases"][ALIAS]["key"].clone()
+    };
+    assert_eq!(key(), key());
+    fs::remove_dir_all(folder).unwrap();
 }
