@@ -144,7 +144,7 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
             (Outcome::Fault(error.code()), details)
         }
     };
-    LogRecord { outcome, measurements: metrics.measurements(), details }
+    LogRecord { outcome, measured: metrics.measured(), details }
 }
 
 fn token_details(token: &VerifiedToken) -> Value {

@@ -13,7 +13,7 @@
 //! | [`KeyName`] | the configured name: alias, key id or ARN |
 //! | [`Fault`], [`Cause`] | a failed KMS operation and whether a retry may help; never a statement about a token |
 //! | [`SignatureCache`] | remembers valid signatures for a short time |
-//! | [`RequestMetrics`], [`Measurement`] | what is measured of a request, such as its time in KMS |
+//! | [`RequestMetrics`], [`Metric`] | what is measured of a request, such as its time in KMS |
 //!
 //! Requests wait for KMS as long as the [`Client`] allows: set its timeouts and retries.
 //!
@@ -105,7 +105,7 @@ pub use key::Key;
 pub use key_name::{InvalidKeyName, KeyName};
 pub use keyring::{KEY_SET_MAX_AGE, Keyring, SIGNING_LAG};
 pub use message::algorithms;
-pub use request_metrics::{MeasuredValue, Measurement, RequestMetrics};
+pub use request_metrics::{Metric, MetricValue, RequestMetrics};
 pub use response::key_id;
 pub use ring::Ring;
 pub use signature_cache::SignatureCache;

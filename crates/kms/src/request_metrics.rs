@@ -8,18 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A measured value of a request.
+/// A metric of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Measurement {
+pub struct Metric {
     /// The name of the metric.
     pub name: &'static str,
     /// The value.
-    pub value: MeasuredValue,
+    pub value: MetricValue,
 }
 
-/// The value of a [`Measurement`].
+/// The value of a [`Metric`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MeasuredValue {
+pub enum MetricValue {
     /// A length of time.
     Time(Duration),
     /// Whether something was the case. It is measured in both cases, so that the average is a rate.
@@ -37,12 +37,12 @@ pub struct RequestMetrics {
 impl RequestMetrics {
     /// Everything that was measured.
     #[must_use]
-    pub fn measurements(&self) -> Vec<Measurement> {
-        let kms_time = self.kms_time().map(MeasuredValue::Time);
-        let signature_cached = self.signature_cached().map(MeasuredValue::Flag);
+    pub fn measured(&self) -> Vec<Metric> {
+        let kms_time = self.kms_time().map(MetricValue::Time);
+        let signature_cached = self.signature_cached().map(MetricValue::Flag);
         let all = [("KmsLatency", kms_time), ("SignatureCached", signature_cached)];
         let measured = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        measured.map(|(name, value)| Measurement { name, value }).collect()
+        measured.map(|(name, value)| Metric { name, value }).collect()
     }
 
     /// The total time of the calls to KMS Sign and Verify, in whole microseconds. `None` if there was no call.
@@ -93,16 +93,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_measured_is_a_measurement() {
+    fn only_what_was_measured_is_a_metric() {
         let metrics = RequestMetrics::default();
-        assert_eq!(metrics.measurements(), []);
+        assert_eq!(metrics.measured(), []);
         metrics.record_cache_lookup(false);
-        let signature_cached =
-            Measurement { name: "SignatureCached", value: MeasuredValue::Flag(false) };
-        assert_eq!(metrics.measurements(), [signature_cached]);
+        let signature_cached = Metric { name: "SignatureCached", value: MetricValue::Flag(false) };
+        assert_eq!(metrics.measured(), [signature_cached]);
         drop(metrics.start_call());
         let time = metrics.kms_time().unwrap();
-        let kms_latency = Measurement { name: "KmsLatency", value: MeasuredValue::Time(time) };
-        assert_eq!(metrics.measurements(), [kms_latency, signature_cached]);
+        let kms_latency = Metric { name: "KmsLatency", value: MetricValue::Time(time) };
+        assert_eq!(metrics.measured(), [kms_latency, signature_cached]);
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn response(
             (Outcome::Fault(code), details, Err(diagnostic))
         }
     };
-    HandlerOutput { response, record: LogRecord { outcome, measurements: Vec::new(), details } }
+    HandlerOutput { response, record: LogRecord { outcome, measured: Vec::new(), details } }
 }
 
 fn run_details(ring: &str, run: &RotationRun) -> Value {

@@ -7,7 +7,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use kms::{Cause, ErrorChain, Keyring, SuspendAwareInstant};
@@ -25,7 +25,6 @@ pub use crate::invocation::Invocation;
 use crate::{
     Settings, SettingsError,
     client::connect,
-    invocation::trace_id,
     start_failure::fail_start,
     table,
     telemetry::{self, LogRecord, Outcome, log_start_failure},
@@ -188,13 +187,9 @@ impl<H: Handler> Environment<H> {
     async fn invoke(&self, event: LambdaEvent<Box<RawValue>>) -> Result<H::Response, Diagnostic> {
         let LambdaEvent { payload, context } = event;
         let waited_for_start = self.ready_at.elapsed() < COLD_START_WINDOW;
-        let invocation = Invocation {
-            deadline: Some(context.deadline()).filter(|deadline| *deadline > SystemTime::now()),
-            trace_id: context.xray_trace_id.as_deref().and_then(trace_id),
-            request_id: context.request_id,
-            is_cold: self.is_cold.swap(false, Ordering::Relaxed),
-            init_duration: if waited_for_start { self.init_duration } else { Duration::ZERO },
-        };
+        let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
+        let init_duration = if waited_for_start { self.init_duration } else { Duration::ZERO };
+        let invocation = Invocation::new(context, is_cold, init_duration);
         let HandlerOutput { response, record } =
             self.handler.handle(payload.get(), &invocation).await;
         record.write(&invocation);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use lambda_runtime::Context;
+
 /// The facts about an invocation that the handler and the log line need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
@@ -19,6 +21,16 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    pub(crate) fn new(context: Context, is_cold: bool, init_duration: Duration) -> Self {
+        Self {
+            deadline: Some(context.deadline()).filter(|deadline| *deadline > SystemTime::now()),
+            trace_id: context.xray_trace_id.as_deref().and_then(trace_id),
+            request_id: context.request_id,
+            is_cold,
+            init_duration,
+        }
+    }
+
     /// The time that is left for the response: `limit` less the start of the environment, but at most until shortly
     /// before the deadline.
     #[must_use]
@@ -32,7 +44,7 @@ impl Invocation {
 
 /// The trace id in an X-Ray tracing header, such as `Root=1-TIME-ID;Parent=…;Sampled=1` (AWS X-Ray Developer Guide,
 /// "Tracing header"). A client may have set the header, so only an id in the documented form is used.
-pub(crate) fn trace_id(header: &str) -> Option<String> {
+fn trace_id(header: &str) -> Option<String> {
     let root = header.split(';').find_map(|part| part.strip_prefix("Root="))?;
     let (time, id) = root.strip_prefix("1-")?.split_once('-')?;
     let is_hex = |text: &str, digits: usize| {

@@ -2,8 +2,40 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{rejection::Rejection, validation::Validation};
+use super::{
+    rejection::Rejection, signed_parts::SignedParts, validation::Validation, verifier::Verifier,
+};
 use crate::{MAX_CONTEXT_CLAIMS_BYTES, UnixTime, context_claims_len, json};
+
+/// A token that has passed every check except that of its signature. Its claims cannot be read.
+pub struct Candidate<'a> {
+    parts: SignedParts<'a>,
+    claims: Claims,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn new(parts: SignedParts<'a>, claims: Claims) -> Self {
+        Self { parts, claims }
+    }
+
+    /// Verifies the signature, and returns the claims if it is valid.
+    ///
+    /// # Errors
+    /// The outer error is the verifier's: it could not find out. The inner error refuses the token.
+    pub async fn confirm<V: Verifier>(
+        self,
+        verifier: &V,
+    ) -> Result<Result<Claims, Rejection>, V::Error> {
+        Ok(verifier.verify(&self.parts).await?.map(|()| self.claims))
+    }
+}
+
+/// Shows no part of the token.
+impl fmt::Debug for Candidate<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").finish_non_exhaustive()
+    }
+}
 
 /// The claims of a verified token.
 ///

@@ -9,10 +9,10 @@ mod unverified_token;
 mod validation;
 mod verifier;
 
-pub use claims::{Claims, expiry};
+pub use claims::{Candidate, Claims, expiry};
 pub use key_set_verifier::KeySetVerifier;
 pub use rejection::{Rejection, TokenCheck};
 pub use signed_parts::SignedParts;
-pub use unverified_token::{Candidate, UnverifiedToken};
+pub use unverified_token::UnverifiedToken;
 pub use validation::Validation;
 pub use verifier::Verifier;

@@ -1,8 +1,11 @@
 use std::fmt;
 
 use super::{
-    claims::Claims, header::Header, rejection::Rejection, signed_parts::SignedParts,
-    validation::Validation, verifier::Verifier,
+    claims::{Candidate, Claims},
+    header::Header,
+    rejection::Rejection,
+    signed_parts::SignedParts,
+    validation::Validation,
 };
 use crate::{Algorithm, UnixTime, encoding::base64url};
 
@@ -51,7 +54,7 @@ impl<'a> UnverifiedToken<'a> {
         let parts = self.with_header(header)?;
         let claims = Claims::read(&claims)?;
         claims.check(validation, now)?;
-        Ok(Candidate { parts, claims })
+        Ok(Candidate::new(parts, claims))
     }
 
     /// Returns the parts for a [`Verifier`], for a payload of any kind.
@@ -98,32 +101,6 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-/// A token that has passed every check except that of its signature. Its claims cannot be read.
-pub struct Candidate<'a> {
-    parts: SignedParts<'a>,
-    claims: Claims,
-}
-
-impl Candidate<'_> {
-    /// Verifies the signature, and returns the claims if it is valid.
-    ///
-    /// # Errors
-    /// The outer error is the verifier's: it could not find out. The inner error refuses the token.
-    pub async fn confirm<V: Verifier>(
-        self,
-        verifier: &V,
-    ) -> Result<Result<Claims, Rejection>, V::Error> {
-        Ok(verifier.verify(&self.parts).await?.map(|()| self.claims))
-    }
-}
-
-/// Shows no part of the token.
-impl fmt::Debug for Candidate<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Candidate").finish_non_exhaustive()
-    }
-}
-
 fn decode(part: &str) -> Result<Vec<u8>, Rejection> {
     base64url::decode(part).map_err(|_| Rejection::Encoding)
 }
@@ -140,6 +117,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::Verifier;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
     const HEADER: &str = r#"{"alg":"RS256","typ":"JWT","kid":"k"}"#;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use kms::{MeasuredValue, Measurement};
+use kms::{Metric, MetricValue};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ use crate::invocation::Invocation;
 pub struct LogRecord {
     /// The outcome of the request.
     pub outcome: Outcome,
-    /// What was measured of the request. Each measurement is a metric.
-    pub measurements: Vec<Measurement>,
+    /// What was measured of the request. Each value is a metric and a member of the log line.
+    pub measured: Vec<Metric>,
     /// Further members of the log line, a JSON object. Never a token or a secret, and nothing from a token that was not
     /// verified. Members that are null are left out.
     pub details: Value,
@@ -75,7 +75,7 @@ struct Line<'a> {
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { record, invocation, now } = self;
-        let LogRecord { outcome, measurements, details } = record;
+        let LogRecord { outcome, measured, details } = record;
         let (name, dimension) = outcome.name_and_dimension();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -111,13 +111,13 @@ impl Serialize for Line<'_> {
             line.serialize_entry(metric, &1)?;
             metrics.push(MetricDirective::new(metric, "Count", &dimensions));
         }
-        for Measurement { name, value } in measurements {
+        for Metric { name, value } in measured {
             let unit = match value {
-                MeasuredValue::Time(time) => {
+                MetricValue::Time(time) => {
                     line.serialize_entry(name, &(time.as_secs_f64() * 1000.0))?;
                     "Milliseconds"
                 }
-                MeasuredValue::Flag(is_set) => {
+                MetricValue::Flag(is_set) => {
                     line.serialize_entry(name, &u8::from(*is_set))?;
                     "Count"
                 }
@@ -172,11 +172,11 @@ mod tests {
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
         let latency = metric("KmsLatency", "Milliseconds", &json!([[]]));
-        let time = MeasuredValue::Time(Duration::from_micros(1500));
-        let kms_latency = Measurement { name: "KmsLatency", value: time };
+        let time = MetricValue::Time(Duration::from_micros(1500));
+        let kms_latency = Metric { name: "KmsLatency", value: time };
         let is_cached = |is_hit| {
-            let value = MeasuredValue::Flag(is_hit);
-            Measurement { name: "SignatureCached", value }
+            let value = MetricValue::Flag(is_hit);
+            Metric { name: "SignatureCached", value }
         };
         let rows = [
             (
@@ -244,9 +244,9 @@ mod tests {
             init_duration: Duration::ZERO,
             deadline: None,
         };
-        for (outcome, measurements, mut expected, metrics) in rows {
+        for (outcome, measured, mut expected, metrics) in rows {
             let details = json!({"sub": "alice", "jti": null});
-            let record = LogRecord { outcome, measurements, details };
+            let record = LogRecord { outcome, measured, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
             let mut line =
                 serde_json::to_value(Line { record: &record, invocation: &invocation, now })
