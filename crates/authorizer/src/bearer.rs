@@ -1,6 +1,6 @@
 use jwt::Rejection;
 
-use crate::{AuthorizerConfig, AuthorizerEvent, Check, EventFormat};
+use crate::{AuthorizerConfig, AuthorizerEvent, Check};
 
 /// Why a request has no valid token. It is logged; the client sees only 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ pub(crate) fn bearer_token<'a>(
     config: &AuthorizerConfig,
 ) -> Result<&'a str, Refusal> {
     let offered = match &config.websocket_protocol {
-        Some(name) if request.format == EventFormat::WebSocket => {
+        Some(name) if request.format.has_subprotocols() => {
             offered_tokens(&request.subprotocols, &name.0)
         }
         _ => Vec::new(),

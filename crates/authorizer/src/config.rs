@@ -93,7 +93,7 @@ impl AuthorizerConfig {
 
     /// Whether the response to an event of this format is a simple one.
     pub(crate) fn has_simple_response(&self, format: EventFormat) -> bool {
-        format == EventFormat::Http2 && self.http_api_response == HttpApiResponse::Simple
+        format.accepts_simple_response() && self.http_api_response == HttpApiResponse::Simple
     }
 }
 

@@ -1,8 +1,10 @@
 use std::{fmt, str::FromStr};
 
-use policy::access::{Api, Route, Stage};
+use policy::access::{Route, Stage};
 use runtime::{Headers, Texts};
 use serde::Deserialize;
+
+use crate::EventFormat;
 
 /// An event of API Gateway: the members that the decision depends on.
 ///
@@ -21,45 +23,6 @@ pub struct AuthorizerEvent {
     pub subprotocols: Vec<String>,
     /// For which other requests API Gateway may use the response to this one.
     pub cache_scope: CacheScope,
-}
-
-/// The kind of API and the format of an event, as read from the event itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventFormat {
-    /// A REST API's `REQUEST` authorizer.
-    Rest,
-    /// A REST API's `TOKEN` authorizer.
-    RestToken,
-    /// An HTTP API, format 1.0.
-    Http1,
-    /// An HTTP API, format 2.0.
-    Http2,
-    /// A WebSocket API's `$connect`.
-    WebSocket,
-}
-
-impl EventFormat {
-    /// The kind of API that sends such events.
-    #[must_use]
-    pub const fn api(self) -> Api {
-        match self {
-            Self::Rest | Self::RestToken => Api::Rest,
-            Self::Http1 | Self::Http2 => Api::Http,
-            Self::WebSocket => Api::WebSocket,
-        }
-    }
-}
-
-impl fmt::Display for EventFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Rest => "REST API, REQUEST",
-            Self::RestToken => "REST API, TOKEN",
-            Self::Http1 => "HTTP API, format 1.0",
-            Self::Http2 => "HTTP API, format 2.0",
-            Self::WebSocket => "WebSocket API",
-        })
-    }
 }
 
 /// For which other requests API Gateway may use a cached response.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `config` | [`AuthorizerConfig`], read once at the start |
 //! | `event` | [`AuthorizerEvent`]: the members of an event that the decision depends on |
+//! | `event_format` | [`EventFormat`]: the kind of API, and what its events and responses can have |
 //! | `bearer` | the one bearer token of a request, or a [`Refusal`] |
 //! | `decide` | [`decide`], the core: checks the token and the access rules |
 //! | `decision` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
@@ -68,6 +69,7 @@ mod context;
 mod decide;
 mod decision;
 mod event;
+mod event_format;
 mod handler;
 mod response;
 
@@ -76,6 +78,7 @@ pub use check::Check;
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
 pub use decide::decide;
 pub use decision::{Decision, VerifiedToken};
-pub use event::{AuthorizerEvent, CacheScope, EventFormat, MalformedEvent};
+pub use event::{AuthorizerEvent, CacheScope, MalformedEvent};
+pub use event_format::EventFormat;
 pub use handler::run;
 pub use response::{AuthorizerResponse, ResponseError, response};

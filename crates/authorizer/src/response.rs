@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    AuthorizerConfig, AuthorizerEvent, Decision, EventFormat, VerifiedToken,
-    context::AuthorizerContext,
+    AuthorizerConfig, AuthorizerEvent, Decision, VerifiedToken, context::AuthorizerContext,
 };
 
 /// A response that API Gateway accepts from an authorizer.
@@ -54,8 +53,7 @@ pub fn response(
         Decision::Forbid(token, reason) => (token, Some(*reason)),
         Decision::Refuse(_) => return Ok(None),
     };
-    // Of all formats, only 2.0 accepts nested values in the context.
-    let has_nested = request.format == EventFormat::Http2;
+    let has_nested = request.format.accepts_nested_context();
     if config.has_simple_response(request.format) {
         let mut simple = ApiGatewayV2CustomAuthorizerSimpleResponse::default();
         simple.is_authorized = reason.is_none();
