@@ -10,7 +10,7 @@ use crate::{aws::Aws, exit::UsageError};
 
 /// The ring that a command is about.
 #[derive(Args)]
-pub(crate) struct Ring {
+pub(crate) struct RingArgs {
     /// Alias of the ring: alias/NAME. The ring also has alias/NAME-next and alias/NAME-previous
     pub(super) alias: RingName,
     /// Print JSON

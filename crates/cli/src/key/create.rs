@@ -6,7 +6,7 @@ use rotation::{Rotation, RotationError};
 use serde_json::json;
 
 use super::{
-    arguments::{Ring, signing_key_spec},
+    arguments::{RingArgs, signing_key_spec},
     consent::{Declined, ask, print_identity},
     output::{key_json, print, print_refusal},
     policy::{Administrator, key_policy},
@@ -17,7 +17,7 @@ use crate::{block_on::block_on, exit};
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    ring: Ring,
+    ring: RingArgs,
     /// `KeySpec` of the key
     #[arg(long, value_name = "KeySpec", default_value = "RSA_2048", value_parser = signing_key_spec)]
     spec: KeySpec,
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 async fn create(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring, spec, administrators, dry_run, yes } = arguments;
     let policy = key_policy(administrators)?;
-    let Ring { alias, json, aws } = ring;
+    let RingArgs { alias, json, aws } = ring;
     let session = aws.session().await?;
     let rotation = Rotation::new(session.client.clone(), alias.clone());
     let aliases = format!("{alias}, {} and {}", alias.next(), alias.previous());

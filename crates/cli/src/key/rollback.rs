@@ -5,7 +5,7 @@ use rotation::{Rotation, RotationError, Snapshot};
 use serde_json::json;
 
 use super::{
-    arguments::{Ring, TimingArgs},
+    arguments::{RingArgs, TimingArgs},
     consent::{Declined, ask, print_identity},
     output::{key_json, print, print_administrators, print_refusal},
 };
@@ -15,7 +15,7 @@ use crate::{block_on::block_on, exit, humanize::now};
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    ring: Ring,
+    ring: RingArgs,
     #[command(flatten)]
     timing: TimingArgs,
     /// Print what would be done, and change nothing
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 async fn rollback(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let Ring { alias, json, aws } = &arguments.ring;
+    let RingArgs { alias, json, aws } = &arguments.ring;
     let timing = arguments.timing.rotation_config(None)?.timing;
     let session = aws.session().await?;
     let rotation = Rotation::new(session.client.clone(), alias.clone());

@@ -13,7 +13,7 @@ use rotation::{
 use serde_json::json;
 
 use super::{
-    arguments::{Ring, TimingArgs, signing_key_spec},
+    arguments::{RingArgs, TimingArgs, signing_key_spec},
     consent::{Consent, Declined, ask, print_identity},
     output::{NO_DATES, key_json, known, plan_json, print, print_administrators, print_refusal},
 };
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    ring: Ring,
+    ring: RingArgs,
     #[command(flatten)]
     timing: TimingArgs,
     /// `KeySpec` of the next key; without it, that of the current key
@@ -81,7 +81,7 @@ async fn rotate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 struct Rotate<'a> {
-    ring: &'a Ring,
+    ring: &'a RingArgs,
     config: RotationConfig,
     retained_key: Option<String>,
     dry_run: bool,
@@ -96,7 +96,7 @@ impl Rotate<'_> {
     /// execution: `--dry-run` stops there, `--wait` waits there, findings that do not block are printed
     /// before the step, and each step needs a confirmation, after which the state is read again.
     async fn run(&self, mut consent: Consent) -> Result<ExitCode, Box<dyn Error>> {
-        let Ring { alias, json, aws } = self.ring;
+        let RingArgs { alias, json, aws } = self.ring;
         let session = aws.session().await?;
         let rotation = Rotation::new(session.client.clone(), alias.clone())
             .with_retained_key(self.retained_key.clone())

@@ -6,7 +6,7 @@ use rotation::{AliasTarget, Obstacle, Plan, RingName, RingState, Rotation, Step,
 use serde_json::{Value, json};
 
 use super::{
-    arguments::{Ring, TimingArgs},
+    arguments::{RingArgs, TimingArgs},
     output::{NO_DATES, key_json, known, plan_json},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    ring: Ring,
+    ring: RingArgs,
     #[command(flatten)]
     timing: TimingArgs,
 }
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 async fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let Arguments { ring: Ring { alias, json, aws }, timing } = arguments;
+    let Arguments { ring: RingArgs { alias, json, aws }, timing } = arguments;
     let config = timing.rotation_config(None)?;
     let rotation = Rotation::new(aws.connect().await?, alias.clone())
         .with_retained_key(timing.retained_key())
