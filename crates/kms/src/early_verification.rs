@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::{
     KeyName, SuspendAwareInstant,
     message::{Message, to_kms_without_key},
-    verifier::{VerifyResult, verify_request},
+    verify_request::{VerifyResult, verify_request},
 };
 
 /// A call to KMS Verify that starts before the key of the token is known.

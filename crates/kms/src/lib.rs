@@ -95,6 +95,7 @@ mod ring;
 mod signature_cache;
 mod signer;
 mod verifier;
+mod verify_request;
 
 pub use aws_sdk_kms::{Client, types::KeySpec};
 

@@ -2,18 +2,13 @@
 
 use std::{str::FromStr, sync::Arc};
 
-use aws_sdk_kms::{
-    Client,
-    error::SdkError,
-    operation::verify::{VerifyError, VerifyOutput, builders::VerifyFluentBuilder},
-    primitives::Blob,
-};
-use jwt::{Algorithm, Rejection, SignedParts, Verifier};
+use aws_sdk_kms::{error::SdkError, operation::verify::VerifyError};
+use jwt::{Rejection, SignedParts, Verifier};
 
 use crate::{
     Cause, Fault, Key, Keyring, RequestMetrics, SignatureCache, SuspendAwareInstant,
     early_verification::EarlyVerification,
-    message::{Message, signing_algorithm},
+    verify_request::{VerifyResult, verify_request},
 };
 
 /// How signatures are verified.
@@ -154,26 +149,6 @@ impl KmsVerifier<'_> {
             _ => None,
         }
     }
-}
-
-/// The result of a call to Verify.
-pub(crate) type VerifyResult = Result<VerifyOutput, SdkError<VerifyError>>;
-
-/// A request to verify a signature with the key under a name.
-pub(crate) fn verify_request(
-    client: &Client,
-    key: &str,
-    algorithm: Algorithm,
-    message: Message,
-    signature: Vec<u8>,
-) -> VerifyFluentBuilder {
-    client
-        .verify()
-        .key_id(key)
-        .message(message.bytes)
-        .message_type(message.kind)
-        .signature(Blob::new(signature))
-        .signing_algorithm(signing_algorithm(algorithm))
 }
 
 /// What KMS says about a signature, if its response is about this key.
