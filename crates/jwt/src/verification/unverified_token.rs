@@ -42,7 +42,8 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// # Errors
     /// The first reason to refuse the token. [`Rejection::UnknownKey`],
-    /// [`Rejection::WrongAlgorithm`] and [`Rejection::Signature`] come from a [`Verifier`] only.
+    /// [`Rejection::WrongAlgorithm`] and [`Rejection::Signature`] come from a
+    /// [`Verifier`](crate::Verifier) only.
     pub fn screen(
         self,
         validation: &Validation,
@@ -57,7 +58,7 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Candidate::new(parts, claims))
     }
 
-    /// Returns the parts for a [`Verifier`], for a payload of any kind.
+    /// Returns the parts for a [`Verifier`](crate::Verifier), for a payload of any kind.
     ///
     /// A valid signature alone does not make a token acceptable: neither its times nor its issuer
     /// nor its audience are checked. Use [`screen`](Self::screen) to authorize requests.
