@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fmt,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -55,6 +55,21 @@ impl Workspace {
     /// A path as it is written below the root.
     pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
         path.strip_prefix(&self.root).unwrap_or(path)
+    }
+
+    /// The YAML files in a folder, as they are written below the root, in alphabetical order.
+    pub(crate) fn yaml_files(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let folder = self.path(folder);
+        let entries = fs::read_dir(&folder).map_err(Error::file(&folder))?;
+        let mut files = Vec::new();
+        for entry in entries {
+            let file = entry.map_err(Error::file(&folder))?.path();
+            if file.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(self.relative(&file).display().to_string());
+            }
+        }
+        files.sort();
+        Ok(files)
     }
 
     /// Where a program is: in its virtual environment, or on `PATH`.
@@ -207,8 +222,6 @@ fn copy(mut output: impl Read, mut screen: impl Write, mut log: impl Write) -> i
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     fn workspace() -> Workspace {
@@ -219,6 +232,14 @@ mod tests {
     fn missing_tool_is_reported_with_its_installer() {
         let error = workspace().program("no-such-tool").unwrap_err().to_string();
         assert_eq!(error, "`no-such-tool` is not installed; `.ci/run` installs it");
+    }
+
+    #[test]
+    fn yaml_files_of_a_folder_are_those_with_the_extension() {
+        let files = Workspace::find().unwrap().yaml_files(".github/ISSUE_TEMPLATE").unwrap();
+        // Beside them is config.yml, which follows another schema.
+        let forms = [".github/ISSUE_TEMPLATE/bug.yaml", ".github/ISSUE_TEMPLATE/feature.yaml"];
+        assert_eq!(files, forms);
     }
 
     #[test]

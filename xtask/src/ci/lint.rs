@@ -14,23 +14,13 @@ const TYPOS: &str = "_typos.toml";
 /// The configuration of dependency updates.
 const RENOVATE: &str = "renovate.json";
 
-/// Files that a hosting service reads, with the schemas that they follow.
-const SCHEMAS: [(&str, &[&str]); 5] = [
-    (
-        "vendor.github-workflows",
-        &[
-            ".github/workflows/advisories.yaml",
-            ".github/workflows/ci.yaml",
-            ".github/workflows/fuzz.yaml",
-        ],
-    ),
-    ("vendor.github-actions", &[".github/actions/setup/action.yaml"]),
-    (
-        "vendor.github-issue-forms",
-        &[".github/ISSUE_TEMPLATE/bug.yaml", ".github/ISSUE_TEMPLATE/feature.yaml"],
-    ),
-    ("vendor.github-issue-config", &[".github/ISSUE_TEMPLATE/config.yml"]),
-    ("vendor.renovate", &[RENOVATE]),
+/// Files that a hosting service reads, or folders with such files, with the schemas that they follow.
+const SCHEMAS: [(&str, &str); 5] = [
+    ("vendor.github-workflows", ".github/workflows"),
+    ("vendor.github-actions", ".github/actions/setup"),
+    ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE"),
+    ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+    ("vendor.renovate", RENOVATE),
 ];
 
 /// The list of known weaknesses is left out: it is a repository that cannot be reached from everywhere.
@@ -68,7 +58,12 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
         workspace.command("typos")?.run()?;
     }
     if workspace.path(RENOVATE).is_file() {
-        for (schema, files) in SCHEMAS {
+        for (schema, place) in SCHEMAS {
+            let files = if workspace.path(place).is_dir() {
+                workspace.yaml_files(place)?
+            } else {
+                vec![place.to_owned()]
+            };
             let check = workspace.command("check-jsonschema")?.args(["--builtin-schema", schema]);
             check.args(files).run()?;
         }
