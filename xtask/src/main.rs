@@ -8,6 +8,7 @@ mod cycles;
 mod docs;
 mod emulate;
 mod error;
+mod file_map;
 mod layers;
 mod links;
 mod workspace;

@@ -3,7 +3,7 @@
 use crate::{
     docs,
     error::Error,
-    links,
+    file_map, links,
     workspace::{Workspace, announce},
 };
 
@@ -25,5 +25,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
         workspace.command("mdbook")?.args(["build", "docs"]).run()?;
     }
     announce("check the links of Markdown files");
-    links::check(workspace)
+    links::check(workspace)?;
+    announce("check the files that the architecture page names");
+    file_map::check(workspace)
 }
