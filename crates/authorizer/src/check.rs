@@ -9,6 +9,8 @@ pub enum Check {
     Credentials,
     /// The token is valid.
     Token(TokenCheck),
+    /// The token is not revoked.
+    Revocations,
     /// The access rules open the route.
     Rules,
 }
@@ -17,7 +19,7 @@ impl Check {
     /// All checks, in their order.
     pub fn all() -> impl Iterator<Item = Self> {
         let token = TokenCheck::ALL.into_iter().map(Self::Token);
-        iter::once(Self::Credentials).chain(token).chain([Self::Rules])
+        iter::once(Self::Credentials).chain(token).chain([Self::Revocations, Self::Rules])
     }
 
     /// A short description of what is checked.
@@ -26,6 +28,7 @@ impl Check {
         match self {
             Self::Credentials => "one bearer token",
             Self::Token(check) => check.name(),
+            Self::Revocations => "revocations",
             Self::Rules => "rules",
         }
     }

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use policy::access::AccessRules;
+use policy::{access::AccessRules, revocation::Revocations};
 use runtime::{Names, Settings, table};
 
 use crate::EventFormat;
@@ -12,6 +12,8 @@ pub struct AuthorizerConfig {
     pub token: jwt::Validation,
     /// Which routes a token opens. `None`: every valid token opens every route.
     pub rules: Option<AccessRules>,
+    /// The tokens that are refused although they have not expired.
+    pub revocations: Revocations,
     /// The form of the response to HTTP APIs (format 2.0).
     pub http_api_response: HttpApiResponse,
     /// The WebSocket subprotocol after which a browser offers its token, because it cannot set an `Authorization`
@@ -67,6 +69,7 @@ impl AuthorizerConfig {
             Some(token_type),
             Some(leeway),
             Some(rules),
+            Some(revocations),
             Some(http_api_response),
             Some(websocket_protocol),
         ) = (
@@ -75,6 +78,7 @@ impl AuthorizerConfig {
             settings.get(&table::TOKEN_TYPE),
             settings.duration(&table::CLOCK_LEEWAY_SECONDS),
             settings.optional(&table::ACCESS_RULES),
+            settings.optional(&table::REVOCATIONS),
             settings.get(&table::HTTP_API_RESPONSE),
             settings.optional(&table::WEBSOCKET_TOKEN_PROTOCOL),
         )
@@ -88,7 +92,8 @@ impl AuthorizerConfig {
             token_type,
             leeway,
         };
-        Some(Self { token, rules, http_api_response, websocket_protocol })
+        let revocations = revocations.unwrap_or_default();
+        Some(Self { token, rules, revocations, http_api_response, websocket_protocol })
     }
 
     /// Whether the response to an event of this format is a simple one.
@@ -121,6 +126,7 @@ mod tests {
         };
         assert_eq!(defaults.token, token);
         assert!(defaults.rules.is_none() && defaults.websocket_protocol.is_none());
+        assert!(defaults.revocations.is_empty());
         assert_eq!(defaults.http_api_response, HttpApiResponse::Iam);
 
         let explicit = read(&[("TOKEN_ISSUER", "us"), ("HTTP_API_RESPONSE", "iam")]).unwrap();
@@ -132,6 +138,7 @@ mod tests {
             ("TOKEN_TYPE", "at+jwt"),
             ("CLOCK_LEEWAY_SECONDS", "300"),
             ("ACCESS_RULES", r#"[{"route": "GET /a", "any": true}]"#),
+            ("REVOCATIONS", r#"[{"iss": "us", "jti": "1"}]"#),
             ("HTTP_API_RESPONSE", "simple"),
             ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
         ]);
@@ -144,6 +151,7 @@ mod tests {
         };
         assert_eq!(full.token, token);
         assert!(full.rules.is_some());
+        assert_eq!(full.revocations.len(), 1);
         assert_eq!(full.http_api_response, HttpApiResponse::Simple);
         assert_eq!(full.websocket_protocol, Some(Subprotocol("bearer".into())));
 
@@ -151,6 +159,7 @@ mod tests {
             ("CLOCK_LEEWAY_SECONDS", "301"),
             ("TOKEN_AUDIENCE", " , "),
             ("ACCESS_RULES", "[]"),
+            ("REVOCATIONS", r#"[{"iss": "us"}]"#),
             ("HTTP_API_RESPONSE", "yes"),
             ("WEBSOCKET_TOKEN_PROTOCOL", "a b"),
         ]);
@@ -160,6 +169,7 @@ mod tests {
              TOKEN_AUDIENCE must be names separated by commas, none of them empty; \
              CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; \
              ACCESS_RULES has no rules: add one, or remove the setting to open every route to every valid token; \
+             REVOCATIONS revocation 1 must have `iss` and `jti`, or `iss`, `sub` and `issued_before`; \
              HTTP_API_RESPONSE must be iam or simple; \
              WEBSOCKET_TOKEN_PROTOCOL must be the name of a WebSocket subprotocol, such as bearer"
         );

@@ -21,6 +21,7 @@ pub async fn decide<V: Verifier>(
         Err(refusal) => return Ok(Decision::Refuse(refusal)),
     };
     Ok(match candidate.confirm(verifier).await? {
+        Ok(claims) if config.revocations.contains(&claims) => Decision::Revoked(claims),
         Ok(claims) => apply_rules(request, config, claims),
         Err(rejection) => Decision::Refuse(rejection.into()),
     })

@@ -12,7 +12,12 @@ pub enum Decision {
     Forbid(VerifiedToken, ForbidReason),
     /// The request has no valid token.
     Refuse(Refusal),
+    /// The token is valid but revoked. These are its claims.
+    Revoked(Claims),
 }
+
+/// The `Reason` of a revoked token in logs and metrics.
+pub const REVOKED: &str = "Revoked";
 
 impl Decision {
     /// The check that failed, if any.
@@ -22,6 +27,7 @@ impl Decision {
             Self::Allow(_) => None,
             Self::Forbid(..) => Some(Check::Rules),
             Self::Refuse(refusal) => Some(refusal.check()),
+            Self::Revoked(_) => Some(Check::Revocations),
         }
     }
 }

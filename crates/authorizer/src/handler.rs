@@ -4,6 +4,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use jwt::Claims;
 use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCache, Verification};
 use policy::access::AccessRules;
 use runtime::{
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, ResponseError,
-    VerifiedToken, decide, response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, REVOKED,
+    ResponseError, VerifiedToken, decide, response,
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
@@ -138,6 +139,7 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
             }
             (Outcome::Forbidden, details)
         }
+        Ok(Decision::Revoked(claims)) => (Outcome::Rejected(REVOKED), claims_details(claims)),
         Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
         Err(error) => {
             let details = json!({"error": ErrorChain(error).to_string()});
@@ -148,7 +150,7 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
 }
 
 fn token_details(token: &VerifiedToken) -> Value {
-    let mut details = json!({"sub": token.claims.text("sub"), "jti": token.claims.text("jti")});
+    let mut details = claims_details(&token.claims);
     if let Some(access) = &token.access
         && access.is_over_budget
         && let Value::Object(members) = &mut details
@@ -156,6 +158,10 @@ fn token_details(token: &VerifiedToken) -> Value {
         members.insert("overBudget".to_owned(), true.into());
     }
     details
+}
+
+fn claims_details(claims: &Claims) -> Value {
+    json!({"sub": claims.text("sub"), "jti": claims.text("jti")})
 }
 
 /// A Lambda error. API Gateway turns exactly `Unauthorized` into 401 (REST APIs), and any other error into 500.

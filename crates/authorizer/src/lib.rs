@@ -77,7 +77,7 @@ pub use bearer::Refusal;
 pub use check::Check;
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
 pub use decide::decide;
-pub use decision::{Decision, VerifiedToken};
+pub use decision::{Decision, REVOKED, VerifiedToken};
 pub use event::{AuthorizerEvent, CacheScope, MalformedEvent};
 pub use event_format::EventFormat;
 pub use handler::run;

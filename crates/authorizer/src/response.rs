@@ -51,7 +51,7 @@ pub fn response(
     let (token, reason) = match decision {
         Decision::Allow(token) => (token, None),
         Decision::Forbid(token, reason) => (token, Some(*reason)),
-        Decision::Refuse(_) => return Ok(None),
+        Decision::Refuse(_) | Decision::Revoked(_) => return Ok(None),
     };
     let has_nested = request.format.accepts_nested_context();
     if config.has_simple_response(request.format) {

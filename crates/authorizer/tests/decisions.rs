@@ -20,7 +20,7 @@ use authorizer::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, TokenCheck, UnixTime, Verifier};
-use policy::access::ForbidReason;
+use policy::{access::ForbidReason, revocation::Revocations};
 use serde_json::{Value, json};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
@@ -35,6 +35,7 @@ fn config() -> AuthorizerConfig {
             leeway: Duration::ZERO,
         },
         rules: None,
+        revocations: Revocations::default(),
         http_api_response: HttpApiResponse::Iam,
         websocket_protocol: None,
     }
@@ -227,9 +228,18 @@ fn checks_run_in_their_order() {
             Ok(Err(Rejection::UnknownKey)),
         ),
         (Check::Token(TokenCheck::Signature), format!("Bearer {}", valid_token()), INVALID),
-        (Check::Rules, format!("Bearer {}", valid_token()), VALID),
+        (Check::Revocations, format!("Bearer {}", valid_token()), VALID),
+        (
+            Check::Rules,
+            claims(r#"{"exp": 1800000001, "iss": "countersign", "sub": "other"}"#),
+            VALID,
+        ),
     ];
-    let closed = with_rules(&json!([{"route": "GET /whoami", "scope": "a"}]));
+    let revoked = r#"[{"iss": "countersign", "sub": "test-user", "issued_before": 1800000001}]"#;
+    let closed = AuthorizerConfig {
+        revocations: revoked.parse().unwrap(),
+        ..with_rules(&json!([{"route": "GET /whoami", "scope": "a"}]))
+    };
     let order: Vec<_> = rows.iter().map(|(check, ..)| *check).collect();
     assert_eq!(order, Check::all().collect::<Vec<_>>());
     for (check, credential, result) in rows {
@@ -905,6 +915,7 @@ fn rules_checks_and_events_are_described() {
         "audience",
         "key and algorithm",
         "signature",
+        "revocations",
         "rules",
     ];
     assert_eq!(names, expected);
@@ -926,4 +937,35 @@ fn sample_events_are_decided() {
     }
     let issuer_event = include_str!("../../../events/issue-invoke.json");
     assert_eq!(event(issuer_event), Err(MalformedEvent::UnsupportedType));
+}
+
+/// A revoked token is checked like any other, and its signature too: only its owner learns that it is revoked.
+#[test]
+fn revoked_token_is_refused_after_its_signature_and_before_the_rules() {
+    let closed = json!([{"route": "GET /other", "any": true}]);
+    let revocations =
+        r#"[{"iss": "countersign", "sub": "test-user", "issued_before": 1800000000}]"#;
+    let config =
+        AuthorizerConfig { revocations: revocations.parse().unwrap(), ..with_rules(&closed) };
+    let request_with = |claims: Value| {
+        let mut all = json!({"iss": "countersign", "sub": "test-user", "exp": 1_800_000_001});
+        all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+        request(&[&bearer_with_claims(&all)])
+    };
+    let revoked = request_with(json!({"jti": "1"}));
+    let (decision, calls) = decide_with(&config, &revoked, VALID);
+    let Ok(Decision::Revoked(claims)) = decision else { panic!("{decision:?}") };
+    assert_eq!((claims.text("sub"), calls), (Some("test-user"), 1));
+    let decision = Decision::Revoked(claims);
+    assert_eq!(decision.failed(), Some(Check::Revocations));
+    assert_eq!(response(&revoked, &decision, &config), Ok(None), "401");
+
+    let refused = Ok(Decision::Refuse(Refusal::Token(Rejection::Signature)));
+    assert_eq!(decide_with(&config, &revoked, INVALID), (refused, 1));
+    assert_eq!(decide_with(&config, &revoked, FAULT), (Err("KMS is unreachable"), 1));
+
+    let (decision, _) = decide_with(&config, &request_with(json!({"iat": 1_800_000_000})), VALID);
+    let Ok(Decision::Forbid(_, ForbidReason::ClosedRoute)) = decision else {
+        panic!("{decision:?}")
+    };
 }

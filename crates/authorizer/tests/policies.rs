@@ -19,7 +19,10 @@ use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, d
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use local::iam::{IamDecision, PolicyDocument};
-use policy::access::{AccessRules, RulesError};
+use policy::{
+    access::{AccessRules, RulesError},
+    revocation::Revocations,
+};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -371,6 +374,7 @@ fn config(rules: Option<AccessRules>) -> AuthorizerConfig {
             leeway: Duration::ZERO,
         },
         rules,
+        revocations: Revocations::default(),
         http_api_response: HttpApiResponse::Iam,
         websocket_protocol: None,
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, Refusal, ResponseError,
-    decide, response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, REVOKED, Refusal,
+    ResponseError, decide, response,
 };
 use clap::Args;
 use jwt::{KeySetVerifier, TokenCheck, json};
@@ -209,6 +209,9 @@ impl Explanation {
                 (Decision::Refuse(refusal), ..) if Some(at) == last => {
                     format!("REFUSED: {} ({})", self.reason(*refusal), refusal.code())
                 }
+                (Decision::Revoked(_), Check::Revocations, _) => {
+                    format!("REFUSED: the token is revoked ({REVOKED})")
+                }
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
                 }
@@ -248,7 +251,7 @@ impl Explanation {
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let grant = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => Some(grant),
-            Decision::Refuse(_) => None,
+            Decision::Refuse(_) | Decision::Revoked(_) => None,
         };
         let granted = grant.and_then(|grant| Some((grant.access.as_ref()?, &grant.claims)));
         let rules = match (&self.config.rules, granted) {
@@ -271,7 +274,7 @@ impl Explanation {
     fn warnings(&self) -> impl Iterator<Item = String> {
         let access = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => grant.access.as_ref(),
-            Decision::Refuse(_) => None,
+            Decision::Refuse(_) | Decision::Revoked(_) => None,
         };
         let over_budget = access.is_some_and(|access| access.is_over_budget);
         let over_budget = over_budget.then(|| {
@@ -289,7 +292,7 @@ impl Explanation {
         }
         match (&self.response, &self.decision, &self.event.route) {
             (Err(_), ..) => "500",
-            (_, Decision::Refuse(_), _) => "401",
+            (_, Decision::Refuse(_) | Decision::Revoked(_), _) => "401",
             (_, Decision::Forbid(..), _) => "403",
             (_, Decision::Allow(_), Route::Key(_)) => "a WebSocket connection",
             (_, Decision::Allow(_), _) => "the backend's response",

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     iter,
     net::IpAddr,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     process::ExitCode,
 };
 
@@ -124,7 +124,9 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             .map_err(|error| UsageError(format!("--authorizer {}: {error}", file.display())))
     });
     let authorizer = authorizer.transpose()?;
+    let folder = arguments.template.parent().filter(|folder| !folder.as_os_str().is_empty());
     let options = StackOptions {
+        folder: absolute(folder.unwrap_or(Path::new(".")))?,
         port: arguments.port,
         kms_port: arguments.kms_port,
         kms_address: arguments.kms_address,

@@ -129,7 +129,7 @@ fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
             add("Default", default);
             add("AllowedValues", list(values));
         }
-        Values::Text | Values::Names | Values::Rules | Values::Algorithm => {
+        Values::Text | Values::Names | Values::Rules | Values::Revocations | Values::Algorithm => {
             add("Type", "String".into());
             add("Default", default);
         }

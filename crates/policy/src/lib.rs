@@ -1,9 +1,10 @@
-//! Which routes a token opens, and which caller may request which token. No network, no clock, no environment.
+//! Which routes a token opens, which caller may request which token, and which tokens are revoked. No network, no clock, no environment.
 //!
 //! | start with | for |
 //! |---|---|
 //! | [`access::AccessRules`] | the routes that a token opens: a decision on one route, and an IAM policy for all routes |
 //! | [`issuance::IssuancePolicy`] | the tokens that a caller may request |
+//! | [`revocation::Revocations`] | the tokens that are no longer accepted |
 //!
 //! The conditions of access rules are scopes or expressions of the Common Expression Language (CEL) over the claims. A
 //! condition that is wrong ([`ExpressionError`]) and rules that no IAM policy can express ([`access::RulesError`]) are
@@ -100,6 +101,7 @@ pub mod access;
 mod cel;
 mod glob;
 pub mod issuance;
+pub mod revocation;
 mod scope;
 
 pub use cel::ExpressionError;

@@ -1,13 +1,13 @@
 //! Repeated tokens with `SIGNATURE_CACHE_SECONDS`.
 
-use std::time::Duration;
+use std::{env, fs, process, time::Duration};
 
 use serde_json::{Value, json};
 use testing::{InjectFaults, InjectedFault};
 
 use crate::{
     host::{FunctionProcess, RuntimeApi},
-    stack::{Outcome, STAGE, Stack, now, rest_with_token, startup_problems, unauthorized},
+    stack::{ISSUER, Outcome, STAGE, Stack, now, rest_with_token, startup_problems, unauthorized},
 };
 
 const CACHE: (&str, &str) = ("SIGNATURE_CACHE_SECONDS", "300");
@@ -120,4 +120,45 @@ async fn simultaneous_requests_with_one_token_ask_kms_once_or_a_few_times() {
     // One of them is GetPublicKey.
     let calls = stack.kms.calls() - calls;
     assert!((2..=9).contains(&calls), "{calls}");
+}
+
+/// Revocations and rules are read from files when an environment starts, and apply to cached signatures.
+#[tokio::test]
+async fn revoked_token_is_refused_although_its_signature_is_cached() {
+    let folder = env::temp_dir().join(format!("countersign-revocations-{}", process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let write = |name: &str, value: &Value| {
+        fs::write(folder.join(name), value.to_string()).unwrap();
+        format!("file:{}", folder.join(name).display())
+    };
+    let rules = write("rules.json", &json!([{"route": "* /*", "any": true}]));
+    let revoked = json!([{"iss": ISSUER, "jti": "revoked", "reason": "stolen"}]);
+    let revocations = write("revocations.json", &revoked);
+    let settings = [
+        CACHE,
+        ("LAMBDA_TASK_ROOT", folder.to_str().unwrap()),
+        ("ACCESS_RULES", &*rules),
+        ("REVOCATIONS", &*revocations),
+    ];
+    let stack = Stack::start("RSA_2048", &settings).await;
+    let valid = rest_with_token(&stack.token_with(&json!({"jti": "other"})));
+    assert_eq!(stack.outcome(&valid).await.1, "Allowed");
+    let revoked = rest_with_token(&stack.token_with(&json!({"jti": "revoked", "sub": "eve"})));
+    for calls in [1, 0] {
+        let outcome = ("Unauthorized", "Revoked".to_owned(), calls);
+        assert_eq!(stack.outcome(&revoked).await, outcome);
+    }
+    let line: Value = serde_json::from_str(&stack.logs.recent().last().unwrap().text).unwrap();
+    assert_eq!(
+        (&line["outcome"], &line["sub"], &line["jti"]),
+        (&json!("Rejected"), &json!("eve"), &json!("revoked"))
+    );
+
+    for (name, text) in [("rules.json", "null"), ("revocations.json", "")] {
+        fs::write(folder.join(name), text).unwrap();
+        let problems = startup_problems(&settings[1..]);
+        assert!(problems.contains("names a file without a value: "), "{problems}");
+        fs::write(folder.join(name), r#"[{"route": "* /*", "any": true}]"#).unwrap();
+    }
+    fs::remove_dir_all(folder).unwrap();
 }

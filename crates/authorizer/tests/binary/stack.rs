@@ -67,6 +67,7 @@ impl Stack {
             binary: "authorizer".into(),
             region: "us-east-1".into(),
             environment: environment.into_iter().map(owned).collect(),
+            files: Vec::new(),
             memory: 256,
             timeout,
         };

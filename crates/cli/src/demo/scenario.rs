@@ -7,7 +7,11 @@ use local::{Bytes, Request, Response, Stack, StackOptions, http};
 use runtime::table;
 use serde_json::Value;
 
-use crate::{function, template::TEMPLATE, terminal};
+use crate::{
+    function,
+    template::{CONFIGURATION, TEMPLATE},
+    terminal,
+};
 
 /// Why the demo ends early.
 pub(super) enum Error {
@@ -128,6 +132,9 @@ impl Scenario {
 fn options() -> Result<StackOptions, Error> {
     let mut options = StackOptions::new(function::bootstrap()?);
     options.overrides.insert(table::CLOCK_LEEWAY_SECONDS.name.into(), "0".into());
+    // The program may run where the layer of the template is not.
+    let configuration = CONFIGURATION.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    options.overrides.extend(configuration);
     Ok(options)
 }
 

@@ -112,7 +112,7 @@ async fn checks_rules_and_response_are_printed() {
     let output = explain(&good, &["--rules", &closed, "--jwks", &jwks, "--json"], issuer);
     let explanation: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
-        explanation["checks"][9],
+        explanation["checks"][10],
         json!({"check": "rules", "result": "CLOSED: no rule opens the route to this token (ClosedRoute)"})
     );
     assert_eq!(explanation["rules"][0]["result"], "closed, and decides");

@@ -34,6 +34,7 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
         binary: function.into(),
         region: "us-east-1".into(),
         environment: environment.into_iter().map(own).collect(),
+        files: Vec::new(),
         memory: 128,
         timeout: Duration::from_secs(10),
     };
@@ -127,6 +128,7 @@ async fn settings_of_other_programs_do_not_stop_the_start() {
         ("HTTP_API_RESPONSE", "simple"),
         ("ISSUANCE_POLICY", r#"[{"caller": "*"}]"#),
         ("KEY_ALIAS", ALIAS),
+        ("REVOCATIONS", "[]"),
         ("RETAINED_KEY_ID", "1234abcd-12ab-34cd-56ef-1234567890ab"),
         ("ROTATION_DAYS", "90"),
         ("SIGNATURE_CACHE_SECONDS", "300"),

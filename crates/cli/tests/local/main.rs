@@ -10,6 +10,7 @@
 mod authorizers;
 mod aws_server;
 mod cloud;
+mod configuration_files;
 mod confirmation;
 mod cors;
 mod emulators;
@@ -57,6 +58,7 @@ use serde_json::{Value, json};
 use testing::RecordingReader;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 const ALIAS: &str = "alias/countersign";
 /// A SigV4 header. The local API Gateway checks only its form.
@@ -154,7 +156,11 @@ impl Drop for Local {
 fn options(overrides: &[(&str, &str)]) -> StackOptions {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
-    StackOptions { overrides: overrides.iter().map(own).collect(), ..StackOptions::new(bootstrap) }
+    StackOptions {
+        folder: ROOT.into(),
+        overrides: overrides.iter().map(own).collect(),
+        ..StackOptions::new(bootstrap)
+    }
 }
 
 /// The same with values for parameters of the template.

@@ -49,9 +49,9 @@ fn series(line: &Value) -> Vec<Series> {
 async fn alarms_and_dashboard_name_published_metrics() {
     let text = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-    let parameters =
-        [("RotationDays", "90"), ("AccessRules", rules), ("SignatureCacheSeconds", "60")];
-    let stack = Stack::start(&text, &with_parameters(&parameters, &[])).await.unwrap();
+    let parameters = [("RotationDays", "90"), ("SignatureCacheSeconds", "60")];
+    let options = with_parameters(&parameters, &[("ACCESS_RULES", rules)]);
+    let stack = Stack::start(&text, &options).await.unwrap();
     for scope in ["read", "write"] {
         let claims = json!({"claims": {"sub": "a", "scope": scope}}).to_string();
         let answer = send(&stack, "/token", SIGV4, &claims).await;

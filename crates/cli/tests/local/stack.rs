@@ -150,9 +150,15 @@ async fn functions_respond_to_sample_and_malformed_events() {
     let statement = &policy["policyDocument"]["Statement"][0];
     assert_eq!(
         statement["Resource"],
-        json!(["arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/*/*"])
+        json!(METHODS.map(|method| format!(
+            "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/{method}/*"
+        ))),
+        "the rules of layer/config"
     );
     for line in stack.logs.recent() {
         assert!(!line.text.contains(token.rsplit('.').next().unwrap()), "a token is in the log");
     }
 }
+
+/// The methods of a rule for every method.
+const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{BINARY, TEMPLATE};
+use crate::{BINARY, ROOT, TEMPLATE};
 
 pub(crate) struct Deployment {
     pub(crate) stack: Stack,
@@ -46,7 +46,8 @@ impl Deployment {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let bootstrap = Bootstrap { program: BINARY.into(), arguments: vec!["function".into()] };
         let overrides = settings.iter().map(own).collect();
-        let options = StackOptions { overrides, ..StackOptions::new(bootstrap) };
+        let options =
+            StackOptions { folder: ROOT.into(), overrides, ..StackOptions::new(bootstrap) };
         let template = fs::read_to_string(TEMPLATE).unwrap();
         Self { stack: Stack::start(&template, &options).await.unwrap() }
     }

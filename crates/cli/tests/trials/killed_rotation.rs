@@ -183,6 +183,7 @@ impl Account {
             binary: ROTATOR.into(),
             region: "us-east-1".into(),
             environment: environment.into(),
+            files: Vec::new(),
             memory: 128,
             timeout: Duration::from_mins(1),
         };

@@ -28,6 +28,7 @@ use tokio::runtime;
 use crate::harness::{Arguments, Outcome};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use tokio::{process::Command, sync::Semaphore};
 use uuid::Uuid;
 
 use super::{
-    config::{Bootstrap, FunctionConfig},
+    config::{Bootstrap, FileState, FunctionConfig},
     error::FunctionError,
     execution_environment::{ExecutionEnvironment, Initialization},
     function_logs::FunctionLogs,
@@ -25,8 +25,16 @@ pub struct HostedFunction {
     config: FunctionConfig,
     program: Program,
     logs: FunctionLogs,
-    idle: Mutex<Vec<ExecutionEnvironment>>,
+    idle: Mutex<Vec<IdleEnvironment>>,
     concurrency: Semaphore,
+}
+
+/// An execution environment without an invocation.
+#[derive(Debug)]
+struct IdleEnvironment {
+    environment: ExecutionEnvironment,
+    /// The state of the configuration files when it started.
+    files: FileState,
 }
 
 /// What an execution environment runs.
@@ -79,8 +87,8 @@ impl HostedFunction {
     /// # Errors
     /// If the process ends or does not request an event in time.
     pub async fn warm(&self) -> Result<(), FunctionError> {
-        let environment = self.start(Initialization::ProvisionedConcurrency).await?;
-        self.put_back(environment);
+        let started = self.start(Initialization::ProvisionedConcurrency).await?;
+        self.put_back(started);
         Ok(())
     }
 
@@ -102,19 +110,20 @@ impl HostedFunction {
     }
 
     async fn run(&self, id: Uuid, event: Bytes) -> Result<Value, FunctionError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let ready = match idle {
-            Some(environment) => environment.ready().await,
+        let ready = match self.take_idle() {
+            Some(IdleEnvironment { environment, files }) => {
+                environment.ready().await.map(|environment| IdleEnvironment { environment, files })
+            }
             None => None,
         };
-        let mut environment = match ready {
-            Some(environment) => environment,
+        let mut started = match ready {
+            Some(started) => started,
             None => self.start(Initialization::OnDemand).await?,
         };
-        let result = environment.invoke(id, event, self.config.timeout).await;
+        let result = started.environment.invoke(id, event, self.config.timeout).await;
         // After a crash or a timeout, the environment is dropped.
         if result.as_ref().err().is_none_or(|error| error.is_recoverable) {
-            self.put_back(environment);
+            self.put_back(started);
         }
         result
     }
@@ -122,15 +131,26 @@ impl HostedFunction {
     async fn start(
         &self,
         initialization: Initialization,
-    ) -> Result<ExecutionEnvironment, FunctionError> {
+    ) -> Result<IdleEnvironment, FunctionError> {
         let command = match &self.program {
             Program::Binary(bootstrap) => bootstrap.command(&self.config.binary),
             Program::Executable(executable) => own_command(executable),
         };
-        ExecutionEnvironment::start(command, &self.config, initialization, &self.logs).await
+        let files = self.config.file_state();
+        let environment =
+            ExecutionEnvironment::start(command, &self.config, initialization, &self.logs).await?;
+        Ok(IdleEnvironment { environment, files })
     }
 
-    fn put_back(&self, environment: ExecutionEnvironment) {
+    /// An idle execution environment that has read the present configuration files. The others are stopped.
+    fn take_idle(&self) -> Option<IdleEnvironment> {
+        let files = self.config.file_state();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|environment| environment.files == files);
+        idle.pop()
+    }
+
+    fn put_back(&self, environment: IdleEnvironment) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
     }
 }

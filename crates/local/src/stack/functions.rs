@@ -62,6 +62,7 @@ pub(super) fn function_config(
         binary: binary.to_owned(),
         region: options.region.clone(),
         environment: environment.into_iter().collect(),
+        files: Vec::new(),
         memory: number("MemorySize", 128)?,
         timeout: Duration::from_secs(number("Timeout", 3)?),
     })

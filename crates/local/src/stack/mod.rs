@@ -4,6 +4,7 @@ mod apis;
 mod error;
 mod functions;
 mod keys;
+mod layers;
 mod listener;
 mod options;
 mod properties;
@@ -29,6 +30,7 @@ use self::{
     apis::{authorizer_arn, check_names, own_parameters, start_apis},
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
     keys::{KeyReport, create_keys},
+    layers::Layers,
     listener::listen,
     properties::property,
     roles::{deployed_role, role_arn, role_of},
@@ -99,6 +101,7 @@ impl Stack {
             resolver.define(id, name.into());
             resolver.define_attribute(id, "Arn", arn);
         }
+        let layers = Layers::of(&template, &mut resolver, &options.folder)?;
         let roles = template.active_resources("AWS::IAM::Role", &resolver)?;
         for (id, resource) in &roles {
             resolver.define_attribute(id, "Arn", role_arn(id, resource, &resolver)?);
@@ -137,7 +140,8 @@ impl Stack {
         let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
         for (id, resource) in deployed {
             let config =
-                function_config(id, resource, &template, &resolver, &kms, &api_url, options)?;
+                function_config(id, resource, &template, &resolver, &kms, &api_url, options)?
+                    .with_layer(layers.of_function(id, resource, &resolver)?);
             let name = function_name(id, resource, &resolver)?;
             let is_authorizer =
                 authorizer.is_some_and(|arn| arn.ends_with(&format!(":function:{name}")));

@@ -10,6 +10,8 @@ use crate::{
 /// How a stack is started.
 #[derive(Debug, Clone)]
 pub struct StackOptions {
+    /// The folder of the template. Relative paths in the template start from it.
+    pub folder: PathBuf,
     /// The port of the gateway. 0 selects a free port.
     pub port: u16,
     /// The port of KMS. 0 selects a free port.
@@ -33,10 +35,11 @@ pub struct StackOptions {
 }
 
 impl StackOptions {
-    /// Free ports, the Region us-east-1, and the defaults of the template.
+    /// Free ports, the Region us-east-1, and the defaults of a template in the working directory.
     #[must_use]
     pub fn new(bootstrap: Bootstrap) -> Self {
         Self {
+            folder: PathBuf::from("."),
             port: 0,
             kms_port: 0,
             kms_address: None,

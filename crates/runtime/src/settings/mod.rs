@@ -1,6 +1,7 @@
 //! The settings of the functions, read from environment variables.
 
 mod error;
+mod file;
 mod lambda;
 mod names;
 mod suggestions;
@@ -52,14 +53,18 @@ impl Settings {
 
     /// The value of a required setting. `None` means that a problem was added.
     pub fn required<T: FromStr<Err: fmt::Display>>(&mut self, setting: &Setting) -> Option<T> {
-        self.required_variable(setting.name)
+        match self.optional(setting)? {
+            Some(value) => Some(value),
+            None => self.add_problem(setting.name, SettingProblem::Missing),
+        }
     }
 
     /// The value of a setting or its default. `None` means that a problem was added.
     pub fn get<T: FromStr<Err: fmt::Display>>(&mut self, setting: &Setting) -> Option<T> {
-        match self.value(setting.name).or_else(|| setting.default.map(str::to_owned)) {
-            Some(text) => self.parse(setting.name, &text),
-            None => self.add_problem(setting.name, SettingProblem::Missing),
+        match (self.optional(setting)?, setting.default) {
+            (Some(value), _) => Some(value),
+            (None, Some(default)) => self.parse(setting.name, default),
+            (None, None) => self.add_problem(setting.name, SettingProblem::Missing),
         }
     }
 
@@ -68,7 +73,27 @@ impl Settings {
         &mut self,
         setting: &Setting,
     ) -> Option<Option<T>> {
-        self.optional_variable(setting.name)
+        let path = self.value(setting.name).filter(|_| setting.values.may_be_in_a_file());
+        match path.as_deref().and_then(file::path) {
+            Some(path) => self.read_file(setting, path).map(Some),
+            None => self.optional_variable(setting.name),
+        }
+    }
+
+    /// The value of a setting in this file. `None` means that a problem was added.
+    fn read_file<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        setting: &Setting,
+        path: &str,
+    ) -> Option<T> {
+        let text = match file::read(path, self.value("LAMBDA_TASK_ROOT").as_deref()) {
+            Ok(text) => text,
+            Err(problem) => return self.problem(setting, problem),
+        };
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(problem) => self.problem(setting, format!("in {path}: {problem}")),
+        }
     }
 
     /// The value of a setting in seconds or days, or its default. `None` means that a problem was added.
@@ -215,6 +240,43 @@ mod tests {
             "CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds; KEY_REFRESH_SECONDS must be a whole \
              number of seconds; KEY_ALIAS is required; ROTATION_DAYS must be from 1 to 3650 days"
         );
+    }
+
+    #[test]
+    fn value_of_a_rules_setting_may_be_in_a_file() {
+        let folder = env::temp_dir().join(format!("countersign-rules-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |text: &str| {
+            let file = folder.join("value");
+            std::fs::write(&file, text).unwrap();
+            format!("file:{}", file.display())
+        };
+        let read = |setting: &Setting, value: &str| {
+            let mut settings =
+                settings(&[(setting.name, value), ("LAMBDA_TASK_ROOT", folder.to_str().unwrap())]);
+            let read = settings.optional::<Names>(setting);
+            settings.finish(read).map_err(|error| error.to_string())
+        };
+        let value = read(&table::ACCESS_RULES, &file("a,b")).unwrap();
+        assert_eq!(value, Some(Names(vec!["a".into(), "b".into()])));
+        let path = folder.join("value");
+        assert_eq!(
+            read(&table::ACCESS_RULES, &file("a,,b")).unwrap_err(),
+            format!(
+                "ACCESS_RULES in {}: must be names separated by commas, none of them empty",
+                path.display()
+            )
+        );
+        assert_eq!(
+            read(&table::ACCESS_RULES, &file("")).unwrap_err(),
+            format!("ACCESS_RULES names a file without a value: {}", path.display())
+        );
+        assert_eq!(
+            read(&table::TOKEN_AUDIENCE, &file("a")).unwrap(),
+            Some(Names(vec![file("a")])),
+            "no other setting is read from a file"
+        );
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

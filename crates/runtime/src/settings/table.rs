@@ -40,8 +40,10 @@ pub enum Values {
     Names,
     /// One of these.
     OneOf(&'static [&'static str]),
-    /// A JSON list of rules.
+    /// A JSON list of rules, or the file that has it.
     Rules,
+    /// A JSON list of revocations, or the file that has it.
+    Revocations,
     /// A JOSE signature algorithm.
     Algorithm,
     /// A whole number of seconds.
@@ -73,13 +75,23 @@ impl Function {
 }
 
 impl Values {
+    /// Whether the value may be `file:PATH`.
+    pub(super) const fn may_be_in_a_file(self) -> bool {
+        matches!(self, Self::Rules | Self::Revocations)
+    }
+
     /// The values in the documentation, in Markdown.
     #[must_use]
     pub fn description(self) -> String {
         match self {
             Self::Text => "text".into(),
             Self::Names => "names, separated by commas".into(),
-            Self::Rules => "a JSON list of rules".into(),
+            Self::Rules => {
+                "a JSON list of rules, or [the file](../configuration.md#values-in-files) that has it".into()
+            }
+            Self::Revocations => {
+                "a JSON list of revocations, or [the file](../configuration.md#values-in-files) that has it".into()
+            }
             Self::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
             Self::Seconds { min, max } => format!("{min} to {max} seconds"),
             Self::Days { min, max } => format!("{min} to {max} days"),
@@ -102,7 +114,7 @@ pub const ACCESS_RULES: Setting = Setting {
     values: Values::Rules,
     default: None,
     is_required: false,
-    parameter: Some("AccessRules"),
+    parameter: None,
     help: "The routes that each token may call. Without rules, every valid token may call every route.",
 };
 
@@ -137,7 +149,7 @@ pub const ISSUANCE_POLICY: Setting = Setting {
     values: Values::Rules,
     default: None,
     is_required: false,
-    parameter: Some("IssuancePolicy"),
+    parameter: None,
     help: "The tokens that each caller may request. Without a policy, every caller that IAM allows may request \
            any claims.",
 };
@@ -189,6 +201,17 @@ pub const RETAINED_KEY_ID: Setting = Setting {
     parameter: None,
     help: "The id or ARN of the key that the stack owns. When it is retired, it is disabled but not deleted. New keys get \
            its key policy. The template sets it.",
+};
+
+/// `REVOCATIONS`.
+pub const REVOCATIONS: Setting = Setting {
+    name: "REVOCATIONS",
+    functions: &[Function::Authorizer],
+    values: Values::Revocations,
+    default: None,
+    is_required: false,
+    parameter: None,
+    help: "The tokens that are refused although they have not expired: see [Revoke tokens](../authorizing.md#revoke-tokens).",
 };
 
 /// `ROTATION_DAYS`.
@@ -312,7 +335,7 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 18] = [
+pub const SETTINGS: [Setting; 19] = [
     ACCESS_RULES,
     CLOCK_LEEWAY_SECONDS,
     HTTP_API_RESPONSE,
@@ -321,6 +344,7 @@ pub const SETTINGS: [Setting; 18] = [
     KEY_REFRESH_SECONDS,
     PUBLICATION_WAIT_SECONDS,
     RETAINED_KEY_ID,
+    REVOCATIONS,
     ROTATION_DAYS,
     SIGNATURE_CACHE_SECONDS,
     SIGNING_ALGORITHM,
