@@ -18,25 +18,34 @@ use tokio::time::timeout;
 
 use crate::{
     AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, REVOKED,
-    ResponseError, VerifiedToken, decide, response,
+    ResponseError, VerifiedToken, allowed_lines::AllowedLines, decide, response,
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(FirstEvent::BesideRing, read_settings, |(config, signatures), keyring| {
-        Authorizer { config, signatures, keyring }
-    })
+    function::run(
+        FirstEvent::BesideRing,
+        read_settings,
+        |(config, signatures, allowed_lines), keyring| Authorizer {
+            config,
+            signatures,
+            allowed_lines,
+            keyring,
+        },
+    )
     .await
 }
 
-fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signatures)> {
+fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signatures, AllowedLines)> {
     let config = AuthorizerConfig::read(settings);
     let signatures = Signatures::read(settings);
+    let interval = settings.number(&table::ALLOWED_LOG_INTERVAL);
+    let interval = interval.and_then(|interval| interval.try_into().ok());
     let rules = config.iter().filter_map(|config| config.rules.as_ref());
     for warning in rules.flat_map(AccessRules::warnings) {
         tracing::warn!(%warning, "ACCESS_RULES has a problem");
     }
-    config.zip(signatures)
+    Some((config?, signatures?, AllowedLines::new(interval?)))
 }
 
 /// How signatures are verified.
@@ -58,6 +67,7 @@ impl Signatures {
 struct Authorizer {
     config: AuthorizerConfig,
     signatures: Signatures,
+    allowed_lines: AllowedLines,
     keyring: Arc<Keyring>,
 }
 
@@ -79,7 +89,11 @@ impl Handler for Authorizer {
                 (Err(diagnostic("Fault", message)), Err(error))
             }
         };
-        HandlerOutput { response, record: log_record(&outcome, &metrics) }
+        let mut record = log_record(&outcome, &metrics);
+        if record.outcome == Outcome::Allowed {
+            record.requests = self.allowed_lines.requests_of_line(invocation.is_cold);
+        }
+        HandlerOutput { response, record }
     }
 }
 
@@ -90,7 +104,7 @@ impl Authorizer {
         time_left: Duration,
         metrics: &RequestMetrics,
     ) -> Result<(Decision, Option<AuthorizerResponse>), AuthorizerError> {
-        let Self { config, signatures, keyring } = self;
+        let Self { config, signatures, keyring, .. } = self;
         let request: AuthorizerEvent = event.parse()?;
         let verifier = KmsVerifier {
             keyring,
@@ -146,7 +160,7 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
             (Outcome::Fault(error.code()), details)
         }
     };
-    LogRecord { outcome, measured: metrics.measured(), details }
+    LogRecord { outcome, requests: 1, measured: metrics.measured(), details }
 }
 
 fn token_details(token: &VerifiedToken) -> Value {

@@ -11,6 +11,7 @@
 //! | `decision` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
 //! | `check` | [`Check`]: the checks of a request, in their order |
 //! | `response`, `context` | [`response`]: the policy or simple response for API Gateway, with the claims as context |
+//! | `allowed_lines` | which allowed requests have a log line |
 //! | `handler` | [`run`]: the Lambda function around all of these |
 //!
 //! Start with [`decide`]. It takes an event, the configuration, the time and a [`Verifier`](jwt::Verifier):
@@ -62,6 +63,7 @@
 //! # }
 //! ```
 
+mod allowed_lines;
 mod bearer;
 mod check;
 mod config;

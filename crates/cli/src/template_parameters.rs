@@ -116,7 +116,7 @@ fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
     let mut add = |member: &str, value: String| lines.push(format!("    {member}: {value}"));
     let default = scalar(setting.default.unwrap_or_default());
     match setting.values {
-        Values::Seconds { min, max } | Values::Days { min, max } => {
+        Values::Seconds { min, max } | Values::Days { min, max } | Values::Number { min, max } => {
             add("Type", "Number".into());
             if setting.default.is_some() {
                 add("Default", default);

@@ -122,7 +122,7 @@ fn log_record(
     if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
         details.insert("caller".into(), caller.to_string().into());
     }
-    LogRecord { outcome, measured: metrics.measured(), details }
+    LogRecord { outcome, requests: 1, measured: metrics.measured(), details }
 }
 
 /// The time for a response, including the start of the environment. With it a client gets its response within 8 s,

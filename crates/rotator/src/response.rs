@@ -34,7 +34,10 @@ pub(crate) fn response(
             (Outcome::Fault(code), details, Err(diagnostic))
         }
     };
-    HandlerOutput { response, record: LogRecord { outcome, measured: Vec::new(), details } }
+    HandlerOutput {
+        response,
+        record: LogRecord { outcome, requests: 1, measured: Vec::new(), details },
+    }
 }
 
 fn run_details(ring: &str, run: &RotationRun) -> Value {

@@ -30,7 +30,7 @@
 //!
 //!     async fn handle(&self, _: &str, _: &Invocation) -> HandlerOutput<Self::Response> {
 //!         let (outcome, details) = (Outcome::Published, json!({}));
-//!         let record = LogRecord { outcome, measured: Vec::new(), details };
+//!         let record = LogRecord { outcome, requests: 1, measured: Vec::new(), details };
 //!         HandlerOutput { response: Ok(json!({"issuer": self.issuer})), record }
 //!     }
 //! }

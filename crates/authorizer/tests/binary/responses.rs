@@ -199,3 +199,23 @@ async fn rules_decide_and_the_policy_is_the_same_for_every_path() {
     assert_eq!(denied, Some(json!(format!("{STAGE}/{rewritten}"))));
     assert_eq!(response, expected);
 }
+
+#[tokio::test]
+async fn lines_of_allowed_requests_can_be_fewer_and_other_lines_cannot() {
+    let stack = Stack::start("RSA_2048", &[("ALLOWED_LOG_INTERVAL", "3")]).await;
+    let valid = rest_with_token(&stack.token_with(&json!({})));
+    let invalid = rest_with_token("x.y.z");
+    for event in [&valid, &valid, &invalid, &valid, &invalid, &valid] {
+        let _ = stack.function.invoke(event).await;
+    }
+    // The last request has a line: all lines before it are there then.
+    let last = stack.function.invoke(&invalid).await;
+    stack.logs.reason(&last.id.to_string()).await.unwrap();
+    let lines = stack.logs.recent();
+    let lines: Vec<Value> =
+        lines.iter().map(|line| serde_json::from_str(&line.text).unwrap()).collect();
+    let counts: Vec<_> =
+        lines.iter().map(|line| (line["Allowed"].as_u64(), line["Rejected"].as_u64())).collect();
+    let rejected = (None, Some(1));
+    assert_eq!(counts, [(Some(1), None), rejected, rejected, (Some(3), None), rejected]);
+}

@@ -32,7 +32,7 @@ pub enum SettingProblem {
         min: u64,
         /// The maximum.
         max: u64,
-        /// The unit: `seconds` or `days`.
+        /// The unit: `seconds`, `days`, or empty.
         unit: &'static str,
     },
     /// The value is not valid. The text says what it must be, such as `must be kms or local`.
@@ -49,7 +49,8 @@ impl fmt::Display for SettingError {
                 write!(f, "unknown setting `{name}`, did you mean `{suggestion}`?")
             }
             SettingProblem::OutOfRange { min, max, unit } => {
-                write!(f, "{name} must be from {min} to {max} {unit}")
+                write!(f, "{name} must be from {min} to {max}")?;
+                if unit.is_empty() { Ok(()) } else { write!(f, " {unit}") }
             }
             SettingProblem::Invalid(problem) => write!(f, "{name} {problem}"),
         }

@@ -96,6 +96,14 @@ impl Settings {
         }
     }
 
+    /// The value of a setting that is a whole number, or its default. `None` means that a problem was added.
+    pub fn number(&mut self, setting: &Setting) -> Option<u64> {
+        let Values::Number { min, max } = setting.values else {
+            return self.problem(setting, "is not a number");
+        };
+        self.whole_number(setting, min, max, "")
+    }
+
     /// The value of a setting in seconds or days, or its default. `None` means that a problem was added.
     pub fn duration(&mut self, setting: &Setting) -> Option<Duration> {
         let (min, max, unit, seconds) = match setting.values {
@@ -103,17 +111,29 @@ impl Settings {
             Values::Days { min, max } => (min, max, "days", 86_400),
             _ => return self.problem(setting, "is not a duration"),
         };
+        let number = self.whole_number(setting, min, max, unit)?;
+        Some(Duration::from_secs(number.saturating_mul(seconds)))
+    }
+
+    fn whole_number(
+        &mut self,
+        setting: &Setting,
+        min: u64,
+        max: u64,
+        unit: &'static str,
+    ) -> Option<u64> {
         let text = self.value(setting.name).or_else(|| setting.default.map(str::to_owned));
         let Some(text) = text else {
             return self.add_problem(setting.name, SettingProblem::Missing);
         };
         let Ok(number) = text.parse::<u64>() else {
-            return self.problem(setting, format!("must be a whole number of {unit}"));
+            let of_unit = if unit.is_empty() { String::new() } else { format!(" of {unit}") };
+            return self.problem(setting, format!("must be a whole number{of_unit}"));
         };
         if !(min..=max).contains(&number) {
             return self.add_problem(setting.name, SettingProblem::OutOfRange { min, max, unit });
         }
-        Some(Duration::from_secs(number.saturating_mul(seconds)))
+        Some(number)
     }
 
     /// Adds a problem for each variable whose name is almost that of a setting. `None` means that there are some.
@@ -287,6 +307,7 @@ mod tests {
                 Values::Seconds { .. } | Values::Days { .. } => {
                     settings().duration(setting).is_some()
                 }
+                Values::Number { .. } => settings().number(setting).is_some(),
                 Values::OneOf(values) => values.contains(&setting.default.unwrap()),
                 _ => true,
             };

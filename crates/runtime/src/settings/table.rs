@@ -53,6 +53,13 @@ pub enum Values {
         /// The maximum.
         max: u64,
     },
+    /// A whole number.
+    Number {
+        /// The minimum.
+        min: u64,
+        /// The maximum.
+        max: u64,
+    },
     /// A whole number of days.
     Days {
         /// The minimum.
@@ -94,6 +101,7 @@ impl Values {
             }
             Self::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
             Self::Seconds { min, max } => format!("{min} to {max} seconds"),
+            Self::Number { min, max } => format!("{min} to {max}"),
             Self::Days { min, max } => format!("{min} to {max} days"),
             Self::OneOf(values) => {
                 let values: Vec<_> = values.iter().map(|value| format!("`{value}`")).collect();
@@ -116,6 +124,18 @@ pub const ACCESS_RULES: Setting = Setting {
     is_required: false,
     parameter: None,
     help: "The routes that each token may call. Without rules, every valid token may call every route.",
+};
+
+/// `ALLOWED_LOG_INTERVAL`.
+pub const ALLOWED_LOG_INTERVAL: Setting = Setting {
+    name: "ALLOWED_LOG_INTERVAL",
+    functions: &[Function::Authorizer],
+    values: Values::Number { min: 1, max: 10_000 },
+    default: Some("1"),
+    is_required: false,
+    parameter: Some("AllowedLogInterval"),
+    help: "Each environment of the authorizer writes the log line of one of this many allowed requests, and of its first \
+           one. The metric `Allowed` counts all of them. Other lines are always written.",
 };
 
 /// `CLOCK_LEEWAY_SECONDS`.
@@ -335,8 +355,9 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     ACCESS_RULES,
+    ALLOWED_LOG_INTERVAL,
     CLOCK_LEEWAY_SECONDS,
     HTTP_API_RESPONSE,
     ISSUANCE_POLICY,

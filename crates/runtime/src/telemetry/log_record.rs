@@ -20,6 +20,8 @@ use crate::invocation::Invocation;
 pub struct LogRecord {
     /// The outcome of the request.
     pub outcome: Outcome,
+    /// How many requests with this outcome the line counts. 0: no line is written, because a later one counts the request.
+    pub requests: u32,
     /// What was measured of the request. Each value is a metric and a member of the log line.
     pub measured: Vec<Metric>,
     /// Further members of the log line, a JSON object. Never a token or a secret, and nothing from a token that was not
@@ -53,6 +55,9 @@ pub enum Outcome {
 impl LogRecord {
     /// Writes the log line to standard output.
     pub(crate) fn write(&self, invocation: &Invocation) {
+        if self.requests == 0 {
+            return;
+        }
         let mut line = Vec::with_capacity(TYPICAL_LINE_BYTES);
         let mut serializer = serde_json::Serializer::new(&mut line);
         let written =
@@ -75,7 +80,7 @@ struct Line<'a> {
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { record, invocation, now } = self;
-        let LogRecord { outcome, measured, details } = record;
+        let LogRecord { outcome, requests, measured, details } = record;
         let (name, dimension) = outcome.name_and_dimension();
         let level = if matches!(outcome, Outcome::Fault(_)) { "ERROR" } else { "INFO" };
         let mut line = serializer.serialize_map(None)?;
@@ -108,7 +113,7 @@ impl Serialize for Line<'_> {
             metrics.push(MetricDirective::new("RotationOverdue", "Seconds", &[&["Ring"]]));
         } else if !matches!(outcome, Outcome::Refused | Outcome::Published) {
             let metric = if name == "Fault" { "Faults" } else { name };
-            line.serialize_entry(metric, &1)?;
+            line.serialize_entry(metric, requests)?;
             metrics.push(MetricDirective::new(metric, "Count", &dimensions));
         }
         for Metric { name, value } in measured {
@@ -246,7 +251,8 @@ mod tests {
         };
         for (outcome, measured, mut expected, metrics) in rows {
             let details = json!({"sub": "alice", "jti": null});
-            let record = LogRecord { outcome, measured, details };
+            let requests = 1;
+            let record = LogRecord { outcome, requests, measured, details };
             let now = UNIX_EPOCH + Duration::from_millis(1234);
             let mut line =
                 serde_json::to_value(Line { record: &record, invocation: &invocation, now })
