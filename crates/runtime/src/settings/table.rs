@@ -271,6 +271,18 @@ pub const SIGNING_ALGORITHM: Setting = Setting {
            start if the current key does not support the algorithm; the rotator does not rotate to such a key.",
 };
 
+/// `STACK_NAME`.
+pub const STACK_NAME: Setting = Setting {
+    name: "STACK_NAME",
+    functions: ALL,
+    values: Values::Text,
+    default: None,
+    is_required: false,
+    parameter: None,
+    help: "The value of the dimension `Stack` of all metrics. Without it, metrics have no such dimension, and stacks of one \
+           account and Region share them. The template sets it.",
+};
+
 /// `TOKEN_AUDIENCE`.
 pub const TOKEN_AUDIENCE: Setting = Setting {
     name: "TOKEN_AUDIENCE",
@@ -355,7 +367,7 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     ACCESS_RULES,
     ALLOWED_LOG_INTERVAL,
     CLOCK_LEEWAY_SECONDS,
@@ -369,6 +381,7 @@ pub const SETTINGS: [Setting; 20] = [
     ROTATION_DAYS,
     SIGNATURE_CACHE_SECONDS,
     SIGNING_ALGORITHM,
+    STACK_NAME,
     TOKEN_AUDIENCE,
     TOKEN_ISSUER,
     TOKEN_LIFETIME_MAX_SECONDS,

@@ -9,7 +9,7 @@ use kms::{ErrorChain, Fault, KeyName};
 use serde_json::{Value, json};
 
 use super::{
-    emf::{Metadata, MetricDirective},
+    emf::{Metadata, MetricDirective, stack},
     timestamp::timestamp,
 };
 
@@ -42,6 +42,7 @@ fn fault_line(message: &str, cause: &'static str, details: Value, now: SystemTim
     });
     if let (Value::Object(line), Value::Object(details)) = (&mut line, details) {
         line.extend(details);
+        line.extend(stack().map(|(name, value)| (name.to_owned(), value.into())));
     }
     line
 }

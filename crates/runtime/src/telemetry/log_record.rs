@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
-    emf::{Metadata, MetricDirective},
+    emf::{Metadata, MetricDirective, stack},
     timestamp::timestamp,
 };
 use crate::invocation::Invocation;
@@ -130,6 +130,9 @@ impl Serialize for Line<'_> {
             metrics.push(MetricDirective::new(name, unit, &[&[]]));
         }
         if !metrics.is_empty() {
+            if let Some((name, value)) = stack() {
+                line.serialize_entry(name, value)?;
+            }
             line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
         }
         line.end()
