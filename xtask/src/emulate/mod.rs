@@ -79,7 +79,8 @@ pub(crate) fn emulate(
     local.envs(evidence.variable());
     let local = Running::start("countersign local", local)?;
     let result = local.wait_for(kms_url).and_then(|url| {
-        let run = Run { workspace, emulator, evidence: &evidence, settings: settings(&url) };
+        let settings = settings(&url, &workspace.path("layer"));
+        let run = Run { workspace, emulator, evidence: &evidence, settings };
         run.all()
     });
     evidence.keep("local.log", &local.stop(Signal::TERM)?)?;
@@ -93,8 +94,14 @@ pub(crate) fn emulate(
 /// The functions' environment variables.
 type Variables = Vec<(&'static str, String)>;
 
-fn settings(kms_url: &str) -> Variables {
+/// `layer` takes the place of `/opt`: functions read files below their own folder too, and this says that it is that.
+fn settings(kms_url: &str, layer: &Path) -> Variables {
+    let file = |name: &str| format!("file:{}/config/{name}.json", layer.display());
     vec![
+        ("LAMBDA_TASK_ROOT", layer.display().to_string()),
+        ("ACCESS_RULES", file("access-rules")),
+        ("ISSUANCE_POLICY", file("issuance-policy")),
+        ("REVOCATIONS", file("revocations")),
         ("KEY_ALIAS", "alias/countersign".into()),
         ("TOKEN_ISSUER", "https://issuer.example".into()),
         ("ROTATION_DAYS", "90".into()),
