@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     block_on::block_on,
     exit::{self, UsageError},
-    function, terminal,
+    function, parameter_overrides, terminal,
 };
 
 /// Arguments of `countersign local`.
@@ -51,9 +51,10 @@ pub(crate) struct Arguments {
     /// listens on the port after the last one, and its parameter for the authorizer is set
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
-    /// Parameters of the templates, as for `sam deploy`
-    #[arg(long, value_name = "NAME=VALUE", num_args = 1.., value_parser = parameter)]
-    parameter_overrides: Vec<(String, String)>,
+    /// Parameters of the templates, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
+    /// `file://PATH` with a YAML or JSON file
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
+    parameter_overrides: Vec<String>,
     /// AWS Region of the local services
     #[arg(long, env = "AWS_REGION", default_value = "us-east-1")]
     region: String,
@@ -119,6 +120,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
     settings.finish(spelling)?;
+    let parameters = parameter_overrides::read(&arguments.parameter_overrides)?;
     let authorizer = arguments.authorizer.as_ref().map(|file| {
         file.canonicalize()
             .map_err(|error| UsageError(format!("--authorizer {}: {error}", file.display())))
@@ -133,7 +135,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         region: arguments.region,
         bootstrap: function::bootstrap()?,
         state: arguments.state,
-        parameters: arguments.parameter_overrides.into_iter().collect(),
+        parameters,
         authorizer,
         apis,
         overrides: overrides(),
@@ -228,11 +230,6 @@ fn print_problem(line: &LogLine) -> io::Result<()> {
 /// The text of a log line, in one line.
 fn printable(line: &LogLine) -> String {
     terminal::escape(&line.summary())
-}
-
-fn parameter(argument: &str) -> Result<(String, String), &'static str> {
-    let (name, value) = argument.split_once('=').ok_or("must be NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod jwks;
 mod key;
 mod key_source;
 mod local;
+mod parameter_overrides;
 mod pem;
 mod public_keys;
 mod redaction;

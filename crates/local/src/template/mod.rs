@@ -14,6 +14,14 @@ pub use self::{error::TemplateError, resolver::Resolver};
 
 pub(crate) use self::resolver::text;
 
+/// Reads a YAML or JSON document. A tag of CloudFormation becomes an object with the function as its only member.
+///
+/// # Errors
+/// If the text is not one document, or has an alias.
+pub fn parse_yaml(text: &str) -> Result<Value, TemplateError> {
+    yaml::parse(text)
+}
+
 /// A template. Its values can contain intrinsic functions, which a [`Resolver`] evaluates.
 ///
 /// ```
