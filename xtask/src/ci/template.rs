@@ -1,9 +1,9 @@
-//! The templates, by the linters of CloudFormation and SAM, and by a security scanner.
+//! The templates, by the linters of CloudFormation and SAM, and by a security scanner; and the examples for other tools.
 
 use crate::{error::Error, workspace::Workspace};
 
 /// The programs of this part.
-pub(super) const TOOLS: [&str; 3] = ["cfn-lint", "checkov", "sam"];
+pub(super) const TOOLS: [&str; 5] = ["cfn-lint", "checkov", "npm", "npx", "sam"];
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let mut templates = workspace.yaml_files("examples")?;
@@ -14,5 +14,29 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
         workspace.command("checkov")?.args(["--file", template]).args(options).run()?;
     }
     let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0");
-    sam.args(["validate", "--lint", "--region", "us-east-1"]).run()
+    sam.args(["validate", "--lint", "--region", "us-east-1"]).run()?;
+    check_cdk(workspace)?;
+    check_terraform(workspace)
+}
+
+/// Synthesizes the example for the CDK, and lints the template that it makes.
+fn check_cdk(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.path("examples/cdk");
+    let npm = workspace.command("npm")?.in_folder(&folder);
+    npm.args(["install", "--no-audit", "--no-fund", "--silent"]).run()?;
+    workspace.command("npx")?.in_folder(&folder).args(["tsc", "--noEmit"]).run()?;
+    let output = workspace.path("target/cdk");
+    let synth = workspace.command("npx")?.in_folder(&folder);
+    let synth = synth.args(["cdk", "synth", "--quiet", "--no-notices", "--output"]).args([&output]);
+    synth.env("CDK_DISABLE_CLI_TELEMETRY", "true").run()?;
+    workspace.command("cfn-lint")?.args([output.join("Orders.template.json")]).run()
+}
+
+/// Checks the format of the example for Terraform. Its providers would be needed to validate it.
+fn check_terraform(workspace: &Workspace) -> Result<(), Error> {
+    if workspace.program("terraform").is_err() {
+        println!("terraform is not installed: the format of examples/terraform was not checked");
+        return Ok(());
+    }
+    workspace.command("terraform")?.args(["fmt", "-check", "-diff", "examples/terraform"]).run()
 }
