@@ -11,6 +11,7 @@ mod error;
 mod file_map;
 mod layers;
 mod links;
+mod package;
 mod workspace;
 
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Task {
     Cycles(cycles::Arguments),
     Docs(docs::Arguments),
     Emulate(emulate::Arguments),
+    Package(package::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
         Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,
+        Task::Package(arguments) => package::run(&workspace, arguments)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,11 @@
 //! The packages of `sam build`, and the audit of the logs.
 
-use std::{env, fs};
+use std::fs;
 
 use crate::{
     audit_logs, emulate,
     error::Error,
+    package::{self, Architecture},
     workspace::{Workspace, announce},
 };
 
@@ -21,10 +22,9 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     }
     workspace.command("cargo")?.args(["build", "-p", "countersign"]).run()?;
 
-    let architecture = if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" };
-    let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0").args(["build"]);
-    let parameters = format!("Architecture={architecture}");
-    sam.args(["--parameter-overrides", &parameters]).run()?;
+    let architecture = Architecture::of_this_machine();
+    package::build(workspace, architecture, None)?;
+    package::pack(workspace, architecture, ".aws-sam/build")?;
     announce("cargo xtask emulate");
     emulate::emulate(workspace, None, Some(&evidence))?;
     announce(&format!("cargo xtask audit-logs {}", audit_logs::FOLDER));
