@@ -101,6 +101,25 @@ impl AwsConfig {
         url.map(|url| Endpoint::parse(&self.property_source("endpoint_url"), &url)).transpose()
     }
 
+    /// The URL of the metadata service of an instance.
+    pub(super) fn instance_metadata_url(&self) -> Result<String, UsageError> {
+        let (variable, property) =
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+        if let Some(setting) = self.setting(&[variable], property) {
+            return Ok(Endpoint::parse(&setting.source, &setting.value)?.url);
+        }
+        let mode = self.setting(
+            &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"],
+            "ec2_metadata_service_endpoint_mode",
+        );
+        let Some(mode) = mode else { return Ok(INSTANCE_METADATA.into()) };
+        match mode.value.to_ascii_lowercase().as_str() {
+            "ipv4" => Ok(INSTANCE_METADATA.into()),
+            "ipv6" => Ok(INSTANCE_METADATA_V6.into()),
+            _ => Err(mode.problem("must be IPv4 or IPv6")),
+        }
+    }
+
     /// Whether to use FIPS endpoints, and whether to use dual-stack endpoints.
     pub(super) fn endpoint_variants(
         &self,
@@ -198,4 +217,6 @@ impl Endpoint {
     }
 }
 
+const INSTANCE_METADATA: &str = "http://169.254.169.254";
+const INSTANCE_METADATA_V6: &str = "http://[fd00:ec2::254]";
 const MAX_ATTEMPTS: &str = "must be a number from 1";

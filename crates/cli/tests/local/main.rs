@@ -12,6 +12,7 @@ mod aws_server;
 mod cloud;
 mod confirmation;
 mod cors;
+mod credential_sources;
 mod emulators;
 mod events;
 mod explain;

@@ -129,11 +129,6 @@ credential_process = false
 credential_source = Environment
 credential_process = echo '{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "s"}'
 
-[profile token-file-of-environment]
-role_arn = arn:aws:iam::111122223333:role/admin
-web_identity_token_file = /etc/hostname
-credential_source = Environment
-
 [profile container]
 role_arn = arn:aws:iam::111122223333:role/admin
 credential_source = EcsContainer
@@ -188,7 +183,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
 fn credentials_are_those_of_the_aws_cli() {
     let (home, server) = (Home::new(CONFIG, CREDENTIALS), AwsServer::start());
     // Case, profile of the option, variables, access key that KMS sees.
-    let rows: [(&str, &str, Variables<'_>, &str); 19] = [
+    let rows: [(&str, &str, Variables<'_>, &str); 20] = [
         ("--profile comes before the environment", "prod", &ENVIRONMENT, "PROD"),
         ("a name with blanks", "my prod", &ENVIRONMENT, "BLANKS"),
         ("a name in quotation marks", "quoted", &[], "QUOTED"),
@@ -200,6 +195,7 @@ fn credentials_are_those_of_the_aws_cli() {
         ("a role from the environment", "environment-source", &ENVIRONMENT, "ROLEOFENV"),
         ("a process", "process", &ENVIRONMENT, "PROCESS"),
         ("keys in the credentials file and a process", "process-and-keys", &[], "KEYS"),
+        ("a process and a credential_source", "process-of-environment", &ENVIRONMENT, "PROCESS"),
         ("the environment", "", &ENVIRONMENT, "ENV"),
         ("AWS_PROFILE", "", &[("AWS_PROFILE", "prod")], "PROD"),
         ("AWS_DEFAULT_PROFILE", "", &[("AWS_DEFAULT_PROFILE", "prod")], "PROD"),
@@ -277,17 +273,10 @@ fn assert_refused(rows: &[Refused<'_>]) {
     }
 }
 
-/// The providers of the SDK would use other credentials for these profiles, or panic.
+/// The SDK would panic.
 #[test]
-fn sources_that_the_sdk_misunderstands_are_refused() {
+fn credentials_and_urls_that_cannot_be_sent_are_refused() {
     assert_refused(&[
-        (
-            "process-of-environment",
-            &ENVIRONMENT,
-            2,
-            "profile \"process-of-environment\": credential_source needs role_arn",
-        ),
-        ("token-file-of-environment", &ENVIRONMENT, 2, "excludes web_identity_token_file"),
         (
             "environment-source",
             &[("AWS_ACCESS_KEY_ID", "A\nB"), ENVIRONMENT[1]],
@@ -305,6 +294,49 @@ fn sources_that_the_sdk_misunderstands_are_refused() {
             &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "127.0.0.1")],
             2,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an http or https URL",
+        ),
+        (
+            "",
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https URL, or an http URL of this machine",
+        ),
+        (
+            "",
+            &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@192.0.2.1/")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must be a path",
+        ),
+        (
+            "",
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\nb"),
+            ],
+            2,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN has characters that a header cannot have",
+        ),
+        (
+            "",
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere"),
+            ],
+            2,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE (/nowhere): No such file",
+        ),
+        ("container", &[], 2, "credential_source is EcsContainer, but neither AWS_CONTAINER_"),
+        (
+            "",
+            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "imds")],
+            2,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT must be an http or https URL",
+        ),
+        (
+            "",
+            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v6")],
+            2,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6",
         ),
     ]);
 }
@@ -362,7 +394,12 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
         ),
         ("login", &ENVIRONMENT, 2, "login_session (aws login) is not supported"),
         ("sso", &ENVIRONMENT, 3, "(run `aws sso login --profile \"sso\"`)"),
-        ("sso-without-session", &ENVIRONMENT, 2, "sso-session named `gone`"),
+        (
+            "sso-without-session",
+            &ENVIRONMENT,
+            2,
+            "profile \"sso-without-session\": there is no sso-session \"gone\"",
+        ),
         ("token-file", &ENVIRONMENT, 2, "web_identity_token_file (/nowhere): No such file"),
         (
             "",
@@ -455,6 +492,13 @@ fn invalid_configuration_file_is_named_with_its_line() {
     for (config, credentials, place) in [
         ("[default]\nregion\n", "", "/.aws/config on line 2"),
         ("", "[default]\n\naws_access_key_id\n", "/.aws/credentials on line 3"),
+        (
+            "[profile \"prod]\n",
+            "",
+            "/.aws/config on line 1: a quotation mark in the heading is not",
+        ),
+        ("", "[prod]\n[prod]\n", "/.aws/credentials on line 2: the section [prod] is repeated"),
+        ("[default]\nregion = a\nregion = b\n", "", "/.aws/config on line 3: region is repeated"),
     ] {
         let (home, url) = (Home::new(config, credentials), server.url());
         let settings = [
