@@ -83,7 +83,7 @@ Examples:
       '{\"claims\":{\"sub\":\"test-user\"}}' http://127.0.0.1:3000/token
     curl -H 'Authorization: Bearer …' http://127.0.0.1:3000/whoami
 
-Exit codes: 0 stopped by a signal, 2 invalid arguments, 3 fault: the stack cannot start.";
+Exit codes: 0 stopped by a signal, 2 invalid input, 3 fault: the stack cannot start.";
 
 /// Runs the stack until SIGINT or SIGTERM.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -104,7 +104,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             let text = read(file, "").await?;
             apis.push(ApiTemplate { name: file.display().to_string(), text });
         }
-        Ok::<_, io::Error>((template, apis))
+        Ok::<_, UsageError>((template, apis))
     };
     let (template, apis) = tokio::select! {
         templates = templates => templates?,
@@ -112,13 +112,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         _ = terminate.recv() => return Ok(()),
     };
     if let Some(folder) = &arguments.state {
-        fs::create_dir_all(folder).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
-        })?;
+        fs::create_dir_all(folder)
+            .await
+            .map_err(|error| UsageError(format!("--state {}: {error}", folder.display())))?;
     }
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
-    settings.finish(spelling)?;
+    settings.finish(spelling).map_err(|error| UsageError(error.to_string()))?;
     let authorizer = arguments.authorizer.as_ref().map(|file| {
         file.canonicalize()
             .map_err(|error| UsageError(format!("--authorizer {}: {error}", file.display())))
@@ -137,7 +137,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         overrides: overrides(),
     };
     let stack = tokio::select! {
-        stack = Stack::start(&template, &options) => stack?,
+        stack = Stack::start(&template, &options) => stack.map_err(|error| {
+            if error.is_invalid_input() {
+                Box::<dyn Error>::from(UsageError(exit::with_causes(&error)))
+            } else {
+                error.into()
+            }
+        })?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -156,10 +162,9 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// The text of a template. The advice is part of the error message.
-async fn read(file: &Path, advice: &str) -> io::Result<String> {
-    fs::read_to_string(file).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("{}: {error}{advice}", file.display()))
-    })
+async fn read(file: &Path, advice: &str) -> Result<String, UsageError> {
+    let text = fs::read_to_string(file).await;
+    text.map_err(|error| UsageError(format!("{}: {error}{advice}", file.display())))
 }
 
 /// The settings of the functions in the environment. They replace those of the template.

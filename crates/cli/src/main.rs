@@ -19,6 +19,7 @@ mod key;
 mod key_source;
 mod local;
 mod pem;
+mod pem_keys;
 mod public_keys;
 mod redaction;
 mod reference;

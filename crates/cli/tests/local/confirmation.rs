@@ -80,6 +80,27 @@ async fn command_names_its_account_and_changes_nothing_without_a_confirmation() 
     assert_ne!(state(&kms).0, before.0);
 }
 
+/// Before it waits for hours, and before any request.
+#[test]
+fn waiting_without_a_terminal_needs_the_confirmation_first() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let settings = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "ME"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("AWS_ENDPOINT_URL", &*url),
+    ];
+    let output = run(&["key", "rotate", "alias/a", "--wait"], &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("without a terminal: use --yes"), "{error}");
+    assert!(server.take().is_empty());
+    let output = run(&["key", "rotate", "alias/a", "--wait", "--yes"], &settings);
+    assert_eq!(output.status.code(), Some(3), "{}", to_text(&output.stderr));
+    assert!(!server.take().is_empty());
+}
+
 #[test]
 fn principal_is_the_one_that_sts_names() {
     let server = AwsServer::start();

@@ -165,7 +165,7 @@ fn misspelled_setting_stops_the_command_line_too() {
     {
         let output = run(arguments, &[("TOKEN_ISSUERS", "us")]);
         let error = to_text(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{error}");
+        assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(
             error.contains("unknown setting `TOKEN_ISSUERS`, did you mean `TOKEN_ISSUER`?"),
             "{error}"

@@ -65,7 +65,7 @@ fn parameters_that_cloudformation_refuses_are_refused() {
         let arguments = [&START, &["--parameter-overrides"][..], parameters].concat();
         let output = run(&arguments, &[]);
         let message = to_text(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{name}: {message}");
+        assert_eq!(output.status.code(), Some(2), "{name}: {message}");
         assert!(message.contains(expected), "{name}: {message}");
         assert_eq!(message.lines().count(), 1, "{name}: {message}");
     }

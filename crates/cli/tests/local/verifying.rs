@@ -125,28 +125,18 @@ fn keys_are_read_in_every_common_format() {
         (
             "private key",
             pem("PRIVATE KEY", &signer.0.serialize_der()).into(),
-            3,
-            "it is a private key",
+            2,
+            "PEM block 1: it is a private key",
         ),
+        ("truncated private key", "-----BEGIN PRIVATE KEY-----\nAAAA".into(), 2, "a private key"),
+        ("other bytes", vec![0xff; 9], 2, "not a JWK Set, a JWK, PEM, or DER"),
+        ("JSON with the text of PEM", with_comment(signer.jwk(None), &own).into(), 0, "me"),
         (
-            "other block",
-            pem("RSA PUBLIC KEY", &[0]).into(),
-            3,
-            "\"RSA PUBLIC KEY\" is not supported",
+            "JSON with white space and the text of PEM",
+            format!("\n {}", with_comment(json!({"keys": [signer.jwk(None)]}), &own)).into(),
+            0,
+            "me",
         ),
-        (
-            "truncated PEM",
-            own.replace("-----END", "").into(),
-            3,
-            "-----END PUBLIC KEY----- is missing",
-        ),
-        (
-            "not base64",
-            "-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----".into(),
-            3,
-            "not base64",
-        ),
-        ("other bytes", vec![0xff; 9], 3, "not a JWK Set, a JWK, PEM, or DER"),
     ];
     let token = signer.token(Some("a"), &claims());
     for (name, content, code, expected) in rows {
@@ -155,6 +145,100 @@ fn keys_are_read_in_every_common_format() {
         assert_eq!(exit, Some(code), "{name}: {text}");
         assert!(text.contains(expected), "{name}: {text}");
     }
+}
+
+fn with_comment(mut json: Value, comment: &str) -> String {
+    json["comment"] = comment.into();
+    json.to_string()
+}
+
+/// As for JWK Sets: the other keys of the file are used.
+#[test]
+fn pem_block_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
+    let (signer, other) = (Signer::new(), Signer::new());
+    let (own, foreign) = (pem("PUBLIC KEY", &signer.spki()), pem("PUBLIC KEY", &other.spki()));
+    let unsupported = pem("RSA PUBLIC KEY", &[0]);
+    let broken = "-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----\n";
+    let truncated = own.replace("-----END PUBLIC KEY-----\n", "");
+    // Case, file, exit code, texts.
+    let rows: [(&str, String, i32, &[&str]); 9] = [
+        (
+            "an unsupported block before the key",
+            format!("{unsupported}{own}"),
+            0,
+            &["PEM block 1 cannot be used: \"RSA PUBLIC KEY\" is not supported", "me"],
+        ),
+        (
+            "an unsupported block after another key",
+            format!("{foreign}{unsupported}"),
+            3,
+            &["PEM block 2 cannot be used", "the key of the token may be one that cannot be used"],
+        ),
+        ("not base64", broken.to_owned(), 3, &["PEM block 1 cannot be used: it is not base64"]),
+        ("truncated", truncated.clone(), 3, &["-----END PUBLIC KEY----- is missing"]),
+        (
+            "truncated before the key",
+            format!("{truncated}{own}"),
+            0,
+            &["PEM block 1 cannot be used: -----END PUBLIC KEY----- is missing", "me"],
+        ),
+        (
+            "the id of the token",
+            format!("b ES256\n{foreign}a ES256\n{broken}"),
+            3,
+            &["PEM block 2 cannot be used", "the key of the token may be"],
+        ),
+        (
+            "another id",
+            format!("a ES256\n{foreign}b ES256\n{broken}"),
+            1,
+            &["PEM block 2 cannot be used", "refused: invalid signature"],
+        ),
+        (
+            "another algorithm",
+            format!("a ES256\n{foreign}a ES384\n{broken}"),
+            1,
+            &["refused: invalid signature"],
+        ),
+        (
+            "a certificate that is none",
+            format!("{}{own}", pem("CERTIFICATE", &[0])),
+            0,
+            &["PEM block 1 cannot be used: not a DER-encoded X.509 certificate"],
+        ),
+    ];
+    let token = signer.token(Some("a"), &claims());
+    for (name, content, code, texts) in rows {
+        let file = TemporaryFile::new(content);
+        let (exit, text) = verify(&["--jwks", file.name()], &token);
+        assert_eq!(exit, Some(code), "{name}: {text}");
+        for expected in texts {
+            assert!(text.contains(expected), "{name}: {expected}: {text}");
+        }
+    }
+}
+
+#[test]
+fn input_above_the_limit_is_refused_with_the_limit() {
+    let signer = Signer::new();
+    let token = signer.token(None, &claims());
+    let long = " ".repeat(6 * 1024 * 1024);
+    let server = AwsServer::with_responses(|_| (200, " ".repeat(6 * 1024 * 1024 + 1)));
+    let file = TemporaryFile::new(format!("{}{long}", signer.jwk(None)));
+    let (code, text) = verify(&["--jwks", file.name()], &token);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains(&format!("{}: longer than 6 MiB", file.name())), "{text}");
+    let (code, text) = verify(&["--jwks", "/dev/null"], &format!("{token}{long}"));
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("standard input: longer than 6 MiB"), "{text}");
+    let (code, text) = verify(&["--jwks", &server.url()], &token);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("the response is longer than 6 MiB"), "{text}");
+    // Exactly the limit.
+    let key = signer.jwk(None).to_string();
+    let file = TemporaryFile::new(format!("{key}{}", &long[key.len()..]));
+    let (code, text) = verify(&["--jwks", file.name()], &token);
+    assert_eq!(code, Some(0), "{text}");
 }
 
 #[test]
@@ -226,7 +310,7 @@ fn key_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
             "private key",
             json!([with(good(None), "d", json!("AAAA"))]),
             "a",
-            3,
+            2,
             &["`d` of a private key"],
         ),
     ];
@@ -352,8 +436,61 @@ fn source_of_keys_that_is_no_source_is_named() {
     assert!(text.contains("--issuer must be an https URL"), "{text}");
     let broken = TemporaryFile::new("{\n \"keys\": [\n}");
     let (code, text) = verify(&["--jwks", broken.name()], &good);
-    assert_eq!(code, Some(3), "{text}");
+    assert_eq!(code, Some(2), "{text}");
     assert!(text.contains(broken.name()) && text.contains("line 3, column 1"), "{text}");
+}
+
+/// Arguments, more arguments, the variable, the exit code and the text.
+type AlgorithmRow<'a> = (&'a [&'a str], &'a [&'a str], &'a str, i32, &'a str);
+
+/// The variable is a setting of the functions, which counts for the keys of a ring alone.
+#[test]
+fn algorithm_counts_for_the_keys_of_a_ring_alone() {
+    let signer = Signer::new();
+    let (good, keys) = (signer.token(None, &claims()), signer.jwk(None).to_string());
+    let keys = TemporaryFile::new(keys);
+    let jwks = ["verify", "-", "--jwks", keys.name()];
+    let ring = ["verify", "-", "--key", "alias/a"];
+    let issuer = ["verify", "-", "--issuer", "http://127.0.0.1:1"];
+    let rows: [AlgorithmRow<'_>; 7] = [
+        (&jwks, &[], "RS256", 0, "me"),
+        (&jwks, &[], "none", 0, "me"),
+        (&jwks, &["--algorithm", "ES256"], "", 2, "cannot be used with"),
+        (&jwks, &["--local"], "", 2, "cannot be used with"),
+        (&issuer, &["--algorithm", "ES256"], "", 2, "--key <ALIAS|ID>"),
+        (&issuer, &[], "RS256", 3, "127.0.0.1:1"),
+        (&ring, &[], "none", 2, "SIGNING_ALGORITHM"),
+    ];
+    for (arguments, more, variable, code, expected) in rows {
+        let arguments = [arguments, more].concat();
+        let settings = [("SIGNING_ALGORITHM", variable)];
+        let output = run_with_input(&arguments, &settings, good.as_bytes());
+        let text = to_text(&output.stdout) + &to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {variable}: {text}");
+        assert!(text.contains(expected), "{arguments:?} {variable}: {text}");
+    }
+}
+
+/// A file that cannot be read is a mistake of the caller, in every command.
+#[test]
+fn missing_files_are_usage_errors_in_every_command() {
+    let settings = [("TOKEN_ISSUER", "us"), ("KEY_ALIAS", "alias/a")];
+    let rows: [&[&str]; 7] = [
+        &["sign", "/nowhere"],
+        &["event", "/nowhere"],
+        &["explain", "--event", "/nowhere", "--jwks", "/dev/null"],
+        &["explain", "--event", "-", "--rules", "/nowhere"],
+        &["verify", "-", "--jwks", "/nowhere"],
+        &["local", "--port", "0", "--kms-port", "0", "--api", "/nowhere"],
+        &["local", "--port", "0", "--kms-port", "0", "--state", "/dev/null/nowhere"],
+    ];
+    for arguments in rows {
+        let output = run_with_input(arguments, &settings, b"");
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains("nowhere") || error.contains("/dev/null"), "{arguments:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    }
 }
 
 #[test]
@@ -370,7 +507,7 @@ fn inspect_and_usage_errors_escape_control_characters() {
     for (arguments, code, expected) in [
         (["inspect", "--\u{1b}[31m\u{202e}"], 2, r"\u202e"),
         (["verify", "\u{1b}[31m"], 2, "--issuer"),
-        (["event", "no-\u{9b}\u{1b}[31m"], 3, r"no-\u009b\u001b[31m"),
+        (["event", "no-\u{9b}\u{1b}[31m"], 2, r"no-\u009b\u001b[31m"),
     ] {
         let output = run_with_input(&arguments, &[("TOKEN_ISSUER", "us")], b"");
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");

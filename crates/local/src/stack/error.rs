@@ -43,4 +43,25 @@ pub enum StackError {
     /// not start.
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),
+    /// The same, but not only because of settings.
+    #[error("{}", .0.join("\n"))]
+    NotStarted(Vec<String>),
+}
+
+impl StackError {
+    /// Whether the caller can correct the error with other options, settings or files.
+    #[must_use]
+    pub fn is_invalid_input(&self) -> bool {
+        match self {
+            Self::Template(_)
+            | Self::Region
+            | Self::Key(_)
+            | Self::Gateway(GatewayError::Template(_))
+            | Self::Settings(_) => true,
+            Self::Port { .. }
+            | Self::State { .. }
+            | Self::Gateway(GatewayError::Listen(_))
+            | Self::NotStarted(_) => false,
+        }
+    }
 }

@@ -135,6 +135,7 @@ impl Stack {
         }
         let logs = FunctionLogs::default();
         let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
+        let mut only_settings = true;
         for (id, resource) in deployed {
             let config =
                 function_config(id, resource, &template, &resolver, &kms, &api_url, options)?;
@@ -146,6 +147,7 @@ impl Stack {
                 None => HostedFunction::new(config, options.bootstrap.clone(), logs.clone()),
             };
             if let Err(error) = function.warm().await {
+                only_settings &= error.error_type == SETTINGS_ERROR;
                 problems.push(start_problem(id, &error));
             }
             let function = Arc::new(function);
@@ -155,7 +157,8 @@ impl Stack {
         if !problems.is_empty() {
             // A key of another KeySpec is the likely cause.
             problems.extend(notices);
-            return Err(StackError::Settings(problems));
+            let error = if only_settings { StackError::Settings } else { StackError::NotStarted };
+            return Err(error(problems));
         }
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
         let gateway = Gateway::start(listener, &properties, context.clone())?;
@@ -203,3 +206,6 @@ async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms,
     }
     Ok(kms)
 }
+
+/// The type of the error of a function whose settings are invalid.
+const SETTINGS_ERROR: &str = "Runtime.Settings";
