@@ -34,6 +34,7 @@ mod planted_keys;
 mod policy_cache;
 mod principals;
 mod profiles;
+mod rest_api;
 mod roles;
 mod rotation;
 mod start;

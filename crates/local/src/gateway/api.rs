@@ -1,17 +1,35 @@
 //! An API and its responses.
 
-use std::pin::Pin;
-
 use hyper::{Request, Response, body::Bytes};
 use uuid::Uuid;
 
-/// An API: responds to requests.
-pub(super) trait Api: Send + Sync + 'static {
-    fn respond(
-        &self,
-        id: Uuid,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>>;
+use super::{http_api::HttpApi, rest_api::RestApi, websocket_api::WebSocketApi};
+
+/// An API of one of the three kinds.
+#[derive(Debug)]
+pub(super) enum Api {
+    Rest(RestApi),
+    Http(Box<HttpApi>),
+    WebSocket(WebSocketApi),
+}
+
+impl Api {
+    pub(super) async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
+        match self {
+            Self::Rest(api) => api.respond(id, request).await,
+            Self::Http(api) => api.respond(id, request).await,
+            Self::WebSocket(api) => api.respond(id, request).await,
+        }
+    }
+
+    /// The routes for display, for example `POST /token (AWS_IAM)`.
+    pub(super) fn describe_routes(&self) -> Vec<String> {
+        match self {
+            Self::Rest(api) => api.describe_routes(),
+            Self::Http(api) => api.describe_routes(),
+            Self::WebSocket(api) => api.describe_routes(),
+        }
+    }
 }
 
 /// A response and the reason for it.
