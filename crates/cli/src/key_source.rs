@@ -67,7 +67,7 @@ pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<Keys, Box<dyn E
 pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<Keys, Box<dyn Error>> {
     if !is_url(issuer) {
         let problem =
-            "without --key and --jwks, --issuer must be an https URL, whose keys are fetched";
+            "--issuer must be an https URL: without --key and --jwks, the keys are fetched from it";
         return Err(UsageError(problem.into()).into());
     }
     // Section 4.1: a slash at the end is removed from the URL, but not from the name of the issuer.
@@ -80,8 +80,8 @@ pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<Keys, Box<dyn Er
     match member("issuer") {
         Some(name) if name == issuer => {}
         Some(name) => {
-            let names = format!("its issuer is {name:?}, not {issuer:?}");
-            return Err(format!("{url}: the metadata is of another issuer: {names}").into());
+            let names = format!("`issuer` is {name:?}, not {issuer:?}");
+            return Err(format!("{url}: the metadata belongs to another issuer: {names}").into());
         }
         None => return Err(format!("{url}: issuer is missing").into()),
     }
@@ -128,7 +128,7 @@ async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
         if (300..400).contains(&status) {
             let location = response.headers().get("location").unwrap_or("an unknown URL");
             let problem = format!(
-                "the response is a redirect (status {status}) to {location:?}: redirects are not followed, name the \
+                "the response is a redirect (status {status}) to {location:?}: redirects are not followed: use the \
                  final URL"
             );
             return Err(problem.into());
@@ -149,7 +149,7 @@ async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
     let seconds = FETCH_TIMEOUT.as_secs();
     timeout(FETCH_TIMEOUT, body)
         .await
-        .map_err(|_| format!("there was no response within {seconds} seconds"))?
+        .map_err(|_| format!("no response within {seconds} seconds"))?
 }
 
 /// Reads keys in any of the formats.

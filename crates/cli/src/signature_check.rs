@@ -24,7 +24,7 @@ pub(crate) enum SignatureFault {
     #[error("cannot check the signature: the key of the token cannot be used")]
     Key(#[from] UnusableKey),
     /// The same for a key in PEM.
-    #[error("cannot check the signature: the key of the token may be one that cannot be used")]
+    #[error("cannot check the signature: the token may be signed with a key that cannot be used")]
     Block(#[from] UnusableBlock),
 }
 

@@ -86,8 +86,8 @@ impl fmt::Display for Source {
             Self::Environment => f.write_str(ACCESS_KEY_ID),
             Self::Profile(selected) => write!(f, "profile {:?}", selected.name),
             Self::WebIdentity => f.write_str(TOKEN_FILE),
-            Self::Container => f.write_str("the metadata service of the container"),
-            Self::Instance => f.write_str("the metadata service of the instance"),
+            Self::Container => f.write_str("metadata service of the container"),
+            Self::Instance => f.write_str("metadata service of the instance"),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn can_be_headers(credentials: &Credentials) -> bool {
 }
 
 pub(super) const INVISIBLE: &str =
-    "the access key id and the session token must have only visible ASCII characters";
+    "the access key id and the session token must consist of visible ASCII characters";
 
 /// Credentials that were fetched once, to report a problem before the first request.
 #[derive(Debug)]
@@ -184,7 +184,7 @@ fn session_name() -> String {
 /// Asks for the code of an MFA device.
 fn ask_for_code(serial: &str) -> Result<String, UsageError> {
     if !io::stdin().is_terminal() {
-        let problem = "cannot ask for its code without a terminal";
+        let problem = "cannot ask for the MFA code without a terminal";
         return Err(UsageError(format!("mfa_serial {serial}: {problem}")));
     }
     let unreadable = |error: io::Error| UsageError(format!("mfa_serial {serial}: {error}"));

@@ -19,7 +19,7 @@ pub(super) fn describe<E: ProvideErrorMetadata + Error + 'static>(error: &SdkErr
         SdkError::ResponseError(response) => {
             format!("the response has the status {} and is invalid", response.raw().status())
         }
-        SdkError::TimeoutError(_) => "there was no response in time".into(),
+        SdkError::TimeoutError(_) => "no response in time".into(),
         _ => root_cause(error),
     }
 }

@@ -154,7 +154,7 @@ impl Sources<'_> {
         let problem = |problem: String| UsageError(format!("profile {name:?}: {problem}"));
         let source = match (property("source_profile"), property("credential_source")) {
             (Some(_), Some(_)) => {
-                return Err(problem("source_profile excludes credential_source".into()));
+                return Err(problem("source_profile and credential_source cannot be used together".into()));
             }
             (None, None) => {
                 let text = "role_arn needs source_profile or credential_source";
@@ -215,10 +215,12 @@ impl Sources<'_> {
         let keys = ["aws_access_key_id", "aws_secret_access_key"];
         let has_keys = keys.into_iter().any(|key| get(profile, key).is_some());
         if source == name && !has_keys {
-            return Err(problem("it is its own source_profile, but has no access keys".into()));
+            return Err(problem(
+                "source_profile names the profile itself, which has no access keys".into(),
+            ));
         }
         if source != name && visited.iter().any(|visited| visited == source) {
-            return Err(problem(format!("source_profile {source:?} leads back to the profile")));
+            return Err(problem(format!("source_profile {source:?} forms a loop")));
         }
         // The role of a profile that has keys too is not assumed.
         if assumes_role(profile) && !has_keys {
@@ -280,7 +282,7 @@ impl Sources<'_> {
             let of_session = session.and_then(|session| session.get(member));
             match (property(member), of_session) {
                 (Some(own), Some(other)) if own != other => {
-                    Err(problem(format!("{member} is another one than that of the sso-session")))
+                    Err(problem(format!("{member} differs from that of the sso-session")))
                 }
                 (Some(value), _) | (None, Some(value)) => Ok(value.to_owned()),
                 (None, None) => Err(problem(format!("{member} is missing"))),

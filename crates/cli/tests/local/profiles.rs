@@ -281,7 +281,7 @@ fn credentials_and_urls_that_cannot_be_sent_are_refused() {
             "environment-source",
             &[("AWS_ACCESS_KEY_ID", "A\nB"), ENVIRONMENT[1]],
             3,
-            "must have only visible ASCII characters",
+            "must consist of visible ASCII characters",
         ),
         (
             "container",
@@ -376,14 +376,14 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
         ),
         ("empty-source", &ENVIRONMENT, 2, "source_profile \"config-only\" has no credentials"),
         ("neither", &ENVIRONMENT, 2, "role_arn needs source_profile or credential_source"),
-        ("both", &ENVIRONMENT, 2, "source_profile excludes credential_source"),
-        ("loop", &ENVIRONMENT, 2, "leads back to the profile"),
+        ("both", &ENVIRONMENT, 2, "source_profile and credential_source cannot be"),
+        ("loop", &ENVIRONMENT, 2, "forms a loop"),
         ("short", &ENVIRONMENT, 2, "duration_seconds must be from 900 to 43200"),
         (
             "mfa",
             &ENVIRONMENT,
             2,
-            "mfa_serial arn:aws:iam::111122223333:mfa/me: cannot ask for its code",
+            "mfa_serial arn:aws:iam::111122223333:mfa/me: cannot ask for the MFA code",
         ),
         ("other-source", &ENVIRONMENT, 2, "credential_source must be"),
         (
@@ -408,7 +408,7 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
             "AWS_WEB_IDENTITY_TOKEN_FILE (/nowhere): No such file",
         ),
         ("broken-process", &ENVIRONMENT, 3, "profile \"broken-process\": cannot get credentials"),
-        ("newline-process", &ENVIRONMENT, 2, "must have only visible ASCII characters"),
+        ("newline-process", &ENVIRONMENT, 2, "must consist of visible ASCII characters"),
         ("", &ENVIRONMENT[..1], 2, "AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY"),
         ("", &secret_only, 2, "AWS_SECRET_ACCESS_KEY is set, but not AWS_ACCESS_KEY_ID"),
         (

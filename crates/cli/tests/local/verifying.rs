@@ -172,7 +172,10 @@ fn pem_block_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
             "an unsupported block after another key",
             format!("{foreign}{unsupported}"),
             3,
-            &["PEM block 2 cannot be used", "the key of the token may be one that cannot be used"],
+            &[
+                "PEM block 2 cannot be used",
+                "the token may be signed with a key that cannot be used",
+            ],
         ),
         ("not base64", broken.to_owned(), 3, &["PEM block 1 cannot be used: it is not base64"]),
         ("truncated", truncated.clone(), 3, &["-----END PUBLIC KEY----- is missing"]),
@@ -186,7 +189,7 @@ fn pem_block_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
             "the id of the token",
             format!("b ES256\n{foreign}a ES256\n{broken}"),
             3,
-            &["PEM block 2 cannot be used", "the key of the token may be"],
+            &["PEM block 2 cannot be used", "the token may be signed with"],
         ),
         (
             "another id",
@@ -351,7 +354,7 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
         ("byte order mark", &format!("\u{feff}{good}"), &[], 1, "it begins with a byte order mark"),
         ("blank before it", &format!(" {good}"), &[], 1, "white space"),
         ("empty", "", &[], 1, "it is empty"),
-        ("two parts", "a.b", &[], 1, "it has 2 parts in place of 3"),
+        ("two parts", "a.b", &[], 1, "it has 2 parts instead of 3"),
         ("expired", &expired, &[], 1, "refused: expired: `exp` is 2023-11-14 22:13:20 UTC ("),
         ("just expired", &recently, &[], 1, "seconds ago)"),
         ("just expired, with leeway", &recently, &["--leeway", "60"], 0, "me"),
@@ -558,7 +561,7 @@ fn keys_of_an_issuer_are_found_by_its_name_alone() {
             "a slash that the issuer does not have",
             format!("{http}/a/"),
             3,
-            "the metadata is of another issuer",
+            "the metadata belongs to another issuer",
         ),
         (
             "jwks_uri is a path",
@@ -575,7 +578,7 @@ fn keys_of_an_issuer_are_found_by_its_name_alone() {
             3,
             "must be https, as the issuer is",
         ),
-        ("another issuer", format!("{http}/other"), 3, "the metadata is of another issuer"),
+        ("another issuer", format!("{http}/other"), 3, "the metadata belongs to another issuer"),
         ("missing", format!("{http}/gone"), 3, "the response has the status 404"),
         ("redirect", format!("{http}/moved"), 3, "the response is a redirect (status 302)"),
     ];

@@ -184,7 +184,7 @@ fn too_long(request: &Request<Bytes>) -> Option<ExplainedResponse> {
     (request_line + headers.sum::<usize>() > MAX_HEAD_BYTES).then(|| {
         let body = r#"{"message":"Request Header Fields Too Large"}"#;
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        explained(http::json(status, body), "headers over 10240 bytes")
+        explained(http::json(status, body), "the request line and the headers exceed 10240 bytes")
     })
 }
 

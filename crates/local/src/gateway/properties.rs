@@ -33,7 +33,7 @@ pub(super) fn either<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 pub(super) fn missing(name: &str) -> TemplateError {
-    TemplateError(format!("the API lacks a required {name}"))
+    TemplateError(format!("the API has no {name}"))
 }
 
 pub(super) fn unsupported(what: &str) -> TemplateError {

@@ -69,7 +69,7 @@ impl HttpApi {
                 .await;
         };
         let Some(function) = self.context.functions.get(&authorizer.function) else {
-            let reason = "no such authorizer function";
+            let reason = "the authorizer function is not on this machine";
             return respond_with(StatusCode::INTERNAL_SERVER_ERROR, FAILED, reason);
         };
         let (authorization, source) =

@@ -95,7 +95,7 @@ impl RestApi {
             },
             MethodAuthorization::Lambda(authorizer) => {
                 let Some(function) = self.context.functions.get(&authorizer.function) else {
-                    let reason = "no such authorizer function";
+                    let reason = "the authorizer function is not on this machine";
                     return self
                         .gateway_response(&GatewayResponse::AuthorizerConfigurationError, reason);
                 };
@@ -160,7 +160,7 @@ impl RestApi {
                 let failed =
                     |reason| self.gateway_response(&GatewayResponse::IntegrationFailure, reason);
                 let Some(function) = self.context.functions.get(name) else {
-                    return failed("no such function");
+                    return failed("the function is not on this machine");
                 };
                 let invocation = function.invoke(&request.proxy_event(caller, authorizer)).await;
                 let id = invocation.id;

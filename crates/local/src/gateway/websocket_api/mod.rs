@@ -111,7 +111,11 @@ impl WebSocketApi {
         }
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         let Some(function) = self.context.functions.get(&authorizer.function) else {
-            return Err(request.refusal(failed, FAILED, known("no such authorizer function")));
+            return Err(request.refusal(
+                failed,
+                FAILED,
+                known("the authorizer function is not on this machine"),
+            ));
         };
         let invocation = function.invoke(&request.authorizer_event()).await;
         let logged = |default: String| ResponseReason::Logged(invocation.id, default);
