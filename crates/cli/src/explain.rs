@@ -84,12 +84,16 @@ struct Explanation {
 
 async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let mut settings = Settings::from_environment();
+    let sources = [
+        Some(&*arguments.event),
+        arguments.rules.as_deref(),
+        arguments.jwks.as_deref().map(Path::new),
+    ];
+    if sources.into_iter().flatten().filter(|source| *source == Path::new("-")).count() > 1 {
+        let problem = "only one of --event, --rules and --jwks can be standard input";
+        return Err(UsageError(problem.into()).into());
+    }
     if let Some(file) = &arguments.rules {
-        let stdin = Path::new("-");
-        if file == stdin && arguments.event == stdin {
-            let problem = "only one of --event and --rules can be standard input";
-            return Err(UsageError(problem.into()).into());
-        }
         settings = settings.with("ACCESS_RULES", input::read_text(file)?);
     }
     let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    aws::{Aws, root_cause},
+    aws::{Aws, has_valid_authority, root_cause},
     exit::{UsageError, with_causes},
-    input::{MAX_BYTES, TooLong, read},
+    input::{MAX_BYTES, TooLong, read, with_path},
     pem_keys::{self, BEGIN, UnusableBlock},
     signature_check::SignatureCheck,
     terminal,
@@ -52,14 +52,24 @@ impl Keys {
 
 /// The keys in a file or at a URL. Prints a warning for each key that cannot be used.
 pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<Keys, Box<dyn Error>> {
-    let keys = if is_url(source) {
-        let text = fetch(source, aws).await.map_err(|error| with_url(source, error))?;
-        parse(&text).map_err(|problem| format!("{source}: {problem}"))?
-    } else {
-        let text = read(Path::new(source))?;
-        parse(&text).map_err(|problem| UsageError(format!("{source}: {problem}")))?
-    };
+    if is_url(source) {
+        let uri = parse_url(source).map_err(|problem| UsageError(format!("--jwks {problem}")))?;
+        return fetch_keys(source, uri, aws).await;
+    }
+    if source.is_empty() {
+        return Err(UsageError("--jwks must not be empty".into()).into());
+    }
+    let file = Path::new(source);
+    let keys = parse(&read(file)?)
+        .map_err(|problem| UsageError(with_path(file, &io::Error::other(problem))))?;
     keys.warn(source)?;
+    Ok(keys)
+}
+
+async fn fetch_keys(url: &str, uri: Uri, aws: &Aws) -> Result<Keys, Box<dyn Error>> {
+    let text = fetch(uri, aws).await.map_err(|error| with_url(url, error))?;
+    let keys = parse(&text).map_err(|problem| format!("{url}: {problem}"))?;
+    keys.warn(url)?;
     Ok(keys)
 }
 
@@ -73,7 +83,8 @@ pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<Keys, Box<dyn Er
     // Section 4.1: a slash at the end is removed from the URL, but not from the name of the issuer.
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let url = format!("{base}/.well-known/openid-configuration");
-    let text = fetch(&url, aws).await.map_err(|error| with_url(&url, error))?;
+    let uri = parse_url(&url).map_err(|problem| UsageError(format!("--issuer {problem}")))?;
+    let text = fetch(uri, aws).await.map_err(|error| with_url(&url, error))?;
     let metadata = json::object(&text).map_err(|error| format!("{url}: {error}"))?;
     let member = |name: &str| metadata.get(name).and_then(Value::as_str);
     // Section 4.3: the member must be identical to the issuer's URL.
@@ -86,16 +97,25 @@ pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<Keys, Box<dyn Er
         None => return Err(format!("{url}: issuer is missing").into()),
     }
     let jwks_uri = member("jwks_uri").ok_or_else(|| format!("{url}: jwks_uri is missing"))?;
-    let problem = match (is_url(jwks_uri), is_https(issuer), is_https(jwks_uri)) {
-        // Anything else would be read as the name of a file.
-        (false, ..) => Some("must be an https URL"),
-        (true, true, false) => Some("must be https, as the issuer is"),
-        _ => None,
+    let uri = match (is_url(jwks_uri), is_https(issuer), is_https(jwks_uri)) {
+        // Anything else would be the name of a file.
+        (false, ..) => Err("must be an https URL"),
+        (true, true, false) => Err("must be https, as the issuer is"),
+        _ => parse_url(jwks_uri),
     };
-    match problem {
-        Some(problem) => Err(format!("{url}: jwks_uri {jwks_uri:?} {problem}").into()),
-        None => read_keys(jwks_uri, aws).await,
+    match uri {
+        Ok(uri) => fetch_keys(jwks_uri, uri, aws).await,
+        Err(problem) => Err(format!("{url}: jwks_uri {jwks_uri:?} {problem}").into()),
     }
+}
+
+/// A URL that can be requested.
+fn parse_url(url: &str) -> Result<Uri, &'static str> {
+    let uri = url.parse().ok().filter(has_valid_authority);
+    let uri: Uri = uri.ok_or("must be a URL with a host and a valid port")?;
+    // The HTTP client would not send them, and errors would print them.
+    let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+    if has_user { Err("must not have a user name or a password") } else { Ok(uri) }
 }
 
 fn is_https(url: &str) -> bool {
@@ -116,8 +136,7 @@ fn with_url(url: &str, error: Box<dyn Error>) -> Box<dyn Error> {
     if error.is::<UsageError>() { error } else { format!("{url}: {error}").into() }
 }
 
-async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
-    let uri: Uri = url.parse()?;
+async fn fetch(uri: Uri, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
     let request = Request::get(uri).header("accept", "application/json, */*");
     let request = request.header("user-agent", USER_AGENT);
     let request = HttpRequest::try_from(request.body(SdkBody::empty())?)?;
@@ -154,6 +173,9 @@ async fn fetch(url: &str, aws: &Aws) -> Result<Bytes, Box<dyn Error>> {
 
 /// Reads keys in any of the formats.
 fn parse(bytes: &[u8]) -> Result<Keys, String> {
+    if bytes.trim_ascii().is_empty() {
+        return Err("it is empty".into());
+    }
     let of_set = |set| Keys { set, unusable: Vec::new() };
     if let Ok(text) = str::from_utf8(bytes) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -162,8 +184,11 @@ fn parse(bytes: &[u8]) -> Result<Keys, String> {
             let (keys, unusable) = pem_keys::parse(text)?;
             return Ok(Keys { set: JwkSet::new(keys), unusable });
         }
-        let set = parse_json(text.as_bytes()).map_err(|error| with_causes(&error));
-        return set.map(of_set);
+        return parse_json(text.as_bytes()).map(of_set).map_err(|error| match error {
+            // It says the same, and where.
+            KeyError::Json(problem) => problem.to_string(),
+            error => with_causes(&error),
+        });
     }
     let key = match PublicKey::from_spki(bytes) {
         Err(KeyError::SubjectPublicKeyInfo) => PublicKey::from_certificate(bytes),

@@ -100,6 +100,10 @@ struct Refusal {
 }
 
 async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
+    if arguments.token == "-" && arguments.jwks.as_deref() == Some("-") {
+        let problem = "only one of the token and --jwks can be standard input";
+        return Err(UsageError(problem.into()).into());
+    }
     let text = input::read_token(&arguments.token)?;
     let verifier = signature_check(arguments).await?;
     let (validation, now) = (validation(arguments), now());
@@ -191,9 +195,12 @@ fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
         Ok(None) => writeln!(out, "the signature is valid; no claims were checked"),
         Ok(Some(claims)) => {
             if !unchecked.is_empty() {
-                let names = unchecked.join(", ");
-                let options = "set --issuer and --audience to check them";
-                writeln!(terminal::stderr(), "warning: not checked: {names} ({options})")?;
+                let hint = |name: &str| match name {
+                    "iss" => "iss (set --issuer)",
+                    _ => "aud (set --audience)",
+                };
+                let hints: Vec<_> = unchecked.into_iter().map(hint).collect();
+                writeln!(terminal::stderr(), "warning: not checked: {}", hints.join(", "))?;
             }
             writeln!(out, "{claims}")
         }

@@ -69,7 +69,11 @@ impl AwsConfig {
         // The Region is a part of a host name.
         let is_label =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_valid = !setting.value.is_empty() && setting.value.bytes().all(is_label);
+        let region = &*setting.value;
+        let is_valid = (1..=63).contains(&region.len())
+            && region.bytes().all(is_label)
+            && !region.starts_with('-')
+            && !region.ends_with('-');
         if is_valid {
             Ok(setting.value)
         } else {
@@ -172,7 +176,7 @@ impl AwsConfig {
                 let (scheme, rest) = proxy.split_once("://").unwrap_or(("http", proxy));
                 let is_supported = matches!(scheme, "http" | "https");
                 let uri = format!("{scheme}://{rest}").parse::<Uri>();
-                if !is_supported || uri.is_err() {
+                if !is_supported || !uri.is_ok_and(|uri| has_valid_authority(&uri)) {
                     // Not the value: it may have a password.
                     return Err(UsageError(format!(
                         "{variable} must be the URL of an http or https proxy"
@@ -198,12 +202,14 @@ impl Endpoint {
         let is_valid = uri.is_some_and(|uri| {
             let authority = uri.authority().map_or("", http::uri::Authority::as_str);
             let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-            let has_host = uri.host().is_some_and(|host| !host.is_empty());
-            has_scheme && has_host && !authority.contains('@') && uri.query().is_none()
+            has_scheme
+                && has_valid_authority(&uri)
+                && !authority.contains('@')
+                && uri.query().is_none()
         });
         if !is_valid {
             return Err(UsageError(format!(
-                "{source} must be an http or https URL without a query"
+                "{source} must be an http or https URL without a user name and a query"
             )));
         }
         Ok(Self { url: url.to_owned(), source: source.to_owned() })
@@ -215,6 +221,14 @@ impl Endpoint {
         let suffixes = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"];
         host.is_some_and(|host| suffixes.iter().any(|suffix| host.ends_with(suffix)))
     }
+}
+
+/// Whether a URL has a host, and no invalid port. The HTTP client takes the default port in place of an invalid one.
+pub(crate) fn has_valid_authority(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
+    !host.is_empty() && (after_user == host || authority.port_u16().is_some_and(|port| port > 0))
 }
 
 const INSTANCE_METADATA: &str = "http://169.254.169.254";

@@ -29,7 +29,15 @@ impl ConfigFile {
         let path = path.display().to_string();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            // A home directory such as /dev/null is that of a user without one.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                String::new()
+            }
             Err(error) => return Err(UsageError(format!("{path}: {error}"))),
         };
         let text = rewrite(&text, kind).map_err(|(line, problem)| {

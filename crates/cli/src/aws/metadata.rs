@@ -33,7 +33,11 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{config::AwsConfig, http as client, sdk_error::root_cause};
+use super::{
+    config::{AwsConfig, has_valid_authority},
+    http as client,
+    sdk_error::root_cause,
+};
 use crate::exit::UsageError;
 
 /// The metadata service of the instance.
@@ -67,7 +71,7 @@ pub(super) fn container(
         }
         (None, Some(url)) => {
             let uri: Option<Uri> = url.parse().ok();
-            let uri = uri.filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
+            let uri = uri.filter(has_valid_authority);
             match uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?))) {
                 Some(("https", _)) => {}
                 Some(("http", host)) if is_container_host(host) => {}

@@ -118,14 +118,15 @@ fn invalid_settings_and_files_are_usage_errors() {
     fs::write(&wrong, "[]").unwrap();
     let wrong = wrong.to_str().unwrap();
     let issuer = [("TOKEN_ISSUER", "countersign")];
-    let rows: [(&Value, &[&str], Settings<'_>, &str); 7] = [
+    let rows: [(&Value, &[&str], Settings<'_>, &str); 8] = [
         (&good, &[], &[], "TOKEN_ISSUER is required"),
         (&good, &["--rules", wrong], &issuer, "ACCESS_RULES has no rules: add one"),
         (&json!({}), &[], &issuer, "not an authorizer event"),
         (&good, &["--rules", "/nowhere"], &issuer, "/nowhere: No such file"),
         (&good, &["--rules", "/"], &issuer, "/: Is a directory"),
         (&good, &["--jwks", "/nowhere"], &issuer, "/nowhere: No such file"),
-        (&good, &["--rules", "-"], &issuer, "only one of --event and --rules"),
+        (&good, &["--rules", "-"], &issuer, "only one of --event, --rules and --jwks"),
+        (&good, &["--jwks", "-"], &issuer, "only one of --event, --rules and --jwks"),
     ];
     for (event, arguments, settings, expected) in rows {
         let output = explain(event, arguments, settings);

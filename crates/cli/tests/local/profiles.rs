@@ -291,7 +291,7 @@ fn credentials_and_urls_that_cannot_be_sent_are_refused() {
         ),
         (
             "",
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "127.0.0.1")],
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:99999/")],
             2,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an http or https URL",
         ),
@@ -466,6 +466,23 @@ fn configuration_files_of_the_current_directory_are_not_read() {
     }
 }
 
+/// As for a user without a home directory.
+#[test]
+fn home_that_is_no_directory_has_no_files() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let settings = [
+        ("HOME", "/dev/null"),
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_REGION", "us-east-1"),
+        ENVIRONMENT[0],
+        ENVIRONMENT[1],
+    ];
+    let output = run(&SHOW, &settings);
+    assert_eq!(output.status.code(), Some(3), "{}", to_text(&output.stderr));
+    assert_eq!(server.take()[0].access_key, "ENV");
+}
+
 #[test]
 fn web_identity_comes_before_the_keys_of_the_default_profile() {
     let config = "[default]\naws_access_key_id = DEFAULT\naws_secret_access_key = s\n";
@@ -530,6 +547,12 @@ fn invalid_settings_of_aws_are_usage_errors_with_their_names() {
         ("AWS_ENDPOINT_URL_KMS", "http://a b", "AWS_ENDPOINT_URL_KMS must be an http or https URL"),
         ("AWS_ENDPOINT_URL_STS", "sts", "AWS_ENDPOINT_URL_STS must be an http or https URL"),
         ("AWS_ENDPOINT_URL", "ftp://127.0.0.1", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", "AWS_ENDPOINT_URL must be an http or https"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:0", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://a@127.0.0.1", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_REGION", "-", "AWS_REGION must be a Region"),
+        ("AWS_REGION", "us-east-1-", "AWS_REGION must be a Region"),
         ("AWS_REGION", "us east", "AWS_REGION must be a Region"),
         ("AWS_REGION", "us-east-1\n", "AWS_REGION must be a Region"),
         ("AWS_REGION", "kms.example/", "AWS_REGION must be a Region"),
@@ -553,6 +576,7 @@ fn invalid_settings_of_aws_are_usage_errors_with_their_names() {
             "socks5://127.0.0.1",
             "HTTPS_PROXY must be the URL of an http or https proxy",
         ),
+        ("HTTP_PROXY", "http://127.0.0.1:99999", "HTTP_PROXY must be the URL of an http or https"),
         ("http_proxy", "http://a b", "http_proxy must be the URL of an http or https proxy"),
         (
             "AWS_SESSION_TOKEN",

@@ -2,9 +2,13 @@
 
 use std::{
     env, fs,
+    io::{Read, Write},
+    net::TcpListener,
     path::PathBuf,
     process,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
 };
 
 use base64::{
@@ -472,6 +476,48 @@ fn algorithm_counts_for_the_keys_of_a_ring_alone() {
         assert_eq!(output.status.code(), Some(code), "{arguments:?} {variable}: {text}");
         assert!(text.contains(expected), "{arguments:?} {variable}: {text}");
     }
+}
+
+#[test]
+fn sources_of_keys_that_cannot_be_read_are_usage_errors() {
+    let token = Signer::new().token(None, &claims());
+    let (empty, broken) = (TemporaryFile::new(" \n"), TemporaryFile::new("keys"));
+    // A server that answers a TLS handshake as nginx does.
+    let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    let https = format!("https://{}", plain.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = plain.accept().unwrap();
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").unwrap();
+        thread::sleep(Duration::from_secs(1));
+    });
+    let rows: [(&[&str], i32, &str); 11] = [
+        (&["--jwks", "-"], 2, "only one of the token and --jwks can be standard input"),
+        (&["--jwks", ""], 2, "--jwks must not be empty"),
+        (&["--jwks", empty.name()], 2, "it is empty"),
+        (&["--jwks", broken.name()], 2, "at most 16 levels (line 1, column 1)"),
+        (&["--jwks", "http://"], 2, "--jwks must be a URL with a host and a valid port"),
+        (&["--jwks", "http:///k"], 2, "--jwks must be a URL with a host and a valid port"),
+        (
+            &["--jwks", "http://127.0.0.1:99999/k"],
+            2,
+            "--jwks must be a URL with a host and a valid",
+        ),
+        (&["--jwks", "http://me:secret@127.0.0.1/k"], 2, "--jwks must not have a user name"),
+        (&["--issuer", "http://127.0.0.1:0"], 2, "--issuer must be a URL with a host and a valid"),
+        (&["--issuer", "https://me:secret@127.0.0.1"], 2, "--issuer must not have a user name"),
+        (&["--jwks", &https], 3, "the server does not use TLS"),
+    ];
+    for (arguments, code, expected) in rows {
+        let (exit, text) = verify(arguments, &token);
+        assert_eq!(exit, Some(code), "{arguments:?}: {text}");
+        assert!(text.contains(expected) && !text.contains("secret"), "{arguments:?}: {text}");
+        assert_eq!(text.lines().count(), 1, "{arguments:?}: {text}");
+    }
+    let keys = Signer::new();
+    let (token, set) = (keys.token(None, &claims()), keys.jwk(None).to_string());
+    let output = run_with_input(&["verify", &token, "--jwks", "-"], &[], set.as_bytes());
+    assert_eq!(output.status.code(), Some(0), "{}", to_text(&output.stderr));
 }
 
 /// A file that cannot be read is a mistake of the caller, in every command.
