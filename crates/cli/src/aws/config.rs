@@ -101,7 +101,7 @@ impl AwsConfig {
                 return Endpoint::parse(variable, url).map(Some);
             }
         }
-        let url = self.profiles.endpoint_url(service);
+        let url = self.profiles.endpoint_url(service)?;
         url.map(|url| Endpoint::parse(&self.property_source("endpoint_url"), &url)).transpose()
     }
 
@@ -161,7 +161,11 @@ impl AwsConfig {
 
     /// The certificate authorities to trust.
     pub(super) fn trust_store(&self) -> Result<TrustStore, UsageError> {
-        let Some(bundle) = self.setting(&["AWS_CA_BUNDLE"], "ca_bundle") else {
+        // The AWS CLI reads the variable of Python's HTTP client last.
+        let requests = "REQUESTS_CA_BUNDLE";
+        let last = self.environment.get(requests);
+        let last = last.map(|file| Setting { source: requests.into(), value: file.to_owned() });
+        let Some(bundle) = self.setting(&["AWS_CA_BUNDLE"], "ca_bundle").or(last) else {
             return Ok(TrustStore::default());
         };
         runtime::trust_store_from_file(&bundle.value)

@@ -21,6 +21,8 @@ pub(super) struct ConfigFile {
     pub(super) kind: EnvConfigFileKind,
     pub(super) path: String,
     pub(super) text: String,
+    /// The headings in that form, such as `[services local]`.
+    pub(super) headings: BTreeSet<String>,
 }
 
 impl ConfigFile {
@@ -40,21 +42,22 @@ impl ConfigFile {
             }
             Err(error) => return Err(UsageError(format!("{path}: {error}"))),
         };
-        let text = rewrite(&text, kind).map_err(|(line, problem)| {
+        let rewritten = rewrite(&text, kind).map_err(|(line, problem)| {
             UsageError(format!("error parsing {path} on line {line}: {problem}"))
         })?;
-        Ok(Self { kind, path, text })
+        let (text, headings) = (rewritten.lines.join("\n"), rewritten.sections);
+        Ok(Self { kind, path, text, headings: headings.into_keys().collect() })
     }
 }
 
-/// The text in the form that the SDK reads. The error is the number of a line and its problem.
-fn rewrite(text: &str, kind: EnvConfigFileKind) -> Result<String, (usize, String)> {
+/// The lines in the form that the SDK reads. The error is the number of a line and its problem.
+fn rewrite(text: &str, kind: EnvConfigFileKind) -> Result<Rewriter, (usize, String)> {
     let mut rewriter = Rewriter::new(kind);
     for (index, line) in text.lines().enumerate() {
         let line = rewriter.line(line).map_err(|problem| (index + 1, problem))?;
         rewriter.lines.push(line);
     }
-    Ok(rewriter.lines.join("\n"))
+    Ok(rewriter)
 }
 
 struct Rewriter {
@@ -223,7 +226,8 @@ mod tests {
             ("[default]\nx = 1\n[profile default]\ny = 1", Config, "\n\n[default]\ny = 1"),
         ];
         for (text, kind, expected) in rows {
-            assert_eq!(rewrite(text, kind).as_deref(), Ok(expected), "{text}");
+            let rewritten = rewrite(text, kind).map(|rewriter| rewriter.lines.join("\n"));
+            assert_eq!(rewritten.as_deref(), Ok(expected), "{text}");
         }
         for name in ["prod", "my prod", "100%", "%41", "über"] {
             assert_eq!(decode(&encode(name)), name);
@@ -240,7 +244,8 @@ mod tests {
             ("[DEFAULT]", Config, 1, "[DEFAULT] is not supported: use [default]"),
         ];
         for (text, kind, line, problem) in rows {
-            assert_eq!(rewrite(text, kind), Err((line, problem.to_owned())), "{text}");
+            let refused = rewrite(text, kind).map(|rewriter| rewriter.lines);
+            assert_eq!(refused, Err((line, problem.to_owned())), "{text}");
         }
     }
 }

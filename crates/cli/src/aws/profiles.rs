@@ -1,6 +1,11 @@
 //! The profiles in the configuration files of the AWS CLI.
 
-use std::{collections::HashMap, env, error::Error, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashMap},
+    env,
+    error::Error,
+    path::PathBuf,
+};
 
 use aws_config::profile::{self, Profile, ProfileSet};
 use aws_runtime::env_config::{
@@ -11,7 +16,7 @@ use aws_runtime::env_config::{
 use aws_types::os_shim_internal::{Env, Fs};
 
 use super::{
-    config_file::{ConfigFile, encode},
+    config_file::{ConfigFile, decode, encode},
     environment::Environment,
 };
 use crate::exit::UsageError;
@@ -24,6 +29,8 @@ pub(super) struct Profiles {
     /// The profiles of each file alone.
     config: ProfileSet,
     credentials: ProfileSet,
+    /// The headings of the config file.
+    headings: BTreeSet<String>,
     selected: Selected,
 }
 
@@ -83,6 +90,7 @@ impl Profiles {
             config: parse(&[&config], &name).await?,
             credentials: parse(&[&credentials], &name).await?,
             all: parse(&[&config, &credentials], &name).await?,
+            headings: config.headings,
             selected,
         };
         let Selected { name, source } = profiles.selected();
@@ -123,11 +131,18 @@ impl Profiles {
     }
 
     /// The endpoint of a service in the selected profile or in its `services` section.
-    pub(super) fn endpoint_url(&self, service: &str) -> Option<String> {
+    pub(super) fn endpoint_url(&self, service: &str) -> Result<Option<String>, UsageError> {
+        if let Some(section) = self.property("services")
+            && !self.headings.contains(&format!("[services {section}]"))
+        {
+            let (profile, section) = (&self.selected.name, decode(section));
+            let problem = format!("profile {profile:?}: there is no services section {section:?}");
+            return Err(UsageError(problem));
+        }
         let value = EnvConfigValue::new().profile("endpoint_url").service_id(service);
         let no_variables = Env::from_slice(&[]);
-        let (url, _) = value.load(&no_variables, Some(&self.all))?;
-        Some(url.into_owned()).filter(|url| !url.is_empty())
+        let url = value.load(&no_variables, Some(&self.all)).map(|(url, _)| url.into_owned());
+        Ok(url.filter(|url| !url.is_empty()))
     }
 }
 

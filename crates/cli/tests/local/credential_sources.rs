@@ -255,6 +255,20 @@ fn authorization_of_the_container_is_that_of_its_file() {
     }
 }
 
+/// A request to the endpoint of AWS would be one to another account.
+#[test]
+fn missing_services_section_is_named_unless_a_variable_has_the_endpoint() {
+    let server = AwsServer::start();
+    let config = "[default]\nservices = a b\naws_access_key_id = A\naws_secret_access_key = s\n";
+    let home = Home::new(config, "");
+    let settings = [("HOME", home.path()), ("AWS_REGION", "us-east-1")];
+    let output = run(&["key", "show", "alias/a"], &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("profile \"default\": there is no services section \"a b\""), "{error}");
+    assert_eq!(requests(&home, &server, "", &[]), "TrentService.ListAliases / A");
+}
+
 /// The AWS CLI reads one file in both ways.
 #[test]
 fn both_variables_can_name_one_file() {

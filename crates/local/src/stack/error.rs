@@ -31,7 +31,7 @@ pub enum StackError {
         source: io::Error,
     },
     /// The Region cannot be part of an ARN.
-    #[error("the Region must consist of letters, digits and hyphens")]
+    #[error("the Region must be a name such as us-east-1, of letters, digits and hyphens")]
     Region,
     /// The local KMS cannot create a key of the template.
     #[error("the key of the template cannot be created: {0}")]

@@ -69,7 +69,9 @@ impl Stack {
     pub async fn start(template: &str, options: &StackOptions) -> Result<Self, StackError> {
         let template = Template::parse(template)?;
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if options.region.is_empty() || !options.region.chars().all(is_allowed) {
+        let region = &*options.region;
+        let is_label = !region.starts_with('-') && !region.ends_with('-');
+        if region.is_empty() || !is_label || !region.chars().all(is_allowed) {
             return Err(StackError::Region);
         }
         let partition = Partition::of_region(&options.region);
