@@ -111,20 +111,8 @@ impl Rewriter {
             return Err(format!("the section [{heading}] is repeated"));
         }
         let rewritten = match self.kind {
-            EnvConfigFileKind::Credentials => format!("[{}]", encode(heading.trim())),
-            EnvConfigFileKind::Config if heading == "default" => "[default]".to_owned(),
-            EnvConfigFileKind::Config => {
-                let words = shlex::split(heading);
-                let words = words.ok_or("a quotation mark in the heading is not closed")?;
-                match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-                    ["profile", "default"] => "[default]".to_owned(),
-                    [kind @ ("profile" | "services" | "sso-session"), name] => {
-                        format!("[{kind} {}]", encode(name))
-                    }
-                    // The SDK ignores a section with one word, as the AWS CLI ignores all others.
-                    _ => format!("[{}]", encode(heading)),
-                }
-            }
+            EnvConfigFileKind::Credentials => format!("[{}]", encode(heading)),
+            EnvConfigFileKind::Config => heading_of_config(heading)?,
         };
         // Of two spellings of one name, the AWS CLI takes the last section.
         let start = self.lines.len();
@@ -140,7 +128,8 @@ impl Rewriter {
     }
 
     fn property(&mut self, text: &str) -> Result<String, String> {
-        let (name, value) = text.split_once(['=', ':']).unwrap_or_default();
+        let (name, value) =
+            text.split_once(['=', ':']).ok_or("a line of a section must be NAME = VALUE")?;
         let (name, mut value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
         if name.is_empty() {
             // The SDK names the problem.
@@ -158,6 +147,22 @@ impl Rewriter {
         }
         Ok(format!("{name} = {value}"))
     }
+}
+
+/// A heading of the config file in the form of the SDK.
+fn heading_of_config(heading: &str) -> Result<String, String> {
+    let mut kinds = ["profile", "services", "sso-session"].into_iter();
+    if let Some(kind) = kinds.find(|kind| heading.starts_with(kind)) {
+        let words = shlex::split(heading);
+        let words = words.ok_or("a quotation mark in the heading is not closed")?;
+        match &words[..] {
+            [_, name] if kind == "profile" && name == "default" => return Ok("[default]".into()),
+            [_, name] => return Ok(format!("[{kind} {}]", encode(name))),
+            _ => {}
+        }
+    }
+    // The SDK ignores a section with any other single word, as the AWS CLI does.
+    Ok(if heading == "default" { "[default]".into() } else { format!("[{}]", encode(heading)) })
 }
 
 /// An identifier of the SDK for a name: `%` and two digits for each byte of other characters.
@@ -197,7 +202,10 @@ mod tests {
         let rows = [
             ("[profile prod]", Config, "[profile prod]"),
             ("[profile \"my prod\"]", Config, "[profile my%20prod]"),
-            ("[ profile 'my prod' ]", Config, "[profile my%20prod]"),
+            ("[profile 'my prod' ]", Config, "[profile my%20prod]"),
+            ("[ profile prod]", Config, "[%20profile%20prod]"),
+            ("[it's ours]", Config, "[it%27s%20ours]"),
+            ("[ prod ]", Credentials, "[%20prod%20]"),
             ("[profile my\\ prod]", Config, "[profile my%20prod]"),
             ("[profile my prod]", Config, "[profile%20my%20prod]"),
             ("[default]", Config, "[default]"),
@@ -241,6 +249,8 @@ mod tests {
             ("\n[profile prod']", Config, 2, "a quotation mark in the heading is not closed"),
             ("[a]\n[b]\n[a]", Credentials, 3, "the section [a] is repeated"),
             ("[a]\nb = 1\nB = 2", Credentials, 3, "b is repeated"),
+            ("[a]\nb", Credentials, 2, "a line of a section must be NAME = VALUE"),
+            ("[a", Credentials, 1, "a line of a section must be NAME = VALUE"),
             ("[DEFAULT]", Config, 1, "[DEFAULT] is not supported: use [default]"),
         ];
         for (text, kind, line, problem) in rows {
