@@ -1,10 +1,12 @@
 //! Which source of credentials comes first, and which endpoints and proxies the sources use. Each row has the requests of
 //! the AWS CLI for the same files and variables.
 
-use std::fs;
+use std::{env, fs, process::Command};
 
 use crate::{
+    BINARY,
     aws_server::AwsServer,
+    interop::{folder, is_installed},
     profiles::{Home, Variables},
     run, to_text,
 };
@@ -267,6 +269,22 @@ fn missing_services_section_is_named_unless_a_variable_has_the_endpoint() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("profile \"default\": there is no services section \"a b\""), "{error}");
     assert_eq!(requests(&home, &server, "", &[]), "TrentService.ListAliases / A");
+}
+
+/// For random configuration files and variables.
+#[test]
+fn credentials_have_the_source_that_botocore_selects() {
+    if !is_installed("python3", &["-c", "import botocore"]) {
+        return;
+    }
+    let mut script = Command::new("python3");
+    script.arg(folder().join("credential_sources.py")).arg(BINARY);
+    script.env_clear().env("PATH", env::var("PATH").unwrap());
+    script.envs(local::recording::recorder().environment());
+    let output = testing::run(&mut script, b"").unwrap();
+    let text = to_text(&output.stdout) + &to_text(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("100 comparisons, 0 differences"), "{text}");
 }
 
 /// The AWS CLI reads one file in both ways.
