@@ -57,13 +57,7 @@ fn unavailable(source: &Source, error: &CredentialsError) -> NoCredentials {
         return NoCredentials::Unavailable(format!("{NONE}: {HINT}"));
     }
     let cause = causes(error);
-    let login = match source {
-        Source::Profile(selected) if cause.contains("/sso/cache/") => {
-            format!(" (run `aws sso login --profile {:?}`)", selected.name)
-        }
-        _ => String::new(),
-    };
-    let problem = format!("{source}: cannot get credentials: {cause}{login}");
+    let problem = format!("{source}: cannot get credentials: {cause}");
     match error {
         CredentialsError::InvalidConfiguration(_) => UsageError(problem).into(),
         _ => NoCredentials::Unavailable(problem),

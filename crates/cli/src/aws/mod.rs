@@ -11,6 +11,7 @@ mod profiles;
 mod providers;
 mod sdk_error;
 mod sources;
+mod sso;
 
 use std::{error::Error, sync::Arc, time::Duration};
 

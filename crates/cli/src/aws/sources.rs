@@ -3,8 +3,8 @@
 use std::{fs, io::Write};
 
 use aws_config::{
-    Region, SdkConfig, credential_process::CredentialProcessProvider, profile::Profile,
-    provider_config::ProviderConfig, sso::SsoCredentialsProvider,
+    SdkConfig, credential_process::CredentialProcessProvider, profile::Profile,
+    provider_config::ProviderConfig,
 };
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_runtime::env_config::file::EnvConfigFileKind;
@@ -16,6 +16,7 @@ use super::{
     credentials::Source,
     metadata,
     providers::{AssumeRole, AssumeRoleWithWebIdentity, Checked},
+    sso::{SsoRole, SsoSettings},
 };
 use crate::{exit::UsageError, terminal};
 
@@ -288,14 +289,20 @@ impl Sources<'_> {
                 (None, None) => Err(problem(format!("{member} is missing"))),
             }
         };
-        let mut provider = SsoCredentialsProvider::builder()
-            .configure(&self.provider_config())
-            .account_id(required("sso_account_id")?)
-            .role_name(required("sso_role_name")?)
-            .start_url(required("sso_start_url")?)
-            .region(Region::new(required("sso_region")?));
-        provider.set_session_name(name_of_session);
-        Ok(SharedCredentialsProvider::new(provider.build()))
+        let settings = SsoSettings {
+            profile: name.to_owned(),
+            account_id: required("sso_account_id")?,
+            role_name: required("sso_role_name")?,
+            start_url: required("sso_start_url")?,
+            region: required("sso_region")?,
+            session: name_of_session,
+        };
+        let endpoints =
+            [self.config.endpoint("sso", None)?, self.config.endpoint("sso_oidc", None)?];
+        for endpoint in &endpoints {
+            self.config.endpoint_variants(endpoint.as_ref())?;
+        }
+        Ok(SharedCredentialsProvider::new(SsoRole::new(settings, self.sdk, endpoints)))
     }
 
     fn instance(&self) -> Result<SharedCredentialsProvider, UsageError> {

@@ -162,7 +162,8 @@ pub(crate) fn respond(request: &Recorded) -> String {
 /// The responses of services that have no operation in the body.
 fn metadata(line: &str) -> &'static str {
     let (_, target) = line.split_once(' ').unwrap();
-    match target.split('?').next().unwrap() {
+    let path = target.split('?').next().unwrap();
+    match path.strip_prefix("/sso").or_else(|| path.strip_prefix("/own")).unwrap_or(path) {
         "/container" => {
             r#"{"AccessKeyId":"CONTAINER","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#
         }

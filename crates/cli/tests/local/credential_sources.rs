@@ -84,6 +84,20 @@ kms =
   endpoint_url = URL/kms
 sts =
   endpoint_url = URL/sts
+sso =
+  endpoint_url = URL/sso
+
+[profile services-of-sso]
+services = my services
+sso_session = corp
+sso_account_id = 111122223333
+sso_role_name = admin
+
+[profile sso-without-login]
+sso_start_url = https://sso.example/other
+sso_region = us-east-1
+sso_account_id = 111122223333
+sso_role_name = admin
 "#;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/web";
@@ -157,11 +171,21 @@ fn sources_have_the_order_of_the_aws_cli() {
 }
 
 #[test]
-fn endpoint_of_sts_counts_for_web_identities() {
+fn endpoints_of_services_count_for_web_identities_and_sso() {
     let server = AwsServer::start();
     let (home, url) = (home(&server), server.url());
     let sts = format!("{url}/own");
-    let rows: [(&str, Variables<'_>, &str); 2] = [
+    let rows: [(&str, Variables<'_>, &str); 4] = [
+        (
+            "services-of-sso",
+            &[("AWS_ENDPOINT_URL", ""), ("AWS_ENDPOINT_URL_SSO", "")],
+            "GET /sso/federation/credentials, TrentService.ListAliases /kms/ SSO",
+        ),
+        (
+            "services-of-sso",
+            &[("AWS_ENDPOINT_URL_SSO", &sts)],
+            "GET /own/federation/credentials, TrentService.ListAliases / SSO",
+        ),
         (
             "services",
             &[("AWS_ENDPOINT_URL", "")],
@@ -296,6 +320,19 @@ fn both_variables_can_name_one_file() {
     let both = [("AWS_CONFIG_FILE", &*file), ("AWS_SHARED_CREDENTIALS_FILE", &*file)];
     let requests = requests(&home, &server, "keys", &both);
     assert_eq!(requests, "TrentService.ListAliases / KEYS");
+}
+
+#[test]
+fn missing_login_is_named_with_the_command_that_logs_in() {
+    let server = AwsServer::start();
+    let (home, url) = (home(&server), server.url());
+    let settings =
+        [("HOME", home.path()), ("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", &*url)];
+    let output = run(&["key", "show", "alias/a", "--profile", "sso-without-login"], &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("(run `aws sso login --profile \"sso-without-login\"`)"), "{error}");
+    assert_eq!((error.lines().count(), server.take().len()), (1, 0), "{error}");
 }
 
 /// The AWS CLI takes the keys of one file only.
