@@ -1,7 +1,5 @@
 //! The credentials that a command uses: those that the AWS CLI would use.
 
-use std::fmt;
-
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError,
@@ -9,9 +7,8 @@ use aws_credential_types::provider::{
 
 use super::{
     config::AwsConfig,
-    profiles::Selected,
     providers::{Checked, INVISIBLE, Prefetched, can_be_headers},
-    sources::{ACCESS_KEY_ID, Sources, TOKEN_FILE},
+    sources::{Source, Sources},
 };
 use crate::exit::{UsageError, causes};
 
@@ -61,28 +58,6 @@ fn unavailable(source: &Source, error: &CredentialsError) -> NoCredentials {
     match error {
         CredentialsError::InvalidConfiguration(_) => UsageError(problem).into(),
         _ => NoCredentials::Unavailable(problem),
-    }
-}
-
-/// Where the credentials come from.
-#[derive(Debug, Clone)]
-pub(super) enum Source {
-    Environment,
-    Profile(Selected),
-    WebIdentity,
-    Container,
-    Instance,
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Environment => f.write_str(ACCESS_KEY_ID),
-            Self::Profile(selected) => write!(f, "profile {:?}", selected.name),
-            Self::WebIdentity => f.write_str(TOKEN_FILE),
-            Self::Container => f.write_str("metadata service of the container"),
-            Self::Instance => f.write_str("metadata service of the instance"),
-        }
     }
 }
 

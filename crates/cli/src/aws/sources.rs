@@ -1,6 +1,6 @@
 //! Which source of credentials comes first: the order of the AWS CLI.
 
-use std::{fs, io::Write};
+use std::{fmt, fs, io::Write};
 
 use aws_config::{
     SdkConfig, credential_process::CredentialProcessProvider, profile::Profile,
@@ -13,12 +13,34 @@ use aws_sdk_sts::Client;
 use super::{
     config::AwsConfig,
     config_file::decode,
-    credentials::Source,
     metadata,
+    profiles::Selected,
     providers::{AssumeRole, AssumeRoleWithWebIdentity, Checked},
     sso::{SsoRole, SsoSettings},
 };
 use crate::{exit::UsageError, terminal};
+
+/// Where the credentials come from.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    Environment,
+    Profile(Selected),
+    WebIdentity,
+    Container,
+    Instance,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str(ACCESS_KEY_ID),
+            Self::Profile(selected) => write!(f, "profile {:?}", selected.name),
+            Self::WebIdentity => f.write_str(TOKEN_FILE),
+            Self::Container => f.write_str("metadata service of the container"),
+            Self::Instance => f.write_str("metadata service of the instance"),
+        }
+    }
+}
 
 /// The sources of credentials in the environment and in the profiles.
 pub(super) struct Sources<'a> {
@@ -347,7 +369,7 @@ fn partial(has: &str, lacks: &str) -> UsageError {
     UsageError(format!("{has} is set, but not {lacks}"))
 }
 
-pub(super) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
-pub(super) const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 const ROLE_ARN: &str = "AWS_ROLE_ARN";

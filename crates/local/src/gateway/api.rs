@@ -1,11 +1,13 @@
-//! An API and its responses.
+//! An API of one of the three kinds.
 
-use hyper::{Request, Response, body::Bytes};
+use hyper::{Request, body::Bytes};
 use uuid::Uuid;
 
-use super::{http_api::HttpApi, rest_api::RestApi, websocket_api::WebSocketApi};
+use super::{
+    explained_response::ExplainedResponse, http_api::HttpApi, rest_api::RestApi,
+    websocket_api::WebSocketApi,
+};
 
-/// An API of one of the three kinds.
 #[derive(Debug)]
 pub(super) enum Api {
     Rest(RestApi),
@@ -30,21 +32,4 @@ impl Api {
             Self::WebSocket(api) => api.describe_routes(),
         }
     }
-}
-
-/// A response and the reason for it.
-pub(super) struct ExplainedResponse {
-    pub(super) response: Response<Bytes>,
-    pub(super) reason: ResponseReason,
-}
-
-pub(super) enum ResponseReason {
-    Known(String),
-    /// The reason is in the log of this invocation. The text is the default if the log has none.
-    Logged(Uuid, String),
-}
-
-/// A response with a known reason.
-pub(super) fn explained(response: Response<Bytes>, reason: &str) -> ExplainedResponse {
-    ExplainedResponse { response, reason: ResponseReason::Known(reason.to_owned()) }
 }

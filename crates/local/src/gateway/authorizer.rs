@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{api::ResponseReason, api_request::ApiRequest, rest_api::LambdaAuthorizer};
+use super::{
+    api_request::ApiRequest, explained_response::ResponseReason, rest_api::LambdaAuthorizer,
+};
 use crate::{
     iam::{IamDecision, PolicyDocument},
     lambda::{FunctionError, HostedFunction},

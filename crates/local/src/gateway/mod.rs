@@ -7,6 +7,7 @@ mod api_request;
 mod authorizer;
 mod context;
 mod error;
+mod explained_response;
 mod gateway_response;
 mod http_api;
 mod mapping_template;
@@ -30,7 +31,8 @@ pub use self::{
 };
 
 use self::{
-    api::{Api, ExplainedResponse, ResponseReason, explained},
+    api::Api,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
     http_api::HttpApi,
     rest_api::RestApi,
     websocket_api::WebSocketApi,

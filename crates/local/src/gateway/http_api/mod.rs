@@ -17,10 +17,10 @@ use self::{
     proxy::ProxyClient,
 };
 use super::{
-    api::{ExplainedResponse, ResponseReason, explained},
     authorizer::OutputCache,
     context::GatewayContext,
     error::GatewayError,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
 };
 use crate::{
     http,

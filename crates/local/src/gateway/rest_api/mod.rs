@@ -19,10 +19,10 @@ use self::{
     integration::Integration,
 };
 use super::{
-    api::{ExplainedResponse, ResponseReason, explained},
     api_request::ApiRequest,
     authorizer::{Authorization, AuthorizerOutput, DecisionSource, OutputCache, authorize},
     context::GatewayContext,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
     gateway_response::{GatewayResponse, denial},
     sigv4::{SigV4Caller, SignatureError},
 };

@@ -30,10 +30,10 @@ use self::{
     event::ConnectRequest,
 };
 use super::{
-    api::{ExplainedResponse, ResponseReason, explained},
     authorizer::{Authorization, AuthorizerOutput, DecisionSource},
     context::GatewayContext,
     error::GatewayError,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
     gateway_response::denial,
 };
 use crate::{
