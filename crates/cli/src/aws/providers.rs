@@ -1,8 +1,8 @@
 //! Providers of credentials around those of the SDK: credentials that were fetched once, checked ones, and those of a role.
 
 use std::{
-    fs,
-    io::{self, BufRead, IsTerminal, Write},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -183,15 +183,24 @@ fn session_name() -> String {
 
 /// Asks for the code of an MFA device.
 fn ask_for_code(serial: &str) -> Result<String, UsageError> {
-    if !io::stdin().is_terminal() {
+    let mut terminal = terminal_input().ok_or_else(|| {
         let problem = "cannot ask for the MFA code without a terminal";
-        return Err(UsageError(format!("mfa_serial {serial}: {problem}")));
-    }
+        UsageError(format!("mfa_serial {serial}: {problem}"))
+    })?;
     let unreadable = |error: io::Error| UsageError(format!("mfa_serial {serial}: {error}"));
     write!(terminal::stderr(), "MFA code of {serial}: ").map_err(unreadable)?;
     let mut code = String::new();
-    io::stdin().lock().read_line(&mut code).map_err(unreadable)?;
+    terminal.read_line(&mut code).map_err(unreadable)?;
     Ok(code.trim().to_owned())
+}
+
+/// The terminal of the operator. Standard input can have the claims of a token.
+fn terminal_input() -> Option<Box<dyn BufRead>> {
+    if io::stdin().is_terminal() {
+        return Some(Box::new(io::stdin().lock()));
+    }
+    let terminal = io::stderr().is_terminal().then(|| File::open("/dev/tty"))?.ok()?;
+    Some(Box::new(BufReader::new(terminal)))
 }
 
 /// As the identity cache of the SDK has for its own fetches.
