@@ -47,8 +47,8 @@ pub(crate) struct Arguments {
     /// bootstrap does, and gets the environment of this command except for variables that begin with AWS_
     #[arg(long, value_name = "PATH")]
     authorizer: Option<PathBuf>,
-    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. It
-    /// listens on the port after the last one, and its parameter for the authorizer is set
+    /// Template of a REST, HTTP or WebSocket API that uses the authorizer, such as examples/http-api-iam.yaml; can be
+    /// repeated. The API listens on the port after the last one. The parameter `AuthorizerArn` is set
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
     /// Parameters of the templates, as for `sam deploy`

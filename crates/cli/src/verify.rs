@@ -32,12 +32,12 @@ pub(crate) struct Arguments {
     /// With --key: verify the signature on this machine with the public keys, without KMS Verify
     #[arg(long, requires = "key", conflicts_with = "jwks")]
     local: bool,
-    /// With --key: signature algorithm of the keys, if it is not their default one. Without the option, that of the
-    /// variable `SIGNING_ALGORITHM`
+    /// With --key: signature algorithm of the keys. If omitted, `SIGNING_ALGORITHM` in the environment, or else the
+    /// default one of the keys
     #[arg(long, value_name = "ALG", requires = "key", conflicts_with = "jwks")]
     algorithm: Option<Algorithm>,
     /// Public keys that may have signed the token: file or URL of a JWK Set, a JWK, or public keys or X.509
-    /// certificates in PEM or DER. Nothing of a certificate is checked but its key
+    /// certificates in PEM or DER. Of a certificate, only the key is used
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// Required `iss`; not checked if omitted. Without --key and --jwks, the keys are those that this issuer
@@ -64,8 +64,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Prints the claims of a valid token, or the reason why it is refused. A key of the set that cannot be used is
-a warning. If the token is one of that key, the command cannot tell whether it is valid.
+Prints the claims of a valid token, or the reason why it is refused, and a warning for each key that cannot be
+used. If the token may be signed with such a key, the command cannot tell whether it is valid.
 
 Examples:
   countersign verify --key alias/countersign --issuer https://issuer.example - < token
