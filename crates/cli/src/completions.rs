@@ -20,7 +20,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   source <(countersign completions bash)
 
-Exit codes: 0 printed, 2 invalid arguments.";
+Exit codes: 0 printed, 2 invalid input.";
 
 /// Prints the script for this command line.
 pub(crate) fn run(arguments: &Arguments, mut command: clap::Command) -> ExitCode {

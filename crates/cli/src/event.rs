@@ -47,7 +47,7 @@ Examples:
   countersign event events/authorize-expired.json | countersign explain --event -
   countersign event events/authorize-expired.json | sam local invoke -e - Authorizer
 
-Exit codes: 0 printed, 2 invalid arguments or settings, 3 fault.";
+Exit codes: 0 printed, 2 invalid input, 3 fault.";
 
 /// Prints the event with a new token.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

@@ -16,7 +16,7 @@ use crate::{
 
 /// The command ran, and its answer is no.
 pub(crate) const NO: u8 = 1;
-/// The arguments are invalid; the same code as clap's.
+/// The input is invalid: an argument, a setting or a file. The same code as clap's.
 const USAGE: u8 = 2;
 /// The command cannot tell, for example because KMS fails.
 pub(crate) const FAULT: u8 = 3;
@@ -27,9 +27,9 @@ Examples:
   countersign local
   countersign key show alias/countersign
 
-Exit codes: 0 yes, 1 no, 2 invalid arguments, 3 fault: the command cannot tell.";
+Exit codes: 0 yes, 1 no, 2 invalid input, 3 fault: the command cannot tell.";
 
-/// Invalid arguments that clap does not detect.
+/// Invalid input that clap does not detect.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(crate) String);

@@ -1,8 +1,7 @@
 use std::{
     error::Error,
-    fs,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
@@ -13,7 +12,7 @@ use authorizer::{
     ResponseError, decide, response,
 };
 use clap::Args;
-use jwt::{KeySetVerifier, TokenCheck, json};
+use jwt::{TokenCheck, json};
 use kms::Keyring;
 use policy::access::{AccessRules, Route};
 use runtime::{Settings, table};
@@ -22,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     aws::Aws,
     block_on::block_on,
-    exit,
+    exit::{self, UsageError},
     humanize::now,
     input::{self, with_path},
     key_source,
@@ -57,7 +56,7 @@ Examples:
   TOKEN_ISSUER=countersign countersign explain --event event.json --rules rules.json --jwks jwks.json
   TOKEN_ISSUER=countersign KEY_ALIAS=alias/countersign countersign explain --event - < event.json
 
-Exit codes: 0 allowed, 1 refused, 2 invalid arguments, 3 fault: the command cannot tell.";
+Exit codes: 0 allowed, 1 refused, 2 invalid input, 3 fault: the command cannot tell.";
 
 /// Runs the authorizer on the event, and prints each check and the response.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -85,9 +84,17 @@ struct Explanation {
 
 async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let mut settings = Settings::from_environment();
+    let sources = [
+        Some(&*arguments.event),
+        arguments.rules.as_deref(),
+        arguments.jwks.as_deref().map(Path::new),
+    ];
+    if sources.into_iter().flatten().filter(|source| *source == Path::new("-")).count() > 1 {
+        let problem = "only one of --event, --rules and --jwks can be standard input";
+        return Err(UsageError(problem.into()).into());
+    }
     if let Some(file) = &arguments.rules {
-        let rules = fs::read_to_string(file).map_err(|error| with_path(file, &error))?;
-        settings = settings.with("ACCESS_RULES", rules);
+        settings = settings.with("ACCESS_RULES", input::read_text(file)?);
     }
     let (spelling, config) = (settings.reject_misspelled(), AuthorizerConfig::read(&mut settings));
     let signature_cache = settings.duration(&table::SIGNATURE_CACHE_SECONDS);
@@ -96,9 +103,9 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
     let ((config, signature_check), signature_cache) =
         settings.finish(parts).map_err(|error| match &arguments.rules {
             Some(file) if error.to_string().contains("ACCESS_RULES") => {
-                format!("{error} (ACCESS_RULES is the content of {})", file.display())
+                UsageError(format!("{error} (ACCESS_RULES is the content of {})", file.display()))
             }
-            _ => error.to_string(),
+            _ => UsageError(error.to_string()),
         })?;
     let event = input::read_text(&arguments.event)?;
     let event: AuthorizerEvent = event.parse().map_err(|error| {
@@ -107,9 +114,9 @@ async fn explain(arguments: &Arguments) -> Result<Explanation, Box<dyn Error>> {
             Err(problem) => {
                 let (line, column) = (problem.line(), problem.column());
                 let problem = format!("not JSON (line {line}, column {column})");
-                with_path(&arguments.event, &io::Error::other(problem))
+                UsageError(with_path(&arguments.event, &io::Error::other(problem)))
             }
-            Ok(_) => with_path(&arguments.event, &error),
+            Ok(_) => UsageError(with_path(&arguments.event, &error)),
         }
     })?;
     let decision = decide(&event, &config, now(), &signature_check).await?;
@@ -123,8 +130,8 @@ async fn signature_check(
     settings: &mut Settings,
 ) -> Result<Option<SignatureCheck>, Box<dyn Error>> {
     if let Some(source) = &arguments.jwks {
-        let keys = KeySetVerifier::new(&key_source::read_keys(source, &arguments.aws).await?)?;
-        return Ok(Some(SignatureCheck::KeySet(keys)));
+        let keys = key_source::read_keys(source, &arguments.aws).await?;
+        return Ok(Some(keys.into_signature_check()?));
     }
     let Some(name) = settings.optional(&table::KEY_ALIAS) else { return Ok(None) };
     let Some(name) = name else { return Ok(Some(SignatureCheck::Skipped)) };

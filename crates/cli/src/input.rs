@@ -10,25 +10,28 @@ use std::{
 use crate::exit::UsageError;
 
 /// The content of a file, or of standard input for `-`.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, UsageError> {
     let mut bytes = Vec::new();
+    let limit = MAX_BYTES + 1;
     let read = if file == Path::new("-") {
-        io::stdin().take(MAX_BYTES).read_to_end(&mut bytes)
+        io::stdin().take(limit).read_to_end(&mut bytes)
     } else {
-        File::open(file).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
-    read.map_err(|error| with_path(file, &error))?;
+    read.map_err(|error| UsageError(with_path(file, &error)))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(UsageError(with_path(file, &TooLong)));
+    }
     Ok(bytes)
 }
 
 /// The text of a file, or of standard input for `-`.
-pub(crate) fn read_text(file: &Path) -> Result<String, Box<dyn Error>> {
-    let text = String::from_utf8(read(file)?);
-    Ok(text.map_err(|_| UsageError(with_path(file, &NotUtf8)))?)
+pub(crate) fn read_text(file: &Path) -> Result<String, UsageError> {
+    String::from_utf8(read(file)?).map_err(|_| UsageError(with_path(file, &NotUtf8)))
 }
 
 /// The token in the argument, or for `-` the one on standard input, without white space at its end.
-pub(crate) fn read_token(argument: &str) -> Result<String, String> {
+pub(crate) fn read_token(argument: &str) -> Result<String, UsageError> {
     if argument != "-" {
         return Ok(argument.trim_end().to_owned());
     }
@@ -46,6 +49,10 @@ pub(crate) fn with_path(file: &Path, problem: &dyn Error) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("not UTF-8")]
 struct NotUtf8;
+
+#[derive(Debug, thiserror::Error)]
+#[error("longer than {} MiB", MAX_BYTES >> 20)]
+pub(crate) struct TooLong;
 
 /// Lambda's limit for the payload of an invocation.
 pub(crate) const MAX_BYTES: u64 = 6 * 1024 * 1024;

@@ -26,7 +26,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   countersign inspect - < token
 
-Exit codes: 0 printed, 1 not a token, 2 invalid arguments, 3 fault.";
+Exit codes: 0 printed, 1 not a token, 2 invalid input, 3 fault.";
 
 /// Prints the header and the claims.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

@@ -13,7 +13,7 @@ Examples:
   countersign jwks alias/countersign > jwks.json
   countersign verify --jwks jwks.json - < token
 
-Exit codes: 0 printed, 2 invalid arguments, 3 fault.";
+Exit codes: 0 printed, 2 invalid input, 3 fault.";
 
 /// Prints the keys as a JWK Set (RFC 7517 section 5).
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

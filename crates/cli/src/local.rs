@@ -47,8 +47,8 @@ pub(crate) struct Arguments {
     /// bootstrap does, and gets the environment of this command except for variables that begin with AWS_
     #[arg(long, value_name = "PATH")]
     authorizer: Option<PathBuf>,
-    /// Template of another API that uses the authorizer, such as examples/http-api-iam.yaml; can be repeated. It
-    /// listens on the port after the last one, and its parameter for the authorizer is set
+    /// Template of a REST, HTTP or WebSocket API that uses the authorizer, such as examples/http-api-iam.yaml; can be
+    /// repeated. The API listens on the port after the last one. The parameter `AuthorizerArn` is set
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
     /// Parameters of the templates, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
@@ -84,7 +84,7 @@ Examples:
       '{\"claims\":{\"sub\":\"test-user\"}}' http://127.0.0.1:3000/token
     curl -H 'Authorization: Bearer …' http://127.0.0.1:3000/whoami
 
-Exit codes: 0 stopped by a signal, 2 invalid arguments, 3 fault: the stack cannot start.";
+Exit codes: 0 stopped by a signal, 2 invalid input, 3 fault: the stack cannot start.";
 
 /// Runs the stack until SIGINT or SIGTERM.
 pub(crate) fn run(arguments: Arguments) -> ExitCode {
@@ -105,7 +105,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             let text = read(file, "").await?;
             apis.push(ApiTemplate { name: file.display().to_string(), text });
         }
-        Ok::<_, io::Error>((template, apis))
+        Ok::<_, UsageError>((template, apis))
     };
     let (template, apis) = tokio::select! {
         templates = templates => templates?,
@@ -113,13 +113,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         _ = terminate.recv() => return Ok(()),
     };
     if let Some(folder) = &arguments.state {
-        fs::create_dir_all(folder).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
-        })?;
+        fs::create_dir_all(folder)
+            .await
+            .map_err(|error| UsageError(format!("--state {}: {error}", folder.display())))?;
     }
     let mut settings = Settings::from_environment();
     let spelling = settings.reject_misspelled();
-    settings.finish(spelling)?;
+    settings.finish(spelling).map_err(|error| UsageError(error.to_string()))?;
     let parameters = parameter_overrides::read(&arguments.parameter_overrides)?;
     let authorizer = arguments.authorizer.as_ref().map(|file| {
         file.canonicalize()
@@ -141,7 +141,13 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         overrides: overrides(),
     };
     let stack = tokio::select! {
-        stack = Stack::start(&template, &options) => stack?,
+        stack = Stack::start(&template, &options) => stack.map_err(|error| {
+            if error.is_invalid_input() {
+                Box::<dyn Error>::from(UsageError(exit::with_causes(&error)))
+            } else {
+                error.into()
+            }
+        })?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
@@ -160,10 +166,9 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 /// The text of a template. The advice is part of the error message.
-async fn read(file: &Path, advice: &str) -> io::Result<String> {
-    fs::read_to_string(file).await.map_err(|error| {
-        io::Error::new(error.kind(), format!("{}: {error}{advice}", file.display()))
-    })
+async fn read(file: &Path, advice: &str) -> Result<String, UsageError> {
+    let text = fs::read_to_string(file).await;
+    text.map_err(|error| UsageError(format!("{}: {error}{advice}", file.display())))
 }
 
 /// The settings of the functions in the environment. They replace those of the template.

@@ -20,6 +20,7 @@ mod key_source;
 mod local;
 mod parameter_overrides;
 mod pem;
+mod pem_keys;
 mod public_keys;
 mod redaction;
 mod reference;

@@ -13,7 +13,7 @@ Examples:
   countersign pem alias/countersign > key.pem
   openssl pkey -pubin -in key.pem -noout -text
 
-Exit codes: 0 printed, 2 invalid arguments, 3 fault.";
+Exit codes: 0 printed, 2 invalid input, 3 fault.";
 
 /// Prints the keys as PEM (RFC 7468), each after a line of explanatory text.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

@@ -43,7 +43,7 @@ Examples:
   echo '{\"sub\":\"test-user\",\"iss\":\"my-lambda\",\"exp\":1911744000}' |
     countersign sign --key alias/countersign - | countersign inspect -
 
-Exit codes: 0 signed, 2 invalid arguments, 3 fault.";
+Exit codes: 0 signed, 2 invalid input, 3 fault.";
 
 /// Prints a token whose payload is the input byte for byte.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {

@@ -1,4 +1,4 @@
-//! Why a token is refused, in words for a person who has the token.
+//! Why a token is refused, for the person who has the token.
 
 use jwt::{Rejection, UnixTime, Validation, json};
 use serde_json::{Map, Value};
@@ -71,15 +71,15 @@ pub(crate) fn form_problem(token: &str) -> Option<String> {
     } else if token.starts_with(['"', '\'', '`', '{']) {
         "it begins with a quotation mark or a brace: pass the token alone"
     } else if token.contains(char::is_whitespace) {
-        "it has white space in it or before it"
+        "it contains white space"
     } else if token.contains('=') {
-        "it has padding (`=`), which base64url of tokens does not have"
+        "it has padding (`=`): remove it"
     } else if token.contains(['+', '/']) {
-        "it has `+` or `/` of standard base64: tokens are in base64url"
+        "it has `+` or `/`: it is standard base64 instead of base64url"
     } else if parts == 5 {
         "it has five parts: it is encrypted (JWE)"
     } else if parts != 3 {
-        return Some(format!("it has {parts} parts in place of 3"));
+        return Some(format!("it has {parts} parts instead of 3"));
     } else {
         return None;
     };
@@ -155,7 +155,7 @@ mod tests {
             ("eyJ=.e.s", "padding"),
             ("eyJ.e+.s", "standard base64"),
             ("a.b.c.d.e", "encrypted"),
-            ("a", "1 parts in place of 3"),
+            ("a", "1 parts instead of 3"),
         ];
         for (token, expected) in rows {
             let problem = form_problem(token).unwrap_or_default();

@@ -6,8 +6,9 @@ use std::{
 };
 
 use clap::{Args, value_parser};
-use jwt::{Algorithm, KeySetVerifier, Rejection, UnverifiedToken, Validation, Verifier};
+use jwt::{Algorithm, Rejection, UnverifiedToken, Validation, Verifier};
 use kms::{KeyName, Verification};
+use runtime::{Settings, table};
 use serde_json::json;
 
 use crate::{
@@ -29,13 +30,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ALIAS|ID", conflicts_with = "jwks")]
     key: Option<KeyName>,
     /// With --key: verify the signature on this machine with the public keys, without KMS Verify
-    #[arg(long, requires = "key")]
+    #[arg(long, requires = "key", conflicts_with = "jwks")]
     local: bool,
-    /// Signature algorithm of the ring's keys, if it is not their default one
-    #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM", conflicts_with = "jwks")]
+    /// With --key: signature algorithm of the keys. If omitted, `SIGNING_ALGORITHM` in the environment, or else the
+    /// default one of the keys
+    #[arg(long, value_name = "ALG", requires = "key", conflicts_with = "jwks")]
     algorithm: Option<Algorithm>,
     /// Public keys that may have signed the token: file or URL of a JWK Set, a JWK, or public keys or X.509
-    /// certificates in PEM or DER. Nothing of a certificate is checked but its key
+    /// certificates in PEM or DER. Of a certificate, only the key is used
     #[arg(long, value_name = "FILE|URL")]
     jwks: Option<String>,
     /// Required `iss`; not checked if omitted. Without --key and --jwks, the keys are those that this issuer
@@ -62,8 +64,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Prints the claims of a valid token, or the reason why it is refused. A key of the set that cannot be used is
-a warning. If the token is one of that key, the command cannot tell whether it is valid.
+Prints the claims of a valid token, or the reason why it is refused, and a warning for each key that cannot be
+used. If the token may be signed with such a key, the command cannot tell whether it is valid.
 
 Examples:
   countersign verify --key alias/countersign --issuer https://issuer.example - < token
@@ -72,7 +74,7 @@ Examples:
   countersign verify --jwks key.pem --audience orders --leeway 60 - < token
   countersign verify --jwks key.json --signature-only - < jws
 
-Exit codes: 0 valid, 1 refused, 2 invalid arguments, 3 fault: the command cannot tell.";
+Exit codes: 0 valid, 1 refused, 2 invalid input, 3 fault: the command cannot tell.";
 
 /// Prints whether the token is valid.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
@@ -98,6 +100,10 @@ struct Refusal {
 }
 
 async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
+    if arguments.token == "-" && arguments.jwks.as_deref() == Some("-") {
+        let problem = "only one of the token and --jwks can be standard input";
+        return Err(UsageError(problem.into()).into());
+    }
     let text = input::read_token(&arguments.token)?;
     let verifier = signature_check(arguments).await?;
     let (validation, now) = (validation(arguments), now());
@@ -123,9 +129,13 @@ async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
 }
 
 async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dyn Error>> {
-    let set = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
+    let keys = match (&arguments.key, &arguments.jwks, &arguments.issuer) {
         (Some(key), ..) => {
-            let keyring = arguments.aws.keyring(key, arguments.algorithm).await?;
+            let algorithm = match arguments.algorithm {
+                Some(algorithm) => Some(algorithm),
+                None => algorithm_of_environment()?,
+            };
+            let keyring = arguments.aws.keyring(key, algorithm).await?;
             let verification =
                 if arguments.local { Verification::Local } else { Verification::Kms };
             return Ok(SignatureCheck::Ring(keyring, verification));
@@ -136,7 +146,13 @@ async fn signature_check(arguments: &Arguments) -> Result<SignatureCheck, Box<dy
             return Err(UsageError("no keys: set --key, --jwks or --issuer".into()).into());
         }
     };
-    Ok(SignatureCheck::KeySet(KeySetVerifier::new(&set)?))
+    Ok(keys.into_signature_check()?)
+}
+
+fn algorithm_of_environment() -> Result<Option<Algorithm>, UsageError> {
+    let mut settings = Settings::from_environment();
+    let algorithm = settings.optional(&table::SIGNING_ALGORITHM);
+    settings.finish(algorithm).map_err(|error| UsageError(error.to_string()))
 }
 
 /// The checks of the claims; an omitted option is not checked.
@@ -179,9 +195,12 @@ fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
         Ok(None) => writeln!(out, "the signature is valid; no claims were checked"),
         Ok(Some(claims)) => {
             if !unchecked.is_empty() {
-                let names = unchecked.join(", ");
-                let options = "set --issuer and --audience to check them";
-                writeln!(terminal::stderr(), "warning: not checked: {names} ({options})")?;
+                let hint = |name: &str| match name {
+                    "iss" => "iss (set --issuer)",
+                    _ => "aud (set --audience)",
+                };
+                let hints: Vec<_> = unchecked.into_iter().map(hint).collect();
+                writeln!(terminal::stderr(), "warning: not checked: {}", hints.join(", "))?;
             }
             writeln!(out, "{claims}")
         }

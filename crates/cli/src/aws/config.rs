@@ -69,7 +69,11 @@ impl AwsConfig {
         // The Region is a part of a host name.
         let is_label =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_valid = !setting.value.is_empty() && setting.value.bytes().all(is_label);
+        let region = &*setting.value;
+        let is_valid = (1..=63).contains(&region.len())
+            && region.bytes().all(is_label)
+            && !region.starts_with('-')
+            && !region.ends_with('-');
         if is_valid {
             Ok(setting.value)
         } else {
@@ -97,8 +101,27 @@ impl AwsConfig {
                 return Endpoint::parse(variable, url).map(Some);
             }
         }
-        let url = self.profiles.endpoint_url(service);
+        let url = self.profiles.endpoint_url(service)?;
         url.map(|url| Endpoint::parse(&self.property_source("endpoint_url"), &url)).transpose()
+    }
+
+    /// The URL of the metadata service of an instance.
+    pub(super) fn instance_metadata_url(&self) -> Result<String, UsageError> {
+        let (variable, property) =
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
+        if let Some(setting) = self.setting(&[variable], property) {
+            return Ok(Endpoint::parse(&setting.source, &setting.value)?.url);
+        }
+        let mode = self.setting(
+            &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"],
+            "ec2_metadata_service_endpoint_mode",
+        );
+        let Some(mode) = mode else { return Ok(INSTANCE_METADATA.into()) };
+        match mode.value.to_ascii_lowercase().as_str() {
+            "ipv4" => Ok(INSTANCE_METADATA.into()),
+            "ipv6" => Ok(INSTANCE_METADATA_V6.into()),
+            _ => Err(mode.problem("must be IPv4 or IPv6")),
+        }
     }
 
     /// Whether to use FIPS endpoints, and whether to use dual-stack endpoints.
@@ -138,7 +161,11 @@ impl AwsConfig {
 
     /// The certificate authorities to trust.
     pub(super) fn trust_store(&self) -> Result<TrustStore, UsageError> {
-        let Some(bundle) = self.setting(&["AWS_CA_BUNDLE"], "ca_bundle") else {
+        // The AWS CLI reads the variable of Python's HTTP client last.
+        let requests = "REQUESTS_CA_BUNDLE";
+        let last = self.environment.get(requests);
+        let last = last.map(|file| Setting { source: requests.into(), value: file.to_owned() });
+        let Some(bundle) = self.setting(&["AWS_CA_BUNDLE"], "ca_bundle").or(last) else {
             return Ok(TrustStore::default());
         };
         runtime::trust_store_from_file(&bundle.value)
@@ -153,7 +180,7 @@ impl AwsConfig {
                 let (scheme, rest) = proxy.split_once("://").unwrap_or(("http", proxy));
                 let is_supported = matches!(scheme, "http" | "https");
                 let uri = format!("{scheme}://{rest}").parse::<Uri>();
-                if !is_supported || uri.is_err() {
+                if !is_supported || !uri.is_ok_and(|uri| has_valid_authority(&uri)) {
                     // Not the value: it may have a password.
                     return Err(UsageError(format!(
                         "{variable} must be the URL of an http or https proxy"
@@ -179,12 +206,14 @@ impl Endpoint {
         let is_valid = uri.is_some_and(|uri| {
             let authority = uri.authority().map_or("", http::uri::Authority::as_str);
             let has_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-            let has_host = uri.host().is_some_and(|host| !host.is_empty());
-            has_scheme && has_host && !authority.contains('@') && uri.query().is_none()
+            has_scheme
+                && has_valid_authority(&uri)
+                && !authority.contains('@')
+                && uri.query().is_none()
         });
         if !is_valid {
             return Err(UsageError(format!(
-                "{source} must be an http or https URL without a query"
+                "{source} must be an http or https URL without a user name and a query"
             )));
         }
         Ok(Self { url: url.to_owned(), source: source.to_owned() })
@@ -198,4 +227,14 @@ impl Endpoint {
     }
 }
 
+/// Whether a URL has a host, and no invalid port. The HTTP client takes the default port in place of an invalid one.
+pub(crate) fn has_valid_authority(uri: &Uri) -> bool {
+    let Some(authority) = uri.authority() else { return false };
+    let host = authority.host();
+    let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
+    !host.is_empty() && (after_user == host || authority.port_u16().is_some_and(|port| port > 0))
+}
+
+const INSTANCE_METADATA: &str = "http://169.254.169.254";
+const INSTANCE_METADATA_V6: &str = "http://[fd00:ec2::254]";
 const MAX_ATTEMPTS: &str = "must be a number from 1";

@@ -11,11 +11,20 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 
 /// A connector for KMS, for other AWS services and for key sets.
 pub(crate) fn connector(trust: TrustStore) -> SharedHttpConnector {
+    with_proxies(ProxyConfig::from_env(), trust)
+}
+
+/// A connector that uses no proxy.
+pub(super) fn direct_connector(trust: TrustStore) -> SharedHttpConnector {
+    with_proxies(ProxyConfig::disabled(), trust)
+}
+
+fn with_proxies(proxies: ProxyConfig, trust: TrustStore) -> SharedHttpConnector {
     let timeouts = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let tls = TlsContext::builder().with_trust_store(trust).build().unwrap_or_default();
     let connector = Connector::builder()
         .connector_settings(timeouts)
-        .proxy_config(ProxyConfig::from_env())
+        .proxy_config(proxies)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)
         .build();

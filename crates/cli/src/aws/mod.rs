@@ -1,13 +1,17 @@
 //! How commands reach AWS: the options, the settings and the credentials of the AWS CLI.
 
 mod config;
+mod config_file;
 mod credentials;
 mod environment;
 mod http;
 mod identity;
+mod metadata;
 mod profiles;
 mod providers;
 mod sdk_error;
+mod sources;
+mod sso;
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -18,7 +22,6 @@ use jwt::Algorithm;
 use kms::{Client, KeyName, Keyring};
 use runtime::client_for;
 
-pub(crate) use self::sdk_error::root_cause;
 use self::{
     config::AwsConfig,
     credentials::NoCredentials,
@@ -26,6 +29,7 @@ use self::{
     identity::Identity,
     profiles::{Profiles, Selected},
 };
+pub(crate) use self::{config::has_valid_authority, sdk_error::root_cause};
 use crate::exit::UsageError;
 
 /// The options that select the account, the Region and the endpoint. Without them, the environment and the
@@ -86,8 +90,6 @@ impl Aws {
         let kms = config.endpoint("kms", self.endpoint_url.as_deref())?;
         let (fips, dual_stack) = config.endpoint_variants(kms.as_ref())?;
         let sts = config.endpoint("sts", None)?;
-        // Another service than AWS at the endpoint of KMS may serve STS too. The keys for it are not for AWS.
-        let sts = sts.or_else(|| kms.clone().filter(|endpoint| !endpoint.is_aws()));
         config.endpoint_variants(sts.as_ref())?;
         let connector = connector(&config)?;
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
@@ -105,15 +107,17 @@ impl Aws {
             builder.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
             builder
         };
-        let sts = with_endpoint(sts).build();
-        let loaded = credentials::load(&config, &base, &sts).await;
+        let roles = with_endpoint(sts.clone()).build();
+        let loaded = credentials::load(&config, &base, &roles).await;
         let credentials = loaded.map_err(|error| match error {
             NoCredentials::Invalid(error) => Box::<dyn Error>::from(error),
             error @ NoCredentials::Unavailable(_) => error.into(),
         })?;
+        // Another service than AWS at the endpoint of KMS may serve STS too. The keys for it are not for AWS.
+        let sts = sts.or_else(|| kms.clone().filter(|endpoint| !endpoint.is_aws()));
         let client =
             client_for(&with_endpoint(kms).credentials_provider(credentials.clone()).build());
-        let sts = sts.into_builder().credentials_provider(credentials).build();
+        let sts = with_endpoint(sts).credentials_provider(credentials).build();
         Ok(Session { client, sts, region })
     }
 

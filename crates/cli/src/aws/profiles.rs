@@ -1,35 +1,36 @@
 //! The profiles in the configuration files of the AWS CLI.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     env,
     error::Error,
-    fmt::Write as _,
-    fs, io,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use aws_config::profile::{self, Profile, ProfileSet};
 use aws_runtime::env_config::{
     EnvConfigValue,
     file::{EnvConfigFileKind, EnvConfigFiles},
+    section::SsoSession,
 };
 use aws_types::os_shim_internal::{Env, Fs};
 
-use super::environment::Environment;
+use super::{
+    config_file::{ConfigFile, decode, encode},
+    environment::Environment,
+};
 use crate::exit::UsageError;
 
-/// The profiles, and the one that is selected.
-///
-/// The SDK ignores profiles whose names have characters such as blanks. The AWS CLI has no such limit, so the names are
-/// encoded as identifiers of the SDK before it reads the files.
+/// The profiles, and the one that is selected. Their names are encoded as identifiers of the SDK.
 #[derive(Debug)]
 pub(super) struct Profiles {
+    /// Both files. A property of the credentials file comes before that of the other.
     all: ProfileSet,
-    /// The profiles of the credentials file alone.
+    /// The profiles of each file alone.
+    config: ProfileSet,
     credentials: ProfileSet,
-    /// The content of both files, with encoded names.
-    pub(super) files: EnvConfigFiles,
+    /// The headings of the config file.
+    headings: BTreeSet<String>,
     selected: Selected,
 }
 
@@ -82,20 +83,23 @@ impl Profiles {
         };
         let config = file(CONFIG_FILE, "~/.aws/config");
         let credentials = file(CREDENTIALS_FILE, "~/.aws/credentials");
-        let config = File::read(&config, EnvConfigFileKind::Config)?;
-        let credentials = File::read(&credentials, EnvConfigFileKind::Credentials)?;
+        let config = ConfigFile::read(&config, EnvConfigFileKind::Config)?;
+        let credentials = ConfigFile::read(&credentials, EnvConfigFileKind::Credentials)?;
         let name = encode(&selected.name);
-        let all = parse(&[&config, &credentials], &name).await?;
-        if let (None, Some(source)) = (all.get_profile(&name), selected.source) {
-            let problem = format!("{source}: there is no profile {:?}", selected.name);
-            return Err(UsageError(problem));
+        let profiles = Self {
+            config: parse(&[&config], &name).await?,
+            credentials: parse(&[&credentials], &name).await?,
+            all: parse(&[&config, &credentials], &name).await?,
+            headings: config.headings,
+            selected,
+        };
+        let Selected { name, source } = profiles.selected();
+        match source {
+            Some(source) if profiles.get(name).is_none() => {
+                Err(UsageError(format!("{source}: there is no profile {name:?}")))
+            }
+            _ => Ok(profiles),
         }
-        let files = EnvConfigFiles::builder()
-            .with_contents(config.kind, &*config.text)
-            .with_contents(credentials.kind, &*credentials.text)
-            .build();
-        let credentials = parse(&[&credentials], &name).await?;
-        Ok(Self { all, credentials, files, selected })
     }
 
     pub(super) fn selected(&self) -> &Selected {
@@ -107,11 +111,18 @@ impl Profiles {
         self.all.get_profile(&encode(name))
     }
 
-    /// Whether the credentials file has access keys for the profile. The AWS CLI prefers them to a
-    /// `credential_process` in the other file.
-    pub(super) fn has_keys_in_credentials_file(&self, name: &str) -> bool {
-        let profile = self.credentials.get_profile(&encode(name));
-        profile.is_some_and(|profile| profile.get("aws_access_key_id").is_some())
+    /// A profile as one of the files has it.
+    pub(super) fn get_in(&self, file: EnvConfigFileKind, name: &str) -> Option<&Profile> {
+        let profiles = match file {
+            EnvConfigFileKind::Config => &self.config,
+            EnvConfigFileKind::Credentials => &self.credentials,
+        };
+        profiles.get_profile(&encode(name))
+    }
+
+    /// A section `sso-session` by its name in the files.
+    pub(super) fn sso_session(&self, name: &str) -> Option<&SsoSession> {
+        self.all.sso_session(&encode(name))
     }
 
     /// A property of the selected profile. An empty one is not set.
@@ -120,167 +131,46 @@ impl Profiles {
     }
 
     /// The endpoint of a service in the selected profile or in its `services` section.
-    pub(super) fn endpoint_url(&self, service: &str) -> Option<String> {
+    pub(super) fn endpoint_url(&self, service: &str) -> Result<Option<String>, UsageError> {
+        if let Some(section) = self.property("services")
+            && !self.headings.contains(&format!("[services {section}]"))
+        {
+            let (profile, section) = (&self.selected.name, decode(section));
+            let problem = format!("profile {profile:?}: there is no services section {section:?}");
+            return Err(UsageError(problem));
+        }
         let value = EnvConfigValue::new().profile("endpoint_url").service_id(service);
         let no_variables = Env::from_slice(&[]);
-        let (url, _) = value.load(&no_variables, Some(&self.all))?;
-        Some(url.into_owned()).filter(|url| !url.is_empty())
+        let url = value.load(&no_variables, Some(&self.all)).map(|(url, _)| url.into_owned());
+        Ok(url.filter(|url| !url.is_empty()))
     }
 }
 
-/// A configuration file with encoded names of profiles.
-struct File {
-    kind: EnvConfigFileKind,
-    path: String,
-    text: String,
-}
-
-impl File {
-    /// A file that does not exist is empty, as in the AWS CLI.
-    fn read(path: &Path, kind: EnvConfigFileKind) -> Result<Self, UsageError> {
-        let path = path.display().to_string();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(UsageError(format!("{path}: {error}"))),
-        };
-        let text: Vec<_> = text.lines().map(|line| encode_line(line, kind)).collect();
-        Ok(Self { kind, path, text: text.join("\n") })
-    }
-}
-
-async fn parse(files: &[&File], selected: &str) -> Result<ProfileSet, UsageError> {
-    let contents = files.iter().map(|file| (file.path.clone(), file.text.clone()));
+/// Parses files together. The error names the file and the line.
+async fn parse(files: &[&ConfigFile], selected: &str) -> Result<ProfileSet, UsageError> {
+    // Both variables can name the same file, which is then read in two ways. Each file alone has no error then.
+    let name = |file: &ConfigFile| match files {
+        [_] => file.path.clone(),
+        _ => format!("{:?}", file.kind),
+    };
+    let contents = files.iter().map(|file| (name(file), file.text.clone()));
     let contents: HashMap<String, String> = contents.collect();
-    let (mut config, mut credentials) = ("/dev/null", "/dev/null");
+    let mut sources = EnvConfigFiles::builder();
     for file in files {
-        match file.kind {
-            EnvConfigFileKind::Credentials => credentials = &file.path,
-            EnvConfigFileKind::Config => config = &file.path,
-        }
+        sources = sources.with_file(file.kind, name(file));
     }
-    let environment = Env::from_slice(&[(CONFIG_FILE, config), (CREDENTIALS_FILE, credentials)]);
-    let (files, selected) = (EnvConfigFiles::default(), Some(selected.to_owned().into()));
-    profile::load(&Fs::from_map(contents), &environment, &files, selected).await.map_err(|error| {
-        // The message of the cause, which names the file and the line, has two lines.
-        let problem = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        let problem: Vec<_> = problem.split_whitespace().collect();
-        UsageError(problem.join(" "))
-    })
-}
-
-/// Encodes the names of profiles in a line: in a heading, and after `source_profile`.
-fn encode_line(line: &str, kind: EnvConfigFileKind) -> String {
-    if let Some((heading, _)) = line.strip_prefix('[').and_then(|line| line.rsplit_once(']')) {
-        let name = match kind {
-            EnvConfigFileKind::Credentials => Some(heading.trim().to_owned()),
-            EnvConfigFileKind::Config => match &*split_words(heading) {
-                [profile, name] if profile == "profile" => Some(name.clone()),
-                _ => None,
-            },
-        };
-        return match (name, kind) {
-            (Some(name), EnvConfigFileKind::Credentials) => format!("[{}]", encode(&name)),
-            (Some(name), _) => format!("[profile {}]", encode(&name)),
-            (None, _) => line.to_owned(),
-        };
-    }
-    match line.split_once('=') {
-        Some((property, name)) if property.trim_end().eq_ignore_ascii_case("source_profile") => {
-            let comment = [" #", " ;", "\t#", "\t;"];
-            let end = comment.into_iter().filter_map(|start| name.find(start)).min();
-            let name = end.and_then(|end| name.get(..end)).unwrap_or(name);
-            format!("source_profile = {}", encode(name.trim()))
-        }
-        _ => line.to_owned(),
-    }
-}
-
-/// Splits a heading at blanks that are not in quotation marks, as the AWS CLI does.
-fn split_words(text: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut quote = None;
-    let mut in_word = false;
-    for c in text.chars() {
-        match (quote, c) {
-            (Some(mark), c) if mark == c => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                if !in_word {
-                    words.push(String::new());
-                    in_word = true;
-                }
-            }
-            (None, ' ' | '\t') => in_word = false,
-            _ => {
-                if !in_word {
-                    words.push(String::new());
-                    in_word = true;
-                }
-                if let Some(word) = words.last_mut() {
-                    word.push(c);
-                }
-            }
-        }
-    }
-    words
-}
-
-/// An identifier of the SDK for the name of a profile: `%` and two digits for each byte of other characters.
-pub(super) fn encode(name: &str) -> String {
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"_-/.@:+".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
-}
-
-/// The inverse of [`encode`].
-pub(super) fn decode(identifier: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut parts = identifier.split('%');
-    bytes.extend(parts.next().unwrap_or_default().bytes());
-    for part in parts {
-        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
-        bytes.extend(u8::from_str_radix(digits, 16));
-        bytes.extend(rest.bytes());
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let (sources, selected) = (sources.build(), Some(selected.to_owned().into()));
+    let no_variables = Env::from_slice(&[]);
+    profile::load(&Fs::from_map(contents), &no_variables, &sources, selected).await.map_err(
+        |error| {
+            // The message of the cause, which names the file and the line, has two lines.
+            let problem = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let problem: Vec<_> = problem.split_whitespace().collect();
+            UsageError(problem.join(" "))
+        },
+    )
 }
 
 const OPTION: &str = "--profile";
 const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 const CREDENTIALS_FILE: &str = "AWS_SHARED_CREDENTIALS_FILE";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_profiles_are_encoded() {
-        let rows = [
-            ("[profile prod]", EnvConfigFileKind::Config, "[profile prod]"),
-            ("[profile \"my prod\"]", EnvConfigFileKind::Config, "[profile my%20prod]"),
-            ("[ profile 'my prod' ]", EnvConfigFileKind::Config, "[profile my%20prod]"),
-            ("[profile my prod]", EnvConfigFileKind::Config, "[profile my prod]"),
-            ("[default]", EnvConfigFileKind::Config, "[default]"),
-            ("[sso-session \"a b\"]", EnvConfigFileKind::Config, "[sso-session \"a b\"]"),
-            ("[my prod]", EnvConfigFileKind::Credentials, "[my%20prod]"),
-            ("[100%]", EnvConfigFileKind::Credentials, "[100%25]"),
-            ("[default] # ours", EnvConfigFileKind::Credentials, "[default]"),
-            ("Source_Profile=my prod # x", EnvConfigFileKind::Config, "source_profile = my%20prod"),
-            ("source_profile = dev", EnvConfigFileKind::Config, "source_profile = dev"),
-            ("role_arn = a b", EnvConfigFileKind::Config, "role_arn = a b"),
-        ];
-        for (line, kind, expected) in rows {
-            assert_eq!(encode_line(line, kind), expected, "{line}");
-        }
-        for name in ["prod", "my prod", "100%", "%41", "über"] {
-            assert_eq!(decode(&encode(name)), name);
-        }
-    }
-}

@@ -1,7 +1,9 @@
 //! Providers of credentials around those of the SDK: credentials that were fetched once, checked ones, and those of a role.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    fs::{self, File},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
+    path::PathBuf,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +14,7 @@ use aws_credential_types::{
         future::ProvideCredentials as Future,
     },
 };
-use aws_sdk_sts::Client;
+use aws_sdk_sts::{Client, types};
 
 use super::sdk_error::{describe, root_cause};
 use crate::{exit::UsageError, terminal};
@@ -25,7 +27,7 @@ pub(super) fn can_be_headers(credentials: &Credentials) -> bool {
 }
 
 pub(super) const INVISIBLE: &str =
-    "the access key id and the session token must have only visible ASCII characters";
+    "the access key id and the session token must consist of visible ASCII characters";
 
 /// Credentials that were fetched once, to report a problem before the first request.
 #[derive(Debug)]
@@ -105,16 +107,7 @@ impl AssumeRole {
             CredentialsError::provider_error(format!("AssumeRole of {}: {cause}", self.arn))
         };
         let output = request.send().await.map_err(|error| unavailable(describe(&error)))?;
-        let credentials = output.credentials.ok_or_else(|| unavailable(NO_ANSWER.into()))?;
-        let expiry = SystemTime::try_from(credentials.expiration)
-            .map_err(|error| unavailable(root_cause(&error)))?;
-        Ok(Credentials::new(
-            credentials.access_key_id,
-            credentials.secret_access_key,
-            Some(credentials.session_token),
-            Some(expiry),
-            "AssumeRole",
-        ))
+        of_role(output.credentials, "AssumeRole").map_err(unavailable)
     }
 }
 
@@ -127,25 +120,88 @@ impl ProvideCredentials for AssumeRole {
     }
 }
 
+/// A role for a token in a file. The provider of `aws-config` reads the endpoint of STS from the environment alone.
+#[derive(Debug)]
+pub(super) struct AssumeRoleWithWebIdentity {
+    pub(super) client: Client,
+    pub(super) token_file: PathBuf,
+    pub(super) arn: String,
+    pub(super) session_name: Option<String>,
+}
+
+impl AssumeRoleWithWebIdentity {
+    async fn credentials(&self) -> provider::Result {
+        let unavailable = |cause: String| {
+            let problem = format!("AssumeRoleWithWebIdentity of {}: {cause}", self.arn);
+            CredentialsError::provider_error(problem)
+        };
+        // The content changes while the command runs.
+        let token = fs::read_to_string(&self.token_file)
+            .map_err(|error| unavailable(format!("{}: {error}", self.token_file.display())))?;
+        let request = self
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(&self.arn)
+            .role_session_name(self.session_name.clone().unwrap_or_else(session_name))
+            .web_identity_token(token);
+        let output = request.send().await.map_err(|error| unavailable(describe(&error)))?;
+        of_role(output.credentials, "AssumeRoleWithWebIdentity").map_err(unavailable)
+    }
+}
+
+impl ProvideCredentials for AssumeRoleWithWebIdentity {
+    fn provide_credentials<'a>(&'a self) -> Future<'a>
+    where
+        Self: 'a,
+    {
+        Future::new(self.credentials())
+    }
+}
+
+/// The credentials of a role in a response of STS.
+fn of_role(
+    credentials: Option<types::Credentials>,
+    operation: &'static str,
+) -> Result<Credentials, String> {
+    let credentials = credentials.ok_or("the response has no credentials")?;
+    let expiry =
+        SystemTime::try_from(credentials.expiration).map_err(|error| root_cause(&error))?;
+    Ok(Credentials::new(
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        Some(credentials.session_token),
+        Some(expiry),
+        operation,
+    ))
+}
+
 /// The name of a session without `role_session_name`.
-pub(super) fn session_name() -> String {
+fn session_name() -> String {
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("countersign-{}", time.as_secs())
 }
 
 /// Asks for the code of an MFA device.
 fn ask_for_code(serial: &str) -> Result<String, UsageError> {
-    if !io::stdin().is_terminal() {
-        let problem = "cannot ask for its code without a terminal";
-        return Err(UsageError(format!("mfa_serial {serial}: {problem}")));
-    }
+    let mut terminal = terminal_input().ok_or_else(|| {
+        let problem = "cannot ask for the MFA code without a terminal";
+        UsageError(format!("mfa_serial {serial}: {problem}"))
+    })?;
     let unreadable = |error: io::Error| UsageError(format!("mfa_serial {serial}: {error}"));
     write!(terminal::stderr(), "MFA code of {serial}: ").map_err(unreadable)?;
     let mut code = String::new();
-    io::stdin().lock().read_line(&mut code).map_err(unreadable)?;
+    terminal.read_line(&mut code).map_err(unreadable)?;
     Ok(code.trim().to_owned())
 }
 
-const NO_ANSWER: &str = "the response has no credentials";
+/// The terminal of the operator. Standard input can have the claims of a token.
+fn terminal_input() -> Option<Box<dyn BufRead>> {
+    if io::stdin().is_terminal() {
+        return Some(Box::new(io::stdin().lock()));
+    }
+    let terminal = io::stderr().is_terminal().then(|| File::open("/dev/tty"))?.ok()?;
+    Some(Box::new(BufReader::new(terminal)))
+}
+
 /// As the identity cache of the SDK has for its own fetches.
 const EXPIRY_BUFFER: Duration = Duration::from_secs(10);

@@ -19,7 +19,7 @@ pub(super) fn describe<E: ProvideErrorMetadata + Error + 'static>(error: &SdkErr
         SdkError::ResponseError(response) => {
             format!("the response has the status {} and is invalid", response.raw().status())
         }
-        SdkError::TimeoutError(_) => "there was no response in time".into(),
+        SdkError::TimeoutError(_) => "no response in time".into(),
         _ => root_cause(error),
     }
 }
@@ -30,5 +30,10 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    let text = error.to_string();
+    // rustls, of a server that answers in plain text.
+    if text.starts_with("received corrupt message") {
+        return "the server does not use TLS: is its URL http in place of https?".into();
+    }
+    text
 }

@@ -13,7 +13,7 @@ pub(crate) const HELP: &str = "\
 Examples:
   countersign demo
 
-Exit codes: 0 every step had the expected result, 1 a step failed, 2 invalid arguments, 3 fault.";
+Exit codes: 0 every step had the expected result, 1 a step failed, 2 invalid input, 3 fault.";
 
 /// Runs all steps. The exit code is 0 only if each had the expected result.
 pub(crate) fn run() -> ExitCode {

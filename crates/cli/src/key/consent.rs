@@ -42,6 +42,17 @@ pub(super) async fn print_identity(session: &Session, key_arn: Option<&str>) -> 
     writeln!(terminal::stderr(), "acting for {}", escape(&identity))
 }
 
+/// Checks that there is a terminal to ask on, before a command waits.
+///
+/// # Errors
+/// If there is none, and the changes are not confirmed.
+pub(super) fn expect_terminal(consent: &Consent) -> Result<(), UsageError> {
+    if *consent == Consent::Given || io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(UsageError("cannot ask for a confirmation without a terminal: use --yes".into()))
+}
+
 /// Asks the operator whether to make a change, given in the imperative.
 ///
 /// # Errors

@@ -43,7 +43,7 @@ Examples:
   countersign key create alias/countersign --spec ECC_NIST_P256 --dry-run
   countersign key create alias/countersign --administrator arn:aws:iam::111122223333:role/admin
 
-Exit codes: 0 created, 1 an alias exists already or the confirmation was declined, 2 invalid arguments, 3 fault.";
+Exit codes: 0 created, 1 an alias exists already or the confirmation was declined, 2 invalid input, 3 fault.";
 
 /// Creates the ring, and prints its key.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

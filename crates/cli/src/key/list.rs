@@ -32,7 +32,7 @@ Examples:
   countersign key list
   countersign key list alias/countersign
 
-Exit codes: 0 listed, 1 no keys found, 2 invalid arguments, 3 fault.";
+Exit codes: 0 listed, 1 no keys found, 2 invalid input, 3 fault.";
 
 /// Prints the keys.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

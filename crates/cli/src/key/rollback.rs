@@ -37,7 +37,7 @@ Examples:
   countersign key rollback alias/countersign
 
 Exit codes: 0 moved, 1 another run changed the ring first or the confirmation was declined, 2 invalid
-arguments, 3 fault or no key to roll back to.";
+input, 3 fault or no key to roll back to.";
 
 /// Moves the alias back, and prints the key that signs.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     arguments::{RingArgs, TimingArgs, signing_key_spec},
-    consent::{Consent, Declined, ask, print_identity},
+    consent::{Consent, Declined, ask, expect_terminal, print_identity},
     output::{NO_DATES, key_json, known, plan_json, print, print_administrators, print_refusal},
 };
 use crate::{
@@ -61,7 +61,7 @@ Examples:
   countersign key rotate alias/countersign --wait --yes
 
 Exit codes: 0 a step was done, 1 no step is due, the confirmation was declined, or another run changed the
-ring first, 2 invalid arguments, 3 fault, no such ring, or the step is blocked.";
+ring first, 2 invalid input, 3 fault, no such ring, or the step is blocked.";
 
 /// Does the steps that are due, and prints them.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -77,7 +77,11 @@ async fn rotate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         dry_run: *dry_run,
         wait: *wait,
     };
-    Box::pin(rotate.run(Consent::new(*yes))).await
+    let consent = Consent::new(*yes);
+    if *wait {
+        expect_terminal(&consent)?;
+    }
+    Box::pin(rotate.run(consent)).await
 }
 
 struct Rotate<'a> {

@@ -30,7 +30,7 @@ Examples:
   countersign key show alias/countersign
   countersign key show alias/countersign --json | jq -r .step.due
 
-Exit codes: 0 shown, 2 invalid arguments, 3 fault, no such ring, or the next step is blocked.";
+Exit codes: 0 shown, 2 invalid input, 3 fault, no such ring, or the next step is blocked.";
 
 /// Prints the keys of the ring and the next step.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

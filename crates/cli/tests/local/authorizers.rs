@@ -79,7 +79,7 @@ while :; do
 done
 "#;
 
-fn script() -> PathBuf {
+pub(crate) fn script() -> PathBuf {
     let file = env::temp_dir().join(format!("countersign-authorizer-{}", uuid::Uuid::new_v4()));
     fs::write(&file, SCRIPT).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! A server that records requests and answers them as KMS and STS do.
+//! A server that records requests and answers them as KMS, STS, IAM Identity Center and the metadata services do.
 
 use std::{
     fs,
@@ -134,7 +134,9 @@ fn serve(
     let (status, body) = respond(&request);
     recorded.lock().unwrap().push(request);
     let (head, length) = (format!("HTTP/1.1 {status} x\r\nconnection: close\r\n"), body.len());
-    let response = format!("{head}content-length: {length}\r\n\r\n{body}");
+    // A token of the metadata service of an instance has a lifetime.
+    let lifetime = "x-aws-ec2-metadata-token-ttl-seconds: 21600\r\n";
+    let response = format!("{head}{lifetime}content-length: {length}\r\n\r\n{body}");
     reader.get_mut().write_all(response.as_bytes()).ok()
 }
 
@@ -146,13 +148,33 @@ pub(crate) fn respond(request: &Recorded) -> String {
              </GetCallerIdentityResult></GetCallerIdentityResponse>",
             request.access_key
         ),
-        "AssumeRole" => format!(
-            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ROLEOF{}</AccessKeyId>\
+        operation @ ("AssumeRole" | "AssumeRoleWithWebIdentity") => format!(
+            "<{operation}Response><{operation}Result><Credentials><AccessKeyId>ROLEOF{}</AccessKeyId>\
              <SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
-             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
-            request.access_key
+             <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></{operation}Result></{operation}Response>",
+            if request.access_key.is_empty() { "TOKEN" } else { &request.access_key }
         ),
         "TrentService.ListAliases" => r#"{"Aliases":[],"Truncated":false}"#.into(),
-        _ => "{}".into(),
+        _ => metadata(&request.line).into(),
+    }
+}
+
+/// The responses of services that have no operation in the body.
+fn metadata(line: &str) -> &'static str {
+    let (_, target) = line.split_once(' ').unwrap();
+    let path = target.split('?').next().unwrap();
+    match path.strip_prefix("/sso").or_else(|| path.strip_prefix("/own")).unwrap_or(path) {
+        "/container" => {
+            r#"{"AccessKeyId":"CONTAINER","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#
+        }
+        "/latest/api/token" => "token",
+        "/latest/meta-data/iam/security-credentials/" => "role",
+        "/latest/meta-data/iam/security-credentials/role" => {
+            r#"{"Code":"Success","AccessKeyId":"INSTANCE","SecretAccessKey":"s","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#
+        }
+        "/federation/credentials" => {
+            r#"{"roleCredentials":{"accessKeyId":"SSO","secretAccessKey":"s","sessionToken":"t","expiration":4070908800000}}"#
+        }
+        _ => "{}",
     }
 }

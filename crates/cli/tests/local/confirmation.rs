@@ -80,6 +80,27 @@ async fn command_names_its_account_and_changes_nothing_without_a_confirmation() 
     assert_ne!(state(&kms).0, before.0);
 }
 
+/// Before it waits for hours, and before any request.
+#[test]
+fn waiting_without_a_terminal_needs_the_confirmation_first() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let settings = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "ME"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("AWS_ENDPOINT_URL", &*url),
+    ];
+    let output = run(&["key", "rotate", "alias/a", "--wait"], &settings);
+    let error = to_text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("without a terminal: use --yes"), "{error}");
+    assert!(server.take().is_empty());
+    let output = run(&["key", "rotate", "alias/a", "--wait", "--yes"], &settings);
+    assert_eq!(output.status.code(), Some(3), "{}", to_text(&output.stderr));
+    assert!(!server.take().is_empty());
+}
+
 #[test]
 fn principal_is_the_one_that_sts_names() {
     let server = AwsServer::start();
@@ -130,11 +151,32 @@ fn code_of_an_mfa_device_is_asked_for() {
     }
 }
 
+/// As the AWS CLI does: standard input has the claims.
+#[test]
+fn code_of_an_mfa_device_is_asked_for_on_the_terminal_although_standard_input_is_a_pipe() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let config = "[default]\nregion = us-east-1\nrole_arn = arn:aws:iam::111122223333:role/admin\n\
+                  source_profile = base\nmfa_serial = arn:aws:iam::111122223333:mfa/me\n\n\
+                  [profile base]\naws_access_key_id = BASE\naws_secret_access_key = s\n";
+    let home = Home::new(config, "");
+    let settings = [("HOME", home.path()), ("AWS_ENDPOINT_URL", &*url)];
+    let script = "echo '{}' | \"$0\" sign - --key alias/a";
+    let shown = program_in_terminal(&["/bin/sh", "-c", script, BINARY], &settings, "123456\n");
+    assert!(shown.contains("MFA code of arn:aws:iam::111122223333:mfa/me: "), "{shown}");
+    let requests = server.take();
+    assert!(requests[0].body.contains("TokenCode=123456"), "{shown}: {requests:?}");
+}
+
 /// The output of the binary on a terminal on which this is typed.
 pub(crate) fn in_terminal(arguments: &[&str], settings: &[(&str, &str)], input: &str) -> String {
+    program_in_terminal(&[&[BINARY], arguments].concat(), settings, input)
+}
+
+fn program_in_terminal(program: &[&str], settings: &[(&str, &str)], input: &str) -> String {
     // Python has pseudo-terminals in its standard library, and every check of this repository needs it.
     let mut command = Command::new("python3");
-    command.args(["-c", TERMINAL, BINARY]).args(arguments);
+    command.args(["-c", TERMINAL]).args(program);
     command.env_clear().envs(settings.iter().copied());
     command.envs(local::recording::recorder().environment());
     command.env("PATH", std::env::var("PATH").unwrap());

@@ -111,11 +111,11 @@ fn invalid_json_is_named_with_its_line() {
     let event = include_str!("../../../../events/authorize-expired.json");
     let in_rules = format!("(line 2, column 10) (ACCESS_RULES is the content of {name})");
     let rows: [(&[&str], &str, i32, &str); 4] = [
-        (&["explain", "--event", "-", "--rules", name], event, 3, &in_rules),
+        (&["explain", "--event", "-", "--rules", name], event, 2, &in_rules),
         (
             &["explain", "--event", "-"],
             "{\n\"type\" 1}",
-            3,
+            2,
             "standard input: not JSON (line 2, column 8)",
         ),
         (&["event", "-", "--claims", "{\n1}"], event, 2, "--claims: not JSON"),

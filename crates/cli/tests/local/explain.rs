@@ -40,7 +40,6 @@ async fn checks_rules_and_response_are_printed() {
     let open = file("open.json", open.to_string());
     let closed = json!([{"route": "GET /orders/{id}", "scope": "orders:read"}]);
     let closed = file("closed.json", closed.to_string());
-    let wrong = file("wrong.json", "[]".into());
 
     let event = |token: &str| {
         json!({
@@ -61,7 +60,7 @@ async fn checks_rules_and_response_are_printed() {
     let changed = format!("{}x", &token[..token.len() - 4]);
     let good = event(&token);
     let cached = [ring[0], ("SIGNATURE_CACHE_SECONDS", "60")];
-    let rows: [(_, Value, &[&str], Settings<'_>, _, _); 10] = [
+    let rows: [(_, Value, &[&str], Settings<'_>, _, _); 7] = [
         ("allowing rule", good.clone(), &["--rules", &open], &ring, 0, "open, and decides"),
         ("no rules", good.clone(), &["--jwks", &jwks], issuer, 0, "no rules: every route is open"),
         ("no keys", good.clone(), &[], issuer, 3, "NOT CHECKED"),
@@ -90,16 +89,6 @@ async fn checks_rules_and_response_are_printed() {
             1,
             "NoCredentials",
         ),
-        ("no settings", good.clone(), &[], &[], 3, "TOKEN_ISSUER is required"),
-        (
-            "invalid rules",
-            good.clone(),
-            &["--rules", &wrong],
-            issuer,
-            3,
-            "ACCESS_RULES has no rules: add one",
-        ),
-        ("not an event", json!({}), &[], issuer, 3, "not an authorizer event"),
     ];
     for (name, event, arguments, settings, code, expected) in rows {
         let output = explain(&event, arguments, settings);
@@ -120,4 +109,30 @@ async fn checks_rules_and_response_are_printed() {
     assert_eq!(statement["Effect"], "Deny");
     assert_eq!(explanation["client"], "403");
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn invalid_settings_and_files_are_usage_errors() {
+    let good = json!({"type": "TOKEN", "methodArn": format!("{STAGE}/GET/")});
+    let wrong = env::temp_dir().join(format!("countersign-wrong-{}.json", std::process::id()));
+    fs::write(&wrong, "[]").unwrap();
+    let wrong = wrong.to_str().unwrap();
+    let issuer = [("TOKEN_ISSUER", "countersign")];
+    let rows: [(&Value, &[&str], Settings<'_>, &str); 8] = [
+        (&good, &[], &[], "TOKEN_ISSUER is required"),
+        (&good, &["--rules", wrong], &issuer, "ACCESS_RULES has no rules: add one"),
+        (&json!({}), &[], &issuer, "not an authorizer event"),
+        (&good, &["--rules", "/nowhere"], &issuer, "/nowhere: No such file"),
+        (&good, &["--rules", "/"], &issuer, "/: Is a directory"),
+        (&good, &["--jwks", "/nowhere"], &issuer, "/nowhere: No such file"),
+        (&good, &["--rules", "-"], &issuer, "only one of --event, --rules and --jwks"),
+        (&good, &["--jwks", "-"], &issuer, "only one of --event, --rules and --jwks"),
+    ];
+    for (event, arguments, settings, expected) in rows {
+        let output = explain(event, arguments, settings);
+        let text = to_text(&output.stdout) + &to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    fs::remove_file(wrong).unwrap();
 }

@@ -53,7 +53,7 @@ async fn invalid_rings_and_arguments_are_reported_and_change_nothing() {
         ("verify --key alias/good --jwks keys.json -", 2, "cannot be used with"),
         ("verify --local --issuer us -", 2, "--key"),
         ("verify -", 2, "--issuer"),
-        ("event nothing.json", 3, "nothing.json"),
+        ("event nothing.json", 2, "nothing.json"),
     ];
     for (line, code, message) in rows {
         let (exit, out, error) = cloud.run(line, r#"{"exp":1911744000}"#);

@@ -72,9 +72,14 @@ fn certificate_authority_is_the_one_of_the_bundle() {
         ("no bundle", None, true),
         ("AWS_CA_BUNDLE", Some(("AWS_CA_BUNDLE", &*bundle)), false),
         ("ca_bundle", Some(("HOME", home.path())), false),
+        ("REQUESTS_CA_BUNDLE", Some(("REQUESTS_CA_BUNDLE", &*bundle)), false),
     ];
     for (case, trust, is_refused) in rows {
-        let trust: Vec<_> = trust.into_iter().collect();
+        let mut trust: Vec<_> = trust.into_iter().collect();
+        if matches!(case, "AWS_CA_BUNDLE" | "ca_bundle") {
+            // It comes last.
+            trust.push(("REQUESTS_CA_BUNDLE", "/nowhere"));
+        }
         let settings = [&BASE[..], &trust, &[("AWS_ENDPOINT_URL_KMS", &url)]].concat();
         let error = to_text(&run(&SHOW, &settings).stderr);
         assert_eq!(error.contains("there is no alias/a"), !is_refused, "{case}: {error}");

@@ -129,11 +129,6 @@ credential_process = false
 credential_source = Environment
 credential_process = echo '{"Version": 1, "AccessKeyId": "PROCESS", "SecretAccessKey": "s"}'
 
-[profile token-file-of-environment]
-role_arn = arn:aws:iam::111122223333:role/admin
-web_identity_token_file = /etc/hostname
-credential_source = Environment
-
 [profile container]
 role_arn = arn:aws:iam::111122223333:role/admin
 credential_source = EcsContainer
@@ -188,7 +183,7 @@ const ENVIRONMENT: [(&str, &str); 2] =
 fn credentials_are_those_of_the_aws_cli() {
     let (home, server) = (Home::new(CONFIG, CREDENTIALS), AwsServer::start());
     // Case, profile of the option, variables, access key that KMS sees.
-    let rows: [(&str, &str, Variables<'_>, &str); 19] = [
+    let rows: [(&str, &str, Variables<'_>, &str); 20] = [
         ("--profile comes before the environment", "prod", &ENVIRONMENT, "PROD"),
         ("a name with blanks", "my prod", &ENVIRONMENT, "BLANKS"),
         ("a name in quotation marks", "quoted", &[], "QUOTED"),
@@ -200,6 +195,7 @@ fn credentials_are_those_of_the_aws_cli() {
         ("a role from the environment", "environment-source", &ENVIRONMENT, "ROLEOFENV"),
         ("a process", "process", &ENVIRONMENT, "PROCESS"),
         ("keys in the credentials file and a process", "process-and-keys", &[], "KEYS"),
+        ("a process and a credential_source", "process-of-environment", &ENVIRONMENT, "PROCESS"),
         ("the environment", "", &ENVIRONMENT, "ENV"),
         ("AWS_PROFILE", "", &[("AWS_PROFILE", "prod")], "PROD"),
         ("AWS_DEFAULT_PROFILE", "", &[("AWS_DEFAULT_PROFILE", "prod")], "PROD"),
@@ -277,22 +273,15 @@ fn assert_refused(rows: &[Refused<'_>]) {
     }
 }
 
-/// The providers of the SDK would use other credentials for these profiles, or panic.
+/// The SDK would panic.
 #[test]
-fn sources_that_the_sdk_misunderstands_are_refused() {
+fn credentials_and_urls_that_cannot_be_sent_are_refused() {
     assert_refused(&[
-        (
-            "process-of-environment",
-            &ENVIRONMENT,
-            2,
-            "profile \"process-of-environment\": credential_source needs role_arn",
-        ),
-        ("token-file-of-environment", &ENVIRONMENT, 2, "excludes web_identity_token_file"),
         (
             "environment-source",
             &[("AWS_ACCESS_KEY_ID", "A\nB"), ENVIRONMENT[1]],
             3,
-            "must have only visible ASCII characters",
+            "must consist of visible ASCII characters",
         ),
         (
             "container",
@@ -302,9 +291,52 @@ fn sources_that_the_sdk_misunderstands_are_refused() {
         ),
         (
             "",
-            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "127.0.0.1")],
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:99999/")],
             2,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an http or https URL",
+        ),
+        (
+            "",
+            &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://192.0.2.1/")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI must be an https URL, or an http URL of this machine",
+        ),
+        (
+            "",
+            &[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "@192.0.2.1/")],
+            2,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must be a path",
+        ),
+        (
+            "",
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a\nb"),
+            ],
+            2,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN has characters that a header cannot have",
+        ),
+        (
+            "",
+            &[
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/"),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/nowhere"),
+            ],
+            2,
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE (/nowhere): No such file",
+        ),
+        ("container", &[], 2, "credential_source is EcsContainer, but neither AWS_CONTAINER_"),
+        (
+            "",
+            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", "imds")],
+            2,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT must be an http or https URL",
+        ),
+        (
+            "",
+            &[("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "v6")],
+            2,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE must be IPv4 or IPv6",
         ),
     ]);
 }
@@ -344,14 +376,14 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
         ),
         ("empty-source", &ENVIRONMENT, 2, "source_profile \"config-only\" has no credentials"),
         ("neither", &ENVIRONMENT, 2, "role_arn needs source_profile or credential_source"),
-        ("both", &ENVIRONMENT, 2, "source_profile excludes credential_source"),
-        ("loop", &ENVIRONMENT, 2, "leads back to the profile"),
+        ("both", &ENVIRONMENT, 2, "source_profile and credential_source cannot be"),
+        ("loop", &ENVIRONMENT, 2, "forms a loop"),
         ("short", &ENVIRONMENT, 2, "duration_seconds must be from 900 to 43200"),
         (
             "mfa",
             &ENVIRONMENT,
             2,
-            "mfa_serial arn:aws:iam::111122223333:mfa/me: cannot ask for its code",
+            "mfa_serial arn:aws:iam::111122223333:mfa/me: cannot ask for the MFA code",
         ),
         ("other-source", &ENVIRONMENT, 2, "credential_source must be"),
         (
@@ -362,7 +394,12 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
         ),
         ("login", &ENVIRONMENT, 2, "login_session (aws login) is not supported"),
         ("sso", &ENVIRONMENT, 3, "(run `aws sso login --profile \"sso\"`)"),
-        ("sso-without-session", &ENVIRONMENT, 2, "sso-session named `gone`"),
+        (
+            "sso-without-session",
+            &ENVIRONMENT,
+            2,
+            "profile \"sso-without-session\": there is no sso-session \"gone\"",
+        ),
         ("token-file", &ENVIRONMENT, 2, "web_identity_token_file (/nowhere): No such file"),
         (
             "",
@@ -371,7 +408,7 @@ fn invalid_profiles_and_credentials_are_named_and_nothing_is_sent() {
             "AWS_WEB_IDENTITY_TOKEN_FILE (/nowhere): No such file",
         ),
         ("broken-process", &ENVIRONMENT, 3, "profile \"broken-process\": cannot get credentials"),
-        ("newline-process", &ENVIRONMENT, 2, "must have only visible ASCII characters"),
+        ("newline-process", &ENVIRONMENT, 2, "must consist of visible ASCII characters"),
         ("", &ENVIRONMENT[..1], 2, "AWS_ACCESS_KEY_ID is set, but not AWS_SECRET_ACCESS_KEY"),
         ("", &secret_only, 2, "AWS_SECRET_ACCESS_KEY is set, but not AWS_ACCESS_KEY_ID"),
         (
@@ -429,6 +466,23 @@ fn configuration_files_of_the_current_directory_are_not_read() {
     }
 }
 
+/// As for a user without a home directory.
+#[test]
+fn home_that_is_no_directory_has_no_files() {
+    let server = AwsServer::start();
+    let url = server.url();
+    let settings = [
+        ("HOME", "/dev/null"),
+        ("AWS_ENDPOINT_URL", &*url),
+        ("AWS_REGION", "us-east-1"),
+        ENVIRONMENT[0],
+        ENVIRONMENT[1],
+    ];
+    let output = run(&SHOW, &settings);
+    assert_eq!(output.status.code(), Some(3), "{}", to_text(&output.stderr));
+    assert_eq!(server.take()[0].access_key, "ENV");
+}
+
 #[test]
 fn web_identity_comes_before_the_keys_of_the_default_profile() {
     let config = "[default]\naws_access_key_id = DEFAULT\naws_secret_access_key = s\n";
@@ -455,6 +509,13 @@ fn invalid_configuration_file_is_named_with_its_line() {
     for (config, credentials, place) in [
         ("[default]\nregion\n", "", "/.aws/config on line 2"),
         ("", "[default]\n\naws_access_key_id\n", "/.aws/credentials on line 3"),
+        (
+            "[profile \"prod]\n",
+            "",
+            "/.aws/config on line 1: a quotation mark in the heading is not",
+        ),
+        ("", "[prod]\n[prod]\n", "/.aws/credentials on line 2: the section [prod] is repeated"),
+        ("[default]\nregion = a\nregion = b\n", "", "/.aws/config on line 3: region is repeated"),
     ] {
         let (home, url) = (Home::new(config, credentials), server.url());
         let settings = [
@@ -486,6 +547,12 @@ fn invalid_settings_of_aws_are_usage_errors_with_their_names() {
         ("AWS_ENDPOINT_URL_KMS", "http://a b", "AWS_ENDPOINT_URL_KMS must be an http or https URL"),
         ("AWS_ENDPOINT_URL_STS", "sts", "AWS_ENDPOINT_URL_STS must be an http or https URL"),
         ("AWS_ENDPOINT_URL", "ftp://127.0.0.1", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999", "AWS_ENDPOINT_URL must be an http or https"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:0", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_ENDPOINT_URL", "http://a@127.0.0.1", "AWS_ENDPOINT_URL must be an http or https URL"),
+        ("AWS_REGION", "-", "AWS_REGION must be a Region"),
+        ("AWS_REGION", "us-east-1-", "AWS_REGION must be a Region"),
         ("AWS_REGION", "us east", "AWS_REGION must be a Region"),
         ("AWS_REGION", "us-east-1\n", "AWS_REGION must be a Region"),
         ("AWS_REGION", "kms.example/", "AWS_REGION must be a Region"),
@@ -509,6 +576,7 @@ fn invalid_settings_of_aws_are_usage_errors_with_their_names() {
             "socks5://127.0.0.1",
             "HTTPS_PROXY must be the URL of an http or https proxy",
         ),
+        ("HTTP_PROXY", "http://127.0.0.1:99999", "HTTP_PROXY must be the URL of an http or https"),
         ("http_proxy", "http://a b", "http_proxy must be the URL of an http or https proxy"),
         (
             "AWS_SESSION_TOKEN",

@@ -68,7 +68,7 @@ fn parameters_that_cloudformation_refuses_are_refused() {
         let arguments = [&START, &["--parameter-overrides"][..], parameters].concat();
         let output = run(&arguments, &[]);
         let message = to_text(&output.stderr);
-        assert_eq!(output.status.code(), Some(3), "{name}: {message}");
+        assert_eq!(output.status.code(), Some(2), "{name}: {message}");
         assert!(message.contains(expected), "{name}: {message}");
         assert_eq!(message.lines().count(), 1, "{name}: {message}");
     }
@@ -111,6 +111,16 @@ fn a_ring_of_another_key_spec_is_noted() {
     let message = to_text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{message}");
     assert!(message.contains("did not start") && message.contains(notice), "{message}");
+}
+
+#[test]
+fn region_that_cannot_be_part_of_a_host_name_is_refused() {
+    for region in ["", "-", "us-east-1-", "us east"] {
+        let output = run(&[&START[..], &["--region", region]].concat(), &[]);
+        let message = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{region}: {message}");
+        assert!(message.contains("the Region must be a name such as us-east-1"), "{message}");
+    }
 }
 
 /// A pipe that nobody writes to: reading it waits.

@@ -1,245 +1,13 @@
 //! `verify` and `inspect`: where the keys come from, and what is printed.
 
-use std::{
-    env, fs,
-    path::PathBuf,
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
     aws_server::{AwsServer, Recorded},
+    public_keys::{Signer, TemporaryFile, claims, verify},
     run_with_input, to_text,
 };
-
-/// A file that is removed when it is dropped.
-struct TemporaryFile(PathBuf);
-
-impl TemporaryFile {
-    fn new(content: impl AsRef<[u8]>) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let file =
-            env::temp_dir().join(format!("countersign-verifying-{}-{number}", process::id()));
-        fs::write(&file, content).unwrap();
-        Self(file)
-    }
-
-    fn name(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for TemporaryFile {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// A key, and a token that it signs.
-struct Signer(KeyPair);
-
-impl Signer {
-    fn new() -> Self {
-        Self(KeyPair::generate().unwrap())
-    }
-
-    fn spki(&self) -> Vec<u8> {
-        self.0.subject_public_key_info()
-    }
-
-    fn jwk(&self, kid: Option<&str>) -> Value {
-        let spki = self.spki();
-        let (x, y) = spki[spki.len() - 64..].split_at(32);
-        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let mut jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y});
-        if let Some(kid) = kid {
-            jwk["kid"] = kid.into();
-        }
-        jwk
-    }
-
-    fn token(&self, kid: Option<&str>, claims: &Value) -> String {
-        let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
-        encode(&header, claims, &EncodingKey::from_ec_der(&self.0.serialize_der())).unwrap()
-    }
-}
-
-fn claims() -> Value {
-    json!({"iss": "us", "sub": "me", "exp": 4_102_444_800_u32})
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
-}
-
-/// The exit code and the output of `verify - ARGUMENTS`.
-fn verify(arguments: &[&str], token: &str) -> (Option<i32>, String) {
-    let output = run_with_input(&[&["verify", "-"], arguments].concat(), &[], token.as_bytes());
-    (output.status.code(), to_text(&output.stdout) + &to_text(&output.stderr))
-}
-
-#[test]
-fn keys_are_read_in_every_common_format() {
-    let (signer, other) = (Signer::new(), Signer::new());
-    let params = CertificateParams::new(["keys.example".to_owned()]).unwrap();
-    let certificate = params.self_signed(&signer.0).unwrap();
-    let certificate: &[u8] = certificate.der();
-    let spki = signer.spki();
-    let (own, foreign) = (pem("PUBLIC KEY", &spki), pem("PUBLIC KEY", &other.spki()));
-    let rows: [(&str, Vec<u8>, i32, &str); 16] = [
-        ("JWK", signer.jwk(None).to_string().into(), 0, "me"),
-        ("JWK with a byte order mark", format!("\u{feff}{}", signer.jwk(None)).into(), 0, "me"),
-        ("PEM", own.clone().into(), 0, "me"),
-        (
-            "PEM with CRLF and text",
-            format!("my key\r\n\r\n{}", own.replace('\n', "\r\n")).into(),
-            0,
-            "me",
-        ),
-        ("DER", spki.clone(), 0, "me"),
-        ("certificate in PEM", pem("CERTIFICATE", certificate).into(), 0, "me"),
-        ("certificate in DER", certificate.to_vec(), 0, "me"),
-        ("two keys in PEM", format!("{foreign}{own}").into(), 0, "me"),
-        (
-            "keys with ids, as `pem` writes them",
-            format!("b ES256\n{foreign}a ES256\n{own}").into(),
-            0,
-            "me",
-        ),
-        (
-            "the id of another key",
-            format!("a ES256\n{foreign}b ES256\n{own}").into(),
-            1,
-            "invalid signature",
-        ),
-        ("another key", foreign.clone().into(), 1, "invalid signature"),
-        (
-            "private key",
-            pem("PRIVATE KEY", &signer.0.serialize_der()).into(),
-            3,
-            "it is a private key",
-        ),
-        (
-            "other block",
-            pem("RSA PUBLIC KEY", &[0]).into(),
-            3,
-            "\"RSA PUBLIC KEY\" is not supported",
-        ),
-        (
-            "truncated PEM",
-            own.replace("-----END", "").into(),
-            3,
-            "-----END PUBLIC KEY----- is missing",
-        ),
-        (
-            "not base64",
-            "-----BEGIN PUBLIC KEY-----\n?\n-----END PUBLIC KEY-----".into(),
-            3,
-            "not base64",
-        ),
-        ("other bytes", vec![0xff; 9], 3, "not a JWK Set, a JWK, PEM, or DER"),
-    ];
-    let token = signer.token(Some("a"), &claims());
-    for (name, content, code, expected) in rows {
-        let file = TemporaryFile::new(content);
-        let (exit, text) = verify(&["--jwks", file.name()], &token);
-        assert_eq!(exit, Some(code), "{name}: {text}");
-        assert!(text.contains(expected), "{name}: {text}");
-    }
-}
-
-#[test]
-fn key_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
-    let signer = Signer::new();
-    let good = |kid: Option<&str>| signer.jwk(kid);
-    let with = |mut jwk: Value, name: &str, value: Value| {
-        jwk[name] = value;
-        jwk
-    };
-    let symmetric = json!({"kty": "oct", "k": "AAAA", "kid": "s"});
-    let future = json!({"kty": "future", "kid": "f"});
-    let null_alg = with(good(Some("a")), "alg", Value::Null);
-    let rsa =
-        json!({"kty": "RSA", "kid": "a", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode([0xff; 256])});
-    let roca = include_str!("../../../jwt/src/key/roca.rs");
-    let weak = roca.split("b\"").nth(1).unwrap().split('"').next().unwrap();
-    let weak: String = weak.chars().filter(char::is_ascii_hexdigit).collect();
-    let weak: Vec<u8> =
-        (0..256).map(|at| u8::from_str_radix(&weak[2 * at..2 * at + 2], 16).unwrap()).collect();
-    let weak =
-        json!({"kty": "RSA", "kid": "w\u{1b}", "e": "AQAB", "n": URL_SAFE_NO_PAD.encode(weak)});
-    // Case, keys, kid of the token, exit code, texts.
-    let rows: [(&str, Value, &str, i32, &[&str]); 8] = [
-        ("same kid, another type first", json!([rsa, good(Some("a"))]), "a", 0, &["me"]),
-        ("same kid, another type second", json!([good(Some("a")), rsa]), "a", 0, &["me"]),
-        (
-            "symmetric and unknown keys beside",
-            json!([symmetric, future, good(Some("a"))]),
-            "a",
-            0,
-            &[
-                "keys[0] (kid \"s\") cannot be used",
-                "keys[1] (kid \"f\") cannot be used: unknown key type",
-            ],
-        ),
-        (
-            "null in place of alg",
-            json!([null_alg]),
-            "a",
-            3,
-            &[
-                "keys[0] (kid \"a\") cannot be used: member `alg` must be a string",
-                "cannot check the signature",
-            ],
-        ),
-        (
-            "kid of a symmetric key",
-            json!([symmetric, good(Some("a"))]),
-            "s",
-            3,
-            &["keys[0] cannot be used"],
-        ),
-        (
-            "kid of no key",
-            json!([symmetric, good(Some("a"))]),
-            "x",
-            1,
-            &["refused: unknown key: `kid` is \"x\""],
-        ),
-        (
-            "weak key",
-            json!([weak, good(Some("a"))]),
-            "w\u{1b}",
-            3,
-            &["keys[0] (kid \"w\\u{1b}\") cannot be used: the RSA key has the ROCA weakness"],
-        ),
-        (
-            "private key",
-            json!([with(good(None), "d", json!("AAAA"))]),
-            "a",
-            3,
-            &["`d` of a private key"],
-        ),
-    ];
-    for (name, keys, kid, code, texts) in rows {
-        let file = TemporaryFile::new(json!({"keys": keys}).to_string());
-        let token = signer.token(Some(kid), &claims());
-        let (exit, text) = verify(&["--jwks", file.name()], &token);
-        assert_eq!(exit, Some(code), "{name}: {text}");
-        for expected in texts {
-            assert!(text.contains(expected), "{name}: {expected}: {text}");
-        }
-    }
-}
 
 #[test]
 fn refusals_and_faults_say_what_is_wrong_in_one_line() {
@@ -267,7 +35,7 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
         ("byte order mark", &format!("\u{feff}{good}"), &[], 1, "it begins with a byte order mark"),
         ("blank before it", &format!(" {good}"), &[], 1, "white space"),
         ("empty", "", &[], 1, "it is empty"),
-        ("two parts", "a.b", &[], 1, "it has 2 parts in place of 3"),
+        ("two parts", "a.b", &[], 1, "it has 2 parts instead of 3"),
         ("expired", &expired, &[], 1, "refused: expired: `exp` is 2023-11-14 22:13:20 UTC ("),
         ("just expired", &recently, &[], 1, "seconds ago)"),
         ("just expired, with leeway", &recently, &["--leeway", "60"], 0, "me"),
@@ -344,16 +112,57 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
     }
 }
 
+/// Arguments, more arguments, the variable, the exit code and the text.
+type AlgorithmRow<'a> = (&'a [&'a str], &'a [&'a str], &'a str, i32, &'a str);
+
+/// The variable is a setting of the functions, which counts for the keys of a ring alone.
 #[test]
-fn source_of_keys_that_is_no_source_is_named() {
-    let good = Signer::new().token(None, &claims());
-    let (code, text) = verify(&["--issuer", "us"], &good);
-    assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("--issuer must be an https URL"), "{text}");
-    let broken = TemporaryFile::new("{\n \"keys\": [\n}");
-    let (code, text) = verify(&["--jwks", broken.name()], &good);
-    assert_eq!(code, Some(3), "{text}");
-    assert!(text.contains(broken.name()) && text.contains("line 3, column 1"), "{text}");
+fn algorithm_counts_for_the_keys_of_a_ring_alone() {
+    let signer = Signer::new();
+    let (good, keys) = (signer.token(None, &claims()), signer.jwk(None).to_string());
+    let keys = TemporaryFile::new(keys);
+    let jwks = ["verify", "-", "--jwks", keys.name()];
+    let ring = ["verify", "-", "--key", "alias/a"];
+    let issuer = ["verify", "-", "--issuer", "http://127.0.0.1:1"];
+    let rows: [AlgorithmRow<'_>; 7] = [
+        (&jwks, &[], "RS256", 0, "me"),
+        (&jwks, &[], "none", 0, "me"),
+        (&jwks, &["--algorithm", "ES256"], "", 2, "cannot be used with"),
+        (&jwks, &["--local"], "", 2, "cannot be used with"),
+        (&issuer, &["--algorithm", "ES256"], "", 2, "--key <ALIAS|ID>"),
+        (&issuer, &[], "RS256", 3, "127.0.0.1:1"),
+        (&ring, &[], "none", 2, "SIGNING_ALGORITHM"),
+    ];
+    for (arguments, more, variable, code, expected) in rows {
+        let arguments = [arguments, more].concat();
+        let settings = [("SIGNING_ALGORITHM", variable)];
+        let output = run_with_input(&arguments, &settings, good.as_bytes());
+        let text = to_text(&output.stdout) + &to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?} {variable}: {text}");
+        assert!(text.contains(expected), "{arguments:?} {variable}: {text}");
+    }
+}
+
+/// A file that cannot be read is a mistake of the caller, in every command.
+#[test]
+fn missing_files_are_usage_errors_in_every_command() {
+    let settings = [("TOKEN_ISSUER", "us"), ("KEY_ALIAS", "alias/a")];
+    let rows: [&[&str]; 7] = [
+        &["sign", "/nowhere"],
+        &["event", "/nowhere"],
+        &["explain", "--event", "/nowhere", "--jwks", "/dev/null"],
+        &["explain", "--event", "-", "--rules", "/nowhere"],
+        &["verify", "-", "--jwks", "/nowhere"],
+        &["local", "--port", "0", "--kms-port", "0", "--api", "/nowhere"],
+        &["local", "--port", "0", "--kms-port", "0", "--state", "/dev/null/nowhere"],
+    ];
+    for arguments in rows {
+        let output = run_with_input(arguments, &settings, b"");
+        let error = to_text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+        assert!(error.contains("nowhere") || error.contains("/dev/null"), "{arguments:?}: {error}");
+        assert_eq!(error.lines().count(), 1, "{arguments:?}: {error}");
+    }
 }
 
 #[test]
@@ -370,7 +179,7 @@ fn inspect_and_usage_errors_escape_control_characters() {
     for (arguments, code, expected) in [
         (["inspect", "--\u{1b}[31m\u{202e}"], 2, r"\u202e"),
         (["verify", "\u{1b}[31m"], 2, "--issuer"),
-        (["event", "no-\u{9b}\u{1b}[31m"], 3, r"no-\u009b\u001b[31m"),
+        (["event", "no-\u{9b}\u{1b}[31m"], 2, r"no-\u009b\u001b[31m"),
     ] {
         let output = run_with_input(&arguments, &[("TOKEN_ISSUER", "us")], b"");
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
@@ -421,7 +230,7 @@ fn keys_of_an_issuer_are_found_by_its_name_alone() {
             "a slash that the issuer does not have",
             format!("{http}/a/"),
             3,
-            "the metadata is of another issuer",
+            "the metadata belongs to another issuer",
         ),
         (
             "jwks_uri is a path",
@@ -438,7 +247,7 @@ fn keys_of_an_issuer_are_found_by_its_name_alone() {
             3,
             "must be https, as the issuer is",
         ),
-        ("another issuer", format!("{http}/other"), 3, "the metadata is of another issuer"),
+        ("another issuer", format!("{http}/other"), 3, "the metadata belongs to another issuer"),
         ("missing", format!("{http}/gone"), 3, "the response has the status 404"),
         ("redirect", format!("{http}/moved"), 3, "the response is a redirect (status 302)"),
     ];

@@ -36,8 +36,7 @@ impl ApiRequest {
         let Self { region, stage, method, path, .. } = self;
         // As sent: a second slash at the start and one at the end stay.
         let path = path.strip_prefix('/').unwrap_or(path);
-        let resource = format!("{API_ID}/{stage}/{method}/{path}");
-        Partition::of_region(region).arn("execute-api", region, ACCOUNT, &resource)
+        execute_api_arn(region, stage, &format!("{method}/{path}"))
     }
 
     /// The event of a REQUEST authorizer.
@@ -137,6 +136,12 @@ impl ApiRequest {
             },
         })
     }
+}
+
+/// The ARN of a method or route of a stage.
+pub(super) fn execute_api_arn(region: &str, stage: &str, route: &str) -> String {
+    let resource = format!("{API_ID}/{stage}/{route}");
+    Partition::of_region(region).arn("execute-api", region, ACCOUNT, &resource)
 }
 
 /// The domain name of the API.

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{api_definition::LambdaAuthorizer, api_request::ApiRequest};
+use super::{
+    api_request::ApiRequest, explained_response::ResponseReason, rest_api::LambdaAuthorizer,
+};
 use crate::{
     iam::{IamDecision, PolicyDocument},
     lambda::{FunctionError, HostedFunction},
@@ -33,14 +35,39 @@ pub(super) enum Authorization {
 }
 
 /// Where a decision comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DecisionSource {
-    /// An identity source is missing. The function was not invoked.
-    IdentitySources,
+    /// This identity source is missing. The function was not invoked.
+    MissingSource(String),
+    /// `ValidationExpression` does not match the token. The function was not invoked.
+    ValidationExpression,
     /// A cached policy.
     Cache,
     /// The function, in the invocation with this id.
     Function(Uuid),
+}
+
+impl DecisionSource {
+    /// Why the response is 401. The log of the function can have a better reason.
+    pub(super) fn unauthorized_reason(&self) -> String {
+        match self {
+            Self::MissingSource(name) if name.eq_ignore_ascii_case("authorization") => {
+                "no credentials".into()
+            }
+            Self::MissingSource(name) => format!("the identity source {name} is missing"),
+            Self::ValidationExpression => "ValidationExpression does not match the token".into(),
+            Self::Cache | Self::Function(_) => "the authorizer answered Unauthorized".into(),
+        }
+    }
+
+    /// The reason for the response to a decision. `cached` says what the cache has.
+    pub(super) fn explain(&self, reason: String, cached: &str) -> ResponseReason {
+        match self {
+            Self::Function(id) => ResponseReason::Logged(*id, reason),
+            Self::Cache => ResponseReason::Known(format!("{reason} ({cached})")),
+            Self::MissingSource(_) | Self::ValidationExpression => ResponseReason::Known(reason),
+        }
+    }
 }
 
 /// The cache of authorizer outputs. As in API Gateway, the method and the path are not part of the key.
@@ -112,7 +139,8 @@ pub(super) async fn authorize(
         let present = request.headers.get_all(name).iter().filter(|value| !value.is_empty());
         values.extend(present.map(|value| value.as_bytes().to_vec()));
         if values.len() == before {
-            return (Authorization::Unauthorized, DecisionSource::IdentitySources);
+            let source = DecisionSource::MissingSource(name.clone());
+            return (Authorization::Unauthorized, source);
         }
     }
     let event = match &authorizer.token {
@@ -121,7 +149,7 @@ pub(super) async fn authorize(
             let token = values.last().map(|token| String::from_utf8_lossy(token).into_owned());
             let token = token.unwrap_or_default();
             if !source.accepts(&token) {
-                return (Authorization::Unauthorized, DecisionSource::IdentitySources);
+                return (Authorization::Unauthorized, DecisionSource::ValidationExpression);
             }
             request.token_event(&token)
         }

@@ -13,7 +13,7 @@ use super::{
     options::{ApiTemplate, StackOptions},
 };
 use crate::{
-    gateway::{Gateway, GatewayContext, GatewayError},
+    gateway::{Gateway, GatewayContext, GatewayError, ROOT_RESOURCE},
     template::{Resolver, Template, TemplateError},
 };
 
@@ -33,10 +33,18 @@ pub(super) async fn start_apis(
         let listener = listen(loopback, port, "an API", "--port").await?;
         let resolver =
             resolver(template, authorizer, options).map_err(|error| source.locate(error))?;
+        let has = |kind: &str| template.resources(kind).next().is_some();
+        let context = context.clone();
         let gateway = if is_websocket_api(template) {
-            Gateway::start_websocket_api(listener, template, &resolver, context.clone())
+            Gateway::start_websocket_api(listener, template, &resolver, context)
+        } else if has("AWS::ApiGatewayV2::Api") {
+            Gateway::start_http_api(listener, template, &resolver, context)
+        } else if has(REST_API) {
+            Gateway::start_rest_api(listener, template, &resolver, context)
         } else {
-            Gateway::start_http_api(listener, template, &resolver, context.clone())
+            let kinds = format!("{REST_API} and AWS::ApiGatewayV2::Api");
+            let problem = format!("there is no API that can be served: {kinds} are supported");
+            Err(TemplateError(problem).into())
         };
         gateways.push(gateway.map_err(|error| match error {
             GatewayError::Template(error) => GatewayError::Template(source.locate(error)),
@@ -63,6 +71,9 @@ fn resolver(
     template.check_rules(&resolver)?;
     for (id, _) in template.section("Resources") {
         resolver.define(id, id.into());
+    }
+    for (id, _) in template.resources(REST_API) {
+        resolver.define_attribute(id, "RootResourceId", ROOT_RESOURCE);
     }
     Ok(resolver)
 }
@@ -104,4 +115,5 @@ pub(super) fn authorizer_arn(properties: &Value) -> Option<&str> {
     authorizers.values().find_map(|authorizer| authorizer.get("FunctionArn")?.as_str())
 }
 
+const REST_API: &str = "AWS::ApiGateway::RestApi";
 const AUTHORIZER_PARAMETER: &str = "AuthorizerArn";

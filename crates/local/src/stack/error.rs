@@ -31,7 +31,7 @@ pub enum StackError {
         source: io::Error,
     },
     /// The Region cannot be part of an ARN.
-    #[error("the Region must consist of letters, digits and hyphens")]
+    #[error("the Region must be a name such as us-east-1, of letters, digits and hyphens")]
     Region,
     /// The local KMS cannot create a key of the template.
     #[error("the key of the template cannot be created: {0}")]
@@ -43,4 +43,25 @@ pub enum StackError {
     /// not start.
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),
+    /// The same, but not only because of settings.
+    #[error("{}", .0.join("\n"))]
+    NotStarted(Vec<String>),
+}
+
+impl StackError {
+    /// Whether the caller can correct the error with other options, settings or files.
+    #[must_use]
+    pub fn is_invalid_input(&self) -> bool {
+        match self {
+            Self::Template(_)
+            | Self::Region
+            | Self::Key(_)
+            | Self::Gateway(GatewayError::Template(_))
+            | Self::Settings(_) => true,
+            Self::Port { .. }
+            | Self::State { .. }
+            | Self::Gateway(GatewayError::Listen(_))
+            | Self::NotStarted(_) => false,
+        }
+    }
 }

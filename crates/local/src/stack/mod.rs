@@ -70,8 +70,7 @@ impl Stack {
     /// The first error; for invalid settings, the problems of all functions.
     pub async fn start(template: &str, options: &StackOptions) -> Result<Self, StackError> {
         let template = Template::parse(template)?;
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if options.region.is_empty() || !options.region.chars().all(is_allowed) {
+        if !is_region(&options.region) {
             return Err(StackError::Region);
         }
         let partition = Partition::of_region(&options.region);
@@ -138,6 +137,7 @@ impl Stack {
         }
         let logs = FunctionLogs::default();
         let (mut functions, mut functions_by_name) = (BTreeMap::new(), BTreeMap::new());
+        let mut only_settings = true;
         for (id, resource) in deployed {
             let config =
                 function_config(id, resource, &template, &resolver, &kms, &api_url, options)?
@@ -150,6 +150,7 @@ impl Stack {
                 None => HostedFunction::new(config, options.bootstrap.clone(), logs.clone()),
             };
             if let Err(error) = function.warm().await {
+                only_settings &= error.error_type == SETTINGS_ERROR;
                 problems.push(start_problem(id, &error));
             }
             let function = Arc::new(function);
@@ -159,13 +160,21 @@ impl Stack {
         if !problems.is_empty() {
             // A key of another KeySpec is the likely cause.
             problems.extend(notices);
-            return Err(StackError::Settings(problems));
+            let error = if only_settings { StackError::Settings } else { StackError::NotStarted };
+            return Err(error(problems));
         }
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
         let gateway = Gateway::start(listener, &properties, context.clone())?;
         let apis = start_apis(&apis, authorizer, &context, options).await?;
         Ok(Self { gateway, apis, kms, roles, functions, logs, notices })
     }
+}
+
+/// Whether a text can be the name of a Region, which becomes a label of a host name.
+fn is_region(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_label = !name.starts_with('-') && !name.ends_with('-');
+    !name.is_empty() && is_label && name.chars().all(is_allowed)
 }
 
 /// Limits each role, and each function by the access key of its own, to the permissions of the role. Returns the roles
@@ -207,3 +216,6 @@ async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms,
     }
     Ok(kms)
 }
+
+/// The type of the error of a function whose settings are invalid.
+const SETTINGS_ERROR: &str = "Runtime.Settings";

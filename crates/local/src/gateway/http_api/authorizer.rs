@@ -92,9 +92,13 @@ pub(super) async fn authorize(
     request: &HttpRequest,
     route: &HttpRoute,
 ) -> (HttpAuthorization, DecisionSource) {
-    let identity = authorizer.sources.iter().map(|source| request.identity(source, route));
-    let Some(identity) = identity.collect::<Option<Vec<_>>>() else {
-        return (HttpAuthorization::Unauthorized, DecisionSource::IdentitySources);
+    let identity = authorizer
+        .sources
+        .iter()
+        .map(|source| request.identity(source, route).ok_or_else(|| source.name().to_owned()));
+    let identity = match identity.collect::<Result<Vec<_>, _>>() {
+        Ok(identity) => identity,
+        Err(name) => return (HttpAuthorization::Unauthorized, DecisionSource::MissingSource(name)),
     };
     let values = identity.iter().map(|value| value.clone().into_bytes()).collect();
     let key = (authorizer.function.clone(), values);

@@ -6,7 +6,10 @@ use serde_json::Value;
 
 use super::integration::HttpProxy;
 use crate::{
-    gateway::api_definition::{DEFAULT_TTL, function_name, member, missing, rank, unsupported},
+    gateway::{
+        properties::{DEFAULT_TTL, function_name, member, missing, unsupported},
+        route_priority::rank,
+    },
     template::{Resolver, Template, TemplateError, text},
 };
 
@@ -144,6 +147,14 @@ impl HttpAuthorizer {
 }
 
 impl IdentitySource {
+    /// The name of the header or query parameter.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Header(name) | Self::QueryParameter(name) => name,
+            Self::RouteKey => "$context.routeKey",
+        }
+    }
+
     fn read(expression: &str) -> Result<Self, TemplateError> {
         if let Some(name) = expression.strip_prefix("$request.header.") {
             return Ok(Self::Header(name.to_ascii_lowercase()));

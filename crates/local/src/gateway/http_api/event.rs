@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::definition::{HttpRoute, IdentitySource, PayloadFormat};
 use crate::{
     account::ACCOUNT,
-    gateway::api_request::{API_ID, domain_name, or_null, path_parameters, title_case},
-    partition::Partition,
+    gateway::api_request::{
+        API_ID, domain_name, execute_api_arn, or_null, path_parameters, title_case,
+    },
 };
 
 /// A request to an HTTP API. It contains credentials, so it has no `Debug`.
@@ -50,8 +51,7 @@ impl HttpRequest {
     /// The ARN of the route, which a policy must allow.
     pub(super) fn arn(&self) -> String {
         let path = self.path.strip_prefix('/').unwrap_or(&self.path);
-        let resource = format!("{API_ID}/{}/{}/{path}", self.stage, self.method);
-        Partition::of_region(&self.region).arn("execute-api", &self.region, ACCOUNT, &resource)
+        execute_api_arn(&self.region, &self.stage, &format!("{}/{path}", self.method))
     }
 
     /// The values of an identity source, or `None` if it is missing or empty.

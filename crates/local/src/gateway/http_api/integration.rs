@@ -4,7 +4,7 @@ use hyper::{Method, Uri, header::HeaderName};
 use serde_json::{Map, Value};
 
 use crate::{
-    gateway::api_definition::{member, missing, unsupported},
+    gateway::properties::{member, missing, unsupported},
     template::{TemplateError, text},
 };
 

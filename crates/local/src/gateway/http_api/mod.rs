@@ -6,8 +6,6 @@ mod event;
 mod integration;
 mod proxy;
 
-use std::pin::Pin;
-
 use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -19,10 +17,10 @@ use self::{
     proxy::ProxyClient,
 };
 use super::{
-    api::{Api, ExplainedResponse, ResponseReason, explained},
-    authorizer::{DecisionSource, OutputCache},
+    authorizer::OutputCache,
     context::GatewayContext,
     error::GatewayError,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
 };
 use crate::{
     http,
@@ -59,7 +57,7 @@ impl HttpApi {
         self.definition.routes.iter().map(describe).collect()
     }
 
-    async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
+    pub(super) async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
         let request = HttpRequest::new(id, request, &self.context.region, &self.definition.stage);
         let route = self.definition.route(request.method.as_str(), &request.path);
         let Some(route) = route else {
@@ -71,22 +69,18 @@ impl HttpApi {
                 .await;
         };
         let Some(function) = self.context.functions.get(&authorizer.function) else {
-            let reason = "no such authorizer function";
+            let reason = "the authorizer function is not on this machine";
             return respond_with(StatusCode::INTERNAL_SERVER_ERROR, FAILED, reason);
         };
         let (authorization, source) =
             authorize(authorizer, function, &self.cache, &request, route).await;
-        let explain = |reason: String| match source {
-            DecisionSource::Function(id) => ResponseReason::Logged(id, reason),
-            DecisionSource::Cache => ResponseReason::Known(format!("{reason} (cached response)")),
-            DecisionSource::IdentitySources => ResponseReason::Known(reason),
-        };
+        let explain = |reason: String| source.explain(reason, "cached response");
         let (status, message, reason) = match authorization {
             HttpAuthorization::Allowed(context) => {
                 return self.forward(route, request, &context, explain("Allowed".into())).await;
             }
             HttpAuthorization::Unauthorized => {
-                (StatusCode::UNAUTHORIZED, "Unauthorized", "no credentials".into())
+                (StatusCode::UNAUTHORIZED, "Unauthorized", source.unauthorized_reason())
             }
             HttpAuthorization::Denied => (StatusCode::FORBIDDEN, "Forbidden", "denied".into()),
             HttpAuthorization::Failed(error) => {
@@ -115,16 +109,6 @@ impl HttpApi {
                 respond_with(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", &reason)
             }
         }
-    }
-}
-
-impl Api for HttpApi {
-    fn respond(
-        &self,
-        id: Uuid,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>> {
-        Box::pin(self.respond(id, request))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::{
-    gateway::api_definition::{function_name, member, missing, unsupported},
+    gateway::properties::{function_name, member, missing, unsupported},
     template::{Resolver, Template, TemplateError, text},
 };
 
@@ -96,6 +96,13 @@ impl WebSocketAuthorizer {
 }
 
 impl ConnectSource {
+    /// The name of the header or query parameter.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Header(name) | Self::QueryParameter(name) => name,
+        }
+    }
+
     fn read(expression: &str) -> Result<Self, TemplateError> {
         if let Some(name) = expression.strip_prefix("route.request.header.") {
             return Ok(Self::Header(name.to_ascii_lowercase()));

@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::definition::ConnectSource;
-use crate::{
-    account::ACCOUNT,
-    gateway::api_request::{API_ID, domain_name, last_values, title_case},
-    partition::Partition,
-};
+use crate::gateway::api_request::{API_ID, domain_name, execute_api_arn, last_values, title_case};
 
 /// A request for a new connection. It contains credentials, so it has no `Debug`.
 pub(super) struct ConnectRequest {
@@ -42,8 +38,7 @@ impl ConnectRequest {
 
     /// The ARN of the route, which a policy must allow.
     pub(super) fn arn(&self) -> String {
-        let resource = format!("{API_ID}/{}/$connect", self.stage);
-        Partition::of_region(&self.region).arn("execute-api", &self.region, ACCOUNT, &resource)
+        execute_api_arn(&self.region, &self.stage, "$connect")
     }
 
     /// Whether an identity source is present and not empty.

@@ -3,7 +3,7 @@
 mod definition;
 mod event;
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -30,10 +30,10 @@ use self::{
     event::ConnectRequest,
 };
 use super::{
-    api::{Api, ExplainedResponse, ResponseReason, explained},
-    authorizer::{Authorization, AuthorizerOutput},
+    authorizer::{Authorization, AuthorizerOutput, DecisionSource},
     context::GatewayContext,
     error::GatewayError,
+    explained_response::{ExplainedResponse, ResponseReason, explained},
     gateway_response::denial,
 };
 use crate::{
@@ -69,7 +69,7 @@ impl WebSocketApi {
         self.definition.routes.iter().map(describe).collect()
     }
 
-    async fn respond(&self, id: Uuid, mut request: Request<Bytes>) -> ExplainedResponse {
+    pub(super) async fn respond(&self, id: Uuid, mut request: Request<Bytes>) -> ExplainedResponse {
         let Some(accept) = accept_key(&request) else {
             let body = r#"{"message":"Upgrade Required"}"#;
             let response = http::json(StatusCode::UPGRADE_REQUIRED, body);
@@ -104,20 +104,26 @@ impl WebSocketApi {
         authorizer: &WebSocketAuthorizer,
         request: &ConnectRequest,
     ) -> Result<ResponseReason, ExplainedResponse> {
-        if authorizer.sources.iter().any(|source| !request.has(source)) {
-            let status = StatusCode::UNAUTHORIZED;
-            return Err(request.refusal(status, "Unauthorized", known("no credentials")));
+        if let Some(missing) = authorizer.sources.iter().find(|source| !request.has(source)) {
+            let source = DecisionSource::MissingSource(missing.name().to_owned());
+            let reason = known(&source.unauthorized_reason());
+            return Err(request.refusal(StatusCode::UNAUTHORIZED, "Unauthorized", reason));
         }
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         let Some(function) = self.context.functions.get(&authorizer.function) else {
-            return Err(request.refusal(failed, FAILED, known("no such authorizer function")));
+            return Err(request.refusal(
+                failed,
+                FAILED,
+                known("the authorizer function is not on this machine"),
+            ));
         };
         let invocation = function.invoke(&request.authorizer_event()).await;
         let logged = |default: String| ResponseReason::Logged(invocation.id, default);
         let output = match invocation.result {
             Ok(output) => AuthorizerOutput::read(output),
             Err(error) if error.message == "Unauthorized" => {
-                let reason = logged("no credentials".into());
+                let reason = DecisionSource::Function(invocation.id).unauthorized_reason();
+                let reason = logged(reason);
                 return Err(request.refusal(StatusCode::UNAUTHORIZED, "Unauthorized", reason));
             }
             Err(error) => return Err(request.refusal(failed, FAILED, logged(error.to_string()))),
@@ -133,16 +139,6 @@ impl WebSocketApi {
                 Err(request.refusal(failed, FAILED, reason))
             }
         }
-    }
-}
-
-impl Api for WebSocketApi {
-    fn respond(
-        &self,
-        id: Uuid,
-        request: Request<Bytes>,
-    ) -> Pin<Box<dyn Future<Output = ExplainedResponse> + Send + '_>> {
-        Box::pin(self.respond(id, request))
     }
 }
 
