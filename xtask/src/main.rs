@@ -1,6 +1,7 @@
 //! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
 
 mod audit_logs;
+mod aws;
 mod bench;
 mod bench_deployed;
 mod ci;
@@ -10,6 +11,7 @@ mod emulate;
 mod error;
 mod layers;
 mod links;
+mod process;
 mod workspace;
 
 use std::process::ExitCode;
