@@ -6,6 +6,7 @@ mod bench;
 mod bench_deployed;
 mod ci;
 mod cycles;
+mod deploy_test;
 mod docs;
 mod emulate;
 mod error;
@@ -35,6 +36,7 @@ enum Task {
     BenchDeployed(bench_deployed::Arguments),
     Ci(ci::Arguments),
     Cycles(cycles::Arguments),
+    DeployTest(deploy_test::Arguments),
     Docs(docs::Arguments),
     Emulate(emulate::Arguments),
 }
@@ -57,6 +59,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
         Task::BenchDeployed(arguments) => bench_deployed::run(arguments)?,
         Task::Ci(arguments) => return ci::run(&workspace, arguments),
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
+        Task::DeployTest(arguments) => deploy_test::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
         Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,
     }
