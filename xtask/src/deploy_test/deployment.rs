@@ -61,7 +61,7 @@ impl Deployment {
         context: &Context<'_>,
         packages: &Packages,
     ) -> Result<Result<Outputs, String>, Error> {
-        let pairs = |(name, value): (&&str, String)| format!("{name}={value}");
+        let pairs = |(name, value): (&&str, String)| format!("{name}={}", quoted(&value));
         let parameters = self.parameters.iter().map(|(name, value)| (name, value.clone()));
         let mut options = vec!["--parameter-overrides".to_owned()];
         options.extend(parameters.map(pairs));
@@ -111,6 +111,15 @@ fn outputs(context: &Context<'_>, stack: &str) -> Result<Outputs, Error> {
     Ok(listed.into_iter().flatten().filter_map(output).collect())
 }
 
+/// A value as the SAM CLI reads it: one with quotes or spaces has to be in quotes.
+fn quoted(value: &str) -> String {
+    if value.contains(['"', ' ']) {
+        format!("\"{}\"", value.replace('"', "\\\""))
+    } else {
+        value.to_owned()
+    }
+}
+
 /// The reason of the first resource that failed, or what the SAM CLI says.
 fn problem(context: &Context<'_>, stack: &str, output: &Output) -> String {
     let events =
@@ -127,4 +136,16 @@ fn problem(context: &Context<'_>, stack: &str, output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     let last = || text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
     first.or_else(last).unwrap_or_else(|| output.status.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_with_quotes_are_quoted() {
+        let rows = [("a,b", "a,b"), (r#"[{"a": 1}]"#, r#""[{\"a\": 1}]""#)];
+        let failed = rows.iter().filter(|(value, expected)| quoted(value) != *expected);
+        assert_eq!(failed.collect::<Vec<_>>(), Vec::<&(_, _)>::new());
+    }
 }

@@ -1,6 +1,7 @@
 //! Deploys the packages to an emulator of AWS, and checks what is deployed.
 
 mod conditions;
+mod deletion;
 mod deployment;
 mod engine;
 mod http;

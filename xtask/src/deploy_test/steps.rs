@@ -6,9 +6,9 @@ use crate::error::Error;
 /// A token with its letter in the table.
 pub(super) type Issued = (char, Option<Token>);
 
-/// What to compare with `deployed`.
+/// What to compare with `done`.
 pub(super) fn outcome<T>(deployed: &Result<T, String>) -> &str {
-    deployed.as_ref().map_or_else(String::as_str, |_| "deployed")
+    deployed.as_ref().map_or_else(String::as_str, |_| "done")
 }
 
 /// Requests a token, which this key has to sign.
