@@ -1,10 +1,12 @@
 //! The developer tasks of this workspace. `cargo xtask --help` lists them; each is one file.
 
 mod audit_logs;
+mod aws;
 mod bench;
 mod bench_deployed;
 mod ci;
 mod cycles;
+mod deploy_test;
 mod docs;
 mod emulate;
 mod error;
@@ -12,6 +14,7 @@ mod file_map;
 mod layers;
 mod links;
 mod package;
+mod process;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,6 +38,7 @@ enum Task {
     BenchDeployed(bench_deployed::Arguments),
     Ci(ci::Arguments),
     Cycles(cycles::Arguments),
+    DeployTest(deploy_test::Arguments),
     Docs(docs::Arguments),
     Emulate(emulate::Arguments),
     Package(package::Arguments),
@@ -58,6 +62,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
         Task::BenchDeployed(arguments) => bench_deployed::run(arguments)?,
         Task::Ci(arguments) => return ci::run(&workspace, arguments),
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
+        Task::DeployTest(arguments) => deploy_test::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
         Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,
         Task::Package(arguments) => package::run(&workspace, arguments)?,

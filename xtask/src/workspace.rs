@@ -17,7 +17,7 @@ const TOOLS_VARIABLE: &str = "CI_TOOLS";
 
 /// The virtual environments that `.ci/tools` makes, in the order in which programs are looked up. The SAM CLI brings
 /// programs of its own that the checks do not run.
-const ENVIRONMENTS: [&str; 3] = ["checks", "sam", "checkov"];
+const ENVIRONMENTS: [&str; 4] = ["checks", "sam", "checkov", "deploy"];
 
 /// The workspace that this program belongs to.
 #[derive(Clone)]

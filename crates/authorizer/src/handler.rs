@@ -39,6 +39,12 @@ pub async fn run() -> ExitCode {
 fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signatures, AllowedLines)> {
     let config = AuthorizerConfig::read(settings);
     let signatures = Signatures::read(settings);
+    if let Some(config) = &config {
+        let own = config.token.issuer.as_deref();
+        for issuer in config.revocations.issuers().filter(|issuer| Some(*issuer) != own) {
+            tracing::warn!(%issuer, "REVOCATIONS has an issuer that is not TOKEN_ISSUER, and revokes none of its tokens");
+        }
+    }
     let interval = settings.number(&table::ALLOWED_LOG_INTERVAL);
     let interval = interval.and_then(|interval| interval.try_into().ok());
     let rules = config.iter().filter_map(|config| config.rules.as_ref());
@@ -91,7 +97,7 @@ impl Handler for Authorizer {
         };
         let mut record = log_record(&outcome, &metrics);
         if record.outcome == Outcome::Allowed {
-            record.requests = self.allowed_lines.requests_of_line(invocation.is_cold);
+            record.requests = self.allowed_lines.requests_of_line();
         }
         HandlerOutput { response, record }
     }

@@ -50,9 +50,12 @@ fn add_text(
     let content = fs::read_to_string(&path).map_err(|error| problem(&error.to_string()))?;
     let value = template::parse_yaml(&content).map_err(|error| problem(&error.to_string()))?;
     open.push(path.clone());
-    let added = add_value(&value, &path, open, parameters);
+    let mut added = Parameters::new();
+    let result = add_value(&value, &path, open, &mut added);
     open.pop();
-    added
+    // SAM removes quotes once more for each file.
+    parameters.extend(added.iter().map(|(name, value)| (unquote(name), unquote(value))));
+    result
 }
 
 /// Adds what a value in a file says.
@@ -70,6 +73,12 @@ fn add_value(
         }
         Value::Object(members) => members.iter().try_for_each(|(name, value)| {
             if name == "$include" {
+                if value.is_object() {
+                    return Err(UsageError(format!(
+                        "--parameter-overrides {}: `$include` must be a file or a list of files",
+                        file.display()
+                    )));
+                }
                 return add_value(value, file, open, parameters);
             }
             let value = match value {
@@ -77,9 +86,8 @@ fn add_value(
                 Value::Null => String::new(),
                 Value::Array(items) => {
                     let items = items.iter().filter(|item| !item.is_null()).map(text);
-                    let items: Vec<_> = items.map(|item| item.trim().to_owned()).collect();
-                    let items: Vec<_> = items.into_iter().filter(|item| !item.is_empty()).collect();
-                    items.join(",")
+                    let items = items.filter(|item| !item.is_empty());
+                    items.map(|item| item.trim().to_owned()).collect::<Vec<_>>().join(",")
                 }
                 value => text(value),
             };
@@ -146,7 +154,7 @@ fn unquote(text: &str) -> String {
     inner.unwrap_or(text).replace("\\ ", " ").replace("\\\"", "\"").replace("\\'", "'")
 }
 
-const NAME: &str = r#"([A-Za-z0-9\\"']+)"#;
+const NAME: &str = r#"([A-Za-z0-9"']+)"#;
 /// In double quotes, in single quotes, or without spaces and double quotes. A backslash takes away the meaning of the
 /// character after it.
 const VALUE: &str = r#"("(?:\\.|[^"\\]+)*"|'(?:\\.|[^'\\]+)*'|(?:\\.|[^ "\\]+)+)"#;

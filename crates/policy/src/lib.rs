@@ -101,6 +101,7 @@ pub mod access;
 mod cel;
 mod glob;
 pub mod issuance;
+mod member_error;
 pub mod revocation;
 mod scope;
 

@@ -9,6 +9,8 @@ use jwt::{Claims, UnixTime};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::member_error::without_value;
+
 /// The revoked tokens: single ones by `jti`, or all tokens of a subject that were issued before a time.
 ///
 /// ```
@@ -119,7 +121,7 @@ impl Revocation {
 
     fn read(entry: Value, number: usize) -> Result<Self, RevocationsError> {
         let entry: Entry = serde_json::from_value(entry)
-            .map_err(|error| RevocationsError::Member(number, error.to_string()))?;
+            .map_err(|error| RevocationsError::Member(number, without_value(&error)))?;
         let time = |seconds, member| {
             let time = UnixTime::from_seconds(seconds);
             if time <= UnixTime::MAX {
@@ -185,6 +187,11 @@ impl Revocations {
                 #[expect(clippy::cast_precision_loss, reason = "UnixTime::MAX is exact in an f64")]
                 issued_at.is_none_or(|issued_at| issued_at < time.seconds() as f64)
             })
+    }
+
+    /// The issuers of revoked tokens.
+    pub fn issuers(&self) -> impl Iterator<Item = &str> {
+        self.by_issuer.keys().map(String::as_str)
     }
 
     /// The number of single tokens and subjects.
@@ -300,9 +307,18 @@ mod tests {
                 r#"[{"iss": "us", "jti": "1", "expires": 1}]"#,
                 "revocation 1: unknown field `expires`",
             ),
-            (r#"[{"iss": "us", "jti": 1}]"#, "revocation 1: invalid type"),
-            (r#"[{"iss": "us", "jti": "1", "exp": "soon"}]"#, "revocation 1: invalid type"),
-            (r#"[{"iss": "us", "jti": "1", "exp": -1}]"#, "revocation 1: invalid value"),
+            (
+                r#"[{"iss": "us", "jti": 1}]"#,
+                "revocation 1: a member has another value than expected",
+            ),
+            (
+                r#"[{"iss": "us", "jti": "1", "exp": "soon"}]"#,
+                "revocation 1: a member has another value than expected",
+            ),
+            (
+                r#"[{"iss": "us", "jti": "1", "exp": -1}]"#,
+                "revocation 1: a member has another value than expected",
+            ),
             (
                 r#"[{"iss": "us", "jti": "1", "exp": 1800000000000}]"#,
                 "revocation 1: `exp` must be in seconds since 1970",

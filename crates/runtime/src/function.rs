@@ -4,7 +4,7 @@
 use std::{
     process::ExitCode,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use lambda_runtime::{
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::{task::JoinHandle, time::timeout};
 
 pub use lambda_runtime::Diagnostic;
 
@@ -80,18 +81,19 @@ pub async fn run<T, H: Handler>(
     };
     let end = Arc::new(OnceLock::new());
     let loading = prepare(Arc::clone(&keyring));
+    let mut rest = None;
     if first_event == FirstEvent::BesideRing && is_on_demand {
         let end = Arc::clone(&end);
-        tokio::spawn(async move {
+        rest = Some(tokio::spawn(async move {
             if let Err(problem) = loading.await {
                 log_start_failure(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, &problem);
                 let _ = end.set(UNSUPPORTED_KEY);
             }
-        });
+        }));
     } else if let Err(problem) = loading.await {
         return fail_start(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, problem).await;
     }
-    Box::pin(serve(build(config, keyring), start.elapsed(), end)).await
+    Box::pin(serve(build(config, keyring), start.elapsed(), Start { end, rest })).await
 }
 
 /// Loads the ring. `Err` if its key cannot sign tokens. After any other fault, which the keyring logs, the first request
@@ -112,7 +114,7 @@ pub async fn run_without_ring<H: Handler>(
     let mut settings = Settings::from_environment();
     let handler = settings.check_lambda_variables().and(read(&mut settings));
     match settings.finish(handler) {
-        Ok(handler) => Box::pin(serve(handler, Duration::ZERO, Arc::default())).await,
+        Ok(handler) => Box::pin(serve(handler, Duration::ZERO, Start::default())).await,
         Err(error) => fail_start(SETTINGS, "invalid settings", error.to_string()).await,
     }
 }
@@ -139,18 +141,25 @@ fn configure<T>(
     settings.finish(configured)
 }
 
-/// Serves invocations. When `end` has a reason, the process ends after the next response.
-async fn serve(
-    handler: impl Handler,
-    init_duration: Duration,
+/// What the start leaves to the invocations.
+#[derive(Default)]
+struct Start {
+    /// Why the process ends after the next response, if it does.
     end: Arc<OnceLock<&'static str>>,
-) -> ExitCode {
+    /// The load of the ring that goes on during the first invocation.
+    rest: Option<JoinHandle<()>>,
+}
+
+/// Serves invocations.
+async fn serve(handler: impl Handler, init_duration: Duration, start: Start) -> ExitCode {
+    let Start { end, rest } = start;
     let environment = Arc::new(Environment {
         handler,
         init_duration,
         ready_at: SuspendAwareInstant::now(),
         is_cold: AtomicBool::new(true),
         end: Arc::clone(&end),
+        start: Mutex::new(rest),
     });
     let handling = Arc::clone(&environment);
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -181,6 +190,8 @@ struct Environment<H> {
     is_cold: AtomicBool,
     /// Why the process ends after the next response, if it does.
     end: Arc<OnceLock<&'static str>>,
+    /// The load of the ring, until the first invocation has waited for it.
+    start: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<H: Handler> Environment<H> {
@@ -193,6 +204,11 @@ impl<H: Handler> Environment<H> {
         let HandlerOutput { response, record } =
             self.handler.handle(payload.get(), &invocation).await;
         record.write(&invocation);
+        // Lambda freezes the environment after the response: a load that has not ended would end much later.
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(start) = start {
+            let _ = timeout(invocation.time_left(START_TIME), start).await;
+        }
         if record.outcome == Outcome::Fault(Cause::CredentialsExpired.code()) {
             let _ = self.end.set(EXPIRED);
         }
@@ -212,6 +228,8 @@ fn replace_invalid_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
 /// An invocation that waited for the start of the environment arrives within this time after it. An environment that
 /// Lambda starts ahead of time gets its first invocation later.
 const COLD_START_WINDOW: Duration = Duration::from_millis(100);
+/// How long the first response waits for the load of the ring. An attempt with a new connection fits.
+const START_TIME: Duration = Duration::from_secs(2);
 const UNSUPPORTED_KEY: &str = "the key cannot sign tokens";
 /// The `Cause` of invalid settings.
 const SETTINGS: &str = "Settings";

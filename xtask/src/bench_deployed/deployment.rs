@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::aws::Aws;
-use crate::error::Error;
+use crate::{aws::Aws, error::Error};
 
 /// A deployed stack.
 pub(super) struct Deployment {
@@ -80,7 +79,8 @@ fn output(described: &Value, name: &str) -> Option<String> {
 pub(super) mod tests {
     use serde_json::json;
 
-    use super::{super::aws::tests::Script, *};
+    use super::*;
+    use crate::aws::tests::Script;
 
     const ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:function:countersign-authorizer";
 

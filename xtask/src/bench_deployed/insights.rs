@@ -9,11 +9,10 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    aws::Aws,
     deployment::Function,
     function_log::{Invocation, join},
 };
-use crate::error::Error;
+use crate::{aws::Aws, error::Error};
 
 /// Reads the logs of functions.
 pub(super) struct LogReader<'a> {
@@ -119,10 +118,8 @@ const QUERY_TIMEOUT: Duration = Duration::from_mins(2);
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{aws::tests::Script, deployment::tests::authorizer},
-        *,
-    };
+    use super::{super::deployment::tests::authorizer, *};
+    use crate::aws::tests::Script;
 
     #[test]
     fn responses_of_get_query_results() {

@@ -1,6 +1,5 @@
 //! Measures a deployed stack: what its clients see, and what the logs of its functions say.
 
-mod aws;
 mod client;
 mod deployment;
 mod distribution;
@@ -21,14 +20,13 @@ use clap::value_parser;
 use serde_json::{Map, Value};
 
 use self::{
-    aws::Aws,
     client::Load,
     deployment::Deployment,
     function_report::FunctionReport,
     insights::{LogReader, seconds},
     report::Report,
 };
-use crate::error::Error;
+use crate::{aws::Aws, error::Error};
 
 /// Measure a deployed stack
 ///

@@ -9,7 +9,8 @@ use std::{
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::{Arguments, aws::tests::Script, measure};
+use super::{Arguments, measure};
+use crate::aws::tests::Script;
 
 #[derive(Parser)]
 struct CommandLine {

@@ -6,8 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value, json};
 
-use super::aws::Aws;
-use crate::error::Error;
+use crate::{aws::Aws, error::Error};
 
 /// A token. It has no `Debug`, so that it is not printed.
 pub(super) struct Token {
@@ -60,7 +59,8 @@ fn unreadable(issuer: &str) -> Error {
 mod tests {
     use std::fs;
 
-    use super::{super::aws::tests::Script, *};
+    use super::*;
+    use crate::aws::tests::Script;
 
     #[test]
     fn issuer_is_invoked_once_for_each_token() {

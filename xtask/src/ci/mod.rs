@@ -39,7 +39,7 @@ enum Part {
     Test,
     /// The templates
     Template,
-    /// The packages of `sam build` under Lambda's emulator, and the audit of all logs
+    /// The packages of `sam build` under Lambda's emulator and deployed to one of AWS, and the audit of all logs
     Packages,
     /// The instructions of a warm invocation, against the recorded ones
     Instructions,

@@ -1,16 +1,16 @@
-//! The packages of `sam build`, and the audit of the logs.
+//! The packages of `sam build`, alone and deployed, and the audit of the logs.
 
 use std::fs;
 
 use crate::{
-    audit_logs, emulate,
+    audit_logs, deploy_test, emulate,
     error::Error,
     package::{self, Architecture},
     workspace::{Workspace, announce},
 };
 
 /// The programs of this part.
-pub(super) const TOOLS: [&str; 2] = ["sam", "cargo-lambda"];
+pub(super) const TOOLS: [&str; 5] = ["sam", "cargo-lambda", "ministack", "aws", "curl"];
 
 /// Everything but the processor is as it is deployed.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
@@ -27,6 +27,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     package::pack(workspace, architecture, ".aws-sam/build")?;
     announce("cargo xtask emulate");
     emulate::emulate(workspace, None, Some(&evidence))?;
+    announce("cargo xtask deploy-test");
+    deploy_test::run(workspace, &deploy_test::Arguments::default())?;
     announce(&format!("cargo xtask audit-logs {}", audit_logs::FOLDER));
     audit_logs::audit(&evidence)
 }

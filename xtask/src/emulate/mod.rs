@@ -3,7 +3,6 @@
 
 mod cases;
 mod client;
-mod process;
 
 use std::{
     collections::BTreeSet,
@@ -18,11 +17,8 @@ use regex_lite::Regex;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use self::{
-    cases::{AUTHORIZER, Case, EVENTS},
-    process::Running,
-};
-use crate::{audit_logs, error::Error, workspace::Workspace};
+use self::cases::{AUTHORIZER, Case, EVENTS};
+use crate::{audit_logs, error::Error, process::Running, workspace::Workspace};
 
 /// Run the packages of `sam build` under the Lambda Runtime Interface Emulator
 ///

@@ -106,6 +106,19 @@ async fn environment_on_demand_verifies_the_first_token_while_the_ring_is_loaded
     assert!(on_demand < one_after_the_other, "{on_demand:?}, {one_after_the_other:?}");
 }
 
+/// Lambda freezes the environment after the response, so a request that needs no key waits for the ring too.
+#[tokio::test]
+async fn first_response_of_an_environment_on_demand_waits_for_the_load_of_the_ring() {
+    let stack = Stack::start("RSA_2048", &[]).await;
+    let late = Duration::from_millis(400);
+    stack.kms.inject(Some(InjectedFault::Late(late)));
+    let start = Instant::now();
+    let runtime = RuntimeApi::start(&[rest_with_token("x.y.z")]);
+    let _running = FunctionProcess::start(&runtime.address, &endpoint(&stack), &[ON_DEMAND]);
+    assert_eq!(runtime.log_after(1).await, ["next 0", "error 0"]);
+    assert!(start.elapsed() >= late);
+}
+
 /// As Lambda has asked for the first event already, the start can no longer fail.
 #[tokio::test]
 async fn environment_on_demand_ends_after_the_response_if_its_key_cannot_sign() {

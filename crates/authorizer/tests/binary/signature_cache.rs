@@ -132,7 +132,10 @@ async fn revoked_token_is_refused_although_its_signature_is_cached() {
         format!("file:{}", folder.join(name).display())
     };
     let rules = write("rules.json", &json!([{"route": "* /*", "any": true}]));
-    let revoked = json!([{"iss": ISSUER, "jti": "revoked", "reason": "stolen"}]);
+    let revoked = json!([
+        {"iss": ISSUER, "jti": "revoked", "reason": "stolen"},
+        {"iss": format!("{ISSUER}/"), "jti": "other"},
+    ]);
     let revocations = write("revocations.json", &revoked);
     let settings = [
         CACHE,
@@ -141,6 +144,9 @@ async fn revoked_token_is_refused_although_its_signature_is_cached() {
         ("REVOCATIONS", &*revocations),
     ];
     let stack = Stack::start("RSA_2048", &settings).await;
+    let warnings = stack.logs.recent();
+    let warning = "REVOCATIONS has an issuer that is not TOKEN_ISSUER";
+    assert!(warnings.iter().any(|line| line.text.contains(warning)), "{warnings:?}");
     let valid = rest_with_token(&stack.token_with(&json!({"jti": "other"})));
     assert_eq!(stack.outcome(&valid).await.1, "Allowed");
     let revoked = rest_with_token(&stack.token_with(&json!({"jti": "revoked", "sub": "eve"})));

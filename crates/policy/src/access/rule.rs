@@ -2,6 +2,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{ConditionError, RulesError, condition::Condition, route::RoutePattern};
+use crate::member_error::without_value;
 
 /// An access rule: its routes are open to tokens that meet its condition.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ impl Rule {
     pub(crate) fn read(number: usize, members: Map<String, Value>) -> Result<Self, RulesError> {
         let raw: Result<RawRule, _> = serde_json::from_value(members.into());
         let RawRule { route: text, scope, when, any } =
-            raw.map_err(|error| RulesError::Member { number, problem: error.to_string() })?;
+            raw.map_err(|error| RulesError::Member { number, problem: without_value(&error) })?;
         let route = text.parse().map_err(|problem| RulesError::Route { number, problem })?;
         let condition = match (scope, when, any) {
             (Some(scope), None, None) => Condition::scope(scope),

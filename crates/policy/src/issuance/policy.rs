@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Caller, IssuancePolicyError, caller::check_patterns};
-use crate::glob::Patterns;
+use crate::{glob::Patterns, member_error::without_value};
 
 /// An issuance policy: the setting `ISSUANCE_POLICY`, a JSON list of rules.
 ///
@@ -93,7 +93,7 @@ impl FromStr for IssuancePolicy {
         let numbered = objects.into_iter().zip(1..);
         let rules = numbered.map(|(members, number)| {
             serde_json::from_value(members.into())
-                .map_err(|error| IssuancePolicyError::Member(number, error.to_string()))
+                .map_err(|error| IssuancePolicyError::Member(number, without_value(&error)))
         });
         let rules: Vec<IssuanceRule> = rules.collect::<Result<_, _>>()?;
         for (rule, number) in rules.iter().zip(1..) {

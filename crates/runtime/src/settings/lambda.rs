@@ -4,7 +4,7 @@ use std::{num::NonZero, str::FromStr};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use super::Settings;
+use super::{Settings, table::STACK_NAME};
 use crate::runtime_api_address::runtime_api_address;
 
 impl Settings {
@@ -20,6 +20,7 @@ impl Settings {
             self.required_variable::<String>("AWS_LAMBDA_FUNCTION_VERSION").map(|_| ()),
             self.required_variable::<Megabytes>("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").map(|_| ()),
             self.max_concurrency().map(|_| ()),
+            self.optional::<StackName>(&STACK_NAME).map(|_| ()),
         ];
         checks.into_iter().collect()
     }
@@ -42,6 +43,22 @@ impl Settings {
             return self.variable_problem(name, "must not be TRACE: events are never logged");
         }
         Some(())
+    }
+}
+
+/// The name of a stack (CloudFormation User Guide, "Stack name"). Metrics with another dimension value could be dropped.
+struct StackName;
+
+impl FromStr for StackName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if text.len() <= 128 && text.chars().all(is_allowed) {
+            Ok(Self)
+        } else {
+            Err("must be letters, digits and hyphens, at most 128")
+        }
     }
 }
 
@@ -130,6 +147,7 @@ mod tests {
                     ("RUST_LOG", "trace"),
                     ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
                     ("AWS_LAMBDA_RUNTIME_API", "/authorizer"),
+                    ("STACK_NAME", "my stack"),
                     ("AWS_LAMBDA_FUNCTION_VERSION", ""),
                     ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256 MB"),
                 ],
@@ -141,6 +159,7 @@ mod tests {
                     "AWS_LAMBDA_RUNTIME_API must be a host and port, or an http URL".into(),
                     "AWS_LAMBDA_FUNCTION_VERSION is required".into(),
                     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE must be a whole number of MB".into(),
+                    "STACK_NAME must be letters, digits and hyphens, at most 128".into(),
                 ]
                 .join("; ")),
             ),

@@ -134,8 +134,9 @@ pub const ALLOWED_LOG_INTERVAL: Setting = Setting {
     default: Some("1"),
     is_required: false,
     parameter: Some("AllowedLogInterval"),
-    help: "Each environment of the authorizer writes the log line of one of this many allowed requests, and of its first \
-           one. The metric `Allowed` counts all of them. Other lines are always written.",
+    help: "Each environment of the authorizer writes the log line of its first allowed request, and then of one of this \
+           many. The metric `Allowed` also counts those without a line, except the last ones before an environment ends. \
+           Other lines are always written.",
 };
 
 /// `CLOCK_LEEWAY_SECONDS`.

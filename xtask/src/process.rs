@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::error::Error;
 
 /// A running process. Dropping it ends it, with all of its children.
-pub(super) struct Running {
+pub(crate) struct Running {
     name: &'static str,
     child: Child,
     lines: Receiver<String>,
@@ -23,7 +23,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts a command in a process group of its own.
-    pub(super) fn start(name: &'static str, mut command: Command) -> Result<Self, Error> {
+    pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Self, Error> {
         let run = |source| Error::Run { command: name.to_owned(), source };
         let (output, input) = io::pipe().map_err(run)?;
         command.stdin(Stdio::null()).stdout(input.try_clone().map_err(run)?).stderr(input);
@@ -47,7 +47,7 @@ impl Running {
     }
 
     /// Waits for a line in which something is found.
-    pub(super) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+    pub(crate) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
         let mut written = String::new();
         while let Ok(line) = self.lines.recv_timeout(STARTUP_TIMEOUT) {
             if let Some(found) = find(&line) {
@@ -59,7 +59,7 @@ impl Running {
     }
 
     /// Ends the process, and returns what it and its children have written.
-    pub(super) fn stop(mut self, signal: Signal) -> Result<Vec<u8>, Error> {
+    pub(crate) fn stop(mut self, signal: Signal) -> Result<Vec<u8>, Error> {
         self.signal(signal);
         self.child.wait().map_err(|source| Error::Run { command: self.name.to_owned(), source })?;
         // Children that outlive it hold the pipe open.

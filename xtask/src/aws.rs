@@ -10,25 +10,34 @@ use serde_json::Value;
 use crate::error::Error;
 
 /// The program `aws`. It has the profile, the Region and the endpoint of the user's environment.
-pub(super) struct Aws {
+pub(crate) struct Aws {
     command: Box<dyn Fn() -> Command + Send + Sync>,
 }
 
 impl Aws {
     /// The program on `PATH`.
-    pub(super) fn on_path() -> Self {
-        Self { command: Box::new(|| Command::new("aws")) }
+    pub(crate) fn on_path() -> Self {
+        Self::new(|| Command::new("aws"))
     }
 
-    /// Calls an operation, such as `["logs", "start-query", …]`, and returns its response.
-    pub(super) fn call(&self, arguments: &[&str]) -> Result<Value, Error> {
+    /// The program as this function makes it.
+    pub(crate) fn new(command: impl Fn() -> Command + Send + Sync + 'static) -> Self {
+        Self { command: Box::new(command) }
+    }
+
+    /// Calls an operation, such as `["logs", "start-query", …]`, and returns its response. It is null if the operation
+    /// has none.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Result<Value, Error> {
         let name = operation(arguments);
         let output = self.run(&name, arguments, b"")?;
+        if output.trim_ascii().is_empty() {
+            return Ok(Value::Null);
+        }
         serde_json::from_slice(&output).map_err(|source| Error::Json { command: name, source })
     }
 
     /// Invokes a function directly and returns its response. Neither the response nor a part of it is in an error.
-    pub(super) fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
+    pub(crate) fn invoke(&self, function: &str, event: &Value) -> Result<Value, Error> {
         // Through pipes, because the response has a token: it must not be left in a file.
         let arguments = ["lambda", "invoke", "--function-name", function];
         let files = ["--payload", "fileb:///dev/stdin", "/dev/stdout"];
@@ -96,7 +105,7 @@ fn operation(arguments: &[&str]) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::{
         env, fs,
         path::{Path, PathBuf},
@@ -108,13 +117,13 @@ pub(super) mod tests {
     use super::*;
 
     /// A program in place of the AWS CLI: a shell script. `$0` is in a folder of its own.
-    pub(in super::super) struct Script {
+    pub(crate) struct Script {
         folder: PathBuf,
-        pub(in super::super) aws: Aws,
+        pub(crate) aws: Aws,
     }
 
     impl Script {
-        pub(in super::super) fn new(name: &str, text: &str) -> Self {
+        pub(crate) fn new(name: &str, text: &str) -> Self {
             let folder = env::temp_dir().join(format!("xtask-{name}-{}", process::id()));
             fs::create_dir_all(&folder).unwrap();
             let (text, name) = (text.to_owned(), folder.join("aws"));
@@ -126,7 +135,7 @@ pub(super) mod tests {
             Self { folder, aws: Aws { command: Box::new(command) } }
         }
 
-        pub(in super::super) fn folder(&self) -> &Path {
+        pub(crate) fn folder(&self) -> &Path {
             &self.folder
         }
     }
@@ -142,6 +151,8 @@ pub(super) mod tests {
         let script = Script::new("call", r#"echo "{\"arguments\": \"$*\"}""#);
         let response = script.aws.call(&["logs", "start-query", "--limit", "1"]).unwrap();
         assert_eq!(response, json!({"arguments": "logs start-query --limit 1 --output json"}));
+        let silent = Script::new("no-response", "echo");
+        assert_eq!(silent.aws.call(&["kms", "disable-key"]).unwrap(), Value::Null);
     }
 
     #[test]

@@ -1,0 +1,171 @@
+//! What the conditions of the template make of a stack.
+
+use serde_json::Value;
+
+use super::{deployment::Context, stack::Stack, table::Table};
+use crate::error::Error;
+
+/// What the conditions of the template should have made.
+#[derive(Debug, Clone)]
+pub(super) struct Conditions<'a> {
+    /// `CreatesKey` and `HasAdministrators`: the statements of the key policy. None: no key.
+    pub(super) key_policy: Option<&'a str>,
+    /// `NamesAlgorithm`: `SIGNING_ALGORITHM` of the issuer.
+    pub(super) algorithm: &'a str,
+    /// `ChangesAlgorithm`: the algorithms that the issuer's role allows.
+    pub(super) algorithms: &'a str,
+    /// `VerifiesWithKms`: the statements of the authorizer's role.
+    pub(super) authorizer: &'a str,
+    /// `Rotates` and `CopiesTags`: the tags that the rotator's role allows. None: no rotator.
+    pub(super) tags: Option<&'a str>,
+    /// `Traces`: the mode, and the statements about telemetry.
+    pub(super) tracing: (&'a str, &'a str),
+    /// `SetsLogsRole`.
+    pub(super) sets_logs_role: bool,
+    /// `HasAlarmTopic`: the action of every alarm.
+    pub(super) topic: &'a str,
+}
+
+impl Conditions<'_> {
+    /// Adds a row for each condition, but for that of the token's issuer.
+    pub(super) fn check(
+        &self,
+        context: &Context<'_>,
+        table: &mut Table,
+        name: &str,
+        stack: &Stack<'_>,
+    ) -> Result<(), Error> {
+        let deployed = Deployed { context, name };
+        let resources = deployed.resources()?;
+        let has = |logical: &str| resources.iter().any(|resource| resource == logical);
+        table.check("CreatesKey: SigningKey", self.key_policy.is_some(), has("SigningKey"));
+        if let Some(expected) = self.key_policy {
+            let found = sids(&deployed.key_policy(stack.output("KeyArn")?)?);
+            table.check("HasAdministrators: statements of the key policy", expected, found);
+        }
+        table.check(
+            "SetsLogsRole: ApiGatewayAccount",
+            self.sets_logs_role,
+            has("ApiGatewayAccount"),
+        );
+        table.check("Rotates: Rotator", self.tags.is_some(), has("Rotator"));
+        if let Some(expected) = self.tags {
+            let create = statement(&deployed.policy("rotator", "keys")?, "CreateTheNextKey");
+            let tags = create.pointer("/Condition/ForAllValues:StringEquals/aws:TagKeys");
+            table.check("CopiesTags: aws:TagKeys of the rotator", expected, texts(tags));
+        }
+
+        let issuer = deployed.function("issuer")?;
+        let found = texts(issuer.pointer("/Environment/Variables/SIGNING_ALGORITHM"));
+        table.check("NamesAlgorithm: SIGNING_ALGORITHM", self.algorithm, found);
+        let sign = statement(&deployed.policy("issuer", "keys")?, "Sign");
+        let found = texts(sign.pointer("/Condition/StringEquals/kms:SigningAlgorithm"));
+        table.check("ChangesAlgorithm: algorithms of the issuer", self.algorithms, found);
+        let found = sids(&deployed.policy("authorizer", "keys")?);
+        table.check("VerifiesWithKms: statements of the authorizer", self.authorizer, found);
+        let (mode, telemetry) = self.tracing;
+        table.check(
+            "Traces: mode of the issuer",
+            mode,
+            texts(issuer.pointer("/TracingConfig/Mode")),
+        );
+        let found = sids(&deployed.policy("issuer", "telemetry")?);
+        table.check("Traces: telemetry of the issuer", telemetry, found);
+        table.check("HasAlarmTopic: actions of the alarms", self.topic, deployed.alarm_topics()?);
+        Ok(())
+    }
+}
+
+/// A stack, as the AWS CLI describes it.
+struct Deployed<'a> {
+    context: &'a Context<'a>,
+    name: &'a str,
+}
+
+impl Deployed<'_> {
+    /// The logical ids of its resources.
+    fn resources(&self) -> Result<Vec<String>, Error> {
+        let list = ["cloudformation", "list-stack-resources", "--stack-name", self.name];
+        let listed = self.context.aws.call(&list)?;
+        let listed = listed.get("StackResourceSummaries").and_then(Value::as_array).cloned();
+        let id = |resource: Value| Some(resource.get("LogicalResourceId")?.as_str()?.to_owned());
+        Ok(listed.unwrap_or_default().into_iter().filter_map(id).collect())
+    }
+
+    fn function(&self, function: &str) -> Result<Value, Error> {
+        let name = format!("{}-{function}", self.name);
+        self.context.aws.call(&["lambda", "get-function-configuration", "--function-name", &name])
+    }
+
+    /// An inline policy of a function's role.
+    fn policy(&self, function: &str, policy: &str) -> Result<Value, Error> {
+        let configuration = self.function(function)?;
+        let arn = configuration.get("Role").and_then(Value::as_str).unwrap_or_default();
+        let role = arn.rsplit('/').next().unwrap_or_default();
+        let get = ["iam", "get-role-policy", "--role-name", role, "--policy-name", policy];
+        let policy = self.context.aws.call(&get)?;
+        Ok(policy.get("PolicyDocument").cloned().unwrap_or_default())
+    }
+
+    fn key_policy(&self, key: &str) -> Result<Value, Error> {
+        let policy = self.context.aws.call(&["kms", "get-key-policy", "--key-id", key])?;
+        let text = policy.get("Policy").and_then(Value::as_str).unwrap_or_default();
+        Ok(serde_json::from_str(text).unwrap_or_default())
+    }
+
+    /// The actions of the stack's alarms, each once.
+    fn alarm_topics(&self) -> Result<String, Error> {
+        let prefix = format!("{}-", self.name);
+        let described = self.context.aws.call(&["cloudwatch", "describe-alarms"])?;
+        let alarms = described.get("MetricAlarms").and_then(Value::as_array).cloned();
+        let own = alarms.unwrap_or_default().into_iter().filter(|alarm| {
+            alarm["AlarmName"].as_str().is_some_and(|name| name.starts_with(&prefix))
+        });
+        let mut topics: Vec<_> = own.map(|alarm| texts(alarm.get("AlarmActions"))).collect();
+        topics.dedup();
+        if topics.is_empty() { Ok("no alarm".into()) } else { Ok(topics.join(", ")) }
+    }
+}
+
+/// The ids of the statements of a policy.
+fn sids(policy: &Value) -> String {
+    let statements = policy.get("Statement").and_then(Value::as_array);
+    let ids =
+        statements.into_iter().flatten().filter_map(|statement| statement.get("Sid")?.as_str());
+    ids.collect::<Vec<_>>().join(" ")
+}
+
+/// The statement of a policy with this id.
+fn statement(policy: &Value, sid: &str) -> Value {
+    let statements = policy.get("Statement").and_then(Value::as_array);
+    let found = statements.into_iter().flatten().find(|statement| statement["Sid"] == sid);
+    found.cloned().unwrap_or_default()
+}
+
+/// A text, or the texts of an array.
+fn texts(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn statements_and_texts_are_read() {
+        let policy = json!({"Statement": [{"Sid": "A"}, {"Sid": "B"}, {}]});
+        assert_eq!(sids(&policy), "A B");
+        assert_eq!(statement(&policy, "B"), json!({"Sid": "B"}));
+        let rows = [(json!("a"), "a"), (json!(["a", "b"]), "a b"), (json!(null), "")];
+        let failed = rows.iter().filter(|(value, expected)| texts(Some(value)) != *expected);
+        assert_eq!(failed.collect::<Vec<_>>(), Vec::<&(_, _)>::new());
+    }
+}

@@ -1,0 +1,317 @@
+//! What is deployed from this tree.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::{
+    conditions::Conditions,
+    deployment::{Context, Deployment},
+    packages::Packages,
+    requests,
+    stack::{KEY_REFRESH_SECONDS, Stack},
+    steps::{accepted, issued, keys, outcome, published, step},
+    table::Table,
+    users::User,
+};
+use crate::error::Error;
+
+/// Deployments of the packages of this tree.
+pub(super) struct Scenario<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) packages: &'a Packages,
+}
+
+/// What the defaults of the template make.
+pub(super) const DEFAULTS: Conditions<'_> = Conditions {
+    key_policy: Some("Administer Read Sign"),
+    algorithm: "",
+    algorithms: "RSASSA_PKCS1_V1_5_SHA_256",
+    authorizer: "Verify ReadTheRing",
+    tags: None,
+    tracing: ("Active", "Log Trace"),
+    sets_logs_role: false,
+    topic: "",
+};
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
+
+impl<'a> Scenario<'a> {
+    pub(super) fn run(&self, table: &mut Table) -> Result<(), Error> {
+        let Some((defaults, deployment)) = self.defaults(table)? else { return Ok(()) };
+        self.other_values(table, &defaults)?;
+        self.long_name(table)?;
+        self.algorithms(table)?;
+        self.refused(table)?;
+        self.again(table, defaults, &deployment)
+    }
+
+    /// No parameter but the alias and the architecture.
+    fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
+        Table::part("Defaults");
+        let deployment = Deployment::new("defaults");
+        let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(None) };
+        table.check("the ring", "A A A", stack.ring()?);
+        DEFAULTS.check(self.context, table, "defaults", &stack)?;
+        table.check(
+            "IssuerIsOwnUrl: the issuer",
+            stack.output("ApiUrl")?,
+            stack.output("TokenIssuer")?,
+        );
+        requests::check(self.context, table, &stack)?;
+
+        let token = issued(table, &stack, "the key that signs", 'A')?;
+        let changed =
+            deployment.clone().tagged("environment", "test").with("LogRetentionDays", "30");
+        self.update(table, &mut stack, &changed)?;
+        table.check("the ring after a changed tag and parameter", "A A A", stack.ring()?);
+        accepted(table, &stack, "the token from before", &token, 200)?;
+        Ok(Some((stack, changed)))
+    }
+
+    /// Each condition of the template the other way, beside the stack with the defaults.
+    fn other_values(&self, table: &mut Table, defaults: &Stack<'_>) -> Result<(), Error> {
+        Table::part("Other values, next to the stack with the defaults");
+        let administrator = User::create(self.context, "administrator", &["*"], "*")?;
+        let operator = User::create(self.context, "operator-2", &["*"], "*")?;
+        let role = "arn:aws:iam::123456789012:role/deployer";
+        let deployment = Deployment::new("other")
+            .with("KeyAdministrators", &format!("{},{role}", administrator.arn))
+            .with("NextSigningAlgorithm", "ES256")
+            .with("TokenIssuer", "https://issuer.example")
+            .with("Verification", "local")
+            .with("RotationDays", "30")
+            .with("PublicationWaitSeconds", "1260")
+            .with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+            .with("CopiedTagKeys", "environment,team")
+            .with("Tracing", "PassThrough")
+            .with("ApiGatewayLogsRole", "create")
+            .with("AlarmTopicArn", TOPIC)
+            .tagged("environment", "test")
+            .tagged("team", "a");
+        let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(()) };
+        table.check("the ring", "A A A", stack.ring()?);
+        let conditions = Conditions {
+            key_policy: Some("Administer Rotate Read Sign"),
+            algorithms: "RSASSA_PKCS1_V1_5_SHA_256 ECDSA_SHA_256",
+            authorizer: "ReadTheRing",
+            tags: Some("countersign:ring environment team"),
+            tracing: ("PassThrough", "Log"),
+            sets_logs_role: true,
+            topic: TOPIC,
+            ..DEFAULTS
+        };
+        conditions.check(self.context, table, "other", &stack)?;
+        table.check(
+            "IssuerIsOwnUrl: the issuer",
+            "https://issuer.example",
+            stack.output("TokenIssuer")?,
+        );
+        let old = issued(table, &stack, "the key that signs", 'A')?;
+        accepted(table, &stack, "its token, verified without KMS", &old, 200)?;
+        accepted(table, defaults, "that token at the other stack", &old, 401)?;
+        let other = issued(table, defaults, "the key of the other stack", 'A')?;
+        accepted(table, &stack, "the token of the other stack", &other, 401)?;
+
+        let alias = format!("{}-previous", deployment.alias());
+        let update = ["kms", "update-alias", "--alias-name", &alias, "--target-key-id"];
+        let update = [&update[..], &[stack.output("KeyArn")?]].concat();
+        let found = operator.call(self.context, &update)?;
+        table.check("an alias moved by a user with every permission", "AccessDenied", found);
+        let found = administrator.call(self.context, &update)?;
+        table.check("an alias moved by a key administrator", "allowed", found);
+        table.not_evaluated(
+            "sam deploy by a principal that is not a key administrator",
+            "an error",
+            "CloudFormation creates keys without the permissions of a principal",
+        );
+        self.rotate(table, &mut stack, &deployment, &administrator)
+    }
+
+    /// A rotation with a changed tag in it, and one to another algorithm.
+    fn rotate(
+        &self,
+        table: &mut Table,
+        stack: &mut Stack<'_>,
+        deployment: &Deployment,
+        administrator: &User,
+    ) -> Result<(), Error> {
+        let old = issued(table, stack, "the key that signs", 'A')?;
+        step(table, stack, "prepare", "A B A")?;
+        let tags = "countersign:ring=alias/other environment=test team=a";
+        let mut found = stack.key('B')?.1;
+        found.sort();
+        table.check("tags of the next key", tags, found.join(" "));
+        published(table, stack, "A B")?;
+        step(table, stack, "promote", "B B A")?;
+        let new = issued(table, stack, "the key that signs after promote", 'B')?;
+        let changed = deployment.clone().tagged("environment", "production");
+        self.update(table, stack, &changed)?;
+        table.check("the ring after a changed tag", "B B A", stack.ring()?);
+        keys(table, stack, &[('A', "Enabled"), ('B', "Enabled")])?;
+        accepted(table, stack, "a token of the new key", &new, 200)?;
+        accepted(table, stack, "a token of the old key", &old, 200)?;
+        step(table, stack, "retire", "B B B")?;
+        keys(table, stack, &[('A', "Disabled"), ('B', "Enabled")])?;
+        accepted(table, stack, "a token of the retired key", &old, 401)?;
+
+        let rotated = self.rotate_to_p256(stack, deployment.alias(), administrator)?;
+        table.check("countersign key rotate --spec ECC_NIST_P256", "done", rotated);
+        table.check("the ring after key rotate", "B C B", stack.ring()?);
+        step(table, stack, "promote", "C C B")?;
+        let (_, found) = stack.token_by("C")?;
+        table.check("the key that signs after promote", "C", found);
+        let token = stack.new_token()?;
+        table.check(
+            "alg",
+            "ES256",
+            token.as_ref().map_or("no token", |token| token.algorithm.as_str()),
+        );
+        accepted(table, stack, "its token", &('C', token.ok()), 200)?;
+        accepted(table, stack, "a token of the key before", &new, 200)
+    }
+
+    /// The command of the documentation.
+    fn rotate_to_p256(
+        &self,
+        stack: &Stack<'_>,
+        alias: &str,
+        administrator: &User,
+    ) -> Result<String, Error> {
+        let workspace = self.context.workspace;
+        let command = workspace.command_at(&workspace.path("target/debug/countersign"));
+        let command = command.args(["key", "rotate", alias, "--yes", "--spec", "ECC_NIST_P256"]);
+        let command = command.args(["--retained-key", stack.output("KeyArn")?]);
+        let command =
+            command.args(["--publication-wait", "1260", "--key-refresh", KEY_REFRESH_SECONDS]);
+        let mut command = command.into_command();
+        command.envs(self.context.engine.variables(&administrator.credentials));
+        let output = command.output();
+        let output =
+            output.map_err(|source| Error::Run { command: "countersign".into(), source })?;
+        let problem = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
+        Ok(if output.status.success() { "done".into() } else { problem })
+    }
+
+    /// The longest name of a stack, an algorithm that is not the default of its key, and a tag that may not be copied.
+    fn long_name(&self, table: &mut Table) -> Result<(), Error> {
+        Table::part("A stack name of 53 characters, and PS256");
+        let name = "a-name-".repeat(8).get(..53).unwrap_or_default().to_owned();
+        let deployment = Deployment::new(&name)
+            .with("SigningAlgorithm", "PS256")
+            .with("RotationDays", "30")
+            .with("ConfigLayerArn", &self.layer(r#"[{"route": "GET /whoami", "scope": "read"}]"#)?)
+            .tagged("environment", "test");
+        let Some(stack) = self.deploy(table, &deployment)? else { return Ok(()) };
+        let conditions = Conditions {
+            algorithm: "PS256",
+            algorithms: "RSASSA_PSS_SHA_256",
+            tags: Some("countersign:ring"),
+            ..DEFAULTS
+        };
+        conditions.check(self.context, table, &name, &stack)?;
+        requests::check_rules(table, &stack, "PS256")?;
+        let found = stack.rotate()?;
+        let found = if found.contains("AccessDenied") { "AccessDenied" } else { found.as_str() };
+        table.check("prepare, with a tag that is not in CopiedTagKeys", "AccessDenied", found);
+        table.check("the ring", "A A A", stack.ring()?);
+        Ok(())
+    }
+
+    /// A layer of its own, with these access rules and the other files as shipped. Returns its ARN.
+    fn layer(&self, rules: &str) -> Result<String, Error> {
+        let folder = self.context.engine.folder().join("layer");
+        let config = folder.join("config");
+        fs::create_dir_all(&config).map_err(Error::file(&config))?;
+        for file in ["issuance-policy.json", "revocations.json"] {
+            let shipped = self.context.workspace.path("layer/config").join(file);
+            fs::copy(&shipped, config.join(file)).map_err(Error::file(&shipped))?;
+        }
+        let file = config.join("access-rules.json");
+        fs::write(&file, rules).map_err(Error::file(&file))?;
+        let python = self.context.workspace.command("python3")?.in_folder(&folder);
+        python.args(["-m", "zipfile", "--create", "layer.zip", "config"]).run_quietly()?;
+        let zip = format!("fileb://{}", folder.join("layer.zip").display());
+        let publish = ["lambda", "publish-layer-version", "--layer-name", "rules", "--zip-file"];
+        let published = self.context.aws.call(&[&publish[..], &[&zip]].concat())?;
+        let arn = published.get("LayerVersionArn").and_then(Value::as_str);
+        arn.map(str::to_owned).ok_or_else(|| Error::Check("the layer was not published".into()))
+    }
+
+    /// Kinds of keys with one algorithm.
+    fn algorithms(&self, table: &mut Table) -> Result<(), Error> {
+        Table::part("Other kinds of keys");
+        for (spec, algorithm) in [("ECC_NIST_EDWARDS25519", "Ed25519"), ("ML_DSA_44", "ML-DSA-44")]
+        {
+            let name = algorithm.to_ascii_lowercase();
+            let deployment = Deployment::new(&name).with("KeySpec", spec);
+            let deployment = deployment.with("SigningAlgorithm", algorithm);
+            match deployment.run(self.context, self.packages)? {
+                Err(reason) if reason.contains("is not supported in this emulator") => {
+                    table.not_evaluated(format!("sam deploy, {spec}"), "done", reason);
+                }
+                deployed => {
+                    table.check(format!("sam deploy, {spec}"), "done", outcome(&deployed));
+                    let Ok(outputs) = deployed else { continue };
+                    let stack = Stack::new(self.context, &deployment, outputs);
+                    token(table, &stack, algorithm)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Parameters that do not fit.
+    fn refused(&self, table: &mut Table) -> Result<(), Error> {
+        Table::part("Deployments that are refused");
+        let refused =
+            |name: &'static str, value: &str| Deployment::new("refused").with(name, value);
+        let rows = [
+            ("KeySpec", "ECC_NIST_P256", "A key of this KeySpec does not support SigningAlgorithm"),
+            ("KeyAlias", "alias/aws/kms", "not alias/aws/"),
+            ("PublicationWaitSeconds", "60", "1260"),
+        ];
+        for (name, value, reason) in rows {
+            let deployed = refused(name, value).run(self.context, self.packages)?;
+            let found = outcome(&deployed);
+            let found = if found.contains(reason) { reason } else { found };
+            table.check(format!("{name}={value}"), reason, found);
+        }
+        Ok(())
+    }
+
+    fn deploy(
+        &self,
+        table: &mut Table,
+        deployment: &Deployment,
+    ) -> Result<Option<Stack<'a>>, Error> {
+        let deployed = deployment.run(self.context, self.packages)?;
+        table.check("sam deploy", "done", outcome(&deployed));
+        Ok(deployed.ok().map(|outputs| Stack::new(self.context, deployment, outputs)))
+    }
+
+    pub(super) fn update(
+        &self,
+        table: &mut Table,
+        stack: &mut Stack<'_>,
+        deployment: &Deployment,
+    ) -> Result<(), Error> {
+        let deployed = deployment.run(self.context, self.packages)?;
+        table.check("sam deploy", "done", outcome(&deployed));
+        if let Ok(outputs) = deployed {
+            stack.set_outputs(outputs);
+        }
+        Ok(())
+    }
+}
+
+/// A token, its algorithm, and whether the authorizer accepts it.
+fn token(table: &mut Table, stack: &Stack<'_>, algorithm: &str) -> Result<(), Error> {
+    let token = stack.new_token()?;
+    let found = match &token {
+        Ok(token) => token.algorithm.clone(),
+        Err(status) => format!("status {status}"),
+    };
+    table.check("alg of a token", algorithm, found);
+    accepted(table, stack, "the token", &('A', token.ok()), 200)
+}
