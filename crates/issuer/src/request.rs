@@ -25,7 +25,7 @@ impl TokenRequest {
             return Err(IssuanceError::InexactNumber { claim });
         }
         let mut members = json::object(text).map_err(IssuanceError::NotJson)?;
-        let (claims, expires_in) = (members.remove("claims"), members.remove("expires_in"));
+        let [claims, expires_in] = MEMBERS.map(|name| members.remove(name));
         if !members.is_empty() {
             return Err(IssuanceError::UnknownMember);
         }
@@ -36,6 +36,9 @@ impl TokenRequest {
         Ok(Self { claims, lifetime: read_lifetime(expires_in.as_ref(), config)? })
     }
 }
+
+/// The members of a request.
+pub(crate) const MEMBERS: [&str; 2] = ["claims", "expires_in"];
 
 fn read_lifetime(
     expires_in: Option<&Value>,
