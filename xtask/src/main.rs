@@ -4,6 +4,7 @@ mod audit_logs;
 mod bench;
 mod bench_deployed;
 mod ci;
+mod codes;
 mod cycles;
 mod docs;
 mod emulate;
