@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 /// Rules with expensive conditions, and claims for which they are evaluated.
 pub struct ExpensiveRules {
     pub name: &'static str,
-    /// The setting `ACCESS_RULES`. All environment variables of a Lambda function are limited to 4 KB ("Lambda
-    /// quotas" in the developer guide).
+    /// The setting `ACCESS_RULES`, or the content of its file. A file can have more rules, but the budget of a request
+    /// limits the cost of their evaluation.
     pub rules: String,
     /// The claims of a token, up to almost the longest one.
     pub claims: Value,

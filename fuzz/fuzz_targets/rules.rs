@@ -7,7 +7,6 @@ use std::{
     pin::pin,
     sync::LazyLock,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
@@ -15,7 +14,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 use local::iam::{IamDecision, PolicyDocument};
-use policy::access::ForbidReason;
+use policy::{access::ForbidReason, revocation::Revocations};
 use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
@@ -64,13 +63,9 @@ impl Verifier for AcceptAll {
 fuzz_target!(|text: &str| {
     let Ok(rules) = text.parse() else { return };
     let config = AuthorizerConfig {
-        token: jwt::Validation {
-            issuer: None,
-            audiences: None,
-            token_type: "JWT".into(),
-            leeway: Duration::ZERO,
-        },
+        token: jwt::Validation::new(None, None),
         rules: Some(rules),
+        revocations: Revocations::default(),
         http_api_response: HttpApiResponse::Iam,
         websocket_protocol: None,
     };

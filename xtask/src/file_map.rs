@@ -59,6 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn files_of_the_page_exist() {
+        check(&Workspace::find().unwrap()).unwrap();
+    }
+
+    #[test]
     fn missing_files_are_named_with_their_lines() {
         let existing = ["template.yaml", "crates/jwt/src", "crates/jwt/src/time.rs", "bench"];
         let exists = |path: &Path| existing.iter().any(|known| path == Path::new(known));

@@ -5,6 +5,7 @@ mod aws;
 mod bench;
 mod bench_deployed;
 mod ci;
+mod codes;
 mod cycles;
 mod deploy_test;
 mod docs;

@@ -75,7 +75,7 @@ impl AuthorizerConfig {
         ) = (
             settings.required(&table::TOKEN_ISSUER),
             settings.optional(&table::TOKEN_AUDIENCE),
-            settings.get(&table::TOKEN_TYPE),
+            settings.get::<String>(&table::TOKEN_TYPE),
             settings.duration(&table::CLOCK_LEEWAY_SECONDS),
             settings.optional(&table::ACCESS_RULES),
             settings.optional(&table::REVOCATIONS),
@@ -86,12 +86,9 @@ impl AuthorizerConfig {
             return None;
         };
         let Names(audiences) = audiences.unwrap_or_default();
-        let token = jwt::Validation {
-            issuer: Some(issuer),
-            audiences: Some(audiences),
-            token_type,
-            leeway,
-        };
+        let token = jwt::Validation::new(Some(issuer), Some(audiences))
+            .with_token_type(token_type)
+            .with_leeway(leeway);
         let revocations = revocations.unwrap_or_default();
         Some(Self { token, rules, revocations, http_api_response, websocket_protocol })
     }
@@ -118,12 +115,7 @@ mod tests {
     #[test]
     fn settings_are_read_and_checked() {
         let defaults = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
-        let token = jwt::Validation {
-            issuer: Some("us".into()),
-            audiences: Some(vec![]),
-            token_type: "JWT".into(),
-            leeway: Duration::ZERO,
-        };
+        let token = jwt::Validation::new(Some("us".into()), Some(vec![]));
         assert_eq!(defaults.token, token);
         assert!(defaults.rules.is_none() && defaults.websocket_protocol.is_none());
         assert!(defaults.revocations.is_empty());
@@ -143,12 +135,10 @@ mod tests {
             ("WEBSOCKET_TOKEN_PROTOCOL", "bearer"),
         ]);
         let full = full.unwrap();
-        let token = jwt::Validation {
-            audiences: Some(vec!["a".into(), "b".into()]),
-            token_type: "at+jwt".into(),
-            leeway: Duration::from_mins(5),
-            ..token
-        };
+        let audiences = vec!["a".into(), "b".into()];
+        let token = jwt::Validation::new(Some("us".into()), Some(audiences))
+            .with_token_type("at+jwt")
+            .with_leeway(Duration::from_mins(5));
         assert_eq!(full.token, token);
         assert!(full.rules.is_some());
         assert_eq!(full.revocations.len(), 1);

@@ -18,12 +18,14 @@ pub async fn decide<V: Verifier>(
 ) -> Result<Decision, V::Error> {
     let candidate = match check_without_key(request, config, now) {
         Ok(candidate) => candidate,
-        Err(refusal) => return Ok(Decision::Refuse(refusal)),
+        Err(refusal) => return Ok(refusal.into()),
     };
     Ok(match candidate.confirm(verifier).await? {
-        Ok(claims) if config.revocations.contains(&claims) => Decision::Revoked(claims),
+        Ok(claims) if config.revocations.contains(&claims) => {
+            Decision::Refuse { refusal: Refusal::Revoked, claims: Some(claims) }
+        }
         Ok(claims) => apply_rules(request, config, claims),
-        Err(rejection) => Decision::Refuse(rejection.into()),
+        Err(rejection) => Refusal::from(rejection).into(),
     })
 }
 

@@ -10,14 +10,21 @@ pub enum Decision {
     Allow(VerifiedToken),
     /// The token is valid but does not open the route.
     Forbid(VerifiedToken, ForbidReason),
-    /// The request has no valid token.
-    Refuse(Refusal),
-    /// The token is valid but revoked. These are its claims.
-    Revoked(Claims),
+    /// The request has no token that is accepted.
+    Refuse {
+        /// The reason.
+        refusal: Refusal,
+        /// The token's claims, if they have been verified.
+        claims: Option<Claims>,
+    },
 }
 
-/// The `Reason` of a revoked token in logs and metrics.
-pub const REVOKED: &str = "Revoked";
+impl From<Refusal> for Decision {
+    /// A refusal without verified claims.
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse { refusal, claims: None }
+    }
+}
 
 impl Decision {
     /// The check that failed, if any.
@@ -26,8 +33,7 @@ impl Decision {
         match self {
             Self::Allow(_) => None,
             Self::Forbid(..) => Some(Check::Rules),
-            Self::Refuse(refusal) => Some(refusal.check()),
-            Self::Revoked(_) => Some(Check::Revocations),
+            Self::Refuse { refusal, .. } => Some(refusal.check()),
         }
     }
 }

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, REVOKED,
-    ResponseError, VerifiedToken, allowed_lines::AllowedLines, decide, response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Decision, MalformedEvent, ResponseError,
+    VerifiedToken, allowed_lines::AllowedLines, decide, response,
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
@@ -159,8 +159,10 @@ fn log_record(outcome: &Result<Decision, AuthorizerError>, metrics: &RequestMetr
             }
             (Outcome::Forbidden, details)
         }
-        Ok(Decision::Revoked(claims)) => (Outcome::Rejected(REVOKED), claims_details(claims)),
-        Ok(Decision::Refuse(refusal)) => (Outcome::Rejected(refusal.code()), Value::Null),
+        Ok(Decision::Refuse { refusal, claims }) => {
+            let details = claims.as_ref().map_or(Value::Null, claims_details);
+            (Outcome::Rejected(refusal.code()), details)
+        }
         Err(error) => {
             let details = json!({"error": ErrorChain(error).to_string()});
             (Outcome::Fault(error.code()), details)

@@ -58,7 +58,7 @@
 //! let later = UnixTime::from_seconds(1_800_000_060);
 //! let decision = decide(&event, &config, later, &FakeVerifier).await?;
 //! let expired = Refusal::Token(Rejection::Expired { at: later });
-//! assert_eq!(decision, Decision::Refuse(expired));
+//! assert_eq!(decision, expired.into());
 //! # Ok(())
 //! # }
 //! ```
@@ -75,11 +75,11 @@ mod event_format;
 mod handler;
 mod response;
 
-pub use bearer::Refusal;
-pub use check::Check;
+pub use bearer::bearer_token;
+pub use check::{Check, Refusal};
 pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
 pub use decide::decide;
-pub use decision::{Decision, REVOKED, VerifiedToken};
+pub use decision::{Decision, VerifiedToken};
 pub use event::{AuthorizerEvent, CacheScope, MalformedEvent};
 pub use event_format::EventFormat;
 pub use handler::run;

@@ -51,7 +51,7 @@ pub fn response(
     let (token, reason) = match decision {
         Decision::Allow(token) => (token, None),
         Decision::Forbid(token, reason) => (token, Some(*reason)),
-        Decision::Refuse(_) | Decision::Revoked(_) => return Ok(None),
+        Decision::Refuse { .. } => return Ok(None),
     };
     let has_nested = request.format.accepts_nested_context();
     if config.has_simple_response(request.format) {
@@ -65,8 +65,7 @@ pub fn response(
         response.policy_document = document;
         with_context(AuthorizerResponse::Policy(response), token, has_nested).map(Some)
     };
-    let denies_this_path =
-        matches!(reason, Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling));
+    let denies_this_path = reason.is_some_and(ForbidReason::is_about_the_path);
     let AuthorizerEvent { format, stage, route, .. } = request;
     let request = PolicyRequest { api: format.api(), stage, route };
     let rules = config.rules.as_ref().zip(token.access.as_ref());

@@ -11,7 +11,6 @@ use std::{
     pin::pin,
     sync::atomic::{AtomicU32, Ordering},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use authorizer::{
@@ -28,12 +27,7 @@ const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/w
 
 fn config() -> AuthorizerConfig {
     AuthorizerConfig {
-        token: jwt::Validation {
-            issuer: Some("countersign".into()),
-            audiences: Some(vec![]),
-            token_type: "JWT".into(),
-            leeway: Duration::ZERO,
-        },
+        token: jwt::Validation::new(Some("countersign".into()), Some(vec![])),
         rules: None,
         revocations: Revocations::default(),
         http_api_response: HttpApiResponse::Iam,
@@ -188,7 +182,7 @@ fn requests_are_refused_without_calling_the_verifier() {
     for (name, authorization, expected) in rows {
         let authorization: Vec<&str> = authorization.iter().map(String::as_str).collect();
         let decided = decide_by_default(&request(&authorization), VALID);
-        assert_eq!(decided, (Ok(Decision::Refuse(expected)), 0), "{name}");
+        assert_eq!(decided, (Ok(expected.into()), 0), "{name}");
     }
 }
 
@@ -268,7 +262,7 @@ fn verifier_decides_on_a_token_that_passes_all_other_checks() {
     let request = request(&[&format!("Bearer {}", valid_token())]);
     let (allowed, calls) = decide_by_default(&request, VALID);
     assert!(matches!(allowed, Ok(Decision::Allow(_))) && calls == 1);
-    let refused = Decision::Refuse(Rejection::Signature.into());
+    let refused = Decision::from(Refusal::Token(Rejection::Signature));
     assert_eq!(decide_by_default(&request, INVALID), (Ok(refused), 1));
     assert_eq!(decide_by_default(&request, FAULT), (Err("KMS is unreachable"), 1));
 }
@@ -640,7 +634,7 @@ fn websocket_token_is_read_from_the_subprotocols() {
         let event = json!({"type": "REQUEST", "methodArn": arn, "headers": headers});
         let (decision, _) = decide_with(config, &event.to_string().parse().unwrap(), VALID);
         let refusal = match decision.unwrap() {
-            Decision::Refuse(refusal) => Some(refusal),
+            Decision::Refuse { refusal, .. } => Some(refusal),
             _ => None,
         };
         assert_eq!(refusal, expected, "{name}");
@@ -930,10 +924,7 @@ fn sample_events_are_decided() {
         (include_str!("../../../events/authorize-no-credentials.json"), Refusal::NoCredentials),
     ];
     for (text, expected) in rows {
-        assert_eq!(
-            decide_by_default(&event(text).unwrap(), VALID),
-            (Ok(Decision::Refuse(expected)), 0)
-        );
+        assert_eq!(decide_by_default(&event(text).unwrap(), VALID), (Ok(expected.into()), 0));
     }
     let issuer_event = include_str!("../../../events/issue-invoke.json");
     assert_eq!(event(issuer_event), Err(MalformedEvent::UnsupportedType));
@@ -954,13 +945,15 @@ fn revoked_token_is_refused_after_its_signature_and_before_the_rules() {
     };
     let revoked = request_with(json!({"jti": "1"}));
     let (decision, calls) = decide_with(&config, &revoked, VALID);
-    let Ok(Decision::Revoked(claims)) = decision else { panic!("{decision:?}") };
+    let decision = decision.unwrap();
+    let Decision::Refuse { refusal: Refusal::Revoked, claims: Some(claims) } = &decision else {
+        panic!("{decision:?}")
+    };
     assert_eq!((claims.text("sub"), calls), (Some("test-user"), 1));
-    let decision = Decision::Revoked(claims);
     assert_eq!(decision.failed(), Some(Check::Revocations));
     assert_eq!(response(&revoked, &decision, &config), Ok(None), "401");
 
-    let refused = Ok(Decision::Refuse(Refusal::Token(Rejection::Signature)));
+    let refused = Ok(Refusal::Token(Rejection::Signature).into());
     assert_eq!(decide_with(&config, &revoked, INVALID), (refused, 1));
     assert_eq!(decide_with(&config, &revoked, FAULT), (Err("KMS is unreachable"), 1));
 

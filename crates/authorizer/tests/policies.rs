@@ -12,7 +12,6 @@ use std::{
     cell::Cell,
     pin::pin,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
@@ -367,12 +366,7 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
 
 fn config(rules: Option<AccessRules>) -> AuthorizerConfig {
     AuthorizerConfig {
-        token: jwt::Validation {
-            issuer: Some("us".into()),
-            audiences: Some(vec![]),
-            token_type: "JWT".into(),
-            leeway: Duration::ZERO,
-        },
+        token: jwt::Validation::new(Some("us".into()), Some(vec![])),
         rules,
         revocations: Revocations::default(),
         http_api_response: HttpApiResponse::Iam,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, REVOKED, Refusal,
-    ResponseError, decide, response,
+    AuthorizerConfig, AuthorizerEvent, AuthorizerResponse, Check, Decision, Refusal, ResponseError,
+    bearer_token, decide, response,
 };
 use clap::Args;
 use jwt::{TokenCheck, json};
@@ -213,11 +213,8 @@ impl Explanation {
         Check::all().enumerate().map(move |(at, check)| {
             let result = match (&self.decision, check, &self.signature_check) {
                 _ if last.is_some_and(|last| at > last) => "not reached".into(),
-                (Decision::Refuse(refusal), ..) if Some(at) == last => {
+                (Decision::Refuse { refusal, .. }, ..) if Some(at) == last => {
                     format!("REFUSED: {} ({})", self.reason(*refusal), refusal.code())
-                }
-                (Decision::Revoked(_), Check::Revocations, _) => {
-                    format!("REFUSED: the token is revoked ({REVOKED})")
                 }
                 (Decision::Forbid(_, reason), Check::Rules, _) => {
                     format!("CLOSED: {reason} ({})", reason.code())
@@ -243,11 +240,9 @@ impl Explanation {
 
     /// Why the request has no valid token, in words.
     fn reason(&self, refusal: Refusal) -> String {
-        let credential = self.event.authorization.first();
-        let token = credential.and_then(|credential| credential.split_once(' '));
-        match (refusal, token) {
-            (Refusal::Token(rejection), Some((_, token))) => {
-                token_text::describe(rejection, token.trim(), Some(&self.config.token), now())
+        match (refusal, bearer_token(&self.event, &self.config)) {
+            (Refusal::Token(rejection), Ok(token)) => {
+                token_text::describe(rejection, token, Some(&self.config.token), now())
             }
             _ => refusal.to_string(),
         }
@@ -258,7 +253,7 @@ impl Explanation {
     fn rules(&self) -> impl Iterator<Item = (&str, String, &'static str)> {
         let grant = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => Some(grant),
-            Decision::Refuse(_) | Decision::Revoked(_) => None,
+            Decision::Refuse { .. } => None,
         };
         let granted = grant.and_then(|grant| Some((grant.access.as_ref()?, &grant.claims)));
         let rules = match (&self.config.rules, granted) {
@@ -281,7 +276,7 @@ impl Explanation {
     fn warnings(&self) -> impl Iterator<Item = String> {
         let access = match &self.decision {
             Decision::Allow(grant) | Decision::Forbid(grant, _) => grant.access.as_ref(),
-            Decision::Refuse(_) | Decision::Revoked(_) => None,
+            Decision::Refuse { .. } => None,
         };
         let over_budget = access.is_some_and(|access| access.is_over_budget);
         let over_budget = over_budget.then(|| {
@@ -299,7 +294,7 @@ impl Explanation {
         }
         match (&self.response, &self.decision, &self.event.route) {
             (Err(_), ..) => "500",
-            (_, Decision::Refuse(_) | Decision::Revoked(_), _) => "401",
+            (_, Decision::Refuse { .. }, _) => "401",
             (_, Decision::Forbid(..), _) => "403",
             (_, Decision::Allow(_), Route::Key(_)) => "a WebSocket connection",
             (_, Decision::Allow(_), _) => "the backend's response",

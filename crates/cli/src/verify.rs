@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, value_parser};
+use clap::{Args, builder::RangedU64ValueParser, value_parser};
 use jwt::{Algorithm, Rejection, UnverifiedToken, Validation, Verifier};
 use kms::{KeyName, Verification};
-use runtime::{Settings, table};
+use runtime::{Setting, Settings, Values, table};
 use serde_json::json;
 
 use crate::{
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "JWT", value_name = "TYPE")]
     token_type: String,
     /// Tolerance for `exp`, `nbf` and `iat`
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = value_parser!(u64).range(0..=300))]
+    #[arg(long, value_name = "SECONDS", default_value = table::CLOCK_LEEWAY_SECONDS.default, value_parser = seconds(&table::CLOCK_LEEWAY_SECONDS))]
     leeway: u64,
     /// Check only the header and the signature; accept any payload
     #[arg(long, conflicts_with_all = ["issuer", "audience", "token_type", "leeway"])]
@@ -155,15 +155,21 @@ fn algorithm_of_environment() -> Result<Option<Algorithm>, UsageError> {
     settings.finish(algorithm).map_err(|error| UsageError(error.to_string()))
 }
 
+/// Accepts the values of a setting in seconds.
+fn seconds(setting: &Setting) -> RangedU64ValueParser {
+    let parser = value_parser!(u64);
+    match setting.values {
+        Values::Seconds { min, max } => parser.range(min..=max),
+        _ => parser,
+    }
+}
+
 /// The checks of the claims; an omitted option is not checked.
 fn validation(arguments: &Arguments) -> Validation {
     let audiences = (!arguments.audience.is_empty()).then(|| arguments.audience.clone());
-    Validation {
-        issuer: arguments.issuer.clone(),
-        audiences,
-        token_type: arguments.token_type.clone(),
-        leeway: Duration::from_secs(arguments.leeway),
-    }
+    Validation::new(arguments.issuer.clone(), audiences)
+        .with_token_type(&*arguments.token_type)
+        .with_leeway(Duration::from_secs(arguments.leeway))
 }
 
 /// What was not checked of a valid token.

@@ -109,14 +109,14 @@ fn is_plain(value: &Value) -> bool {
 pub(crate) const SUPPORTED_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"];
 
 /// The claims that only the issuer sets.
-const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
+pub(crate) const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
 
 /// The bytes of JSON that `iss`, `iat`, `exp`, `jti` and the default `aud` take without the configured values:
 /// names, quotation marks, two times and a UUID.
-const ADDED_BYTES: usize = 120;
+pub(crate) const ADDED_BYTES: usize = 120;
 
 /// The bytes of JSON that `client_id` takes without its value.
-const CLIENT_ID_BYTES: usize = 14;
+pub(crate) const CLIENT_ID_BYTES: usize = 14;
 
 /// The characters of a claim's name that an error message shows.
 const MAX_NAME_CHARS: usize = 64;

@@ -37,8 +37,11 @@ pub enum IssuanceError {
     #[error("the request is {0}")]
     NotJson(JsonError),
     /// The request has a member that the issuer does not know, such as a misspelled one.
-    #[error("unknown member in the request: only claims and expires_in are allowed")]
-    UnknownMember,
+    #[error("unknown member in the request: only {} are allowed", enumeration(known))]
+    UnknownMember {
+        /// The members of a request.
+        known: &'static [&'static str],
+    },
     /// `claims` is missing or not an object.
     #[error("claims must be a JSON object")]
     ClaimsNotObject,

@@ -103,6 +103,7 @@ fn complete_claims(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::{ADDED_BYTES, CLIENT_ID_BYTES, RESERVED};
 
     #[test]
     fn claims_are_completed() {
@@ -133,6 +134,31 @@ mod tests {
             let now = UnixTime::from_seconds(1000);
             let completed = complete_claims(granted, &config(audience), Uuid::nil(), now);
             assert_eq!(completed, expected, "{name}");
+        }
+    }
+
+    /// The longest claims that a request may have leave room for the added ones.
+    #[test]
+    fn added_claims_are_reserved_and_fit_their_length() {
+        let config = |token_type: &str| IssuerConfig {
+            token_type: token_type.into(),
+            audience: Some(String::new()),
+            ..IssuerConfig::with_issuer("")
+        };
+        let rows = [("JWT", ADDED_BYTES), ("at+jwt", ADDED_BYTES + CLIENT_ID_BYTES)];
+        for (token_type, max) in rows {
+            let requested = jwt::json::object(br#"{"sub":""}"#).unwrap();
+            let requested_bytes = jwt::json::object_bytes(&requested);
+            let granted = GrantedRequest { claims: requested, lifetime: Duration::from_mins(1) };
+            let now = UnixTime::from_seconds(99_999_999_999);
+            let claims = complete_claims(granted, &config(token_type), Uuid::max(), now);
+            let added_bytes = jwt::json::object_bytes(&claims) - requested_bytes;
+            assert!(added_bytes <= max, "{token_type}: {added_bytes} bytes");
+            for name in
+                claims.keys().filter(|name| !["sub", "aud", "client_id"].contains(&&***name))
+            {
+                assert!(RESERVED.contains(&&**name), "{name} is not reserved");
+            }
         }
     }
 

@@ -25,9 +25,9 @@ impl TokenRequest {
             return Err(IssuanceError::InexactNumber { claim });
         }
         let mut members = json::object(text).map_err(IssuanceError::NotJson)?;
-        let (claims, expires_in) = (members.remove("claims"), members.remove("expires_in"));
+        let [claims, expires_in] = MEMBERS.map(|name| members.remove(name));
         if !members.is_empty() {
-            return Err(IssuanceError::UnknownMember);
+            return Err(IssuanceError::UnknownMember { known: &MEMBERS });
         }
         let Some(Value::Object(claims)) = claims else {
             return Err(IssuanceError::ClaimsNotObject);
@@ -36,6 +36,9 @@ impl TokenRequest {
         Ok(Self { claims, lifetime: read_lifetime(expires_in.as_ref(), config)? })
     }
 }
+
+/// The members of a request.
+const MEMBERS: [&str; 2] = ["claims", "expires_in"];
 
 fn read_lifetime(
     expires_in: Option<&Value>,
@@ -77,6 +80,15 @@ mod tests {
             let granted = request.grant(&Caller::Invoke, &config)?;
             Ok((Value::Object(granted.claims), granted.lifetime.as_secs()))
         }
+    }
+
+    #[test]
+    fn error_about_an_unknown_member_names_the_members() {
+        let error = TokenRequest::read_and_grant(r#"{"claims":{},"expires":60}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown member in the request: only claims and expires_in are allowed"
+        );
     }
 
     #[test]
@@ -122,9 +134,13 @@ mod tests {
             (
                 "misspelled member",
                 r#"{"claims":{},"expire_in":1}"#,
-                Err(IssuanceError::UnknownMember),
+                Err(IssuanceError::UnknownMember { known: &MEMBERS }),
             ),
-            ("claims without claims member", r#"{"sub":"a"}"#, Err(IssuanceError::UnknownMember)),
+            (
+                "claims without claims member",
+                r#"{"sub":"a"}"#,
+                Err(IssuanceError::UnknownMember { known: &MEMBERS }),
+            ),
             ("sub is a number", r#"{"claims":{"sub":1}}"#, Err(IssuanceError::InvalidSubject)),
             (
                 "several audiences",

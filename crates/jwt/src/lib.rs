@@ -44,12 +44,9 @@
 //!         }]}"#,
 //!     )?;
 //!     let verifier = KeySetVerifier::new(&keys)?;
-//!     let validation = Validation {
-//!         issuer: Some("https://issuer.example".into()),
-//!         audiences: Some(vec!["orders".into()]),
-//!         token_type: "JWT".into(),
-//!         leeway: Duration::from_secs(60),
-//!     };
+//!     let (issuer, audiences) = ("https://issuer.example".into(), vec!["orders".into()]);
+//!     let validation =
+//!         Validation::new(Some(issuer), Some(audiences)).with_leeway(Duration::from_secs(60));
 //!     let token = concat!(
 //!         "eyJhbGciOiJFZDI1NTE5IiwidHlwIjoiSldUIiwia2lkIjoia1ByS19xbXhWV2FZVkE5d3dCRjZJdW8z",
 //!         "dlZ6ejdUeEhDVHdYQnlnclM0ayJ9.eyJhdWQiOiJvcmRlcnMiLCJleHAiOjE3NjcyMjkyMDAsImlzcyI6",

@@ -148,6 +148,12 @@ impl Cause {
         )
     }
 
+    /// Whether no request can use the key: it does not exist, is disabled or pending deletion.
+    #[must_use]
+    pub const fn is_unusable_key(self) -> bool {
+        matches!(self, Self::NotFound | Self::KeyState)
+    }
+
     /// The cause of an error response. A known error code decides, because KMS uses the status 400 for most
     /// errors. Otherwise the status decides. An error without a code is not from KMS.
     #[must_use]

@@ -277,8 +277,7 @@ impl Keyring {
         };
         match key {
             Ok(key) => Ok(Some(key)),
-            // The alias does not exist, or its key is disabled or pending deletion.
-            Err(fault) if matches!(fault.cause, Cause::NotFound | Cause::KeyState) => Ok(None),
+            Err(fault) if fault.cause.is_unusable_key() => Ok(None),
             Err(fault) => Err(fault),
         }
     }

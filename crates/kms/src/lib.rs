@@ -60,12 +60,7 @@
 //! let signer = KmsSigner { keyring: &keyring, metrics: &metrics, max_token_bytes: None };
 //! let signed = signer.sign(&UnsignedToken::new("JWT", &claims)).await?;
 //!
-//! let validation = Validation {
-//!     issuer: Some("https://issuer.example".to_owned()),
-//!     audiences: Some(Vec::new()),
-//!     token_type: "JWT".to_owned(),
-//!     leeway: Duration::ZERO,
-//! };
+//! let validation = Validation::new(Some("https://issuer.example".to_owned()), Some(Vec::new()));
 //! let verifier = KmsVerifier {
 //!     keyring: &keyring,
 //!     verification: Verification::Kms,

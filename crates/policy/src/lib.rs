@@ -15,7 +15,6 @@
 //! The request for `GET /orders/7/refunds` is closed to this token. The policy covers every route of the stage.
 //!
 //! ```
-//! use std::time::Duration;
 //!
 //! use countersign_policy::access::{AccessRules, Api, ForbidReason, PolicyRequest, Stage, policy};
 //! use jwt::{JwkSet, KeySetVerifier, UnixTime, UnverifiedToken, Validation};
@@ -34,12 +33,7 @@
 //! let keys = JwkSet::read(
 //!     br#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"X_Tj_2cDUxnzDbruvzxvGvPy_OxgkkBJhC8yhs1dljY"}]}"#,
 //! )?;
-//! let validation = Validation {
-//!     issuer: None,
-//!     audiences: None,
-//!     token_type: "JWT".into(),
-//!     leeway: Duration::ZERO,
-//! };
+//! let validation = Validation::new(None, None);
 //! let candidate = UnverifiedToken::parse(token)?.screen(&validation, UnixTime::from_seconds(1000))?;
 //! let claims = candidate.confirm(&KeySetVerifier::new(&keys)?).await??;
 //!

@@ -212,7 +212,7 @@ impl Revocations {
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, time::Duration};
+    use std::convert::Infallible;
 
     use jwt::{Rejection, SignedParts, UnverifiedToken, Validation, Verifier};
     use serde_json::json;
@@ -237,12 +237,7 @@ mod tests {
         let token =
             [&encode(r#"{"alg":"EdDSA"}"#), &encode(&claims.to_string()), &encode(&"s".repeat(64))];
         let token = token.map(String::as_str).join(".");
-        let validation = Validation {
-            issuer: None,
-            audiences: None,
-            token_type: "JWT".into(),
-            leeway: Duration::ZERO,
-        };
+        let validation = Validation::new(None, None);
         let now = UnixTime::from_seconds(1_900_000_000);
         let candidate = UnverifiedToken::parse(&token).unwrap().screen(&validation, now).unwrap();
         candidate.confirm(&AnySignature).await.unwrap().unwrap()

@@ -205,7 +205,7 @@ impl RingState {
 /// Ignores that the key is disabled or pending deletion already: an earlier run did it.
 fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     match result {
-        Err(fault) if !matches!(fault.cause, Cause::KeyState | Cause::NotFound) => Err(fault),
+        Err(fault) if !fault.cause.is_unusable_key() => Err(fault),
         _ => Ok(()),
     }
 }

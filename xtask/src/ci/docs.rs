@@ -1,7 +1,7 @@
 //! The documentation.
 
 use crate::{
-    docs,
+    codes, docs,
     error::Error,
     file_map, links,
     workspace::{Workspace, announce},
@@ -27,5 +27,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     announce("check the links of Markdown files");
     links::check(workspace)?;
     announce("check the files that the architecture page names");
-    file_map::check(workspace)
+    file_map::check(workspace)?;
+    announce("check the codes of log lines on the observability page");
+    codes::check(workspace)
 }

@@ -102,6 +102,25 @@ fn explained_refusals_have_dates_in_words() {
     assert!(text.contains("REFUSED: expired: `exp` is 20") && text.contains(" UTC ("), "{text}");
 }
 
+/// The token of a WebSocket subprotocol is described like that of a header.
+#[test]
+fn explained_refusals_describe_the_token_of_a_subprotocol() {
+    let event = include_str!("../../../../events/authorize-expired.json");
+    let expired: Value = serde_json::from_str(event).unwrap();
+    let credential = expired["headers"]["Authorization"].as_str().unwrap();
+    let token = credential.strip_prefix("Bearer ").unwrap();
+    let event = json!({
+        "type": "REQUEST", "methodArn": format!("{STAGE}/v1/$connect"),
+        "headers": {"Sec-WebSocket-Protocol": format!("bearer, {token}")},
+    });
+    let settings = [("TOKEN_ISSUER", "countersign"), ("WEBSOCKET_TOKEN_PROTOCOL", "bearer")];
+    let event = event.to_string();
+    let output = run_with_input(&["explain", "--event", "-"], &settings, event.as_bytes());
+    let text = to_text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("REFUSED: expired: `exp` is 20") && text.contains(" UTC ("), "{text}");
+}
+
 /// JSON errors name the file or the option, and the line.
 #[test]
 fn invalid_json_is_named_with_its_line() {

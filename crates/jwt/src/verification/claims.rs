@@ -163,12 +163,11 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_seconds(1_000_000);
 
     fn validation(audiences: &[&str], leeway: u64) -> Validation {
-        Validation {
-            issuer: Some("us".into()),
-            audiences: Some(audiences.iter().map(|&audience| audience.into()).collect()),
-            token_type: "JWT".into(),
-            leeway: Duration::from_secs(leeway),
-        }
+        Validation::new(
+            Some("us".into()),
+            Some(audiences.iter().map(|&audience| audience.into()).collect()),
+        )
+        .with_leeway(Duration::from_secs(leeway))
     }
 
     fn read_and_check(text: &str, validation: &Validation) -> Result<(), Rejection> {

@@ -7,12 +7,10 @@ use std::time::Duration;
 ///
 /// use countersign_jwt::Validation;
 ///
-/// let access_tokens = Validation {
-///     issuer: Some("https://issuer.example".into()),
-///     audiences: Some(vec!["orders".into()]),
-///     token_type: "at+jwt".into(),
-///     leeway: Duration::from_secs(60),
-/// };
+/// let issuer = "https://issuer.example".to_owned();
+/// let access_tokens = Validation::new(Some(issuer), Some(vec!["orders".to_owned()]))
+///     .with_token_type("at+jwt")
+///     .with_leeway(Duration::from_secs(60));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Validation {
@@ -29,4 +27,25 @@ pub struct Validation {
     /// The accepted difference between the clocks of issuer and recipient, in whole seconds, for
     /// `exp`, `nbf` and `iat`.
     pub leeway: Duration,
+}
+
+impl Validation {
+    /// The tokens of this issuer for these audiences, of the type `JWT` and without leeway. `None` skips a check: see
+    /// the fields.
+    #[must_use]
+    pub fn new(issuer: Option<String>, audiences: Option<Vec<String>>) -> Self {
+        Self { issuer, audiences, token_type: "JWT".to_owned(), leeway: Duration::ZERO }
+    }
+
+    /// The same tokens of another type.
+    #[must_use]
+    pub fn with_token_type(self, token_type: impl Into<String>) -> Self {
+        Self { token_type: token_type.into(), ..self }
+    }
+
+    /// The same tokens with another leeway.
+    #[must_use]
+    pub fn with_leeway(self, leeway: Duration) -> Self {
+        Self { leeway, ..self }
+    }
 }

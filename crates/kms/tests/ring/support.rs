@@ -92,12 +92,7 @@ pub(crate) async fn sign(keyring: &Arc<Keyring>, claims: Value) -> Token {
 
 /// Verifies a token with KMS.
 pub(crate) async fn verify_token(keyring: &Arc<Keyring>, token: &str) -> Result<(), Rejection> {
-    let validation = Validation {
-        issuer: Some("us".into()),
-        audiences: Some(vec![]),
-        token_type: "JWT".into(),
-        leeway: Duration::ZERO,
-    };
+    let validation = Validation::new(Some("us".into()), Some(vec![]));
     let now = jwt::UnixTime::from_seconds(1000);
     let candidate = UnverifiedToken::parse(token)?.screen(&validation, now)?;
     candidate.confirm(&verifier(keyring)).await.unwrap().map(|_| ())

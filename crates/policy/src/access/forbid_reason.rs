@@ -32,4 +32,14 @@ impl ForbidReason {
             Self::CachedResponse => "CachedResponse",
         }
     }
+
+    /// Whether the path of the request is the reason, although the rules may open a resource that matches it. A policy
+    /// must then deny this path.
+    #[must_use]
+    pub const fn is_about_the_path(self) -> bool {
+        match self {
+            Self::AmbiguousPath | Self::ClosedSpelling => true,
+            Self::ClosedRoute | Self::CachedResponse => false,
+        }
+    }
 }

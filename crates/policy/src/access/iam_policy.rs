@@ -43,7 +43,7 @@ pub fn policy(
         }
         None => (every_route.clone(), Vec::new()),
     };
-    if let Some(ForbidReason::AmbiguousPath | ForbidReason::ClosedSpelling) = reason
+    if reason.is_some_and(ForbidReason::is_about_the_path)
         && let Route::Http { method, path } = request.route
     {
         deny.push(path_resource(request, method, path));

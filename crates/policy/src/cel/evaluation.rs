@@ -180,12 +180,7 @@ mod tests {
         members["exp"] = 2.into();
         let part = |text: &str| base64::Engine::encode(&URL_SAFE_NO_PAD, text);
         let token = format!("{}.{}.YQ", part(r#"{"alg":"RS256"}"#), part(&members.to_string()));
-        let validation = jwt::Validation {
-            issuer: None,
-            audiences: None,
-            token_type: "JWT".into(),
-            leeway: std::time::Duration::ZERO,
-        };
+        let validation = jwt::Validation::new(None, None);
         let token = jwt::UnverifiedToken::parse(&token).unwrap();
         let candidate = token.screen(&validation, jwt::UnixTime::from_seconds(1)).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

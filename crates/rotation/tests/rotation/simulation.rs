@@ -623,12 +623,7 @@ async fn is_valid(
 }
 
 fn validation() -> Validation {
-    Validation {
-        issuer: Some("us".into()),
-        audiences: None,
-        token_type: "JWT".into(),
-        leeway: Duration::ZERO,
-    }
+    Validation::new(Some("us".into()), None)
 }
 
 static METRICS: LazyLock<RequestMetrics> = LazyLock::new(RequestMetrics::default);
