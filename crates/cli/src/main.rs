@@ -5,7 +5,9 @@
 
 mod aws;
 mod block_on;
+mod check;
 mod completions;
+mod configuration;
 mod demo;
 mod event;
 mod exit;
@@ -81,6 +83,9 @@ enum Command {
     /// Print a sample event with a new token in it.
     #[command(after_help = event::HELP)]
     Event(event::Arguments),
+    /// Check the folder of configuration files before a deployment.
+    #[command(after_help = check::HELP)]
+    Check(check::Arguments),
     /// Print the completion script for a shell.
     #[command(after_help = completions::HELP)]
     Completions(completions::Arguments),
@@ -117,6 +122,7 @@ fn main() -> ExitCode {
         Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Pem(arguments) => pem::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Reference { page } => reference::run(page, Arguments::command()),
         Command::Function { name } => function::run(name),

@@ -37,7 +37,7 @@ enum Part {
     Docs,
     /// The tests and the demo, whose logs are kept in target/evidence
     Test,
-    /// The templates
+    /// The templates and the configuration files
     Template,
     /// The packages of `sam build` under Lambda's emulator and deployed to one of AWS, and the audit of all logs
     Packages,

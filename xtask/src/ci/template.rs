@@ -1,4 +1,5 @@
-//! The templates, by the linters of CloudFormation and SAM, and by a security scanner; and the examples for other tools.
+//! The templates, by the linters of CloudFormation and SAM, and by a security scanner; the configuration files, and the
+//! examples for other tools.
 
 use crate::{error::Error, workspace::Workspace};
 
@@ -15,6 +16,8 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     }
     let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0");
     sam.args(["validate", "--lint", "--region", "us-east-1"]).run()?;
+    let check = ["run", "--quiet", "--locked", "-p", "countersign", "--", "check", "layer/config"];
+    workspace.command("cargo")?.args(check).run()?;
     check_cdk(workspace)?;
     check_terraform(workspace)
 }

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::{ROOT, SIGV4, TEMPLATE, options, token, with_parameters};
 
 /// A copy of the layer, and of the template beside it.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = env::temp_dir().join(format!("countersign-{name}-{}", process::id()));
         fs::create_dir_all(folder.join("layer/config")).unwrap();
         for file in ["access-rules.json", "issuance-policy.json", "revocations.json"] {
@@ -22,7 +22,12 @@ impl Folder {
         Self(folder)
     }
 
-    fn write(&self, file: &str, text: &str) {
+    /// The path of the folder with the files.
+    pub(crate) fn config(&self) -> String {
+        self.0.join("layer/config").to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.0.join("layer/config").join(file), text).unwrap();
     }
 

@@ -9,6 +9,7 @@
 
 mod authorizers;
 mod aws_server;
+mod check;
 mod cloud;
 mod configuration_files;
 mod confirmation;

@@ -15,7 +15,7 @@ pub(super) enum FileProblem {
     Missing(String),
     #[error("names a file that cannot be read: {0}: {1}")]
     Unreadable(String, io::Error),
-    #[error("names a file with more than {MAX_BYTES} bytes: {0}")]
+    #[error("names a file with more than {MAX_FILE_BYTES} bytes: {0}")]
     TooLong(String),
     #[error("names a file that is not UTF-8: {0}")]
     NotText(String),
@@ -40,7 +40,7 @@ pub(super) fn read(path: &str, task_root: Option<&str>) -> Result<String, FilePr
     let named = || path.to_owned();
     let mut bytes = Vec::new();
     let read = File::open(PathBuf::from(file))
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     match read {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -48,7 +48,7 @@ pub(super) fn read(path: &str, task_root: Option<&str>) -> Result<String, FilePr
         }
         Err(error) => return Err(FileProblem::Unreadable(named(), error)),
     }
-    if bytes.len() as u64 > MAX_BYTES {
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(FileProblem::TooLong(named()));
     }
     let text = String::from_utf8(bytes).map_err(|_| FileProblem::NotText(named()))?;
@@ -61,8 +61,8 @@ pub(super) fn read(path: &str, task_root: Option<&str>) -> Result<String, FilePr
 const PREFIX: &str = "file:";
 /// Where Lambda unpacks layers.
 const LAYERS: &str = "/opt";
-/// More than 10,000 revocations.
-const MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// The maximum length of such a file in bytes: more than 10,000 revocations.
+pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,9 @@ pub mod table;
 use std::{collections::BTreeMap, env, fmt, str::FromStr, time::Duration};
 
 pub use error::{SettingError, SettingProblem, SettingsError};
+pub use file::MAX_FILE_BYTES;
 pub use names::Names;
+pub use suggestions::closest_setting;
 pub use table::{Function, SETTINGS, Setting, Values};
 
 /// The environment variables, with the problems found in them. Each method that reads a setting adds a problem instead
@@ -141,7 +143,7 @@ impl Settings {
         let misspelled: Vec<_> = self
             .values
             .keys()
-            .filter_map(|name| Some((name.clone(), suggestions::closest_setting(name)?)))
+            .filter_map(|name| Some((name.clone(), closest_setting(name)?)))
             .collect();
         let is_valid = misspelled.is_empty();
         for (name, suggestion) in misspelled {

@@ -5,7 +5,8 @@ use super::table::SETTINGS;
 
 /// The setting with the closest name: with few edits for its length, regardless of case, or without the unit. `None` for
 /// the name of a setting and for a name that is not close to one.
-pub(super) fn closest_setting(name: &str) -> Option<&'static str> {
+#[must_use]
+pub fn closest_setting(name: &str) -> Option<&'static str> {
     if name.starts_with("AWS_")
         || name == ALLOWED_LOOKALIKE
         || SETTINGS.iter().any(|setting| setting.name == name)

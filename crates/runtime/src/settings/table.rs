@@ -83,7 +83,8 @@ impl Function {
 
 impl Values {
     /// Whether the value may be `file:PATH`.
-    pub(super) const fn may_be_in_a_file(self) -> bool {
+    #[must_use]
+    pub const fn may_be_in_a_file(self) -> bool {
         matches!(self, Self::Rules | Self::Revocations)
     }
 

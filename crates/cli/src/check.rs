@@ -1,0 +1,80 @@
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    configuration::{self, Content, Finding, Report, Severity},
+    exit,
+    humanize::now,
+    terminal,
+};
+
+/// Arguments of `countersign check`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folder with the configuration files
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) const HELP: &str = "\
+Reads access-rules.json, issuance-policy.json and revocations.json as the functions do, and prints every problem as
+FILE:LINE:COLUMN: PROBLEM. A problem stops a function; a warning does not change the exit code.
+
+Examples:
+  countersign check layer/config
+
+Exit codes: 0 no problem, 1 problems, 2 invalid arguments, 3 fault.";
+
+/// Prints the problems and warnings.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    exit::finish(arguments.json, check(arguments))
+}
+
+fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let mut report = configuration::check(&arguments.folder, now())?;
+    report
+        .findings
+        .sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
+    let is_valid = report.findings.iter().all(|it| it.severity == Severity::Warning);
+    let mut out = terminal::stdout();
+    if arguments.json {
+        let findings: Vec<_> = report.findings.iter().map(to_json).collect();
+        writeln!(out, "{}", json!(findings))?;
+    } else {
+        for finding in &report.findings {
+            writeln!(out, "{finding}")?;
+        }
+        if is_valid {
+            writeln!(out, "no problem found: {}", counts(&report))?;
+        }
+    }
+    Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+}
+
+fn to_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "file": finding.file.display().to_string(),
+        "line": finding.position.map(|position| position.line),
+        "column": finding.position.map(|position| position.column),
+        "severity": match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        },
+        "problem": finding.text,
+    })
+}
+
+/// How much each file has: `access-rules.json has 1 rule, revocations.json has 2 revocations`.
+fn counts(report: &Report) -> String {
+    let count = |(file, content, count): &(PathBuf, Content, usize)| {
+        let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let ending = if *count == 1 { "" } else { "s" };
+        format!("{name} has {count} {}{ending}", content.element())
+    };
+    report.counts.iter().map(count).collect::<Vec<_>>().join(", ")
+}

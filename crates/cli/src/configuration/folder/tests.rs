@@ -1,0 +1,221 @@
+#![cfg(unix)]
+
+use std::{
+    env,
+    os::unix::fs::{PermissionsExt, symlink},
+    process,
+};
+
+use super::*;
+
+/// A folder with valid files, that is removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder =
+            Self(env::temp_dir().join(format!("countersign-check-{name}-{}", process::id())));
+        let _ = fs::remove_dir_all(&folder.0);
+        fs::create_dir_all(&folder.0).unwrap();
+        folder.set_mode("", 0o755);
+        folder.write("access-rules.json", r#"[{"route": "* /*", "any": true}]"#);
+        folder.write("issuance-policy.json", r#"[{"caller": "*"}, {"caller": "invoke"}]"#);
+        folder.write("revocations.json", "[]");
+        folder
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::write(self.0.join(name), text).unwrap();
+        self.set_mode(name, 0o644);
+    }
+
+    fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn check(&self) -> Report {
+        check(&self.0, UnixTime::from_seconds(1_800_000_000)).unwrap()
+    }
+
+    /// Each finding without the path of the folder.
+    fn findings(&self) -> Vec<String> {
+        let root = format!("{}/", self.0.display());
+        let mut findings: Vec<_> =
+            self.check().findings.iter().map(|it| it.to_string().replace(&root, "")).collect();
+        findings.sort();
+        findings
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn valid_files_are_counted() {
+    let folder = Folder::new("valid");
+    let report = folder.check();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    let counts: Vec<_> =
+        report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
+    let (rules, policy) = (Content::AccessRules, Content::IssuanceRules);
+    assert_eq!(counts, [(rules, 1), (policy, 2), (Content::Revocations, 0)]);
+}
+
+/// The name of the case, what it changes, and the beginning of each finding.
+type Row = (&'static str, fn(&Folder), &'static [&'static str]);
+
+fn assert_findings(rows: &[Row]) {
+    for (name, change, expected) in rows {
+        let folder = Folder::new(&name.replace(' ', "-"));
+        change(&folder);
+        let found = folder.findings();
+        let fits = found.len() == expected.len()
+            && found.iter().zip(*expected).all(|(found, expected)| found.starts_with(expected));
+        assert!(fits, "{name}: {found:#?}");
+    }
+}
+
+#[test]
+fn each_problem_of_names_and_contents_is_reported() {
+    assert_findings(&[
+        (
+            "missing file",
+            |it| fs::remove_file(it.0.join("revocations.json")).unwrap(),
+            &["revocations.json: is missing: the template reads the setting `REVOCATIONS` from it"],
+        ),
+        (
+            "misspelled name",
+            |it| it.write("acces-rules.json", "[]"),
+            &["acces-rules.json: is not a file of a setting, did you mean `access-rules.json`?"],
+        ),
+        (
+            "name of the setting",
+            |it| it.write("ACCESS_RULES.json", "[]"),
+            &["ACCESS_RULES.json: is not a file of a setting, did you mean `access-rules.json`?"],
+        ),
+        (
+            "other ending",
+            |it| it.write("revocations.jsonc", "[]"),
+            &["revocations.jsonc: is not a file of a setting, did you mean `revocations.json`?"],
+        ),
+        (
+            "file of a setting below",
+            |it| {
+                fs::create_dir(it.0.join("test")).unwrap();
+                it.set_mode("test", 0o755);
+                it.write("test/revocations.json", "[");
+            },
+            &[
+                "test/revocations.json: is not a file of a setting, did you mean `revocations.json`?",
+            ],
+        ),
+        (
+            "other file",
+            |it| it.write("README.md", "text"),
+            &["README.md: warning: is not a file of a setting: nothing reads it"],
+        ),
+        (
+            "setting without a file",
+            |it| it.write("token-issuer.json", "us"),
+            &["token-issuer.json: warning: is not a file of a setting: nothing reads it"],
+        ),
+        (
+            "folder in place of a file",
+            |it| {
+                fs::remove_file(it.0.join("revocations.json")).unwrap();
+                fs::create_dir(it.0.join("revocations.json")).unwrap();
+                it.set_mode("revocations.json", 0o755);
+            },
+            &["revocations.json: is a folder"],
+        ),
+        (
+            "text that is not UTF-8",
+            |it| it.write("revocations.json", b"[\xff]"),
+            &["revocations.json: is not UTF-8"],
+        ),
+        (
+            "long file",
+            |it| it.write("revocations.json", vec![b' '; 4 * 1024 * 1024 + 1]),
+            &["revocations.json: has more than 4194304 bytes"],
+        ),
+        (
+            "invalid content of two files",
+            |it| {
+                it.write("access-rules.json", "[\n  {}\n]");
+                it.write("issuance-policy.json", "null");
+            },
+            &[
+                "access-rules.json:2:3: rule 1: missing field `route`",
+                "issuance-policy.json:1:1: has no value, write `[]`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn each_problem_of_modes_and_links_is_reported() {
+    assert_findings(&[
+        (
+            "unreadable file",
+            |it| it.set_mode("revocations.json", 0o640),
+            &["revocations.json: has the mode 0640: functions cannot read it, run `chmod 644 "],
+        ),
+        (
+            "other mode",
+            |it| it.set_mode("revocations.json", 0o664),
+            &["revocations.json: warning: has the mode 0664 in place of 0644: run `chmod 644 "],
+        ),
+        (
+            "unreadable folder",
+            |it| {
+                fs::create_dir(it.0.join("more")).unwrap();
+                it.set_mode("more", 0o754);
+            },
+            &["more: has the mode 0754: functions cannot read it, run `chmod 755 "],
+        ),
+        (
+            "link out of the folder",
+            |it| symlink("/etc/passwd", it.0.join("link")).unwrap(),
+            &["link: is a symbolic link out of the folder: put the file itself there"],
+        ),
+        (
+            "link that leads nowhere",
+            |it| symlink("none.json", it.0.join("link")).unwrap(),
+            &["link: is a symbolic link that leads nowhere: "],
+        ),
+        (
+            "link within the folder",
+            |it| {
+                fs::rename(it.0.join("revocations.json"), it.0.join("list")).unwrap();
+                it.write("list", "[{}]");
+                symlink("list", it.0.join("revocations.json")).unwrap();
+            },
+            &[
+                "list: warning: is not a file of a setting: nothing reads it",
+                "revocations.json:1:2: revocation 1: missing field `iss`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn pipe_is_not_read() {
+    let folder = Folder::new("pipe");
+    let pipe = folder.0.join("revocations.json");
+    fs::remove_file(&pipe).unwrap();
+    assert!(process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let expected = "revocations.json: is neither a file nor a folder: remove it";
+    assert_eq!(folder.findings(), [expected]);
+}
+
+#[test]
+fn folder_that_is_none_is_an_invalid_argument() {
+    let folder = Folder::new("none");
+    for path in [folder.0.join("none"), folder.0.join("revocations.json")] {
+        let error = check(&path, UnixTime::from_seconds(0)).unwrap_err();
+        assert!(error.is::<UsageError>(), "{error}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The files of the configuration layer: which there are, and everything that is wrong with them.
+
+mod elements;
+mod folder;
+mod list;
+
+use std::{fmt, path::PathBuf};
+
+use policy::revocation::Revocation;
+use runtime::{Setting, Values, table};
+
+pub(crate) use elements::{Element, Position};
+pub(crate) use folder::{Report, check};
+pub(crate) use list::check_list;
+
+/// A file of the layer.
+pub(crate) struct ConfigurationFile {
+    pub(crate) name: &'static str,
+    pub(crate) setting: Setting,
+    pub(crate) content: Content,
+}
+
+/// What the list in a file has as its elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    AccessRules,
+    IssuanceRules,
+    Revocations,
+}
+
+/// The files that the template names. All are required.
+pub(crate) const FILES: [ConfigurationFile; 3] = [
+    ConfigurationFile {
+        name: "access-rules.json",
+        setting: table::ACCESS_RULES,
+        content: Content::AccessRules,
+    },
+    ConfigurationFile {
+        name: "issuance-policy.json",
+        setting: table::ISSUANCE_POLICY,
+        content: Content::IssuanceRules,
+    },
+    ConfigurationFile {
+        name: "revocations.json",
+        setting: table::REVOCATIONS,
+        content: Content::Revocations,
+    },
+];
+
+/// Something in the layer that an operator should know.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) file: PathBuf,
+    /// `None`: it is not about the text of the file.
+    pub(crate) position: Option<Position>,
+    pub(crate) severity: Severity,
+    pub(crate) text: String,
+}
+
+/// Whether a finding stops a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Severity {
+    Error,
+    Warning,
+}
+
+impl Content {
+    /// What an element is called in messages.
+    pub(crate) const fn element(self) -> &'static str {
+        match self {
+            Self::AccessRules | Self::IssuanceRules => "rule",
+            Self::Revocations => "revocation",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        let severity = if self.severity == Severity::Warning { "warning: " } else { "" };
+        write!(f, ": {severity}{}", self.text)
+    }
+}
+
+/// Whether all tokens of a revocation have expired, for the authorizer with the largest clock leeway.
+pub(crate) fn has_expired(revocation: &Revocation, now: jwt::UnixTime) -> bool {
+    let Values::Seconds { max: leeway, .. } = table::CLOCK_LEEWAY_SECONDS.values else {
+        return false;
+    };
+    let expires = revocation.expires.map(jwt::UnixTime::seconds);
+    expires.is_some_and(|expires| expires.saturating_add(leeway) < now.seconds())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jwt::UnixTime;
+    use policy::revocation::RevokedTokens;
+    use runtime::SETTINGS;
+
+    use super::*;
+    use crate::template::TEMPLATE;
+
+    #[test]
+    fn files_are_those_that_the_template_names() {
+        let named: BTreeSet<_> = TEMPLATE
+            .lines()
+            .filter_map(|line| line.trim().split_once(": file:/opt/config/"))
+            .collect();
+        let files = FILES.iter().map(|file| (file.setting.name, file.name));
+        assert_eq!(files.collect::<BTreeSet<_>>(), named);
+        let settings = SETTINGS.iter().filter(|setting| setting.values.may_be_in_a_file());
+        let settings: Vec<_> = settings.map(|setting| setting.name).collect();
+        assert_eq!(FILES.map(|file| file.setting.name).to_vec(), settings);
+    }
+
+    #[test]
+    fn revocation_expires_after_the_largest_leeway() {
+        let revocation = |expires: Option<u64>| Revocation {
+            issuer: "us".into(),
+            tokens: RevokedTokens::Id("1".into()),
+            expires: expires.map(UnixTime::from_seconds),
+        };
+        let rows = [(None, false), (Some(699), true), (Some(700), false), (Some(u64::MAX), false)];
+        for (expires, expected) in rows {
+            let now = UnixTime::from_seconds(1000);
+            assert_eq!(has_expired(&revocation(expires), now), expected, "{expires:?}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `countersign check`: the configuration files before a deployment.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::{ROOT, configuration_files::Folder, run, to_text};
+
+#[test]
+fn shipped_files_have_no_problem() {
+    let output = run(&["check", &format!("{ROOT}/layer/config")], &[]);
+    let text = to_text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let expected = "no problem found: access-rules.json has 1 rule, issuance-policy.json has 2 rules, \
+                    revocations.json has 0 revocations";
+    assert_eq!(text.lines().last(), Some(expected));
+}
+
+#[test]
+fn each_problem_is_a_line_with_its_place() {
+    let folder = Folder::new("check");
+    let config = folder.config();
+    let check = |arguments: &[&str]| {
+        let output = run(&[&["check", &config], arguments].concat(), &[]);
+        (output.status.code(), to_text(&output.stdout))
+    };
+    folder.write("revocations.json", "[\n  {\"iss\": \"us\", \"jti\": \"1\", \"exp\": 1}\n]\n");
+    let (code, text) = check(&[]);
+    assert_eq!(code, Some(0), "{text}");
+    let warning =
+        format!("{config}/revocations.json:2:3: warning: the tokens of revocation 1 have");
+    assert!(text.contains(&warning), "{text}");
+    assert!(text.contains("\nno problem found: access-rules.json has 1 rule, "), "{text}");
+
+    folder.write("access-rules.json", "[\n  {\"any\": true},\n  {\"route\": \"\\u001b\"}\n]\n");
+    fs::remove_file(format!("{config}/issuance-policy.json")).unwrap();
+    let (code, text) = check(&[]);
+    assert_eq!(code, Some(1), "{text}");
+    let lines: Vec<_> =
+        text.lines().filter_map(|line| line.strip_prefix(&format!("{config}/"))).collect();
+    let expected = [
+        "access-rules.json:2:3: rule 1: missing field `route`",
+        "access-rules.json:3:3: rule 2: `route` must be a method and a path",
+        "issuance-policy.json: is missing: the template reads",
+        "revocations.json:2:3: warning: ",
+    ];
+    let fits = lines.iter().zip(expected).all(|(line, expected)| line.starts_with(expected));
+    assert!(fits && lines.len() == expected.len(), "{text}");
+    assert!(!text.contains("no problem found"), "{text}");
+
+    let (code, text) = check(&["--json"]);
+    assert_eq!(code, Some(1), "{text}");
+    let findings: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        findings[0],
+        json!({
+            "file": format!("{config}/access-rules.json"),
+            "line": 2,
+            "column": 3,
+            "severity": "error",
+            "problem": "rule 1: missing field `route`",
+        })
+    );
+    assert_eq!((&findings[2]["line"], &findings[2]["column"]), (&json!(null), &json!(null)));
+    assert_eq!(findings[3]["severity"], "warning");
+    assert_eq!(findings.as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn folder_that_does_not_exist_is_an_invalid_argument() {
+    let folder = Folder::new("check-none");
+    for path in
+        [format!("{}/none", folder.config()), format!("{}/revocations.json", folder.config())]
+    {
+        let output = run(&["check", &path], &[]);
+        assert_eq!(output.status.code(), Some(2), "{path}");
+        assert!(to_text(&output.stderr).contains(&path), "{path}");
+    }
+}
