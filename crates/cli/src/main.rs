@@ -26,6 +26,7 @@ mod pem_keys;
 mod public_keys;
 mod redaction;
 mod reference;
+mod revoke;
 mod sign;
 mod signature_check;
 mod signed_json;
@@ -86,6 +87,9 @@ enum Command {
     /// Check the folder of configuration files before a deployment.
     #[command(after_help = check::HELP)]
     Check(check::Arguments),
+    /// Revoke tokens: edit the file with the revocations.
+    #[command(after_help = revoke::HELP)]
+    Revoke(revoke::Arguments),
     /// Print the completion script for a shell.
     #[command(after_help = completions::HELP)]
     Completions(completions::Arguments),
@@ -123,6 +127,7 @@ fn main() -> ExitCode {
         Command::Pem(arguments) => pem::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Revoke(arguments) => revoke::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
         Command::Reference { page } => reference::run(page, Arguments::command()),
         Command::Function { name } => function::run(name),

@@ -9,9 +9,9 @@ use std::{fmt, path::PathBuf};
 use policy::revocation::Revocation;
 use runtime::{Setting, Values, table};
 
-pub(crate) use elements::{Element, Position};
-pub(crate) use folder::{Report, check};
-pub(crate) use list::check_list;
+pub(crate) use elements::{Element, Position, elements};
+pub(crate) use folder::{Report, check, read};
+pub(crate) use list::{Checked, check_list};
 
 /// A file of the layer.
 pub(crate) struct ConfigurationFile {

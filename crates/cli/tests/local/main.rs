@@ -39,6 +39,7 @@ mod principals;
 mod profiles;
 mod public_keys;
 mod rest_api;
+mod revoke;
 mod roles;
 mod rotation;
 mod stack;

@@ -173,4 +173,7 @@ fn every_problem_of_revocations_is_reported_at_its_entry() {
     assert_findings("10,000", Content::Revocations, &entries(10_000), &[]);
     let problem = "1:1: has 10001 revocations, but at most 10000 are allowed";
     assert_findings("10,001", Content::Revocations, &entries(10_001), &[problem]);
+    let text = entries(10_001).replacen("iss", "is", 1);
+    let other = "1:2: revocation 1: unknown field";
+    assert_findings("10,001, and an invalid one", Content::Revocations, &text, &[problem, other]);
 }
