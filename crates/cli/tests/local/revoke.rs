@@ -1,11 +1,11 @@
 //! `countersign revoke`: the file with the revocations.
 
-use std::{fs, os::unix::fs::PermissionsExt, thread};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, thread};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{configuration_files::Folder, run, run_with_input, to_text};
+use crate::{BINARY, configuration_files::Folder, run, run_with_input, to_text};
 
 /// A file with revocations in a folder of its own.
 struct List {
@@ -192,7 +192,10 @@ fn file_is_replaced_where_it_is_and_readable_for_functions() {
     let link = format!("{}/link.json", list.folder.config());
     std::os::unix::fs::symlink("revocations.json", &link).unwrap();
     fs::set_permissions(&list.path, fs::Permissions::from_mode(0o600)).unwrap();
-    let output = run(&["revoke", "--file", &link, "--issuer", "us", "--jti", "1"], &[]);
+    let script = "umask 077 && exec \"$0\" revoke --file \"$1\" --issuer us --jti 1";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, BINARY, &link]);
+    let output = testing::run(&mut command, b"").unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", to_text(&output.stderr));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&list.path).unwrap().permissions().mode() & 0o7777, 0o644);

@@ -91,8 +91,8 @@ fn each_problem_of_names_and_contents_is_reported() {
         ),
         (
             "misspelled name",
-            |it| it.write("acces-rules.json", "[]"),
-            &["acces-rules.json: is not a file of a setting, did you mean `access-rules.json`?"],
+            |it| it.write("access-rule.json", "[]"),
+            &["access-rule.json: is not a file of a setting, did you mean `access-rules.json`?"],
         ),
         (
             "name of the setting",
