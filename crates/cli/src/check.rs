@@ -23,7 +23,8 @@ pub(crate) struct Arguments {
 
 pub(crate) const HELP: &str = "\
 Reads access-rules.json, issuance-policy.json and revocations.json as the functions do, and prints every problem as
-FILE:LINE:COLUMN: PROBLEM. A problem stops a function; a warning does not change the exit code.
+FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about the text. A problem stops a function; a warning does not
+change the exit code.
 
 Examples:
   countersign check layer/config

@@ -129,8 +129,10 @@ fn print_change(
         }
     }
     match expires {
-        Some(time) => writeln!(out, "needed until {}", HumanTime { time: *time, now })?,
-        None => writeln!(out, "never removed, as it has no `exp`")?,
+        Some(time) => {
+            writeln!(out, "the entry is needed until {}", HumanTime { time: *time, now })?;
+        }
+        None => writeln!(out, "the entry has no `exp`: it is never removed")?,
     }
     let entries = if removed == 1 { "entry" } else { "entries" };
     writeln!(out, "removed {removed} expired {entries}\n\n{NEXT}")?;

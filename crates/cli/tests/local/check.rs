@@ -1,6 +1,9 @@
 //! `countersign check`: the configuration files before a deployment.
 
-use std::fs;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
 
 use serde_json::{Value, json};
 
@@ -20,6 +23,11 @@ fn shipped_files_have_no_problem() {
 fn each_problem_is_a_line_with_its_place() {
     let folder = Folder::new("check");
     let config = folder.config();
+    // Whatever the umask is.
+    fs::set_permissions(&config, Permissions::from_mode(0o755)).unwrap();
+    for file in fs::read_dir(&config).unwrap() {
+        fs::set_permissions(file.unwrap().path(), Permissions::from_mode(0o644)).unwrap();
+    }
     let check = |arguments: &[&str]| {
         let output = run(&[&["check", &config], arguments].concat(), &[]);
         (output.status.code(), to_text(&output.stdout))

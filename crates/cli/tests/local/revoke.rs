@@ -57,7 +57,7 @@ fn token_is_revoked_once_and_not_printed() {
     for part in [
         "NOT VERIFIED",
         "revoked the token 1 of us",
-        "needed until 2096-10-02 ",
+        "the entry is needed until 2096-10-02 ",
         "removed 0 expired entries",
         "sam build && sam deploy",
         "flush-stage-authorizers-cache",
