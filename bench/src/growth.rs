@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jwt::{Algorithm, Jwk, JwkSet, KeySetVerifier, PublicKey, UnixTime, UnverifiedToken, Validation};
+use jwt::{
+    Algorithm, Jwk, JwkSet, KeySetVerifier, PublicKey, UnixTime, UnverifiedToken, Validation,
+};
 use serde_json::json;
 
 use crate::{

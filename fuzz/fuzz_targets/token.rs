@@ -9,7 +9,8 @@ use jwt::{UnixTime, UnverifiedToken, Validation};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let validation = Validation::new(Some("us".into()), Some(vec!["a".into()])).with_leeway(Duration::from_secs(60));
+    let validation = Validation::new(Some("us".into()), Some(vec!["a".into()]))
+        .with_leeway(Duration::from_secs(60));
     let Ok(token) = UnverifiedToken::parse(text) else { return };
     let screened = token.screen(&validation, UnixTime::from_seconds(1_800_000_000));
     let Ok(parts) = token.signed_parts() else {
