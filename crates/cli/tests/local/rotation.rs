@@ -110,7 +110,7 @@ async fn rotator_does_one_step_per_run_and_reports_it() {
     // The key was 60 days old, with a rotation due after 2.
     let overdue = lines[0]["RotationOverdue"].as_u64().unwrap();
     assert!((57 * 86_400..59 * 86_400).contains(&overdue), "{overdue}");
-    assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Ring"]]));
+    assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([["Stack", "Ring"]]));
     // No step is due; then a disabled key blocks the next one.
     stack.kms.set_time(start);
     stack
