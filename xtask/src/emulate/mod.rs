@@ -131,7 +131,8 @@ impl Run<'_> {
         }
         let mut own: Vec<_> = cases.iter().filter(|case| case.function == AUTHORIZER).collect();
         let answers = self.under_watch(&own)?;
-        let invoked = Case::with_token("cargo lambda invoke".into(), String::new());
+        let last = own.last().map(|case| case.event.clone()).unwrap_or_default();
+        let invoked = Case::with_token("cargo lambda invoke".into(), last);
         own.push(&invoked);
         Ok(wrong + count_wrong("cargo lambda watch", &own, &answers))
     }
