@@ -17,6 +17,7 @@ MiniStack can have other code: the start then fails, and the change has to be re
    are that much older.
 8. Layers of functions with a runtime of their own. They run on this machine, so their layer is not at /opt: settings
    that name a file there name the unpacked layer, which takes the place of the function's folder.
+9. Alarms with metric math are made with the first of their metrics. No alarm is evaluated here.
 """
 
 import copy
@@ -317,6 +318,22 @@ def with_layers(original):
         return variables
 
     return environment
+
+
+# --- 9. Alarms with metric math ---
+
+
+@replace("ministack.services.cloudformation.provisioners._cw_metric_alarm_record", "4565fcede1ebf266")
+def with_metric_math(original):
+    def record(name, props):
+        metrics = [metric["MetricStat"] for metric in props.get("Metrics", []) if "MetricStat" in metric]
+        if metrics:
+            first = metrics[0]
+            props = {**props, **first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]}
+            del props["Metrics"]
+        return original(name, props)
+
+    return record
 
 
 importlib.import_module("ministack.app").main()

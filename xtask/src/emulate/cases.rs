@@ -82,10 +82,10 @@ fn is_refused(answer: &Value) -> bool {
 
 /// A policy for the caller of the tests that allows nothing.
 fn is_forbidden(answer: &Value) -> bool {
-    let statements = answer["policyDocument"]["Statement"].as_array();
+    let statements = answer.pointer("/policyDocument/Statement").and_then(Value::as_array);
+    let is_deny = |statement: &Value| statement["Effect"] == "Deny";
     answer["principalId"] == "test-user"
-        && statements
-            .is_some_and(|all| !all.is_empty() && all.iter().all(|it| it["Effect"] == "Deny"))
+        && statements.is_some_and(|all| !all.is_empty() && all.iter().all(is_deny))
 }
 
 /// A policy that allows the caller of the tests.
@@ -147,12 +147,13 @@ mod tests {
         let response =
             |status: u16, body: &Value| json!({"statusCode": status, "body": body.to_string()});
         let keys = json!({"keys": [{"alg": "RS256"}]});
-        let rows: [Row; 11] = [
+        let rows: [Row; 12] = [
             ("401", is_refused, json!({"errorMessage": "Unauthorized"}), true),
             ("a fault", is_refused, json!({"errorMessage": "timeout"}), false),
             ("Allow", is_allowed, allowed, true),
             ("Deny", is_allowed, denied, false),
             ("no policy", is_allowed, json!({}), false),
+            ("no policy, forbidden", is_forbidden, json!({}), false),
             ("a token", is_token, token.clone(), true),
             ("half a token", is_token, json!({"access_token": "a.b", "expires_in": 900}), false),
             ("200", expectation("issue-post-token.json"), response(200, &token), true),
