@@ -1,11 +1,8 @@
 //! The packages that are deployed.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use crate::{error::Error, workspace::Workspace};
+use crate::{error::Error, package::Architecture, workspace::Workspace};
 
 /// A folder with `samconfig.toml`, and in it the output of `sam build`.
 #[derive(Debug, Clone)]
@@ -64,7 +61,7 @@ impl Packages {
 
 /// The processor of this machine, on which the emulator runs the functions.
 pub(super) fn architecture() -> &'static str {
-    if env::consts::ARCH == "aarch64" { "arm64" } else { "x86_64" }
+    Architecture::of_this_machine().name()
 }
 
 fn architecture_parameter() -> String {
