@@ -191,11 +191,11 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
         out,
         "Routes with IAM authorization need a SigV4 header. Its signature is not checked."
     )?;
-    writeln!(out, "Press Ctrl-C to stop.\n")?;
     for notice in &stack.notices {
-        writeln!(out, "Note: {notice}\n")?;
+        writeln!(out, "\nNote: {notice}")?;
     }
-    stack.logs.recent().iter().try_for_each(print_problem)
+    stack.logs.recent().iter().try_for_each(print_problem)?;
+    writeln!(out, "\nPress Ctrl-C to stop.\n")
 }
 
 /// Prints a line for each request, and the log lines of functions that report a problem.

@@ -129,15 +129,17 @@ fn principal_is_the_one_that_sts_names() {
     }
 }
 
+/// A role that needs the code of an MFA device.
+const ROLE_WITH_MFA: &str = "[default]\nregion = us-east-1\nrole_arn = arn:aws:iam::111122223333:role/admin\n\
+    source_profile = base\nmfa_serial = arn:aws:iam::111122223333:mfa/me\n\n\
+    [profile base]\naws_access_key_id = BASE\naws_secret_access_key = s\n";
+
 /// An MFA code is asked for once, although two services get the credentials.
 #[test]
 fn code_of_an_mfa_device_is_asked_for() {
     let server = AwsServer::start();
     let url = server.url();
-    let config = "[default]\nregion = us-east-1\nrole_arn = arn:aws:iam::111122223333:role/admin\n\
-                  source_profile = base\nmfa_serial = arn:aws:iam::111122223333:mfa/me\n\n\
-                  [profile base]\naws_access_key_id = BASE\naws_secret_access_key = s\n";
-    let home = Home::new(config, "");
+    let home = Home::new(ROLE_WITH_MFA, "");
     let settings = [("HOME", home.path()), ("AWS_ENDPOINT_URL", &url)];
     let shown = in_terminal(&["key", "create", "alias/a"], &settings, "123456\nn\n");
     assert!(shown.contains("MFA code of arn:aws:iam::111122223333:mfa/me: "), "{shown}");
@@ -156,10 +158,7 @@ fn code_of_an_mfa_device_is_asked_for() {
 fn code_of_an_mfa_device_is_asked_for_on_the_terminal_although_standard_input_is_a_pipe() {
     let server = AwsServer::start();
     let url = server.url();
-    let config = "[default]\nregion = us-east-1\nrole_arn = arn:aws:iam::111122223333:role/admin\n\
-                  source_profile = base\nmfa_serial = arn:aws:iam::111122223333:mfa/me\n\n\
-                  [profile base]\naws_access_key_id = BASE\naws_secret_access_key = s\n";
-    let home = Home::new(config, "");
+    let home = Home::new(ROLE_WITH_MFA, "");
     let settings = [("HOME", home.path()), ("AWS_ENDPOINT_URL", &*url)];
     let script = "echo '{}' | \"$0\" sign - --key alias/a";
     let shown = program_in_terminal(&["/bin/sh", "-c", script, BINARY], &settings, "123456\n");

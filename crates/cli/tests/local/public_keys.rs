@@ -2,13 +2,12 @@
 
 use std::{
     env, fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpListener,
     path::PathBuf,
     process,
     sync::atomic::{AtomicU32, Ordering},
     thread,
-    time::Duration,
 };
 
 use base64::{
@@ -340,7 +339,8 @@ fn sources_of_keys_that_cannot_be_read_are_usage_errors() {
         let (mut stream, _) = plain.accept().unwrap();
         stream.read_exact(&mut [0; 8]).unwrap();
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n").unwrap();
-        thread::sleep(Duration::from_secs(1));
+        // Until the client closes the connection.
+        let _ = io::copy(&mut stream, &mut io::sink());
     });
     let rows: [(&[&str], i32, &str); 11] = [
         (&["--jwks", "-"], 2, "only one of the token and --jwks can be standard input"),

@@ -83,8 +83,7 @@ fn output_of_start(state: &str, parameters: &[&str]) -> String {
     for line in lines.by_ref() {
         output.extend([&line, "\n"]);
         if line.contains("Ctrl-C") {
-            // The notices follow in one write.
-            thread::sleep(Duration::from_millis(500));
+            // It is the last line of the start.
             let id = child.id().to_string();
             assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         }
