@@ -31,11 +31,11 @@ impl IssuerConfig {
             let problem = "must not exceed TOKEN_LIFETIME_MAX_SECONDS";
             lifetimes = settings.problem(&table::TOKEN_LIFETIME_SECONDS, problem);
         }
-        let policy: Option<Option<IssuancePolicy>> = settings.optional(&table::ISSUANCE_POLICY);
-        if let (Some(Some(policy)), Some(max)) = (&policy, lifetime_max)
-            && let Err(problem) = policy.check_lifetimes(max)
+        let mut policy: Option<Option<IssuancePolicy>> = settings.optional(&table::ISSUANCE_POLICY);
+        if let (Some(Some(rules)), Some(max)) = (&policy, lifetime_max)
+            && let Err(problem) = rules.check_lifetimes(max)
         {
-            return settings.problem(&table::ISSUANCE_POLICY, problem);
+            policy = settings.problem(&table::ISSUANCE_POLICY, problem);
         }
         let (Some(issuer), Some(audiences), Some(token_type), Some(policy)) = (
             settings.required(&table::TOKEN_ISSUER),
@@ -124,6 +124,13 @@ mod tests {
                 ],
                 Err("ISSUANCE_POLICY rule 1: `max_lifetime` must be from 1 second to \
                      TOKEN_LIFETIME_MAX_SECONDS"
+                    .into()),
+            ),
+            (
+                "policy with a lifetime above the maximum, and no issuer",
+                vec![("ISSUANCE_POLICY", r#"[{"caller":"*","max_lifetime":3601}]"#)],
+                Err("ISSUANCE_POLICY rule 1: `max_lifetime` must be from 1 second to \
+                     TOKEN_LIFETIME_MAX_SECONDS; TOKEN_ISSUER is required"
                     .into()),
             ),
             (

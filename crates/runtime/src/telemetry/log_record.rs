@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
-    emf::{Metadata, MetricDirective, stack},
+    emf::{FAULTS, Metadata, MetricDirective, environment_dimensions},
     timestamp::timestamp,
 };
 use crate::invocation::Invocation;
@@ -111,10 +111,12 @@ impl Serialize for Line<'_> {
             line.serialize_entry("RotationOverdue", &overdue.as_secs())?;
             // Separately for each ring, so that a late rotation is visible.
             metrics.push(MetricDirective::new("RotationOverdue", "Seconds", &[&["Ring"]]));
+        } else if matches!(outcome, Outcome::Fault(_)) {
+            line.serialize_entry(FAULTS, requests)?;
+            metrics.push(MetricDirective::faults());
         } else if !matches!(outcome, Outcome::Refused | Outcome::Published) {
-            let metric = if name == "Fault" { "Faults" } else { name };
-            line.serialize_entry(metric, requests)?;
-            metrics.push(MetricDirective::new(metric, "Count", &dimensions));
+            line.serialize_entry(name, requests)?;
+            metrics.push(MetricDirective::new(name, "Count", &dimensions));
         }
         for Metric { name, value } in measured {
             let unit = match value {
@@ -130,7 +132,7 @@ impl Serialize for Line<'_> {
             metrics.push(MetricDirective::new(name, unit, &[&[]]));
         }
         if !metrics.is_empty() {
-            if let Some((name, value)) = stack() {
+            for (name, value) in environment_dimensions() {
                 line.serialize_entry(name, value)?;
             }
             line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
