@@ -85,7 +85,9 @@ pub(crate) fn pack(
     for function in ["Issuer", "Authorizer", "Rotator"] {
         copy(&built.join(function), &folder.join(function))?;
     }
-    copy(&workspace.path("layer"), &folder.join("layer"))?;
+    for sources in ["deploy", "layer"] {
+        copy(&workspace.path(sources), &folder.join(sources))?;
+    }
     for file in ["LICENSE", "README.md", "samconfig.toml"] {
         copy(&workspace.path(file), &folder.join(file))?;
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     conditions::Conditions,
     deployment::{Context, Deployment},
+    observability::Observability,
     packages::Packages,
     requests,
     stack::{KEY_REFRESH_SECONDS, Stack},
@@ -31,7 +32,6 @@ pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     tags: None,
     tracing: ("Active", "Log Trace"),
     sets_logs_role: false,
-    topic: "",
 };
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
@@ -46,13 +46,16 @@ impl<'a> Scenario<'a> {
         self.again(table, defaults, &deployment)
     }
 
-    /// No parameter but the alias and the architecture.
+    /// No parameter but the architecture.
     fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
         Table::part("Defaults");
         let deployment = Deployment::new("defaults");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(None) };
         table.check("the ring", "A A A", stack.ring()?);
         DEFAULTS.check(self.context, table, "defaults", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/defaults", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: "", rotates: false };
+        observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             stack.output("ApiUrl")?,
@@ -76,6 +79,7 @@ impl<'a> Scenario<'a> {
         let operator = User::create(self.context, "operator-2", &["*"], "*")?;
         let role = "arn:aws:iam::123456789012:role/deployer";
         let deployment = Deployment::new("other")
+            .with("KeyAlias", "alias/another/ring")
             .with("KeyAdministrators", &format!("{},{role}", administrator.arn))
             .with("NextSigningAlgorithm", "ES256")
             .with("TokenIssuer", "https://issuer.example")
@@ -86,7 +90,6 @@ impl<'a> Scenario<'a> {
             .with("CopiedTagKeys", "environment,team")
             .with("Tracing", "PassThrough")
             .with("ApiGatewayLogsRole", "create")
-            .with("AlarmTopicArn", TOPIC)
             .tagged("environment", "test")
             .tagged("team", "a");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(()) };
@@ -98,10 +101,12 @@ impl<'a> Scenario<'a> {
             tags: Some("countersign:ring environment team"),
             tracing: ("PassThrough", "Log"),
             sets_logs_role: true,
-            topic: TOPIC,
             ..DEFAULTS
         };
         conditions.check(self.context, table, "other", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/another/ring", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: TOPIC, rotates: true };
+        observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             "https://issuer.example",
@@ -138,7 +143,7 @@ impl<'a> Scenario<'a> {
     ) -> Result<(), Error> {
         let old = issued(table, stack, "the key that signs", 'A')?;
         step(table, stack, "prepare", "A B A")?;
-        let tags = "countersign:ring=alias/other environment=test team=a";
+        let tags = "countersign:ring=alias/another/ring environment=test team=a";
         let mut found = stack.key('B')?.1;
         found.sort();
         table.check("tags of the next key", tags, found.join(" "));
@@ -155,7 +160,7 @@ impl<'a> Scenario<'a> {
         keys(table, stack, &[('A', "Disabled"), ('B', "Enabled")])?;
         accepted(table, stack, "a token of the retired key", &old, 401)?;
 
-        let rotated = self.rotate_to_p256(stack, deployment.alias(), administrator)?;
+        let rotated = self.rotate_to_p256(stack, &deployment.alias(), administrator)?;
         table.check("countersign key rotate --spec ECC_NIST_P256", "done", rotated);
         table.check("the ring after key rotate", "B C B", stack.ring()?);
         step(table, stack, "promote", "C C B")?;

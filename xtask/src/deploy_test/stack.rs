@@ -29,7 +29,7 @@ pub(super) struct Stack<'a> {
 impl<'a> Stack<'a> {
     /// A stack with its outputs.
     pub(super) fn new(context: &'a Context<'a>, deployment: &Deployment, outputs: Outputs) -> Self {
-        let (alias, letters) = (deployment.alias().to_owned(), RefCell::default());
+        let (alias, letters) = (deployment.alias(), RefCell::default());
         Self { context, alias, outputs, letters }
     }
 

@@ -50,7 +50,7 @@ fn parameters_that_cloudformation_refuses_are_refused() {
         (
             "a pattern",
             &["KeyAlias=alias/aws/a"],
-            "parameter KeyAlias must match the pattern ^alias/(?!aws/)[a-zA-Z0-9/_-]{1,200}$: alias/ and up to",
+            "parameter KeyAlias must match the pattern ^(alias/(?!aws/)[a-zA-Z0-9/_-]{1,200})?$: alias/ and up to",
         ),
         (
             "an item of a list",

@@ -24,7 +24,7 @@ impl Resolver {
             ("AWS::AccountId", ACCOUNT),
             ("AWS::Partition", partition.name),
             ("AWS::URLSuffix", partition.url_suffix),
-            ("AWS::StackName", "local"),
+            ("AWS::StackName", "countersign"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
         Self {

@@ -62,7 +62,7 @@ impl Upgrade<'_> {
     fn prepare_keys(&self, deployment: &Deployment) -> Result<String, Error> {
         let changelog = self.context.workspace.path("CHANGELOG.md");
         let text = fs::read_to_string(&changelog).map_err(Error::file(&changelog))?;
-        let script = script(&text, &deployment.stack, deployment.alias());
+        let script = script(&text, &deployment.stack, &deployment.alias());
         let script =
             script.ok_or_else(|| Error::Check(format!("CHANGELOG.md has no script `{SCRIPT}`")))?;
         let folder = self.context.engine.folder().join("script");
@@ -87,7 +87,8 @@ impl Upgrade<'_> {
 const SCRIPT: &str = "#### Prepare the keys of a ring";
 
 fn deployment(stack: &str) -> Deployment {
-    let deployment = Deployment::new(stack).with("RotationDays", "90");
+    let deployment = Deployment::new(stack).with("KeyAlias", &format!("alias/{stack}"));
+    let deployment = deployment.with("RotationDays", "90");
     deployment.with("PublicationWaitSeconds", "1260").with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
 }
 
