@@ -10,7 +10,7 @@ use super::{
     observability::Observability,
     packages::Packages,
     requests,
-    stack::{KEY_REFRESH_SECONDS, Stack},
+    stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::{accepted, issued, keys, outcome, published, step},
     table::Table,
     users::User,
@@ -64,10 +64,14 @@ impl<'a> Scenario<'a> {
         requests::check(self.context, table, &stack)?;
 
         let token = issued(table, &stack, "the key that signs", 'A')?;
-        let changed =
-            deployment.clone().tagged("environment", "test").with("LogRetentionDays", "30");
+        let changed = deployment
+            .clone()
+            .tagged("environment", "test")
+            .with("Settings", "LogRetentionDays=30");
         self.update(table, &mut stack, &changed)?;
         table.check("the ring after a changed tag and parameter", "A A A", stack.ring()?);
+        let retention = log_retention(self.context, "/aws/lambda/defaults-issuer")?;
+        table.check("Settings: LogRetentionDays", 30, retention);
         accepted(table, &stack, "the token from before", &token, 200)?;
         Ok(Some((stack, changed)))
     }
@@ -85,10 +89,8 @@ impl<'a> Scenario<'a> {
             .with("TokenIssuer", "https://issuer.example")
             .with("Verification", "local")
             .with("RotationDays", "30")
-            .with("PublicationWaitSeconds", "1260")
-            .with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+            .with("Settings", &format!("{ROTATION_SETTINGS},Tracing=PassThrough"))
             .with("CopiedTagKeys", "environment,team")
-            .with("Tracing", "PassThrough")
             .with("ApiGatewayLogsRole", "create")
             .tagged("environment", "test")
             .tagged("team", "a");
@@ -274,7 +276,9 @@ impl<'a> Scenario<'a> {
         let rows = [
             ("KeySpec", "ECC_NIST_P256", "A key of this KeySpec does not support SigningAlgorithm"),
             ("KeyAlias", "alias/aws/kms", "not alias/aws/"),
-            ("PublicationWaitSeconds", "60", "1260"),
+            ("Settings", "PublicationWaitSeconds=60", "none, or NAME=VALUE"),
+            ("Settings", "TokenLifetimeSecond=60", "none, or NAME=VALUE"),
+            ("KeyAlias", "alias/refused", "With KeyAlias, Settings must be none or a list"),
         ];
         for (name, value, reason) in rows {
             let deployed = refused(name, value).run(self.context, self.packages)?;
@@ -308,6 +312,14 @@ impl<'a> Scenario<'a> {
         }
         Ok(())
     }
+}
+
+/// The retention of a log group, in days.
+fn log_retention(context: &Context<'_>, group: &str) -> Result<String, Error> {
+    let describe = ["logs", "describe-log-groups", "--log-group-name-prefix", group];
+    let described = context.aws.call(&describe)?;
+    let retention = described.pointer("/logGroups/0/retentionInDays");
+    Ok(retention.map_or_else(|| "none".into(), Value::to_string))
 }
 
 /// A token, its algorithm, and whether the authorizer accepts it.

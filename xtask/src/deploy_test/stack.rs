@@ -174,3 +174,5 @@ fn repeat(expected: &str, mut ask: impl FnMut() -> Result<String, Error>) -> Res
 const REFRESH_TIME: Duration = Duration::from_secs(15);
 /// The smallest value, so that a test waits for as little as possible.
 pub(super) const KEY_REFRESH_SECONDS: &str = "10";
+/// Members of `Settings` for stacks that rotate: the smallest values.
+pub(super) const ROTATION_SETTINGS: &str = "PublicationWaitSeconds=1260,KeyRefreshSeconds=10";

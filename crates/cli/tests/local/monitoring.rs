@@ -51,7 +51,7 @@ fn series(line: &Value) -> Vec<Series> {
 async fn alarms_and_dashboard_name_published_metrics() {
     let text = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-    let parameters = [("RotationDays", "90"), ("SignatureCacheSeconds", "60")];
+    let parameters = [("RotationDays", "90"), ("Settings", "SignatureCacheSeconds=60")];
     let options = with_parameters(&parameters, &[("ACCESS_RULES", rules)]);
     let stack = Stack::start(&text, &options).await.unwrap();
     for scope in ["read", "write"] {

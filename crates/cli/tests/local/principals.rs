@@ -19,8 +19,11 @@ pub(crate) const PATH: &str = "arn:aws:iam::000000000000:role/countersign/counte
 
 pub(crate) async fn start() -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
-    let parameters =
-        [("RotationDays", "2"), ("KeyRefreshSeconds", "10"), ("CopiedTagKeys", "team,cost center")];
+    let parameters = [
+        ("RotationDays", "2"),
+        ("Settings", "KeyRefreshSeconds=10"),
+        ("CopiedTagKeys", "team,cost center"),
+    ];
     let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
     stack.unwrap()
 }

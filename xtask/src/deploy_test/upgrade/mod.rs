@@ -1,6 +1,7 @@
 //! Stacks of an older revision, led over to the packages of this tree as CHANGELOG says.
 
 mod administrators;
+mod default_alias;
 mod never_rotated;
 mod rotated;
 
@@ -10,7 +11,7 @@ use super::{
     deployment::{Context, Deployment},
     engine::Credentials,
     packages::Packages,
-    stack::{KEY_REFRESH_SECONDS, Stack},
+    stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::outcome,
     table::Table,
 };
@@ -25,6 +26,7 @@ pub(super) struct Upgrade<'a> {
 
 impl Upgrade<'_> {
     pub(super) fn run(&self, table: &mut Table) -> Result<(), Error> {
+        self.default_alias(table)?;
         self.never_rotated(table)?;
         self.rotated(table)?;
         self.under_way(table)?;
@@ -89,7 +91,14 @@ const SCRIPT: &str = "#### Prepare the keys of a ring";
 fn deployment(stack: &str) -> Deployment {
     let deployment = Deployment::new(stack).with("KeyAlias", &format!("alias/{stack}"));
     let deployment = deployment.with("RotationDays", "90");
-    deployment.with("PublicationWaitSeconds", "1260").with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+    // Each template ignores what only the other one has: `sam deploy` sends the parameters of the template.
+    let deployment = deployment.with("PublicationWaitSeconds", "1260");
+    deployment.with("KeyRefreshSeconds", KEY_REFRESH_SECONDS).with("Settings", ROTATION_SETTINGS)
+}
+
+/// The members of `Settings` with another one.
+fn shorter_lifetime() -> String {
+    format!("{ROTATION_SETTINGS},TokenLifetimeSeconds=1800")
 }
 
 /// The script below its heading, with these values in its first two lines.
