@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     engine::{Credentials, Engine},
-    packages::{Packages, architecture},
+    packages::Packages,
 };
 use crate::{aws::Aws, error::Error, workspace::Workspace};
 
@@ -32,9 +32,9 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
-    /// A stack with the default of every parameter but the architecture.
+    /// A stack with the default of every parameter.
     pub(super) fn new(stack: &str) -> Self {
-        Self::of_parts(stack, None).with("Architecture", architecture())
+        Self::of_parts(stack, None)
     }
 
     /// A stack of another template, which has no functions.

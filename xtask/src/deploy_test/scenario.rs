@@ -46,7 +46,7 @@ impl<'a> Scenario<'a> {
         self.again(table, defaults, &deployment)
     }
 
-    /// No parameter but the architecture.
+    /// Without parameters.
     fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
         Table::part("Defaults");
         let deployment = Deployment::new("defaults");

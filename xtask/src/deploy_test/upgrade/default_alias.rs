@@ -4,6 +4,7 @@ use super::Upgrade;
 use crate::{
     deploy_test::{
         deployment::Deployment,
+        packages::architecture,
         steps::{accepted, issued, outcome},
         table::Table,
     },
@@ -15,6 +16,7 @@ impl Upgrade<'_> {
     pub(super) fn default_alias(&self, table: &mut Table) -> Result<(), Error> {
         Table::part("A stack with the alias that was the default");
         let deployment = Deployment::new("default-alias")
+            .with("Architecture", architecture())
             .with("TokenLifetimeSeconds", "1800")
             .with("RequestBurst", "50");
         let Some(mut stack) = self.first(table, &deployment)? else { return Ok(()) };

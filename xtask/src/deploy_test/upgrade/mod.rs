@@ -10,7 +10,7 @@ use std::fs;
 use super::{
     deployment::{Context, Deployment},
     engine::Credentials,
-    packages::Packages,
+    packages::{Packages, architecture},
     stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::outcome,
     table::Table,
@@ -90,7 +90,7 @@ const SCRIPT: &str = "#### Prepare the keys of a ring";
 
 fn deployment(stack: &str) -> Deployment {
     let deployment = Deployment::new(stack).with("KeyAlias", &format!("alias/{stack}"));
-    let deployment = deployment.with("RotationDays", "90");
+    let deployment = deployment.with("RotationDays", "90").with("Architecture", architecture());
     // Each template ignores what only the other one has: `sam deploy` sends the parameters of the template.
     let deployment = deployment.with("PublicationWaitSeconds", "1260");
     deployment.with("KeyRefreshSeconds", KEY_REFRESH_SECONDS).with("Settings", ROTATION_SETTINGS)
