@@ -32,6 +32,7 @@ mod signature_check;
 mod signed_json;
 mod template;
 mod template_parameters;
+mod template_settings;
 mod terminal;
 mod token_text;
 mod verify;

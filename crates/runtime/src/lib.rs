@@ -60,7 +60,7 @@ mod trust_store;
 pub use client::{OPERATION_TIME, client_for, connect, time_of_attempts};
 pub use headers::{Headers, Texts};
 pub use settings::{
-    Function, MAX_FILE_BYTES, Names, SETTINGS, Setting, SettingError, SettingProblem, Settings,
-    SettingsError, Values, closest_setting, table,
+    Function, MAX_FILE_BYTES, Names, Parameter, SETTINGS, Setting, SettingError, SettingProblem,
+    Settings, SettingsError, Values, closest_setting, table,
 };
 pub use trust_store::trust_store_from_file;

@@ -22,8 +22,6 @@ pub(super) struct Conditions<'a> {
     pub(super) tracing: (&'a str, &'a str),
     /// `SetsLogsRole`.
     pub(super) sets_logs_role: bool,
-    /// `HasAlarmTopic`: the action of every alarm.
-    pub(super) topic: &'a str,
 }
 
 impl Conditions<'_> {
@@ -71,7 +69,6 @@ impl Conditions<'_> {
         );
         let found = sids(&deployed.policy("issuer", "telemetry")?);
         table.check("Traces: telemetry of the issuer", telemetry, found);
-        table.check("HasAlarmTopic: actions of the alarms", self.topic, deployed.alarm_topics()?);
         Ok(())
     }
 }
@@ -112,19 +109,6 @@ impl Deployed<'_> {
         let text = policy.get("Policy").and_then(Value::as_str).unwrap_or_default();
         Ok(serde_json::from_str(text).unwrap_or_default())
     }
-
-    /// The actions of the stack's alarms, each once.
-    fn alarm_topics(&self) -> Result<String, Error> {
-        let prefix = format!("{}-", self.name);
-        let described = self.context.aws.call(&["cloudwatch", "describe-alarms"])?;
-        let alarms = described.get("MetricAlarms").and_then(Value::as_array).cloned();
-        let own = alarms.unwrap_or_default().into_iter().filter(|alarm| {
-            alarm["AlarmName"].as_str().is_some_and(|name| name.starts_with(&prefix))
-        });
-        let mut topics: Vec<_> = own.map(|alarm| texts(alarm.get("AlarmActions"))).collect();
-        topics.dedup();
-        if topics.is_empty() { Ok("no alarm".into()) } else { Ok(topics.join(", ")) }
-    }
 }
 
 /// The ids of the statements of a policy.
@@ -143,7 +127,7 @@ fn statement(policy: &Value, sid: &str) -> Value {
 }
 
 /// A text, or the texts of an array.
-fn texts(value: Option<&Value>) -> String {
+pub(super) fn texts(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {

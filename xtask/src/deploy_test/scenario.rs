@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::{
     conditions::Conditions,
     deployment::{Context, Deployment},
+    observability::Observability,
     packages::Packages,
     requests,
-    stack::{KEY_REFRESH_SECONDS, Stack},
+    stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::{accepted, issued, keys, outcome, published, step},
     table::Table,
     users::User,
@@ -31,7 +32,6 @@ pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     tags: None,
     tracing: ("Active", "Log Trace"),
     sets_logs_role: false,
-    topic: "",
 };
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
@@ -46,13 +46,16 @@ impl<'a> Scenario<'a> {
         self.again(table, defaults, &deployment)
     }
 
-    /// No parameter but the alias and the architecture.
+    /// Without parameters.
     fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
         Table::part("Defaults");
         let deployment = Deployment::new("defaults");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(None) };
         table.check("the ring", "A A A", stack.ring()?);
         DEFAULTS.check(self.context, table, "defaults", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/defaults", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: "", rotates: false };
+        observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             stack.output("ApiUrl")?,
@@ -61,10 +64,14 @@ impl<'a> Scenario<'a> {
         requests::check(self.context, table, &stack)?;
 
         let token = issued(table, &stack, "the key that signs", 'A')?;
-        let changed =
-            deployment.clone().tagged("environment", "test").with("LogRetentionDays", "30");
+        let changed = deployment
+            .clone()
+            .tagged("environment", "test")
+            .with("Settings", "LogRetentionDays=30");
         self.update(table, &mut stack, &changed)?;
         table.check("the ring after a changed tag and parameter", "A A A", stack.ring()?);
+        let retention = log_retention(self.context, "/aws/lambda/defaults-issuer")?;
+        table.check("Settings: LogRetentionDays", 30, retention);
         accepted(table, &stack, "the token from before", &token, 200)?;
         Ok(Some((stack, changed)))
     }
@@ -76,17 +83,15 @@ impl<'a> Scenario<'a> {
         let operator = User::create(self.context, "operator-2", &["*"], "*")?;
         let role = "arn:aws:iam::123456789012:role/deployer";
         let deployment = Deployment::new("other")
+            .with("KeyAlias", "alias/another/ring")
             .with("KeyAdministrators", &format!("{},{role}", administrator.arn))
             .with("NextSigningAlgorithm", "ES256")
             .with("TokenIssuer", "https://issuer.example")
             .with("Verification", "local")
             .with("RotationDays", "30")
-            .with("PublicationWaitSeconds", "1260")
-            .with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+            .with("Settings", &format!("{ROTATION_SETTINGS},Tracing=PassThrough"))
             .with("CopiedTagKeys", "environment,team")
-            .with("Tracing", "PassThrough")
             .with("ApiGatewayLogsRole", "create")
-            .with("AlarmTopicArn", TOPIC)
             .tagged("environment", "test")
             .tagged("team", "a");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(()) };
@@ -98,10 +103,12 @@ impl<'a> Scenario<'a> {
             tags: Some("countersign:ring environment team"),
             tracing: ("PassThrough", "Log"),
             sets_logs_role: true,
-            topic: TOPIC,
             ..DEFAULTS
         };
         conditions.check(self.context, table, "other", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/another/ring", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: TOPIC, rotates: true };
+        observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             "https://issuer.example",
@@ -138,7 +145,7 @@ impl<'a> Scenario<'a> {
     ) -> Result<(), Error> {
         let old = issued(table, stack, "the key that signs", 'A')?;
         step(table, stack, "prepare", "A B A")?;
-        let tags = "countersign:ring=alias/other environment=test team=a";
+        let tags = "countersign:ring=alias/another/ring environment=test team=a";
         let mut found = stack.key('B')?.1;
         found.sort();
         table.check("tags of the next key", tags, found.join(" "));
@@ -155,7 +162,7 @@ impl<'a> Scenario<'a> {
         keys(table, stack, &[('A', "Disabled"), ('B', "Enabled")])?;
         accepted(table, stack, "a token of the retired key", &old, 401)?;
 
-        let rotated = self.rotate_to_p256(stack, deployment.alias(), administrator)?;
+        let rotated = self.rotate_to_p256(stack, &deployment.alias(), administrator)?;
         table.check("countersign key rotate --spec ECC_NIST_P256", "done", rotated);
         table.check("the ring after key rotate", "B C B", stack.ring()?);
         step(table, stack, "promote", "C C B")?;
@@ -269,7 +276,9 @@ impl<'a> Scenario<'a> {
         let rows = [
             ("KeySpec", "ECC_NIST_P256", "A key of this KeySpec does not support SigningAlgorithm"),
             ("KeyAlias", "alias/aws/kms", "not alias/aws/"),
-            ("PublicationWaitSeconds", "60", "1260"),
+            ("Settings", "PublicationWaitSeconds=60", "none, or NAME=VALUE"),
+            ("Settings", "TokenLifetimeSecond=60", "none, or NAME=VALUE"),
+            ("KeyAlias", "alias/refused", "With KeyAlias, Settings must be none or a list"),
         ];
         for (name, value, reason) in rows {
             let deployed = refused(name, value).run(self.context, self.packages)?;
@@ -303,6 +312,14 @@ impl<'a> Scenario<'a> {
         }
         Ok(())
     }
+}
+
+/// The retention of a log group, in days.
+fn log_retention(context: &Context<'_>, group: &str) -> Result<String, Error> {
+    let describe = ["logs", "describe-log-groups", "--log-group-name-prefix", group];
+    let described = context.aws.call(&describe)?;
+    let retention = described.pointer("/logGroups/0/retentionInDays");
+    Ok(retention.map_or_else(|| "none".into(), Value::to_string))
 }
 
 /// A token, its algorithm, and whether the authorizer accepts it.
