@@ -44,12 +44,25 @@ fn bounds(name: &str) -> Option<&'static str> {
 }
 
 /// The members that no function reads, or that are no settings of ours: name, values, default and description.
-const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 6] = [
+const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 9] = [
     (
         "AllowedOrigin",
         "`*`, or one origin such as `https://app.example`",
         "*",
         "The origin whose pages may call the API from a browser (CORS). The API ignores cookies.",
+    ),
+    (
+        "CallerAccounts",
+        "account ids, separated by `+`",
+        "",
+        "Other accounts whose principals may request tokens, if their IAM policies allow it too: see [Callers of other \
+         accounts](../deploy.md#callers-of-other-accounts).",
+    ),
+    (
+        "CallerOrganization",
+        "the id of an organization, such as `o-a1b2c3d4e5`",
+        "",
+        "The same for all accounts of an organization of AWS Organizations.",
     ),
     (
         "KmsEndpoint",
@@ -63,6 +76,12 @@ const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 6] = [
         "a retention of CloudWatch Logs, 1 to 3653 days",
         "90",
         "How many days CloudWatch keeps the logs. The log of the issuer records which caller got which token.",
+    ),
+    (
+        "PermissionsBoundary",
+        "the ARN of an IAM policy",
+        "",
+        "The permissions boundary of all roles of the stack: see [Permissions](../permissions.md#permissions-boundary).",
     ),
     (
         "RequestBurst",
@@ -86,7 +105,7 @@ const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 6] = [
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::LazyLock};
 
     use local::template::Template;
     use serde_json::Value;
@@ -95,8 +114,9 @@ mod tests {
     use crate::{template::TEMPLATE, template_parameters::member_value};
 
     fn is_allowed(settings: &str) -> bool {
+        static PARSED: LazyLock<Template> = LazyLock::new(|| Template::parse(TEMPLATE).unwrap());
         let values = [("Settings".to_owned(), settings.to_owned())];
-        Template::parse(TEMPLATE).unwrap().resolver("us-east-1", &values.into()).is_ok()
+        PARSED.resolver("us-east-1", &values.into()).is_ok()
     }
 
     #[test]
@@ -134,6 +154,12 @@ mod tests {
                 &["*", "https://app.example", "http://localhost:8080"],
                 &["app.example", "https://a'b", "https://a b", "**", ""],
             ),
+            (
+                "CallerAccounts",
+                &["111122223333", "111122223333+444455556666"],
+                &["1111", "111122223333+", "111122223333;444455556666", "*"],
+            ),
+            ("CallerOrganization", &["o-a1b2c3d4e5"], &["a1b2c3d4e5", "o-a1b2", "o-*", "*"]),
             ("ClockLeewaySeconds", &["0", "5", "60", "300"], &["301", "-1", "05", "999"]),
             ("HttpApiResponse", &["iam", "simple"], &["IAM", "simples", ""]),
             ("KeyRefreshSeconds", &["10", "300", "3600"], &["9", "3601", "9999", "010"]),
@@ -147,6 +173,14 @@ mod tests {
                 &["http://kms.example", "http://127.0.0.1.example", "https://", ""],
             ),
             ("LogRetentionDays", &["1", "90", "3653"], &["0", "2", "91", "36530"]),
+            (
+                "PermissionsBoundary",
+                &[
+                    "arn:aws:iam::111122223333:policy/teams/boundary",
+                    "arn:aws-cn:iam::aws:policy/ReadOnlyAccess",
+                ],
+                &["boundary", "arn:aws:iam::111122223333:role/boundary"],
+            ),
             (
                 "PublicationWaitSeconds",
                 &["1260", "1300", "2000", "9000", "86400", "31536000"],

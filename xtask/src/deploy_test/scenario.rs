@@ -32,8 +32,11 @@ pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     tags: None,
     tracing: ("Active", "Log Trace"),
     sets_logs_role: false,
+    boundary: "",
+    other_callers: "",
 };
 
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
 impl<'a> Scenario<'a> {
@@ -82,6 +85,13 @@ impl<'a> Scenario<'a> {
         let administrator = User::create(self.context, "administrator", &["*"], "*")?;
         let operator = User::create(self.context, "operator-2", &["*"], "*")?;
         let role = "arn:aws:iam::123456789012:role/deployer";
+        let everything = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+        let create = ["iam", "create-policy", "--policy-name", "boundary", "--policy-document"];
+        self.context.aws.call(&[&create[..], &[everything]].concat())?;
+        let settings = format!(
+            "{ROTATION_SETTINGS},Tracing=PassThrough,PermissionsBoundary={BOUNDARY},\
+             CallerAccounts=111122223333+444455556666,CallerOrganization=o-a1b2c3d4e5"
+        );
         let deployment = Deployment::new("other")
             .with("KeyAlias", "alias/another/ring")
             .with("KeyAdministrators", &format!("{},{role}", administrator.arn))
@@ -89,7 +99,7 @@ impl<'a> Scenario<'a> {
             .with("TokenIssuer", "https://issuer.example")
             .with("Verification", "local")
             .with("RotationDays", "30")
-            .with("Settings", &format!("{ROTATION_SETTINGS},Tracing=PassThrough"))
+            .with("Settings", &settings)
             .with("CopiedTagKeys", "environment,team")
             .with("ApiGatewayLogsRole", "create")
             .tagged("environment", "test")
@@ -103,12 +113,15 @@ impl<'a> Scenario<'a> {
             tags: Some("countersign:ring environment team"),
             tracing: ("PassThrough", "Log"),
             sets_logs_role: true,
+            boundary: BOUNDARY,
+            other_callers: "OtherRoutes CallersOfAccounts CallersOfOrganization",
             ..DEFAULTS
         };
         conditions.check(self.context, table, "other", &stack)?;
         table.check("NamesAlias: KeyAlias", "alias/another/ring", stack.output("KeyAlias")?);
         let observability = Observability { of: &deployment, topic: TOPIC, rotates: true };
         observability.check(self.context, self.packages, table)?;
+        self.custom_domain(table, &stack)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             "https://issuer.example",
@@ -133,6 +146,29 @@ impl<'a> Scenario<'a> {
             "CloudFormation creates keys without the permissions of a principal",
         );
         self.rotate(table, &mut stack, &deployment, &administrator)
+    }
+
+    /// A domain for the API, with a base path.
+    fn custom_domain(&self, table: &mut Table, stack: &Stack<'_>) -> Result<(), Error> {
+        let certificate =
+            "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+        let deployment = Deployment::of_template("other-domain", "deploy/custom-domain.yaml")
+            .with("ApiId", stack.output("ApiId")?)
+            .with("DomainName", "issuer.example")
+            .with("CertificateArn", certificate)
+            .with("BasePath", "auth/v1");
+        match deployment.run(self.context, self.packages)? {
+            Err(reason) if reason.contains("Unsupported resource type") => {
+                table.not_evaluated("sam deploy of custom-domain.yaml", "done", reason);
+            }
+            deployed => {
+                table.check("sam deploy of custom-domain.yaml", "done", outcome(&deployed));
+                let Ok(outputs) = deployed else { return Ok(()) };
+                let issuer = outputs.get("TokenIssuer").map_or("", String::as_str);
+                table.check("its TokenIssuer", "https://issuer.example/auth/v1", issuer);
+            }
+        }
+        Ok(())
     }
 
     /// A rotation with a changed tag in it, and one to another algorithm.

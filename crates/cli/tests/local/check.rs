@@ -75,6 +75,43 @@ fn each_problem_is_a_line_with_its_place() {
 }
 
 #[test]
+fn parameters_are_checked_with_the_files() {
+    let config = format!("{ROOT}/layer/config");
+    let folder = Folder::new("check-parameters");
+    let samconfig = format!("{}/samconfig.toml", folder.config());
+    let check = |text: &str, more: &[&str]| {
+        fs::write(&samconfig, text).unwrap();
+        let arguments = [&["check", &config, "--samconfig", &samconfig], more].concat();
+        let output = run(&arguments, &[]);
+        (output.status.code(), to_text(&output.stdout) + &to_text(&output.stderr))
+    };
+    let wrong = "[default.global.parameters]\nparameter_overrides = \"Verification=local\"\n\
+                 [default.deploy.parameters]\n\
+                 parameter_overrides = [\"RotationDays=90\", \"Settings=TokenLifetimeSeconds=7200\"]\n\
+                 [test.global.parameters]\nparameter_overrides = \"Verification=KMS\"\n";
+    let problem = "the issuer does not start: TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS";
+    assert_eq!(check(wrong, &[]), (Some(1), format!("{samconfig}: {problem}\n")));
+    let (code, text) = check(wrong, &["--config-env", "test"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("parameter Verification does not allow the value KMS"), "{text}");
+    let (code, text) = check(wrong, &["--config-env", "none"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("has no environment `none`"), "{text}");
+    let (code, text) = check("[default.deploy.parameters]\nparameter_overrides = 7\n", &[]);
+    assert_eq!(code, Some(2), "{text}");
+    let (code, text) = check("[default", &[]);
+    assert_eq!(code, Some(2), "{text}");
+    let shipped = fs::read_to_string(format!("{ROOT}/samconfig.toml")).unwrap();
+    let (code, text) = check(&shipped, &[]);
+    assert_eq!(code, Some(0), "{text}");
+
+    let output = run(&["check", &config, "--parameter-overrides", "Settings=TokenType=jwt"], &[]);
+    let expected =
+        "--parameter-overrides: `TokenType=jwt` of Settings is not allowed: JWT, at+jwt\n";
+    assert_eq!((output.status.code(), to_text(&output.stdout)), (Some(1), expected.to_owned()));
+}
+
+#[test]
 fn folder_that_does_not_exist_is_an_invalid_argument() {
     let folder = Folder::new("check-none");
     for path in
