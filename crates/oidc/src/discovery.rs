@@ -53,6 +53,8 @@ pub fn metadata_url(issuer: &str, allowed: Transport) -> Result<ProviderUrl, Url
     if issuer.contains('?') {
         return Err(UrlError::Query);
     }
+    // Before the path is added: it must not become the host of a name without one.
+    ProviderUrl::parse(issuer, allowed)?;
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     ProviderUrl::parse(&format!("{base}/.well-known/openid-configuration"), allowed)
 }
@@ -114,6 +116,9 @@ mod tests {
             ("https://a.example/#t", Err(UrlError::Fragment)),
             ("http://a.example", Err(UrlError::NotHttps)),
             ("a.example", Err(UrlError::NotHttp)),
+            ("https://", Err(UrlError::Authority)),
+            ("https:///", Err(UrlError::Authority)),
+            ("https:/", Err(UrlError::NotHttp)),
         ];
         for (issuer, expected) in rows {
             let url = metadata_url(issuer, Transport::Https).map(|url| url.to_string());

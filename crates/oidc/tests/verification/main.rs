@@ -14,6 +14,7 @@ mod provider;
 mod refusals;
 mod shapes;
 mod tokens;
+mod transport;
 
 use countersign_oidc::{
     AssertionError, HttpClient, IssuerFault, IssuerVerifier, OwnIdentity, ProxyConfig, Purpose,

@@ -18,8 +18,10 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio_rustls::TlsAcceptor;
 
 /// How a provider responds to a request.
 #[derive(Clone)]
@@ -58,14 +60,28 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 impl Provider {
     /// A provider that publishes these keys.
     pub(crate) async fn start(keys: &[Value]) -> Self {
+        Self::start_with(keys, None).await
+    }
+
+    /// The same over TLS, under the name `localhost`.
+    pub(crate) async fn start_tls(keys: &[Value], tls: ServerConfig) -> Self {
+        Self::start_with(keys, Some(TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    async fn start_with(keys: &[Value], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = match tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
         let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
         let replies = Replies { metadata: Reply::Text(metadata), keys: Reply::Text(String::new()) };
         let replies = Arc::new(Mutex::new(replies));
         let (requests, sent_bytes) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let server = tokio::spawn(serve(
             listener,
+            tls,
             Arc::clone(&replies),
             Arc::clone(&requests),
             Arc::clone(&sent_bytes),
@@ -122,6 +138,7 @@ impl Drop for Provider {
 
 async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     replies: Arc<Mutex<Replies>>,
     requests: Arc<AtomicUsize>,
     sent_bytes: Arc<AtomicUsize>,
@@ -144,7 +161,17 @@ async fn serve(
             let sent_bytes = Arc::clone(&sent_bytes);
             async move { Ok::<_, Infallible>(response(reply, sent_bytes).await) }
         });
-        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        let tls = tls.clone();
+        connections.spawn(async move {
+            let http = http1::Builder::new();
+            match tls {
+                None => http.serve_connection(TokioIo::new(stream), service).await.is_ok(),
+                Some(tls) => {
+                    let Ok(stream) = tls.accept(stream).await else { return false };
+                    http.serve_connection(TokioIo::new(stream), service).await.is_ok()
+                }
+            }
+        });
     }
 }
 
