@@ -9,7 +9,7 @@ use crate::{error::Error, workspace::Workspace};
 const PAGE: &str = "docs/src/observability.md";
 
 /// The crates with the codes of log lines and metrics. The issuer's codes are those of OAuth.
-const CRATES: [&str; 6] = ["jwt", "policy", "kms", "rotation", "runtime", "authorizer"];
+const CRATES: [&str; 7] = ["jwt", "policy", "kms", "oidc", "rotation", "runtime", "authorizer"];
 
 /// Compares the codes of the sources with those of the page.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {

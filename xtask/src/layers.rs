@@ -9,7 +9,7 @@ use crate::{error::Error, workspace::Workspace};
 /// The crates from the lowest layer up. A crate may depend on the crates of lower layers only.
 const LAYERS: [&[&str]; 5] = [
     &["countersign-jwt"],
-    &["countersign-policy", "countersign-kms"],
+    &["countersign-policy", "countersign-kms", "countersign-oidc"],
     &["countersign-rotation", "countersign-runtime"],
     &["issuer", "authorizer", "rotator"],
     &["countersign"],

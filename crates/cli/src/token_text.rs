@@ -29,8 +29,8 @@ pub(crate) fn describe(
     let detail = match rejection {
         Rejection::NotCompact | Rejection::Encoding | Rejection::TooLong => form_problem(token),
         Rejection::Type => {
-            let expected = validation.map(|it| &*it.token_type);
-            Some(mismatch(header.as_deref(), "typ", expected))
+            let expected = validation.map(|it| it.token_types.join(", "));
+            Some(mismatch(header.as_deref(), "typ", expected.as_deref()))
         }
         Rejection::UnsupportedAlgorithm => Some(value(header.as_deref(), "alg")),
         Rejection::UnknownKey => Some(value(header.as_deref(), "kid")),

@@ -8,6 +8,7 @@
 //! | [`lambda`] | a host that runs the binaries of functions through the Runtime API |
 //! | [`gateway`] | REST, HTTP and WebSocket APIs with routes, authorizers, gateway responses and a policy cache |
 //! | [`iam`] | the evaluation of IAM policies |
+//! | [`oidc_provider`] | an `OpenID` Connect provider that signs the claims it is given |
 //! | [`template`] | the template and its intrinsic functions |
 //! | [`http`] | an HTTP client for these services |
 //! | [`recording`] | a record of logs, tokens and signatures for the audit of logs |
@@ -39,6 +40,7 @@ pub mod http;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+pub mod oidc_provider;
 mod partition;
 pub mod recording;
 mod stack;

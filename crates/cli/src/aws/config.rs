@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use aws_config::retry::RetryConfig;
 use aws_smithy_http_client::tls::TrustStore;
 use http::Uri;
+use oidc::has_valid_authority;
 
 use super::{environment::Environment, profiles::Profiles};
 use crate::exit::UsageError;
@@ -225,14 +226,6 @@ impl Endpoint {
         let suffixes = [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"];
         host.is_some_and(|host| suffixes.iter().any(|suffix| host.ends_with(suffix)))
     }
-}
-
-/// Whether a URL has a host, and no invalid port. The HTTP client takes the default port in place of an invalid one.
-pub(crate) fn has_valid_authority(uri: &Uri) -> bool {
-    let Some(authority) = uri.authority() else { return false };
-    let host = authority.host();
-    let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
-    !host.is_empty() && (after_user == host || authority.port_u16().is_some_and(|port| port > 0))
 }
 
 const INSTANCE_METADATA: &str = "http://169.254.169.254";

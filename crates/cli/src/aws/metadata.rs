@@ -30,14 +30,11 @@ use aws_smithy_types::{
 };
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Limited};
+use oidc::has_valid_authority;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{
-    config::{AwsConfig, has_valid_authority},
-    http as client,
-    sdk_error::root_cause,
-};
+use super::{config::AwsConfig, http as client, sdk_error::root_cause};
 use crate::exit::UsageError;
 
 /// The metadata service of the instance.

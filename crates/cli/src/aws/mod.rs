@@ -22,6 +22,7 @@ use jwt::Algorithm;
 use kms::{Client, KeyName, Keyring};
 use runtime::client_for;
 
+pub(crate) use self::sdk_error::root_cause;
 use self::{
     config::AwsConfig,
     credentials::NoCredentials,
@@ -29,7 +30,6 @@ use self::{
     identity::Identity,
     profiles::{Profiles, Selected},
 };
-pub(crate) use self::{config::has_valid_authority, sdk_error::root_cause};
 use crate::exit::UsageError;
 
 /// The options that select the account, the Region and the endpoint. Without them, the environment and the

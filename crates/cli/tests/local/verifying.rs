@@ -245,7 +245,7 @@ fn keys_of_an_issuer_are_found_by_its_name_alone() {
             "http jwks_uri of an https issuer",
             format!("{https}/insecure"),
             3,
-            "must be https, as the issuer is",
+            "must be an https URL: with http",
         ),
         ("another issuer", format!("{http}/other"), 3, "the metadata belongs to another issuer"),
         ("missing", format!("{http}/gone"), 3, "the response has the status 404"),

@@ -75,8 +75,8 @@ pub enum KeyError {
         /// The member.
         member: &'static str,
     },
-    /// `use` is present and not `sig` (RFC 7517 section 4.2).
-    #[error("`use` must be `sig`")]
+    /// `use` is present and neither `sig` (RFC 7517 section 4.2) nor `jwt-svid` (SPIFFE).
+    #[error("`use` must be `sig` or `jwt-svid`")]
     Use,
     /// `key_ops` is present and does not allow verification, or is malformed (RFC 7517 section
     /// 4.3).

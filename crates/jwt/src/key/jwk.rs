@@ -47,7 +47,7 @@ impl Jwk {
             return Err(KeyError::PrivateKey { member });
         }
         let members = Members(members);
-        if members.text("use")?.is_some_and(|purpose| purpose != "sig") {
+        if members.text("use")?.is_some_and(|purpose| !PURPOSES.contains(&purpose)) {
             return Err(KeyError::Use);
         }
         if members.0.get("key_ops").is_some_and(|operations| !allows_verification(operations)) {
@@ -148,6 +148,9 @@ fn allows_verification(operations: &Value) -> bool {
     names.len() == operations.len() && names.contains("verify")
 }
 
+/// RFC 7517 section 4.2, and SPIFFE Trust Domain and Bundle section 4.2.3 for keys that sign JWT-SVIDs.
+const PURPOSES: [&str; 2] = ["sig", "jwt-svid"];
+
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 #[cfg(test)]
@@ -205,6 +208,7 @@ mod tests {
             ("RSA", rsa(2048, &[1, 0, 1])),
             ("RSA with exponent 3", rsa(2048, &[3])),
             ("use sig", with(okp(), "use", "sig")),
+            ("use jwt-svid", with(okp(), "use", "jwt-svid")),
             ("key_ops verify", with(okp(), "key_ops", json!(["verify"]))),
             ("alg of the key", with(okp(), "alg", "Ed25519")),
             ("deprecated alg of the key", with(okp(), "alg", "EdDSA")),
@@ -231,6 +235,8 @@ mod tests {
             ("kty is unknown", with(okp(), "kty", "PQC"), KeyError::UnknownKeyType),
             ("kid is a number", with(okp(), "kid", 7), not_a_string("kid")),
             ("use enc", with(okp(), "use", "enc"), KeyError::Use),
+            ("use x509-svid", with(okp(), "use", "x509-svid"), KeyError::Use),
+            ("empty use", with(okp(), "use", ""), KeyError::Use),
             ("key_ops sign", with_key_ops(json!(["sign"])), KeyError::KeyOperations),
             (
                 "key_ops with a duplicate",

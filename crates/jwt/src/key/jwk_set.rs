@@ -65,28 +65,63 @@ impl JwkSet {
         Self { keys, unusable: Vec::new() }
     }
 
-    /// Reads a JWK Set. Other members of the set are ignored.
+    /// Reads a JWK Set of one's own. Other members of the set are ignored.
     ///
     /// # Errors
     /// [`KeyError::Json`], [`KeyError::MissingKeys`] or [`KeyError::NotAnObject`] if the text is
     /// not a JWK Set, and [`KeyError::PrivateKeyInSet`] if a key is private.
     pub fn read(text: &[u8]) -> Result<Self, KeyError> {
+        Self::read_keys(text, Err)
+    }
+
+    /// Reads a JWK Set that another party publishes. A key with a mistake is unusable, and does not
+    /// affect the other keys: not even a private key, although everyone can sign with it.
+    ///
+    /// ```
+    /// use countersign_jwt::{JwkSet, KeyError};
+    ///
+    /// let text = br#"{"keys": [7, {"kty": "EC", "crv": "P-256", "kid": "leaked", "d": "AAAA"}]}"#;
+    /// assert_eq!(JwkSet::read(text), Err(KeyError::NotAnObject { index: 0 }));
+    ///
+    /// let set = JwkSet::read_of_others(text)?;
+    /// assert!(set.keys.is_empty());
+    /// let reason = KeyError::PrivateKeyInSet { index: 1, member: "d" };
+    /// assert_eq!(set.unusable[1].reason, reason);
+    /// # Ok::<(), KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`KeyError::Json`] or [`KeyError::MissingKeys`] if the text is not a JWK Set.
+    pub fn read_of_others(text: &[u8]) -> Result<Self, KeyError> {
+        Self::read_keys(text, Ok)
+    }
+
+    /// `on_mistake` decides whether a mistake makes the key unusable or the whole set.
+    fn read_keys(
+        text: &[u8],
+        on_mistake: fn(KeyError) -> Result<KeyError, KeyError>,
+    ) -> Result<Self, KeyError> {
         let members = json::object(text).map_err(KeyError::Json)?;
         let Some(Value::Array(keys)) = members.get("keys") else {
             return Err(KeyError::MissingKeys);
         };
         let mut set = Self::default();
         for (index, key) in keys.iter().enumerate() {
-            let members = key.as_object().ok_or(KeyError::NotAnObject { index })?;
+            let Some(members) = key.as_object() else {
+                let reason = on_mistake(KeyError::NotAnObject { index })?;
+                set.unusable.push(UnusableKey { index, key_id: None, reason, key_type: None });
+                continue;
+            };
             let text = |name| members.get(name).and_then(Value::as_str).map(str::to_owned);
             let key_type = text("kty");
             // Other clients may share a symmetric key of the set (RFC 7518 section 6.4), and the members of unknown key
             // types can mean anything.
             let is_known = key_type.as_deref().is_none_or(|kty| ASYMMETRIC_TYPES.contains(&kty));
-            if let Some(member) = private_member(members).filter(|_| is_known) {
-                return Err(KeyError::PrivateKeyInSet { index, member });
-            }
-            match Jwk::from_members(members) {
+            let jwk = match private_member(members).filter(|_| is_known) {
+                Some(member) => Err(on_mistake(KeyError::PrivateKeyInSet { index, member })?),
+                None => Jwk::from_members(members),
+            };
+            match jwk {
                 Ok(jwk) => set.keys.push(jwk),
                 Err(reason) => {
                     let key_id = text("kid");
@@ -197,5 +232,35 @@ mod tests {
         let set = read(json!([named(okp.clone(), "a"), named(ec, "b")])).unwrap();
         assert_eq!(JwkSet::read(set.to_json().to_string().as_bytes()), Ok(set));
         assert_eq!(JwkSet::read(okp.to_string().as_bytes()), Err(KeyError::MissingKeys));
+    }
+
+    #[test]
+    fn mistake_in_a_set_of_others_affects_its_key_only() {
+        let good = json!({
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        });
+        let private = {
+            let mut jwk = named(good.clone(), "private");
+            jwk["d"] = "AAAA".into();
+            jwk
+        };
+        let keys = json!([7, private, {"kty": "oct", "k": "AAAA"}, named(good.clone(), "good"), {"kty": "RSA"}]);
+        let set = JwkSet::read_of_others(json!({"keys": keys}).to_string().as_bytes()).unwrap();
+        let ids: Vec<_> = set.keys.iter().map(|jwk| jwk.key_id.as_deref()).collect();
+        assert_eq!(ids, [Some("good")]);
+        let unusable: Vec<_> =
+            set.unusable.into_iter().map(|key| (key.index, key.key_id, key.reason)).collect();
+        let expected = [
+            (0, None, KeyError::NotAnObject { index: 0 }),
+            (1, Some("private".to_owned()), KeyError::PrivateKeyInSet { index: 1, member: "d" }),
+            (2, None, KeyError::PrivateKey { member: "k" }),
+            (4, None, KeyError::MissingMember { member: "n" }),
+        ];
+        assert_eq!(unusable, expected);
+        let missing = JwkSet::read_of_others(good.to_string().as_bytes());
+        assert_eq!(missing, Err(KeyError::MissingKeys));
+        assert!(matches!(JwkSet::read_of_others(b"<html>"), Err(KeyError::Json(_))));
     }
 }

@@ -67,6 +67,12 @@ impl Claims {
         self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// Returns all claims.
+    #[must_use]
+    pub fn into_members(self) -> Map<String, Value> {
+        self.members
+    }
+
     /// Reads the payload. Registered claims must have the types of RFC 7519 section 4.1, and `exp`
     /// is required.
     pub(crate) fn read(text: &[u8]) -> Result<Self, Rejection> {
@@ -88,7 +94,7 @@ impl Claims {
 
     /// Checks times, issuer and audience.
     pub(crate) fn check(&self, validation: &Validation, now: UnixTime) -> Result<(), Rejection> {
-        if now >= self.exp.after(validation.leeway) {
+        if now >= self.exp.after(validation.expiry_leeway) {
             return Err(Rejection::Expired { at: self.exp });
         }
         let latest_start = now.after(validation.leeway);
@@ -98,12 +104,21 @@ impl Claims {
         if let Some(at) = self.iat.filter(|at| latest_start < *at) {
             return Err(Rejection::IssuedInFuture { at });
         }
+        if let Some(max_age) = validation.max_age {
+            let at = self.iat.ok_or(Rejection::NoIssueTime)?;
+            if now >= at.after(max_age) {
+                return Err(Rejection::TooOld { at });
+            }
+        }
         if validation.issuer.is_some() && self.text("iss") != validation.issuer.as_deref() {
             return Err(Rejection::Issuer);
         }
         let Some(accepted) = &validation.audiences else { return Ok(()) };
         match self.get("aud").map(|aud| audiences(aud).unwrap_or_default()) {
             None if accepted.is_empty() => Ok(()),
+            Some(audiences) if validation.single_audience && audiences.len() != 1 => {
+                Err(Rejection::Audience)
+            }
             Some(audiences)
                 if audiences.iter().any(|aud| accepted.iter().any(|name| name == aud)) =>
             {
@@ -221,6 +236,62 @@ mod tests {
         for (name, times, leeway, expected) in rows {
             let text = format!(r#"{{"iss":"us",{times}}}"#);
             assert_eq!(read_and_check(&text, &validation(&[], leeway)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn leeway_of_exp_is_separate() {
+        let validation = validation(&[], 60).with_expiry_leeway(Duration::ZERO);
+        let expired = Rejection::Expired { at: NOW };
+        let rows = [
+            ("exp is now", r#""exp":1000000"#, Err(expired)),
+            ("exp is the next second", r#""exp":1000001"#, Ok(())),
+            (
+                "nbf and iat within the leeway",
+                r#""exp":2000000,"nbf":1000060,"iat":1000060"#,
+                Ok(()),
+            ),
+        ];
+        for (name, times, expected) in rows {
+            let text = format!(r#"{{"iss":"us",{times}}}"#);
+            assert_eq!(read_and_check(&text, &validation), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn token_over_the_maximum_age_is_refused() {
+        let validation = validation(&[], 60).with_max_age(Duration::from_mins(5));
+        let too_old = |at| Err(Rejection::TooOld { at: UnixTime::from_seconds(at) });
+        let rows = [
+            ("iat is now", r#""iat":1000000"#, Ok(())),
+            ("iat is a fraction within the age", r#""iat":999700.5"#, Ok(())),
+            ("iat at the end of the age", r#""iat":999700"#, too_old(999_700)),
+            ("iat is zero", r#""iat":0"#, too_old(0)),
+            ("iat is missing", r#""nbf":1000000"#, Err(Rejection::NoIssueTime)),
+            ("iat is null", r#""iat":null"#, Err(Rejection::Claims)),
+        ];
+        for (name, times, expected) in rows {
+            let text = format!(r#"{{"iss":"us","exp":2000000,{times}}}"#);
+            assert_eq!(read_and_check(&text, &validation), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn several_audiences_are_refused_if_one_is_required() {
+        let validation = validation(&["a", "b"], 0).with_single_audience();
+        let refused = Err(Rejection::Audience);
+        let rows = [
+            (r#""a""#, Ok(())),
+            (r#"["b"]"#, Ok(())),
+            (r#"["a","b"]"#, refused),
+            (r#"["a","a"]"#, refused),
+            (r#"["a","x"]"#, refused),
+            ("[]", refused),
+            (r#""x""#, refused),
+        ];
+        for (aud, expected) in rows {
+            let text = format!(r#"{{"iss":"us","exp":2000000,"aud":{aud}}}"#);
+            assert_eq!(read_and_check(&text, &validation), expected, "{aud}");
         }
     }
 

@@ -33,8 +33,13 @@ impl Header {
     }
 
     pub(crate) fn check(&self, validation: &Validation) -> Result<(), Rejection> {
+        let accepted = &validation.algorithms;
+        if accepted.as_ref().is_some_and(|accepted| !accepted.contains(&self.algorithm)) {
+            return Err(Rejection::UnsupportedAlgorithm);
+        }
         let token_type = self.token_type.as_deref().unwrap_or("JWT");
-        let is_expected = is_same_token_type(token_type, &validation.token_type);
+        let mut accepted = validation.token_types.iter();
+        let is_expected = accepted.any(|expected| is_same_token_type(token_type, expected));
         if is_expected { Ok(()) } else { Err(Rejection::Type) }
     }
 }

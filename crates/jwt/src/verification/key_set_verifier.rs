@@ -6,7 +6,8 @@ use crate::{Jwk, JwkSet, KeyError, UnusableKey, VerifyingKey};
 /// Verifies tokens in this process with public keys.
 ///
 /// A token selects its keys by `kid`: each key with this `kid` is tried, or else each key without
-/// one (RFC 7517 section 4.5). The `kid` may be missing in the token if the set has exactly one key.
+/// one (RFC 7517 section 4.5). The `kid` may be missing in the token if the set has exactly one key,
+/// or with [`trying_at_most`](Self::trying_at_most).
 ///
 /// A key whose JWK has `alg` is used with that algorithm only, and any other key with each of
 /// [`PublicKey::algorithms`](crate::PublicKey::algorithms).
@@ -19,6 +20,8 @@ use crate::{Jwk, JwkSet, KeyError, UnusableKey, VerifyingKey};
 pub struct KeySetVerifier {
     keys: Vec<Key>,
     unusable: Vec<UnusableKey>,
+    /// `None`: all keys of a `kid`, and none without one.
+    max_attempts: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,13 +42,21 @@ impl KeySetVerifier {
             Ok(Key { id: jwk.key_id.clone(), by_algorithm: keys.collect::<Result<_, _>>()? })
         };
         let keys = set.keys.iter().map(key).collect::<Result<_, _>>()?;
-        Ok(Self { keys, unusable: set.unusable.clone() })
+        Ok(Self { keys, unusable: set.unusable.clone(), max_attempts: None })
     }
 
-    /// Finds the keys of an id. An id that is missing in the token means the only key.
+    /// The same keys, of which a token without `kid` may have any. For each token, at most this number
+    /// of keys is tried, in the order of the set.
+    #[must_use]
+    pub fn trying_at_most(self, attempts: usize) -> Self {
+        Self { max_attempts: Some(attempts), ..self }
+    }
+
+    /// Finds the keys of an id.
     fn find(&self, key_id: Option<&str>) -> Vec<&Key> {
         match (key_id, &*self.keys) {
             (None, [only]) => vec![only],
+            (None, keys) if self.max_attempts.is_some() => keys.iter().collect(),
             (None, _) => Vec::new(),
             (Some(_), keys) => {
                 let with = |id: Option<&str>| -> Vec<_> {
@@ -61,6 +72,7 @@ impl KeySetVerifier {
         let token = parts.algorithm;
         let found = self.find(parts.key_id.as_deref());
         let mut rejection = Rejection::UnknownKey;
+        let mut attempts_left = self.max_attempts.unwrap_or(usize::MAX);
         for key in found {
             let Some(key) = key.by_algorithm.iter().find(|key| key.algorithm() == token) else {
                 if let (Rejection::UnknownKey, Some(key)) = (rejection, key.by_algorithm.first()) {
@@ -68,6 +80,8 @@ impl KeySetVerifier {
                 }
                 continue;
             };
+            let Some(left) = attempts_left.checked_sub(1) else { break };
+            attempts_left = left;
             if key.verify(parts.signing_input.as_bytes(), &parts.signature) {
                 return Ok(Ok(()));
             }
@@ -234,6 +248,55 @@ mod tests {
             let parts = SignedParts {
                 algorithm,
                 key_id: Some("k".into()),
+                signing_input: "a.b",
+                signature: signature.clone(),
+            };
+            assert_eq!(keys.check(&parts), Ok(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn token_without_kid_is_tried_with_some_keys() {
+        let (pair_of_token, key) = pair(1);
+        let jwk = |key: &PublicKey, id: &str| Jwk {
+            key: key.clone(),
+            key_id: Some(id.into()),
+            algorithm: None,
+        };
+        let other = |seed: u8| jwk(&pair(seed).1, "x");
+        let rsa = jwk(&PublicKey::Rsa { n: vec![0xff; 256], e: vec![3] }, "x");
+        let own = jwk(&key, "k");
+        let (ed25519, es256) = (Algorithm::Ed25519, Algorithm::Es256);
+        let wrong = Err(Rejection::WrongAlgorithm { key: ed25519, token: es256 });
+        let forged = Err(Rejection::Signature);
+        let rows = [
+            ("the first", vec![own.clone(), other(2)], None, ed25519, Ok(())),
+            ("the second", vec![other(2), own.clone()], None, ed25519, Ok(())),
+            (
+                "after one of another type",
+                vec![rsa.clone(), other(2), own.clone()],
+                None,
+                ed25519,
+                Ok(()),
+            ),
+            ("the third", vec![other(2), other(3), own.clone()], None, ed25519, forged),
+            ("none", vec![other(2), other(3)], None, ed25519, forged),
+            ("none of the type", vec![own.clone(), other(2)], None, es256, wrong),
+            (
+                "of a kid, the third",
+                vec![other(2), other(3), jwk(&key, "x")],
+                Some("x"),
+                ed25519,
+                forged,
+            ),
+            ("another kid", vec![other(2), own], Some("x"), ed25519, forged),
+        ];
+        let signature = pair_of_token.sign(b"a.b").as_ref().to_vec();
+        for (name, set, key_id, algorithm, expected) in rows {
+            let keys = KeySetVerifier::new(&JwkSet::new(set)).unwrap().trying_at_most(2);
+            let parts = SignedParts {
+                algorithm,
+                key_id: key_id.map(str::to_owned),
                 signing_input: "a.b",
                 signature: signature.clone(),
             };

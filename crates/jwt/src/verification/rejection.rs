@@ -10,7 +10,8 @@ use crate::{Algorithm, UnixTime};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The token is longer than [`Algorithm::max_token_bytes`], or its header longer than 2048
+    /// The token is longer than [`Algorithm::max_token_bytes`], or than 16 KiB for one of
+    /// [several issuers](crate::UnverifiedToken::screen_by_issuer), or its header longer than 2048
     /// characters.
     #[error("token too long")]
     TooLong,
@@ -28,10 +29,11 @@ pub enum Rejection {
     /// `crit` or `jku`.
     #[error("header parameter `{0}` is not accepted")]
     Parameter(&'static str),
-    /// `alg` is not the name of an [`Algorithm`].
+    /// `alg` is not the name of an [`Algorithm`], or not one of
+    /// [`Validation::algorithms`](crate::Validation::algorithms).
     #[error("unsupported algorithm")]
     UnsupportedAlgorithm,
-    /// `typ` is not [`Validation::token_type`](crate::Validation::token_type).
+    /// `typ` is not one of [`Validation::token_types`](crate::Validation::token_types).
     #[error("unexpected token type")]
     Type,
     /// The payload is not a strict JSON object, or a registered claim has the wrong type.
@@ -62,11 +64,21 @@ pub enum Rejection {
         /// The value of `iat`.
         at: UnixTime,
     },
+    /// The claim `iat` is missing, but [`Validation::max_age`](crate::Validation::max_age) requires it.
+    #[error("missing claim `iat`")]
+    NoIssueTime,
+    /// The token was issued longer ago than [`Validation::max_age`](crate::Validation::max_age).
+    #[error("too old: issued at {}", at.seconds())]
+    TooOld {
+        /// The value of `iat`.
+        at: UnixTime,
+    },
     /// `iss` is missing, or not [`Validation::issuer`](crate::Validation::issuer).
     #[error("unexpected issuer")]
     Issuer,
-    /// `aud` has none of [`Validation::audiences`](crate::Validation::audiences), is missing, or is
-    /// present although the list is empty.
+    /// `aud` has none of [`Validation::audiences`](crate::Validation::audiences), is missing, is
+    /// present although the list is empty, or has several values although
+    /// [`Validation::single_audience`](crate::Validation::single_audience) allows one.
     #[error("unexpected audience")]
     Audience,
     /// No known key has this `kid`, or the token has no `kid` and there are several keys.
@@ -103,6 +115,8 @@ impl Rejection {
             Self::Expired { .. } => "Expired",
             Self::NotYetValid { .. } => "NotYetValid",
             Self::IssuedInFuture { .. } => "IssuedInFuture",
+            Self::NoIssueTime => "NoIssueTime",
+            Self::TooOld { .. } => "TooOld",
             Self::Issuer => "Issuer",
             Self::Audience => "Audience",
             Self::UnknownKey => "UnknownKey",
@@ -123,7 +137,9 @@ impl Rejection {
             Self::NoExpiry
             | Self::Expired { .. }
             | Self::NotYetValid { .. }
-            | Self::IssuedInFuture { .. } => TokenCheck::Time,
+            | Self::IssuedInFuture { .. }
+            | Self::NoIssueTime
+            | Self::TooOld { .. } => TokenCheck::Time,
             Self::Issuer => TokenCheck::Issuer,
             Self::Audience => TokenCheck::Audience,
             Self::UnknownKey | Self::WrongAlgorithm { .. } => TokenCheck::Key,

@@ -49,13 +49,47 @@ impl<'a> UnverifiedToken<'a> {
         validation: &Validation,
         now: UnixTime,
     ) -> Result<Candidate<'a>, Rejection> {
-        let header = self.read_header()?;
+        let header = self.read_header(Algorithm::max_token_bytes)?;
         header.check(validation)?;
         let claims = decode(self.claims)?;
         let parts = self.with_header(header)?;
         let claims = Claims::read(&claims)?;
         claims.check(validation, now)?;
         Ok(Candidate::new(parts, claims))
+    }
+
+    /// The same for a token of one of several issuers: `iss` selects which tokens are accepted.
+    /// `validation_of` gets it unverified: use it for the selection only.
+    ///
+    /// The token may have 16 KiB with any algorithm, because other issuers add claims, such as the
+    /// groups of a user, that cannot be left out.
+    ///
+    /// ```
+    /// use countersign_jwt::{Rejection, UnixTime, UnverifiedToken, Validation};
+    ///
+    /// // {"alg":"ES256"} and {"iss":"https://a.example","exp":2000000000}
+    /// let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSIsImV4cCI6MjAwMDAwMDAwMH0.AAAA";
+    /// let other = Validation::new(Some("https://b.example".into()), Some(vec![]));
+    /// let screened = UnverifiedToken::parse(token)?
+    ///     .screen_by_issuer(|issuer| (issuer == "https://b.example").then_some(&other), UnixTime::from_seconds(0));
+    /// assert_eq!(screened.err(), Some(Rejection::Issuer));
+    /// # Ok::<(), Rejection>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`screen`](Self::screen). [`Rejection::Issuer`] if there is no validation for `iss`, before all checks that
+    /// depend on one.
+    pub fn screen_by_issuer<'v>(
+        self,
+        validation_of: impl FnOnce(&str) -> Option<&'v Validation>,
+        now: UnixTime,
+    ) -> Result<Candidate<'a>, Rejection> {
+        let header = self.read_header(|_| Algorithm::MAX_TOKEN_BYTES)?;
+        let claims = Claims::read(&decode(self.claims)?)?;
+        let validation = claims.text("iss").and_then(validation_of).ok_or(Rejection::Issuer)?;
+        header.check(validation)?;
+        claims.check(validation, now)?;
+        Ok(Candidate::new(self.with_header(header)?, claims))
     }
 
     /// Returns the parts for a [`Verifier`](crate::Verifier), for a payload of any kind.
@@ -66,20 +100,20 @@ impl<'a> UnverifiedToken<'a> {
     /// # Errors
     /// The reasons that concern header, encoding and length.
     pub fn signed_parts(self) -> Result<SignedParts<'a>, Rejection> {
-        let header = self.read_header()?;
+        let header = self.read_header(Algorithm::max_token_bytes)?;
         decode(self.claims)?;
         self.with_header(header)
     }
 
     /// The algorithm in the header limits the length of the token, so this comes before the payload
     /// is decoded.
-    fn read_header(self) -> Result<Header, Rejection> {
+    fn read_header(self, max_bytes: fn(Algorithm) -> usize) -> Result<Header, Rejection> {
         if self.header.len() > MAX_HEADER_CHARS {
             return Err(Rejection::TooLong);
         }
         let header = Header::read(&decode(self.header)?)?;
         let token_bytes = self.signing_input.len() + 1 + self.signature.len();
-        if token_bytes > header.algorithm.max_token_bytes() {
+        if token_bytes > max_bytes(header.algorithm) {
             return Err(Rejection::TooLong);
         }
         Ok(header)
@@ -231,7 +265,7 @@ mod tests {
 
     #[test]
     fn typ_other_than_jwt_is_required_if_configured() {
-        let validation = Validation { token_type: "at+jwt".into(), ..validation() };
+        let validation = validation().with_token_type("at+jwt");
         let rows = [
             ("expected typ", r#"{"alg":"RS256","typ":"at+jwt"}"#, Ok(())),
             ("with application/", r#"{"alg":"RS256","typ":"application/at+jwt"}"#, Ok(())),
@@ -245,6 +279,91 @@ mod tests {
             let screened = UnverifiedToken::parse(&text).unwrap().screen(&validation, NOW);
             assert_eq!(screened.map(|_| ()), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn issuer_selects_which_tokens_are_accepted() {
+        let ours = validation();
+        let others = Validation::new(Some("them".into()), Some(vec!["a".into()]))
+            .with_token_types(vec!["JWT".into(), "at+jwt".into()])
+            .with_algorithms(vec![Algorithm::Es256, Algorithm::Rs256]);
+        let swapped = Validation::new(Some("other".into()), None);
+        let rs256 = r#"{"alg":"RS256"}"#;
+        let claims =
+            |iss: &str, aud: &str| format!(r#"{{"iss":"{iss}","aud":"{aud}","exp":1000001}}"#);
+        let rows = [
+            ("of one issuer", HEADER, CLAIMS.to_owned(), Ok(())),
+            ("of the other", rs256, claims("them", "a"), Ok(())),
+            (
+                "other typ of the other",
+                r#"{"alg":"ES256","typ":"at+jwt"}"#,
+                claims("them", "a"),
+                Ok(()),
+            ),
+            (
+                "typ of the other issuer",
+                r#"{"alg":"RS256","typ":"at+jwt"}"#,
+                CLAIMS.to_owned(),
+                Err(Rejection::Type),
+            ),
+            (
+                "third typ",
+                r#"{"alg":"RS256","typ":"x+jwt"}"#,
+                claims("them", "a"),
+                Err(Rejection::Type),
+            ),
+            (
+                "third algorithm",
+                r#"{"alg":"PS256"}"#,
+                claims("them", "a"),
+                Err(Rejection::UnsupportedAlgorithm),
+            ),
+            ("other audience", rs256, claims("them", "b"), Err(Rejection::Audience)),
+            ("unknown issuer", rs256, claims("me", "a"), Err(Rejection::Issuer)),
+            (
+                "a validation of another issuer",
+                rs256,
+                claims("swapped", "a"),
+                Err(Rejection::Issuer),
+            ),
+            ("no issuer", rs256, r#"{"exp":1000001}"#.to_owned(), Err(Rejection::Issuer)),
+            (
+                "expired",
+                rs256,
+                r#"{"iss":"us","exp":1}"#.to_owned(),
+                Err(Rejection::Expired { at: UnixTime::from_seconds(1) }),
+            ),
+        ];
+        for (name, header, claims, expected) in rows {
+            let text = token(header, &claims, b"s");
+            let screened = UnverifiedToken::parse(&text).unwrap().screen_by_issuer(
+                |issuer| match issuer {
+                    "us" => Some(&ours),
+                    "them" => Some(&others),
+                    "swapped" => Some(&swapped),
+                    _ => None,
+                },
+                NOW,
+            );
+            assert_eq!(screened.map(|_| ()), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_several_issuers_may_be_longer() {
+        let screen = |bytes: usize| {
+            let claims = |padding: usize| {
+                let groups = "g".repeat(padding);
+                format!(r#"{{"iss":"us","exp":1000001,"groups":"{groups}"}}"#)
+            };
+            let text = token(HEADER, &claims(bytes * 3 / 4 - 150), b"signature");
+            let validation = validation();
+            let token = UnverifiedToken::parse(&text)?;
+            assert_eq!(token.screen(&validation, NOW).map(|_| ()), Err(Rejection::TooLong));
+            token.screen_by_issuer(|_| Some(&validation), NOW).map(|_| text.len())
+        };
+        assert!(screen(16 * 1024).is_ok_and(|bytes| bytes > 15 * 1024));
+        assert_eq!(screen(17 * 1024), Err(Rejection::TooLong));
     }
 
     /// Expects the parts of `token(HEADER, CLAIMS, b"signature")`, and returns a fixed result.

@@ -1,0 +1,103 @@
+use std::fmt;
+
+use jwt::Rejection;
+
+/// Why an assertion is refused.
+///
+/// `Display` is the text for the caller. It quotes nothing of the assertion, as nothing in it is proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssertionError {
+    /// The entry that the assertion names as its issuer, if there is one for the purpose. The name is that of the entry;
+    /// it is not proved that the assertion is of this issuer.
+    pub issuer: Option<String>,
+    /// The reason.
+    pub refusal: AssertionRefusal,
+}
+
+/// The reasons to refuse an assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AssertionRefusal {
+    /// It is not a valid token of a trusted issuer for this recipient. [`Rejection::Issuer`] also for an issuer that is
+    /// trusted for another purpose.
+    Token(Rejection),
+    /// It is bound to a key (`cnf`), which the request does not prove.
+    Bound,
+    /// This claim of `required_claims` is missing, or has another value.
+    RequiredClaim(String),
+    /// The claim with the subject is missing, or not a text.
+    NoSubject,
+    /// `sub` of a client assertion is another one than `iss` (RFC 7523 section 3).
+    ClientSubject,
+}
+
+impl AssertionRefusal {
+    /// A stable name of the reason, for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Token(rejection) => rejection.code(),
+            Self::Bound => "BoundAssertion",
+            Self::RequiredClaim(_) => "RequiredClaim",
+            Self::NoSubject => "NoSubject",
+            Self::ClientSubject => "ClientSubject",
+        }
+    }
+}
+
+impl AssertionError {
+    /// A stable name of the reason, for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.refusal.code()
+    }
+}
+
+impl fmt::Display for AssertionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.refusal {
+            AssertionRefusal::Token(rejection) => description(*rejection),
+            AssertionRefusal::Bound => {
+                "the assertion is bound to a key, which the request does not prove"
+            }
+            AssertionRefusal::RequiredClaim(_) => {
+                "the assertion lacks a claim that its issuer must set"
+            }
+            AssertionRefusal::NoSubject => "the assertion has no subject",
+            AssertionRefusal::ClientSubject => {
+                "`iss` and `sub` of the assertion must be the client id"
+            }
+        })
+    }
+}
+
+impl std::error::Error for AssertionError {}
+
+/// The reason without times and algorithms of the token.
+const fn description(rejection: Rejection) -> &'static str {
+    match rejection {
+        Rejection::TooLong | Rejection::ClaimsTooLong => "the assertion is too long",
+        Rejection::NotCompact | Rejection::Encoding => {
+            "the assertion is not a signed token in compact form"
+        }
+        Rejection::Header => "the header of the assertion is malformed",
+        Rejection::Parameter(_) => {
+            "the header of the assertion has a parameter that is not accepted"
+        }
+        Rejection::UnsupportedAlgorithm | Rejection::WrongAlgorithm { .. } => {
+            "the algorithm of the assertion is not accepted"
+        }
+        Rejection::Type => "the type (`typ`) of the assertion is not accepted",
+        Rejection::Claims => "the claims of the assertion are malformed",
+        Rejection::NoExpiry => "the assertion has no expiry (`exp`)",
+        Rejection::Expired { .. } => "the assertion has expired",
+        Rejection::NotYetValid { .. } => "the assertion is not valid yet",
+        Rejection::IssuedInFuture { .. } => "the assertion was issued in the future",
+        Rejection::NoIssueTime => "the assertion has no time of issue (`iat`)",
+        Rejection::TooOld { .. } => "the assertion is too old",
+        Rejection::Issuer => "the issuer of the assertion is not trusted",
+        Rejection::Audience => "the assertion is not for this recipient alone (`aud`)",
+        Rejection::UnknownKey => "the key of the assertion is unknown",
+        Rejection::Signature => "the signature of the assertion is invalid",
+    }
+}

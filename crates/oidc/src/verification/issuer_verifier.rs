@@ -1,0 +1,215 @@
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jwt::{Claims, Rejection, SignedParts, UnixTime, UnverifiedToken, Validation, Verifier};
+use serde_json::{Map, Value};
+
+use super::{
+    assertion_error::{AssertionError, AssertionRefusal},
+    purpose::Purpose,
+};
+use crate::{
+    HttpClient, IssuerFault, KeySource, KeysError, TrustedIssuer, TrustedIssuers,
+    keys::{IssuerKeys, Moment, RemoteKeys, RemoteSource},
+};
+
+/// Verifies assertions of trusted issuers and of clients.
+///
+/// The [crate documentation](crate#verify-an-assertion) has an example.
+#[derive(Debug)]
+pub struct IssuerVerifier {
+    issuers: HashMap<String, Issuer>,
+}
+
+/// The names of the recipient of assertions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnIdentity {
+    /// The issuer of the tokens that are given for assertions.
+    pub issuer: String,
+    /// The URL of the token endpoint.
+    pub token_endpoint: String,
+}
+
+/// What a valid assertion proves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// The issuer; of a client, its client id.
+    pub issuer: String,
+    /// The value of the claim that the entry names as the subject; of a client, its client id.
+    pub subject: String,
+    /// `jti`, if there is one.
+    pub jti: Option<String>,
+    /// All claims.
+    pub claims: Map<String, Value>,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    entry: TrustedIssuer,
+    validation: Validation,
+    keys: Keys,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Inline(Result<Arc<IssuerKeys>, IssuerFault>),
+    Remote(Box<RemoteKeys>),
+}
+
+impl IssuerVerifier {
+    /// A verifier without cached keys. An entry with the name of the own issuer is left out.
+    #[must_use]
+    pub fn new(issuers: TrustedIssuers, own: &OwnIdentity, http: &HttpClient) -> Self {
+        let entries = issuers.into_entries().into_iter();
+        let others = entries.filter(|entry| entry.issuer != own.issuer);
+        let issuer = |entry: TrustedIssuer| (entry.issuer.clone(), Issuer::new(entry, own, http));
+        Self { issuers: others.map(issuer).collect() }
+    }
+
+    /// Verifies an assertion. Everything that needs no key is checked before keys are fetched.
+    ///
+    /// # Errors
+    /// The outer error says that there is no result, because the keys of the issuer are not available. The inner error
+    /// refuses the assertion.
+    pub async fn verify(
+        &self,
+        assertion: &str,
+        purpose: Purpose,
+        now: UnixTime,
+    ) -> Result<Result<Verified, AssertionError>, IssuerFault> {
+        let mut named = None;
+        let select = |name: &str| {
+            named = self.issuers.get(name).filter(|issuer| issuer.is_for(purpose));
+            named.map(|issuer| &issuer.validation)
+        };
+        let screened = UnverifiedToken::parse(assertion)
+            .and_then(|assertion| assertion.screen_by_issuer(select, now));
+        let (candidate, issuer) = match (screened, named) {
+            (Ok(candidate), Some(issuer)) => (candidate, issuer),
+            (screened, _) => {
+                let rejection = screened.err().unwrap_or(Rejection::Issuer);
+                return Ok(Err(refused(named, AssertionRefusal::Token(rejection))));
+            }
+        };
+        let keys = KeysAt { issuer, now: Moment::at(now) };
+        let verified = match candidate.confirm(&keys).await? {
+            Ok(claims) => issuer.accept(claims, purpose),
+            Err(rejection) => Err(AssertionRefusal::Token(rejection)),
+        };
+        Ok(verified.map_err(|refusal| refused(Some(issuer), refusal)))
+    }
+}
+
+fn refused(issuer: Option<&Issuer>, refusal: AssertionRefusal) -> AssertionError {
+    AssertionError { issuer: issuer.map(|issuer| issuer.entry.issuer.clone()), refusal }
+}
+
+impl Issuer {
+    fn new(entry: TrustedIssuer, own: &OwnIdentity, http: &HttpClient) -> Self {
+        let remote = |source| {
+            let (issuer, algorithms) = (entry.issuer.clone(), entry.algorithms.clone());
+            let keys = RemoteKeys::new(issuer, source, algorithms, http.clone());
+            Keys::Remote(Box::new(keys))
+        };
+        let keys = match &entry.keys {
+            KeySource::Discovery(url) => remote(RemoteSource::Discovery(url.clone())),
+            KeySource::JwksUri(url) => remote(RemoteSource::JwksUri(url.clone())),
+            KeySource::Jwks(set) => {
+                let keys = IssuerKeys::new(set.clone(), &entry.algorithms).map(Arc::new);
+                Keys::Inline(keys.map_err(|error| IssuerFault::new(&entry.issuer, error)))
+            }
+        };
+        Self { validation: validation(&entry, own), keys, entry }
+    }
+
+    fn is_for(&self, purpose: Purpose) -> bool {
+        match purpose {
+            Purpose::Grant => !self.entry.is_client,
+            Purpose::ClientAuthentication => self.entry.is_client,
+        }
+    }
+
+    /// Checks the claims whose meaning depends on the entry.
+    fn accept(&self, claims: Claims, purpose: Purpose) -> Result<Verified, AssertionRefusal> {
+        if claims.get("cnf").is_some() {
+            return Err(AssertionRefusal::Bound);
+        }
+        let is_missing = |name: &str, values: &[Value]| {
+            claims.get(name).is_none_or(|value| !values.contains(value))
+        };
+        let mut required = self.entry.required_claims.iter();
+        if let Some(claim) = required.find(|claim| is_missing(&claim.name, &claim.values)) {
+            return Err(AssertionRefusal::RequiredClaim(claim.name.clone()));
+        }
+        let text = |name: &str| claims.text(name).filter(|text| !text.is_empty());
+        let subject = match purpose {
+            Purpose::Grant => text(&self.entry.subject_claim).ok_or(AssertionRefusal::NoSubject)?,
+            Purpose::ClientAuthentication => text("sub")
+                .filter(|subject| *subject == self.entry.issuer)
+                .ok_or(AssertionRefusal::ClientSubject)?,
+        };
+        Ok(Verified {
+            issuer: self.entry.issuer.clone(),
+            subject: subject.to_owned(),
+            jti: claims.text("jti").map(str::to_owned),
+            claims: claims.into_members(),
+        })
+    }
+}
+
+/// Which tokens of an entry are assertions for this recipient.
+fn validation(entry: &TrustedIssuer, own: &OwnIdentity) -> Validation {
+    let mut audiences = vec![own.issuer.clone()];
+    let mut token_types = vec!["JWT".to_owned()];
+    if entry.is_client {
+        // draft-ietf-oauth-rfc7523bis: the token endpoint of another server could be the attacker's.
+        audiences.extend(entry.accepts_token_endpoint_audience.then(|| own.token_endpoint.clone()));
+        token_types.push("client-authentication+jwt".to_owned());
+    } else {
+        audiences.push(own.token_endpoint.clone());
+        audiences.extend(entry.audiences.iter().cloned());
+    }
+    token_types.extend(entry.token_types.iter().cloned());
+    let validation = Validation::new(Some(entry.issuer.clone()), Some(audiences))
+        .with_single_audience()
+        .with_token_types(token_types)
+        .with_algorithms(entry.algorithms.clone())
+        .with_leeway(LEEWAY)
+        .with_expiry_leeway(Duration::ZERO);
+    match entry.max_age {
+        Some(max_age) => validation.with_max_age(max_age),
+        None => validation,
+    }
+}
+
+/// The keys of an issuer for one assertion.
+struct KeysAt<'a> {
+    issuer: &'a Issuer,
+    now: Moment,
+}
+
+impl Verifier for KeysAt<'_> {
+    type Error = IssuerFault;
+
+    async fn verify(&self, parts: &SignedParts<'_>) -> Result<Result<(), Rejection>, IssuerFault> {
+        let entry = &self.issuer.entry;
+        let malformed = |key| IssuerFault::new(&entry.issuer, KeysError::Malformed(key));
+        let remote = match &self.issuer.keys {
+            Keys::Inline(keys) => {
+                return keys.clone()?.check(parts).await.map_err(malformed);
+            }
+            Keys::Remote(remote) => remote,
+        };
+        let keys = remote.current(self.now).await?;
+        let checked = keys.check(parts).await;
+        if matches!(checked, Ok(Ok(()))) || !keys.may_lack_key_of(parts) {
+            return checked.map_err(malformed);
+        }
+        match remote.newer_than(&keys, self.now).await? {
+            Some(newer) => newer.check(parts).await.map_err(malformed),
+            None => checked.map_err(malformed),
+        }
+    }
+}
+
+/// For `iat` and `nbf`, which providers set to the current time of their clocks.
+const LEEWAY: Duration = Duration::from_mins(1);

@@ -1,0 +1,9 @@
+//! From the text of an assertion to what it proves.
+
+mod assertion_error;
+mod issuer_verifier;
+mod purpose;
+
+pub use assertion_error::{AssertionError, AssertionRefusal};
+pub use issuer_verifier::{IssuerVerifier, OwnIdentity, Verified};
+pub use purpose::Purpose;
