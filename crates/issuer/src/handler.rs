@@ -110,6 +110,7 @@ fn log_record(
                 "scope": issued.claim_text("scope"),
                 "exp": issued.claim_text("exp"),
                 "kid": issued.signed.key_id,
+                "rule": issued.rule,
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),

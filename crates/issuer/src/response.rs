@@ -165,6 +165,7 @@ mod tests {
             signed: Signed { token, key_id: "k".into(), receipt: None },
             expires_in: 60,
             claims: Map::new(),
+            rule: None,
         })
     }
 
