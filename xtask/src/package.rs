@@ -48,7 +48,7 @@ pub(crate) fn pack(
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
     }
-    for function in ["Issuer", "Authorizer", "Rotator"] {
+    for function in ["Issuer", "OAuthIssuer", "Authorizer", "Rotator"] {
         copy(&built.join(function), &folder.join(function))?;
     }
     for sources in ["deploy", "layer"] {

@@ -36,9 +36,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) const HELP: &str = "\
-Reads access-rules.json, issuance-policy.json and revocations.json as the functions do, and prints every problem as
-FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about the text. A problem stops a function; a warning does not
-change the exit code.
+Reads access-rules.json, issuance-policy.json, revocations.json and trusted-issuers.json as the functions do, and prints
+every problem as FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about the text. A problem stops a function; a
+warning does not change the exit code.
 
 With the parameters of a deployment, it also says which of them the template refuses or sam deploy ignores, and with
 which the functions would not start. Parameters that are not given have their defaults.

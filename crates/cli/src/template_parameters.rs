@@ -172,7 +172,12 @@ fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
             add("Default", default);
             add("AllowedValues", list(values));
         }
-        Values::Text | Values::Names | Values::Rules | Values::Revocations | Values::Algorithm => {
+        Values::Text
+        | Values::Names
+        | Values::Rules
+        | Values::Revocations
+        | Values::Issuers
+        | Values::Algorithm => {
             add("Type", "String".into());
             add("Default", default);
         }
@@ -350,6 +355,8 @@ mod tests {
         let expected = [
             ("Default: kms", "Default: \"no\""),
             ("AllowedValues: [kms, local]", "AllowedValues: [kms, \"no\"]"),
+            // The issuer, and the one of the token endpoint.
+            (&*old_lifetime, &*new_lifetime),
             (&*old_lifetime, &*new_lifetime),
         ];
         assert_eq!(changed, expected);

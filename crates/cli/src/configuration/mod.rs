@@ -20,6 +20,8 @@ pub(crate) struct ConfigurationFile {
     pub(crate) name: &'static str,
     pub(crate) setting: Setting,
     pub(crate) content: Content,
+    /// Whether functions read it with every template.
+    pub(crate) is_required: bool,
 }
 
 /// What the list in a file has as its elements.
@@ -28,24 +30,35 @@ pub(crate) enum Content {
     AccessRules,
     IssuanceRules,
     Revocations,
+    TrustedIssuers,
 }
 
-/// The files that the template names. All are required.
-pub(crate) const FILES: [ConfigurationFile; 3] = [
+/// The files that the template names.
+pub(crate) const FILES: [ConfigurationFile; 4] = [
     ConfigurationFile {
         name: "access-rules.json",
         setting: table::ACCESS_RULES,
         content: Content::AccessRules,
+        is_required: true,
     },
     ConfigurationFile {
         name: "issuance-policy.json",
         setting: table::ISSUANCE_POLICY,
         content: Content::IssuanceRules,
+        is_required: true,
     },
     ConfigurationFile {
         name: "revocations.json",
         setting: table::REVOCATIONS,
         content: Content::Revocations,
+        is_required: true,
+    },
+    // Without a token endpoint, nothing reads it.
+    ConfigurationFile {
+        name: "trusted-issuers.json",
+        setting: table::TRUSTED_ISSUERS,
+        content: Content::TrustedIssuers,
+        is_required: false,
     },
 ];
 
@@ -72,6 +85,7 @@ impl Content {
         match self {
             Self::AccessRules | Self::IssuanceRules => "rule",
             Self::Revocations => "revocation",
+            Self::TrustedIssuers => "trusted issuer",
         }
     }
 }

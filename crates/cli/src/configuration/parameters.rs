@@ -155,7 +155,8 @@ fn variables(
         }
     }
     for file in &FILES {
-        if variables.remove(file.setting.name).is_none() {
+        // Without a token endpoint, the variable is empty.
+        if variables.remove(file.setting.name).is_none_or(|value| value.is_empty()) {
             continue;
         }
         // A file with a problem of its own has its finding already.
@@ -178,7 +179,10 @@ fn is_valid(path: &PathBuf, report: &Report) -> bool {
 fn start(id: &str, variables: BTreeMap<String, String>) -> Result<(), SettingsError> {
     let mut settings: Settings = variables.into_iter().collect();
     let function = [Function::Issuer, Function::Authorizer, Function::Rotator];
-    let function = function.into_iter().find(|it| it.name() == id.to_lowercase());
+    let function = match id {
+        "OAuthIssuer" => Some(Function::Issuer),
+        _ => function.into_iter().find(|it| it.name() == id.to_lowercase()),
+    };
     let config = match function {
         Some(Function::Issuer) => IssuerConfig::read(&mut settings).map(drop),
         Some(Function::Authorizer) => AuthorizerConfig::read(&mut settings).map(drop),

@@ -15,7 +15,7 @@ fn shipped_files_have_no_problem() {
     let text = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     let expected = "no problem found: access-rules.json has 1 rule, issuance-policy.json has 2 rules, \
-                    revocations.json has 0 revocations";
+                    revocations.json has 0 revocations, trusted-issuers.json has 0 trusted issuers";
     assert_eq!(text.lines().last(), Some(expected));
 }
 

@@ -45,6 +45,7 @@ mod rotation;
 mod stack;
 mod start;
 mod template;
+mod token_endpoint;
 mod tokens;
 mod verifying;
 mod websocket_api;

@@ -53,6 +53,8 @@ pub enum Values {
     Rules,
     /// A JSON list of revocations, or the file that has it.
     Revocations,
+    /// A JSON list of trusted issuers, or the file that has it.
+    Issuers,
     /// A JOSE signature algorithm.
     Algorithm,
     /// A whole number of seconds.
@@ -105,7 +107,7 @@ impl Values {
     /// Whether the value may be `file:PATH`.
     #[must_use]
     pub const fn may_be_in_a_file(self) -> bool {
-        matches!(self, Self::Rules | Self::Revocations)
+        matches!(self, Self::Rules | Self::Revocations | Self::Issuers)
     }
 
     /// The values in the documentation, in Markdown.
@@ -119,6 +121,9 @@ impl Values {
             }
             Self::Revocations => {
                 "a JSON list of revocations, or [the file](../configuration.md#values-in-files) that has it".into()
+            }
+            Self::Issuers => {
+                "a JSON list of trusted issuers, or [the file](../configuration.md#values-in-files) that has it".into()
             }
             Self::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
             Self::Seconds { min, max } => format!("{min} to {max} seconds"),
@@ -194,6 +199,18 @@ pub const ISSUANCE_POLICY: Setting = Setting {
     parameter: None,
     help: "The tokens that each caller may request. Without a policy, every caller that IAM allows may request \
            any claims.",
+};
+
+/// `ISSUER_ROUTES`.
+pub const ISSUER_ROUTES: Setting = Setting {
+    name: "ISSUER_ROUTES",
+    functions: &[Function::Issuer],
+    values: Values::OneOf(&["iam", "oauth2"]),
+    default: Some("iam"),
+    is_required: false,
+    parameter: None,
+    help: "The routes that the function serves. `iam`: `/token`, which IAM protects, direct invocations, and the public \
+           documents. `oauth2`: only `/oauth2/token` and `/oauth2/authorize`, which need no IAM. The template sets it.",
 };
 
 /// `KEY_ALIAS`.
@@ -364,6 +381,18 @@ pub const TOKEN_TYPE: Setting = Setting {
            4.1.9). A token without `typ` counts as `JWT`. Set `at+jwt` for access tokens by RFC 9068.",
 };
 
+/// `TRUSTED_ISSUERS`.
+pub const TRUSTED_ISSUERS: Setting = Setting {
+    name: "TRUSTED_ISSUERS",
+    functions: &[Function::Issuer],
+    values: Values::Issuers,
+    default: None,
+    is_required: false,
+    parameter: None,
+    help: "The issuers and clients whose assertions get a token at `/oauth2/token`: see [Tokens without \
+           secrets](../tokens-without-secrets.md). Without it, there is no such endpoint.",
+};
+
 /// `VERIFICATION`.
 pub const VERIFICATION: Setting = Setting {
     name: "VERIFICATION",
@@ -389,12 +418,13 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 23] = [
     ACCESS_RULES,
     ALLOWED_LOG_INTERVAL,
     CLOCK_LEEWAY_SECONDS,
     HTTP_API_RESPONSE,
     ISSUANCE_POLICY,
+    ISSUER_ROUTES,
     KEY_ALIAS,
     KEY_REFRESH_SECONDS,
     PUBLICATION_WAIT_SECONDS,
@@ -409,6 +439,7 @@ pub const SETTINGS: [Setting; 21] = [
     TOKEN_LIFETIME_MAX_SECONDS,
     TOKEN_LIFETIME_SECONDS,
     TOKEN_TYPE,
+    TRUSTED_ISSUERS,
     VERIFICATION,
     WEBSOCKET_TOKEN_PROTOCOL,
 ];

@@ -29,20 +29,20 @@ pub struct LogRecord {
     pub details: Value,
 }
 
-/// The outcome of a request. Outcomes other than `Refused`, `Published` and `Rotation` are counted by a metric of the
-/// same name; faults by `Faults`.
+/// The outcome of a request. Outcomes other than `Published` and `Rotation` are counted by a metric of the same name, faults
+/// by `Faults`, and `Refused` only with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A token was issued.
-    Issued,
+    /// A token was issued. The grant, if OAuth has a name for it, is the dimension `Grant`.
+    Issued(Option<&'static str>),
     /// A valid token was allowed to call the route.
     Allowed,
     /// A valid token was not allowed to call the route.
     Forbidden,
     /// The token is missing or not valid. The reason is the dimension `Reason`.
     Rejected(&'static str),
-    /// A request for a token was refused.
-    Refused,
+    /// A request for a token was refused. The error of an OAuth client is the dimension `Error`.
+    Refused(Option<&'static str>),
     /// Public keys or metadata were returned.
     Published,
     /// A run of the rotation succeeded. The time is how long its step had been due; it becomes the metric
@@ -114,7 +114,7 @@ impl Serialize for Line<'_> {
         } else if matches!(outcome, Outcome::Fault(_)) {
             line.serialize_entry(FAULTS, requests)?;
             metrics.push(MetricDirective::faults());
-        } else if !matches!(outcome, Outcome::Refused | Outcome::Published) {
+        } else if !matches!(outcome, Outcome::Refused(None) | Outcome::Published) {
             line.serialize_entry(name, requests)?;
             metrics.push(MetricDirective::new(name, "Count", &dimensions));
         }
@@ -145,11 +145,13 @@ impl Outcome {
     /// The name of the outcome, and the dimension of its metric with its value.
     const fn name_and_dimension(self) -> (&'static str, Option<(&'static str, &'static str)>) {
         match self {
-            Self::Issued => ("Issued", None),
+            Self::Issued(None) => ("Issued", None),
+            Self::Issued(Some(grant)) => ("Issued", Some(("Grant", grant))),
             Self::Allowed => ("Allowed", None),
             Self::Forbidden => ("Forbidden", None),
             Self::Rejected(reason) => ("Rejected", Some(("Reason", reason))),
-            Self::Refused => ("Refused", None),
+            Self::Refused(None) => ("Refused", None),
+            Self::Refused(Some(error)) => ("Refused", Some(("Error", error))),
             Self::Published => ("Published", None),
             Self::Rotation(_) => ("Rotation", None),
             Self::Fault(cause) => ("Fault", Some(("Cause", cause))),
@@ -177,7 +179,6 @@ mod tests {
 
     #[test]
     fn log_line_of_each_outcome() {
-        let common = json!({"requestId": "id", "coldStart": true, "xrayTraceId": "1-2-3"});
         let count = |name: &str| metric(name, "Count", &json!([[]]));
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
@@ -190,7 +191,7 @@ mod tests {
         };
         let rows = [
             (
-                Outcome::Issued,
+                Outcome::Issued(None),
                 vec![],
                 json!({"level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1}),
                 Some(vec![count("Issued")]),
@@ -223,7 +224,7 @@ mod tests {
                 Some(vec![count_by("Rejected", "Reason")]),
             ),
             (
-                Outcome::Refused,
+                Outcome::Refused(None),
                 vec![],
                 json!({"level": "INFO", "message": "refused", "outcome": "Refused"}),
                 None,
@@ -247,6 +248,40 @@ mod tests {
                 Some(vec![count_by("Faults", "Cause")]),
             ),
         ];
+        assert_lines(rows.into());
+    }
+
+    #[test]
+    fn log_line_of_each_grant() {
+        let count_by =
+            |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
+        assert_lines(vec![
+            (
+                Outcome::Issued(Some("jwt-bearer")),
+                vec![],
+                json!({
+                    "level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1,
+                    "Grant": "jwt-bearer",
+                }),
+                Some(vec![count_by("Issued", "Grant")]),
+            ),
+            (
+                Outcome::Refused(Some("invalid_grant")),
+                vec![],
+                json!({
+                    "level": "INFO", "message": "refused", "outcome": "Refused", "Refused": 1,
+                    "Error": "invalid_grant",
+                }),
+                Some(vec![count_by("Refused", "Error")]),
+            ),
+        ]);
+    }
+
+    type Row = (Outcome, Vec<Metric>, Value, Option<Vec<Value>>);
+
+    /// Checks whole lines, with the fields that every line has.
+    fn assert_lines(rows: Vec<Row>) {
+        let common = json!({"requestId": "id", "coldStart": true, "xrayTraceId": "1-2-3"});
         let invocation = Invocation {
             request_id: "id".to_owned(),
             is_cold: true,
