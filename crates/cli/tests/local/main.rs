@@ -24,6 +24,7 @@ mod iam_simulator;
 mod interchange;
 mod interop;
 mod invalid_settings;
+mod issuance;
 mod issuer;
 mod key_policy;
 mod keys;
