@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     /// keys
     #[arg(long, value_name = "ADDRESS")]
     kms_address: Option<IpAddr>,
+    /// Port of an OIDC provider whose tokens have the claims that a request asks for, in the shape of GitHub
+    /// Actions; 0 selects a free port. Without it, there is no provider
+    #[arg(long, value_name = "PORT")]
+    oidc_port: Option<u16>,
     /// Folder that stores the keys; without it, they exist until the command ends
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -78,6 +82,10 @@ Examples:
   Use this KMS with the AWS CLI:
     export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
     aws kms list-aliases --region us-east-1 --endpoint-url http://127.0.0.1:4566
+
+  Request a token of a CI job from an OpenID Connect provider, with claims of your own:
+    countersign local --oidc-port 4567
+    curl --json '{\"aud\":\"orders\",\"environment\":\"staging\"}' http://127.0.0.1:4567/token
 
   Request a token, and use it:
     curl --aws-sigv4 aws:amz:us-east-1:execute-api --user local:local --json \\
@@ -132,6 +140,7 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         port: arguments.port,
         kms_port: arguments.kms_port,
         kms_address: arguments.kms_address,
+        oidc_port: arguments.oidc_port,
         region: arguments.region,
         bootstrap: function::bootstrap()?,
         state: arguments.state,
@@ -186,7 +195,11 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
             writeln!(out, "     {route}")?;
         }
     }
-    writeln!(out, "KMS  http://{}  ({region})\n", stack.kms.address())?;
+    writeln!(out, "KMS  http://{}  ({region})", stack.kms.address())?;
+    if let Some(provider) = &stack.oidc_provider {
+        writeln!(out, "OIDC {}  (GET or POST /token)", provider.issuer())?;
+    }
+    writeln!(out)?;
     writeln!(
         out,
         "Routes with IAM authorization need a SigV4 header. Its signature is not checked."

@@ -81,8 +81,8 @@ fn parameters_that_cloudformation_refuses_are_refused() {
 }
 
 /// The standard output of a start with a state folder until it is complete, and of its end by SIGINT.
-fn output_of_start(state: &str, parameters: &[&str]) -> String {
-    let arguments = [&START, &["--state", state, "--parameter-overrides"][..], parameters].concat();
+fn output_of_start(state: &str, more: &[&str]) -> String {
+    let arguments = [&START, &["--state", state][..], more].concat();
     let mut child = command(&arguments, &[]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut output = String::new();
@@ -102,13 +102,13 @@ fn output_of_start(state: &str, parameters: &[&str]) -> String {
 fn a_ring_of_another_key_spec_is_noted() {
     let folder = Folder::new();
     let state = folder.path("state");
-    let of_curve = ["KeySpec=ECC_NIST_P256", "SigningAlgorithm=ES256"];
+    let of_curve = ["--parameter-overrides", "KeySpec=ECC_NIST_P256", "SigningAlgorithm=ES256"];
     for start in ["first", "second"] {
         let output = output_of_start(&state, &of_curve);
         assert!(!output.contains("Note:"), "{start}: {output}");
     }
     let notice = "alias/countersign exists and its key has the KeySpec ECC_NIST_P256, not RSA_2048";
-    let output = output_of_start(&state, &["KeySpec=RSA_2048"]);
+    let output = output_of_start(&state, &["--parameter-overrides", "KeySpec=RSA_2048"]);
     assert!(output.contains(&format!("Note: {notice}")), "{output}");
     // The functions cannot use the key: the note explains why.
     let of_rsa = ["--parameter-overrides", "KeySpec=RSA_2048", "SigningAlgorithm=PS256"];
@@ -228,11 +228,24 @@ async fn functions_end_with_the_command() {
 fn port_in_use_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    for (flag, other) in [("--port", "--kms-port"), ("--kms-port", "--port")] {
-        let output = run(&["local", flag, &port, other, "0"], &[]);
+    let ports = ["--port", "--kms-port", "--oidc-port"];
+    for flag in ports {
+        let free = ports.iter().filter(|other| **other != flag).flat_map(|other| [*other, "0"]);
+        let arguments: Vec<_> = ["local", flag, &port].into_iter().chain(free).collect();
+        let output = run(&arguments, &[]);
         let message = to_text(&output.stderr);
         assert_eq!(output.status.code(), Some(3), "{message}");
         assert!(message.contains(&port) && message.contains(flag), "{message}");
+    }
+}
+
+#[test]
+fn oidc_provider_is_started_if_its_port_is_named() {
+    let folder = Folder::new();
+    let state = folder.path("state");
+    for (arguments, expected) in [(&["--oidc-port", "0"][..], true), (&[], false)] {
+        let output = output_of_start(&state, arguments);
+        assert_eq!(output.contains("\nOIDC http://127.0.0.1:"), expected, "{output}");
     }
 }
 

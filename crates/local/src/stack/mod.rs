@@ -40,6 +40,7 @@ use crate::{
     gateway::{API_ID, Gateway, GatewayContext, GatewayError},
     kms::Kms,
     lambda::{FunctionLogs, HostedFunction},
+    oidc_provider::OidcProvider,
     partition::Partition,
     template::{Resolver, Template, TemplateError, text},
 };
@@ -53,6 +54,8 @@ pub struct Stack {
     pub apis: Vec<Gateway>,
     /// The keys.
     pub kms: Kms,
+    /// The `OpenID` Connect provider, if the options have a port for it.
+    pub oidc_provider: Option<OidcProvider>,
     /// The roles by logical id.
     pub roles: BTreeMap<String, DeployedRole>,
     /// The functions by logical id.
@@ -77,6 +80,7 @@ impl Stack {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
+        let oidc_provider = start_oidc_provider(loopback, options.oidc_port).await?;
         let apis = options.apis.iter().map(|source| Ok((source, source.parse()?)));
         let apis = apis.collect::<Result<Vec<_>, TemplateError>>()?;
         let all = iter::once(&template).chain(apis.iter().map(|(_, template)| template));
@@ -166,7 +170,7 @@ impl Stack {
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
         let gateway = Gateway::start(listener, &properties, context.clone())?;
         let apis = start_apis(&apis, authorizer, &context, options).await?;
-        Ok(Self { gateway, apis, kms, roles, functions, logs, notices })
+        Ok(Self { gateway, apis, kms, oidc_provider, roles, functions, logs, notices })
     }
 }
 
@@ -196,6 +200,15 @@ fn assign_roles(
         kms.assign_role(id, role);
     }
     Ok(deployed_roles)
+}
+
+async fn start_oidc_provider(
+    address: IpAddr,
+    port: Option<u16>,
+) -> Result<Option<OidcProvider>, StackError> {
+    let Some(port) = port else { return Ok(None) };
+    let listener = listen(address, port, "the OpenID Connect provider", "--oidc-port").await?;
+    Ok(Some(OidcProvider::start(listener).map_err(GatewayError::Listen)?))
 }
 
 /// Starts KMS on the loopback address, and on the other address of the options.

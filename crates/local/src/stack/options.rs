@@ -18,6 +18,8 @@ pub struct StackOptions {
     pub kms_port: u16,
     /// An address other than the loopback address on which KMS listens too, for clients on other machines.
     pub kms_address: Option<IpAddr>,
+    /// The port of an `OpenID` Connect provider. 0 selects a free port, and without the option there is none.
+    pub oidc_port: Option<u16>,
     /// The AWS Region in all ARNs.
     pub region: String,
     /// How the binaries of functions are started.
@@ -43,6 +45,7 @@ impl StackOptions {
             port: 0,
             kms_port: 0,
             kms_address: None,
+            oidc_port: None,
             region: "us-east-1".into(),
             bootstrap,
             state: None,

@@ -3,7 +3,12 @@ use std::time::Duration;
 use jwt::{Algorithm, Jwk, JwkSet, is_same_token_type};
 use serde_json::{Map, Value};
 
-use super::{audience::is_shared, error::EntryError, members::Members};
+use super::{
+    audience::is_shared,
+    error::EntryError,
+    limits::{MAX_KEYS, MAX_VALUES},
+    members::Members,
+};
 use crate::{ProviderUrl, Transport, discovery::metadata_url};
 
 /// An issuer whose tokens are accepted, or a client that authenticates itself with its key.
@@ -189,12 +194,6 @@ fn required_claims(value: Option<Value>) -> Result<Vec<RequiredClaim>, EntryErro
     claims.into_iter().map(claim).collect()
 }
 
-/// The length of a name or URL in an entry.
-pub(super) const MAX_NAME_CHARS: usize = 512;
-/// The number of values in a list of an entry.
-pub(super) const MAX_VALUES: usize = 16;
-/// The number of keys of one issuer.
-pub(crate) const MAX_KEYS: usize = 100;
 /// A year.
 const MAX_AGE_SECONDS: u64 = 365 * 24 * 60 * 60;
 

@@ -1,9 +1,6 @@
 use jwt::{KeyError, PLAIN_IDENTIFIER_RULE, UnknownAlgorithm, json::JsonError};
 
-use super::{
-    entry::{MAX_KEYS, MAX_NAME_CHARS, MAX_VALUES},
-    list::MAX_TRUSTED_ISSUERS,
-};
+use super::limits::{MAX_KEYS, MAX_NAME_CHARS, MAX_TRUSTED_ISSUERS, MAX_VALUES};
 use crate::UrlError;
 
 /// Why a list of trusted issuers is refused. Each number is that of an entry, from 1.

@@ -1,6 +1,9 @@
 use std::{collections::HashMap, str::FromStr};
 
-use super::{audience::normalized, entry::TrustedIssuer, error::TrustedIssuersError};
+use super::{
+    audience::normalized, entry::TrustedIssuer, error::TrustedIssuersError,
+    limits::MAX_TRUSTED_ISSUERS,
+};
 use crate::Transport;
 
 /// The trusted issuers: the setting `TRUSTED_ISSUERS`, a JSON list.
@@ -99,9 +102,6 @@ impl FromStr for TrustedIssuers {
         Self::read(text, Transport::Https)
     }
 }
-
-/// The number of entries.
-pub const MAX_TRUSTED_ISSUERS: usize = 100;
 
 #[cfg(test)]
 mod tests;

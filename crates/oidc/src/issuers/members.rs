@@ -4,8 +4,8 @@ use jwt::is_plain_identifier;
 use serde_json::{Map, Value};
 
 use super::{
-    entry::{MAX_NAME_CHARS, MAX_VALUES},
     error::EntryError,
+    limits::{MAX_NAME_CHARS, MAX_VALUES},
 };
 
 /// The members that have not been read yet.

@@ -3,10 +3,12 @@
 mod audience;
 mod entry;
 mod error;
+mod limits;
 mod list;
 mod members;
 
-pub(crate) use entry::MAX_KEYS;
 pub use entry::{KeySource, RequiredClaim, TrustedIssuer};
 pub use error::{EntryError, TrustedIssuersError};
-pub use list::{MAX_TRUSTED_ISSUERS, TrustedIssuers};
+pub(crate) use limits::MAX_KEYS;
+pub use limits::MAX_TRUSTED_ISSUERS;
+pub use list::TrustedIssuers;

@@ -446,3 +446,16 @@ fn tampered(assertion: &str) -> String {
     let payload = URL_SAFE_NO_PAD.encode(payload.replace("\"job\"", "\"joe\""));
     [parts[0], &payload, parts[2]].join(".")
 }
+
+#[tokio::test]
+async fn entry_with_the_name_of_the_own_issuer_is_left_out() {
+    let key = SigningKey::ed25519(1);
+    let keys = json!({"keys": [key.jwk("k")]});
+    let entry = |name: &str| json!({"issuer": name, "algorithms": "Ed25519", "jwks": keys});
+    let verifier = verifier(&[entry(OWN_ISSUER), entry("other")]);
+    for (issuer, expected) in [(OWN_ISSUER, Refused("Issuer")), ("other", Valid)] {
+        let claims = json!({"iss": issuer, "sub": "job", "aud": OWN_ISSUER, "exp": NOW + 60});
+        let found = outcome(&verifier, &key.sign(&header("k"), &claims), NOW).await;
+        assert_eq!(found, expected, "{issuer}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The limits of the list and of its entries.
+
+/// The number of entries.
+pub const MAX_TRUSTED_ISSUERS: usize = 100;
+/// The length of a name or URL in an entry.
+pub(super) const MAX_NAME_CHARS: usize = 512;
+/// The number of values in a list of an entry.
+pub(super) const MAX_VALUES: usize = 16;
+/// The number of keys of one issuer.
+pub(crate) const MAX_KEYS: usize = 100;
