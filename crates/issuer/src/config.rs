@@ -5,7 +5,7 @@ use oidc::{Transport, TrustedIssuers, TrustedIssuersError};
 use policy::issuance::IssuancePolicy;
 use runtime::{Names, Settings, table};
 
-use crate::document::issuer_url;
+use crate::issuer_url::issuer_url;
 
 /// The settings of the issuer.
 #[derive(Debug, Clone, PartialEq)]

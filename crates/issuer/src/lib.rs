@@ -64,6 +64,7 @@ mod error;
 mod event;
 mod handler;
 mod issue;
+mod issuer_url;
 mod limits;
 mod oauth;
 mod proxy;

@@ -6,13 +6,15 @@
 mod error;
 mod form;
 mod grant;
+mod grant_type;
 mod media_type;
 mod proof;
 mod request;
 
 pub use error::OAuthError;
 pub(crate) use grant::Grantee;
-pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType};
+pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME};
+pub use grant_type::GrantType;
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;
 pub use proof::{ClientAssertion, Proof};

@@ -6,11 +6,10 @@ use serde_json::{Map, Value};
 use super::{
     AssertedIdentity, DeniedField, IssuancePolicyError,
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
-    rule::IssuanceRule,
 };
 use crate::{
     cel::{Expression, Subject},
-    glob::globs_overlap,
+    glob::{Patterns, globs_overlap},
 };
 
 /// The callers with an assertion of one trusted issuer, and what a rule takes from the assertion.
@@ -107,10 +106,10 @@ impl AssertedCaller {
         Ok(())
     }
 
-    /// Patterns that match every `sub` that the rule can give.
-    fn subjects<'a>(&'a self, rule: &'a IssuanceRule, is_client: bool) -> Vec<Cow<'a, str>> {
-        if !rule.subject.as_slice().is_empty() {
-            return rule.subject.as_slice().iter().map(|pattern| pattern.as_str().into()).collect();
+    /// Patterns that match every `sub` that a rule with this `subject` can give.
+    fn subjects<'a>(&'a self, subject: &'a Patterns, is_client: bool) -> Vec<Cow<'a, str>> {
+        if !subject.as_slice().is_empty() {
+            return subject.as_slice().iter().map(|pattern| pattern.as_str().into()).collect();
         }
         vec![match &self.subject_from {
             Some(expression) => match expression.literal_start() {
@@ -124,14 +123,15 @@ impl AssertedCaller {
     }
 }
 
-/// Whether two rules of different issuers could give the same `sub`.
+/// Whether two rules of different issuers could give the same `sub`: with their callers, the patterns in `subject`, and
+/// whether the caller is a client.
 pub(super) fn share_subject(
-    (one, one_rule, one_is_client): (&AssertedCaller, &IssuanceRule, bool),
-    (other, other_rule, other_is_client): (&AssertedCaller, &IssuanceRule, bool),
+    (one, one_subject, one_is_client): (&AssertedCaller, &Patterns, bool),
+    (other, other_subject, other_is_client): (&AssertedCaller, &Patterns, bool),
 ) -> bool {
     one.issuer != other.issuer
-        && one.subjects(one_rule, one_is_client).iter().any(|one| {
-            let others = other.subjects(other_rule, other_is_client);
+        && one.subjects(one_subject, one_is_client).iter().any(|one| {
+            let others = other.subjects(other_subject, other_is_client);
             others.iter().any(|other| globs_overlap(one, other))
         })
 }

@@ -3,7 +3,8 @@ use std::{str::FromStr, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, ClientGrant, ClientRequest, IssuancePolicyError,
+    Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicyError,
+    IssuanceRequest,
     asserted::share_subject,
     rule::{IssuanceRule, RuleCaller},
 };
@@ -14,26 +15,6 @@ use crate::cel::Subject;
 /// A request is granted if one rule for its caller grants all of it. A rule does not grant what it does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuancePolicy(Vec<IssuanceRule>);
-
-/// A request for a token.
-#[derive(Debug, Clone, Copy)]
-pub struct IssuanceRequest<'a> {
-    /// The requested claims.
-    pub claims: &'a Map<String, Value>,
-    /// The requested lifetime, if the request has one.
-    pub lifetime: Option<Duration>,
-}
-
-/// What applies if a request or a rule does not name an audience or a lifetime.
-#[derive(Debug, Clone, Copy)]
-pub struct IssuanceDefaults<'a> {
-    /// The `aud` of a request without one. Every caller may request it.
-    pub audience: Option<&'a str>,
-    /// The lifetime of a request without one.
-    pub lifetime: Duration,
-    /// The longest lifetime under a rule without `max_lifetime`.
-    pub lifetime_max: Duration,
-}
 
 /// A granted [`IssuanceRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,32 +32,6 @@ pub struct RuleVerdict {
     pub rule: usize,
     /// What the rule grants, or the first part of the request that it does not grant.
     pub result: Result<ClientGrant, DeniedField>,
-}
-
-/// The part of a request that no rule grants. The parts are in the order in which a rule is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum DeniedField {
-    /// No rule is for this caller.
-    #[error("the caller")]
-    Caller,
-    /// `when` is not true for the claims of the caller's assertion.
-    #[error("the claims of the assertion")]
-    Condition,
-    /// `sub`.
-    #[error("the subject")]
-    Subject,
-    /// `aud`.
-    #[error("the audience")]
-    Audience,
-    /// One of the scopes.
-    #[error("the scope")]
-    Scope,
-    /// Another claim, or its value.
-    #[error("a claim")]
-    Claim,
-    /// `expires_in`.
-    #[error("the lifetime")]
-    Lifetime,
 }
 
 impl FromStr for IssuancePolicy {
@@ -120,7 +75,7 @@ impl IssuancePolicy {
             let RuleCaller::Asserted(caller) = &rule.caller else { continue };
             let is_client =
                 is_client(&caller.issuer).ok_or(IssuancePolicyError::UnknownIssuer(number))?;
-            let this = (caller, rule, is_client);
+            let this = (caller, &rule.subject, is_client);
             let same = earlier.iter().find(|(_, other)| share_subject(this, *other));
             if let Some((other, _)) = same {
                 return Err(IssuancePolicyError::SameSubject(*other, number));

@@ -1,0 +1,23 @@
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+/// A request for a token.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuanceRequest<'a> {
+    /// The requested claims.
+    pub claims: &'a Map<String, Value>,
+    /// The requested lifetime, if the request has one.
+    pub lifetime: Option<Duration>,
+}
+
+/// What applies if a request or a rule does not name an audience or a lifetime.
+#[derive(Debug, Clone, Copy)]
+pub struct IssuanceDefaults<'a> {
+    /// The `aud` of a request without one. Every caller may request it.
+    pub audience: Option<&'a str>,
+    /// The lifetime of a request without one.
+    pub lifetime: Duration,
+    /// The longest lifetime under a rule without `max_lifetime`.
+    pub lifetime_max: Duration,
+}
