@@ -3,8 +3,8 @@
 Each change names the function that it replaces and the digest of that function's source. Another version of
 MiniStack can have other code: the start then fails, and the change has to be read again.
 
-1. `Fn::Join` in the section Conditions, which MiniStack leaves unevaluated: every condition that has one is
-   true.
+1. `Fn::Join`, `Fn::Split` and `Fn::Sub` in the section Conditions, which MiniStack leaves unevaluated: every
+   condition that has one is true, or an error.
 2. What IAM has to know of requests to KMS: the key behind an alias, the aliases that authorize a request with
    their keys, and the condition keys of KMS. Without them no policy of the template matches.
 3. `aws:PrincipalArn` of a role's session, which is the ARN of the role, and `lambda:SourceFunctionArn`.
@@ -89,27 +89,39 @@ from ministack.services import apigateway_v1, iam, kms, lambda_svc  # noqa: E402
 from ministack.services.cloudformation import provisioners  # noqa: E402
 
 
-# --- 1. Fn::Join in conditions ---
+# --- 1. Functions of texts in conditions ---
 
 
-def joined(node, parameters):
-    """The node with each Fn::Join of literals and list parameters as its text."""
+def texts(node, parameters):
+    """The node with each function of literals and parameters as its value. Other functions stay as they are."""
     if isinstance(node, list):
-        return [joined(item, parameters) for item in node]
+        return [texts(item, parameters) for item in node]
     if not isinstance(node, dict):
         return node
-    if set(node) != {"Fn::Join"}:
-        return {key: joined(value, parameters) for key, value in node.items()}
-    separator, items = node["Fn::Join"]
-    if isinstance(items, dict):
-        items = parameters[items["Ref"]]["Value"].split(",")
-    return separator.join(item.strip() for item in items)
+    if set(node) == {"Fn::Join"}:
+        separator, items = node["Fn::Join"]
+        if isinstance(items, dict):
+            items = parameters[items["Ref"]]["Value"].split(",")
+        return separator.join(item.strip() for item in items)
+    node = {key: texts(value, parameters) for key, value in node.items()}
+    if set(node) == {"Fn::Sub"}:
+        text = node["Fn::Sub"]
+        for name, parameter in parameters.items():
+            text = text.replace("${" + name + "}", parameter["Value"])
+        return text
+    if set(node) == {"Fn::Split"}:
+        separator, text = node["Fn::Split"]
+        return text.split(separator)
+    if set(node) == {"Fn::Select"} and isinstance(node["Fn::Select"][1], list):
+        index, items = node["Fn::Select"]
+        return items[int(index)]
+    return node
 
 
 @replace("ministack.services.cloudformation.engine._evaluate_conditions", "e7f9e29b6c01a4a7")
-def with_joins(original):
+def with_texts(original):
     def evaluate(template, params):
-        conditions = joined(copy.deepcopy(template.get("Conditions", {})), params)
+        conditions = texts(copy.deepcopy(template.get("Conditions", {})), params)
         return original({**template, "Conditions": conditions}, params)
 
     return evaluate

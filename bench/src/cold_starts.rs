@@ -5,7 +5,6 @@ use std::{error::Error, path::Path, time::Duration};
 
 use crate::{
     comparison::{Repetitions, Shuffler, copy_programs},
-    cpu_quota::CpuQuota,
     lambda_host::FunctionProcess,
     programs::{self, ProgramKind},
     testbed::Testbed,
@@ -41,8 +40,8 @@ pub async fn run(
         for at in shuffler.order(all.len() * 2) {
             let (at, is_limited) = (at / 2, at % 2 == 0);
             let input = all[at].input(&events, n);
-            let (mut process, started) = FunctionProcess::start(&all[at].program).await?;
-            let quota = CpuQuota::new(process.id())?;
+            let (mut process, started, quota) =
+                FunctionProcess::start_in_group(&all[at].program).await?;
             let ready = process.ready().await?;
             if is_limited {
                 quota.limit(SHARE)?;

@@ -3,7 +3,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -15,6 +16,8 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
+
+use crate::cpu_quota::CpuQuota;
 
 /// The command that starts a function.
 #[derive(Debug, Clone)]
@@ -44,9 +47,29 @@ enum HostEvent {
 impl FunctionProcess {
     /// Starts the process and returns the time of the start.
     pub async fn start(program: &Program) -> io::Result<(Self, Instant)> {
+        let mut command = Command::new(&program.path);
+        command.stdin(Stdio::null());
+        let started = Instant::now();
+        Ok((Self::spawn(command, program).await?, started))
+    }
+
+    /// Like [`Self::start`], in a control group without a limit. A shell is moved to the group and then becomes the
+    /// program, because the move can take longer than the start that is measured.
+    pub async fn start_in_group(program: &Program) -> io::Result<(Self, Instant, CpuQuota)> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"read -r _ && exec "$0" "$@" < /dev/null"#]).arg(&program.path);
+        command.stdin(Stdio::piped());
+        let mut process = Self::spawn(command, program).await?;
+        let quota = CpuQuota::new(process.id())?;
+        let mut input = process.child.stdin.take().ok_or_else(connection_closed)?;
+        let started = Instant::now();
+        input.write_all(b"\n")?;
+        Ok((process, started, quota))
+    }
+
+    async fn spawn(mut command: Command, program: &Program) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let mut command = Command::new(&program.path);
         command
             .args(&program.arguments)
             .env_clear()
@@ -60,9 +83,7 @@ impl FunctionProcess {
             .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
             .env("_HANDLER", "bootstrap")
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
             .stdout(Stdio::null());
-        let started = Instant::now();
         let child = command.spawn()?;
         let (sender, events) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -76,7 +97,7 @@ impl FunctionProcess {
             }
         });
         let (waiting, responses) = (Vec::new(), HashMap::new());
-        Ok((Self { child, events, waiting, responses, invocations: 0 }, started))
+        Ok(Self { child, events, waiting, responses, invocations: 0 })
     }
 
     /// Invokes the function with all events concurrently. Returns the time until the last response, and its body.

@@ -4,6 +4,7 @@ mod audit_logs;
 mod aws;
 mod bench;
 mod bench_deployed;
+mod build;
 mod ci;
 mod codes;
 mod cycles;
@@ -37,6 +38,7 @@ enum Task {
     AuditLogs(audit_logs::Arguments),
     Bench(bench::Arguments),
     BenchDeployed(bench_deployed::Arguments),
+    Build(build::Arguments),
     Ci(ci::Arguments),
     Cycles(cycles::Arguments),
     DeployTest(deploy_test::Arguments),
@@ -61,6 +63,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
         Task::AuditLogs(arguments) => audit_logs::run(arguments)?,
         Task::Bench(arguments) => bench::run(&workspace, arguments)?,
         Task::BenchDeployed(arguments) => bench_deployed::run(arguments)?,
+        Task::Build(build::Arguments {}) => build::run(&workspace)?,
         Task::Ci(arguments) => return ci::run(&workspace, arguments),
         Task::Cycles(arguments) => cycles::run(&workspace, arguments)?,
         Task::DeployTest(arguments) => deploy_test::run(&workspace, arguments)?,

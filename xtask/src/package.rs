@@ -2,10 +2,11 @@
 
 use std::{fs, path::Path};
 
-use clap::ValueEnum;
+use clap::ValueEnum as _;
 use regex_lite::Regex;
 
 use crate::{
+    build::{Architecture, build},
     error::Error,
     workspace::{Workspace, announce},
 };
@@ -21,29 +22,6 @@ pub(crate) struct Arguments {
     architectures: Vec<Architecture>,
 }
 
-/// The processor of the functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Architecture {
-    Arm64,
-    #[value(name = "x86_64")]
-    X86_64,
-}
-
-impl Architecture {
-    /// The processor of this machine.
-    pub(crate) fn of_this_machine() -> Self {
-        if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 }
-    }
-
-    /// The name in the template.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Arm64 => "arm64",
-            Self::X86_64 => "x86_64",
-        }
-    }
-}
-
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     let architectures = match &*arguments.architectures {
         [] => Architecture::value_variants(),
@@ -55,18 +33,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Er
         pack(workspace, *architecture, &folder)?;
     }
     Ok(())
-}
-
-/// Runs `sam build`, into its own folder by default.
-pub(crate) fn build(
-    workspace: &Workspace,
-    architecture: Architecture,
-    folder: Option<&str>,
-) -> Result<(), Error> {
-    let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0").args(["build"]);
-    let parameters = format!("Architecture={}", architecture.name());
-    let sam = sam.args(["--parameter-overrides", &parameters]);
-    sam.args(folder.iter().flat_map(|folder| ["--build-dir", folder])).run()
 }
 
 /// Makes the package of what `sam build` has built.
@@ -82,16 +48,18 @@ pub(crate) fn pack(
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(Error::file(&folder))?;
     }
-    for function in ["Issuer", "Authorizer", "Rotator"] {
+    for function in ["Issuer", "OAuthIssuer", "Authorizer", "Rotator"] {
         copy(&built.join(function), &folder.join(function))?;
     }
-    copy(&workspace.path("layer"), &folder.join("layer"))?;
+    for sources in ["deploy", "layer"] {
+        copy(&workspace.path(sources), &folder.join(sources))?;
+    }
     for file in ["LICENSE", "README.md", "samconfig.toml"] {
         copy(&workspace.path(file), &folder.join(file))?;
     }
     let template = built.join("template.yaml");
     let text = fs::read_to_string(&template).map_err(Error::file(&template))?;
-    let packed = packed_template(&text, architecture)
+    let packed = packed_template(&text)
         .ok_or_else(|| Error::Check("the built template has not the expected form".into()))?;
     let template = folder.join("template.yaml");
     fs::write(&template, packed).map_err(Error::file(&template))?;
@@ -104,14 +72,9 @@ pub(crate) fn pack(
 }
 
 /// The template of a package: its functions and its layer lie beside it.
-fn packed_template(built: &str, architecture: Architecture) -> Option<String> {
-    let default = Regex::new(r"(\n  Architecture:\n(?:    .*\n)*?    Default: )\w+\n").ok()?;
+fn packed_template(built: &str) -> Option<String> {
     let layer = Regex::new(r"(\n      ContentUri: )\S*layer/?\n").ok()?;
-    if default.find_iter(built).count() != 1 || layer.find_iter(built).count() != 1 {
-        return None;
-    }
-    let text = default.replace(built, format!("${{1}}{}\n", architecture.name()));
-    Some(layer.replace(&text, "${1}layer\n").into_owned())
+    (layer.find_iter(built).count() == 1).then(|| layer.replace(built, "${1}layer\n").into_owned())
 }
 
 /// Copies a file or a folder, with modes.
@@ -140,15 +103,9 @@ mod tests {
 
     #[test]
     fn packed_template_refers_to_files_beside_it() {
-        let built = "Parameters:\n  Tracing:\n    Default: Active\n  Architecture:\n    Type: String\n    Default: arm64\n\
-                     Resources:\n  ConfigLayer:\n    Properties:\n      ContentUri: ../../../layer\n";
-        let packed = packed_template(built, Architecture::X86_64).unwrap();
-        let expected = built.replace("arm64", "x86_64").replace("../../../layer", "layer");
-        assert_eq!(packed, expected);
-        assert_eq!(
-            packed_template(&built.replace("Architecture", "Other"), Architecture::Arm64),
-            None
-        );
-        assert_eq!(packed_template(&built.replace("layer", "other"), Architecture::Arm64), None);
+        let built =
+            "Resources:\n  ConfigLayer:\n    Properties:\n      ContentUri: ../../../layer\n";
+        assert_eq!(packed_template(built), Some(built.replace("../../../layer", "layer")));
+        assert_eq!(packed_template(&built.replace("layer", "other")), None);
     }
 }

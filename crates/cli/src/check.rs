@@ -1,4 +1,9 @@
-use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use serde_json::json;
@@ -7,7 +12,7 @@ use crate::{
     configuration::{self, Content, Finding, Report, Severity},
     exit,
     humanize::now,
-    terminal,
+    parameter_overrides, terminal,
 };
 
 /// Arguments of `countersign check`.
@@ -16,18 +21,32 @@ pub(crate) struct Arguments {
     /// Folder with the configuration files
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Parameters of the deployment, as for `sam deploy`
+    #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
+    parameter_overrides: Vec<String>,
+    /// Configuration file of the SAM CLI, whose `parameter_overrides` are those of the deployment
+    #[arg(long, value_name = "FILE", conflicts_with = "parameter_overrides")]
+    samconfig: Option<PathBuf>,
+    /// Environment in that file
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "samconfig")]
+    config_env: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) const HELP: &str = "\
-Reads access-rules.json, issuance-policy.json and revocations.json as the functions do, and prints every problem as
-FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about the text. A problem stops a function; a warning does not
-change the exit code.
+Reads access-rules.json, issuance-policy.json, revocations.json and trusted-issuers.json as the functions do, and prints
+every problem as FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about the text. A problem stops a function; a
+warning does not change the exit code.
+
+With the parameters of a deployment, it also says which of them the template refuses or sam deploy ignores, and with
+which the functions would not start. Parameters that are not given have their defaults.
 
 Examples:
   countersign check layer/config
+  countersign check layer/config --samconfig samconfig.toml
+  countersign check layer/config --parameter-overrides Settings=TokenLifetimeSeconds=900
 
 Exit codes: 0 no problem, 1 problems, 2 invalid arguments, 3 fault.";
 
@@ -38,6 +57,14 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = configuration::check(&arguments.folder, now())?;
+    if let Some(file) = &arguments.samconfig {
+        let parameters = configuration::of_samconfig(file, &arguments.config_env)?;
+        configuration::check_parameters(&parameters, file, &mut report)?;
+    } else if !arguments.parameter_overrides.is_empty() {
+        let parameters = parameter_overrides::read(&arguments.parameter_overrides)?;
+        let source = Path::new("--parameter-overrides");
+        configuration::check_parameters(&parameters, source, &mut report)?;
+    }
     report
         .findings
         .sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));

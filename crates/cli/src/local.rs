@@ -73,7 +73,7 @@ Examples:
     TOKEN_ISSUER=my-lambda countersign local
 
   Put an HTTP API in front of a backend on this machine:
-    countersign local --api examples/http-api-simple.yaml --parameter-overrides HttpApiResponse=simple \\
+    countersign local --api examples/http-api-simple.yaml --parameter-overrides Settings=HttpApiResponse=simple \\
       BackendUrl=http://127.0.0.1:8080
 
   Try an authorizer of your own:

@@ -16,6 +16,7 @@ mod function;
 mod humanize;
 mod input;
 mod inspect;
+mod issuance;
 mod jwks;
 mod key;
 mod key_source;
@@ -32,6 +33,7 @@ mod signature_check;
 mod signed_json;
 mod template;
 mod template_parameters;
+mod template_settings;
 mod terminal;
 mod token_text;
 mod verify;
@@ -72,6 +74,9 @@ enum Command {
     /// Run the authorizer on an event, and print each check and the response.
     #[command(after_help = explain::HELP)]
     Explain(explain::Arguments),
+    /// Explain what the issuance policy grants to a caller with a token of a trusted issuer.
+    #[command(subcommand, after_help = issuance::HELP)]
+    Issuance(issuance::Command),
     /// Print the header and the claims of a token without verifying it.
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::Arguments),
@@ -122,6 +127,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Key(command) => key::run(&command),
         Command::Sign(arguments) => sign::run(&arguments),
+        Command::Issuance(command) => issuance::run(&command),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Pem(arguments) => pem::run(&arguments),

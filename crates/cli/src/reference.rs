@@ -11,10 +11,15 @@ use std::{
 use clap::{Arg, Command, ValueEnum};
 use jwt::Algorithm;
 use local::template::Template;
-use runtime::{SETTINGS, Setting};
+use runtime::{Parameter, SETTINGS, Setting};
 use serde_json::Value;
 
-use crate::{exit, template::TEMPLATE, template_parameters::with_parameters};
+use crate::{
+    exit,
+    template::TEMPLATE,
+    template_parameters::with_parameters,
+    template_settings::{Member, members},
+};
 
 /// A page of the reference.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -57,7 +62,7 @@ fn settings() -> Result<String, Box<dyn Error>> {
             None if is_required => "required".into(),
             None => "none".into(),
         };
-        let parameter = parameter.map(|name| format!("`{name}`")).unwrap_or_default();
+        let parameter = parameter.map(Parameter::description).unwrap_or_default();
         let (functions, values) = (functions.join(", "), values.description());
         writeln!(page, "| `{name}` | {functions} | {values} | {default} | {parameter} |")?;
     }
@@ -105,8 +110,25 @@ fn parameters() -> Result<String, Box<dyn Error>> {
             writeln!(page, "| `{name}` | {values} | {default} | {description} |")?;
         }
     }
+    page.push_str(SETTINGS_TEXT);
+    for Member { name, values, default, help } in members() {
+        let default = if default.is_empty() { "none".into() } else { format!("`{default}`") };
+        writeln!(page, "| `{name}` | {values} | {default} | {help} |")?;
+    }
     Ok(page)
 }
+
+/// What is said about the members of `Settings`.
+const SETTINGS_TEXT: &str = "
+## Members of `Settings`
+
+`Settings` lists further settings as `NAME=VALUE`, separated by commas: \
+     `Settings=TokenLifetimeSeconds=900,LogRetentionDays=365`. A value has no comma. A name that is unknown or given twice, \
+     and a value out of its bounds, are refused before anything is deployed. `none` is a list without members.
+
+| name | values | default | description |
+|---|---|---|---|
+";
 
 /// The allowed values of a template parameter.
 fn allowed_values(parameter: &Value) -> String {

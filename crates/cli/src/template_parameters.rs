@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use runtime::{Function, Setting, Values};
+use runtime::{Function, Parameter, Setting, Values};
 
 /// A template in which every setting with a parameter has that parameter, with its default and its choices, and every
-/// function that reads the setting has its variable. Everything else stays as it is.
+/// function that reads the setting has its variable. Members of `Settings` have their default where they are used; the
+/// pattern of `Settings` is not changed. Everything else stays as it is.
 ///
 /// # Errors
 /// The line that is missing, if the template does not have the form of ours.
@@ -13,18 +14,16 @@ pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<St
     let mut lines: Vec<String> = template.lines().map(str::to_owned).collect();
     for setting in settings {
         let Some(parameter) = setting.parameter else { continue };
-        let section = block(&lines, 0..lines.len(), "Parameters:")?;
-        let declaration = format!("  {parameter}:");
-        if lines.get(section.clone()).is_some_and(|lines| lines.contains(&declaration)) {
-            let members = block(&lines, section, &declaration)?;
-            update(lines.get_mut(members).unwrap_or_default(), setting);
-        } else {
-            insert(&mut lines, section.end, &declare(parameter, setting));
-            let groups = block(&lines, 0..lines.len(), "    ParameterGroups:")?;
-            let label = format!("      - Label: {{default: {}}}", group(setting));
-            let group = block(&lines, groups, &label)?;
-            insert_into_list(&mut lines, &group, parameter);
-        }
+        let value = match parameter {
+            Parameter::Own(parameter) => {
+                declare_or_update(&mut lines, parameter, setting)?;
+                format!("!Ref {parameter}")
+            }
+            Parameter::InSettings(member) => {
+                update_member(&mut lines, member, setting.default.unwrap_or_default());
+                member_value(member, setting.default.unwrap_or_default())
+            }
+        };
         let variable = format!("{}: ", setting.name);
         let has_variable = |lines: &[String], place: Range<usize>| {
             let mut place = lines.get(place).unwrap_or_default().iter();
@@ -38,12 +37,56 @@ pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<St
             let resource = block(&lines, 0..lines.len(), &format!("  {}:", resource(*function)))?;
             let variables = block(&lines, resource, "        Variables:")?;
             if !has_variable(&lines, variables.clone()) {
-                let line = format!("          {variable}!Ref {parameter}");
+                let line = format!("          {variable}{value}");
                 insert(&mut lines, variables.end, &[line]);
             }
         }
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// Writes the parameter of a setting into the template.
+fn declare_or_update(
+    lines: &mut Vec<String>,
+    parameter: &str,
+    setting: &Setting,
+) -> Result<(), String> {
+    let section = block(lines, 0..lines.len(), "Parameters:")?;
+    let declaration = format!("  {parameter}:");
+    if lines.get(section.clone()).is_some_and(|lines| lines.contains(&declaration)) {
+        let members = block(lines, section, &declaration)?;
+        update(lines.get_mut(members).unwrap_or_default(), setting);
+        return Ok(());
+    }
+    insert(lines, section.end, &declare(parameter, setting));
+    let groups = block(lines, 0..lines.len(), "    ParameterGroups:")?;
+    let label = format!("      - Label: {{default: {}}}", group(setting));
+    let group = block(lines, groups, &label)?;
+    insert_into_list(lines, &group, parameter);
+    Ok(())
+}
+
+/// The value of a member of `Settings`. The default follows the list, so the first `NAME=` is that of the list if it has
+/// the member.
+pub(crate) fn member_value(member: &str, default: &str) -> String {
+    let (name, rest) = member_marks(member);
+    format!("!Select [0, !Split [\",\", !Select [1, !Split {name}{rest}{default},\"]]]]")
+}
+
+/// Sets the default of a member of `Settings` wherever it is used.
+fn update_member(lines: &mut [String], member: &str, default: &str) {
+    let (name, rest) = member_marks(member);
+    let mark = format!("{name}{rest}");
+    for line in lines {
+        let Some((before, after)) = line.split_once(&mark) else { continue };
+        let Some((_, after)) = after.split_once(',') else { continue };
+        *line = format!("{before}{mark}{default},{after}");
+    }
+}
+
+/// The two texts before the default of a member of `Settings`.
+fn member_marks(member: &str) -> (String, String) {
+    (format!("[\",{member}=\", "), format!("!Sub \",${{Settings}},{member}="))
 }
 
 /// The lines below the first line with this text: those that are indented more.
@@ -129,7 +172,12 @@ fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
             add("Default", default);
             add("AllowedValues", list(values));
         }
-        Values::Text | Values::Names | Values::Rules | Values::Revocations | Values::Algorithm => {
+        Values::Text
+        | Values::Names
+        | Values::Rules
+        | Values::Revocations
+        | Values::Issuers
+        | Values::Algorithm => {
             add("Type", "String".into());
             add("Default", default);
         }
@@ -171,6 +219,8 @@ const MAX_TEXT_COLUMNS: usize = 94;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use local::template::Template;
     use runtime::SETTINGS;
     use serde_json::{Value, json};
@@ -183,7 +233,7 @@ mod tests {
         functions: &'static [Function],
         values: Values,
         default: Option<&'static str>,
-        parameter: Option<&'static str>,
+        parameter: Option<Parameter>,
     ) -> Setting {
         let help = "The `name` of what the setting is about: a text that is long enough for a second line in the \
                     template, and has more than one word.";
@@ -201,9 +251,22 @@ mod tests {
         let seconds = Values::Seconds { min: 1, max: 9 };
         let (one_of, text) = (Values::OneOf(&["a", "b"]), Values::Text);
         let rows = [
-            setting("REALM", &[Function::Authorizer], text, None, Some("Realm")),
-            setting("PAUSE", &[Function::Rotator], seconds, Some("5"), Some("Pause")),
-            setting("MODE", ALL, one_of, Some("a"), Some("Mode")),
+            setting("REALM", &[Function::Authorizer], text, None, Some(Parameter::Own("Realm"))),
+            setting(
+                "PAUSE",
+                &[Function::Rotator],
+                seconds,
+                Some("5"),
+                Some(Parameter::Own("Pause")),
+            ),
+            setting("MODE", ALL, one_of, Some("a"), Some(Parameter::Own("Mode"))),
+            setting(
+                "RARE",
+                &[Function::Issuer],
+                seconds,
+                Some("7"),
+                Some(Parameter::InSettings("Rare")),
+            ),
             setting("HIDDEN", ALL, text, None, None),
         ];
         let written = with_parameters(TEMPLATE, &rows).unwrap();
@@ -235,23 +298,32 @@ mod tests {
             assert!(group["Parameters"].as_array().unwrap().contains(&json!(name)), "{name}");
         }
         for (resource, expected) in [
-            ("Issuer", vec!["MODE"]),
+            ("Issuer", vec!["MODE", "RARE"]),
             ("Authorizer", vec!["MODE", "REALM"]),
             ("Rotator", vec!["MODE", "PAUSE"]),
         ] {
             let mut functions = template.resources("AWS::Serverless::Function");
             let (_, function) = functions.find(|(own, _)| *own == resource).unwrap();
             let variables = function["Properties"]["Environment"]["Variables"].as_object().unwrap();
-            let added: Vec<_> = ["HIDDEN", "MODE", "PAUSE", "REALM"]
+            let added: Vec<_> = ["HIDDEN", "MODE", "PAUSE", "RARE", "REALM"]
                 .into_iter()
                 .filter(|name| variables.contains_key(*name))
                 .collect();
             assert_eq!(added, expected, "{resource}");
             assert_eq!(variables["MODE"], json!({"Ref": "Mode"}), "{resource}");
+            if let Some(rare) = variables.get("RARE") {
+                for (settings, expected) in
+                    [("", "7"), ("Rare=3", "3"), ("TokenType=JWT,Rare=9", "9")]
+                {
+                    let mut resolver = template.resolver("us-east-1", &BTreeMap::new()).unwrap();
+                    resolver.define("Settings", settings.into());
+                    assert_eq!(resolver.resolve(rare).unwrap(), json!(expected), "{settings}");
+                }
+            }
         }
         // Everything else stays in its place, and a second run changes nothing.
         let mut lines = written.lines();
-        let is_list = |line: &str| line.contains("Parameters: [RotationDays");
+        let is_list = |line: &str| line.contains("Parameters: [RotationDays, CopiedTagKeys]");
         let lost = TEMPLATE.lines().find(|&line| !is_list(line) && !lines.any(|it| it == line));
         assert_eq!(lost, None);
         assert_eq!(with_parameters(&written, &rows).unwrap(), written);
@@ -276,17 +348,24 @@ mod tests {
             .filter(|(new, old)| new != old)
             .map(|(new, old)| (old.trim(), new.trim()))
             .collect();
+        let lifetime = |default: &str| {
+            "TOKEN_LIFETIME_SECONDS: ".to_owned() + &member_value("TokenLifetimeSeconds", default)
+        };
+        let (old_lifetime, new_lifetime) = (lifetime("3600"), lifetime("900"));
         let expected = [
-            ("Default: 3600", "Default: 900"),
             ("Default: kms", "Default: \"no\""),
             ("AllowedValues: [kms, local]", "AllowedValues: [kms, \"no\"]"),
+            // The issuer, and the one of the token endpoint.
+            (&*old_lifetime, &*new_lifetime),
+            (&*old_lifetime, &*new_lifetime),
         ];
         assert_eq!(changed, expected);
     }
 
     #[test]
     fn template_of_another_form_is_an_error() {
-        let rows = [setting("REALM", &[Function::Authorizer], Values::Text, None, Some("Realm"))];
+        let parameter = Some(Parameter::Own("Realm"));
+        let rows = [setting("REALM", &[Function::Authorizer], Values::Text, None, parameter)];
         let error = with_parameters("Resources:\n  Authorizer:\n", &rows).unwrap_err();
         assert_eq!(error, "the template has no line `Parameters:`");
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use jwt::json;
-use policy::is_scope;
+use policy::{is_scope, issuance::RESERVED_CLAIMS};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
@@ -15,7 +15,7 @@ pub(crate) fn check(
     claims: &Map<String, Value>,
     config: &IssuerConfig,
 ) -> Result<(), IssuanceError> {
-    if let Some(name) = RESERVED.into_iter().find(|name| claims.contains_key(*name)) {
+    if let Some(name) = RESERVED_CLAIMS.into_iter().find(|name| claims.contains_key(*name)) {
         return Err(IssuanceError::ReservedClaim(name));
     }
     check_registered(claims)?;
@@ -108,9 +108,6 @@ fn is_plain(value: &Value) -> bool {
 /// `OpenID` Connect Discovery 1.0).
 pub(crate) const SUPPORTED_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"];
 
-/// The claims that only the issuer sets.
-pub(crate) const RESERVED: [&str; 5] = ["iss", "iat", "exp", "nbf", "jti"];
-
 /// The bytes of JSON that `iss`, `iat`, `exp`, `jti` and the default `aud` take without the configured values:
 /// names, quotation marks, two times and a UUID.
 pub(crate) const ADDED_BYTES: usize = 120;
@@ -177,7 +174,7 @@ mod tests {
 
     #[test]
     fn claims_of_the_issuer_are_refused() {
-        for name in RESERVED {
+        for name in RESERVED_CLAIMS {
             let text = format!(r#"{{"claims":{{"{name}":1}}}}"#);
             assert_eq!(read(&text), Err(IssuanceError::ReservedClaim(name)));
         }

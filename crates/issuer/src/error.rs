@@ -1,7 +1,7 @@
 use jwt::{CONTEXT_CLAIMS, MAX_CONTEXT_CLAIMS_BYTES, PLAIN_IDENTIFIER_RULE, json::JsonError};
 use policy::issuance::DeniedField;
 
-use crate::limits::MAX_REQUEST_BYTES;
+use crate::{OAuthError, limits::MAX_REQUEST_BYTES};
 
 /// Why a request gets no token. The caller sees the message and can correct the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,8 +24,8 @@ pub enum IssuanceError {
     /// No rule of the issuance policy grants this part of the request.
     #[error("the issuance policy does not grant {0}")]
     Denied(DeniedField),
-    /// A `Content-Type` header names another type than JSON.
-    #[error("the content type must be application/json")]
+    /// A `Content-Type` header names another type than JSON or a form.
+    #[error("the content type must be application/json or application/x-www-form-urlencoded")]
     UnsupportedMediaType,
     /// There is no body, or it is not base64 although the event says that it is.
     #[error("the request body is missing or is not valid base64")]
@@ -117,6 +117,9 @@ pub enum IssuanceError {
         /// The length of the longest claims that fit, in bytes of JSON.
         max: usize,
     },
+    /// A request of an OAuth client is refused.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
 }
 
 impl IssuanceError {
@@ -128,6 +131,7 @@ impl IssuanceError {
             Self::InvalidScope | Self::Denied(DeniedField::Scope) => "invalid_scope",
             Self::Denied(DeniedField::Audience) => "invalid_target",
             Self::Denied(_) => "access_denied",
+            Self::OAuth(error) => error.code(),
             _ => "invalid_request",
         }
     }

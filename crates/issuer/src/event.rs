@@ -3,7 +3,10 @@ use policy::issuance::Caller;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::{IssuanceError, MAX_REQUEST_BYTES, PublishedDocument, proxy::ProxyRequest};
+use crate::{
+    IssuanceError, MAX_REQUEST_BYTES, OAuthError, PublishedDocument, Routes, oauth::MediaType,
+    proxy::ProxyRequest,
+};
 
 /// An event of the issuer's Lambda function.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,20 +31,32 @@ pub enum EventSource {
 pub enum Operation {
     /// Issue a token to this caller. The bytes are the request's JSON, which is not yet parsed.
     IssueToken(Caller, Vec<u8>),
+    /// Issue a token to this caller, by a grant of OAuth. The bytes are the form, which is not yet parsed.
+    GrantToCaller(Caller, Vec<u8>),
+    /// Issue a token to a caller that proves its identity in the form, which is not yet parsed.
+    GrantToProof {
+        /// The form.
+        form: Vec<u8>,
+        /// Whether the request has an `Authorization` header.
+        has_authorization: bool,
+    },
     /// Publish a document. It is public: no caller is needed.
     Publish(PublishedDocument),
 }
 
 impl IssuerEvent {
-    /// Reads an event. One with a `requestContext` is a proxy event of API Gateway; any other is itself the
-    /// request of a direct invocation.
+    /// Reads an event of a function with these routes. One with a `requestContext` is a proxy event of API Gateway; any
+    /// other is itself the request of a direct invocation.
     #[must_use]
-    pub fn read(event: &str) -> Self {
+    pub fn read(event: &str, routes: Routes) -> Self {
         // serde would read an array by the order of its items.
         let is_object = event.trim_start().starts_with('{');
         let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| is_object);
         let Some(Probe { request_context: Some(_), version }) = probe else {
-            return Self { source: EventSource::Invoke, operation: Operation::invoked(event) };
+            return Self {
+                source: EventSource::Invoke,
+                operation: Operation::invoked(event, routes),
+            };
         };
         let version = version.map(RawValue::get);
         // The published types cannot read lone surrogates, which a client can put into a header that the
@@ -49,7 +64,10 @@ impl IssuerEvent {
         let event = json::replace_lone_surrogates(event);
         Self {
             source: EventSource::Http,
-            operation: ProxyRequest::read(&event, version).and_then(Operation::routed),
+            operation: ProxyRequest::read(&event, version).and_then(|request| match routes {
+                Routes::Iam => Operation::routed(request),
+                Routes::OAuth => Operation::routed_without_iam(request),
+            }),
         }
     }
 }
@@ -66,14 +84,17 @@ struct Probe<'a> {
 
 impl Operation {
     /// The operation of a direct invocation.
-    fn invoked(event: &str) -> Result<Self, IssuanceError> {
+    fn invoked(event: &str, routes: Routes) -> Result<Self, IssuanceError> {
+        if routes == Routes::OAuth {
+            return Err(IssuanceError::NotFound);
+        }
         if event.len() > MAX_REQUEST_BYTES {
             return Err(IssuanceError::RequestTooLarge);
         }
         Ok(Self::IssueToken(Caller::Invoke, event.as_bytes().to_vec()))
     }
 
-    /// The operation that a route of the API stands for.
+    /// The operation that a route of [`Routes::Iam`] stands for.
     fn routed(request: ProxyRequest) -> Result<Self, IssuanceError> {
         let is_token = request.path == "/token";
         let document = PublishedDocument::at_path(&request.path);
@@ -82,10 +103,40 @@ impl Operation {
             (Some(_), _) => Err(IssuanceError::MethodNotAllowed { allow: "GET" }),
             (None, "POST") if is_token => {
                 let caller = request.caller.clone().ok_or(IssuanceError::UnknownCaller)?;
-                Ok(Self::IssueToken(caller, request.body()?))
+                match request.media_type {
+                    MediaType::Json => Ok(Self::IssueToken(caller, request.body()?)),
+                    MediaType::Form if request.has_query => Err(OAuthError::Query.into()),
+                    MediaType::Form => {
+                        let form = request.body()?;
+                        // `curl -d` names the content type of a form for any body.
+                        if form.trim_ascii_start().starts_with(b"{") {
+                            return Err(IssuanceError::UnsupportedMediaType);
+                        }
+                        Ok(Self::GrantToCaller(caller, form))
+                    }
+                    MediaType::Other => Err(IssuanceError::UnsupportedMediaType),
+                }
             }
             (None, _) if is_token => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
             (None, _) => Err(IssuanceError::NotFound),
+        }
+    }
+
+    /// The operation that a route of [`Routes::OAuth`] stands for. None of them has a caller from IAM.
+    fn routed_without_iam(request: ProxyRequest) -> Result<Self, IssuanceError> {
+        match (request.path.as_str(), request.method.as_str()) {
+            ("/oauth2/token", "POST") if request.has_query => Err(OAuthError::Query.into()),
+            ("/oauth2/token", "POST") if request.media_type != MediaType::Form => {
+                Err(OAuthError::MediaType.into())
+            }
+            ("/oauth2/token", "POST") => {
+                let has_authorization = request.has_authorization;
+                Ok(Self::GrantToProof { form: request.body()?, has_authorization })
+            }
+            ("/oauth2/token", _) => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
+            // Clients require this endpoint in the metadata. It never redirects, because it knows no client.
+            ("/oauth2/authorize", _) => Err(OAuthError::ResponseType.into()),
+            _ => Err(IssuanceError::NotFound),
         }
     }
 }
@@ -107,10 +158,14 @@ mod tests {
         for text in texts {
             let operation = Ok(Operation::IssueToken(Caller::Invoke, text.as_bytes().to_vec()));
             let expected = IssuerEvent { source: EventSource::Invoke, operation };
-            assert_eq!(IssuerEvent::read(text), expected);
+            assert_eq!(IssuerEvent::read(text, Routes::Iam), expected);
         }
         for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
-            assert_eq!(IssuerEvent::read(other).source, EventSource::Invoke, "{other}");
+            assert_eq!(
+                IssuerEvent::read(other, Routes::Iam).source,
+                EventSource::Invoke,
+                "{other}"
+            );
         }
     }
 
@@ -118,10 +173,21 @@ mod tests {
     fn direct_invocation_over_64_kib_is_refused() {
         let padded = |bytes: usize| format!(r#"{{"claims":{{}}{}}}"#, " ".repeat(bytes - 13));
         for (bytes, is_accepted) in [(MAX_REQUEST_BYTES, true), (MAX_REQUEST_BYTES + 1, false)] {
-            let event = IssuerEvent::read(&padded(bytes));
+            let event = IssuerEvent::read(&padded(bytes), Routes::Iam);
             assert_eq!(event.source, EventSource::Invoke, "{bytes}");
             let expected = if is_accepted { None } else { Some(IssuanceError::RequestTooLarge) };
             assert_eq!(event.operation.err(), expected, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn function_without_iam_takes_no_direct_invocation() {
+        for event in [r#"{"claims":{"sub":"a"}}"#, "null", r#"{"requestContext":null}"#] {
+            let expected = IssuerEvent {
+                source: EventSource::Invoke,
+                operation: Err(IssuanceError::NotFound),
+            };
+            assert_eq!(IssuerEvent::read(event, Routes::OAuth), expected, "{event}");
         }
     }
 }

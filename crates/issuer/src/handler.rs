@@ -5,80 +5,183 @@ use std::{
 };
 
 use kms::{ErrorChain, Fault, Keyring, KmsSigner, RequestMetrics};
+use oidc::{AssertionError, HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig};
 use policy::issuance::Caller;
 use runtime::{
-    OPERATION_TIME,
+    OPERATION_TIME, Settings,
     function::{self, FirstEvent, Handler, HandlerOutput, Invocation},
+    public_trust_store,
     telemetry::{LogRecord, Outcome},
     time_of_attempts,
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    Cacheable, GrantedRequest, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES,
-    Operation, PublishedDocument, TokenRequest, document, issue,
+    Cacheable, ClientTokenRequest, GrantType, GrantedRequest, IssuanceError, IssuedToken,
+    IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, OAuthError, Operation,
+    ProvenTokenRequest, PublishedDocument, Routes, TokenRequest,
+    document::{authorization_server, document, token_endpoint_url},
+    issue,
+    oauth::{Grantee, ProviderFault},
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(FirstEvent::AfterRing, IssuerConfig::read, |config, keyring| Issuer {
+    function::run(FirstEvent::AfterRing, read, |(config, verifier), keyring| Issuer {
         config,
+        verifier,
         keyring,
     })
     .await
 }
 
+/// Reads the settings, and makes the verifier of assertions for the function that needs one.
+fn read(settings: &mut Settings) -> Option<(IssuerConfig, Option<IssuerVerifier>)> {
+    let config = IssuerConfig::read(settings);
+    let trust = public_trust_store(settings)?;
+    let config = config?;
+    let verifier = match (config.routes, &config.trusted_issuers) {
+        (Routes::OAuth, Some(trusted)) => {
+            let own = OwnIdentity {
+                issuer: config.issuer.clone(),
+                token_endpoint: token_endpoint_url(&config.issuer),
+            };
+            let http = HttpClient::new(trust, ProxyConfig::from_env());
+            Some(IssuerVerifier::new(trusted.clone(), &own, &http))
+        }
+        _ => None,
+    };
+    Some((config, verifier))
+}
+
 struct Issuer {
     config: IssuerConfig,
+    /// `None`: the function takes no assertions.
+    verifier: Option<IssuerVerifier>,
     keyring: Arc<Keyring>,
+}
+
+/// What the log line says about a request for a token. All of it is proved.
+#[derive(Default)]
+struct Audit {
+    caller: Option<String>,
+    grant: Option<GrantType>,
+    assertion: Option<Value>,
+    client: Option<String>,
 }
 
 impl Handler for Issuer {
     type Response = Value;
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
-        let metrics = RequestMetrics::default();
-        let time_left = invocation.time_left(RESPONSE_TIME);
-        let event = IssuerEvent::read(event);
-        let caller = match &event.operation {
-            Ok(Operation::IssueToken(caller, _)) => Some(caller.clone()),
-            _ => None,
-        };
+        let (metrics, mut audit) = (RequestMetrics::default(), Audit::default());
+        let deadline = Instant::now() + invocation.time_left(RESPONSE_TIME);
+        let event = IssuerEvent::read(event, self.config.routes);
         let response = match event.operation {
             Err(error) => IssuerResponse::Refused(error),
-            Ok(Operation::Publish(which)) => self.publish(which, time_left).await,
+            Ok(Operation::Publish(which)) => self.publish(which, deadline).await,
             Ok(Operation::IssueToken(caller, body)) => {
+                audit.caller = Some(caller.to_string());
                 let request = TokenRequest::read(&body, &self.config);
                 match request.and_then(|request| request.grant(&caller, &self.config)) {
                     Err(error) => IssuerResponse::Refused(error),
-                    Ok(granted) => self.issue(granted, time_left, &metrics).await,
+                    Ok(granted) => self.issue(granted, deadline, &metrics).await.into(),
+                }
+            }
+            Ok(Operation::GrantToCaller(caller, form)) => {
+                audit.caller = Some(caller.to_string());
+                audit.grant = Some(GrantType::ClientCredentials);
+                let grantee = Grantee { caller, client_id: None, jti: None };
+                match ClientTokenRequest::read(&form, &self.config) {
+                    Err(error) => IssuerResponse::Refused(error.into()),
+                    Ok(request) => self.grant(request, &grantee, deadline, &metrics).await,
+                }
+            }
+            Ok(Operation::GrantToProof { form, has_authorization }) => {
+                match ProvenTokenRequest::read(&form, has_authorization, &self.config) {
+                    Err(error) => IssuerResponse::Refused(error.into()),
+                    Ok(request) => {
+                        audit.grant = Some(request.proof.grant_type());
+                        self.grant_to_proof(request, deadline, &metrics, &mut audit).await
+                    }
                 }
             }
         };
-        let record = log_record(&response, caller.as_ref(), &metrics);
+        let record = log_record(&response, audit, &metrics);
         HandlerOutput { response: response.into_lambda_response(event.source), record }
     }
 }
 
 impl Issuer {
+    /// Verifies the proof, and then grants the request.
+    async fn grant_to_proof(
+        &self,
+        ProvenTokenRequest { proof, request }: ProvenTokenRequest,
+        deadline: Instant,
+        metrics: &RequestMetrics,
+        audit: &mut Audit,
+    ) -> IssuerResponse {
+        let Some(verifier) = &self.verifier else {
+            return IssuerResponse::Refused(IssuanceError::NotFound);
+        };
+        let verified = proof.verify(verifier, SystemTime::now().into());
+        let grantee = match timeout_at(deadline, verified).await {
+            Err(_) => return IssuerResponse::ProviderFailed(ProviderFault::TimedOut),
+            Ok(Err(fault)) => return IssuerResponse::ProviderFailed(ProviderFault::Keys(fault)),
+            Ok(Ok(Err(error))) => return IssuerResponse::Refused(error.into()),
+            Ok(Ok(Ok(grantee))) => grantee,
+        };
+        if let Caller::Assertion(identity) = &grantee.caller {
+            audit.assertion = Some(json!({
+                "issuer": identity.issuer, "subject": identity.subject, "jti": grantee.jti,
+            }));
+        }
+        audit.client.clone_from(&grantee.client_id);
+        self.grant(request, &grantee, deadline, metrics).await
+    }
+
+    async fn grant(
+        &self,
+        request: ClientTokenRequest,
+        grantee: &Grantee,
+        deadline: Instant,
+        metrics: &RequestMetrics,
+    ) -> IssuerResponse {
+        let requested_scope = request.scope.clone();
+        let granted = match request.grant(grantee, &self.config) {
+            Err(error) => return IssuerResponse::Refused(error),
+            Ok(granted) => granted,
+        };
+        match self.issue(granted, deadline, metrics).await {
+            Ok(issued) => IssuerResponse::granted(issued, requested_scope.as_deref()),
+            fault => fault.into(),
+        }
+    }
+
     async fn issue(
         &self,
         granted: GrantedRequest,
-        time_left: Duration,
+        deadline: Instant,
         metrics: &RequestMetrics,
-    ) -> IssuerResponse {
+    ) -> Result<IssuedToken, Fault> {
         let now = SystemTime::now().into();
         let signer =
             KmsSigner { keyring: &self.keyring, metrics, max_token_bytes: Some(MAX_TOKEN_BYTES) };
         let issued = issue(granted, &self.config, Uuid::new_v4(), now, &signer);
-        let issued = timeout(time_left, issued).await;
-        issued.unwrap_or_else(|_| Err(Fault::timed_out("Sign"))).into()
+        timeout_at(deadline, issued).await.unwrap_or_else(|_| Err(Fault::timed_out("Sign")))
     }
 
-    async fn publish(&self, which: PublishedDocument, time_left: Duration) -> IssuerResponse {
-        let ring = timeout(time_left, self.keyring.published_ring()).await;
+    async fn publish(&self, which: PublishedDocument, deadline: Instant) -> IssuerResponse {
+        if which == PublishedDocument::OAuth {
+            // It says nothing about keys.
+            return match authorization_server(&self.config) {
+                Ok(document) => IssuerResponse::Published(document, Cacheable::Yes),
+                Err(error) => IssuerResponse::Refused(error),
+            };
+        }
+        let ring = timeout_at(deadline, self.keyring.published_ring()).await;
         match ring.unwrap_or_else(|_| Err(Fault::timed_out("GetPublicKey"))) {
             Ok(published) => {
                 let cacheable =
@@ -93,16 +196,13 @@ impl Issuer {
     }
 }
 
-/// The log line of an invocation: the caller with the facts about the token, or why the request was refused. It
-/// never contains the token.
-fn log_record(
-    response: &IssuerResponse,
-    caller: Option<&Caller>,
-    metrics: &RequestMetrics,
-) -> LogRecord {
+/// The log line of an invocation: who got the token with the facts about it, or why the request was refused. It never
+/// contains the token, and of an assertion nothing that is not proved.
+fn log_record(response: &IssuerResponse, audit: Audit, metrics: &RequestMetrics) -> LogRecord {
+    let grant = audit.grant.map(GrantType::name);
     let (outcome, mut details) = match response {
-        IssuerResponse::Issued(issued) => (
-            Outcome::Issued,
+        IssuerResponse::Issued(issued) | IssuerResponse::Granted(issued, _) => (
+            Outcome::Issued(grant),
             json!({
                 "jti": issued.claim_text("jti"),
                 "sub": issued.claim_text("sub"),
@@ -110,17 +210,45 @@ fn log_record(
                 "scope": issued.claim_text("scope"),
                 "exp": issued.claim_text("exp"),
                 "kid": issued.signed.key_id,
+                "rule": issued.rule,
                 "kmsRequestId": issued.signed.receipt,
             }),
         ),
         IssuerResponse::Published(..) => (Outcome::Published, json!({})),
-        IssuerResponse::Refused(error) => (Outcome::Refused, json!({"reason": error.to_string()})),
+        IssuerResponse::Refused(error) => {
+            let oauth = match error {
+                IssuanceError::OAuth(error) => Some(error),
+                _ => None,
+            };
+            let assertion = oauth.and_then(OAuthError::assertion_error);
+            let is_oauth = oauth.is_some() || grant.is_some();
+            let details = json!({
+                "reason": error.to_string(),
+                "assertionReason": assertion.map(AssertionError::code),
+                // The name of an entry that the assertion only claims.
+                "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
+            });
+            (Outcome::Refused(is_oauth.then(|| error.code())), details)
+        }
         IssuerResponse::Failed(fault) | IssuerResponse::KeysUnavailable(fault) => {
             (Outcome::Fault(fault.cause.code()), json!({"error": ErrorChain(fault).to_string()}))
         }
+        IssuerResponse::ProviderFailed(fault) => {
+            let error = match fault {
+                ProviderFault::Keys(fault) => ErrorChain(fault).to_string(),
+                ProviderFault::TimedOut => "the keys of the issuer were not there in time".into(),
+            };
+            (Outcome::Fault(fault.code()), json!({"error": error}))
+        }
     };
-    if let (Value::Object(details), Some(caller)) = (&mut details, caller) {
-        details.insert("caller".into(), caller.to_string().into());
+    if let Value::Object(details) = &mut details {
+        let Audit { caller, assertion, client, .. } = audit;
+        details.extend([
+            ("caller".to_owned(), caller.into()),
+            ("grant".to_owned(), grant.into()),
+            ("assertion".to_owned(), assertion.into()),
+            ("client".to_owned(), client.into()),
+        ]);
     }
     LogRecord { outcome, requests: 1, measured: metrics.measured(), details }
 }

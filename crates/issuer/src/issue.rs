@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jwt::{Signed, Signer, UnixTime, UnsignedToken};
-use policy::issuance::{Caller, IssuanceDefaults, IssuanceRequest};
+use policy::issuance::{Caller, Granted, IssuanceDefaults, IssuanceRequest};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -12,6 +12,8 @@ use crate::{IssuanceError, IssuerConfig, TokenRequest};
 pub struct GrantedRequest {
     pub(crate) claims: Map<String, Value>,
     pub(crate) lifetime: Duration,
+    /// The number of the rule that grants the request, from 1. `None`: there is no policy.
+    pub(crate) rule: Option<usize>,
 }
 
 impl TokenRequest {
@@ -25,7 +27,7 @@ impl TokenRequest {
         caller: &Caller,
         config: &IssuerConfig,
     ) -> Result<GrantedRequest, IssuanceError> {
-        let lifetime = match &config.policy {
+        let (rule, lifetime) = match &config.policy {
             Some(policy) => {
                 let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
                 let defaults = IssuanceDefaults {
@@ -33,11 +35,13 @@ impl TokenRequest {
                     lifetime: config.lifetime,
                     lifetime_max: config.lifetime_max,
                 };
-                policy.grant(&request, caller, &defaults).map_err(IssuanceError::Denied)?
+                let granted = policy.grant(&request, caller, &defaults);
+                let Granted { rule, lifetime } = granted.map_err(IssuanceError::Denied)?;
+                (Some(rule), lifetime)
             }
-            None => self.lifetime.unwrap_or(config.lifetime),
+            None => (None, self.lifetime.unwrap_or(config.lifetime)),
         };
-        Ok(GrantedRequest { claims: self.claims, lifetime })
+        Ok(GrantedRequest { claims: self.claims, lifetime, rule })
     }
 }
 
@@ -50,6 +54,8 @@ pub struct IssuedToken {
     pub expires_in: u64,
     /// All claims of the token.
     pub claims: Map<String, Value>,
+    /// The number of the rule that grants the token, from 1. `None`: there is no policy.
+    pub rule: Option<usize>,
 }
 
 impl IssuedToken {
@@ -71,10 +77,10 @@ pub async fn issue<S: Signer>(
     now: UnixTime,
     signer: &S,
 ) -> Result<IssuedToken, S::Error> {
-    let expires_in = granted.lifetime.as_secs();
+    let (expires_in, rule) = (granted.lifetime.as_secs(), granted.rule);
     let claims = complete_claims(granted, config, id, now);
     let signed = signer.sign(&UnsignedToken::new(&config.token_type, &claims)).await?;
-    Ok(IssuedToken { signed, expires_in, claims })
+    Ok(IssuedToken { signed, expires_in, claims, rule })
 }
 
 fn complete_claims(
@@ -83,7 +89,7 @@ fn complete_claims(
     id: Uuid,
     now: UnixTime,
 ) -> Map<String, Value> {
-    let GrantedRequest { mut claims, lifetime } = granted;
+    let GrantedRequest { mut claims, lifetime, .. } = granted;
     claims.insert("iss".into(), json!(config.issuer));
     claims.insert("iat".into(), json!(now.seconds()));
     claims.insert("exp".into(), json!(now.after(lifetime).seconds()));
@@ -103,7 +109,9 @@ fn complete_claims(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::{ADDED_BYTES, CLIENT_ID_BYTES, RESERVED};
+    use policy::issuance::RESERVED_CLAIMS;
+
+    use crate::claims::{ADDED_BYTES, CLIENT_ID_BYTES};
 
     #[test]
     fn claims_are_completed() {
@@ -130,7 +138,7 @@ mod tests {
                 panic!("{name}: a row without objects")
             };
             expected.extend(further);
-            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
+            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1), rule: None };
             let now = UnixTime::from_seconds(1000);
             let completed = complete_claims(granted, &config(audience), Uuid::nil(), now);
             assert_eq!(completed, expected, "{name}");
@@ -149,7 +157,8 @@ mod tests {
         for (token_type, max) in rows {
             let requested = jwt::json::object(br#"{"sub":""}"#).unwrap();
             let requested_bytes = jwt::json::object_bytes(&requested);
-            let granted = GrantedRequest { claims: requested, lifetime: Duration::from_mins(1) };
+            let granted =
+                GrantedRequest { claims: requested, lifetime: Duration::from_mins(1), rule: None };
             let now = UnixTime::from_seconds(99_999_999_999);
             let claims = complete_claims(granted, &config(token_type), Uuid::max(), now);
             let added_bytes = jwt::json::object_bytes(&claims) - requested_bytes;
@@ -157,7 +166,7 @@ mod tests {
             for name in
                 claims.keys().filter(|name| !["sub", "aud", "client_id"].contains(&&***name))
             {
-                assert!(RESERVED.contains(&&**name), "{name} is not reserved");
+                assert!(RESERVED_CLAIMS.contains(&&**name), "{name} is not reserved");
             }
         }
     }
@@ -169,7 +178,7 @@ mod tests {
         let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
         for (claims, expected) in rows {
             let Value::Object(claims) = claims else { panic!("an object") };
-            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1) };
+            let granted = GrantedRequest { claims, lifetime: Duration::from_mins(1), rule: None };
             let now = UnixTime::from_seconds(1000);
             let claims = complete_claims(granted, &config, Uuid::nil(), now);
             assert_eq!(claims.get("client_id"), Some(&json!(expected)));

@@ -6,8 +6,9 @@
 //! | `config` | [`IssuerConfig`], read once at the start |
 //! | `event`, `proxy` | [`IssuerEvent`]: a direct invocation, or a proxy event of API Gateway |
 //! | `request`, `claims` | [`TokenRequest`], checked strictly |
+//! | `oauth` | the grants of OAuth: forms ([`ProvenTokenRequest`], [`ClientTokenRequest`]), proofs, and their errors |
 //! | `issue` | [`GrantedRequest`], granted by the issuance policy, and [`issue`], the core: completes the claims and signs them |
-//! | `document` | [`document`]: the key set and the discovery document |
+//! | `document` | [`document`]: the key set, the discovery document and the metadata of the token endpoint |
 //! | `response` | [`IssuerResponse`]: the response for either event source |
 //! | `error` | [`IssuanceError`]: why a request gets no token |
 //! | `limits` | the sizes of requests, claims and tokens |
@@ -64,16 +65,21 @@ mod event;
 mod handler;
 mod issue;
 mod limits;
+mod oauth;
 mod proxy;
 mod request;
 mod response;
 
-pub use config::IssuerConfig;
+pub use config::{IssuerConfig, Routes};
 pub use document::{PublishedDocument, document};
 pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation};
 pub use handler::run;
 pub use issue::{GrantedRequest, IssuedToken, issue};
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
+pub use oauth::{
+    ClientAssertion, ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType, OAuthError, Proof,
+    ProvenTokenRequest,
+};
 pub use request::TokenRequest;
 pub use response::{Cacheable, IssuerResponse};

@@ -1,6 +1,6 @@
 use aws_lambda_events::{
     apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest},
-    http::{HeaderMap, Method, header::CONTENT_TYPE},
+    http::{Method, header::AUTHORIZATION},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use policy::issuance::Caller;
@@ -8,6 +8,7 @@ use policy::issuance::Caller;
 use crate::{
     IssuanceError,
     limits::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES},
+    oauth::MediaType,
 };
 
 /// The members of a proxy event that the issuer uses. They are the same for both formats.
@@ -17,8 +18,11 @@ pub(crate) struct ProxyRequest {
     pub(crate) path: String,
     /// The IAM identity that API Gateway authenticated.
     pub(crate) caller: Option<Caller>,
-    /// Whether every `Content-Type` header is `application/json`.
-    is_json: bool,
+    pub(crate) media_type: MediaType,
+    /// Whether the request has an `Authorization` header.
+    pub(crate) has_authorization: bool,
+    /// Whether the URL has a query.
+    pub(crate) has_query: bool,
     body: Option<String>,
     is_base64_encoded: bool,
 }
@@ -38,11 +42,8 @@ impl ProxyRequest {
         request.map_err(|_| IssuanceError::MalformedEvent)
     }
 
-    /// The decoded body, if its content type is JSON.
+    /// The decoded body.
     pub(crate) fn body(self) -> Result<Vec<u8>, IssuanceError> {
-        if !self.is_json {
-            return Err(IssuanceError::UnsupportedMediaType);
-        }
         let body = self.body.ok_or(IssuanceError::UnreadableBody)?;
         let bytes = if self.is_base64_encoded { decoded_len(&body) } else { body.len() };
         if bytes > MAX_REQUEST_BYTES {
@@ -65,7 +66,12 @@ fn from_format_1(event: &str) -> serde_json::Result<ProxyRequest> {
         method: event.http_method,
         path: resource.or(event.path).unwrap_or_default(),
         caller: iam_caller(event.request_context.identity.user_arn),
-        is_json: [&event.headers, &event.multi_value_headers].into_iter().all(is_json),
+        media_type: MediaType::of(&[&event.headers, &event.multi_value_headers]),
+        has_authorization: [&event.headers, &event.multi_value_headers]
+            .into_iter()
+            .any(|headers| headers.contains_key(AUTHORIZATION)),
+        has_query: !event.query_string_parameters.is_empty()
+            || !event.multi_value_query_string_parameters.is_empty(),
         body: event.body,
         is_base64_encoded: event.is_base64_encoded,
     })
@@ -85,7 +91,10 @@ fn from_format_2(event: &str) -> serde_json::Result<ProxyRequest> {
         method: context.http.method,
         path: without_stage.unwrap_or(path),
         caller: iam_caller(iam.and_then(|iam| iam.user_arn)),
-        is_json: is_json(&event.headers),
+        media_type: MediaType::of(&[&event.headers]),
+        has_authorization: event.headers.contains_key(AUTHORIZATION),
+        has_query: event.raw_query_string.is_some_and(|query| !query.is_empty())
+            || !event.query_string_parameters.is_empty(),
         body: event.body,
         is_base64_encoded: event.is_base64_encoded,
     })
@@ -93,13 +102,6 @@ fn from_format_2(event: &str) -> serde_json::Result<ProxyRequest> {
 
 fn iam_caller(arn: Option<String>) -> Option<Caller> {
     arn.filter(|arn| arn.starts_with("arn:") && arn.len() <= MAX_ARN_BYTES).map(Caller::Iam)
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_TYPE).iter().all(|value| {
-        let media_type = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
-        media_type.trim().eq_ignore_ascii_case("application/json")
-    })
 }
 
 /// The decoded length, in bytes, of a base64 text: four characters for three bytes.

@@ -3,20 +3,24 @@ use aws_lambda_events::{
     encodings::Body,
     http::{
         HeaderMap, HeaderValue,
-        header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+        header::{
+            ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER,
+        },
     },
 };
 use kms::{Cause, Fault};
 use runtime::function::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::{EventSource, IssuanceError, IssuedToken};
+use crate::{EventSource, IssuanceError, IssuedToken, oauth::ProviderFault};
 
 /// A response of the issuer, independent of the event source.
 #[derive(Debug)]
 pub enum IssuerResponse {
     /// A token.
     Issued(IssuedToken),
+    /// A token for an OAuth client, with its scope if that is another one than the client asked for.
+    Granted(IssuedToken, Option<String>),
     /// A public document, and whether caches may keep it. They must not if a key may be missing.
     Published(Value, Cacheable),
     /// The keys could not be loaded, so no document about them can be published.
@@ -25,6 +29,8 @@ pub enum IssuerResponse {
     Refused(IssuanceError),
     /// KMS, the key or the role is at fault. The caller cannot correct it.
     Failed(Fault),
+    /// The keys of a trusted issuer are not available.
+    ProviderFailed(ProviderFault),
 }
 
 /// Whether caches may keep a document.
@@ -52,6 +58,14 @@ impl From<Result<IssuedToken, Fault>> for IssuerResponse {
 }
 
 impl IssuerResponse {
+    /// The response to an OAuth client that asked for this scope. It names the scope of the token if that is another one
+    /// (RFC 6749 section 5.1).
+    pub(crate) fn granted(issued: IssuedToken, requested_scope: Option<&str>) -> Self {
+        let scope = issued.claim_text("scope");
+        let differs = scope.as_deref() != requested_scope;
+        Self::Granted(issued, scope.filter(|_| differs))
+    }
+
     /// What the Lambda function returns. For API Gateway, it is always a proxy response with a status. For a
     /// direct invocation, it is the OAuth token response, or a Lambda error whose type is the OAuth error code.
     ///
@@ -62,7 +76,11 @@ impl IssuerResponse {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let (status, body) = match self {
-            Self::Issued(issued) => (200, token_body(&issued)),
+            Self::Issued(issued) => (200, token_body(&issued, None)),
+            Self::Granted(issued, scope) => {
+                headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+                (200, token_body(&issued, scope))
+            }
             Self::Published(document, cacheable) => {
                 // The rotation waits this long before a published key signs.
                 let public = format!("public, max-age={}", kms::KEY_SET_MAX_AGE.as_secs());
@@ -76,6 +94,9 @@ impl IssuerResponse {
             Self::Refused(error) => {
                 if let IssuanceError::MethodNotAllowed { allow } = error {
                     headers.insert(ALLOW, HeaderValue::from_static(allow));
+                }
+                if matches!(error, IssuanceError::OAuth(_)) {
+                    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
                 }
                 (error.status(), error_body(error.code(), &error.to_string()))
             }
@@ -99,6 +120,17 @@ impl IssuerResponse {
                     error_body(
                         "temporarily_unavailable",
                         "KMS is unavailable: try again in a second",
+                    ),
+                )
+            }
+            // 503 for lasting faults too: the assertion may be valid, so it is not refused.
+            Self::ProviderFailed(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static(PROVIDER_RETRY_SECONDS));
+                (
+                    503,
+                    error_body(
+                        "temporarily_unavailable",
+                        "the keys of the assertion's issuer are unavailable: try again later",
                     ),
                 )
             }
@@ -137,18 +169,25 @@ fn proxy_response(status: u16, headers: HeaderMap, body: &Value) -> Result<Value
 }
 
 /// The successful response of RFC 6749 section 5.1.
-fn token_body(issued: &IssuedToken) -> Value {
-    json!({
+fn token_body(issued: &IssuedToken, scope: Option<String>) -> Value {
+    let mut body = json!({
         "access_token": issued.signed.token.reveal(),
         "token_type": "Bearer",
         "expires_in": issued.expires_in,
-    })
+    });
+    if let (Some(members), Some(scope)) = (body.as_object_mut(), scope) {
+        members.insert("scope".into(), scope.into());
+    }
+    body
 }
 
 /// The error response of RFC 6749 section 5.2.
 fn error_body(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
+
+/// When a client can try again after a fault of a provider, in seconds.
+const PROVIDER_RETRY_SECONDS: &str = "5";
 
 #[cfg(test)]
 mod tests {
@@ -157,6 +196,7 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
+    use crate::OAuthError;
 
     fn issued() -> IssuerResponse {
         let draft = UnsignedToken::new("JWT", &Map::new());
@@ -165,6 +205,7 @@ mod tests {
             signed: Signed { token, key_id: "k".into(), receipt: None },
             expires_in: 60,
             claims: Map::new(),
+            rule: None,
         })
     }
 
@@ -299,5 +340,50 @@ mod tests {
         for (name, response, expected) in rows {
             assert_eq!(response.into_lambda_response(EventSource::Invoke), expected, "{name}");
         }
+    }
+
+    /// RFC 6749 sections 5.1 and 5.2.
+    #[test]
+    fn responses_to_oauth_clients_are_pinned() {
+        let scope = |claim: Option<&str>, requested: Option<&str>| {
+            let IssuerResponse::Issued(mut issued) = issued() else { panic!("a token") };
+            issued.claims.extend(claim.map(|scope| ("scope".to_owned(), scope.into())));
+            IssuerResponse::granted(issued, requested)
+        };
+        let token = |scope: Option<&str>| {
+            let mut body = json!({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 60});
+            body.as_object_mut().unwrap().extend(scope.map(|scope| ("scope".into(), scope.into())));
+            (200, body)
+        };
+        let refused = OAuthError::Denied(DeniedField::Audience);
+        let rows = [
+            ("the scope asked for", scope(Some("a b"), Some("a b")), token(None)),
+            ("another scope", scope(Some("a"), None), token(Some("a"))),
+            ("no scope", scope(None, None), token(None)),
+            (
+                "refused",
+                IssuerResponse::Refused(refused.into()),
+                (
+                    400,
+                    json!({
+                        "error": "invalid_target",
+                        "error_description": "the issuance policy does not grant the audience",
+                    }),
+                ),
+            ),
+        ];
+        for (name, response, (status, body)) in rows {
+            let response = response.into_lambda_response(EventSource::Http).unwrap();
+            let headers = &response["headers"];
+            assert_eq!(headers["cache-control"], "no-store", "{name}");
+            assert_eq!(headers["pragma"], "no-cache", "{name}");
+            assert_eq!(response["statusCode"], status, "{name}");
+            let found: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+            assert_eq!(found, body, "{name}");
+        }
+        let fault = IssuerResponse::ProviderFailed(ProviderFault::TimedOut);
+        let response = fault.into_lambda_response(EventSource::Http).unwrap();
+        let found = (&response["statusCode"], &response["headers"]["retry-after"]);
+        assert_eq!(found, (&json!(503), &json!("5")));
     }
 }

@@ -10,7 +10,8 @@ use aws_lambda_events::apigw::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use issuer::{
-    EventSource, IssuanceError, IssuerEvent, MAX_REQUEST_BYTES, Operation, PublishedDocument,
+    EventSource, IssuanceError, IssuerEvent, MAX_REQUEST_BYTES, OAuthError, Operation,
+    PublishedDocument, Routes,
 };
 use policy::issuance::Caller;
 use serde_json::{Value, json};
@@ -47,6 +48,11 @@ fn http(method: &str, path: &str) -> Value {
     json!(event)
 }
 
+/// Reads an event of the function with IAM authorization.
+fn read(event: &str) -> IssuerEvent {
+    IssuerEvent::read(event, Routes::Iam)
+}
+
 fn issue_token(body: &str) -> Operation {
     Operation::IssueToken(Caller::Iam(ARN.into()), body.as_bytes().to_vec())
 }
@@ -75,7 +81,34 @@ fn content_type_body_and_route_are_checked() {
             "/token",
             "POST",
             form,
+            Some("a=b"),
+            false,
+            Ok(Operation::GrantToCaller(Caller::Iam(ARN.into()), b"a=b".to_vec())),
+        ),
+        (
+            "JSON as a form",
+            "/token",
+            "POST",
+            form,
+            Some(" {}"),
+            false,
+            Err(IssuanceError::UnsupportedMediaType),
+        ),
+        (
+            "another content type",
+            "/token",
+            "POST",
+            Some("text/plain"),
             Some("{}"),
+            false,
+            Err(IssuanceError::UnsupportedMediaType),
+        ),
+        (
+            "form in another encoding",
+            "/token",
+            "POST",
+            Some("application/x-www-form-urlencoded; charset=utf-16"),
+            Some("a=b"),
             false,
             Err(IssuanceError::UnsupportedMediaType),
         ),
@@ -98,7 +131,7 @@ fn content_type_body_and_route_are_checked() {
             event["body"] = body.into();
             event["isBase64Encoded"] = is_base64.into();
             let expected = IssuerEvent { source: EventSource::Http, operation: operation.clone() };
-            assert_eq!(IssuerEvent::read(&event.to_string()), expected, "{name}: {event}");
+            assert_eq!(read(&event.to_string()), expected, "{name}: {event}");
         }
     }
 }
@@ -120,7 +153,7 @@ fn body_over_64_kib_is_refused_in_both_formats_and_encodings() {
                 } else {
                     Err(IssuanceError::RequestTooLarge)
                 };
-                let operation = IssuerEvent::read(&event.to_string()).operation;
+                let operation = read(&event.to_string()).operation;
                 let error = operation.as_ref().err();
                 assert!(operation == expected, "{bytes} bytes, base64: {is_base64}: {error:?}");
             }
@@ -136,7 +169,7 @@ fn body_of_64_kib_is_accepted_even_if_json_escapes_every_byte() {
         event["body"] = body.as_str().into();
         let text = event.to_string();
         assert!(text.len() > 6 * MAX_REQUEST_BYTES);
-        assert!(IssuerEvent::read(&text).operation == Ok(issue_token(&body)));
+        assert!(read(&text).operation == Ok(issue_token(&body)));
     }
 }
 
@@ -147,10 +180,7 @@ fn event_longer_than_the_maximum_is_refused_before_it_is_parsed() {
         event["requestContext"]["authorizer"]["lambda"] = json!({"x": vec![0; 300_000]});
         // Parsing would fail with another error.
         event["headers"] = json!({"X": null});
-        assert_eq!(
-            IssuerEvent::read(&event.to_string()).operation,
-            Err(IssuanceError::RequestTooLarge)
-        );
+        assert_eq!(read(&event.to_string()).operation, Err(IssuanceError::RequestTooLarge));
     }
 }
 
@@ -159,7 +189,7 @@ fn lone_surrogate_in_a_header_is_ignored() {
     for mut event in [rest("POST", "/token"), http("POST", "/token")] {
         event["headers"] = json!({"x": "?"});
         let event = event.to_string().replace('?', "\\ud800");
-        assert_eq!(IssuerEvent::read(&event).operation, Ok(issue_token("{}")), "{event}");
+        assert_eq!(read(&event).operation, Ok(issue_token("{}")), "{event}");
     }
 }
 
@@ -168,8 +198,8 @@ fn content_type_is_checked_in_both_header_maps() {
     let (json, form) = ("application/json", "application/x-www-form-urlencoded");
     let rows = [
         ("JSON in both", json!({"Content-Type": json}), json!({"Content-Type": [json]}), true),
-        ("form in headers", json!({"Content-Type": form}), json!(null), false),
-        ("form in multiValueHeaders", json!({}), json!({"CONTENT-TYPE": [form]}), false),
+        ("text in headers", json!({"Content-Type": "text/plain"}), json!(null), false),
+        ("text in multiValueHeaders", json!({}), json!({"CONTENT-TYPE": ["text/plain"]}), false),
         ("form as second value", json!({"a": json}), json!({"content-type": [json, form]}), false),
         (
             "two names that differ in case",
@@ -187,7 +217,7 @@ fn content_type_is_checked_in_both_header_maps() {
         } else {
             Err(IssuanceError::UnsupportedMediaType)
         };
-        assert_eq!(IssuerEvent::read(&event.to_string()).operation, expected, "{name}");
+        assert_eq!(read(&event.to_string()).operation, expected, "{name}");
     }
 }
 
@@ -208,27 +238,27 @@ fn events_that_the_published_types_cannot_read_are_refused() {
         ("version that is a number", "version", json!(2.0)),
     ];
     for mut event in [rest("POST", "/token"), http("POST", "/token")] {
-        assert_eq!(IssuerEvent::read(&event.to_string()).operation, Ok(issue_token("{}")));
+        assert_eq!(read(&event.to_string()).operation, Ok(issue_token("{}")));
         for (name, member, value) in &rows {
             let original = event[*member].take();
             event[*member] = value.clone();
             let operation = Err(IssuanceError::MalformedEvent);
             let expected = IssuerEvent { source: EventSource::Http, operation };
-            assert_eq!(IssuerEvent::read(&event.to_string()), expected, "{name}: {event}");
+            assert_eq!(read(&event.to_string()), expected, "{name}: {event}");
             event[*member] = original;
         }
     }
     let mut rest = rest("POST", "/token");
     rest["requestContext"]["identity"] = json!(null);
     assert_eq!(
-        IssuerEvent::read(&rest.to_string()).operation,
+        read(&rest.to_string()).operation,
         Err(IssuanceError::MalformedEvent),
         "null identity"
     );
     let mut http = http("POST", "/token");
     http["isBase64Encoded"] = json!(null);
     assert_eq!(
-        IssuerEvent::read(&http.to_string()).operation,
+        read(&http.to_string()).operation,
         Err(IssuanceError::MalformedEvent),
         "null isBase64Encoded"
     );
@@ -240,7 +270,7 @@ fn error_does_not_quote_the_header_that_the_parser_quotes() {
     event["headers"] = json!({"Authorization": "secret\n"});
     let error = serde_json::from_str::<ApiGatewayProxyRequest>(&event.to_string()).unwrap_err();
     assert!(error.to_string().contains("secret"), "{error}");
-    let refusal = IssuerEvent::read(&event.to_string()).operation.unwrap_err();
+    let refusal = read(&event.to_string()).operation.unwrap_err();
     assert_eq!(refusal.to_string(), "the event is not a valid proxy event of API Gateway");
     assert_eq!(refusal, IssuanceError::MalformedEvent);
 }
@@ -298,7 +328,7 @@ fn caller_is_read_from_the_iam_identity_of_each_format() {
         let operation = expected.map(|caller| Operation::IssueToken(caller, b"{}".to_vec()));
         let operation = operation.ok_or(IssuanceError::UnknownCaller);
         assert_eq!(
-            IssuerEvent::read(&event.to_string()),
+            read(&event.to_string()),
             IssuerEvent { source: EventSource::Http, operation },
             "{name}"
         );
@@ -342,9 +372,9 @@ fn routes_are_found_in_every_event_format() {
             Ok(Operation::Publish(PublishedDocument::OpenId)),
         ),
         (
-            "metadata of a token endpoint that does not exist",
+            "oauth",
             rest_at("/.well-known/oauth-authorization-server", "", "GET"),
-            Err(IssuanceError::NotFound),
+            Ok(Operation::Publish(PublishedDocument::OAuth)),
         ),
         ("unknown document", rest_at("/.well-known/jwks", "", "GET"), Err(IssuanceError::NotFound)),
         (
@@ -376,10 +406,95 @@ fn routes_are_found_in_every_event_format() {
     ];
     for (name, event, operation) in rows {
         assert_eq!(
-            IssuerEvent::read(&event.to_string()),
+            read(&event.to_string()),
             IssuerEvent { source: EventSource::Http, operation },
             "{name}"
         );
+    }
+}
+
+/// No request reaches the routes of the other function, with or without an IAM identity.
+#[test]
+fn each_function_has_its_own_routes() {
+    let form = b"a=b".to_vec();
+    let grant =
+        |has_authorization| Ok(Operation::GrantToProof { form: form.clone(), has_authorization });
+    let (not_found, only_post) =
+        (Err(IssuanceError::NotFound), Err(IssuanceError::MethodNotAllowed { allow: "POST" }));
+    let no_response_type: Result<Operation, _> = Err(OAuthError::ResponseType.into());
+    let caller = Ok(Operation::GrantToCaller(Caller::Iam(ARN.into()), form.clone()));
+    let keys = Ok(Operation::Publish(PublishedDocument::Keys));
+    let rows = [
+        ("POST", "/oauth2/token", not_found.clone(), grant(false)),
+        ("GET", "/oauth2/token", not_found.clone(), only_post),
+        ("GET", "/oauth2/authorize", not_found.clone(), no_response_type.clone()),
+        ("POST", "/oauth2/authorize", not_found.clone(), no_response_type),
+        ("POST", "/token", caller, not_found.clone()),
+        ("POST", "/oauth2/token/", not_found.clone(), not_found.clone()),
+        ("POST", "/", not_found.clone(), not_found.clone()),
+        ("GET", "/.well-known/jwks.json", keys, not_found),
+    ];
+    for (method, path, iam, oauth) in rows {
+        for mut event in [rest(method, path), http(method, path)] {
+            let headers = json!({"Content-Type": "application/x-www-form-urlencoded"});
+            (event["headers"], event["body"]) = (headers, "a=b".into());
+            let event = event.to_string();
+            assert_eq!(read(&event).operation, iam, "iam {method} {path}");
+            let operation = IssuerEvent::read(&event, Routes::OAuth).operation;
+            assert_eq!(operation, oauth, "oauth2 {method} {path}");
+        }
+    }
+    let mut event = rest("POST", "/oauth2/token");
+    event["body"] = "a=b".into();
+    for name in ["authorization", "Authorization"] {
+        for member in ["headers", "multiValueHeaders"] {
+            let mut event = event.clone();
+            event["headers"] = json!({"Content-Type": "application/x-www-form-urlencoded"});
+            event[member][name] =
+                if member == "headers" { json!("Basic YTpi") } else { json!(["Basic YTpi"]) };
+            let operation = IssuerEvent::read(&event.to_string(), Routes::OAuth).operation;
+            assert_eq!(operation, grant(true), "{member} {name}");
+        }
+    }
+}
+
+#[test]
+fn forms_in_another_place_or_type_are_refused() {
+    let form = "application/x-www-form-urlencoded";
+    let (media_type, query) = (OAuthError::MediaType, OAuthError::Query);
+    let rows = [
+        ("JSON", json!({"Content-Type": "application/json"}), json!(null), media_type.clone()),
+        ("no content type", json!({}), json!(null), media_type.clone()),
+        (
+            "another encoding",
+            json!({"Content-Type": "application/x-www-form-urlencoded; charset=latin1"}),
+            json!(null),
+            media_type,
+        ),
+        ("a query", json!({"Content-Type": form}), json!({"scope": "a"}), query.clone()),
+        ("an empty parameter", json!({"Content-Type": form}), json!({"a": ""}), query),
+    ];
+    for (name, headers, parameters, expected) in rows {
+        for mut event in [rest("POST", "/oauth2/token"), http("POST", "/oauth2/token")] {
+            event["headers"] = headers.clone();
+            event["queryStringParameters"] = parameters.clone();
+            event["body"] = "grant_type=a".into();
+            let operation = IssuerEvent::read(&event.to_string(), Routes::OAuth).operation;
+            assert_eq!(operation, Err(expected.clone().into()), "{name}: {event}");
+        }
+    }
+    for path in ["/token", "/oauth2/token"] {
+        let routes = if path == "/token" { Routes::Iam } else { Routes::OAuth };
+        let mut rest = rest("POST", path);
+        rest["multiValueQueryStringParameters"] = json!({"scope": ["a"]});
+        let mut http = http("POST", path);
+        http["rawQueryString"] = json!("scope");
+        for mut event in [rest, http] {
+            event["headers"] = json!({"Content-Type": form});
+            event["body"] = "grant_type=a".into();
+            let operation = IssuerEvent::read(&event.to_string(), routes).operation;
+            assert_eq!(operation, Err(OAuthError::Query.into()), "{event}");
+        }
     }
 }
 
@@ -391,7 +506,7 @@ fn sample_events_are_read_like_their_published_types() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&path).unwrap();
-        let event = IssuerEvent::read(&text);
+        let event = read(&text);
         let published = serde_json::from_str::<ApiGatewayProxyRequest>(&text);
         match name {
             "issue-post-token" => {
@@ -399,13 +514,13 @@ fn sample_events_are_read_like_their_published_types() {
                 let arn = published.request_context.identity.user_arn.clone().unwrap();
                 let body = published.body.clone().unwrap().into_bytes();
                 assert_eq!(event.operation, Ok(Operation::IssueToken(Caller::Iam(arn), body)));
-                assert_eq!(IssuerEvent::read(&serde_json::to_string(&published).unwrap()), event);
+                assert_eq!(read(&serde_json::to_string(&published).unwrap()), event);
                 proxy_events += 1;
             }
             "issue-jwks" => {
                 assert_eq!(event.operation, Ok(Operation::Publish(PublishedDocument::Keys)));
                 let published = serde_json::to_string(&published.unwrap()).unwrap();
-                assert_eq!(IssuerEvent::read(&published), event);
+                assert_eq!(read(&published), event);
                 proxy_events += 1;
             }
             // Authorizer events have a requestContext too, but stand for no operation of the issuer.

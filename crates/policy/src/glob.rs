@@ -1,6 +1,6 @@
 //! Patterns with `*` in issuance policies.
 
-use std::slice;
+use std::{iter, slice};
 
 use serde::Deserialize;
 
@@ -45,6 +45,33 @@ pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
     middle.is_some_and(|rest| rest.ends_with(last))
 }
 
+/// Whether some text matches both patterns.
+pub(crate) fn globs_overlap(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // `row[at]`: whether the characters of `one` so far overlap the first `at` characters of `other`.
+    let stars = other.iter().map(|c| *c == '*');
+    let mut row: Vec<bool> = iter::once(true)
+        .chain(stars.scan(true, |all, is_star| {
+            *all &= is_star;
+            Some(*all)
+        }))
+        .collect();
+    for c in one {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(c == '*' && row.first() == Some(&true));
+        for ((with_rest, before), d) in row.iter().skip(1).zip(&row).zip(&other) {
+            // A star either matches nothing here, or takes one more character of the other pattern.
+            let without = next.last() == Some(&true);
+            next.push(match (c, *d) {
+                ('*', _) | (_, '*') => *with_rest || without,
+                (c, d) => c == d && *before,
+            });
+        }
+        row = next;
+    }
+    row.last() == Some(&true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +98,34 @@ mod tests {
         ];
         for (pattern, text, expected) in rows {
             assert_eq!(glob_matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn patterns_overlap_if_a_text_matches_both() {
+        let rows = [
+            ("", "", true),
+            ("", "*", true),
+            ("a", "", false),
+            ("a", "a", true),
+            ("a", "b", false),
+            ("*", "*", true),
+            ("repo:*", "project_path:*", false),
+            ("repo:*", "*", true),
+            ("repo:*", "*:main", true),
+            ("repo:*", "rep*", true),
+            ("a*c", "ab", false),
+            ("a*c", "abc", true),
+            ("a*c", "*b", false),
+            ("a*b*c", "*x*c", true),
+            ("**", "a", true),
+            ("ab", "a", false),
+            ("a*", "a", true),
+            ("é*", "éa", true),
+        ];
+        for (one, other, expected) in rows {
+            assert_eq!(globs_overlap(one, other), expected, "{one} {other}");
+            assert_eq!(globs_overlap(other, one), expected, "{other} {one}");
         }
     }
 }

@@ -61,7 +61,7 @@
 //! use std::time::Duration;
 //!
 //! use countersign_policy::issuance::{
-//!     Caller, DeniedField, IssuanceDefaults, IssuancePolicy, IssuanceRequest,
+//!     Caller, DeniedField, Granted, IssuanceDefaults, IssuancePolicy, IssuanceRequest,
 //! };
 //! use serde_json::json;
 //!
@@ -84,7 +84,7 @@
 //! };
 //!
 //! let granted = decide(json!({"sub": "orders-1", "scope": "orders:read"}));
-//! assert_eq!(granted, Ok(Duration::from_secs(900)));
+//! assert_eq!(granted, Ok(Granted { rule: 1, lifetime: Duration::from_secs(900) }));
 //!
 //! let denied = decide(json!({"sub": "orders-1", "scope": "orders:delete"}));
 //! assert_eq!(denied, Err(DeniedField::Scope));

@@ -134,7 +134,13 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": "*", "claims": ["tenant", "email"]}]),
         json!([{"caller": "*", "claims": {"tenant": "acme", "role": ["a", "b"]}}]),
         json!([{"caller": "*", "max_lifetime": 1}]),
+        json!([{"caller": {"issuer": "https://idp.example"}}]),
+        json!([{
+            "caller": {"issuer": "client-1", "when": "claims.a == 'b'"}, "subject": ["a*"], "subject_from": "'a'",
+            "audience": "b", "scope": "c", "claims_from": {"tenant": "claims.tenant"}, "max_lifetime": 900,
+        }]),
     ];
+    let issuer = json!({"issuer": "https://idp.example"});
     let invalid = [
         json!(null),
         json!({"caller": "*"}),
@@ -155,9 +161,32 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": "*", "max_lifetime": 1.5}]),
         json!([{"caller": "*", "max_lifetime": "900"}]),
         json!([{"caller": "*", "lifetime": 900}]),
+        json!([{"caller": {}}]),
+        json!([{"caller": {"issuer": ""}}]),
+        json!([{"caller": {"issuer": ["a"]}}]),
+        json!([{"caller": {"issuer": "a", "if": "true"}}]),
+        json!([{"caller": {"issuer": "a", "when": ""}}]),
+        json!([{"caller": [issuer]}]),
+        json!([{"caller": issuer, "subject": []}]),
+        json!([{"caller": issuer, "subject_from": ""}]),
+        json!([{"caller": issuer, "claims": "a"}]),
+        json!([{"caller": issuer, "claims_from": "a"}]),
+        json!([{"caller": issuer, "claims_from": {"a": 7}}]),
+        json!([{"caller": issuer, "claims_from": {"sub": "claims.a"}}]),
+        json!([{"caller": issuer, "claims_from": {"cnf": "claims.a"}}]),
+        json!([{"caller": "*", "subject_from": "claims.a"}]),
+        json!([{"caller": "*", "claims_from": {"a": "claims.a"}}]),
+        json!([{"caller": "*", "claims": "act"}]),
+        json!([{"caller": "*", "claims": ["a", "exp"]}]),
+        json!([{"caller": "*", "claims": {"may_act": "a"}}]),
     ];
-    // A role with a path and a wildcard in its name.
-    let refused = [json!([{"caller": "arn:aws:iam::123456789012:role/path/*"}])];
+    // A role with a path and a wildcard in its name, and expressions that are not CEL.
+    let refused = [
+        json!([{"caller": "arn:aws:iam::123456789012:role/path/*"}]),
+        json!([{"caller": {"issuer": "a", "when": "claim.a"}}]),
+        json!([{"caller": issuer, "subject_from": "claims.a ="}]),
+        json!([{"caller": issuer, "claims_from": {"a": "b"}}]),
+    ];
     ISSUANCE_POLICY.assert_verdicts(&valid, &invalid, &refused);
 }
 

@@ -133,6 +133,17 @@ fn trust_store(
     }
 }
 
+/// The root certificates to trust for servers outside of AWS: those of the system (or of `SSL_CERT_FILE` and
+/// `SSL_CERT_DIR`), and those of `AWS_CA_BUNDLE`, which may be of a proxy. `None` means that a problem was added.
+pub fn public_trust_store(settings: &mut Settings) -> Option<TrustStore> {
+    let bundle: Option<String> = settings.optional_variable("AWS_CA_BUNDLE")?;
+    let roots = bundle.map_or(Roots::System, Roots::SystemAndFile);
+    match roots.load() {
+        Ok(store) => Some(store),
+        Err(problem) => settings.variable_problem("AWS_CA_BUNDLE", problem),
+    }
+}
+
 /// Text that is valid in an HTTP header.
 #[derive(Default)]
 struct HeaderValue(String);

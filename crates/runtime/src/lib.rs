@@ -6,6 +6,7 @@
 //! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the right name of a misspelled one |
 //! | [`telemetry`] | one log line for each invocation, which is also its metrics |
 //! | [`connect`], [`client_for`], [`OPERATION_TIME`], [`time_of_attempts`] | the KMS client: timeouts, retries, endpoint and root certificates |
+//! | [`public_trust_store`] | the root certificates for servers outside of AWS |
 //! | [`Headers`], [`Texts`] | tolerant reading of the headers in an event |
 //!
 //! # Example
@@ -57,10 +58,10 @@ mod start_failure;
 pub mod telemetry;
 mod trust_store;
 
-pub use client::{OPERATION_TIME, client_for, connect, time_of_attempts};
+pub use client::{OPERATION_TIME, client_for, connect, public_trust_store, time_of_attempts};
 pub use headers::{Headers, Texts};
 pub use settings::{
-    Function, MAX_FILE_BYTES, Names, SETTINGS, Setting, SettingError, SettingProblem, Settings,
-    SettingsError, Values, closest_setting, table,
+    Function, MAX_FILE_BYTES, Names, Parameter, SETTINGS, Setting, SettingError, SettingProblem,
+    Settings, SettingsError, Values, closest_setting, table,
 };
 pub use trust_store::trust_store_from_file;

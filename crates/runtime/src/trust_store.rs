@@ -18,6 +18,8 @@ pub(crate) enum Roots {
     System,
     /// Only the certificates in this PEM file.
     File(String),
+    /// The roots of the system, and those in this PEM file.
+    SystemAndFile(String),
 }
 
 impl Roots {
@@ -38,13 +40,19 @@ impl Roots {
         match self {
             Self::Amazon => Ok(TrustStore::empty().with_pem_certificate(AMAZON)),
             Self::System => Ok(TrustStore::default()),
-            Self::File(path) => {
-                let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-                parse(&pem)?;
-                Ok(TrustStore::empty().with_pem_certificate(pem))
+            Self::File(path) => Ok(TrustStore::empty().with_pem_certificate(read(path)?)),
+            Self::SystemAndFile(path) => {
+                Ok(TrustStore::default().with_pem_certificate(read(path)?))
             }
         }
     }
+}
+
+/// Reads a PEM file in which every certificate is valid.
+fn read(path: &str) -> Result<Vec<u8>, String> {
+    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    parse(&pem)?;
+    Ok(pem)
 }
 
 /// Loads the certificates of a PEM file, as the only ones to trust.

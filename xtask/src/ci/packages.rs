@@ -3,9 +3,11 @@
 use std::fs;
 
 use crate::{
-    audit_logs, deploy_test, emulate,
+    audit_logs,
+    build::{self, Architecture},
+    deploy_test, emulate,
     error::Error,
-    package::{self, Architecture},
+    package,
     workspace::{Workspace, announce},
 };
 
@@ -23,7 +25,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     workspace.command("cargo")?.args(["build", "-p", "countersign"]).run()?;
 
     let architecture = Architecture::of_this_machine();
-    package::build(workspace, architecture, None)?;
+    build::build(workspace, architecture, None)?;
     package::pack(workspace, architecture, ".aws-sam/build")?;
     announce("cargo xtask emulate");
     emulate::emulate(workspace, None, Some(&evidence))?;

@@ -8,14 +8,18 @@ pub(super) const TOOLS: [&str; 5] = ["cfn-lint", "checkov", "npm", "npx", "sam"]
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let mut templates = workspace.yaml_files("examples")?;
+    templates.extend(workspace.yaml_files("deploy")?);
     templates.insert(0, "template.yaml".to_owned());
     workspace.command("cfn-lint")?.args(&templates).run()?;
     for template in &templates {
         let options = ["--quiet", "--compact", "--skip-download"];
         workspace.command("checkov")?.args(["--file", template]).args(options).run()?;
     }
-    let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0");
-    sam.args(["validate", "--lint", "--region", "us-east-1"]).run()?;
+    for template in templates.iter().filter(|template| !template.starts_with("examples")) {
+        let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0");
+        let options = ["--lint", "--region", "us-east-1", "--template-file", template];
+        sam.args(["validate"]).args(options).run()?;
+    }
     let check = ["run", "--quiet", "--locked", "-p", "countersign", "--", "check", "layer/config"];
     workspace.command("cargo")?.args(check).run()?;
     check_cdk(workspace)?;

@@ -22,8 +22,10 @@ pub(super) struct Conditions<'a> {
     pub(super) tracing: (&'a str, &'a str),
     /// `SetsLogsRole`.
     pub(super) sets_logs_role: bool,
-    /// `HasAlarmTopic`: the action of every alarm.
-    pub(super) topic: &'a str,
+    /// `HasBoundary`: the permissions boundary of each role. Empty: none.
+    pub(super) boundary: &'a str,
+    /// `HasOtherCallers`: the statements of the API's policy. Empty: no policy.
+    pub(super) other_callers: &'a str,
 }
 
 impl Conditions<'_> {
@@ -71,7 +73,27 @@ impl Conditions<'_> {
         );
         let found = sids(&deployed.policy("issuer", "telemetry")?);
         table.check("Traces: telemetry of the issuer", telemetry, found);
-        table.check("HasAlarmTopic: actions of the alarms", self.topic, deployed.alarm_topics()?);
+        let mut check_unless_lacking = |row: &str, expected: &str, found: String, reason: &str| {
+            if expected.is_empty() {
+                table.check(row, expected, found);
+            } else {
+                table.check_unless(row, expected, found, ("", reason));
+            }
+        };
+        let found = deployed.boundary("issuer")?;
+        check_unless_lacking(
+            "HasBoundary: boundary of the issuer's role",
+            self.boundary,
+            found,
+            "CloudFormation gives roles no boundary",
+        );
+        let found = deployed.api_policy(stack.output("ApiId")?)?;
+        check_unless_lacking(
+            "HasOtherCallers: policy of the API",
+            self.other_callers,
+            found,
+            "APIs have no policy",
+        );
         Ok(())
     }
 }
@@ -107,23 +129,26 @@ impl Deployed<'_> {
         Ok(policy.get("PolicyDocument").cloned().unwrap_or_default())
     }
 
+    /// The permissions boundary of a function's role.
+    fn boundary(&self, function: &str) -> Result<String, Error> {
+        let configuration = self.function(function)?;
+        let arn = configuration.get("Role").and_then(Value::as_str).unwrap_or_default();
+        let name = arn.rsplit('/').next().unwrap_or_default();
+        let role = self.context.aws.call(&["iam", "get-role", "--role-name", name])?;
+        Ok(texts(role.pointer("/Role/PermissionsBoundary/PermissionsBoundaryArn")))
+    }
+
+    /// The ids of the statements of an API's policy.
+    fn api_policy(&self, api: &str) -> Result<String, Error> {
+        let api = self.context.aws.call(&["apigateway", "get-rest-api", "--rest-api-id", api])?;
+        let text = api.get("policy").and_then(Value::as_str).unwrap_or_default();
+        Ok(sids(&serde_json::from_str(&text.replace("\\\"", "\"")).unwrap_or_default()))
+    }
+
     fn key_policy(&self, key: &str) -> Result<Value, Error> {
         let policy = self.context.aws.call(&["kms", "get-key-policy", "--key-id", key])?;
         let text = policy.get("Policy").and_then(Value::as_str).unwrap_or_default();
         Ok(serde_json::from_str(text).unwrap_or_default())
-    }
-
-    /// The actions of the stack's alarms, each once.
-    fn alarm_topics(&self) -> Result<String, Error> {
-        let prefix = format!("{}-", self.name);
-        let described = self.context.aws.call(&["cloudwatch", "describe-alarms"])?;
-        let alarms = described.get("MetricAlarms").and_then(Value::as_array).cloned();
-        let own = alarms.unwrap_or_default().into_iter().filter(|alarm| {
-            alarm["AlarmName"].as_str().is_some_and(|name| name.starts_with(&prefix))
-        });
-        let mut topics: Vec<_> = own.map(|alarm| texts(alarm.get("AlarmActions"))).collect();
-        topics.dedup();
-        if topics.is_empty() { Ok("no alarm".into()) } else { Ok(topics.join(", ")) }
     }
 }
 
@@ -143,7 +168,7 @@ fn statement(policy: &Value, sid: &str) -> Value {
 }
 
 /// A text, or the texts of an array.
-fn texts(value: Option<&Value>) -> String {
+pub(super) fn texts(value: Option<&Value>) -> String {
     match value {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => {

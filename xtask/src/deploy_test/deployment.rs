@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     engine::{Credentials, Engine},
-    packages::{Packages, architecture},
+    packages::Packages,
 };
 use crate::{aws::Aws, error::Error, workspace::Workspace};
 
@@ -25,17 +25,26 @@ pub(super) type Outputs = BTreeMap<String, String>;
 #[derive(Debug, Clone)]
 pub(super) struct Deployment {
     pub(super) stack: String,
+    /// The template, if it is not the one with the functions.
+    template: Option<&'static str>,
     parameters: BTreeMap<&'static str, String>,
     tags: BTreeMap<&'static str, &'static str>,
 }
 
 impl Deployment {
-    /// A stack with the alias of its name, and the default of every other parameter.
+    /// A stack with the default of every parameter.
     pub(super) fn new(stack: &str) -> Self {
-        let deployment =
-            Self { stack: stack.to_owned(), parameters: BTreeMap::new(), tags: BTreeMap::new() };
-        let alias = format!("alias/{stack}");
-        deployment.with("Architecture", architecture()).with("KeyAlias", &alias)
+        Self::of_parts(stack, None)
+    }
+
+    /// A stack of another template, which has no functions.
+    pub(super) fn of_template(stack: &str, template: &'static str) -> Self {
+        Self::of_parts(stack, Some(template))
+    }
+
+    fn of_parts(stack: &str, template: Option<&'static str>) -> Self {
+        let (parameters, tags) = (BTreeMap::new(), BTreeMap::new());
+        Self { stack: stack.to_owned(), template, parameters, tags }
     }
 
     /// With a parameter.
@@ -51,8 +60,9 @@ impl Deployment {
     }
 
     /// The alias of the ring.
-    pub(super) fn alias(&self) -> &str {
-        self.parameters.get("KeyAlias").map_or("", String::as_str)
+    pub(super) fn alias(&self) -> String {
+        let given = self.parameters.get("KeyAlias").cloned();
+        given.unwrap_or_else(|| format!("alias/{}", self.stack))
     }
 
     /// Deploys the packages. The outputs of the stack, or why it was refused.
@@ -63,8 +73,14 @@ impl Deployment {
     ) -> Result<Result<Outputs, String>, Error> {
         let pairs = |(name, value): (&&str, String)| format!("{name}={}", quoted(&value));
         let parameters = self.parameters.iter().map(|(name, value)| (name, value.clone()));
-        let mut options = vec!["--parameter-overrides".to_owned()];
-        options.extend(parameters.map(pairs));
+        let mut options = Vec::new();
+        if let Some(template) = self.template {
+            options.extend(["--template-file".to_owned(), template.to_owned()]);
+        }
+        if !self.parameters.is_empty() {
+            options.push("--parameter-overrides".to_owned());
+            options.extend(parameters.map(pairs));
+        }
         if !self.tags.is_empty() {
             options.push("--tags".to_owned());
             options

@@ -5,6 +5,7 @@ mod deletion;
 mod deployment;
 mod engine;
 mod http;
+mod observability;
 mod packages;
 mod requests;
 mod ring;

@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{error::Error, package::Architecture, workspace::Workspace};
+use crate::{
+    build::{Architecture, write_template},
+    error::Error,
+    workspace::Workspace,
+};
 
 /// A folder with `samconfig.toml`, and in it the output of `sam build`.
 #[derive(Debug, Clone)]
@@ -26,8 +30,7 @@ impl Packages {
     pub(super) fn of_this_tree(workspace: &Workspace) -> Result<Self, Error> {
         let built = workspace.path(BUILT);
         if !built.is_file() {
-            let build = format!("sam build --parameter-overrides Architecture={}", architecture());
-            return Err(Error::Check(format!("there are no packages; run `{build}`")));
+            return Err(Error::Check("there are no packages; run `cargo xtask build`".into()));
         }
         Ok(Self { folder: workspace.path("") })
     }
@@ -53,13 +56,18 @@ impl Packages {
                 sam = sam.env(name, value);
             }
             sam = sam.env("CARGO_TARGET_DIR", folder.join("target"));
-            sam.args(["build", "--parameter-overrides", &architecture_parameter()]).run()?;
+            let template = write_template(&tree, Architecture::of_this_machine())?;
+            let options = match &template {
+                Some(template) => ["--template-file".to_owned(), template.to_owned()],
+                None => ["--parameter-overrides".to_owned(), architecture_parameter()],
+            };
+            sam.args(["build"]).args(options).run()?;
         }
         Ok(Self { folder: tree })
     }
 }
 
-/// The processor of this machine, on which the emulator runs the functions.
+/// The processor of this machine, on which the emulator runs the functions, for templates with a parameter for it.
 pub(super) fn architecture() -> &'static str {
     Architecture::of_this_machine().name()
 }

@@ -7,9 +7,10 @@ use serde_json::Value;
 use super::{
     conditions::Conditions,
     deployment::{Context, Deployment},
+    observability::Observability,
     packages::Packages,
     requests,
-    stack::{KEY_REFRESH_SECONDS, Stack},
+    stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::{accepted, issued, keys, outcome, published, step},
     table::Table,
     users::User,
@@ -31,9 +32,11 @@ pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     tags: None,
     tracing: ("Active", "Log Trace"),
     sets_logs_role: false,
-    topic: "",
+    boundary: "",
+    other_callers: "",
 };
 
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/boundary";
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
 impl<'a> Scenario<'a> {
@@ -46,13 +49,16 @@ impl<'a> Scenario<'a> {
         self.again(table, defaults, &deployment)
     }
 
-    /// No parameter but the alias and the architecture.
+    /// Without parameters.
     fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
         Table::part("Defaults");
         let deployment = Deployment::new("defaults");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(None) };
         table.check("the ring", "A A A", stack.ring()?);
         DEFAULTS.check(self.context, table, "defaults", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/defaults", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: "", rotates: false };
+        observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             stack.output("ApiUrl")?,
@@ -61,10 +67,14 @@ impl<'a> Scenario<'a> {
         requests::check(self.context, table, &stack)?;
 
         let token = issued(table, &stack, "the key that signs", 'A')?;
-        let changed =
-            deployment.clone().tagged("environment", "test").with("LogRetentionDays", "30");
+        let changed = deployment
+            .clone()
+            .tagged("environment", "test")
+            .with("Settings", "LogRetentionDays=30");
         self.update(table, &mut stack, &changed)?;
         table.check("the ring after a changed tag and parameter", "A A A", stack.ring()?);
+        let retention = log_retention(self.context, "/aws/lambda/defaults-issuer")?;
+        table.check("Settings: LogRetentionDays", 30, retention);
         accepted(table, &stack, "the token from before", &token, 200)?;
         Ok(Some((stack, changed)))
     }
@@ -75,18 +85,23 @@ impl<'a> Scenario<'a> {
         let administrator = User::create(self.context, "administrator", &["*"], "*")?;
         let operator = User::create(self.context, "operator-2", &["*"], "*")?;
         let role = "arn:aws:iam::123456789012:role/deployer";
+        let everything = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
+        let create = ["iam", "create-policy", "--policy-name", "boundary", "--policy-document"];
+        self.context.aws.call(&[&create[..], &[everything]].concat())?;
+        let settings = format!(
+            "{ROTATION_SETTINGS},Tracing=PassThrough,PermissionsBoundary={BOUNDARY},\
+             CallerAccounts=111122223333+444455556666,CallerOrganization=o-a1b2c3d4e5"
+        );
         let deployment = Deployment::new("other")
+            .with("KeyAlias", "alias/another/ring")
             .with("KeyAdministrators", &format!("{},{role}", administrator.arn))
             .with("NextSigningAlgorithm", "ES256")
             .with("TokenIssuer", "https://issuer.example")
             .with("Verification", "local")
             .with("RotationDays", "30")
-            .with("PublicationWaitSeconds", "1260")
-            .with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+            .with("Settings", &settings)
             .with("CopiedTagKeys", "environment,team")
-            .with("Tracing", "PassThrough")
             .with("ApiGatewayLogsRole", "create")
-            .with("AlarmTopicArn", TOPIC)
             .tagged("environment", "test")
             .tagged("team", "a");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(()) };
@@ -98,10 +113,15 @@ impl<'a> Scenario<'a> {
             tags: Some("countersign:ring environment team"),
             tracing: ("PassThrough", "Log"),
             sets_logs_role: true,
-            topic: TOPIC,
+            boundary: BOUNDARY,
+            other_callers: "OtherRoutes CallersOfAccounts CallersOfOrganization",
             ..DEFAULTS
         };
         conditions.check(self.context, table, "other", &stack)?;
+        table.check("NamesAlias: KeyAlias", "alias/another/ring", stack.output("KeyAlias")?);
+        let observability = Observability { of: &deployment, topic: TOPIC, rotates: true };
+        observability.check(self.context, self.packages, table)?;
+        self.custom_domain(table, &stack)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             "https://issuer.example",
@@ -128,6 +148,29 @@ impl<'a> Scenario<'a> {
         self.rotate(table, &mut stack, &deployment, &administrator)
     }
 
+    /// A domain for the API, with a base path.
+    fn custom_domain(&self, table: &mut Table, stack: &Stack<'_>) -> Result<(), Error> {
+        let certificate =
+            "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000";
+        let deployment = Deployment::of_template("other-domain", "deploy/custom-domain.yaml")
+            .with("ApiId", stack.output("ApiId")?)
+            .with("DomainName", "issuer.example")
+            .with("CertificateArn", certificate)
+            .with("BasePath", "auth/v1");
+        match deployment.run(self.context, self.packages)? {
+            Err(reason) if reason.contains("Unsupported resource type") => {
+                table.not_evaluated("sam deploy of custom-domain.yaml", "done", reason);
+            }
+            deployed => {
+                table.check("sam deploy of custom-domain.yaml", "done", outcome(&deployed));
+                let Ok(outputs) = deployed else { return Ok(()) };
+                let issuer = outputs.get("TokenIssuer").map_or("", String::as_str);
+                table.check("its TokenIssuer", "https://issuer.example/auth/v1", issuer);
+            }
+        }
+        Ok(())
+    }
+
     /// A rotation with a changed tag in it, and one to another algorithm.
     fn rotate(
         &self,
@@ -138,7 +181,7 @@ impl<'a> Scenario<'a> {
     ) -> Result<(), Error> {
         let old = issued(table, stack, "the key that signs", 'A')?;
         step(table, stack, "prepare", "A B A")?;
-        let tags = "countersign:ring=alias/other environment=test team=a";
+        let tags = "countersign:ring=alias/another/ring environment=test team=a";
         let mut found = stack.key('B')?.1;
         found.sort();
         table.check("tags of the next key", tags, found.join(" "));
@@ -155,7 +198,7 @@ impl<'a> Scenario<'a> {
         keys(table, stack, &[('A', "Disabled"), ('B', "Enabled")])?;
         accepted(table, stack, "a token of the retired key", &old, 401)?;
 
-        let rotated = self.rotate_to_p256(stack, deployment.alias(), administrator)?;
+        let rotated = self.rotate_to_p256(stack, &deployment.alias(), administrator)?;
         table.check("countersign key rotate --spec ECC_NIST_P256", "done", rotated);
         table.check("the ring after key rotate", "B C B", stack.ring()?);
         step(table, stack, "promote", "C C B")?;
@@ -269,7 +312,9 @@ impl<'a> Scenario<'a> {
         let rows = [
             ("KeySpec", "ECC_NIST_P256", "A key of this KeySpec does not support SigningAlgorithm"),
             ("KeyAlias", "alias/aws/kms", "not alias/aws/"),
-            ("PublicationWaitSeconds", "60", "1260"),
+            ("Settings", "PublicationWaitSeconds=60", "none, or NAME=VALUE"),
+            ("Settings", "TokenLifetimeSecond=60", "none, or NAME=VALUE"),
+            ("KeyAlias", "alias/refused", "With KeyAlias, Settings must be none or a list"),
         ];
         for (name, value, reason) in rows {
             let deployed = refused(name, value).run(self.context, self.packages)?;
@@ -303,6 +348,14 @@ impl<'a> Scenario<'a> {
         }
         Ok(())
     }
+}
+
+/// The retention of a log group, in days.
+fn log_retention(context: &Context<'_>, group: &str) -> Result<String, Error> {
+    let describe = ["logs", "describe-log-groups", "--log-group-name-prefix", group];
+    let described = context.aws.call(&describe)?;
+    let retention = described.pointer("/logGroups/0/retentionInDays");
+    Ok(retention.map_or_else(|| "none".into(), Value::to_string))
 }
 
 /// A token, its algorithm, and whether the authorizer accepts it.

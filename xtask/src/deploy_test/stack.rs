@@ -29,7 +29,7 @@ pub(super) struct Stack<'a> {
 impl<'a> Stack<'a> {
     /// A stack with its outputs.
     pub(super) fn new(context: &'a Context<'a>, deployment: &Deployment, outputs: Outputs) -> Self {
-        let (alias, letters) = (deployment.alias().to_owned(), RefCell::default());
+        let (alias, letters) = (deployment.alias(), RefCell::default());
         Self { context, alias, outputs, letters }
     }
 
@@ -174,3 +174,5 @@ fn repeat(expected: &str, mut ask: impl FnMut() -> Result<String, Error>) -> Res
 const REFRESH_TIME: Duration = Duration::from_secs(15);
 /// The smallest value, so that a test waits for as little as possible.
 pub(super) const KEY_REFRESH_SECONDS: &str = "10";
+/// Members of `Settings` for stacks that rotate: the smallest values.
+pub(super) const ROTATION_SETTINGS: &str = "PublicationWaitSeconds=1260,KeyRefreshSeconds=10";

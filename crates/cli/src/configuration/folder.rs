@@ -7,6 +7,8 @@ use std::{
 };
 
 use jwt::UnixTime;
+use oidc::TrustedIssuers;
+use policy::issuance::IssuancePolicy;
 use runtime::{MAX_FILE_BYTES, closest_setting};
 
 use super::{ConfigurationFile, Content, FILES, Finding, Severity, check_list};
@@ -33,7 +35,7 @@ pub(crate) fn check(folder: &Path, now: UnixTime) -> Result<Report, Box<dyn std:
     }
     let mut walk = Walk { root, now, report: Report::default() };
     walk.check_mode(folder, &metadata);
-    for ConfigurationFile { name, setting, .. } in &FILES {
+    for ConfigurationFile { name, setting, .. } in FILES.iter().filter(|file| file.is_required) {
         if fs::symlink_metadata(folder.join(name)).is_err() {
             let problem =
                 format!("is missing: the template reads the setting `{}` from it", setting.name);
@@ -41,6 +43,7 @@ pub(crate) fn check(folder: &Path, now: UnixTime) -> Result<Report, Box<dyn std:
         }
     }
     walk.check_folder(folder, true)?;
+    walk.check_issuers(folder);
     Ok(walk.report)
 }
 
@@ -123,6 +126,25 @@ impl Walk {
         });
         self.report.findings.extend(findings);
         self.report.counts.push((path.to_owned(), content, checked.elements));
+    }
+
+    /// Checks the issuance policy with the trusted issuers, if there are some and both files are in order.
+    fn check_issuers(&mut self, folder: &Path) {
+        let file =
+            |content| FILES.iter().find(|file| file.content == content).map(|file| file.name);
+        let path = |content| file(content).map(|name| folder.join(name));
+        let (Some(policy), Some(trusted)) =
+            (path(Content::IssuanceRules), path(Content::TrustedIssuers))
+        else {
+            return;
+        };
+        let parsed = read(&trusted).ok().and_then(|text| text.parse::<TrustedIssuers>().ok());
+        let Some(issuers) = parsed.filter(|issuers| !issuers.is_empty()) else { return };
+        let parsed = read(&policy).ok().and_then(|text| text.parse::<IssuancePolicy>().ok());
+        let is_client = |name: &str| issuers.get(name).map(|entry| entry.is_client);
+        if let Some(Err(problem)) = parsed.map(|policy| policy.check_issuers(is_client)) {
+            self.add(&policy, Severity::Error, problem.to_string());
+        }
     }
 
     fn report_unknown(&mut self, path: &Path, name: &str) {

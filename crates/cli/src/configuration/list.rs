@@ -4,6 +4,7 @@ use jwt::{
     UnixTime,
     json::{self, JsonError, MAX_DEPTH},
 };
+use oidc::TrustedIssuers;
 use policy::{
     access::{AccessRules, RulesError, Warning},
     issuance::IssuancePolicy,
@@ -69,7 +70,7 @@ impl List<'_> {
         }
         match self.content {
             Content::AccessRules => self.reject_conflicts(&valid),
-            Content::IssuanceRules => {}
+            Content::IssuanceRules | Content::TrustedIssuers => {}
             Content::Revocations => {
                 if self.elements.len() > MAX_REVOCATIONS {
                     let problem = RevocationsError::TooMany(self.elements.len());
@@ -158,6 +159,11 @@ impl List<'_> {
                     self.add_at_start(Severity::Error, error.to_string());
                 }
             }
+            Content::TrustedIssuers => {
+                if let Err(error) = self.text.parse::<TrustedIssuers>() {
+                    self.add_at_start(Severity::Error, error.to_string());
+                }
+            }
         }
     }
 
@@ -212,6 +218,9 @@ fn element_problem(content: Content, element: Element<'_>) -> Option<(usize, Str
         Content::AccessRules => ("rule 1", list.parse::<AccessRules>().err()?.to_string()),
         Content::IssuanceRules => ("rule 1", list.parse::<IssuancePolicy>().err()?.to_string()),
         Content::Revocations => ("revocation 1", Revocation::read_all(&list).err()?.to_string()),
+        Content::TrustedIssuers => {
+            ("trusted issuer 1", list.parse::<TrustedIssuers>().err()?.to_string())
+        }
     };
     // The problem of a list with one element names the element or, rarely, the list.
     let problem =
@@ -232,6 +241,7 @@ const fn smallest_list(content: Content) -> &'static str {
         }
         Content::IssuanceRules => "`[]` for a policy under which no caller gets a token",
         Content::Revocations => "`[]` for a list without revocations",
+        Content::TrustedIssuers => "`[]` if no issuer is trusted",
     }
 }
 

@@ -3,6 +3,7 @@
 mod elements;
 mod folder;
 mod list;
+mod parameters;
 
 use std::{fmt, path::PathBuf};
 
@@ -12,12 +13,15 @@ use runtime::{Setting, Values, table};
 pub(crate) use elements::{Element, Position, elements};
 pub(crate) use folder::{Report, check, read};
 pub(crate) use list::{Checked, check_list};
+pub(crate) use parameters::{check as check_parameters, of_samconfig};
 
 /// A file of the layer.
 pub(crate) struct ConfigurationFile {
     pub(crate) name: &'static str,
     pub(crate) setting: Setting,
     pub(crate) content: Content,
+    /// Whether functions read it with every template.
+    pub(crate) is_required: bool,
 }
 
 /// What the list in a file has as its elements.
@@ -26,24 +30,35 @@ pub(crate) enum Content {
     AccessRules,
     IssuanceRules,
     Revocations,
+    TrustedIssuers,
 }
 
-/// The files that the template names. All are required.
-pub(crate) const FILES: [ConfigurationFile; 3] = [
+/// The files that the template names.
+pub(crate) const FILES: [ConfigurationFile; 4] = [
     ConfigurationFile {
         name: "access-rules.json",
         setting: table::ACCESS_RULES,
         content: Content::AccessRules,
+        is_required: true,
     },
     ConfigurationFile {
         name: "issuance-policy.json",
         setting: table::ISSUANCE_POLICY,
         content: Content::IssuanceRules,
+        is_required: true,
     },
     ConfigurationFile {
         name: "revocations.json",
         setting: table::REVOCATIONS,
         content: Content::Revocations,
+        is_required: true,
+    },
+    // Without a token endpoint, nothing reads it.
+    ConfigurationFile {
+        name: "trusted-issuers.json",
+        setting: table::TRUSTED_ISSUERS,
+        content: Content::TrustedIssuers,
+        is_required: false,
     },
 ];
 
@@ -70,6 +85,7 @@ impl Content {
         match self {
             Self::AccessRules | Self::IssuanceRules => "rule",
             Self::Revocations => "revocation",
+            Self::TrustedIssuers => "trusted issuer",
         }
     }
 }

@@ -15,7 +15,7 @@ fn shipped_files_have_no_problem() {
     let text = to_text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{text}");
     let expected = "no problem found: access-rules.json has 1 rule, issuance-policy.json has 2 rules, \
-                    revocations.json has 0 revocations";
+                    revocations.json has 0 revocations, trusted-issuers.json has 0 trusted issuers";
     assert_eq!(text.lines().last(), Some(expected));
 }
 
@@ -72,6 +72,43 @@ fn each_problem_is_a_line_with_its_place() {
     assert_eq!((&findings[2]["line"], &findings[2]["column"]), (&json!(null), &json!(null)));
     assert_eq!(findings[3]["severity"], "warning");
     assert_eq!(findings.as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn parameters_are_checked_with_the_files() {
+    let config = format!("{ROOT}/layer/config");
+    let folder = Folder::new("check-parameters");
+    let samconfig = format!("{}/samconfig.toml", folder.config());
+    let check = |text: &str, more: &[&str]| {
+        fs::write(&samconfig, text).unwrap();
+        let arguments = [&["check", &config, "--samconfig", &samconfig], more].concat();
+        let output = run(&arguments, &[]);
+        (output.status.code(), to_text(&output.stdout) + &to_text(&output.stderr))
+    };
+    let wrong = "[default.global.parameters]\nparameter_overrides = \"Verification=local\"\n\
+                 [default.deploy.parameters]\n\
+                 parameter_overrides = [\"RotationDays=90\", \"Settings=TokenLifetimeSeconds=7200\"]\n\
+                 [test.global.parameters]\nparameter_overrides = \"Verification=KMS\"\n";
+    let problem = "the issuer does not start: TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS";
+    assert_eq!(check(wrong, &[]), (Some(1), format!("{samconfig}: {problem}\n")));
+    let (code, text) = check(wrong, &["--config-env", "test"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("parameter Verification does not allow the value KMS"), "{text}");
+    let (code, text) = check(wrong, &["--config-env", "none"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("has no environment `none`"), "{text}");
+    let (code, text) = check("[default.deploy.parameters]\nparameter_overrides = 7\n", &[]);
+    assert_eq!(code, Some(2), "{text}");
+    let (code, text) = check("[default", &[]);
+    assert_eq!(code, Some(2), "{text}");
+    let shipped = fs::read_to_string(format!("{ROOT}/samconfig.toml")).unwrap();
+    let (code, text) = check(&shipped, &[]);
+    assert_eq!(code, Some(0), "{text}");
+
+    let output = run(&["check", &config, "--parameter-overrides", "Settings=TokenType=jwt"], &[]);
+    let expected =
+        "--parameter-overrides: `TokenType=jwt` of Settings is not allowed: JWT, at+jwt\n";
+    assert_eq!((output.status.code(), to_text(&output.stdout)), (Some(1), expected.to_owned()));
 }
 
 #[test]

@@ -22,7 +22,8 @@ async fn send(stack: &Stack, request: &str, authorization: Option<&str>) -> Resp
 async fn every_response_has_cors_headers_and_preflights_need_no_token() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-    let options = with_parameters(&[("AllowedOrigin", ORIGIN)], &[("ACCESS_RULES", rules)]);
+    let settings = format!("AllowedOrigin={ORIGIN}");
+    let options = with_parameters(&[("Settings", &settings)], &[("ACCESS_RULES", rules)]);
     let stack = Stack::start(&template, &options).await.unwrap();
     let mut tokens = Vec::new();
     for scope in ["read", "write"] {

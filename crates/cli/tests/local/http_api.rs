@@ -41,7 +41,8 @@ async fn backend() -> (String, Arc<Mutex<u32>>) {
 
 /// A stack with an HTTP API of an example in front of a backend.
 async fn start(example: &str, response: &str, backend: &str) -> Stack {
-    let parameters = [("HttpApiResponse", response), ("BackendUrl", backend)];
+    let settings = format!("HttpApiResponse={response}");
+    let parameters = [("Settings", &*settings), ("BackendUrl", backend)];
     let rules =
         r#"[{"route":"GET /orders","scope":"orders:read"},{"route":"GET /other","any":true}]"#;
     let api = ApiTemplate {

@@ -136,6 +136,7 @@ async fn settings_of_other_programs_do_not_stop_the_start() {
         ("TOKEN_ISSUER", "https://issuer.example"),
         ("TOKEN_LIFETIME_SECONDS", "60"),
         ("TOKEN_TYPE", "at+jwt"),
+        ("TRUSTED_ISSUERS", r#"[{"issuer": "https://ci.example"}]"#),
         ("VERIFICATION", "local"),
     ]);
     let values = SETTINGS.map(|setting| {

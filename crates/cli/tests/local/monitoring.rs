@@ -1,4 +1,4 @@
-//! The alarms and the dashboard of the template use metrics that the functions publish.
+//! The alarms and the dashboard of deploy/observability.yaml use metrics that the functions publish.
 
 use std::{collections::BTreeSet, fs};
 
@@ -6,7 +6,9 @@ use local::{Bytes, Request, Stack, http, template::Template};
 use serde_json::{Value, json};
 use testing::{InjectFaults, InjectedFault};
 
-use crate::{SIGV4, TEMPLATE, log_lines, with_parameters};
+use crate::{ALIAS, SIGV4, TEMPLATE, log_lines, with_parameters};
+
+const OBSERVABILITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/observability.yaml");
 
 /// The name of a metric, and its dimensions with their values.
 type Series = (String, Vec<(String, String)>);
@@ -49,7 +51,7 @@ fn series(line: &Value) -> Vec<Series> {
 async fn alarms_and_dashboard_name_published_metrics() {
     let text = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-    let parameters = [("RotationDays", "90"), ("SignatureCacheSeconds", "60")];
+    let parameters = [("RotationDays", "90"), ("Settings", "SignatureCacheSeconds=60")];
     let options = with_parameters(&parameters, &[("ACCESS_RULES", rules)]);
     let stack = Stack::start(&text, &options).await.unwrap();
     for scope in ["read", "write"] {
@@ -72,12 +74,9 @@ async fn alarms_and_dashboard_name_published_metrics() {
     let published: BTreeSet<Series> = lines.iter().flat_map(series).collect();
     let names: BTreeSet<&str> = published.iter().map(|(name, _)| &**name).collect();
 
-    let template = Template::parse(&text).unwrap();
-    let given = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut resolver = template.resolver("us-east-1", &given.into_iter().collect()).unwrap();
-    for name in ["Issuer", "Authorizer", "AuthorizerLogs", "IssuerLogs"] {
-        resolver.define(name, name.into());
-    }
+    let template = Template::parse(&fs::read_to_string(OBSERVABILITY).unwrap()).unwrap();
+    let given = [("RotatedAlias".to_owned(), ALIAS.to_owned())];
+    let resolver = template.resolver("us-east-1", &given.into()).unwrap();
     let mut metrics = 0;
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
         let alarm = resolver.resolve(&alarm["Properties"]).unwrap();

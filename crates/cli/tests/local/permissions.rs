@@ -82,7 +82,7 @@ async fn every_permission_is_used_and_none_is_missing() {
     let used = kms.used_permissions();
     for (_, role) in FUNCTIONS {
         let path = role.trim_end_matches("Role").to_lowercase();
-        let arn = format!("{PATH}{path}/local-{role}-0LOCAL0LOCAL");
+        let arn = format!("{PATH}{path}/countersign-{role}-0LOCAL0LOCAL");
         let used: BTreeSet<_> =
             used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
         assert_eq!(used, allowed_actions(role), "{role}");
@@ -137,6 +137,8 @@ fn stack_key(kms: &Kms) -> Value {
     let keys = keys["Keys"].as_array().unwrap().iter().map(|key| key["KeyId"].clone());
     let described = |key: &Value| kms.perform("DescribeKey", &json!({"KeyId": key})).unwrap();
     keys.into_iter()
-        .find(|key| described(key)["KeyMetadata"]["Description"] == "Signs the tokens of local")
+        .find(|key| {
+            described(key)["KeyMetadata"]["Description"] == "Signs the tokens of countersign"
+        })
         .unwrap()
 }

@@ -15,12 +15,15 @@ use crate::{TEMPLATE, with_parameters};
 pub(crate) const FUNCTIONS: [(&str, &str); 3] =
     [("Issuer", "IssuerRole"), ("Authorizer", "AuthorizerRole"), ("Rotator", "RotatorRole")];
 /// The beginning of the ARN of every role of the stack.
-pub(crate) const PATH: &str = "arn:aws:iam::000000000000:role/countersign/local/";
+pub(crate) const PATH: &str = "arn:aws:iam::000000000000:role/countersign/countersign/";
 
 pub(crate) async fn start() -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
-    let parameters =
-        [("RotationDays", "2"), ("KeyRefreshSeconds", "10"), ("CopiedTagKeys", "team,cost center")];
+    let parameters = [
+        ("RotationDays", "2"),
+        ("Settings", "KeyRefreshSeconds=10"),
+        ("CopiedTagKeys", "team,cost center"),
+    ];
     let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
     stack.unwrap()
 }

@@ -69,7 +69,11 @@ impl Signer {
 
     pub(crate) fn token(&self, kid: Option<&str>, claims: &Value) -> String {
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
-        encode(&header, claims, &EncodingKey::from_ec_der(&self.0.serialize_der())).unwrap()
+        self.token_with(&header, claims)
+    }
+
+    pub(crate) fn token_with(&self, header: &Header, claims: &Value) -> String {
+        encode(header, claims, &EncodingKey::from_ec_der(&self.0.serialize_der())).unwrap()
     }
 }
 

@@ -42,7 +42,7 @@ async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> (u16, V
 async fn rest_apis_of_the_examples_are_served() {
     let stack = start(example("rest-api.yaml"), options(&[])).await.unwrap();
     let api = &stack.apis[0];
-    assert_eq!(api.routes().collect::<Vec<_>>(), ["GET /orders (local-authorizer)"]);
+    assert_eq!(api.routes().collect::<Vec<_>>(), ["GET /orders (countersign-authorizer)"]);
     let bearer = format!("Bearer {}", token(&stack, json!({"sub": "ann"})).await);
     let (status, body, _) = get(api, "/orders", &[("authorization", &bearer)]).await;
     assert_eq!((status, body), (200, json!({"orders": [], "for": "ann"})));

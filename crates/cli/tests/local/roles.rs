@@ -221,7 +221,7 @@ async fn tagged_key_cannot_be_retired_or_get_an_alias_unless_its_aliases_and_spe
 #[tokio::test(flavor = "multi_thread")]
 async fn condition_on_the_function_matches_calls_of_that_function_only() {
     let stack = start().await;
-    for (function, expected) in [("local-authorizer", false), ("local-issuer", true)] {
+    for (function, expected) in [("countersign-authorizer", false), ("countersign-issuer", true)] {
         let arn = format!("arn:aws:lambda:us-east-1:000000000000:function:{function}");
         let policy = serde_json::from_value(json!({
             "Version": "2012-10-17",
@@ -230,7 +230,7 @@ async fn condition_on_the_function_matches_calls_of_that_function_only() {
                 "Condition": {"ArnEquals": {"lambda:SourceFunctionArn": arn}},
             },
         }));
-        let arn = format!("{PATH}issuer/local-IssuerRole-0LOCAL0LOCAL");
+        let arn = format!("{PATH}issuer/countersign-IssuerRole-0LOCAL0LOCAL");
         let role = Role { arn, policies: vec![policy.unwrap()] };
         stack.kms.assign_role("Issuer", role.clone());
         let issued = stack.functions["Issuer"].invoke(&json!({"claims": {"sub": "a"}})).await;

@@ -41,7 +41,7 @@ const START: [&str; 5] = ["local", "--port", "0", "--kms-port", "0"];
 
 #[test]
 fn parameters_that_cloudformation_refuses_are_refused() {
-    let rows: [(&str, &[&str], &str); 5] = [
+    let rows: [(&str, &[&str], &str); 7] = [
         (
             "a rule",
             &["KeySpec=ECC_NIST_P256"],
@@ -50,17 +50,23 @@ fn parameters_that_cloudformation_refuses_are_refused() {
         (
             "a pattern",
             &["KeyAlias=alias/aws/a"],
-            "parameter KeyAlias must match the pattern ^alias/(?!aws/)[a-zA-Z0-9/_-]{1,200}$: alias/ and up to",
+            "parameter KeyAlias must match the pattern ^(alias/(?!aws/)[a-zA-Z0-9/_-]{1,200})?$: alias/ and up to",
         ),
         (
             "an item of a list",
             &["KeyAdministrators=arn:aws:iam::111122223333:role/a,b"],
             "parameter KeyAdministrators must match the pattern",
         ),
+        ("a number", &["RotationDays=3651"], "parameter RotationDays must be from 0 to 3650"),
         (
-            "a number",
-            &["KeyRefreshSeconds=9"],
-            "parameter KeyRefreshSeconds must be from 10 to 3600",
+            "a member of Settings",
+            &["Settings=KeyRefreshSeconds=9"],
+            "parameter Settings must match the pattern",
+        ),
+        (
+            "a stack of an earlier version",
+            &["KeyAlias=alias/countersign"],
+            "rule SettingsOfEarlierVersions: With KeyAlias, Settings must be none or a list",
         ),
         ("a choice", &["Verification=KMS"], "parameter Verification does not allow the value KMS"),
     ];

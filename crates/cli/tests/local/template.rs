@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use jwt::Algorithm;
 use local::template::Template;
 use rotation::RotationTiming;
-use runtime::{Function, SETTINGS, Setting, Values, table};
+use runtime::{Function, Parameter, SETTINGS, Setting, Values, table};
 use serde_json::{Value, json};
 
 fn template() -> Template {
@@ -21,7 +21,7 @@ fn parameter<'a>(template: &'a Template, name: &str) -> &'a Value {
 fn parameters_have_the_defaults_and_bounds_of_the_settings() {
     let template = template();
     for Setting { name, values, default, is_required, parameter: own, .. } in SETTINGS {
-        let Some(own) = own else { continue };
+        let Some(Parameter::Own(own)) = own else { continue };
         let parameter = parameter(&template, own);
         let found = match &parameter["Default"] {
             Value::String(text) => text.clone(),
@@ -53,7 +53,12 @@ fn parameters_have_the_defaults_and_bounds_of_the_settings() {
 fn shortest_publication_wait_is_that_of_the_rotator() {
     let refresh = table::KEY_REFRESH_SECONDS.default.unwrap().parse().unwrap();
     let shortest = RotationTiming::shortest_publication(Duration::from_secs(refresh)).as_secs();
-    assert_eq!(parameter(&template(), "PublicationWaitSeconds")["MinValue"], shortest);
+    let resolver = |wait: u64| {
+        let settings = format!("PublicationWaitSeconds={wait}");
+        template().resolver("us-east-1", &[("Settings".to_owned(), settings)].into())
+    };
+    assert!(resolver(shortest).is_ok());
+    assert!(resolver(shortest - 1).is_err());
 }
 
 #[test]

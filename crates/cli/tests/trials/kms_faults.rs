@@ -233,7 +233,7 @@ fn problems(
     let directive = json!({
         "Namespace": "Countersign",
         "Metrics": [{"Name": "Faults", "Unit": "Count"}],
-        "Dimensions": [["Stack"], ["Stack", "Cause"]],
+        "Dimensions": [["Stack"], ["Stack", "Cause"], ["Stack", "Function"]],
     });
     let metrics = line["_aws"]["CloudWatchMetrics"].as_array();
     let is_counted = metrics.is_some_and(|metrics| metrics.contains(&directive));

@@ -79,9 +79,9 @@ mod tests {
         let resolver = template.resolver("us-east-1", &BTreeMap::new()).unwrap();
         let path = json!({"Fn::Sub": "/countersign/${AWS::StackName}/"});
         let rows = [
-            (json!({}), "local-Issuer-0LOCAL0LOCAL"),
-            (json!({"Path": path}), "countersign/local/local-Issuer-0LOCAL0LOCAL"),
-            (json!({"Path": path, "RoleName": "issuer"}), "countersign/local/issuer"),
+            (json!({}), "countersign-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path}), "countersign/countersign/countersign-Issuer-0LOCAL0LOCAL"),
+            (json!({"Path": path, "RoleName": "issuer"}), "countersign/countersign/issuer"),
             (json!({"RoleName": "issuer"}), "issuer"),
         ];
         for (properties, expected) in rows {

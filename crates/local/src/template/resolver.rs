@@ -24,7 +24,7 @@ impl Resolver {
             ("AWS::AccountId", ACCOUNT),
             ("AWS::Partition", partition.name),
             ("AWS::URLSuffix", partition.url_suffix),
-            ("AWS::StackName", "local"),
+            ("AWS::StackName", "countersign"),
         ];
         let names = pseudo.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
         Self {
@@ -126,6 +126,12 @@ impl Resolver {
                 let separator = argument.get(0).and_then(Value::as_str).ok_or_else(malformed)?;
                 let joined = self.resolve(argument.get(1).ok_or_else(malformed)?)?;
                 Ok(joined.as_str().ok_or_else(malformed)?.split(separator).collect())
+            }
+            "Fn::Select" => {
+                let index = self.resolve(argument.get(0).ok_or_else(malformed)?)?;
+                let index: usize = text(&index).parse().map_err(|_| malformed())?;
+                let items = self.resolve(argument.get(1).ok_or_else(malformed)?)?;
+                items.get(index).cloned().ok_or_else(malformed)
             }
             "Fn::Sub" => {
                 let pattern = argument.as_str().or_else(|| argument.get(0)?.as_str());
@@ -270,6 +276,17 @@ mod tests {
                 "a split",
                 json!({"Fn::Split": [",", {"Fn::Sub": "${Name},m"}]}),
                 Ok(json!(["n", "m"])),
+            ),
+            (
+                "a selection of a split",
+                json!({"Fn::Select": [1, {"Fn::Split": ["=", {"Fn::Sub": "a=${Name}"}]}]}),
+                Ok(json!("n")),
+            ),
+            ("a selection by text", json!({"Fn::Select": ["0", ["a", "b"]]}), Ok(json!("a"))),
+            (
+                "a selection beyond the list",
+                json!({"Fn::Select": [2, ["a", "b"]]}),
+                Err(TemplateError("Fn::Select has a malformed argument".into())),
             ),
             (
                 "Sub",

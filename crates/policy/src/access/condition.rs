@@ -49,9 +49,7 @@ impl Condition {
     pub(crate) fn is_met<'a>(&'a self, subject: &Subject<'a>) -> bool {
         match self {
             Self::Any => true,
-            Self::Scope(name) => {
-                has_scope_token(subject.claims.text("scope").unwrap_or_default(), name)
-            }
+            Self::Scope(name) => has_scope_token(subject.text("scope").unwrap_or_default(), name),
             Self::When(expression) => expression.is_true(subject),
         }
     }

@@ -16,7 +16,7 @@ use cel::{
     },
 };
 use jwt::Claims;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     cost::{CLAIMS, ClaimSizes, Size, cost},
@@ -28,13 +28,34 @@ pub(crate) const VARIABLES: [&str; 1] = [CLAIMS];
 
 /// The claims of one token, with the budget and the results that its conditions share.
 pub(crate) struct Subject<'a> {
-    pub(crate) claims: &'a Claims,
+    claims: ClaimSource<'a>,
     variables: OnceCell<Variables<'a>>,
     /// What is left of [`BUDGET`], in instructions.
     remaining_budget: Cell<u64>,
     is_over_budget: Cell<bool>,
     /// The results of the expressions so far, by their texts.
     results: RefCell<HashMap<&'a str, bool>>,
+}
+
+/// Where the claims are.
+#[derive(Clone, Copy)]
+pub(crate) enum ClaimSource<'a> {
+    /// In a token of our own.
+    Token(&'a Claims),
+    /// In what a trusted issuer signed.
+    Members(&'a Map<String, Value>),
+}
+
+impl<'a> From<&'a Claims> for ClaimSource<'a> {
+    fn from(claims: &'a Claims) -> Self {
+        Self::Token(claims)
+    }
+}
+
+impl<'a> From<&'a Map<String, Value>> for ClaimSource<'a> {
+    fn from(members: &'a Map<String, Value>) -> Self {
+        Self::Members(members)
+    }
 }
 
 /// The claims as values of CEL, with their sizes.
@@ -45,9 +66,9 @@ struct Variables<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(claims: &'a Claims) -> Self {
+    pub(crate) fn new(claims: impl Into<ClaimSource<'a>>) -> Self {
         Self {
-            claims,
+            claims: claims.into(),
             variables: OnceCell::new(),
             remaining_budget: Cell::new(BUDGET),
             is_over_budget: Cell::default(),
@@ -64,6 +85,25 @@ impl<'a> Subject<'a> {
             self.results.borrow_mut().insert(text, result);
             result
         })
+    }
+
+    /// The value of an expression that is a string, a whole number, a boolean, or a list of these. `None`: it has another
+    /// type, or fails, or would exceed the budget.
+    pub(crate) fn value(&self, parsed: &IdedExpr) -> Option<Value> {
+        let value = self.spend_budget(parsed).then_some(parsed)?;
+        let value = cel::Value::resolve(value, &self.variables().context).ok()?;
+        match &value {
+            cel::Value::List(items) => items.iter().map(scalar).collect(),
+            value => scalar(value),
+        }
+    }
+
+    /// A claim that is a string.
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
+        match self.claims {
+            ClaimSource::Token(claims) => claims.text(name),
+            ClaimSource::Members(members) => members.get(name).and_then(Value::as_str),
+        }
     }
 
     /// Takes the cost of the expression from the budget. Whether there is enough left.
@@ -92,11 +132,19 @@ impl<'a> Subject<'a> {
         self.variables.get_or_init(|| {
             let (mut sizes, mut all) = (HashMap::new(), Size::default());
             let mut members = HashMap::new();
-            for (name, value) in self.claims.iter() {
+            let mut add = |name: &'a str, value: &'a Value| {
                 let (value, size) = cel_value(value);
                 sizes.insert(name, size);
                 all = all.plus(size).plus(text_size(name));
                 members.insert(CelMapKey::String(name.into()), value);
+            };
+            match self.claims {
+                ClaimSource::Token(claims) => {
+                    claims.iter().for_each(|(name, value)| add(name, value));
+                }
+                ClaimSource::Members(members) => {
+                    members.iter().for_each(|(name, value)| add(name, value));
+                }
             }
             let mut context = Context::with_env(Arc::clone(&ENV));
             context.add_variable_as_val(CLAIMS, Box::new(CelMap::from(members)));
@@ -145,6 +193,17 @@ fn cel_value(value: &Value) -> (Box<dyn Val + '_>, Size) {
             }
             (Box::new(CelMap::from(map)), size)
         }
+    }
+}
+
+/// A value of CEL that a claim can have.
+fn scalar(value: &cel::Value) -> Option<Value> {
+    match value {
+        cel::Value::String(text) => Some(Value::from(text.as_str())),
+        cel::Value::Int(number) => Some(Value::from(*number)),
+        cel::Value::UInt(number) => Some(Value::from(*number)),
+        cel::Value::Bool(value) => Some(Value::from(*value)),
+        _ => None,
     }
 }
 

@@ -1,6 +1,11 @@
 use std::{collections::HashSet, fmt};
 
-use cel::{IdedExpr, parser::PrattParser};
+use cel::{
+    IdedExpr,
+    common::ast::{Expr, LiteralValue, operators},
+    parser::PrattParser,
+};
+use serde_json::Value;
 
 use super::{
     ExpressionError,
@@ -11,7 +16,7 @@ use super::{
 };
 
 /// A CEL expression over the variable `claims` that has passed all checks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Expression {
     text: String,
     parsed: IdedExpr,
@@ -40,6 +45,28 @@ impl Expression {
     pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
         subject.evaluate(&self.text, &self.parsed)
     }
+
+    /// The value of the expression for the claims: a string, a whole number, a boolean, or a list of these. `None` if it
+    /// has another type, if it fails, or if it would cost more than the other expressions have left of [`BUDGET`].
+    pub(crate) fn value(&self, subject: &Subject<'_>) -> Option<Value> {
+        subject.value(&self.parsed)
+    }
+
+    /// The text that every value starts with if it is a string, and whether that is the whole value.
+    pub(crate) fn literal_start(&self) -> (&str, bool) {
+        let mut expression = &self.parsed;
+        let mut is_whole = true;
+        loop {
+            match &expression.expr {
+                Expr::Literal(LiteralValue::String(text)) => return (text.inner(), is_whole),
+                Expr::Call(call) if call.func_name == operators::ADD => {
+                    let Some(first) = call.args.first() else { return ("", false) };
+                    (expression, is_whole) = (first, false);
+                }
+                _ => return ("", false),
+            }
+        }
+    }
 }
 
 /// Two expressions are equal if their texts are.
@@ -48,6 +75,8 @@ impl PartialEq for Expression {
         self.text == other.text
     }
 }
+
+impl Eq for Expression {}
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde_json::{Map, Value};
+
 use crate::glob::glob_matches;
 
 /// The caller of a request for a token.
@@ -9,11 +11,24 @@ pub enum Caller {
     Invoke,
     /// The ARN of an IAM user, role or role session, from API Gateway.
     Iam(String),
+    /// A caller that proved its identity with an assertion of a trusted issuer.
+    Assertion(AssertedIdentity),
+}
+
+/// The identity in a verified assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssertedIdentity {
+    /// The trusted issuer. For a client that signs its own assertions, its client id.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+    /// All claims of the assertion.
+    pub claims: Map<String, Value>,
 }
 
 impl Caller {
     /// Whether the `caller` of a rule matches this caller: `invoke`, `*` for every IAM caller, or an ARN. In an ARN,
-    /// `*` does not match a colon. The ARN of a role also matches its sessions.
+    /// `*` does not match a colon. The ARN of a role also matches its sessions. No text matches a caller with an assertion.
     #[must_use]
     pub fn matches(&self, pattern: &str) -> bool {
         match self {
@@ -24,6 +39,18 @@ impl Caller {
                 arn_matches(pattern, arn)
                     || role.is_some_and(|role| arn_matches(&without_role_path(pattern), &role))
             }
+            Self::Assertion(_) => false,
+        }
+    }
+
+    /// The name of the caller as the subject of a token: the ARN of the user or role without the session, or the subject
+    /// of the assertion. `None`: the caller has no name.
+    #[must_use]
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::Invoke => None,
+            Self::Iam(arn) => Some(session_role(arn).unwrap_or_else(|| arn.clone())),
+            Self::Assertion(identity) => Some(identity.subject.clone()),
         }
     }
 }
@@ -33,6 +60,7 @@ impl fmt::Display for Caller {
         f.write_str(match self {
             Self::Invoke => "invoke",
             Self::Iam(arn) => arn,
+            Self::Assertion(identity) => &identity.issuer,
         })
     }
 }
@@ -40,6 +68,9 @@ impl fmt::Display for Caller {
 /// Why the `caller` of a rule is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallerError {
+    /// `issuer` is empty.
+    #[error("`issuer` must not be empty")]
+    Issuer,
     /// It is neither an ARN nor `*` nor `invoke`.
     #[error("`caller` must be `*`, `invoke`, or the ARN of an IAM user, role or session")]
     Form,
@@ -147,6 +178,10 @@ mod tests {
         assert_eq!(names, ["invoke", user], "the names in the log line");
         assert!(Caller::Invoke.matches("invoke"));
         assert!(!Caller::Invoke.matches("*") && !Caller::Invoke.matches("inv*"));
+        let session = Caller::Iam(session.into()).subject();
+        assert_eq!(session.as_deref(), Some("arn:aws:iam::123456789012:role/orders"));
+        assert_eq!(Caller::Iam(user.into()).subject().as_deref(), Some(user));
+        assert_eq!(Caller::Invoke.subject(), None);
         // A user whose name looks like the session of a role.
         let user = "arn:aws:iam::123456789012:user/assumed-role/orders/x";
         assert!(!Caller::Iam(user.into()).matches("arn:aws:iam::123456789012:role/orders"));

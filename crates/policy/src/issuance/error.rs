@@ -1,4 +1,5 @@
 use super::CallerError;
+use crate::ExpressionError;
 
 /// Why an issuance policy is refused. Each number is that of a rule, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,4 +16,48 @@ pub enum IssuancePolicyError {
     /// `max_lifetime` is 0, or longer than the maximum of the issuer.
     #[error("rule {0}: `max_lifetime` must be from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
     Lifetime(usize),
+    /// An expression of a rule is refused.
+    #[error("rule {number}: invalid `{member}`: {problem}")]
+    Expression {
+        /// The number of the rule.
+        number: usize,
+        /// The member with the expression.
+        member: &'static str,
+        /// Why it is refused.
+        problem: ExpressionError,
+    },
+    /// A rule has a member that has no meaning for its caller.
+    #[error("rule {number}: `{member}` has no meaning here: {reason}")]
+    MeaninglessMember {
+        /// The number of the rule.
+        number: usize,
+        /// The member.
+        member: &'static str,
+        /// Why, and what to write in its place.
+        reason: &'static str,
+    },
+    /// A rule would set a claim that only the issuer sets, or that another member of the rule sets.
+    #[error("rule {number}: `{member}` must not name `{claim}`, which {setter} sets")]
+    ReservedClaim {
+        /// The number of the rule.
+        number: usize,
+        /// The member that names the claim.
+        member: &'static str,
+        /// The claim.
+        claim: &'static str,
+        /// What sets the claim.
+        setter: &'static str,
+    },
+    /// `subject` has no pattern, so the rule would never grant anything.
+    #[error("rule {0}: `subject` must have at least one pattern")]
+    NoSubject(usize),
+    /// A rule names an issuer that is not trusted.
+    #[error("rule {0}: the issuer of `caller` is not in TRUSTED_ISSUERS")]
+    UnknownIssuer(usize),
+    /// Two rules of different issuers could give tokens the same `sub`.
+    #[error(
+        "rules {0} and {1}: their issuers could give tokens the same `sub`: start the values of `subject_from` with \
+         different texts, as in `'github:' + claims.repository_id`, or name different patterns in `subject`"
+    )]
+    SameSubject(usize, usize),
 }

@@ -1,45 +1,19 @@
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Caller, IssuancePolicyError, caller::check_patterns};
-use crate::{glob::Patterns, member_error::without_value};
+use super::{
+    Caller, ClientGrant, ClientRequest, IssuancePolicyError,
+    asserted::share_subject,
+    rule::{IssuanceRule, RuleCaller},
+};
+use crate::cel::Subject;
 
 /// An issuance policy: the setting `ISSUANCE_POLICY`, a JSON list of rules.
 ///
 /// A request is granted if one rule for its caller grants all of it. A rule does not grant what it does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuancePolicy(Vec<IssuanceRule>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IssuanceRule {
-    caller: Patterns,
-    #[serde(default)]
-    subject: Patterns,
-    #[serde(default)]
-    audience: Patterns,
-    #[serde(default)]
-    scope: Patterns,
-    #[serde(default)]
-    claims: ClaimPatterns,
-    /// In seconds.
-    max_lifetime: Option<u64>,
-}
-
-/// The claims that a rule grants in addition to `sub`, `aud` and `scope`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected the names of claims, or an object with the values of each claim"
-)]
-enum ClaimPatterns {
-    /// The names of the claims, with any value.
-    Names(Patterns),
-    /// The strings that each claim may have.
-    Values(BTreeMap<String, Patterns>),
-}
 
 /// A request for a token.
 #[derive(Debug, Clone, Copy)]
@@ -61,12 +35,33 @@ pub struct IssuanceDefaults<'a> {
     pub lifetime_max: Duration,
 }
 
+/// A granted [`IssuanceRequest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// The number of the rule, from 1.
+    pub rule: usize,
+    /// The lifetime of the token.
+    pub lifetime: Duration,
+}
+
+/// What a rule says about a request, for explanations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleVerdict {
+    /// The number of the rule, from 1.
+    pub rule: usize,
+    /// What the rule grants, or the first part of the request that it does not grant.
+    pub result: Result<ClientGrant, DeniedField>,
+}
+
 /// The part of a request that no rule grants. The parts are in the order in which a rule is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum DeniedField {
     /// No rule is for this caller.
     #[error("the caller")]
     Caller,
+    /// `when` is not true for the claims of the caller's assertion.
+    #[error("the claims of the assertion")]
+    Condition,
     /// `sub`.
     #[error("the subject")]
     Subject,
@@ -91,19 +86,8 @@ impl FromStr for IssuancePolicy {
         let objects = jwt::json::objects(text.as_bytes())
             .map_err(|error| IssuancePolicyError::Form(error.to_string()))?;
         let numbered = objects.into_iter().zip(1..);
-        let rules = numbered.map(|(members, number)| {
-            serde_json::from_value(members.into())
-                .map_err(|error| IssuancePolicyError::Member(number, without_value(&error)))
-        });
-        let rules: Vec<IssuanceRule> = rules.collect::<Result<_, _>>()?;
-        for (rule, number) in rules.iter().zip(1..) {
-            check_patterns(rule.caller.as_slice())
-                .map_err(|problem| IssuancePolicyError::Caller(number, problem))?;
-            if rule.max_lifetime == Some(0) {
-                return Err(IssuancePolicyError::Lifetime(number));
-            }
-        }
-        Ok(Self(rules))
+        let rules = numbered.map(|(members, number)| IssuanceRule::read(number, members));
+        Ok(Self(rules.collect::<Result<_, _>>()?))
     }
 }
 
@@ -121,7 +105,32 @@ impl IssuancePolicy {
         }
     }
 
-    /// Grants a request, and returns the lifetime of its token.
+    /// Checks the rules for callers with an assertion: each issuer is trusted, and no two issuers can give tokens the same
+    /// `sub`. `is_client` says of a trusted issuer whether it is a client that signs its own assertions, with its client
+    /// id as the subject. `None`: it is not trusted.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn check_issuers(
+        &self,
+        is_client: impl Fn(&str) -> Option<bool>,
+    ) -> Result<(), IssuancePolicyError> {
+        let mut earlier = Vec::new();
+        for (rule, number) in self.0.iter().zip(1..) {
+            let RuleCaller::Asserted(caller) = &rule.caller else { continue };
+            let is_client =
+                is_client(&caller.issuer).ok_or(IssuancePolicyError::UnknownIssuer(number))?;
+            let this = (caller, rule, is_client);
+            let same = earlier.iter().find(|(_, other)| share_subject(this, *other));
+            if let Some((other, _)) = same {
+                return Err(IssuancePolicyError::SameSubject(*other, number));
+            }
+            earlier.push((number, this));
+        }
+        Ok(())
+    }
+
+    /// Grants a request.
     ///
     /// # Errors
     /// If no rule grants all of the request: the part that is not granted, for the rule that grants the most parts.
@@ -130,92 +139,82 @@ impl IssuancePolicy {
         request: &IssuanceRequest<'_>,
         caller: &Caller,
         defaults: &IssuanceDefaults<'_>,
-    ) -> Result<Duration, DeniedField> {
-        let mut denied = DeniedField::Caller;
-        let is_for_caller = |rule: &&IssuanceRule| {
-            rule.caller.as_slice().iter().any(|pattern| caller.matches(pattern))
-        };
-        for rule in self.0.iter().filter(is_for_caller) {
-            match rule.grant(request, defaults) {
-                Ok(lifetime) => return Ok(lifetime),
+    ) -> Result<Granted, DeniedField> {
+        let (mut denied, none) = (DeniedField::Caller, Map::new());
+        let claims = Subject::new(assertion_claims(caller, &none));
+        for (rule, number) in self.0.iter().zip(1..) {
+            let granted =
+                rule.check_caller(caller, &claims).and_then(|()| rule.grant(request, defaults));
+            match granted {
+                Ok(lifetime) => return Ok(Granted { rule: number, lifetime }),
                 Err(field) => denied = denied.max(field),
             }
         }
         Err(denied)
     }
-}
 
-impl IssuanceRule {
-    fn grant(
+    /// Grants a request of an OAuth client.
+    ///
+    /// # Errors
+    /// If no rule grants all of the request: the part that is not granted, for the rule that grants the most parts.
+    pub fn grant_to_client(
         &self,
-        request: &IssuanceRequest<'_>,
+        request: &ClientRequest<'_>,
+        caller: &Caller,
         defaults: &IssuanceDefaults<'_>,
-    ) -> Result<Duration, DeniedField> {
-        let texts = |name: &str| match request.claims.get(name) {
-            None => Vec::new(),
-            Some(Value::String(text)) => vec![text.as_str()],
-            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
-            Some(_) => vec![""],
-        };
-        let match_all = |texts: &[&str], patterns: &Patterns| {
-            texts.iter().all(|text| patterns.match_text(text))
-        };
-        // If the rule names values, a missing value counts as an empty one: only `*` matches it.
-        let match_present = |texts: Vec<&'_ str>, patterns: &Patterns| {
-            let is_missing = texts.is_empty() && !patterns.as_slice().is_empty();
-            match_all(if is_missing { &[""] } else { &texts }, patterns)
-        };
-        if !match_present(texts("sub"), &self.subject) {
-            return Err(DeniedField::Subject);
-        }
-        // The default audience needs no rule.
-        let default = defaults.audience;
-        let audiences = texts("aud").into_iter();
-        let others: Vec<&str> = audiences.filter(|audience| Some(*audience) != default).collect();
-        let is_default = default.is_some() && others.is_empty();
-        if !is_default && !match_present(others, &self.audience) {
-            return Err(DeniedField::Audience);
-        }
-        let scopes: Vec<&str> = texts("scope").iter().flat_map(|scope| scope.split(' ')).collect();
-        if !match_all(&scopes, &self.scope) {
-            return Err(DeniedField::Scope);
-        }
-        let other_claims =
-            request.claims.iter().filter(|(name, _)| !CLAIMS_WITH_MEMBER.contains(&&***name));
-        for (name, value) in other_claims {
-            if !self.claims.grant(name, value) {
-                return Err(DeniedField::Claim);
+    ) -> Result<ClientGrant, DeniedField> {
+        let (mut denied, none) = (DeniedField::Caller, Map::new());
+        let claims = Subject::new(assertion_claims(caller, &none));
+        for verdict in self.verdicts(request, caller, &claims, defaults) {
+            match verdict.result {
+                Ok(grant) => return Ok(grant),
+                Err(field) => denied = denied.max(field),
             }
         }
-        let max = self.max_lifetime.map_or(defaults.lifetime_max, Duration::from_secs);
-        match request.lifetime {
-            Some(lifetime) if lifetime > max => Err(DeniedField::Lifetime),
-            Some(lifetime) => Ok(lifetime),
-            None => Ok(defaults.lifetime.min(max)),
-        }
+        Err(denied)
+    }
+
+    /// What each rule says about a request of an OAuth client. The first rule that grants it decides.
+    #[must_use]
+    pub fn explain(
+        &self,
+        request: &ClientRequest<'_>,
+        caller: &Caller,
+        defaults: &IssuanceDefaults<'_>,
+    ) -> Vec<RuleVerdict> {
+        let none = Map::new();
+        let claims = Subject::new(assertion_claims(caller, &none));
+        self.verdicts(request, caller, &claims, defaults).collect()
+    }
+
+    fn verdicts<'a>(
+        &'a self,
+        request: &ClientRequest<'_>,
+        caller: &Caller,
+        claims: &Subject<'a>,
+        defaults: &IssuanceDefaults<'_>,
+    ) -> impl Iterator<Item = RuleVerdict> {
+        self.0.iter().zip(1..).map(move |(rule, number)| {
+            let granted = rule
+                .check_caller(caller, claims)
+                .and_then(|()| rule.grant_to_client(request, caller, claims, defaults));
+            let result =
+                granted.map(|(claims, lifetime)| ClientGrant { rule: number, claims, lifetime });
+            RuleVerdict { rule: number, result }
+        })
     }
 }
 
-impl ClaimPatterns {
-    fn grant(&self, name: &str, value: &Value) -> bool {
-        match self {
-            Self::Names(names) => names.match_text(name),
-            Self::Values(values) => {
-                let text = value.as_str();
-                values.get(name).zip(text).is_some_and(|(patterns, text)| patterns.match_text(text))
-            }
-        }
+/// The claims that the expressions of a policy read. Only a caller with an assertion has some.
+fn assertion_claims<'a>(
+    caller: &'a Caller,
+    none: &'a Map<String, Value>,
+) -> &'a Map<String, Value> {
+    match caller {
+        Caller::Assertion(identity) => &identity.claims,
+        _ => none,
     }
 }
-
-impl Default for ClaimPatterns {
-    fn default() -> Self {
-        Self::Names(Patterns::default())
-    }
-}
-
-/// The claims for which a rule has a member.
-const CLAIMS_WITH_MEMBER: [&str; 3] = ["sub", "aud", "scope"];
 
 #[cfg(test)]
 mod tests;

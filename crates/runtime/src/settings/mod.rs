@@ -13,7 +13,7 @@ pub use error::{SettingError, SettingProblem, SettingsError};
 pub use file::MAX_FILE_BYTES;
 pub use names::Names;
 pub use suggestions::closest_setting;
-pub use table::{Function, SETTINGS, Setting, Values};
+pub use table::{Function, Parameter, SETTINGS, Setting, Values};
 
 /// The environment variables, with the problems found in them. Each method that reads a setting adds a problem instead
 /// of failing, so that [`finish`](Self::finish) reports all problems at once. An empty value counts as not set.

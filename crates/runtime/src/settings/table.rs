@@ -15,7 +15,7 @@ pub struct Setting {
     /// Whether a function does not start without it.
     pub is_required: bool,
     /// The parameter of the template that sets it, if there is one.
-    pub parameter: Option<&'static str>,
+    pub parameter: Option<Parameter>,
     /// The help text, in Markdown.
     pub help: &'static str,
 }
@@ -31,6 +31,15 @@ pub enum Function {
     Rotator,
 }
 
+/// How a deployment gives the template the value of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameter {
+    /// A parameter with this name.
+    Own(&'static str),
+    /// A member of the parameter `Settings` with this name: `NAME=VALUE`. For settings that few deployments change.
+    InSettings(&'static str),
+}
+
 /// The valid values of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Values {
@@ -44,6 +53,8 @@ pub enum Values {
     Rules,
     /// A JSON list of revocations, or the file that has it.
     Revocations,
+    /// A JSON list of trusted issuers, or the file that has it.
+    Issuers,
     /// A JOSE signature algorithm.
     Algorithm,
     /// A whole number of seconds.
@@ -81,11 +92,22 @@ impl Function {
     }
 }
 
+impl Parameter {
+    /// The name in the documentation, in Markdown.
+    #[must_use]
+    pub fn description(self) -> String {
+        match self {
+            Self::Own(name) => format!("`{name}`"),
+            Self::InSettings(name) => format!("`{name}` in `Settings`"),
+        }
+    }
+}
+
 impl Values {
     /// Whether the value may be `file:PATH`.
     #[must_use]
     pub const fn may_be_in_a_file(self) -> bool {
-        matches!(self, Self::Rules | Self::Revocations)
+        matches!(self, Self::Rules | Self::Revocations | Self::Issuers)
     }
 
     /// The values in the documentation, in Markdown.
@@ -99,6 +121,9 @@ impl Values {
             }
             Self::Revocations => {
                 "a JSON list of revocations, or [the file](../configuration.md#values-in-files) that has it".into()
+            }
+            Self::Issuers => {
+                "a JSON list of trusted issuers, or [the file](../configuration.md#values-in-files) that has it".into()
             }
             Self::Algorithm => "a JOSE algorithm, see [below](#algorithms)".into(),
             Self::Seconds { min, max } => format!("{min} to {max} seconds"),
@@ -134,7 +159,7 @@ pub const ALLOWED_LOG_INTERVAL: Setting = Setting {
     values: Values::Number { min: 1, max: 10_000 },
     default: Some("1"),
     is_required: false,
-    parameter: Some("AllowedLogInterval"),
+    parameter: Some(Parameter::InSettings("AllowedLogInterval")),
     help: "Each environment of the authorizer writes the log line of its first allowed request, and then of one of this \
            many. The metric `Allowed` also counts those without a line, except the last ones before an environment ends. \
            Other lines are always written.",
@@ -147,7 +172,7 @@ pub const CLOCK_LEEWAY_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 0, max: 300 },
     default: Some("0"),
     is_required: false,
-    parameter: Some("ClockLeewaySeconds"),
+    parameter: Some(Parameter::InSettings("ClockLeewaySeconds")),
     help: "The tolerated clock skew between issuer and authorizer, applied to `exp`, `nbf` and `iat`. The rotator adds it \
            to its wait before a retirement.",
 };
@@ -159,7 +184,7 @@ pub const HTTP_API_RESPONSE: Setting = Setting {
     values: Values::OneOf(&["iam", "simple"]),
     default: Some("iam"),
     is_required: false,
-    parameter: Some("HttpApiResponse"),
+    parameter: Some(Parameter::InSettings("HttpApiResponse")),
     help: "The response to events of payload format 2.0: an IAM policy, or a simple response. It must match \
            `EnableSimpleResponses` of the HTTP API's authorizer.",
 };
@@ -176,6 +201,18 @@ pub const ISSUANCE_POLICY: Setting = Setting {
            any claims.",
 };
 
+/// `ISSUER_ROUTES`.
+pub const ISSUER_ROUTES: Setting = Setting {
+    name: "ISSUER_ROUTES",
+    functions: &[Function::Issuer],
+    values: Values::OneOf(&["iam", "oauth2"]),
+    default: Some("iam"),
+    is_required: false,
+    parameter: None,
+    help: "The routes that the function serves. `iam`: `/token`, which IAM protects, direct invocations, and the public \
+           documents. `oauth2`: only `/oauth2/token` and `/oauth2/authorize`, which need no IAM. The template sets it.",
+};
+
 /// `KEY_ALIAS`.
 pub const KEY_ALIAS: Setting = Setting {
     name: "KEY_ALIAS",
@@ -183,7 +220,7 @@ pub const KEY_ALIAS: Setting = Setting {
     values: Values::Text,
     default: None,
     is_required: true,
-    parameter: Some("KeyAlias"),
+    parameter: Some(Parameter::Own("KeyAlias")),
     help: "The key ring: `alias/NAME`. Issuer and authorizer also accept a key id, or the ARN of an alias or \
            key.",
 };
@@ -195,7 +232,7 @@ pub const KEY_REFRESH_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: 86_400 },
     default: Some("300"),
     is_required: false,
-    parameter: Some("KeyRefreshSeconds"),
+    parameter: Some(Parameter::InSettings("KeyRefreshSeconds")),
     help: "How long a function uses the loaded key ring before it loads the ring again. The rotator calculates its waits \
            from it, so all functions must have the same value.",
 };
@@ -208,7 +245,7 @@ pub const PUBLICATION_WAIT_SECONDS: Setting = Setting {
     // API Gateway's own JWT authorizers cache public keys for two hours.
     default: Some("9000"),
     is_required: false,
-    parameter: Some("PublicationWaitSeconds"),
+    parameter: Some(Parameter::InSettings("PublicationWaitSeconds")),
     help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus the time until \
            every function and every client knows the key: see [Rotate keys](../rotation.md#how-long-it-takes).",
 };
@@ -243,7 +280,7 @@ pub const ROTATION_DAYS: Setting = Setting {
     values: Values::Days { min: 1, max: 3650 },
     default: None,
     is_required: true,
-    parameter: Some("RotationDays"),
+    parameter: Some(Parameter::Own("RotationDays")),
     help: "The age at which the current key is replaced. If the template's parameter is 0, its default, there is no \
            rotator.",
 };
@@ -255,7 +292,7 @@ pub const SIGNATURE_CACHE_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 0, max: 300 },
     default: Some("0"),
     is_required: false,
-    parameter: Some("SignatureCacheSeconds"),
+    parameter: Some(Parameter::InSettings("SignatureCacheSeconds")),
     help: "How long an environment of the authorizer accepts a signature that it has found valid without verifying it \
            again. An environment that has seen a token notices a disabled key at most this much later. 0 verifies the \
            signature of each request.",
@@ -268,7 +305,7 @@ pub const SIGNING_ALGORITHM: Setting = Setting {
     values: Values::Algorithm,
     default: None,
     is_required: false,
-    parameter: Some("SigningAlgorithm"),
+    parameter: Some(Parameter::Own("SigningAlgorithm")),
     help: "The `alg` of tokens. Without it, the first algorithm of the key's `KeySpec`. Issuer and authorizer do not \
            start if the current key does not support the algorithm; the rotator does not rotate to such a key.",
 };
@@ -292,7 +329,7 @@ pub const TOKEN_AUDIENCE: Setting = Setting {
     values: Values::Names,
     default: None,
     is_required: false,
-    parameter: Some("TokenAudience"),
+    parameter: Some(Parameter::Own("TokenAudience")),
     help: "The accepted values of `aud`. The issuer sets the first one if the request has no `aud`. Without the setting, \
            the authorizer accepts only tokens without `aud`.",
 };
@@ -304,7 +341,7 @@ pub const TOKEN_ISSUER: Setting = Setting {
     values: Values::Text,
     default: None,
     is_required: true,
-    parameter: Some("TokenIssuer"),
+    parameter: Some(Parameter::Own("TokenIssuer")),
     help: "The `iss` of every token, set by the issuer and required by the authorizer. If it is the https URL of the \
            issuer's API, clients can discover the public keys from it (OpenID Connect Discovery).",
 };
@@ -316,7 +353,7 @@ pub const TOKEN_LIFETIME_MAX_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
-    parameter: Some("TokenLifetimeMaxSeconds"),
+    parameter: Some(Parameter::InSettings("TokenLifetimeMaxSeconds")),
     help: "The longest lifetime that a request may ask for with `expires_in`. The rotator retires a key only after tokens \
            of this lifetime have expired.",
 };
@@ -328,7 +365,7 @@ pub const TOKEN_LIFETIME_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
-    parameter: Some("TokenLifetimeSeconds"),
+    parameter: Some(Parameter::InSettings("TokenLifetimeSeconds")),
     help: "The lifetime of a token if the request has no `expires_in`.",
 };
 
@@ -339,9 +376,21 @@ pub const TOKEN_TYPE: Setting = Setting {
     values: Values::Text,
     default: Some("JWT"),
     is_required: false,
-    parameter: Some("TokenType"),
+    parameter: Some(Parameter::InSettings("TokenType")),
     help: "The `typ` of tokens, compared without regard to case and to the prefix `application/` (RFC 7515 section \
            4.1.9). A token without `typ` counts as `JWT`. Set `at+jwt` for access tokens by RFC 9068.",
+};
+
+/// `TRUSTED_ISSUERS`.
+pub const TRUSTED_ISSUERS: Setting = Setting {
+    name: "TRUSTED_ISSUERS",
+    functions: &[Function::Issuer],
+    values: Values::Issuers,
+    default: None,
+    is_required: false,
+    parameter: None,
+    help: "The issuers and clients whose assertions get a token at `/oauth2/token`: see [Tokens without \
+           secrets](../tokens-without-secrets.md). Without it, there is no such endpoint.",
 };
 
 /// `VERIFICATION`.
@@ -351,7 +400,7 @@ pub const VERIFICATION: Setting = Setting {
     values: Values::OneOf(&["kms", "local"]),
     default: Some("kms"),
     is_required: false,
-    parameter: Some("Verification"),
+    parameter: Some(Parameter::Own("Verification")),
     help: "`kms` calls KMS Verify for each token. `local` verifies with the ring's public keys and notices a disabled \
            key only at the next refresh.",
 };
@@ -363,18 +412,19 @@ pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
     values: Values::Text,
     default: None,
     is_required: false,
-    parameter: Some("WebSocketTokenProtocol"),
+    parameter: Some(Parameter::InSettings("WebSocketTokenProtocol")),
     help: "The subprotocol that precedes the token in `Sec-WebSocket-Protocol`, for browsers, which cannot set other \
            headers. Without it, the authorizer ignores tokens in that header.",
 };
 
 /// All settings.
-pub const SETTINGS: [Setting; 21] = [
+pub const SETTINGS: [Setting; 23] = [
     ACCESS_RULES,
     ALLOWED_LOG_INTERVAL,
     CLOCK_LEEWAY_SECONDS,
     HTTP_API_RESPONSE,
     ISSUANCE_POLICY,
+    ISSUER_ROUTES,
     KEY_ALIAS,
     KEY_REFRESH_SECONDS,
     PUBLICATION_WAIT_SECONDS,
@@ -389,6 +439,7 @@ pub const SETTINGS: [Setting; 21] = [
     TOKEN_LIFETIME_MAX_SECONDS,
     TOKEN_LIFETIME_SECONDS,
     TOKEN_TYPE,
+    TRUSTED_ISSUERS,
     VERIFICATION,
     WEBSOCKET_TOKEN_PROTOCOL,
 ];

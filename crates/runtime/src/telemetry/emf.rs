@@ -10,11 +10,18 @@ use serde::{Serialize, Serializer};
 
 use crate::table::STACK_NAME;
 
-/// The dimension of all metrics that divides them by stack, and its value. `None`: they are not divided.
-pub(super) fn stack() -> Option<(&'static str, &'static str)> {
-    static NAME: LazyLock<Option<String>> =
-        LazyLock::new(|| env::var(STACK_NAME.name).ok().filter(|name| !name.is_empty()));
-    NAME.as_deref().map(|name| (STACK, name))
+/// The dimensions that a function's environment gives, with their values: members of each log line with metrics.
+pub(super) fn environment_dimensions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    static VALUES: LazyLock<[Option<String>; 2]> = LazyLock::new(|| {
+        [STACK_NAME.name, FUNCTION_NAME]
+            .map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+    });
+    let values = VALUES.iter().map(Option::as_deref);
+    [STACK, FUNCTION].into_iter().zip(values).filter_map(|(name, value)| Some((name, value?)))
+}
+
+fn has_value(dimension: &str) -> bool {
+    environment_dimensions().any(|(name, _)| name == dimension)
 }
 
 /// The metadata object: which members of a log line are metrics.
@@ -34,14 +41,15 @@ pub(super) struct MetricDirective<'a> {
     metrics: [MetricDefinition<'a>; 1],
 }
 
-/// Sets of names of dimensions. Each begins with that of the stack.
+/// Sets of names of dimensions. Each begins with that of the stack, if it has a name. Without the name of the function,
+/// a set with it is left out.
 struct DimensionSets<'a>(&'a [&'a [&'a str]]);
 
 impl Serialize for DimensionSets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let stack = stack().map(|(name, _)| name);
-        serializer
-            .collect_seq(self.0.iter().map(|set| stack.iter().chain(*set).collect::<Vec<_>>()))
+        let stack = has_value(STACK).then_some(STACK);
+        let sets = self.0.iter().filter(|set| !set.contains(&FUNCTION) || has_value(FUNCTION));
+        serializer.collect_seq(sets.map(|set| stack.iter().chain(*set).collect::<Vec<_>>()))
     }
 }
 
@@ -71,7 +79,20 @@ impl<'a> MetricDirective<'a> {
             metrics: [MetricDefinition { name, unit }],
         }
     }
+
+    /// The metric of faults: all, by cause, and by function, so that an alarm can compare them with the errors that Lambda
+    /// counts for a function.
+    pub(super) fn faults() -> Self {
+        Self::new(FAULTS, "Count", &[&[], &["Cause"], &[FUNCTION]])
+    }
 }
+
+/// The metric of faults.
+pub(super) const FAULTS: &str = "Faults";
 
 const NAMESPACE: &str = "Countersign";
 const STACK: &str = "Stack";
+const FUNCTION: &str = "Function";
+
+/// The variable in which Lambda gives the name of the function.
+const FUNCTION_NAME: &str = "AWS_LAMBDA_FUNCTION_NAME";

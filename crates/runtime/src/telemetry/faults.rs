@@ -9,7 +9,7 @@ use kms::{ErrorChain, Fault, KeyName};
 use serde_json::{Value, json};
 
 use super::{
-    emf::{Metadata, MetricDirective, stack},
+    emf::{FAULTS, Metadata, MetricDirective, environment_dimensions},
     timestamp::timestamp,
 };
 
@@ -37,12 +37,12 @@ fn fault_line(message: &str, cause: &'static str, details: Value, now: SystemTim
         "message": message,
         "outcome": "Fault",
         "Cause": cause,
-        "Faults": 1,
-        "_aws": Metadata::new(now, &[MetricDirective::new("Faults", "Count", &[&[], &["Cause"]])]),
+        FAULTS: 1,
+        "_aws": Metadata::new(now, &[MetricDirective::faults()]),
     });
     if let (Value::Object(line), Value::Object(details)) = (&mut line, details) {
         line.extend(details);
-        line.extend(stack().map(|(name, value)| (name.to_owned(), value.into())));
+        line.extend(environment_dimensions().map(|(name, value)| (name.to_owned(), value.into())));
     }
     line
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
 use super::{
-    emf::{Metadata, MetricDirective, stack},
+    emf::{FAULTS, Metadata, MetricDirective, environment_dimensions},
     timestamp::timestamp,
 };
 use crate::invocation::Invocation;
@@ -29,20 +29,20 @@ pub struct LogRecord {
     pub details: Value,
 }
 
-/// The outcome of a request. Outcomes other than `Refused`, `Published` and `Rotation` are counted by a metric of the
-/// same name; faults by `Faults`.
+/// The outcome of a request. Outcomes other than `Published` and `Rotation` are counted by a metric of the same name, faults
+/// by `Faults`, and `Refused` only with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// A token was issued.
-    Issued,
+    /// A token was issued. The grant, if OAuth has a name for it, is the dimension `Grant`.
+    Issued(Option<&'static str>),
     /// A valid token was allowed to call the route.
     Allowed,
     /// A valid token was not allowed to call the route.
     Forbidden,
     /// The token is missing or not valid. The reason is the dimension `Reason`.
     Rejected(&'static str),
-    /// A request for a token was refused.
-    Refused,
+    /// A request for a token was refused. The error of an OAuth client is the dimension `Error`.
+    Refused(Option<&'static str>),
     /// Public keys or metadata were returned.
     Published,
     /// A run of the rotation succeeded. The time is how long its step had been due; it becomes the metric
@@ -111,10 +111,12 @@ impl Serialize for Line<'_> {
             line.serialize_entry("RotationOverdue", &overdue.as_secs())?;
             // Separately for each ring, so that a late rotation is visible.
             metrics.push(MetricDirective::new("RotationOverdue", "Seconds", &[&["Ring"]]));
-        } else if !matches!(outcome, Outcome::Refused | Outcome::Published) {
-            let metric = if name == "Fault" { "Faults" } else { name };
-            line.serialize_entry(metric, requests)?;
-            metrics.push(MetricDirective::new(metric, "Count", &dimensions));
+        } else if matches!(outcome, Outcome::Fault(_)) {
+            line.serialize_entry(FAULTS, requests)?;
+            metrics.push(MetricDirective::faults());
+        } else if !matches!(outcome, Outcome::Refused(None) | Outcome::Published) {
+            line.serialize_entry(name, requests)?;
+            metrics.push(MetricDirective::new(name, "Count", &dimensions));
         }
         for Metric { name, value } in measured {
             let unit = match value {
@@ -130,7 +132,7 @@ impl Serialize for Line<'_> {
             metrics.push(MetricDirective::new(name, unit, &[&[]]));
         }
         if !metrics.is_empty() {
-            if let Some((name, value)) = stack() {
+            for (name, value) in environment_dimensions() {
                 line.serialize_entry(name, value)?;
             }
             line.serialize_entry("_aws", &Metadata::new(*now, &metrics))?;
@@ -143,11 +145,13 @@ impl Outcome {
     /// The name of the outcome, and the dimension of its metric with its value.
     const fn name_and_dimension(self) -> (&'static str, Option<(&'static str, &'static str)>) {
         match self {
-            Self::Issued => ("Issued", None),
+            Self::Issued(None) => ("Issued", None),
+            Self::Issued(Some(grant)) => ("Issued", Some(("Grant", grant))),
             Self::Allowed => ("Allowed", None),
             Self::Forbidden => ("Forbidden", None),
             Self::Rejected(reason) => ("Rejected", Some(("Reason", reason))),
-            Self::Refused => ("Refused", None),
+            Self::Refused(None) => ("Refused", None),
+            Self::Refused(Some(error)) => ("Refused", Some(("Error", error))),
             Self::Published => ("Published", None),
             Self::Rotation(_) => ("Rotation", None),
             Self::Fault(cause) => ("Fault", Some(("Cause", cause))),
@@ -175,7 +179,6 @@ mod tests {
 
     #[test]
     fn log_line_of_each_outcome() {
-        let common = json!({"requestId": "id", "coldStart": true, "xrayTraceId": "1-2-3"});
         let count = |name: &str| metric(name, "Count", &json!([[]]));
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
@@ -188,7 +191,7 @@ mod tests {
         };
         let rows = [
             (
-                Outcome::Issued,
+                Outcome::Issued(None),
                 vec![],
                 json!({"level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1}),
                 Some(vec![count("Issued")]),
@@ -221,7 +224,7 @@ mod tests {
                 Some(vec![count_by("Rejected", "Reason")]),
             ),
             (
-                Outcome::Refused,
+                Outcome::Refused(None),
                 vec![],
                 json!({"level": "INFO", "message": "refused", "outcome": "Refused"}),
                 None,
@@ -245,6 +248,40 @@ mod tests {
                 Some(vec![count_by("Faults", "Cause")]),
             ),
         ];
+        assert_lines(rows.into());
+    }
+
+    #[test]
+    fn log_line_of_each_grant() {
+        let count_by =
+            |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
+        assert_lines(vec![
+            (
+                Outcome::Issued(Some("jwt-bearer")),
+                vec![],
+                json!({
+                    "level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1,
+                    "Grant": "jwt-bearer",
+                }),
+                Some(vec![count_by("Issued", "Grant")]),
+            ),
+            (
+                Outcome::Refused(Some("invalid_grant")),
+                vec![],
+                json!({
+                    "level": "INFO", "message": "refused", "outcome": "Refused", "Refused": 1,
+                    "Error": "invalid_grant",
+                }),
+                Some(vec![count_by("Refused", "Error")]),
+            ),
+        ]);
+    }
+
+    type Row = (Outcome, Vec<Metric>, Value, Option<Vec<Value>>);
+
+    /// Checks whole lines, with the fields that every line has.
+    fn assert_lines(rows: Vec<Row>) {
+        let common = json!({"requestId": "id", "coldStart": true, "xrayTraceId": "1-2-3"});
         let invocation = Invocation {
             request_id: "id".to_owned(),
             is_cold: true,

@@ -1,6 +1,7 @@
 //! Stacks of an older revision, led over to the packages of this tree as CHANGELOG says.
 
 mod administrators;
+mod default_alias;
 mod never_rotated;
 mod rotated;
 
@@ -9,8 +10,8 @@ use std::fs;
 use super::{
     deployment::{Context, Deployment},
     engine::Credentials,
-    packages::Packages,
-    stack::{KEY_REFRESH_SECONDS, Stack},
+    packages::{Packages, architecture},
+    stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::outcome,
     table::Table,
 };
@@ -25,6 +26,7 @@ pub(super) struct Upgrade<'a> {
 
 impl Upgrade<'_> {
     pub(super) fn run(&self, table: &mut Table) -> Result<(), Error> {
+        self.default_alias(table)?;
         self.never_rotated(table)?;
         self.rotated(table)?;
         self.under_way(table)?;
@@ -62,7 +64,7 @@ impl Upgrade<'_> {
     fn prepare_keys(&self, deployment: &Deployment) -> Result<String, Error> {
         let changelog = self.context.workspace.path("CHANGELOG.md");
         let text = fs::read_to_string(&changelog).map_err(Error::file(&changelog))?;
-        let script = script(&text, &deployment.stack, deployment.alias());
+        let script = script(&text, &deployment.stack, &deployment.alias());
         let script =
             script.ok_or_else(|| Error::Check(format!("CHANGELOG.md has no script `{SCRIPT}`")))?;
         let folder = self.context.engine.folder().join("script");
@@ -87,8 +89,16 @@ impl Upgrade<'_> {
 const SCRIPT: &str = "#### Prepare the keys of a ring";
 
 fn deployment(stack: &str) -> Deployment {
-    let deployment = Deployment::new(stack).with("RotationDays", "90");
-    deployment.with("PublicationWaitSeconds", "1260").with("KeyRefreshSeconds", KEY_REFRESH_SECONDS)
+    let deployment = Deployment::new(stack).with("KeyAlias", &format!("alias/{stack}"));
+    let deployment = deployment.with("RotationDays", "90").with("Architecture", architecture());
+    // Each template ignores what only the other one has: `sam deploy` sends the parameters of the template.
+    let deployment = deployment.with("PublicationWaitSeconds", "1260");
+    deployment.with("KeyRefreshSeconds", KEY_REFRESH_SECONDS).with("Settings", ROTATION_SETTINGS)
+}
+
+/// The members of `Settings` with another one.
+fn shorter_lifetime() -> String {
+    format!("{ROTATION_SETTINGS},TokenLifetimeSeconds=1800")
 }
 
 /// The script below its heading, with these values in its first two lines.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Upgrade, deployment};
+use super::{Upgrade, deployment, shorter_lifetime};
 use crate::{
     deploy_test::{
         deployment::Context,
@@ -56,7 +56,7 @@ impl Upgrade<'_> {
         published(table, &stack, "A B")?;
 
         let again =
-            deployment.clone().tagged("environment", "test").with("TokenLifetimeSeconds", "1800");
+            deployment.clone().tagged("environment", "test").with("Settings", &shorter_lifetime());
         if !self.update(table, &mut stack, &again)? {
             return Ok(());
         }

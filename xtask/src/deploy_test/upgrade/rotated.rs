@@ -1,6 +1,6 @@
 //! Stacks that were rotated.
 
-use super::{Upgrade, deployment};
+use super::{Upgrade, deployment, shorter_lifetime};
 use crate::{
     deploy_test::{
         stack::Stack,
@@ -50,7 +50,7 @@ impl Upgrade<'_> {
         accepted(table, &stack, "a token of the new key", &new_token, 200)?;
         accepted(table, &stack, "the token from before", &old_token, 200)?;
 
-        let again = deployment.tagged("environment", "test").with("TokenLifetimeSeconds", "1800");
+        let again = deployment.tagged("environment", "test").with("Settings", &shorter_lifetime());
         if !self.update(table, &mut stack, &again)? {
             return Ok(());
         }

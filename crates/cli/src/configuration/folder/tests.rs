@@ -116,6 +116,27 @@ fn each_problem_of_names_and_contents_is_reported() {
             ],
         ),
         (
+            "trusted issuers",
+            |it| it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#),
+            &[],
+        ),
+        (
+            "invalid trusted issuer",
+            |it| it.write("trusted-issuers.json", r#"[{"issuer": "http://ci.example"}]"#),
+            &["trusted-issuers.json:1:2: trusted issuer 1: "],
+        ),
+        (
+            "rule for an issuer that is not trusted",
+            |it| {
+                it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
+                it.write(
+                    "issuance-policy.json",
+                    r#"[{"caller": {"issuer": "https://other.example"}}]"#,
+                );
+            },
+            &["issuance-policy.json: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS"],
+        ),
+        (
             "other file",
             |it| it.write("README.md", "text"),
             &["README.md: warning: is not a file of a setting: nothing reads it"],

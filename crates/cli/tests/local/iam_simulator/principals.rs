@@ -38,11 +38,11 @@ impl Caller {
 pub(crate) fn callers_with_roles(stack: &Stack) -> Vec<Caller> {
     let mut callers = Vec::new();
     for (id, role) in &stack.roles {
-        let own = format!("local-{}", id.trim_end_matches("Role").to_lowercase());
+        let own = format!("countersign-{}", id.trim_end_matches("Role").to_lowercase());
         let without_path = iam(&format!("role/{}", role.arn.rsplit('/').next().unwrap()));
         for (arn, function) in [
             (&role.arn, Some(&*own)),
-            (&role.arn, Some("local-other")),
+            (&role.arn, Some("countersign-other")),
             (&role.arn, None),
             (&without_path, Some(&own)),
         ] {
@@ -70,15 +70,15 @@ pub(crate) fn other_callers(kms: &Kms) -> Vec<Caller> {
         ("administrator without policy", "role/teams/security", vec![]),
         ("user as administrator", "user/ops/ann", vec![all()]),
         ("administrator's name without path", "role/security", vec![all()]),
-        ("another issuer of the stack", "role/countersign/local/issuer/again", vec![all()]),
-        ("another rotator of the stack", "role/countersign/local/rotator/again", vec![all()]),
-        ("issuer of another stack", "role/countersign/local2/issuer/again", vec![all()]),
+        ("another issuer of the stack", "role/countersign/countersign/issuer/again", vec![all()]),
+        ("another rotator of the stack", "role/countersign/countersign/rotator/again", vec![all()]),
+        ("issuer of another stack", "role/countersign/countersign2/issuer/again", vec![all()]),
         ("everything", "role/everything", vec![all()]),
         ("keys only", "role/keys", vec![policy(&allow(json!("kms:*"), keys))]),
         ("power user", "user/power", vec![policy(&allow(json!(POWER_USER), "*"))]),
         ("alias user", "user/alias", vec![policy(&allow(alias_actions, "*"))]),
         ("denied aliases", "role/denied", vec![denied_aliases]),
-        ("denied signature", "role/countersign/local/issuer/denied", denied_signature),
+        ("denied signature", "role/countersign/countersign/issuer/denied", denied_signature),
         ("named by a key policy", "role/named", vec![]),
         ("nobody", "user/nobody", vec![]),
     ];
@@ -112,7 +112,12 @@ pub(crate) fn callers_with_conditions(kms: &Kms) -> Vec<(&'static str, Caller)> 
         ("EnableKey", &sets, "kms:ResourceAliases", json!(["alias/countersign", "alias/e*"])),
         ("TagResource", &sets, "aws:TagKeys", json!(["countersign:ring", "team"])),
         ("CreateGrant", &sets, "kms:GrantOperations", json!(["Verify", "DescribeKey"])),
-        ("DisableKey", &arns, "lambda:SourceFunctionArn", json!(function_arn("local-issuer"))),
+        (
+            "DisableKey",
+            &arns,
+            "lambda:SourceFunctionArn",
+            json!(function_arn("countersign-issuer")),
+        ),
         ("DisableKey", &arns, "lambda:SourceFunctionArn", functions),
         ("EnableKey", &arns, "aws:PrincipalArn", json!(iam("role/condition-?"))),
         ("EnableKey", &arns, "aws:PrincipalArn", json!(iam("role/*/*"))),
@@ -138,7 +143,7 @@ pub(crate) fn callers_with_conditions(kms: &Kms) -> Vec<(&'static str, Caller)> 
                 continue;
             }
             let operator = format!("{operator}{suffix}");
-            for function in [Some("local-issuer"), None] {
+            for function in [Some("countersign-issuer"), None] {
                 if function.is_some() && key != "lambda:SourceFunctionArn" {
                     continue;
                 }

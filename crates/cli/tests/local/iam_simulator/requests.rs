@@ -50,7 +50,7 @@ impl Ring {
         };
         let mut denied = statement("Deny", &account, "kms:*");
         denied["Condition"] =
-            json!({"ArnNotLike": {"aws:PrincipalArn": iam("role/countersign/local/*/*")}});
+            json!({"ArnNotLike": {"aws:PrincipalArn": iam("role/countersign/countersign/*/*")}});
         let naming = policy(json!([statement("Allow", &named, "kms:*")]));
         let denying = policy(json!([statement("Allow", &account, "kms:*"), denied]));
         let everyone = policy(json!([

@@ -154,7 +154,7 @@ fn request_is_granted_if_one_rule_grants_all_of_it() {
             lifetime: seconds.map(Duration::from_secs),
         };
         let grant = policy.grant(&request, &caller, &DEFAULTS);
-        assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{name}");
+        assert_eq!(grant.map(|granted| granted.lifetime.as_secs()), expected, "{name}");
     }
     // Without a default audience, the request must have one that the rule grants.
     let defaults = IssuanceDefaults { audience: None, ..DEFAULTS };
@@ -172,7 +172,7 @@ fn request_is_granted_if_one_rule_grants_all_of_it() {
         let claims = claims.as_object().unwrap();
         let request = IssuanceRequest { claims, lifetime: None };
         let grant = policy.grant(&request, &caller, &defaults);
-        assert_eq!(grant.map(|lifetime| lifetime.as_secs()), expected, "{name}");
+        assert_eq!(grant.map(|granted| granted.lifetime.as_secs()), expected, "{name}");
     }
     let empty: IssuancePolicy = "[]".parse().unwrap();
     let claims = Map::new();

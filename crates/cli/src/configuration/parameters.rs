@@ -1,0 +1,281 @@
+//! The parameters of a deployment: whether the template accepts them, and whether the functions start with the settings
+//! that it makes of them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use authorizer::AuthorizerConfig;
+use issuer::IssuerConfig;
+use local::template::{Resolver, Template, TemplateError};
+use rotator::RotatorConfig;
+use runtime::{Function, Settings, SettingsError};
+use serde_json::Value;
+use toml_edit::DocumentMut;
+
+use super::{FILES, Finding, Report, Severity, read};
+use crate::{
+    exit::UsageError,
+    input::{read_text, with_path},
+    parameter_overrides::{self, Parameters},
+    template::TEMPLATE,
+    template_settings::members,
+};
+
+/// The `parameter_overrides` of a `samconfig.toml` that `sam deploy` uses: those of its own section replace the global
+/// ones.
+pub(crate) fn of_samconfig(file: &Path, environment: &str) -> Result<Parameters, UsageError> {
+    let invalid = |problem: &str| UsageError(format!("{}: {problem}", file.display()));
+    let text = read_text(file)?;
+    let document: DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| UsageError(with_path(file, &error)))?;
+    let environment = document
+        .get(environment)
+        .ok_or_else(|| invalid(&format!("has no environment `{environment}`")))?;
+    let section = |name: &str| environment.get(name)?.get("parameters")?.get("parameter_overrides");
+    let Some(overrides) = section("deploy").or_else(|| section("global")) else {
+        return Ok(Parameters::new());
+    };
+    let texts = match (overrides.as_str(), overrides.as_array()) {
+        (Some(text), _) => Some(vec![text.to_owned()]),
+        (_, Some(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    let texts =
+        texts.ok_or_else(|| invalid("parameter_overrides must be a text or a list of texts"))?;
+    parameter_overrides::read(&texts).map_err(|UsageError(problem)| invalid(&problem))
+}
+
+/// Checks parameters, with the configuration files of the report. `source` is where they are from.
+pub(crate) fn check(
+    parameters: &Parameters,
+    source: &Path,
+    report: &mut Report,
+) -> Result<(), TemplateError> {
+    let template = Template::parse(TEMPLATE)?;
+    let problems = problems(&template, parameters, report)?;
+    report.findings.extend(problems.into_iter().map(|text| Finding {
+        file: source.to_owned(),
+        position: None,
+        severity: Severity::Error,
+        text,
+    }));
+    Ok(())
+}
+
+fn problems(
+    template: &Template,
+    parameters: &Parameters,
+    report: &Report,
+) -> Result<Vec<String>, TemplateError> {
+    let mut problems = Vec::new();
+    let mut known = Parameters::new();
+    for (name, value) in parameters {
+        if template.section("Parameters").any(|(own, _)| own == name) {
+            known.insert(name.clone(), value.clone());
+        } else {
+            problems.push(unknown(name, value));
+        }
+    }
+    let mut valid = Parameters::new();
+    for (name, value) in known {
+        let one = Parameters::from([(name.clone(), value.clone())]);
+        match template.resolver(REGION, &one) {
+            Ok(_) => drop(valid.insert(name, value)),
+            Err(_) if name == "Settings" => problems.extend(invalid_members(template, &value)),
+            Err(error) => problems.push(error.to_string()),
+        }
+    }
+    if !problems.is_empty() {
+        return Ok(problems);
+    }
+    let mut resolver = template.resolver(REGION, &valid)?;
+    if let Err(error) = template.check_rules(&resolver) {
+        problems.push(error.to_string());
+    }
+    // Their values are known only after the deployment.
+    for (id, _) in template.section("Resources") {
+        resolver.define(id, id.into());
+    }
+    for (id, resource) in template.active_resources("AWS::Serverless::Function", &resolver)? {
+        let variables = variables(template, &resolver, resource, report)?;
+        for problem in start(id, variables).err().into_iter().flat_map(|SettingsError(all)| all) {
+            problems.push(format!("the {} does not start: {problem}", id.to_lowercase()));
+        }
+    }
+    Ok(problems)
+}
+
+/// The message for a parameter that the template does not have.
+fn unknown(name: &str, value: &str) -> String {
+    let is_member = members().any(|member| member.name == name);
+    let advice =
+        if is_member { format!("write Settings={name}={value}") } else { "remove it".to_owned() };
+    format!("the template has no parameter `{name}`, and sam deploy ignores it: {advice}")
+}
+
+/// A message for each member of `Settings` that its pattern does not allow.
+fn invalid_members(template: &Template, settings: &str) -> Vec<String> {
+    let is_allowed = |settings: &str| {
+        let one = Parameters::from([("Settings".to_owned(), settings.to_owned())]);
+        template.resolver(REGION, &one).is_ok()
+    };
+    let mut problems = Vec::new();
+    for member in settings.split(',').filter(|member| !is_allowed(member) || member.is_empty()) {
+        let name = member.split('=').next().unwrap_or_default();
+        let known = members().find(|known| known.name == name);
+        problems.push(match known {
+            Some(known) => {
+                format!("`{member}` of Settings is not allowed: {}", known.values.replace('`', ""))
+            }
+            None => format!("Settings has no member `{name}`"),
+        });
+    }
+    if problems.is_empty() {
+        problems.push("Settings has a member twice".to_owned());
+    }
+    problems
+}
+
+/// The variables of a function.
+fn variables(
+    template: &Template,
+    resolver: &Resolver,
+    resource: &Value,
+    report: &Report,
+) -> Result<BTreeMap<String, String>, TemplateError> {
+    let own = resource.pointer("/Properties/Environment");
+    let mut variables = BTreeMap::new();
+    for environment in [template.function_default("Environment"), own].into_iter().flatten() {
+        let resolved = resolver.resolve(&environment["Variables"])?;
+        for (name, value) in resolved.as_object().into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            variables.insert(name.clone(), value);
+        }
+    }
+    for file in &FILES {
+        // Without a token endpoint, the variable is empty.
+        if variables.remove(file.setting.name).is_none_or(|value| value.is_empty()) {
+            continue;
+        }
+        // A file with a problem of its own has its finding already.
+        let path = report.counts.iter().map(|(path, ..)| path);
+        let path =
+            path.filter(|path| path.ends_with(file.name)).find(|path| is_valid(path, report));
+        if let Some(text) = path.and_then(|path| read(path).ok()) {
+            variables.insert(file.setting.name.to_owned(), text);
+        }
+    }
+    Ok(variables)
+}
+
+fn is_valid(path: &PathBuf, report: &Report) -> bool {
+    let mut errors = report.findings.iter().filter(|it| it.severity == Severity::Error);
+    errors.all(|finding| finding.file != *path)
+}
+
+/// Reads the settings as the function with this id does at its start.
+fn start(id: &str, variables: BTreeMap<String, String>) -> Result<(), SettingsError> {
+    let mut settings: Settings = variables.into_iter().collect();
+    let function = [Function::Issuer, Function::Authorizer, Function::Rotator];
+    let function = match id {
+        "OAuthIssuer" => Some(Function::Issuer),
+        _ => function.into_iter().find(|it| it.name() == id.to_lowercase()),
+    };
+    let config = match function {
+        Some(Function::Issuer) => IssuerConfig::read(&mut settings).map(drop),
+        Some(Function::Authorizer) => AuthorizerConfig::read(&mut settings).map(drop),
+        Some(Function::Rotator) => RotatorConfig::read(&mut settings).map(drop),
+        None => Some(()),
+    };
+    settings.finish(config)
+}
+
+/// No check depends on it.
+const REGION: &str = "us-east-1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_all(parameters: &[(&str, &str)]) -> Vec<String> {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let parameters = parameters.iter().map(own).collect();
+        problems(&template, &parameters, &Report::default()).unwrap()
+    }
+
+    #[test]
+    fn parameters_with_which_the_stack_starts_have_no_problem() {
+        let rows: &[&[(&str, &str)]] = &[
+            &[],
+            &[
+                ("RotationDays", "90"),
+                ("Settings", "TokenLifetimeSeconds=900,TokenLifetimeMaxSeconds=900"),
+            ],
+            &[("KeyAlias", "alias/a"), ("Settings", "none"), ("TokenAudience", "orders,billing")],
+            &[("KeySpec", "ECC_NIST_P256"), ("SigningAlgorithm", "ES256")],
+        ];
+        for parameters in rows {
+            assert_eq!(check_all(parameters), Vec::<String>::new(), "{parameters:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_that_fail_are_named() {
+        type Row<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+        let rows: &[Row<'_>] = &[
+            (
+                &[("Settings", "TokenLifetimeSeconds=7200")],
+                &[
+                    "the issuer does not start: TOKEN_LIFETIME_SECONDS must not exceed TOKEN_LIFETIME_MAX_SECONDS",
+                ],
+            ),
+            (
+                &[
+                    ("RotationDays", "90"),
+                    ("Settings", "PublicationWaitSeconds=1260,KeyRefreshSeconds=3600"),
+                ],
+                &["the rotator does not start: PUBLICATION_WAIT_SECONDS must be"],
+            ),
+            (&[("Settings", "PublicationWaitSeconds=1260,KeyRefreshSeconds=3600")], &[]),
+            (&[("TokenAudience", "a b")], &["the issuer does not start: TOKEN_AUDIENCE"]),
+            (
+                &[("HttpApiResponse", "simple"), ("Architecture", "x86_64")],
+                &[
+                    "the template has no parameter `Architecture`, and sam deploy ignores it: remove it",
+                    "the template has no parameter `HttpApiResponse`, and sam deploy ignores it: write \
+                     Settings=HttpApiResponse=simple",
+                ],
+            ),
+            (
+                &[("Settings", "TokenLifetimeSecond=900,Tracing=active")],
+                &[
+                    "Settings has no member `TokenLifetimeSecond`",
+                    "`Tracing=active` of Settings is not allowed: Active, PassThrough",
+                ],
+            ),
+            (&[("Settings", "Tracing=Active,Tracing=Active")], &["Settings has a member twice"]),
+            (
+                &[("Verification", "KMS")],
+                &["template: parameter Verification does not allow the value KMS"],
+            ),
+            (
+                &[("KeySpec", "ECC_NIST_P256")],
+                &[
+                    "template: rule AlgorithmIsTheKeys: A key of this KeySpec does not support SigningAlgorithm",
+                ],
+            ),
+            (
+                &[("KeyAlias", "alias/a")],
+                &["template: rule SettingsOfEarlierVersions: With KeyAlias"],
+            ),
+        ];
+        for (parameters, expected) in rows {
+            let found = check_all(parameters);
+            let fits = found.iter().zip(*expected).all(|(found, start)| found.starts_with(start));
+            assert!(fits && found.len() == expected.len(), "{parameters:?}: {found:#?}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+use std::time::Duration;
+
+use policy::issuance::{Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults};
+use serde_json::{Map, Value};
+
+use super::{
+    OAuthError,
+    request::{CLIENT_CREDENTIALS, JWT_BEARER},
+};
+use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
+
+/// The grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantType {
+    /// A token of a trusted issuer becomes a token of ours (RFC 7523 section 2.1).
+    JwtBearer,
+    /// The client acts on its own behalf (RFC 6749 section 4.4).
+    ClientCredentials,
+}
+
+impl GrantType {
+    /// The value of `grant_type`.
+    #[must_use]
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::JwtBearer => JWT_BEARER,
+            Self::ClientCredentials => CLIENT_CREDENTIALS,
+        }
+    }
+
+    /// The name in log lines and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwtBearer => "jwt-bearer",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}
+
+/// What a client asks for in a form: scopes and audiences, but no claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTokenRequest {
+    /// `scope`.
+    pub scope: Option<String>,
+    /// The values of `resource` (RFC 8707) and of `audience`.
+    pub audiences: Vec<String>,
+    /// `expires_in`, an extension of ours.
+    pub lifetime: Option<Duration>,
+}
+
+/// Who gets a token.
+pub(crate) struct Grantee {
+    /// Whose rules apply.
+    pub(crate) caller: Caller,
+    /// The client that has proved its identity. `None`: the caller is its own client.
+    pub(crate) client_id: Option<String>,
+    /// The `jti` of the assertion.
+    pub(crate) jti: Option<String>,
+}
+
+impl ClientTokenRequest {
+    /// Asks the issuance policy. It grants the whole request or nothing.
+    pub(crate) fn grant(
+        self,
+        grantee: &Grantee,
+        config: &IssuerConfig,
+    ) -> Result<GrantedRequest, IssuanceError> {
+        let lifetime = DEFAULT_GRANT_LIFETIME.min(config.lifetime_max);
+        let granted = match (&config.policy, &grantee.caller) {
+            (Some(policy), caller) => {
+                let request = ClientRequest {
+                    scope: self.scope.as_deref(),
+                    audiences: &self.audiences,
+                    lifetime: self.lifetime,
+                };
+                let defaults = IssuanceDefaults {
+                    audience: config.audience.as_deref(),
+                    lifetime,
+                    lifetime_max: config.lifetime_max,
+                };
+                let granted = policy.grant_to_client(&request, caller, &defaults);
+                let ClientGrant { rule, claims, lifetime } =
+                    granted.map_err(|field| self.denied(field))?;
+                GrantedRequest { claims, lifetime, rule: Some(rule) }
+            }
+            // Without a policy, every caller that IAM admits may request anything.
+            (None, Caller::Iam(_)) => GrantedRequest {
+                claims: self.requested_claims(&grantee.caller),
+                lifetime: self.lifetime.unwrap_or(lifetime),
+                rule: None,
+            },
+            (None, _) => return Err(OAuthError::Denied(DeniedField::Caller).into()),
+        };
+        let mut granted = granted;
+        let client_id = grantee.client_id.clone().map(Value::from);
+        // A client that acts on its own behalf is itself the subject (RFC 9068 section 2.2).
+        if let Some(client_id) = client_id.or_else(|| granted.claims.get("sub").cloned()) {
+            granted.claims.insert("client_id".into(), client_id);
+        }
+        match claims::check(&granted.claims, config) {
+            Err(IssuanceError::MissingAudience) => Err(OAuthError::NoAudience.into()),
+            Err(error) => Err(error),
+            Ok(()) => Ok(granted),
+        }
+    }
+
+    /// The error for the part of the request that is not granted.
+    #[must_use]
+    pub fn denied(&self, field: DeniedField) -> OAuthError {
+        match field {
+            DeniedField::Scope if self.scope.is_none() => OAuthError::NoScope,
+            DeniedField::Audience if self.audiences.is_empty() => OAuthError::NoAudience,
+            field => OAuthError::Denied(field),
+        }
+    }
+
+    fn requested_claims(&self, caller: &Caller) -> Map<String, Value> {
+        let audience = match &*self.audiences {
+            [] => None,
+            [one] => Some(Value::from(one.as_str())),
+            several => Some(Value::from(several)),
+        };
+        let claims = [
+            ("sub", caller.subject().map(Value::from)),
+            ("aud", audience),
+            ("scope", self.scope.as_deref().map(Value::from)),
+        ];
+        claims.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// The lifetime of a token that a grant of OAuth gives for a request without `expires_in`.
+pub const DEFAULT_GRANT_LIFETIME: Duration = Duration::from_mins(15);
+
+#[cfg(test)]
+mod tests;

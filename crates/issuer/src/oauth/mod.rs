@@ -1,0 +1,19 @@
+//! Grants of OAuth 2.0 (RFC 6749): a client sends a form, and the issuance policy chooses the claims of its token.
+//!
+//! A form is read ([`ProvenTokenRequest`]), its proof is verified ([`Proof::verify`]), and the policy decides
+//! ([`ClientTokenRequest::grant`]). For a caller from IAM there is no proof in the form.
+
+mod error;
+mod form;
+mod grant;
+mod media_type;
+mod proof;
+mod request;
+
+pub use error::OAuthError;
+pub(crate) use grant::Grantee;
+pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType};
+pub(crate) use media_type::MediaType;
+pub(crate) use proof::ProviderFault;
+pub use proof::{ClientAssertion, Proof};
+pub use request::ProvenTokenRequest;

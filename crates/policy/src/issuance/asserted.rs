@@ -1,0 +1,137 @@
+use std::{borrow::Cow, collections::BTreeMap};
+
+use jwt::is_plain_identifier;
+use serde_json::{Map, Value};
+
+use super::{
+    AssertedIdentity, DeniedField, IssuancePolicyError,
+    reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
+    rule::IssuanceRule,
+};
+use crate::{
+    cel::{Expression, Subject},
+    glob::globs_overlap,
+};
+
+/// The callers with an assertion of one trusted issuer, and what a rule takes from the assertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AssertedCaller {
+    pub(super) issuer: String,
+    /// What the claims must be like.
+    when: Option<Expression>,
+    /// The `sub` of the token. `None`: the subject of the assertion.
+    subject_from: Option<Expression>,
+    /// The other claims of the token.
+    claims_from: BTreeMap<String, Expression>,
+}
+
+impl AssertedCaller {
+    /// Checks the members of a rule for such callers.
+    pub(super) fn read(
+        number: usize,
+        issuer: String,
+        when: Option<String>,
+        subject_from: Option<String>,
+        claims_from: BTreeMap<String, String>,
+    ) -> Result<Self, IssuancePolicyError> {
+        let expression = |member: &'static str, text: String| {
+            Expression::new(text).map_err(|problem| IssuancePolicyError::Expression {
+                number,
+                member,
+                problem,
+            })
+        };
+        let when = when.map(|text| expression("when", text)).transpose()?;
+        let subject_from = subject_from.map(|text| expression("subject_from", text)).transpose()?;
+        let set_elsewhere = [
+            ("the issuer", &RESERVED_CLAIMS[..]),
+            ("another member", &CLAIMS_WITH_MEMBER[..]),
+            ("the issuer", &["client_id"]),
+        ];
+        for (setter, names) in set_elsewhere {
+            if let Some(claim) = names.iter().copied().find(|name| claims_from.contains_key(*name))
+            {
+                let member = "claims_from";
+                return Err(IssuancePolicyError::ReservedClaim { number, member, claim, setter });
+            }
+        }
+        let claims_from = claims_from
+            .into_iter()
+            .map(|(name, text)| Ok((name, expression("claims_from", text)?)))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { issuer, when, subject_from, claims_from })
+    }
+
+    /// Whether the identity is one of these callers. `claims` are those of its assertion.
+    pub(super) fn check<'a>(
+        &'a self,
+        identity: &AssertedIdentity,
+        claims: &Subject<'a>,
+    ) -> Result<(), DeniedField> {
+        if identity.issuer != self.issuer {
+            return Err(DeniedField::Caller);
+        }
+        if self.when.as_ref().is_some_and(|when| !when.is_true(claims)) {
+            return Err(DeniedField::Condition);
+        }
+        Ok(())
+    }
+
+    /// The `sub` of the token.
+    pub(super) fn subject(
+        &self,
+        identity: &AssertedIdentity,
+        claims: &Subject<'_>,
+    ) -> Result<String, DeniedField> {
+        let subject = match &self.subject_from {
+            None => Some(identity.subject.clone()),
+            Some(expression) => match expression.value(claims) {
+                Some(Value::String(subject)) => Some(subject),
+                _ => None,
+            },
+        };
+        let is_valid = |subject: &String| !subject.is_empty() && is_plain_identifier(subject);
+        subject.filter(is_valid).ok_or(DeniedField::Subject)
+    }
+
+    /// Adds the claims that the rule takes from the assertion.
+    pub(super) fn add_claims(
+        &self,
+        token: &mut Map<String, Value>,
+        claims: &Subject<'_>,
+    ) -> Result<(), DeniedField> {
+        for (name, expression) in &self.claims_from {
+            let value = expression.value(claims).ok_or(DeniedField::Claim)?;
+            token.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    /// Patterns that match every `sub` that the rule can give.
+    fn subjects<'a>(&'a self, rule: &'a IssuanceRule, is_client: bool) -> Vec<Cow<'a, str>> {
+        if !rule.subject.as_slice().is_empty() {
+            return rule.subject.as_slice().iter().map(|pattern| pattern.as_str().into()).collect();
+        }
+        vec![match &self.subject_from {
+            Some(expression) => match expression.literal_start() {
+                (text, true) => text.into(),
+                (text, false) => format!("{text}*").into(),
+            },
+            // A client is the subject of its own assertions.
+            None if is_client => (&*self.issuer).into(),
+            None => "*".into(),
+        }]
+    }
+}
+
+/// Whether two rules of different issuers could give the same `sub`.
+pub(super) fn share_subject(
+    (one, one_rule, one_is_client): (&AssertedCaller, &IssuanceRule, bool),
+    (other, other_rule, other_is_client): (&AssertedCaller, &IssuanceRule, bool),
+) -> bool {
+    one.issuer != other.issuer
+        && one.subjects(one_rule, one_is_client).iter().any(|one| {
+            let others = other.subjects(other_rule, other_is_client);
+            others.iter().any(|other| globs_overlap(one, other))
+        })
+}
