@@ -128,7 +128,7 @@ fn schema_agrees_with_the_parser() {
         with(&json!({"required_claims": {"a": []}})),
         with(&json!({"required_claims": {"a": 1.5}})),
         with(&json!({"required_claims": ["a"]})),
-        with(&json!({"audiance": "a"})),
+        with(&json!({"aud": "a"})),
         with(&json!({"accept_token_endpoint_audience": true})),
         with(&json!({"client": true})),
         client(&json!({"audience": "a"})),

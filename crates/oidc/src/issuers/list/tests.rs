@@ -121,11 +121,7 @@ fn member_that_is_missing_unknown_or_of_another_type_is_refused() {
             entry(json!({"issuer": format!("https://a.example/{}", "x".repeat(512))})),
             EntryError::Name("issuer"),
         ),
-        (
-            "unknown member",
-            entry(json!({"audiance": "a"})),
-            EntryError::UnknownMember("audiance".into()),
-        ),
+        ("unknown member", entry(json!({"aud": "a"})), EntryError::UnknownMember("aud".into())),
         ("no algorithm", entry(json!({"algorithms": []})), EntryError::Count("algorithms")),
         ("algorithm is a number", entry(json!({"algorithms": [256]})), not_texts("algorithms")),
         ("no audience in the list", entry(json!({"audience": []})), EntryError::Count("audience")),
