@@ -2,7 +2,7 @@ use std::{str::FromStr, time::Duration};
 
 use jwt::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
 use oidc::{Transport, TrustedIssuers, TrustedIssuersError};
-use policy::issuance::IssuancePolicy;
+use policy::issuance::{IssuancePolicy, KnownIssuer};
 use runtime::{Names, Settings, table};
 
 use crate::issuer_url::issuer_url;
@@ -112,6 +112,17 @@ impl IssuerConfig {
     }
 }
 
+/// What [`IssuancePolicy::check_issuers`] has to know of the trusted issuers.
+#[must_use]
+pub fn known_issuers(trusted: &TrustedIssuers) -> Vec<KnownIssuer<'_>> {
+    let known = trusted.entries().iter().map(|entry| KnownIssuer {
+        name: &entry.issuer,
+        is_client: entry.is_client,
+        has_required_claims: !entry.required_claims.is_empty(),
+    });
+    known.collect()
+}
+
 /// Reads the trusted issuers, and checks them with the other settings. `None` means that a problem was noted.
 #[expect(clippy::option_option, reason = "outer None: a problem was noted; inner None: not set")]
 fn read_trusted_issuers(
@@ -149,8 +160,7 @@ fn read_trusted_issuers(
     }
     match policy {
         Some(Some(policy)) => {
-            let is_client = |issuer: &str| trusted.get(issuer).map(|entry| entry.is_client);
-            if let Err(problem) = policy.check_issuers(is_client) {
+            if let Err(problem) = policy.check_issuers(&known_issuers(&trusted)) {
                 return settings.problem(&table::ISSUANCE_POLICY, problem);
             }
         }
@@ -265,9 +275,9 @@ mod tests {
         let (ci, other) = (r#"[{"issuer":"https://ci.example"}]"#, "https://other.example");
         let two = format!(r#"[{{"issuer":"https://ci.example"}},{{"issuer":"{other}"}}]"#);
         let local = r#"[{"issuer":"http://127.0.0.1:9"}]"#;
-        let rule = r#"[{"caller":{"issuer":"https://ci.example"}}]"#;
+        let rule = r#"[{"caller":{"issuer":"https://ci.example","when":"true"}}]"#;
         let both = format!(
-            r#"[{{"caller":{{"issuer":"https://ci.example"}}}},{{"caller":{{"issuer":"{other}"}}}}]"#
+            r#"[{{"caller":{{"issuer":"https://ci.example","when":"true"}}}},{{"caller":{{"issuer":"{other}","when":"true"}}}}]"#
         );
         let (issuer, on_this_machine) = ("https://issuer.example", "http://127.0.0.1:1");
         let rows = [
@@ -303,6 +313,14 @@ mod tests {
             ),
             ("all on this machine", on_this_machine, "iam", local, "[]", ""),
             ("an unknown issuer", issuer, "iam", ci, &both, "ISSUANCE_POLICY rule 2"),
+            (
+                "everybody",
+                issuer,
+                "oauth2",
+                ci,
+                r#"[{"caller":{"issuer":"https://ci.example"}}]"#,
+                "ISSUANCE_POLICY rule 1: `caller` must have `when`",
+            ),
             ("the same subjects", issuer, "iam", &two, &both, "ISSUANCE_POLICY rules 1 and 2"),
             ("other routes", issuer, "oauth", ci, rule, "ISSUER_ROUTES must be iam or oauth2"),
         ];

@@ -71,7 +71,7 @@ mod proxy;
 mod request;
 mod response;
 
-pub use config::{IssuerConfig, Routes};
+pub use config::{IssuerConfig, Routes, known_issuers};
 pub use document::{PublishedDocument, document};
 pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation};

@@ -13,11 +13,12 @@ mod policy;
 mod request;
 mod reserved;
 mod rule;
+mod subjects;
 
 pub use caller::{AssertedIdentity, Caller, CallerError};
 pub use client::{ClientGrant, ClientRequest};
 pub use denied::DeniedField;
 pub use error::IssuancePolicyError;
-pub use policy::{Granted, IssuancePolicy, RuleVerdict};
+pub use policy::{Granted, IssuancePolicy, KnownIssuer, RuleVerdict};
 pub use request::{IssuanceDefaults, IssuanceRequest};
 pub use reserved::RESERVED_CLAIMS;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{
     Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicyError,
     IssuanceRequest,
-    asserted::share_subject,
     rule::{IssuanceRule, RuleCaller},
+    subjects::Subjects,
 };
 use crate::cel::Subject;
 
@@ -15,6 +15,17 @@ use crate::cel::Subject;
 /// A request is granted if one rule for its caller grants all of it. A rule does not grant what it does not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuancePolicy(Vec<IssuanceRule>);
+
+/// What the check of a policy has to know of a trusted issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownIssuer<'a> {
+    /// The `iss` of its assertions; of a client, its client id.
+    pub name: &'a str,
+    /// Whether it is a client that signs its own assertions, with its client id as the subject.
+    pub is_client: bool,
+    /// Whether its assertions are accepted with certain claims only.
+    pub has_required_claims: bool,
+}
 
 /// A granted [`IssuanceRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,29 +71,53 @@ impl IssuancePolicy {
         }
     }
 
-    /// Checks the rules for callers with an assertion: each issuer is trusted, and no two issuers can give tokens the same
-    /// `sub`. `is_client` says of a trusted issuer whether it is a client that signs its own assertions, with its client
-    /// id as the subject. `None`: it is not trusted.
+    /// Checks the rules with all trusted issuers: each rule is for a trusted one, none is for everybody who has an account
+    /// with an identity provider, and no caller can get the `sub` of a caller of another issuer, of a principal of AWS, or
+    /// the name of a client.
     ///
     /// # Errors
     /// The first problem.
-    pub fn check_issuers(
-        &self,
-        is_client: impl Fn(&str) -> Option<bool>,
-    ) -> Result<(), IssuancePolicyError> {
+    pub fn check_issuers(&self, trusted: &[KnownIssuer<'_>]) -> Result<(), IssuancePolicyError> {
+        let clients = trusted.iter().filter(|issuer| issuer.is_client).map(|client| client.name);
         let mut earlier = Vec::new();
         for (rule, number) in self.0.iter().zip(1..) {
-            let RuleCaller::Asserted(caller) = &rule.caller else { continue };
-            let is_client =
-                is_client(&caller.issuer).ok_or(IssuancePolicyError::UnknownIssuer(number))?;
-            let this = (caller, &rule.subject, is_client);
-            let same = earlier.iter().find(|(_, other)| share_subject(this, *other));
+            let mut is_client = false;
+            if let RuleCaller::Asserted(caller) = &rule.caller {
+                let issuer = trusted.iter().find(|issuer| issuer.name == caller.issuer);
+                let issuer = issuer.ok_or(IssuancePolicyError::UnknownIssuer(number))?;
+                is_client = issuer.is_client;
+                if !is_client && !issuer.has_required_claims && !caller.is_restricted(&rule.subject)
+                {
+                    return Err(IssuancePolicyError::Unrestricted(number));
+                }
+            }
+            let subjects = Subjects::of_rule(rule, is_client);
+            if matches!(rule.caller, RuleCaller::Asserted(_)) {
+                let same = clients
+                    .clone()
+                    .find(|client| subjects.collide_with(&Subjects::of_client(client)));
+                if let Some(client) = same {
+                    let client = client.to_owned();
+                    return Err(IssuancePolicyError::ClientSubject { number, client });
+                }
+            }
+            let same = earlier.iter().find(|(_, other)| subjects.collide_with(other));
             if let Some((other, _)) = same {
                 return Err(IssuancePolicyError::SameSubject(*other, number));
             }
-            earlier.push((number, this));
+            earlier.push((number, subjects));
         }
         Ok(())
+    }
+
+    /// The first rule under which a caller from AWS may choose any `sub`, also that of a caller of a trusted issuer.
+    #[must_use]
+    pub fn rule_with_any_subject(&self) -> Option<usize> {
+        let has_any_subject = |rule: &IssuanceRule| {
+            matches!(rule.caller, RuleCaller::Aws(_))
+                && rule.subject.as_slice().iter().any(|pattern| pattern == "*")
+        };
+        self.0.iter().position(has_any_subject).map(|index| index + 1)
     }
 
     /// Grants a request.

@@ -9,6 +9,9 @@ pub struct IssuanceRequest<'a> {
     pub claims: &'a Map<String, Value>,
     /// The requested lifetime, if the request has one.
     pub lifetime: Option<Duration>,
+    /// Whether `client_id` is the name of a client that has proved its identity in other tokens of the issuer. Then only a
+    /// rule that names this claim in full grants it.
+    pub has_clients: bool,
 }
 
 /// What applies if a request or a rule does not name an audience or a lifetime.
