@@ -45,10 +45,10 @@ async fn get(
     let text = http.get(url, limits).await;
     let text = text.map_err(|error| KeysError::Fetch { url: url.to_string(), error })?;
     // Before it is parsed, because parsed objects need much more memory than their text.
-    match text.iter().filter(|byte| **byte == b'{').count() {
-        count if count > MAX_OBJECTS => Err(KeysError::TooManyObjects(url.to_string())),
-        _ => Ok(text),
+    if text.split(|byte| *byte == b'{').nth(MAX_OBJECTS + 1).is_some() {
+        return Err(KeysError::TooManyObjects(url.to_string()));
     }
+    Ok(text)
 }
 
 /// The number of objects in a document. Each key is one.
