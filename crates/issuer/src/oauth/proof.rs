@@ -67,6 +67,16 @@ impl Proof {
     ) -> Result<Result<Grantee, OAuthError>, IssuerFault> {
         match self {
             Self::Assertion { assertion, client } => {
+                // Neither assertion costs a request for keys if the other one is refused without keys.
+                if let Some(client) = &client {
+                    let purpose = Purpose::ClientAuthentication;
+                    if let Err(error) = verifier.screen(&client.assertion, purpose, now) {
+                        return Ok(Err(OAuthError::ClientAssertion(error)));
+                    }
+                    if let Err(error) = verifier.screen(&assertion, Purpose::Grant, now) {
+                        return Ok(Err(OAuthError::Assertion(error)));
+                    }
+                }
                 let client_id = match client {
                     None => None,
                     Some(client) => match client.verify(verifier, now).await? {
@@ -109,4 +119,51 @@ fn grantee(verified: Verified, client_id: Option<String>) -> Grantee {
     let Verified { issuer, subject, jti, claims } = verified;
     let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
     Grantee { caller, client_id, jti }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use oidc::{HttpClient, OwnIdentity, ProxyConfig, Transport, TrustStore, TrustedIssuers};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600;
+
+    fn unsigned(claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.AAAA", part(&json!({"alg": "RS256"})), part(claims))
+    }
+
+    #[tokio::test]
+    async fn grant_that_is_refused_without_keys_costs_no_request_for_those_of_the_client() {
+        // Nothing listens there.
+        let keys = "http://127.0.0.1:9/keys";
+        let entries = json!([
+            {"issuer": "https://ci.example", "jwks_uri": keys},
+            {"issuer": "client", "client": true, "jwks_uri": keys},
+        ]);
+        let trusted = TrustedIssuers::read(&entries.to_string(), Transport::LoopbackHttp).unwrap();
+        let issuer = "https://issuer.example";
+        let own =
+            OwnIdentity { issuer: issuer.into(), token_endpoint: format!("{issuer}/oauth2/token") };
+        let http = HttpClient::new(TrustStore::empty(), ProxyConfig::disabled());
+        let verifier = IssuerVerifier::new(trusted, &own, &http);
+        let claims =
+            |name: &str, exp: u64| json!({"iss": name, "sub": name, "aud": issuer, "exp": exp});
+        let verify = async |client: Value, grant: Value| {
+            let client = ClientAssertion { assertion: unsigned(&client), client_id: None };
+            let proof = Proof::Assertion { assertion: unsigned(&grant), client: Some(client) };
+            let verified = proof.verify(&verifier, UnixTime::from_seconds(NOW)).await;
+            verified.map(|verified| verified.map(drop).map_err(|error| error.code())).ok()
+        };
+        let (later, ci) = (NOW + 60, "https://ci.example");
+        let expired = verify(claims("client", later), claims(ci, NOW)).await;
+        assert_eq!(expired, Some(Err("invalid_grant")));
+        let unknown = verify(claims("unknown", later), claims(ci, NOW)).await;
+        assert_eq!(unknown, Some(Err("invalid_client")));
+        let both = verify(claims("client", later), claims(ci, later)).await;
+        assert_eq!(both, None, "the keys of the client are needed");
+    }
 }

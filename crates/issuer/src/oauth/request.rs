@@ -110,6 +110,9 @@ fn client_assertion(
         1 => {}
         _ => return Err(OAuthError::SeveralAuthentications),
     }
+    if has_authorization {
+        return Err(OAuthError::AuthorizationHeader);
+    }
     if !has_assertion {
         return Err(OAuthError::UnsupportedAuthentication);
     }
