@@ -2,7 +2,10 @@ use std::{str::FromStr, time::Duration};
 
 use jwt::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
 use oidc::{Transport, TrustedIssuers, TrustedIssuersError};
-use policy::issuance::{IssuancePolicy, KnownIssuer};
+use policy::{
+    issuance::{IssuancePolicy, KnownIssuer},
+    revocation::Revocations,
+};
 use runtime::{Names, Settings, table};
 
 use crate::issuer_url::issuer_url;
@@ -24,6 +27,8 @@ pub struct IssuerConfig {
     pub policy: Option<IssuancePolicy>,
     /// The routes that the function serves.
     pub routes: Routes,
+    /// The assertions that are refused before they expire.
+    pub revocations: Revocations,
     /// Whose assertions get a token at the token endpoint. `None`: there is no such endpoint.
     pub trusted_issuers: Option<TrustedIssuers>,
 }
@@ -79,11 +84,12 @@ impl IssuerConfig {
         let issuer: Option<String> = settings.required(&table::TOKEN_ISSUER);
         let routes = settings.get(&table::ISSUER_ROUTES);
         let trusted = read_trusted_issuers(settings, issuer.as_deref(), policy.as_ref(), routes);
-        let (Some(issuer), Some(audiences), Some(token_type), Some(policy)) = (
+        let (Some(issuer), Some(audiences), Some(token_type), Some(policy), Some(revocations)) = (
             issuer,
             settings.optional(&table::TOKEN_AUDIENCE),
             settings.get(&table::TOKEN_TYPE),
             policy,
+            settings.optional(&table::REVOCATIONS),
         ) else {
             return None;
         };
@@ -102,6 +108,7 @@ impl IssuerConfig {
             lifetime_max,
             policy,
             routes,
+            revocations: revocations.unwrap_or_default(),
             trusted_issuers,
         })
     }
@@ -189,6 +196,7 @@ mod tests {
                 lifetime_max: hour,
                 policy: None,
                 routes: Routes::Iam,
+                revocations: Revocations::default(),
                 trusted_issuers: None,
             }
         }

@@ -124,7 +124,7 @@ impl Issuer {
         let Some(verifier) = &self.verifier else {
             return IssuerResponse::Refused(IssuanceError::NotFound);
         };
-        let verified = proof.verify(verifier, SystemTime::now().into());
+        let verified = proof.verify(verifier, &self.config.revocations, SystemTime::now().into());
         let grantee = match timeout_at(deadline, verified).await {
             Err(_) => return IssuerResponse::ProviderFailed(ProviderFault::TimedOut),
             Ok(Err(fault)) => return IssuerResponse::ProviderFailed(ProviderFault::Keys(fault)),

@@ -1,6 +1,11 @@
 use jwt::UnixTime;
-use oidc::{IssuerCause, IssuerFault, IssuerVerifier, Purpose, Verified};
-use policy::issuance::{AssertedIdentity, Caller};
+use oidc::{
+    AssertionError, AssertionRefusal, IssuerCause, IssuerFault, IssuerVerifier, Purpose, Verified,
+};
+use policy::{
+    issuance::{AssertedIdentity, Caller},
+    revocation::Revocations,
+};
 
 use super::{GrantType, Grantee, OAuthError};
 
@@ -63,6 +68,7 @@ impl Proof {
     pub(crate) async fn verify(
         self,
         verifier: &IssuerVerifier,
+        revocations: &Revocations,
         now: UnixTime,
     ) -> Result<Result<Grantee, OAuthError>, IssuerFault> {
         match self {
@@ -79,17 +85,18 @@ impl Proof {
                 }
                 let client_id = match client {
                     None => None,
-                    Some(client) => match client.verify(verifier, now).await? {
+                    Some(client) => match client.verify(verifier, revocations, now).await? {
                         Ok(client) => Some(client.issuer),
                         Err(error) => return Ok(Err(error)),
                     },
                 };
                 let verified = verifier.verify(&assertion, Purpose::Grant, now).await?;
+                let verified = verified.and_then(|verified| unrevoked(verified, revocations));
                 let grantee = verified.map(|verified| grantee(verified, client_id));
                 Ok(grantee.map_err(OAuthError::Assertion))
             }
             Self::Client(client) => {
-                let verified = client.verify(verifier, now).await?;
+                let verified = client.verify(verifier, revocations, now).await?;
                 Ok(verified.map(|client| {
                     let client_id = Some(client.issuer.clone());
                     grantee(client, client_id)
@@ -103,16 +110,27 @@ impl ClientAssertion {
     async fn verify(
         &self,
         verifier: &IssuerVerifier,
+        revocations: &Revocations,
         now: UnixTime,
     ) -> Result<Result<Verified, OAuthError>, IssuerFault> {
         let purpose = Purpose::ClientAuthentication;
-        let verified = match verifier.verify(&self.assertion, purpose, now).await? {
+        let verified = verifier.verify(&self.assertion, purpose, now).await?;
+        let verified = match verified.and_then(|verified| unrevoked(verified, revocations)) {
             Ok(verified) => verified,
             Err(error) => return Ok(Err(OAuthError::ClientAssertion(error))),
         };
         let is_same = self.client_id.as_ref().is_none_or(|client_id| *client_id == verified.issuer);
         Ok(if is_same { Ok(verified) } else { Err(OAuthError::ClientId) })
     }
+}
+
+/// Refuses an assertion that is revoked: otherwise it would undo the revocation of the tokens that it was exchanged for.
+fn unrevoked(verified: Verified, revocations: &Revocations) -> Result<Verified, AssertionError> {
+    if revocations.contains_assertion(&verified.claims) {
+        let (issuer, refusal) = (Some(verified.issuer), AssertionRefusal::Revoked);
+        return Err(AssertionError { issuer, refusal });
+    }
+    Ok(verified)
 }
 
 fn grantee(verified: Verified, client_id: Option<String>) -> Grantee {
@@ -155,7 +173,8 @@ mod tests {
         let verify = async |client: Value, grant: Value| {
             let client = ClientAssertion { assertion: unsigned(&client), client_id: None };
             let proof = Proof::Assertion { assertion: unsigned(&grant), client: Some(client) };
-            let verified = proof.verify(&verifier, UnixTime::from_seconds(NOW)).await;
+            let none = Revocations::default();
+            let verified = proof.verify(&verifier, &none, UnixTime::from_seconds(NOW)).await;
             verified.map(|verified| verified.map(drop).map_err(|error| error.code())).ok()
         };
         let (later, ci) = (NOW + 60, "https://ci.example");
@@ -165,5 +184,29 @@ mod tests {
         assert_eq!(unknown, Some(Err("invalid_client")));
         let both = verify(claims("client", later), claims(ci, later)).await;
         assert_eq!(both, None, "the keys of the client are needed");
+    }
+
+    #[test]
+    fn revoked_assertion_is_refused() {
+        let revocations = json!([
+            {"iss": "https://ci.example", "jti": "7"},
+            {"iss": "client", "sub": "client", "issued_before": NOW},
+        ]);
+        let revocations: Revocations = revocations.to_string().parse().unwrap();
+        let rows = [
+            ("its id", json!({"iss": "https://ci.example", "sub": "a", "jti": "7"}), true),
+            ("another id", json!({"iss": "https://ci.example", "sub": "a", "jti": "8"}), false),
+            ("the id of another issuer", json!({"iss": "https://x.example", "jti": "7"}), false),
+            ("before", json!({"iss": "client", "sub": "client", "iat": NOW - 1}), true),
+            ("without a time", json!({"iss": "client", "sub": "client"}), true),
+            ("after", json!({"iss": "client", "sub": "client", "iat": NOW}), false),
+        ];
+        for (name, claims, is_revoked) in rows {
+            let Value::Object(claims) = claims else { panic!("claims are an object") };
+            let (issuer, subject) = ("i".to_owned(), "s".to_owned());
+            let verified = unrevoked(Verified { issuer, subject, jti: None, claims }, &revocations);
+            let error = verified.err().map(|error| (error.code(), error.issuer));
+            assert_eq!(error, is_revoked.then(|| ("Revoked", Some("i".into()))), "{name}");
+        }
     }
 }

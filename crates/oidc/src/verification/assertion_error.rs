@@ -28,6 +28,8 @@ pub enum AssertionRefusal {
     /// It says that somebody acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
     /// say.
     Delegated,
+    /// It is revoked. The verifier knows no revocations: its caller checks them.
+    Revoked,
     /// This claim of `required_claims` is missing, or has another value.
     RequiredClaim(String),
     /// The claim with the subject is missing, or not a text.
@@ -45,6 +47,7 @@ impl AssertionRefusal {
             Self::Bound => "BoundAssertion",
             Self::OtherPurpose(_) => "OtherPurpose",
             Self::Delegated => "DelegatedAssertion",
+            Self::Revoked => "Revoked",
             Self::RequiredClaim(_) => "RequiredClaim",
             Self::NoSubject => "NoSubject",
             Self::ClientSubject => "ClientSubject",
@@ -71,6 +74,7 @@ impl fmt::Display for AssertionError {
             AssertionRefusal::Delegated => {
                 "the assertion is for an actor on behalf of its subject (`act`)"
             }
+            AssertionRefusal::Revoked => "the assertion is revoked",
             AssertionRefusal::RequiredClaim(_) => {
                 "the assertion lacks a claim that its issuer must set"
             }
