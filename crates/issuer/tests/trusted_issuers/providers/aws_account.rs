@@ -12,7 +12,7 @@ async fn one_role_gets_tokens() {
     });
     assert_eq!(example.granted_claims().await, granted);
     let aws = |claims: Value| json!({"https://sts.amazonaws.com/": claims});
-    // Tags of the request are the caller's own words.
+    // The caller chooses the tags of its request.
     let role_with_tags = json!({
         "sub": "arn:aws:iam::111122223333:role/intern",
         "https://sts.amazonaws.com/": {"request_tags": {

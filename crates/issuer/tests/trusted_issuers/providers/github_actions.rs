@@ -18,10 +18,10 @@ async fn jobs_of_one_repository_get_tokens() {
     });
     // The job runs in the context of the default branch, but can run code of the pull request.
     let pull_request_target = json!({
-        "event_name": "pull_request_target", "base_ref": "main", "head_ref": "stranger:fix",
+        "event_name": "pull_request_target", "base_ref": "main", "head_ref": "fix",
     });
     let default_audience = json!({"aud": "https://github.com/acme"});
-    let stranger = json!({
+    let other_owner = json!({
         "repository": "acme/orders", "repository_id": "999", "repository_owner_id": "666",
         "sub": "repo:acme@666/orders@999:environment:production",
     });
@@ -35,7 +35,7 @@ async fn jobs_of_one_repository_get_tokens() {
             ),
             ("started by hand", json!({"event_name": "workflow_dispatch"}), "granted"),
             ("another repository of the owner", json!({"repository_id": "987654321"}), NO_RULE),
-            ("the same names of a stranger", stranger, CLAIM),
+            ("the same names with another owner", other_owner, CLAIM),
             ("a fork", json!({"repository_id": "5", "repository_owner_id": "6"}), CLAIM),
             ("a pull request", pull_request, NO_RULE),
             ("a pull request in the environment", json!({"event_name": "pull_request"}), NO_RULE),

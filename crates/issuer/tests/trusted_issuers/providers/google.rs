@@ -11,7 +11,7 @@ async fn one_service_account_gets_tokens() {
         "scope": "orders:read orders:write",
     });
     assert_eq!(example.granted_claims().await, granted);
-    // Anybody with a project of Google Cloud can have a token with this audience.
+    // Each customer of Google Cloud can have a token with this audience.
     let other_project = json!({
         "sub": "119999999999999999999", "azp": "119999999999999999999",
         "email": "orders-worker@mallory.iam.gserviceaccount.com",
