@@ -80,14 +80,14 @@ impl Example {
         assert_eq!(self.difference("header", &token, &self.key, "granted").await, None);
     }
 
-    /// What every policy refuses.
+    /// The rows that apply to all providers.
     async fn common_outcomes(&self) -> Vec<String> {
         let audience = self.token["claims"]["aud"].clone();
         let audience = audience.as_str().unwrap_or_else(|| audience[0].as_str().unwrap());
         let issuer = self.token["claims"]["iss"].as_str().unwrap();
         let other_slash =
             issuer.strip_suffix('/').map_or_else(|| format!("{issuer}/"), str::to_owned);
-        let second = self.token["claims"]["exp"].as_u64().unwrap();
+        let expiry = self.token["claims"]["exp"].as_u64().unwrap();
         let rows = [
             ("the token of the example", json!({}), "granted"),
             ("this issuer as the audience", json!({"claims": {"aud": OWN_ISSUER}}), "granted"),
@@ -120,7 +120,7 @@ impl Example {
             ),
             (
                 "expired",
-                json!({"claims": {"exp": second - 100_000, "iat": null, "nbf": null}}),
+                json!({"claims": {"exp": expiry - 100_000, "iat": null, "nbf": null}}),
                 "invalid_grant Expired",
             ),
         ];
