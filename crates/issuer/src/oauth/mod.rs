@@ -11,8 +11,7 @@ mod proof;
 mod request;
 
 pub use error::OAuthError;
-pub(crate) use grant::Grantee;
-pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType};
+pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType, Grantee};
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;
 pub use proof::{ClientAssertion, Proof};
