@@ -39,16 +39,14 @@ pub async fn run() -> ExitCode {
 
 /// Reads the settings, and makes the verifier of assertions for the function that needs one.
 fn read(settings: &mut Settings) -> Option<(IssuerConfig, Option<IssuerVerifier>)> {
-    let config = IssuerConfig::read(settings);
-    let trust = public_trust_store(settings)?;
-    let config = config?;
+    let config = IssuerConfig::read(settings)?;
     let verifier = match (config.routes, &config.trusted_issuers) {
         (Routes::OAuth, Some(trusted)) => {
             let own = OwnIdentity {
                 issuer: config.issuer.clone(),
                 token_endpoint: token_endpoint_url(&config.issuer),
             };
-            let http = HttpClient::new(trust, ProxyConfig::from_env());
+            let http = HttpClient::new(public_trust_store(settings)?, ProxyConfig::from_env());
             Some(IssuerVerifier::new(trusted.clone(), &own, &http))
         }
         _ => None,
