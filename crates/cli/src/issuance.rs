@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use issuer::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, OAuthError};
+use issuer::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, OAuthError, known_issuers};
 use jwt::{UnverifiedToken, json};
 use oidc::{Transport, TrustedIssuer, TrustedIssuers};
 use policy::issuance::{
@@ -99,9 +99,8 @@ fn explain(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let trusted = parse(&arguments.trusted_issuers, |text| {
         TrustedIssuers::read(text, Transport::LoopbackHttp)
     })?;
-    let is_client = |name: &str| trusted.get(name).map(|entry| entry.is_client);
     policy
-        .check_issuers(is_client)
+        .check_issuers(&known_issuers(&trusted))
         .map_err(|problem| UsageError(with_path(&arguments.policy, &problem)))?;
     let claims = read_claims(&arguments.token)?;
     let form = arguments.form.as_deref().unwrap_or_default();

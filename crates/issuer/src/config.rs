@@ -2,10 +2,13 @@ use std::{str::FromStr, time::Duration};
 
 use jwt::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
 use oidc::{Transport, TrustedIssuers, TrustedIssuersError};
-use policy::issuance::IssuancePolicy;
+use policy::{
+    issuance::{IssuancePolicy, KnownIssuer},
+    revocation::Revocations,
+};
 use runtime::{Names, Settings, table};
 
-use crate::document::issuer_url;
+use crate::issuer_url::issuer_url;
 
 /// The settings of the issuer.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,8 @@ pub struct IssuerConfig {
     pub policy: Option<IssuancePolicy>,
     /// The routes that the function serves.
     pub routes: Routes,
+    /// The assertions that are refused before they expire.
+    pub revocations: Revocations,
     /// Whose assertions get a token at the token endpoint. `None`: there is no such endpoint.
     pub trusted_issuers: Option<TrustedIssuers>,
 }
@@ -79,11 +84,12 @@ impl IssuerConfig {
         let issuer: Option<String> = settings.required(&table::TOKEN_ISSUER);
         let routes = settings.get(&table::ISSUER_ROUTES);
         let trusted = read_trusted_issuers(settings, issuer.as_deref(), policy.as_ref(), routes);
-        let (Some(issuer), Some(audiences), Some(token_type), Some(policy)) = (
+        let (Some(issuer), Some(audiences), Some(token_type), Some(policy), Some(revocations)) = (
             issuer,
             settings.optional(&table::TOKEN_AUDIENCE),
             settings.get(&table::TOKEN_TYPE),
             policy,
+            settings.optional(&table::REVOCATIONS),
         ) else {
             return None;
         };
@@ -102,6 +108,7 @@ impl IssuerConfig {
             lifetime_max,
             policy,
             routes,
+            revocations: revocations.unwrap_or_default(),
             trusted_issuers,
         })
     }
@@ -110,6 +117,17 @@ impl IssuerConfig {
     pub(crate) fn issues_access_tokens(&self) -> bool {
         jwt::is_same_token_type(&self.token_type, "at+jwt")
     }
+}
+
+/// What [`IssuancePolicy::check_issuers`] has to know of the trusted issuers.
+#[must_use]
+pub fn known_issuers(trusted: &TrustedIssuers) -> Vec<KnownIssuer<'_>> {
+    let known = trusted.entries().iter().map(|entry| KnownIssuer {
+        name: &entry.issuer,
+        is_client: entry.is_client,
+        has_required_claims: !entry.required_claims.is_empty(),
+    });
+    known.collect()
 }
 
 /// Reads the trusted issuers, and checks them with the other settings. `None` means that a problem was noted.
@@ -149,8 +167,7 @@ fn read_trusted_issuers(
     }
     match policy {
         Some(Some(policy)) => {
-            let is_client = |issuer: &str| trusted.get(issuer).map(|entry| entry.is_client);
-            if let Err(problem) = policy.check_issuers(is_client) {
+            if let Err(problem) = policy.check_issuers(&known_issuers(&trusted)) {
                 return settings.problem(&table::ISSUANCE_POLICY, problem);
             }
         }
@@ -179,6 +196,7 @@ mod tests {
                 lifetime_max: hour,
                 policy: None,
                 routes: Routes::Iam,
+                revocations: Revocations::default(),
                 trusted_issuers: None,
             }
         }
@@ -265,9 +283,9 @@ mod tests {
         let (ci, other) = (r#"[{"issuer":"https://ci.example"}]"#, "https://other.example");
         let two = format!(r#"[{{"issuer":"https://ci.example"}},{{"issuer":"{other}"}}]"#);
         let local = r#"[{"issuer":"http://127.0.0.1:9"}]"#;
-        let rule = r#"[{"caller":{"issuer":"https://ci.example"}}]"#;
+        let rule = r#"[{"caller":{"issuer":"https://ci.example","when":"true"}}]"#;
         let both = format!(
-            r#"[{{"caller":{{"issuer":"https://ci.example"}}}},{{"caller":{{"issuer":"{other}"}}}}]"#
+            r#"[{{"caller":{{"issuer":"https://ci.example","when":"true"}}}},{{"caller":{{"issuer":"{other}","when":"true"}}}}]"#
         );
         let (issuer, on_this_machine) = ("https://issuer.example", "http://127.0.0.1:1");
         let rows = [
@@ -303,6 +321,14 @@ mod tests {
             ),
             ("all on this machine", on_this_machine, "iam", local, "[]", ""),
             ("an unknown issuer", issuer, "iam", ci, &both, "ISSUANCE_POLICY rule 2"),
+            (
+                "everybody",
+                issuer,
+                "oauth2",
+                ci,
+                r#"[{"caller":{"issuer":"https://ci.example"}}]"#,
+                "ISSUANCE_POLICY rule 1: `caller` must have `when`",
+            ),
             ("the same subjects", issuer, "iam", &two, &both, "ISSUANCE_POLICY rules 1 and 2"),
             ("other routes", issuer, "oauth", ci, rule, "ISSUER_ROUTES must be iam or oauth2"),
         ];

@@ -136,6 +136,16 @@ impl IssuanceError {
         }
     }
 
+    /// The HTTP status for a client of OAuth (RFC 6749 section 5.2).
+    #[must_use]
+    pub const fn oauth_status(&self) -> u16 {
+        match self {
+            Self::NotFound | Self::MethodNotAllowed { .. } => self.status(),
+            Self::OAuth(OAuthError::AuthorizationHeader) => 401,
+            _ => 400,
+        }
+    }
+
     /// The HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {

@@ -22,6 +22,8 @@ pub struct IssuerEvent {
 pub enum EventSource {
     /// API Gateway's proxy integration.
     Http,
+    /// The same, for a request of OAuth (RFC 6749 section 5).
+    OAuth,
     /// A direct invocation (`lambda:InvokeFunction`).
     Invoke,
 }
@@ -62,13 +64,14 @@ impl IssuerEvent {
         // The published types cannot read lone surrogates, which a client can put into a header that the
         // issuer does not use.
         let event = json::replace_lone_surrogates(event);
-        Self {
-            source: EventSource::Http,
-            operation: ProxyRequest::read(&event, version).and_then(|request| match routes {
-                Routes::Iam => Operation::routed(request),
-                Routes::OAuth => Operation::routed_without_iam(request),
-            }),
-        }
+        let operation = ProxyRequest::read(&event, version).and_then(|request| match routes {
+            Routes::Iam => Operation::routed(request),
+            Routes::OAuth => Operation::routed_without_iam(request),
+        });
+        let is_oauth = routes == Routes::OAuth
+            || matches!(operation, Ok(Operation::GrantToCaller(..)) | Err(IssuanceError::OAuth(_)));
+        let source = if is_oauth { EventSource::OAuth } else { EventSource::Http };
+        Self { source, operation }
     }
 }
 

@@ -19,8 +19,8 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    Cacheable, ClientTokenRequest, GrantType, GrantedRequest, IssuanceError, IssuedToken,
-    IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, OAuthError, Operation,
+    Cacheable, ClientTokenRequest, EventSource, GrantType, GrantedRequest, IssuanceError,
+    IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, OAuthError, Operation,
     ProvenTokenRequest, PublishedDocument, Routes, TokenRequest,
     document::{authorization_server, document, token_endpoint_url},
     issue,
@@ -107,7 +107,7 @@ impl Handler for Issuer {
                 }
             }
         };
-        let record = log_record(&response, audit, &metrics);
+        let record = log_record(&response, audit, &metrics, event.source);
         HandlerOutput { response: response.into_lambda_response(event.source), record }
     }
 }
@@ -124,7 +124,7 @@ impl Issuer {
         let Some(verifier) = &self.verifier else {
             return IssuerResponse::Refused(IssuanceError::NotFound);
         };
-        let verified = proof.verify(verifier, SystemTime::now().into());
+        let verified = proof.verify(verifier, &self.config.revocations, SystemTime::now().into());
         let grantee = match timeout_at(deadline, verified).await {
             Err(_) => return IssuerResponse::ProviderFailed(ProviderFault::TimedOut),
             Ok(Err(fault)) => return IssuerResponse::ProviderFailed(ProviderFault::Keys(fault)),
@@ -196,7 +196,12 @@ impl Issuer {
 
 /// The log line of an invocation: who got the token with the facts about it, or why the request was refused. It never
 /// contains the token, and of an assertion nothing that is not proved.
-fn log_record(response: &IssuerResponse, audit: Audit, metrics: &RequestMetrics) -> LogRecord {
+fn log_record(
+    response: &IssuerResponse,
+    audit: Audit,
+    metrics: &RequestMetrics,
+    source: EventSource,
+) -> LogRecord {
     let grant = audit.grant.map(GrantType::name);
     let (outcome, mut details) = match response {
         IssuerResponse::Issued(issued) | IssuerResponse::Granted(issued, _) => (
@@ -219,7 +224,7 @@ fn log_record(response: &IssuerResponse, audit: Audit, metrics: &RequestMetrics)
                 _ => None,
             };
             let assertion = oauth.and_then(OAuthError::assertion_error);
-            let is_oauth = oauth.is_some() || grant.is_some();
+            let is_oauth = source == EventSource::OAuth;
             let details = json!({
                 "reason": error.to_string(),
                 "assertionReason": assertion.map(AssertionError::code),
@@ -236,7 +241,14 @@ fn log_record(response: &IssuerResponse, audit: Audit, metrics: &RequestMetrics)
                 ProviderFault::Keys(fault) => ErrorChain(fault).to_string(),
                 ProviderFault::TimedOut => "the keys of the issuer were not there in time".into(),
             };
-            (Outcome::Fault(fault.code()), json!({"error": error}))
+            let outcome = match fault {
+                // Everybody can name a key that an issuer does not have: that must not raise an alarm.
+                ProviderFault::Keys(fault) if fault.has_keys => {
+                    Outcome::Refused(Some("temporarily_unavailable"))
+                }
+                _ => Outcome::Fault(fault.code()),
+            };
+            (outcome, json!({"error": error}))
         }
     };
     if let Value::Object(details) = &mut details {

@@ -29,7 +29,11 @@ impl TokenRequest {
     ) -> Result<GrantedRequest, IssuanceError> {
         let (rule, lifetime) = match &config.policy {
             Some(policy) => {
-                let request = IssuanceRequest { claims: &self.claims, lifetime: self.lifetime };
+                let request = IssuanceRequest {
+                    claims: &self.claims,
+                    lifetime: self.lifetime,
+                    has_clients: config.trusted_issuers.is_some(),
+                };
                 let defaults = IssuanceDefaults {
                     audience: config.audience.as_deref(),
                     lifetime: config.lifetime,

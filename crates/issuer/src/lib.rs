@@ -64,13 +64,14 @@ mod error;
 mod event;
 mod handler;
 mod issue;
+mod issuer_url;
 mod limits;
 mod oauth;
 mod proxy;
 mod request;
 mod response;
 
-pub use config::{IssuerConfig, Routes};
+pub use config::{IssuerConfig, Routes, known_issuers};
 pub use document::{PublishedDocument, document};
 pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation};

@@ -5,6 +5,7 @@ use aws_lambda_events::{
         HeaderMap, HeaderValue,
         header::{
             ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER,
+            WWW_AUTHENTICATE,
         },
     },
 };
@@ -12,7 +13,7 @@ use kms::{Cause, Fault};
 use runtime::function::Diagnostic;
 use serde_json::{Value, json};
 
-use crate::{EventSource, IssuanceError, IssuedToken, oauth::ProviderFault};
+use crate::{EventSource, IssuanceError, IssuedToken, OAuthError, oauth::ProviderFault};
 
 /// A response of the issuer, independent of the event source.
 #[derive(Debug)]
@@ -75,12 +76,12 @@ impl IssuerResponse {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if source == EventSource::OAuth {
+            headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        }
         let (status, body) = match self {
             Self::Issued(issued) => (200, token_body(&issued, None)),
-            Self::Granted(issued, scope) => {
-                headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
-                (200, token_body(&issued, scope))
-            }
+            Self::Granted(issued, scope) => (200, token_body(&issued, scope)),
             Self::Published(document, cacheable) => {
                 // The rotation waits this long before a published key signs.
                 let public = format!("public, max-age={}", kms::KEY_SET_MAX_AGE.as_secs());
@@ -95,10 +96,14 @@ impl IssuerResponse {
                 if let IssuanceError::MethodNotAllowed { allow } = error {
                     headers.insert(ALLOW, HeaderValue::from_static(allow));
                 }
-                if matches!(error, IssuanceError::OAuth(_)) {
-                    headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+                if matches!(error, IssuanceError::OAuth(OAuthError::AuthorizationHeader)) {
+                    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
                 }
-                (error.status(), error_body(error.code(), &error.to_string()))
+                let status = match source {
+                    EventSource::OAuth => error.oauth_status(),
+                    EventSource::Http | EventSource::Invoke => error.status(),
+                };
+                (status, error_body(error.code(), &error.to_string()))
             }
             // 503 for lasting faults too: the key set still exists, but it is unknown at this moment.
             Self::KeysUnavailable(fault) => {
@@ -140,7 +145,7 @@ impl IssuerResponse {
             ),
         };
         match source {
-            EventSource::Http => proxy_response(status, headers, &body),
+            EventSource::Http | EventSource::OAuth => proxy_response(status, headers, &body),
             EventSource::Invoke if status == 200 => Ok(body),
             EventSource::Invoke => {
                 let member = |name: &str| {
@@ -196,7 +201,6 @@ mod tests {
     use serde_json::Map;
 
     use super::*;
-    use crate::OAuthError;
 
     fn issued() -> IssuerResponse {
         let draft = UnsignedToken::new("JWT", &Map::new());
@@ -371,9 +375,47 @@ mod tests {
                     }),
                 ),
             ),
+            (
+                "a token that is too long",
+                IssuerResponse::Refused(IssuanceError::ClaimsTooLong { max: 5400 }),
+                (
+                    400,
+                    json!({
+                        "error": "invalid_request",
+                        "error_description": "the claims exceed 5400 bytes of JSON: shorten them",
+                    }),
+                ),
+            ),
+            (
+                "a body that is too long",
+                IssuerResponse::Refused(IssuanceError::RequestTooLarge),
+                (
+                    400,
+                    json!({
+                        "error": "invalid_request",
+                        "error_description": "the request exceeds 65536 bytes",
+                    }),
+                ),
+            ),
+            (
+                "an unknown path",
+                IssuerResponse::Refused(IssuanceError::NotFound),
+                (404, json!({"error": "invalid_request", "error_description": "no such resource"})),
+            ),
+            (
+                "KMS timeout",
+                IssuerResponse::Failed(Fault::timed_out("Sign")),
+                (
+                    503,
+                    json!({
+                        "error": "temporarily_unavailable",
+                        "error_description": "KMS is unavailable: try again in a second",
+                    }),
+                ),
+            ),
         ];
         for (name, response, (status, body)) in rows {
-            let response = response.into_lambda_response(EventSource::Http).unwrap();
+            let response = response.into_lambda_response(EventSource::OAuth).unwrap();
             let headers = &response["headers"];
             assert_eq!(headers["cache-control"], "no-store", "{name}");
             assert_eq!(headers["pragma"], "no-cache", "{name}");
@@ -382,8 +424,19 @@ mod tests {
             assert_eq!(found, body, "{name}");
         }
         let fault = IssuerResponse::ProviderFailed(ProviderFault::TimedOut);
-        let response = fault.into_lambda_response(EventSource::Http).unwrap();
+        let response = fault.into_lambda_response(EventSource::OAuth).unwrap();
         let found = (&response["statusCode"], &response["headers"]["retry-after"]);
         assert_eq!(found, (&json!(503), &json!("5")));
+    }
+
+    /// RFC 6749 section 5.2, `invalid_client`.
+    #[test]
+    fn authentication_by_a_header_is_answered_with_401() {
+        let refused = IssuerResponse::Refused(OAuthError::AuthorizationHeader.into());
+        let response = refused.into_lambda_response(EventSource::OAuth).unwrap();
+        assert_eq!(response["statusCode"], 401);
+        assert_eq!(response["headers"]["www-authenticate"], "Basic");
+        let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        assert_eq!(body["error"], "invalid_client");
     }
 }

@@ -130,7 +130,12 @@ fn content_type_body_and_route_are_checked() {
             event["headers"] = headers.unwrap_or_default();
             event["body"] = body.into();
             event["isBase64Encoded"] = is_base64.into();
-            let expected = IssuerEvent { source: EventSource::Http, operation: operation.clone() };
+            let is_oauth = matches!(
+                operation,
+                Ok(Operation::GrantToCaller(..)) | Err(IssuanceError::OAuth(_))
+            );
+            let source = if is_oauth { EventSource::OAuth } else { EventSource::Http };
+            let expected = IssuerEvent { source, operation: operation.clone() };
             assert_eq!(read(&event.to_string()), expected, "{name}: {event}");
         }
     }
@@ -440,7 +445,8 @@ fn each_function_has_its_own_routes() {
             (event["headers"], event["body"]) = (headers, "a=b".into());
             let event = event.to_string();
             assert_eq!(read(&event).operation, iam, "iam {method} {path}");
-            let operation = IssuerEvent::read(&event, Routes::OAuth).operation;
+            let IssuerEvent { source, operation } = IssuerEvent::read(&event, Routes::OAuth);
+            assert_eq!(source, EventSource::OAuth);
             assert_eq!(operation, oauth, "oauth2 {method} {path}");
         }
     }
@@ -452,7 +458,9 @@ fn each_function_has_its_own_routes() {
             event["headers"] = json!({"Content-Type": "application/x-www-form-urlencoded"});
             event[member][name] =
                 if member == "headers" { json!("Basic YTpi") } else { json!(["Basic YTpi"]) };
-            let operation = IssuerEvent::read(&event.to_string(), Routes::OAuth).operation;
+            let IssuerEvent { source, operation } =
+                IssuerEvent::read(&event.to_string(), Routes::OAuth);
+            assert_eq!(source, EventSource::OAuth);
             assert_eq!(operation, grant(true), "{member} {name}");
         }
     }
@@ -479,7 +487,9 @@ fn forms_in_another_place_or_type_are_refused() {
             event["headers"] = headers.clone();
             event["queryStringParameters"] = parameters.clone();
             event["body"] = "grant_type=a".into();
-            let operation = IssuerEvent::read(&event.to_string(), Routes::OAuth).operation;
+            let IssuerEvent { source, operation } =
+                IssuerEvent::read(&event.to_string(), Routes::OAuth);
+            assert_eq!(source, EventSource::OAuth);
             assert_eq!(operation, Err(expected.clone().into()), "{name}: {event}");
         }
     }

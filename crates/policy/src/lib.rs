@@ -80,7 +80,8 @@
 //! let caller = Caller::Iam("arn:aws:sts::123456789012:assumed-role/orders/session".into());
 //! let decide = |claims: serde_json::Value| {
 //!     let claims = claims.as_object().cloned().unwrap_or_default();
-//!     policy.grant(&IssuanceRequest { claims: &claims, lifetime: None }, &caller, &defaults)
+//!     let request = IssuanceRequest { claims: &claims, lifetime: None, has_clients: false };
+//!     policy.grant(&request, &caller, &defaults)
 //! };
 //!
 //! let granted = decide(json!({"sub": "orders-1", "scope": "orders:read"}));

@@ -7,7 +7,7 @@ use std::{
 
 use jwt::{Claims, UnixTime};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::member_error::without_value;
 
@@ -24,13 +24,13 @@ use crate::member_error::without_value;
 /// assert_eq!(revocations.len(), 2);
 /// # Ok::<(), countersign_policy::revocation::RevocationsError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Revocations {
     by_issuer: HashMap<String, OfIssuer>,
 }
 
 /// The revoked tokens of an issuer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct OfIssuer {
     /// The `jti` of each token.
     tokens: HashSet<String>,
@@ -175,15 +175,25 @@ impl Revocations {
     /// is not. A token of a revoked subject without `iat` is: it may have been issued before the time.
     #[must_use]
     pub fn contains(&self, claims: &Claims) -> bool {
-        let Some(of_issuer) = claims.text("iss").and_then(|issuer| self.by_issuer.get(issuer))
-        else {
+        self.contain(|name| claims.get(name))
+    }
+
+    /// The same for the claims of an assertion.
+    #[must_use]
+    pub fn contains_assertion(&self, claims: &Map<String, Value>) -> bool {
+        self.contain(|name| claims.get(name))
+    }
+
+    fn contain<'a>(&self, claim: impl Fn(&str) -> Option<&'a Value>) -> bool {
+        let text = |name: &str| claim(name).and_then(Value::as_str);
+        let Some(of_issuer) = text("iss").and_then(|issuer| self.by_issuer.get(issuer)) else {
             return false;
         };
-        let is_named = claims.text("jti").is_some_and(|id| of_issuer.tokens.contains(id));
-        let issued_before = claims.text("sub").and_then(|subject| of_issuer.subjects.get(subject));
+        let is_named = text("jti").is_some_and(|id| of_issuer.tokens.contains(id));
+        let issued_before = text("sub").and_then(|subject| of_issuer.subjects.get(subject));
         is_named
             || issued_before.is_some_and(|time| {
-                let issued_at = claims.get("iat").and_then(Value::as_f64);
+                let issued_at = claim("iat").and_then(Value::as_f64);
                 #[expect(clippy::cast_precision_loss, reason = "UnixTime::MAX is exact in an f64")]
                 issued_at.is_none_or(|issued_at| issued_at < time.seconds() as f64)
             })

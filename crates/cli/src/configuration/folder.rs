@@ -141,9 +141,15 @@ impl Walk {
         let parsed = read(&trusted).ok().and_then(|text| text.parse::<TrustedIssuers>().ok());
         let Some(issuers) = parsed.filter(|issuers| !issuers.is_empty()) else { return };
         let parsed = read(&policy).ok().and_then(|text| text.parse::<IssuancePolicy>().ok());
-        let is_client = |name: &str| issuers.get(name).map(|entry| entry.is_client);
-        if let Some(Err(problem)) = parsed.map(|policy| policy.check_issuers(is_client)) {
+        let Some(parsed) = parsed else { return };
+        if let Err(problem) = parsed.check_issuers(&issuer::known_issuers(&issuers)) {
             self.add(&policy, Severity::Error, problem.to_string());
+        } else if let Some(rule) = parsed.rule_with_any_subject() {
+            let warning = format!(
+                "rule {rule}: with the `subject` `*`, its callers can get tokens with the `sub` of a caller of a trusted \
+                 issuer: name the values that they need"
+            );
+            self.add(&policy, Severity::Warning, warning);
         }
     }
 

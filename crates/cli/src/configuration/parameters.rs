@@ -207,6 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn token_endpoint_without_trusted_issuers_is_a_problem() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        let files = FILES.iter().map(|file| {
+            let path = format!("{}/../../layer/config/{}", env!("CARGO_MANIFEST_DIR"), file.name);
+            (PathBuf::from(path), file.content, 0)
+        });
+        let report = Report { findings: Vec::new(), counts: files.collect() };
+        let check = |token_endpoint: &str| {
+            let parameters =
+                Parameters::from([("TokenEndpoint".to_owned(), token_endpoint.to_owned())]);
+            problems(&template, &parameters, &report).unwrap()
+        };
+        assert_eq!(check("no"), Vec::<String>::new());
+        let expected = "the issuer does not start: TRUSTED_ISSUERS must have at least one issuer";
+        assert_eq!(check("yes"), [expected]);
+    }
+
+    #[test]
     fn parameters_with_which_the_stack_starts_have_no_problem() {
         let rows: &[&[(&str, &str)]] = &[
             &[],

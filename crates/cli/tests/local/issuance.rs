@@ -29,7 +29,7 @@ impl Folder {
                     "caller": {"issuer": CI, "when": when}, "subject_from": "'ci:' + claims.repository_id",
                     "scope": ["deploy", "read"], "max_lifetime": 300,
                 },
-                {"caller": {"issuer": CI}, "scope": "*"},
+                {"caller": {"issuer": CI, "when": "true"}, "scope": "*"},
             ]),
         );
         let issuers =

@@ -533,10 +533,11 @@ async fn malformed_requests_are_refused_before_anything_is_verified() {
     ];
     let calls = endpoint.stack.kms.calls();
     for (path, parameters, headers, error) in &rows {
+        let is_header_refused = *headers == [basic] && *error == "invalid_client";
         let (response, body) = post(&endpoint.stack, path, parameters, headers).await;
         assert_eq!(
             (response.status().as_u16(), &body["error"]),
-            (400, &json!(error)),
+            (if is_header_refused { 401 } else { 400 }, &json!(error)),
             "{path} {parameters:?} {body}"
         );
         assert!(response.headers().get("location").is_none());
@@ -683,7 +684,7 @@ async fn flood_of_unknown_keys_does_not_reach_the_provider() {
     let key = Signer::new();
     let provider = Provider::start(json!({"keys": [key.jwk(Some("ci"))]})).await;
     let trusted = json!([{"issuer": provider.url, "algorithms": "ES256"}]);
-    let policy = json!([{"caller": {"issuer": provider.url}}]);
+    let policy = json!([{"caller": {"issuer": provider.url, "when": "true"}}]);
     let stack = start(&trusted, &policy).await.unwrap();
     assert_eq!(provider.requests(), 0, "keys are fetched when they are needed");
     let issuer = format!("http://{}", stack.gateway.address());
@@ -748,7 +749,7 @@ async fn provider_that_is_down_is_a_fault_and_no_refusal() {
 #[tokio::test]
 async fn invalid_trusted_issuers_stop_the_start() {
     let entry = |issuer: &str| json!({"issuer": issuer, "audience": API});
-    let caller = |issuer: &str| json!({"caller": {"issuer": issuer}});
+    let caller = |issuer: &str| json!({"caller": {"issuer": issuer, "when": "true"}});
     let rows = [
         ("no issuer", json!([]), json!([]), "TRUSTED_ISSUERS must have at least one issuer"),
         (
@@ -758,10 +759,16 @@ async fn invalid_trusted_issuers_stop_the_start() {
             "ISSUANCE_POLICY rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS",
         ),
         (
+            "a rule for everybody",
+            json!([entry(CI)]),
+            json!([{"caller": {"issuer": CI}}]),
+            "ISSUANCE_POLICY rule 1: `caller` must have `when`",
+        ),
+        (
             "two issuers with the same subjects",
             json!([entry(CI), entry("https://other.example")]),
             json!([caller(CI), caller("https://other.example")]),
-            "ISSUANCE_POLICY rules 1 and 2: their issuers could give tokens the same `sub`",
+            "ISSUANCE_POLICY rules 1 and 2: their callers could give tokens the same `sub`",
         ),
     ];
     for (name, trusted, policy, expected) in rows {

@@ -46,6 +46,11 @@ pub enum OAuthError {
     /// The client authenticates itself with a secret, or in another way that the issuer does not support.
     #[error("this client authentication is not supported, use private_key_jwt")]
     UnsupportedAuthentication,
+    /// The client authenticates itself with the header `Authorization`.
+    #[error(
+        "client authentication with the header Authorization is not supported, use private_key_jwt"
+    )]
+    AuthorizationHeader,
     /// The grant requires an authenticated client.
     #[error("the grant requires client authentication with private_key_jwt")]
     NoAuthentication,
@@ -84,6 +89,7 @@ impl OAuthError {
             | Self::NoAudience
             | Self::Denied(DeniedField::Audience) => "invalid_target",
             Self::UnsupportedAuthentication
+            | Self::AuthorizationHeader
             | Self::NoAuthentication
             | Self::ClientId
             | Self::ClientAssertion(_) => "invalid_client",

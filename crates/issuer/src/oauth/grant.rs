@@ -3,40 +3,8 @@ use std::time::Duration;
 use policy::issuance::{Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults};
 use serde_json::{Map, Value};
 
-use super::{
-    OAuthError,
-    request::{CLIENT_CREDENTIALS, JWT_BEARER},
-};
+use super::OAuthError;
 use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
-
-/// The grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantType {
-    /// A token of a trusted issuer becomes a token of ours (RFC 7523 section 2.1).
-    JwtBearer,
-    /// The client acts on its own behalf (RFC 6749 section 4.4).
-    ClientCredentials,
-}
-
-impl GrantType {
-    /// The value of `grant_type`.
-    #[must_use]
-    pub const fn parameter(self) -> &'static str {
-        match self {
-            Self::JwtBearer => JWT_BEARER,
-            Self::ClientCredentials => CLIENT_CREDENTIALS,
-        }
-    }
-
-    /// The name in log lines and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::JwtBearer => "jwt-bearer",
-            Self::ClientCredentials => "client_credentials",
-        }
-    }
-}
 
 /// What a client asks for in a form: scopes and audiences, but no claims.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,12 +6,14 @@
 mod error;
 mod form;
 mod grant;
+mod grant_type;
 mod media_type;
 mod proof;
 mod request;
 
 pub use error::OAuthError;
-pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType, Grantee};
+pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee};
+pub use grant_type::GrantType;
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;
 pub use proof::{ClientAssertion, Proof};

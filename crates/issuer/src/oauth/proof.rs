@@ -1,6 +1,11 @@
 use jwt::UnixTime;
-use oidc::{IssuerCause, IssuerFault, IssuerVerifier, Purpose, Verified};
-use policy::issuance::{AssertedIdentity, Caller};
+use oidc::{
+    AssertionError, AssertionRefusal, IssuerCause, IssuerFault, IssuerVerifier, Purpose, Verified,
+};
+use policy::{
+    issuance::{AssertedIdentity, Caller},
+    revocation::Revocations,
+};
 
 use super::{GrantType, Grantee, OAuthError};
 
@@ -63,23 +68,35 @@ impl Proof {
     pub async fn verify(
         self,
         verifier: &IssuerVerifier,
+        revocations: &Revocations,
         now: UnixTime,
     ) -> Result<Result<Grantee, OAuthError>, IssuerFault> {
         match self {
             Self::Assertion { assertion, client } => {
+                // Neither assertion costs a request for keys if the other one is refused without keys.
+                if let Some(client) = &client {
+                    let purpose = Purpose::ClientAuthentication;
+                    if let Err(error) = verifier.screen(&client.assertion, purpose, now) {
+                        return Ok(Err(OAuthError::ClientAssertion(error)));
+                    }
+                    if let Err(error) = verifier.screen(&assertion, Purpose::Grant, now) {
+                        return Ok(Err(OAuthError::Assertion(error)));
+                    }
+                }
                 let client_id = match client {
                     None => None,
-                    Some(client) => match client.verify(verifier, now).await? {
+                    Some(client) => match client.verify(verifier, revocations, now).await? {
                         Ok(client) => Some(client.issuer),
                         Err(error) => return Ok(Err(error)),
                     },
                 };
                 let verified = verifier.verify(&assertion, Purpose::Grant, now).await?;
+                let verified = verified.and_then(|verified| unrevoked(verified, revocations));
                 let grantee = verified.map(|verified| grantee(verified, client_id));
                 Ok(grantee.map_err(OAuthError::Assertion))
             }
             Self::Client(client) => {
-                let verified = client.verify(verifier, now).await?;
+                let verified = client.verify(verifier, revocations, now).await?;
                 Ok(verified.map(|client| {
                     let client_id = Some(client.issuer.clone());
                     grantee(client, client_id)
@@ -93,10 +110,12 @@ impl ClientAssertion {
     async fn verify(
         &self,
         verifier: &IssuerVerifier,
+        revocations: &Revocations,
         now: UnixTime,
     ) -> Result<Result<Verified, OAuthError>, IssuerFault> {
         let purpose = Purpose::ClientAuthentication;
-        let verified = match verifier.verify(&self.assertion, purpose, now).await? {
+        let verified = verifier.verify(&self.assertion, purpose, now).await?;
+        let verified = match verified.and_then(|verified| unrevoked(verified, revocations)) {
             Ok(verified) => verified,
             Err(error) => return Ok(Err(OAuthError::ClientAssertion(error))),
         };
@@ -105,8 +124,89 @@ impl ClientAssertion {
     }
 }
 
+/// Refuses an assertion that is revoked: otherwise it would undo the revocation of the tokens that it was exchanged for.
+fn unrevoked(verified: Verified, revocations: &Revocations) -> Result<Verified, AssertionError> {
+    if revocations.contains_assertion(&verified.claims) {
+        let (issuer, refusal) = (Some(verified.issuer), AssertionRefusal::Revoked);
+        return Err(AssertionError { issuer, refusal });
+    }
+    Ok(verified)
+}
+
 fn grantee(verified: Verified, client_id: Option<String>) -> Grantee {
     let Verified { issuer, subject, jti, claims } = verified;
     let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
     Grantee { caller, client_id, jti }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use oidc::{HttpClient, OwnIdentity, ProxyConfig, Transport, TrustStore, TrustedIssuers};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: u64 = 1_767_225_600;
+
+    fn unsigned(claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.AAAA", part(&json!({"alg": "RS256"})), part(claims))
+    }
+
+    #[tokio::test]
+    async fn grant_that_is_refused_without_keys_costs_no_request_for_those_of_the_client() {
+        // Nothing listens there.
+        let keys = "http://127.0.0.1:9/keys";
+        let entries = json!([
+            {"issuer": "https://ci.example", "jwks_uri": keys},
+            {"issuer": "client", "client": true, "jwks_uri": keys},
+        ]);
+        let trusted = TrustedIssuers::read(&entries.to_string(), Transport::LoopbackHttp).unwrap();
+        let issuer = "https://issuer.example";
+        let own =
+            OwnIdentity { issuer: issuer.into(), token_endpoint: format!("{issuer}/oauth2/token") };
+        let http = HttpClient::new(TrustStore::empty(), ProxyConfig::disabled());
+        let verifier = IssuerVerifier::new(trusted, &own, &http);
+        let claims =
+            |name: &str, exp: u64| json!({"iss": name, "sub": name, "aud": issuer, "exp": exp});
+        let verify = async |client: Value, grant: Value| {
+            let client = ClientAssertion { assertion: unsigned(&client), client_id: None };
+            let proof = Proof::Assertion { assertion: unsigned(&grant), client: Some(client) };
+            let none = Revocations::default();
+            let verified = proof.verify(&verifier, &none, UnixTime::from_seconds(NOW)).await;
+            verified.map(|verified| verified.map(drop).map_err(|error| error.code())).ok()
+        };
+        let (later, ci) = (NOW + 60, "https://ci.example");
+        let expired = verify(claims("client", later), claims(ci, NOW)).await;
+        assert_eq!(expired, Some(Err("invalid_grant")));
+        let unknown = verify(claims("unknown", later), claims(ci, NOW)).await;
+        assert_eq!(unknown, Some(Err("invalid_client")));
+        let both = verify(claims("client", later), claims(ci, later)).await;
+        assert_eq!(both, None, "the keys of the client are needed");
+    }
+
+    #[test]
+    fn revoked_assertion_is_refused() {
+        let revocations = json!([
+            {"iss": "https://ci.example", "jti": "7"},
+            {"iss": "client", "sub": "client", "issued_before": NOW},
+        ]);
+        let revocations: Revocations = revocations.to_string().parse().unwrap();
+        let rows = [
+            ("its id", json!({"iss": "https://ci.example", "sub": "a", "jti": "7"}), true),
+            ("another id", json!({"iss": "https://ci.example", "sub": "a", "jti": "8"}), false),
+            ("the id of another issuer", json!({"iss": "https://x.example", "jti": "7"}), false),
+            ("before", json!({"iss": "client", "sub": "client", "iat": NOW - 1}), true),
+            ("without a time", json!({"iss": "client", "sub": "client"}), true),
+            ("after", json!({"iss": "client", "sub": "client", "iat": NOW}), false),
+        ];
+        for (name, claims, is_revoked) in rows {
+            let Value::Object(claims) = claims else { panic!("claims are an object") };
+            let (issuer, subject) = ("i".to_owned(), "s".to_owned());
+            let verified = unrevoked(Verified { issuer, subject, jti: None, claims }, &revocations);
+            let error = verified.err().map(|error| (error.code(), error.issuer));
+            assert_eq!(error, is_revoked.then(|| ("Revoked", Some("i".into()))), "{name}");
+        }
+    }
 }

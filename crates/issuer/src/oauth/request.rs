@@ -6,6 +6,7 @@ use policy::is_scope;
 use super::{
     ClientAssertion, ClientTokenRequest, GrantType, OAuthError, Proof,
     form::{Form, RESOURCE},
+    grant_type::{CLIENT_CREDENTIALS, JWT_BEARER},
 };
 use crate::IssuerConfig;
 
@@ -109,6 +110,9 @@ fn client_assertion(
         1 => {}
         _ => return Err(OAuthError::SeveralAuthentications),
     }
+    if has_authorization {
+        return Err(OAuthError::AuthorizationHeader);
+    }
     if !has_assertion {
         return Err(OAuthError::UnsupportedAuthentication);
     }
@@ -140,10 +144,6 @@ fn is_absolute_uri(text: &str) -> bool {
     is_scheme && !rest.is_empty() && rest.chars().all(is_uri_char)
 }
 
-/// `grant_type` of RFC 7523 section 2.1.
-pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// `grant_type` of RFC 6749 section 4.4.
-pub(crate) const CLIENT_CREDENTIALS: &str = "client_credentials";
 /// `client_assertion_type` of RFC 7523 section 2.2.
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

@@ -42,7 +42,8 @@ pub struct UnusableKey {
 
 impl UnusableKey {
     /// Whether the type of the key has this algorithm.
-    pub(crate) fn may_have(&self, algorithm: Algorithm) -> bool {
+    #[must_use]
+    pub fn may_have(&self, algorithm: Algorithm) -> bool {
         let key_type = match algorithm {
             Algorithm::Rs256
             | Algorithm::Rs384

@@ -110,6 +110,9 @@ impl Claims {
                 return Err(Rejection::TooOld { at });
             }
         }
+        if validation.max_remaining.is_some_and(|max| self.exp > now.after(max)) {
+            return Err(Rejection::ExpiresTooLate { at: self.exp });
+        }
         if validation.issuer.is_some() && self.text("iss") != validation.issuer.as_deref() {
             return Err(Rejection::Issuer);
         }
@@ -272,6 +275,21 @@ mod tests {
         ];
         for (name, times, expected) in rows {
             let text = format!(r#"{{"iss":"us","exp":2000000,{times}}}"#);
+            assert_eq!(read_and_check(&text, &validation), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn token_that_expires_too_late_is_refused() {
+        let validation = validation(&[], 60).with_max_remaining(Duration::from_hours(1));
+        let too_late = |at| Err(Rejection::ExpiresTooLate { at: UnixTime::from_seconds(at) });
+        let rows = [
+            ("in an hour", r#""exp":1003600"#, Ok(())),
+            ("a second later", r#""exp":1003601"#, too_late(1_003_601)),
+            ("in the year 9999", r#""exp":253402300799"#, too_late(253_402_300_799)),
+        ];
+        for (name, times, expected) in rows {
+            let text = format!(r#"{{"iss":"us",{times}}}"#);
             assert_eq!(read_and_check(&text, &validation), expected, "{name}");
         }
     }

@@ -73,6 +73,13 @@ pub enum Rejection {
         /// The value of `iat`.
         at: UnixTime,
     },
+    /// The token expires later than [`Validation::max_remaining`](crate::Validation::max_remaining)
+    /// allows.
+    #[error("valid for too long: expires at {}", at.seconds())]
+    ExpiresTooLate {
+        /// The value of `exp`.
+        at: UnixTime,
+    },
     /// `iss` is missing, or not [`Validation::issuer`](crate::Validation::issuer).
     #[error("unexpected issuer")]
     Issuer,
@@ -117,6 +124,7 @@ impl Rejection {
             Self::IssuedInFuture { .. } => "IssuedInFuture",
             Self::NoIssueTime => "NoIssueTime",
             Self::TooOld { .. } => "TooOld",
+            Self::ExpiresTooLate { .. } => "ExpiresTooLate",
             Self::Issuer => "Issuer",
             Self::Audience => "Audience",
             Self::UnknownKey => "UnknownKey",
@@ -139,7 +147,8 @@ impl Rejection {
             | Self::NotYetValid { .. }
             | Self::IssuedInFuture { .. }
             | Self::NoIssueTime
-            | Self::TooOld { .. } => TokenCheck::Time,
+            | Self::TooOld { .. }
+            | Self::ExpiresTooLate { .. } => TokenCheck::Time,
             Self::Issuer => TokenCheck::Issuer,
             Self::Audience => TokenCheck::Audience,
             Self::UnknownKey | Self::WrongAlgorithm { .. } => TokenCheck::Key,

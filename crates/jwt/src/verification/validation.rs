@@ -39,6 +39,8 @@ pub struct Validation {
     /// How long after its `iat` a token is accepted at most, in whole seconds. With it, `iat` is
     /// required.
     pub max_age: Option<Duration>,
+    /// How far in the future `exp` may be at most, in whole seconds (RFC 7523 section 3, item 4).
+    pub max_remaining: Option<Duration>,
 }
 
 impl Validation {
@@ -55,6 +57,7 @@ impl Validation {
             leeway: Duration::ZERO,
             expiry_leeway: Duration::ZERO,
             max_age: None,
+            max_remaining: None,
         }
     }
 
@@ -98,5 +101,11 @@ impl Validation {
     #[must_use]
     pub fn with_max_age(self, max_age: Duration) -> Self {
         Self { max_age: Some(max_age), ..self }
+    }
+
+    /// The same tokens, but only those that expire within this time.
+    #[must_use]
+    pub fn with_max_remaining(self, max_remaining: Duration) -> Self {
+        Self { max_remaining: Some(max_remaining), ..self }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn normalized(name: &str) -> String {
 }
 
 /// Audiences that the documentation of a service names, in the form of [`normalized`].
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 30] = [
     // AWS: AssumeRoleWithWebIdentity of GitHub Actions, GitLab and EKS.
     "sts.amazonaws.com",
     "sts.amazonaws.com.cn",
@@ -31,10 +31,12 @@ const KNOWN: [&str; 24] = [
     "https://graph.microsoft.com",
     "https://management.azure.com",
     "https://management.core.windows.net",
-    // Google Cloud.
+    // Google Cloud, and the default of `gcloud auth print-identity-token`, which every service on Cloud Run gets.
     "gcp.workload.identity",
+    "32555940559.apps.googleusercontent.com",
     // HashiCorp, Kubernetes, Keycloak.
     "hcp.workload.identity",
+    "vault.workload.identity",
     "vault",
     "https://kubernetes.default.svc",
     "https://kubernetes.default.svc.cluster.local",
@@ -46,6 +48,10 @@ const KNOWN: [&str; 24] = [
     "pypi",
     "testpypi",
     "npm:registry.npmjs.org",
+    "crates.io",
+    "rubygems.org",
+    "https://www.nuget.org",
+    "octo-sts.dev",
 ];
 
 /// The starts of such audiences, in the form of [`normalized`].
@@ -73,6 +79,12 @@ mod tests {
             ("//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p", true),
             ("https://kubernetes.default.svc.cluster.local", true),
             ("https://issuer.example/tenant/", true),
+            ("32555940559.apps.googleusercontent.com", true),
+            ("vault.workload.identity", true),
+            ("https://www.nuget.org/", true),
+            ("crates.io", true),
+            ("rubygems.org", true),
+            ("octo-sts.dev", true),
             ("https://issuer.example", false),
             ("https://api.example", false),
             ("https://github.company.example/acme", false),

@@ -14,6 +14,9 @@ pub struct IssuerFault {
     /// What happened. Requests within the next seconds get the same error without another attempt.
     #[source]
     pub error: Arc<KeysError>,
+    /// Whether the last keys of the issuer are still in use, and the assertion is of none of them. Such an assertion may be
+    /// of a newer key, but everybody can write one: it does not show that callers are affected.
+    pub has_keys: bool,
 }
 
 /// The kinds of faults, for logs and metrics.
@@ -61,6 +64,9 @@ pub enum KeysError {
         #[source]
         error: KeyError,
     },
+    /// The document has too many JSON objects. It is not parsed.
+    #[error("{0}: the document has too many objects")]
+    TooManyObjects(String),
     /// The set has too many keys.
     #[error("the key set has {0} keys, but at most {MAX_KEYS} are allowed")]
     TooManyKeys(usize),
@@ -77,7 +83,7 @@ pub enum KeysError {
 
 impl IssuerFault {
     pub(crate) fn new(issuer: &str, error: KeysError) -> Self {
-        Self { issuer: issuer.to_owned(), error: Arc::new(error) }
+        Self { issuer: issuer.to_owned(), error: Arc::new(error), has_keys: false }
     }
 
     /// The kind of the fault.

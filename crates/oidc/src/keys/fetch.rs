@@ -42,8 +42,17 @@ async fn get(
     url: &ProviderUrl,
     limits: FetchLimits,
 ) -> Result<Vec<u8>, KeysError> {
-    http.get(url, limits).await.map_err(|error| KeysError::Fetch { url: url.to_string(), error })
+    let text = http.get(url, limits).await;
+    let text = text.map_err(|error| KeysError::Fetch { url: url.to_string(), error })?;
+    // Before it is parsed, because parsed objects need much more memory than their text.
+    if text.split(|byte| *byte == b'{').nth(MAX_OBJECTS + 1).is_some() {
+        return Err(KeysError::TooManyObjects(url.to_string()));
+    }
+    Ok(text)
 }
+
+/// The number of objects in a document. Each key is one.
+const MAX_OBJECTS: usize = 1000;
 
 /// The time of both requests together. A caller waits for them, and the function has a deadline.
 const FETCH_TIME: Duration = Duration::from_secs(3);

@@ -19,6 +19,13 @@ impl Moment {
         Self { wall, monotonic: Instant::now() }
     }
 
+    /// The same moment, later by the time that has passed since.
+    pub(crate) fn and_elapsed(self) -> Self {
+        let monotonic = Instant::now();
+        let elapsed = monotonic.saturating_duration_since(self.monotonic);
+        Self { wall: self.wall.after(elapsed), monotonic }
+    }
+
     /// The time from `earlier` to this moment: the longer of the elapsed times of both clocks.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.seconds().saturating_sub(earlier.wall.seconds());

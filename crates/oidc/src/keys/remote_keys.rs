@@ -16,7 +16,7 @@ use super::{
     issuer_keys::IssuerKeys,
     moment::Moment,
 };
-use crate::HttpClient;
+use crate::{FetchError, HttpClient};
 
 /// The keys that an issuer publishes.
 #[derive(Debug)]
@@ -34,8 +34,12 @@ pub(crate) struct RemoteKeys {
 struct Cached {
     /// The last keys, and when they were fetched.
     keys: Option<(Arc<IssuerKeys>, Moment)>,
-    /// When the last attempt began.
+    /// When the last attempt ended; when it began, as long as it has not ended.
     attempted_at: Option<Moment>,
+    /// How many attempts have failed since the last one that succeeded.
+    failures: usize,
+    /// Whether the last attempt took all of its time.
+    has_timed_out: bool,
     /// Why the last attempt failed.
     fault: Option<IssuerFault>,
 }
@@ -91,10 +95,11 @@ impl RemoteKeys {
             self.fetch(&guard, now).await;
         }
         let cached = self.cached();
+        let has_keys = cached.keys_within(MAX_STALE_AGE, now).is_some();
         match (cached.keys, cached.fault) {
             (Some((keys, _)), _) if !is_known(&keys) => Ok(Some(keys)),
             // The key may exist.
-            (_, Some(fault)) => Err(fault),
+            (_, Some(fault)) => Err(IssuerFault { has_keys, ..fault }),
             (_, None) => Ok(None),
         }
     }
@@ -110,19 +115,27 @@ impl RemoteKeys {
     async fn fetch(&self, _guard: &MutexGuard<'_, ()>, now: Moment) {
         self.update(|cached| {
             cached.attempted_at = Some(now);
+            cached.failures = cached.failures.saturating_add(1);
+            cached.has_timed_out = false;
             cached.fault = Some(self.fault(KeysError::Interrupted));
         });
         // Boxed, because a fetch is large and rare: it must not enlarge every request's future.
         let fetched =
             Box::pin(fetch(&self.http, &self.issuer, &self.source, &self.algorithms)).await;
+        // From its end on, because each attempt at a slow provider holds up a request.
+        let ended_at = now.and_elapsed();
         match fetched {
             Ok(keys) => self.update(|cached| {
                 cached.keys = Some((Arc::new(keys), now));
+                cached.attempted_at = Some(ended_at);
+                cached.failures = 0;
                 cached.fault = None;
             }),
             Err(error) => {
                 // The issuer may have withdrawn its keys.
                 let has_withdrawn_keys = matches!(error, KeysError::NoUsableKey);
+                let has_timed_out =
+                    matches!(&error, KeysError::Fetch { error: FetchError::Timeout, .. });
                 let fault = self.fault(error);
                 let problem = with_sources(&*fault.error);
                 tracing::warn!(
@@ -131,6 +144,8 @@ impl RemoteKeys {
                     "the keys of a trusted issuer could not be fetched"
                 );
                 self.update(|cached| {
+                    cached.attempted_at = Some(ended_at);
+                    cached.has_timed_out = has_timed_out;
                     cached.fault = Some(fault);
                     if has_withdrawn_keys {
                         cached.keys = None;
@@ -161,7 +176,12 @@ impl Cached {
 
     fn is_attempt_due(&self, now: Moment) -> bool {
         let has_keys = self.keys_within(MAX_STALE_AGE, now).is_some();
-        let cooldown = if has_keys { COOLDOWN } else { COOLDOWN_WITHOUT_KEYS };
+        let index = self.failures.saturating_sub(1);
+        let cooldown = if has_keys || self.has_timed_out {
+            COOLDOWN
+        } else {
+            COOLDOWNS_WITHOUT_KEYS.get(index).copied().unwrap_or(COOLDOWN)
+        };
         self.attempted_at.is_none_or(|at| now.since(at) >= cooldown)
     }
 }
@@ -176,7 +196,8 @@ fn with_sources(error: &(dyn Error + 'static)) -> String {
 const MAX_AGE: Duration = Duration::from_mins(10);
 /// How long keys are used while newer ones cannot be fetched.
 const MAX_STALE_AGE: Duration = Duration::from_hours(1);
-/// The shortest time between two attempts.
+/// The shortest time from one attempt to the next.
 const COOLDOWN: Duration = Duration::from_secs(30);
-/// The same while there are no keys. Requests in between fail at once.
-const COOLDOWN_WITHOUT_KEYS: Duration = Duration::from_secs(5);
+/// The same after the first failures while there are no keys. Requests in between fail at once.
+const COOLDOWNS_WITHOUT_KEYS: [Duration; 3] =
+    [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];

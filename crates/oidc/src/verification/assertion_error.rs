@@ -23,6 +23,13 @@ pub enum AssertionRefusal {
     Token(Rejection),
     /// It is bound to a key (`cnf`), which the request does not prove.
     Bound,
+    /// It has this claim, which only tokens for another purpose have.
+    OtherPurpose(&'static str),
+    /// It says that somebody acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
+    /// say.
+    Delegated,
+    /// It is revoked. The verifier knows no revocations: its caller checks them.
+    Revoked,
     /// This claim of `required_claims` is missing, or has another value.
     RequiredClaim(String),
     /// The claim with the subject is missing, or not a text.
@@ -38,6 +45,9 @@ impl AssertionRefusal {
         match self {
             Self::Token(rejection) => rejection.code(),
             Self::Bound => "BoundAssertion",
+            Self::OtherPurpose(_) => "OtherPurpose",
+            Self::Delegated => "DelegatedAssertion",
+            Self::Revoked => "Revoked",
             Self::RequiredClaim(_) => "RequiredClaim",
             Self::NoSubject => "NoSubject",
             Self::ClientSubject => "ClientSubject",
@@ -60,6 +70,11 @@ impl fmt::Display for AssertionError {
             AssertionRefusal::Bound => {
                 "the assertion is bound to a key, which the request does not prove"
             }
+            AssertionRefusal::OtherPurpose(_) => "the assertion is a token for another purpose",
+            AssertionRefusal::Delegated => {
+                "the assertion is for an actor on behalf of its subject (`act`)"
+            }
+            AssertionRefusal::Revoked => "the assertion is revoked",
             AssertionRefusal::RequiredClaim(_) => {
                 "the assertion lacks a claim that its issuer must set"
             }
@@ -94,6 +109,7 @@ const fn description(rejection: Rejection) -> &'static str {
         Rejection::NotYetValid { .. } => "the assertion is not valid yet",
         Rejection::IssuedInFuture { .. } => "the assertion was issued in the future",
         Rejection::NoIssueTime => "the assertion has no time of issue (`iat`)",
+        Rejection::ExpiresTooLate { .. } => "the assertion is valid for too long (`exp`)",
         Rejection::TooOld { .. } => "the assertion is too old",
         Rejection::Issuer => "the issuer of the assertion is not trusted",
         Rejection::Audience => "the assertion is not for this recipient alone (`aud`)",

@@ -1,6 +1,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use jwt::{Claims, Rejection, SignedParts, UnixTime, UnverifiedToken, Validation, Verifier};
+use jwt::{
+    Candidate, Claims, Rejection, SignedParts, UnixTime, UnverifiedToken, Validation, Verifier,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -76,19 +78,9 @@ impl IssuerVerifier {
         purpose: Purpose,
         now: UnixTime,
     ) -> Result<Result<Verified, AssertionError>, IssuerFault> {
-        let mut named = None;
-        let select = |name: &str| {
-            named = self.issuers.get(name).filter(|issuer| issuer.is_for(purpose));
-            named.map(|issuer| &issuer.validation)
-        };
-        let screened = UnverifiedToken::parse(assertion)
-            .and_then(|assertion| assertion.screen_by_issuer(select, now));
-        let (candidate, issuer) = match (screened, named) {
-            (Ok(candidate), Some(issuer)) => (candidate, issuer),
-            (screened, _) => {
-                let rejection = screened.err().unwrap_or(Rejection::Issuer);
-                return Ok(Err(refused(named, AssertionRefusal::Token(rejection))));
-            }
+        let (candidate, issuer) = match self.candidate(assertion, purpose, now) {
+            Ok(screened) => screened,
+            Err(error) => return Ok(Err(error)),
         };
         let keys = KeysAt { issuer, now: Moment::at(now) };
         let verified = match candidate.confirm(&keys).await? {
@@ -96,6 +88,41 @@ impl IssuerVerifier {
             Err(rejection) => Err(AssertionRefusal::Token(rejection)),
         };
         Ok(verified.map_err(|refusal| refused(Some(issuer), refusal)))
+    }
+
+    /// Checks everything that needs no key.
+    ///
+    /// # Errors
+    /// The reason to refuse the assertion.
+    pub fn screen(
+        &self,
+        assertion: &str,
+        purpose: Purpose,
+        now: UnixTime,
+    ) -> Result<(), AssertionError> {
+        self.candidate(assertion, purpose, now).map(|_| ())
+    }
+
+    fn candidate<'a>(
+        &'a self,
+        assertion: &'a str,
+        purpose: Purpose,
+        now: UnixTime,
+    ) -> Result<(Candidate<'a>, &'a Issuer), AssertionError> {
+        let mut named = None;
+        let select = |name: &str| {
+            named = self.issuers.get(name).filter(|issuer| issuer.is_for(purpose));
+            named.map(|issuer| &issuer.validation)
+        };
+        let screened = UnverifiedToken::parse(assertion)
+            .and_then(|assertion| assertion.screen_by_issuer(select, now));
+        match (screened, named) {
+            (Ok(candidate), Some(issuer)) => Ok((candidate, issuer)),
+            (screened, _) => {
+                let rejection = screened.err().unwrap_or(Rejection::Issuer);
+                Err(refused(named, AssertionRefusal::Token(rejection)))
+            }
+        }
     }
 }
 
@@ -132,6 +159,13 @@ impl Issuer {
     fn accept(&self, claims: Claims, purpose: Purpose) -> Result<Verified, AssertionRefusal> {
         if claims.get("cnf").is_some() {
             return Err(AssertionRefusal::Bound);
+        }
+        // Their `typ` is recommended only, so a token of another purpose may have none.
+        if let Some(claim) = OTHER_PURPOSES.into_iter().find(|name| claims.get(name).is_some()) {
+            return Err(AssertionRefusal::OtherPurpose(claim));
+        }
+        if claims.get("act").is_some() {
+            return Err(AssertionRefusal::Delegated);
         }
         let is_missing = |name: &str, values: &[Value]| {
             claims.get(name).is_none_or(|value| !values.contains(value))
@@ -177,7 +211,8 @@ fn validation(entry: &TrustedIssuer, own: &OwnIdentity) -> Validation {
         .with_expiry_leeway(Duration::ZERO);
     match entry.max_age {
         Some(max_age) => validation.with_max_age(max_age),
-        None => validation,
+        None if entry.is_client => validation.with_max_remaining(MAX_REMAINING_OF_CLIENTS),
+        None => validation.with_max_remaining(MAX_REMAINING),
     }
 }
 
@@ -210,6 +245,16 @@ impl Verifier for KeysAt<'_> {
         }
     }
 }
+
+/// The claims of logout and event tokens (RFC 8417 section 2.2, `OpenID` Connect Back-Channel Logout 1.0), and of
+/// introspection responses (RFC 9701 section 5).
+const OTHER_PURPOSES: [&str; 2] = ["events", "token_introspection"];
+
+/// How long an assertion may still be valid, if its entry has no `max_age_seconds`. Kubernetes issues tokens of a day, and
+/// most other providers of at most 90 minutes.
+const MAX_REMAINING: Duration = Duration::from_hours(24);
+/// The same for a client, which makes an assertion for one request.
+const MAX_REMAINING_OF_CLIENTS: Duration = Duration::from_hours(1);
 
 /// For `iat` and `nbf`, which providers set to the current time of their clocks.
 const LEEWAY: Duration = Duration::from_mins(1);

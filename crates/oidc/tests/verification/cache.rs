@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use countersign_oidc::Purpose;
 use serde_json::json;
 use tokio::{task::JoinSet, time::timeout};
 
@@ -11,7 +12,7 @@ use crate::{
     UNREACHABLE, outcome,
     provider::{Provider, Reply},
     tokens::{SigningKey, header},
-    verifier,
+    verifier, verify,
 };
 
 const MINUTE: u64 = 60;
@@ -23,7 +24,7 @@ async fn keys_are_fetched_once_and_again_after_ten_minutes() {
     let provider = Provider::start(&[key.jwk("k")]).await;
     let verifier = verifier(&[provider.entry()]);
     let assertion = key.sign(&header("k"), &provider.claims());
-    let rows = [(0, 2), (1, 0), (599, 0), (600, 2), (601, 0), (HOUR * 24, 2)];
+    let rows = [(0, 2), (1, 0), (599, 0), (600, 2), (601, 0), (HOUR * 23, 2)];
     for (later, requests) in rows {
         assert_eq!(outcome(&verifier, &assertion, NOW + later).await, Valid, "{later} s");
         assert_eq!(provider.take_requests(), requests, "{later} s");
@@ -172,15 +173,76 @@ async fn last_keys_are_used_for_an_hour_while_the_provider_is_down() {
             (&assertion, 10 * MINUTE + 30, Valid, 2),
             (&assertion, HOUR - 1, Valid, 2),
             (&assertion, HOUR, fault, 0),
-            (&assertion, HOUR + 3, fault, 0),
-            (&assertion, HOUR + 4, fault, 2),
+            // The third attempt failed, so there are 20 seconds to the next one.
+            (&assertion, HOUR + 18, fault, 0),
+            (&assertion, HOUR + 19, fault, 2),
         ];
         for (assertion, later, expected, requests) in rows {
             let found = outcome(&verifier, assertion, NOW + later).await;
             assert_eq!((found, provider.take_requests()), (expected, requests), "{later} s");
         }
         provider.publish(&[key.jwk("k")]);
-        assert_eq!(outcome(&verifier, &assertion, NOW + HOUR + 9).await, Valid);
+        assert_eq!(outcome(&verifier, &assertion, NOW + HOUR + 49).await, Valid);
+    }
+}
+
+#[tokio::test]
+async fn attempts_become_rarer_while_they_fail() {
+    let key = SigningKey::ed25519(1);
+    let provider = Provider::start(&[key.jwk("k")]).await;
+    let metadata = json!({"issuer": provider.url, "jwks_uri": format!("{}/keys", provider.url)});
+    provider.reply_for_metadata(Reply::Status(503));
+    let verifier = verifier(&[provider.entry()]);
+    let assertion = key.sign(&header("k"), &provider.claims());
+    let attempts = async |from: u64, to: u64| {
+        let mut attempts = Vec::new();
+        for later in from..to {
+            let found = outcome(&verifier, &assertion, NOW + later).await;
+            assert!([UNREACHABLE, Valid].contains(&found), "{later} s: {found:?}");
+            if provider.take_requests() > 0 {
+                attempts.push(later);
+            }
+        }
+        attempts
+    };
+    assert_eq!(attempts(0, 100).await, [0, 5, 15, 35, 65, 95]);
+    // After a success, the first failures are repeated early again.
+    provider.reply_for_metadata(Reply::Text(metadata.to_string()));
+    assert_eq!(attempts(100, 130).await, [125]);
+    provider.reply_for_metadata(Reply::Status(503));
+    let later = 125 + 2 * HOUR;
+    assert_eq!(attempts(later, later + 16).await, [later, later + 5, later + 15]);
+}
+
+#[tokio::test]
+async fn attempt_that_times_out_is_repeated_thirty_seconds_after_its_end() {
+    let key = SigningKey::ed25519(1);
+    let provider = Provider::start(&[key.jwk("k")]).await;
+    provider.reply_for_metadata(Reply::Slow);
+    let verifier = verifier(&[provider.entry()]);
+    let assertion = key.sign(&header("k"), &provider.claims());
+    assert_eq!(outcome(&verifier, &assertion, NOW).await, UNREACHABLE);
+    assert_eq!(provider.take_requests(), 1);
+    // It took three seconds.
+    provider.reply_for_metadata(Reply::Status(503));
+    for (later, requests) in [(5, 0), (30, 0), (32, 0), (33, 1)] {
+        assert_eq!(outcome(&verifier, &assertion, NOW + later).await, UNREACHABLE);
+        assert_eq!(provider.take_requests(), requests, "{later} s");
+    }
+}
+
+#[tokio::test]
+async fn fault_says_whether_the_last_keys_are_in_use() {
+    let key = SigningKey::ed25519(1);
+    let provider = Provider::start(&[key.jwk("k")]).await;
+    let verifier = verifier(&[provider.entry()]);
+    let of = |kid: &str| key.sign(&header(kid), &provider.claims());
+    assert_eq!(outcome(&verifier, &of("k"), NOW).await, Valid);
+    provider.reply_for_keys(Reply::Status(503));
+    for (kid, later, has_keys) in [("new", 30, true), ("new", HOUR, false), ("k", HOUR, false)] {
+        let assertion = of(kid);
+        let fault = verify(&verifier, &assertion, Purpose::Grant, NOW + later).await.unwrap_err();
+        assert_eq!(fault.has_keys, has_keys, "{kid} {later} s");
     }
 }
 

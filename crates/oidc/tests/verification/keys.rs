@@ -49,9 +49,16 @@ async fn mistake_in_one_key_does_not_affect_the_others() {
             vec![named("k"), good.clone()],
             &other,
             "k",
-            NO_KEYS,
+            forged,
         ),
         ("a token of a broken key", vec![named("b"), good.clone()], &key, "b", NO_KEYS),
+        (
+            "a broken key of another type, with the kid of the token",
+            vec![json!({"kty": "RSA", "n": "AA", "e": "AQAB", "kid": "b"}), good.clone()],
+            &key,
+            "b",
+            Refused("UnknownKey"),
+        ),
         (
             "a broken key, and an unknown kid",
             vec![broken.clone(), good.clone()],

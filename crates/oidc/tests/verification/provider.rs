@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use tokio_rustls::TlsAcceptor;
 
+use crate::NOW;
+
 /// How a provider responds to a request.
 #[derive(Clone)]
 pub(crate) enum Reply {
@@ -98,7 +100,7 @@ impl Provider {
 
     /// The claims of a valid token.
     pub(crate) fn claims(&self) -> Value {
-        json!({"iss": self.url, "sub": "job", "aud": "orders", "exp": u64::from(u32::MAX)})
+        json!({"iss": self.url, "sub": "job", "aud": "orders", "exp": NOW + 86_400})
     }
 
     pub(crate) fn publish(&self, keys: &[Value]) {

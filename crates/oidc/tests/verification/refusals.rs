@@ -35,6 +35,7 @@ async fn provider_and_entries() -> (Provider, SigningKey, Vec<Value>) {
         inline(json!({"issuer": "oid", "audience": "orders", "subject_claim": "oid"})),
         inline(json!({"issuer": "without-audience"})),
         inline(json!({"issuer": "client", "client": true})),
+        inline(json!({"issuer": "patient", "client": true, "max_age_seconds": 7200})),
         inline(
             json!({"issuer": "old-client", "client": true, "accept_token_endpoint_audience": true}),
         ),
@@ -319,6 +320,29 @@ async fn verified_assertion_that_the_entry_does_not_accept_is_refused() {
         ),
         ("bound to nothing", with(json!({"cnf": {}})), Refused("BoundAssertion")),
         ("cnf is false", with(json!({"cnf": false})), Refused("BoundAssertion")),
+        (
+            "a logout token without its type",
+            with(json!({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}})),
+            Refused("OtherPurpose"),
+        ),
+        (
+            "an introspection response",
+            with(json!({"token_introspection": {"active": true}})),
+            Refused("OtherPurpose"),
+        ),
+        (
+            "an actor for the subject",
+            with(json!({"act": {"sub": "agent"}})),
+            Refused("DelegatedAssertion"),
+        ),
+        ("somebody who may act", with(json!({"may_act": {"sub": "agent"}})), Valid),
+        ("valid for a day", with(json!({"iss": "oid", "oid": "o", "exp": NOW + 86_400})), Valid),
+        (
+            "valid for more than a day",
+            with(json!({"iss": "oid", "oid": "o", "exp": NOW + 86_401})),
+            Refused("ExpiresTooLate"),
+        ),
+        ("valid for years, with a maximum age", with(json!({"exp": 253_402_300_799_u64})), Valid),
         ("another required value", with(json!({"tenant": "globex"})), Refused("RequiredClaim")),
         ("a second required value", with(json!({"tenant": 7})), Valid),
         ("a third required value", with(json!({"tenant": true})), Valid),
@@ -369,6 +393,17 @@ async fn client_assertion_for_another_recipient_or_subject_is_refused() {
         ("an issuer", grant, Refused("Issuer")),
         ("an unknown client", with(json!({"iss": "x", "sub": "x"})), Refused("Issuer")),
         ("expired", with(json!({"exp": NOW})), Refused("Expired")),
+        ("valid for an hour", with(json!({"exp": NOW + 3600})), Valid),
+        (
+            "valid for more than an hour",
+            with(json!({"exp": NOW + 3601})),
+            Refused("ExpiresTooLate"),
+        ),
+        (
+            "valid for more than the maximum age of the client",
+            with(json!({"iss": "patient", "sub": "patient", "exp": NOW + 7200, "iat": NOW})),
+            Valid,
+        ),
         ("bound", with(json!({"cnf": {}})), Refused("BoundAssertion")),
         (
             "another key",

@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use super::{
     AssertedIdentity, DeniedField, IssuancePolicyError,
+    caller::is_arn,
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
-    rule::IssuanceRule,
 };
 use crate::{
     cel::{Expression, Subject},
-    glob::globs_overlap,
+    glob::{Patterns, glob_matches},
 };
 
 /// The callers with an assertion of one trusted issuer, and what a rule takes from the assertion.
@@ -107,10 +107,23 @@ impl AssertedCaller {
         Ok(())
     }
 
+    /// Whether the rule is for some of the callers of the issuer only. A condition that is always true counts: it says that
+    /// all are meant.
+    pub(super) fn is_restricted(&self, subject: &Patterns) -> bool {
+        let is_any = |pattern: &String| pattern.chars().all(|c| c == '*');
+        // With `subject_from`, `subject` says what the rule gives, not who gets it.
+        let has_subject = self.subject_from.is_none() && !subject.as_slice().is_empty();
+        self.when.is_some() || (has_subject && !subject.as_slice().iter().any(is_any))
+    }
+
     /// Patterns that match every `sub` that the rule can give.
-    fn subjects<'a>(&'a self, rule: &'a IssuanceRule, is_client: bool) -> Vec<Cow<'a, str>> {
-        if !rule.subject.as_slice().is_empty() {
-            return rule.subject.as_slice().iter().map(|pattern| pattern.as_str().into()).collect();
+    pub(super) fn subjects<'a>(
+        &'a self,
+        subject: &'a Patterns,
+        is_client: bool,
+    ) -> Vec<Cow<'a, str>> {
+        if !subject.as_slice().is_empty() {
+            return subject.as_slice().iter().map(|pattern| pattern.as_str().into()).collect();
         }
         vec![match &self.subject_from {
             Some(expression) => match expression.literal_start() {
@@ -122,16 +135,16 @@ impl AssertedCaller {
             None => "*".into(),
         }]
     }
-}
 
-/// Whether two rules of different issuers could give the same `sub`.
-pub(super) fn share_subject(
-    (one, one_rule, one_is_client): (&AssertedCaller, &IssuanceRule, bool),
-    (other, other_rule, other_is_client): (&AssertedCaller, &IssuanceRule, bool),
-) -> bool {
-    one.issuer != other.issuer
-        && one.subjects(one_rule, one_is_client).iter().any(|one| {
-            let others = other.subjects(other_rule, other_is_client);
-            others.iter().any(|other| globs_overlap(one, other))
-        })
+    /// Whether the rule may give this `sub`, which is that of a principal of AWS if it is an ARN: only a rule that says so
+    /// gives one.
+    pub(super) fn may_give(&self, text: &str, subject: &Patterns) -> bool {
+        !is_arn(text)
+            || match (subject.as_slice(), &self.subject_from) {
+                ([], from) => from.as_ref().is_some_and(|from| is_arn(from.literal_start().0)),
+                (patterns, _) => {
+                    patterns.iter().any(|pattern| is_arn(pattern) && glob_matches(pattern, text))
+                }
+            }
+    }
 }

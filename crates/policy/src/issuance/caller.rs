@@ -96,6 +96,11 @@ pub(crate) fn check_patterns(patterns: &[String]) -> Result<(), CallerError> {
     Ok(())
 }
 
+/// Whether a `sub`, or each one that a pattern matches, is an ARN.
+pub(super) fn is_arn(text: &str) -> bool {
+    text.starts_with("arn:")
+}
+
 /// Whether the pattern matches the ARN, part by part.
 fn arn_matches(pattern: &str, arn: &str) -> bool {
     let (patterns, parts): (Vec<_>, Vec<_>) =

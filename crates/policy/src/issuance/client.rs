@@ -65,7 +65,11 @@ impl IssuanceRule {
             [] => is_granted_without_pattern,
             _ => self.subject.match_text(&subject),
         };
-        if is_granted { Ok(subject) } else { Err(DeniedField::Subject) }
+        let may_give = match &self.caller {
+            RuleCaller::Asserted(rule) => rule.may_give(&subject, &self.subject),
+            RuleCaller::Aws(_) => true,
+        };
+        if is_granted && may_give { Ok(subject) } else { Err(DeniedField::Subject) }
     }
 
     /// The `aud` of the token. `None`: it has none.

@@ -54,9 +54,26 @@ pub enum IssuancePolicyError {
     /// A rule names an issuer that is not trusted.
     #[error("rule {0}: the issuer of `caller` is not in TRUSTED_ISSUERS")]
     UnknownIssuer(usize),
-    /// Two rules of different issuers could give tokens the same `sub`.
+    /// A rule is for everybody who can get a token of the issuer.
     #[error(
-        "rules {0} and {1}: their issuers could give tokens the same `sub`: start the values of `subject_from` with \
+        "rule {0}: `caller` must have `when`: otherwise, everybody who gets a token of the issuer gets one here. If that \
+         is meant, write `\"when\": \"true\"`"
+    )]
+    Unrestricted(usize),
+    /// A caller could get tokens with the name of a client that it is not.
+    #[error(
+        "rule {number}: `sub` could be the name of the client {client:?}: start the values of `subject_from` with a text \
+         of their own, as in `'github:' + claims.repository_id`, or name other patterns in `subject`"
+    )]
+    ClientSubject {
+        /// The number of the rule.
+        number: usize,
+        /// The client.
+        client: String,
+    },
+    /// Two rules for different issuers, or for an issuer and for callers of AWS, could give tokens the same `sub`.
+    #[error(
+        "rules {0} and {1}: their callers could give tokens the same `sub`: start the values of `subject_from` with \
          different texts, as in `'github:' + claims.repository_id`, or name different patterns in `subject`"
     )]
     SameSubject(usize, usize),

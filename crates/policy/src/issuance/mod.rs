@@ -7,15 +7,18 @@
 mod asserted;
 mod caller;
 mod client;
+mod denied;
 mod error;
 mod policy;
+mod request;
 mod reserved;
 mod rule;
+mod subjects;
 
 pub use caller::{AssertedIdentity, Caller, CallerError};
 pub use client::{ClientGrant, ClientRequest};
+pub use denied::DeniedField;
 pub use error::IssuancePolicyError;
-pub use policy::{
-    DeniedField, Granted, IssuanceDefaults, IssuancePolicy, IssuanceRequest, RuleVerdict,
-};
+pub use policy::{Granted, IssuancePolicy, KnownIssuer, RuleVerdict};
+pub use request::{IssuanceDefaults, IssuanceRequest};
 pub use reserved::RESERVED_CLAIMS;

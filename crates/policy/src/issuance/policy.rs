@@ -3,9 +3,10 @@ use std::{str::FromStr, time::Duration};
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, ClientGrant, ClientRequest, IssuancePolicyError,
-    asserted::share_subject,
+    Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicyError,
+    IssuanceRequest,
     rule::{IssuanceRule, RuleCaller},
+    subjects::Subjects,
 };
 use crate::cel::Subject;
 
@@ -15,24 +16,15 @@ use crate::cel::Subject;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuancePolicy(Vec<IssuanceRule>);
 
-/// A request for a token.
-#[derive(Debug, Clone, Copy)]
-pub struct IssuanceRequest<'a> {
-    /// The requested claims.
-    pub claims: &'a Map<String, Value>,
-    /// The requested lifetime, if the request has one.
-    pub lifetime: Option<Duration>,
-}
-
-/// What applies if a request or a rule does not name an audience or a lifetime.
-#[derive(Debug, Clone, Copy)]
-pub struct IssuanceDefaults<'a> {
-    /// The `aud` of a request without one. Every caller may request it.
-    pub audience: Option<&'a str>,
-    /// The lifetime of a request without one.
-    pub lifetime: Duration,
-    /// The longest lifetime under a rule without `max_lifetime`.
-    pub lifetime_max: Duration,
+/// What the check of a policy has to know of a trusted issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownIssuer<'a> {
+    /// The `iss` of its assertions; of a client, its client id.
+    pub name: &'a str,
+    /// Whether it is a client that signs its own assertions, with its client id as the subject.
+    pub is_client: bool,
+    /// Whether its assertions are accepted with certain claims only.
+    pub has_required_claims: bool,
 }
 
 /// A granted [`IssuanceRequest`].
@@ -51,32 +43,6 @@ pub struct RuleVerdict {
     pub rule: usize,
     /// What the rule grants, or the first part of the request that it does not grant.
     pub result: Result<ClientGrant, DeniedField>,
-}
-
-/// The part of a request that no rule grants. The parts are in the order in which a rule is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
-pub enum DeniedField {
-    /// No rule is for this caller.
-    #[error("the caller")]
-    Caller,
-    /// `when` is not true for the claims of the caller's assertion.
-    #[error("the claims of the assertion")]
-    Condition,
-    /// `sub`.
-    #[error("the subject")]
-    Subject,
-    /// `aud`.
-    #[error("the audience")]
-    Audience,
-    /// One of the scopes.
-    #[error("the scope")]
-    Scope,
-    /// Another claim, or its value.
-    #[error("a claim")]
-    Claim,
-    /// `expires_in`.
-    #[error("the lifetime")]
-    Lifetime,
 }
 
 impl FromStr for IssuancePolicy {
@@ -105,29 +71,53 @@ impl IssuancePolicy {
         }
     }
 
-    /// Checks the rules for callers with an assertion: each issuer is trusted, and no two issuers can give tokens the same
-    /// `sub`. `is_client` says of a trusted issuer whether it is a client that signs its own assertions, with its client
-    /// id as the subject. `None`: it is not trusted.
+    /// Checks the rules with all trusted issuers: each rule is for a trusted one, none is for everybody who has an account
+    /// with an identity provider, and no caller can get the `sub` of a caller of another issuer, of a principal of AWS, or
+    /// the name of a client.
     ///
     /// # Errors
     /// The first problem.
-    pub fn check_issuers(
-        &self,
-        is_client: impl Fn(&str) -> Option<bool>,
-    ) -> Result<(), IssuancePolicyError> {
+    pub fn check_issuers(&self, trusted: &[KnownIssuer<'_>]) -> Result<(), IssuancePolicyError> {
+        let clients = trusted.iter().filter(|issuer| issuer.is_client).map(|client| client.name);
         let mut earlier = Vec::new();
         for (rule, number) in self.0.iter().zip(1..) {
-            let RuleCaller::Asserted(caller) = &rule.caller else { continue };
-            let is_client =
-                is_client(&caller.issuer).ok_or(IssuancePolicyError::UnknownIssuer(number))?;
-            let this = (caller, rule, is_client);
-            let same = earlier.iter().find(|(_, other)| share_subject(this, *other));
+            let mut is_client = false;
+            if let RuleCaller::Asserted(caller) = &rule.caller {
+                let issuer = trusted.iter().find(|issuer| issuer.name == caller.issuer);
+                let issuer = issuer.ok_or(IssuancePolicyError::UnknownIssuer(number))?;
+                is_client = issuer.is_client;
+                if !is_client && !issuer.has_required_claims && !caller.is_restricted(&rule.subject)
+                {
+                    return Err(IssuancePolicyError::Unrestricted(number));
+                }
+            }
+            let subjects = Subjects::of_rule(rule, is_client);
+            if matches!(rule.caller, RuleCaller::Asserted(_)) {
+                let same = clients
+                    .clone()
+                    .find(|client| subjects.collide_with(&Subjects::of_client(client)));
+                if let Some(client) = same {
+                    let client = client.to_owned();
+                    return Err(IssuancePolicyError::ClientSubject { number, client });
+                }
+            }
+            let same = earlier.iter().find(|(_, other)| subjects.collide_with(other));
             if let Some((other, _)) = same {
                 return Err(IssuancePolicyError::SameSubject(*other, number));
             }
-            earlier.push((number, this));
+            earlier.push((number, subjects));
         }
         Ok(())
+    }
+
+    /// The first rule under which a caller from AWS may choose any `sub`, also that of a caller of a trusted issuer.
+    #[must_use]
+    pub fn rule_with_any_subject(&self) -> Option<usize> {
+        let has_any_subject = |rule: &IssuanceRule| {
+            matches!(rule.caller, RuleCaller::Aws(_))
+                && rule.subject.as_slice().iter().any(|pattern| pattern == "*")
+        };
+        self.0.iter().position(has_any_subject).map(|index| index + 1)
     }
 
     /// Grants a request.

@@ -205,7 +205,9 @@ impl IssuanceRule {
         let other_claims =
             request.claims.iter().filter(|(name, _)| !CLAIMS_WITH_MEMBER.contains(&&***name));
         for (name, value) in other_claims {
-            if RESERVED_CLAIMS.contains(&&**name) || !self.claims.grant(name, value) {
+            let is_reserved = RESERVED_CLAIMS.contains(&&**name)
+                || (request.has_clients && name == "client_id" && !self.claims.name(name));
+            if is_reserved || !self.claims.grant(name, value) {
                 return Err(DeniedField::Claim);
             }
         }
@@ -224,13 +226,17 @@ impl ClaimPatterns {
         }
     }
 
-    /// A claim that only the issuer sets.
-    fn reserved(&self) -> Option<&'static str> {
-        let has = |claim: &str| match self {
+    /// Whether the claim is named in full.
+    fn name(&self, claim: &str) -> bool {
+        match self {
             Self::Names(names) => names.as_slice().iter().any(|name| name == claim),
             Self::Values(values) => values.contains_key(claim),
-        };
-        RESERVED_CLAIMS.into_iter().find(|claim| has(claim))
+        }
+    }
+
+    /// A claim that only the issuer sets.
+    fn reserved(&self) -> Option<&'static str> {
+        RESERVED_CLAIMS.into_iter().find(|claim| self.name(claim))
     }
 }
 

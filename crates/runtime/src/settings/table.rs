@@ -265,7 +265,7 @@ pub const RETAINED_KEY_ID: Setting = Setting {
 /// `REVOCATIONS`.
 pub const REVOCATIONS: Setting = Setting {
     name: "REVOCATIONS",
-    functions: &[Function::Authorizer],
+    functions: &[Function::Authorizer, Function::Issuer],
     values: Values::Revocations,
     default: None,
     is_required: false,

@@ -157,6 +157,28 @@ fn each_problem_of_names_and_contents_is_reported() {
             &["issuance-policy.json: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS"],
         ),
         (
+            "rule for everybody at a trusted issuer",
+            |it| {
+                it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
+                it.write(
+                    "issuance-policy.json",
+                    r#"[{"caller": {"issuer": "https://ci.example"}}]"#,
+                );
+            },
+            &["issuance-policy.json: rule 1: `caller` must have `when`"],
+        ),
+        (
+            "any subject for callers of AWS beside a trusted issuer",
+            |it| {
+                it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
+                it.write(
+                    "issuance-policy.json",
+                    r#"[{"caller": "*"}, {"caller": "*", "subject": "*"}]"#,
+                );
+            },
+            &["issuance-policy.json: warning: rule 2: with the `subject` `*`, its callers"],
+        ),
+        (
             "other file",
             |it| it.write("README.md", "text"),
             &["README.md: warning: is not a file of a setting: nothing reads it"],

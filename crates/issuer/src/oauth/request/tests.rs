@@ -85,12 +85,12 @@ fn request_without_a_supported_proof_is_refused() {
             false,
             OAuthError::UnsupportedAuthentication,
         ),
-        ("a header", vec![CREDENTIALS], true, OAuthError::UnsupportedAuthentication),
+        ("a header", vec![CREDENTIALS], true, OAuthError::AuthorizationHeader),
         (
             "a header with an assertion",
             vec![GRANT, ASSERTION],
             true,
-            OAuthError::UnsupportedAuthentication,
+            OAuthError::AuthorizationHeader,
         ),
         (
             "a header and a client assertion",

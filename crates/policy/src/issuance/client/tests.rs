@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     ExpressionError,
-    issuance::{AssertedIdentity, CallerError, IssuancePolicy, IssuancePolicyError},
+    issuance::{AssertedIdentity, CallerError, IssuancePolicy, IssuancePolicyError, KnownIssuer},
 };
 
 const DEFAULTS: IssuanceDefaults<'static> = IssuanceDefaults {
@@ -387,6 +387,7 @@ fn no_rule_sets_a_claim_of_the_issuer() {
         let request = crate::issuance::IssuanceRequest {
             claims: claims.as_object().unwrap(),
             lifetime: None,
+            has_clients: false,
         };
         let granted = policy.grant(&request, &Caller::Iam(ROLE.into()), &DEFAULTS);
         assert_eq!(granted, Err(DeniedField::Claim), "{name}");
@@ -450,78 +451,302 @@ fn invalid_rules_for_issuers_are_refused() {
     }
 }
 
+/// A rule for the callers of an issuer, with more members.
+fn rule_for(issuer: &str, more: Value) -> Value {
+    let mut rule = json!({"caller": {"issuer": issuer, "when": "true"}});
+    let Value::Object(more) = more else { panic!("members are an object") };
+    rule.as_object_mut().unwrap().extend(more);
+    rule
+}
+
+fn subject_from(text: &str) -> Value {
+    json!({"subject_from": text})
+}
+
+fn subject(text: &str) -> Value {
+    json!({"subject": text})
+}
+
+const SAME_SUBJECT: Result<(), IssuancePolicyError> = Err(IssuancePolicyError::SameSubject(1, 2));
+
+type SubjectRow<'a> = (&'a str, Value, Value, Result<(), IssuancePolicyError>);
+
+/// Checks the rules of each row with two issuers, and in rows about clients with two clients.
+fn assert_subjects(rows: &[SubjectRow<'_>]) {
+    let known = ["a", "b", "client-1", "client-2"].map(|name| KnownIssuer {
+        name,
+        is_client: name.starts_with("client"),
+        has_required_claims: false,
+    });
+    let mut wrong = Vec::new();
+    for (name, one, other, expected) in rows {
+        // Clients are a case of their own.
+        let has_client = name.contains("client");
+        let known: Vec<_> =
+            known.iter().filter(|issuer| has_client || !issuer.is_client).copied().collect();
+        let checked = policy(&json!([one, other])).check_issuers(&known);
+        if checked != *expected {
+            wrong.push(format!("{name}: {checked:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn rules_of_two_issuers_that_can_give_the_same_subject_are_refused() {
-    let same = Err(IssuancePolicyError::SameSubject(1, 2));
-    let rule = |issuer: &str, more: Value| {
-        let mut rule = json!({"caller": {"issuer": issuer}});
-        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        rule
-    };
-    let none = || json!({});
-    let from = |text: &str| json!({"subject_from": text});
-    let subject = |text: &str| json!({"subject": text});
-    let rows = [
-        ("two issuers", rule("a", none()), rule("b", none()), same.clone()),
-        ("one issuer", rule("a", none()), rule("a", none()), Ok(())),
-        ("one issuer and IAM", rule("a", none()), json!({"caller": "*", "subject": "*"}), Ok(())),
-        ("one pattern", rule("a", subject("repo:*")), rule("b", none()), same.clone()),
-        ("two patterns", rule("a", subject("repo:*")), rule("b", subject("job:*")), Ok(())),
+    assert_subjects(&[
+        ("two issuers", rule_for("a", json!({})), rule_for("b", json!({})), SAME_SUBJECT),
+        ("one issuer", rule_for("a", json!({})), rule_for("a", json!({})), Ok(())),
+        ("one pattern", rule_for("a", subject("repo:*")), rule_for("b", json!({})), SAME_SUBJECT),
+        ("two patterns", rule_for("a", subject("repo:*")), rule_for("b", subject("job:*")), Ok(())),
         (
             "two patterns that overlap",
-            rule("a", subject("repo:*")),
-            rule("b", json!({"subject": ["job:*", "*:main"]})),
-            same.clone(),
+            rule_for("a", subject("repo:*")),
+            rule_for("b", json!({"subject": ["job:*", "*:main"]})),
+            SAME_SUBJECT,
         ),
         (
             "two starts",
-            rule("a", from("'a:' + claims.sub")),
-            rule("b", from("'b:' + claims.sub + claims.x")),
+            rule_for("a", subject_from("'a:' + claims.sub")),
+            rule_for("b", subject_from("'b:' + claims.sub + claims.x")),
             Ok(()),
         ),
         (
             "one start is the start of the other",
-            rule("a", from("'a' + claims.sub")),
-            rule("b", from("'a:' + claims.sub")),
-            same.clone(),
+            rule_for("a", subject_from("'a' + claims.sub")),
+            rule_for("b", subject_from("'a:' + claims.sub")),
+            SAME_SUBJECT,
         ),
         (
             "no start",
-            rule("a", from("claims.sub")),
-            rule("b", from("'b' + claims.x")),
-            same.clone(),
+            rule_for("a", subject_from("claims.sub")),
+            rule_for("b", subject_from("'b' + claims.x")),
+            SAME_SUBJECT,
         ),
         (
             "a start in a condition",
-            rule("a", from("claims.x ? 'a:' + claims.sub : claims.sub")),
-            rule("b", from("'b:' + claims.sub")),
-            same.clone(),
+            rule_for("a", subject_from("claims.x ? 'a:' + claims.sub : claims.sub")),
+            rule_for("b", subject_from("'b:' + claims.sub")),
+            SAME_SUBJECT,
         ),
-        ("two constants", rule("a", from("'a'")), rule("b", from("'b'")), Ok(())),
-        ("one constant", rule("a", from("'a'")), rule("b", from("'a'")), same.clone()),
-        ("two clients", rule("client-1", none()), rule("client-2", none()), Ok(())),
-        ("a client and an issuer", rule("client-1", none()), rule("a", none()), same.clone()),
+        (
+            "two constants",
+            rule_for("a", subject_from("'a'")),
+            rule_for("b", subject_from("'b'")),
+            Ok(()),
+        ),
+        (
+            "one constant",
+            rule_for("a", subject_from("'a'")),
+            rule_for("b", subject_from("'a'")),
+            SAME_SUBJECT,
+        ),
+        (
+            "an issuer that is not trusted",
+            rule_for("a", json!({})),
+            rule_for("unknown", json!({})),
+            Err(IssuancePolicyError::UnknownIssuer(2)),
+        ),
+    ]);
+}
+
+#[test]
+fn rules_that_can_give_the_name_of_a_client_are_refused() {
+    let client =
+        |number| Err(IssuancePolicyError::ClientSubject { number, client: "client-1".into() });
+    assert_subjects(&[
+        ("two clients", rule_for("client-1", json!({})), rule_for("client-2", json!({})), Ok(())),
+        (
+            "a client and an issuer",
+            rule_for("client-1", json!({})),
+            rule_for("a", json!({})),
+            client(2),
+        ),
+        (
+            "an issuer and a client without a rule",
+            rule_for("a", json!({})),
+            json!({"caller": "*"}),
+            client(1),
+        ),
+        (
+            "an issuer with the name of a client as a pattern",
+            rule_for("a", subject("client-2*")),
+            rule_for("a", subject("job:*")),
+            Err(IssuancePolicyError::ClientSubject { number: 1, client: "client-2".into() }),
+        ),
+        (
+            "a client with another subject, whose name an issuer can give",
+            rule_for("client-1", subject_from("'svc:' + claims.sub")),
+            rule_for("a", subject("client-*")),
+            client(2),
+        ),
         (
             "a client and an issuer with a pattern",
-            rule("client-1", none()),
-            rule("a", subject("repo:*")),
+            rule_for("client-1", json!({})),
+            rule_for("a", subject("repo:*")),
             Ok(()),
         ),
         (
             "a client and an issuer with its name",
-            rule("client-1", none()),
-            rule("a", subject("client-*")),
-            same,
+            rule_for("client-1", json!({})),
+            rule_for("a", subject("client-*")),
+            client(2),
+        ),
+    ]);
+}
+
+#[test]
+fn rules_that_can_give_the_subject_of_a_rule_for_aws_are_refused() {
+    assert_subjects(&[
+        (
+            "one issuer and IAM",
+            rule_for("b", subject("b*")),
+            json!({"caller": "*", "subject": "*"}),
+            Ok(()),
         ),
         (
-            "an issuer that is not trusted",
-            rule("a", none()),
-            rule("unknown", none()),
-            Err(IssuancePolicyError::UnknownIssuer(2)),
+            "IAM and an issuer",
+            json!({"caller": ROLE, "subject": "orders-*"}),
+            rule_for("a", subject("*-1")),
+            SAME_SUBJECT,
+        ),
+        (
+            "an issuer and IAM with its start",
+            rule_for("a", subject_from("'job:' + claims.sub")),
+            json!({"caller": "*", "subject": ["a", "job*"]}),
+            SAME_SUBJECT,
+        ),
+        (
+            "IAM and an issuer with another start",
+            json!({"caller": ROLE, "subject": "orders-*"}),
+            rule_for("a", subject_from("'job:' + claims.sub")),
+            Ok(()),
+        ),
+        (
+            "ARNs of IAM and an issuer, which gives no ARNs",
+            json!({"caller": ROLE, "subject": ROLE}),
+            rule_for("a", subject("*orders")),
+            Ok(()),
+        ),
+        (
+            "ARNs of IAM and of an issuer",
+            json!({"caller": ROLE, "subject": ROLE}),
+            rule_for("a", subject("arn:aws:iam::*:role/orders")),
+            SAME_SUBJECT,
+        ),
+        (
+            "ARNs of an issuer, and another issuer",
+            rule_for("a", subject("arn:aws:iam::*:role/orders")),
+            rule_for("b", subject("*orders")),
+            Ok(()),
+        ),
+        (
+            "a pattern of IAM that ARNs match too",
+            json!({"caller": ROLE, "subject": "a*"}),
+            rule_for("a", subject("arn:aws:iam::*:role/orders")),
+            SAME_SUBJECT,
+        ),
+    ]);
+}
+
+#[test]
+fn rule_for_everybody_with_an_account_at_an_identity_provider_is_refused() {
+    let unrestricted = || Err(IssuancePolicyError::Unrestricted(1));
+    let rows = [
+        ("no member", "idp", json!({"caller": {"issuer": "idp"}}), unrestricted()),
+        ("a scope", "idp", json!({"caller": {"issuer": "idp"}, "scope": "a"}), unrestricted()),
+        (
+            "any subject",
+            "idp",
+            json!({"caller": {"issuer": "idp"}, "subject": "*"}),
+            unrestricted(),
+        ),
+        (
+            "one of the subjects is any",
+            "idp",
+            json!({"caller": {"issuer": "idp"}, "subject": ["a", "**"]}),
+            unrestricted(),
+        ),
+        (
+            "a pattern for what the rule itself gives",
+            "idp",
+            json!({"caller": {"issuer": "idp"}, "subject": "a:*", "subject_from": "'a:' + claims.sub"}),
+            unrestricted(),
+        ),
+        ("a subject", "idp", json!({"caller": {"issuer": "idp"}, "subject": "a*"}), Ok(())),
+        (
+            "a condition",
+            "idp",
+            json!({"caller": {"issuer": "idp", "when": "claims.a == 1"}}),
+            Ok(()),
+        ),
+        ("everybody is meant", "idp", json!({"caller": {"issuer": "idp", "when": "true"}}), Ok(())),
+        (
+            "an entry with required claims",
+            "tenant",
+            json!({"caller": {"issuer": "tenant"}}),
+            Ok(()),
+        ),
+        ("a client", "client", json!({"caller": {"issuer": "client"}}), Ok(())),
+    ];
+    for (name, issuer, rule, expected) in rows {
+        let known = KnownIssuer {
+            name: issuer,
+            is_client: issuer == "client",
+            has_required_claims: issuer == "tenant",
+        };
+        assert_eq!(policy(&json!([rule])).check_issuers(&[known]), expected, "{name}");
+    }
+}
+
+#[test]
+fn arn_as_the_subject_of_an_assertion_needs_a_rule_for_arns() {
+    let caller = |subject: &str| {
+        let mut claims = Map::new();
+        claims.insert("sub".into(), subject.into());
+        let (issuer, subject) = (GITHUB.into(), subject.into());
+        Caller::Assertion(AssertedIdentity { issuer, subject, claims })
+    };
+    let rule = |member: &str, value: &str| json!({"caller": {"issuer": GITHUB}, member: value});
+    let denied = Err(DeniedField::Subject);
+    let rows = [
+        ("no pattern", json!({"caller": {"issuer": GITHUB}}), denied),
+        ("any", rule("subject", "*"), denied),
+        ("a pattern that does not start like an ARN", rule("subject", "*:role/orders"), denied),
+        ("the subject from a claim", rule("subject_from", "claims.sub"), denied),
+        ("another ARN", rule("subject", "arn:aws:iam::1:*"), denied),
+        ("the ARN", rule("subject", ROLE), Ok(ROLE)),
+        ("a pattern of ARNs", rule("subject", "arn:aws:iam::123456789012:role/*"), Ok(ROLE)),
+        (
+            "an ARN that the rule makes",
+            rule("subject_from", "'arn:x:' + claims.sub"),
+            Ok("arn:x:arn:aws:iam::123456789012:role/orders"),
         ),
     ];
-    let is_client = |issuer: &str| (issuer != "unknown").then(|| issuer.starts_with("client"));
-    for (name, one, other, expected) in rows {
-        assert_eq!(policy(&json!([one, other])).check_issuers(is_client), expected, "{name}");
+    for (name, rule, expected) in rows {
+        let request = ClientRequest { scope: None, audiences: &[], lifetime: None };
+        let granted = policy(&json!([rule])).grant_to_client(&request, &caller(ROLE), &DEFAULTS);
+        let subject = granted.map(|granted| granted.claims["sub"].clone());
+        assert_eq!(subject, expected.map(Value::from), "{name}");
+    }
+}
+
+#[test]
+fn only_a_rule_that_names_client_id_grants_it_where_clients_prove_theirs() {
+    let claims = Map::from_iter([("client_id".to_owned(), Value::from("partner-1"))]);
+    let rule = |claims: Value| policy(&json!([{"caller": ROLE, "claims": claims}]));
+    let rows = [
+        ("any claim", json!("*"), false, true),
+        ("any claim, with clients", json!("*"), true, false),
+        ("a pattern, with clients", json!("client_*"), true, false),
+        ("its name, with clients", json!(["a", "client_id"]), true, true),
+        ("its value, with clients", json!({"client_id": "partner-1"}), true, true),
+        ("another value, with clients", json!({"client_id": "partner-2"}), true, false),
+    ];
+    for (name, granted, has_clients, expected) in rows {
+        let request =
+            crate::issuance::IssuanceRequest { claims: &claims, lifetime: None, has_clients };
+        let granted = rule(granted).grant(&request, &Caller::Iam(ROLE.into()), &DEFAULTS);
+        assert_eq!(granted.is_ok(), expected, "{name}");
     }
 }

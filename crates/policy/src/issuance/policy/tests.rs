@@ -152,6 +152,7 @@ fn request_is_granted_if_one_rule_grants_all_of_it() {
         let request = IssuanceRequest {
             claims: claims.as_object().unwrap(),
             lifetime: seconds.map(Duration::from_secs),
+            has_clients: false,
         };
         let grant = policy.grant(&request, &caller, &DEFAULTS);
         assert_eq!(grant.map(|granted| granted.lifetime.as_secs()), expected, "{name}");
@@ -170,13 +171,13 @@ fn request_is_granted_if_one_rule_grants_all_of_it() {
         ("no subject", json!({"aud": "https://api.example/"}), Err(DeniedField::Subject)),
     ] {
         let claims = claims.as_object().unwrap();
-        let request = IssuanceRequest { claims, lifetime: None };
+        let request = IssuanceRequest { claims, lifetime: None, has_clients: false };
         let grant = policy.grant(&request, &caller, &defaults);
         assert_eq!(grant.map(|granted| granted.lifetime.as_secs()), expected, "{name}");
     }
     let empty: IssuancePolicy = "[]".parse().unwrap();
     let claims = Map::new();
-    let request = IssuanceRequest { claims: &claims, lifetime: None };
+    let request = IssuanceRequest { claims: &claims, lifetime: None, has_clients: false };
     assert_eq!(empty.grant(&request, &Caller::Invoke, &defaults), Err(DeniedField::Caller));
 }
 
