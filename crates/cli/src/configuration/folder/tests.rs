@@ -136,6 +136,52 @@ fn each_problem_of_names_and_contents_is_reported() {
             ],
         ),
         (
+            "other file",
+            |it| it.write("README.md", "text"),
+            &["README.md: warning: is not a file of a setting: nothing reads it"],
+        ),
+        (
+            "setting without a file",
+            |it| it.write("token-issuer.json", "us"),
+            &["token-issuer.json: warning: is not a file of a setting: nothing reads it"],
+        ),
+        (
+            "folder in place of a file",
+            |it| {
+                fs::remove_file(it.0.join("revocations.json")).unwrap();
+                fs::create_dir(it.0.join("revocations.json")).unwrap();
+                it.set_mode("revocations.json", 0o755);
+            },
+            &["revocations.json: is a folder"],
+        ),
+        (
+            "text that is not UTF-8",
+            |it| it.write("revocations.json", b"[\xff]"),
+            &["revocations.json: is not UTF-8"],
+        ),
+        (
+            "long file",
+            |it| it.write("revocations.json", vec![b' '; 4 * 1024 * 1024 + 1]),
+            &["revocations.json: has more than 4194304 bytes"],
+        ),
+        (
+            "invalid content of two files",
+            |it| {
+                it.write("access-rules.json", "[\n  {}\n]");
+                it.write("issuance-policy.json", "null");
+            },
+            &[
+                "access-rules.json:2:3: rule 1: missing field `route`",
+                "issuance-policy.json:1:1: has no value, write `[]`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn each_problem_of_trusted_issuers_is_reported() {
+    assert_findings(&[
+        (
             "trusted issuers",
             |it| it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#),
             &[],
@@ -177,46 +223,6 @@ fn each_problem_of_names_and_contents_is_reported() {
                 );
             },
             &["issuance-policy.json: warning: rule 2: with the `subject` `*`, its callers"],
-        ),
-        (
-            "other file",
-            |it| it.write("README.md", "text"),
-            &["README.md: warning: is not a file of a setting: nothing reads it"],
-        ),
-        (
-            "setting without a file",
-            |it| it.write("token-issuer.json", "us"),
-            &["token-issuer.json: warning: is not a file of a setting: nothing reads it"],
-        ),
-        (
-            "folder in place of a file",
-            |it| {
-                fs::remove_file(it.0.join("revocations.json")).unwrap();
-                fs::create_dir(it.0.join("revocations.json")).unwrap();
-                it.set_mode("revocations.json", 0o755);
-            },
-            &["revocations.json: is a folder"],
-        ),
-        (
-            "text that is not UTF-8",
-            |it| it.write("revocations.json", b"[\xff]"),
-            &["revocations.json: is not UTF-8"],
-        ),
-        (
-            "long file",
-            |it| it.write("revocations.json", vec![b' '; 4 * 1024 * 1024 + 1]),
-            &["revocations.json: has more than 4194304 bytes"],
-        ),
-        (
-            "invalid content of two files",
-            |it| {
-                it.write("access-rules.json", "[\n  {}\n]");
-                it.write("issuance-policy.json", "null");
-            },
-            &[
-                "access-rules.json:2:3: rule 1: missing field `route`",
-                "issuance-policy.json:1:1: has no value, write `[]`",
-            ],
         ),
     ]);
 }
