@@ -220,8 +220,10 @@ mod tests {
             problems(&template, &parameters, &report).unwrap()
         };
         assert_eq!(check("no"), Vec::<String>::new());
-        let expected = "the issuer does not start: TRUSTED_ISSUERS must have at least one issuer";
-        assert_eq!(check("yes"), [expected]);
+        let expected = ["issuer", "oauthissuer"].map(|function| {
+            format!("the {function} does not start: TRUSTED_ISSUERS must have at least one issuer")
+        });
+        assert_eq!(check("yes"), expected);
     }
 
     #[test]
