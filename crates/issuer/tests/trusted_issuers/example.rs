@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, convert::Infallible, fs};
 use issuer::{IssuanceError, IssuerConfig, OAuthError, ProvenTokenRequest, issue};
 use jwt::{Algorithm, Signed, Signer, UnixTime, UnsignedToken};
 use oidc::{HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig, TrustStore};
+use policy::revocation::Revocations;
 use runtime::Settings;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -169,7 +170,7 @@ impl Example {
         let request = ProvenTokenRequest::read(form.as_bytes(), false, &self.config);
         let ProvenTokenRequest { proof, request } =
             request.map_err(|error| error.code().to_owned())?;
-        let verified = proof.verify(&self.verifier, now).await.unwrap();
+        let verified = proof.verify(&self.verifier, &Revocations::default(), now).await.unwrap();
         let grantee = verified.map_err(|error| code(&error.into()))?;
         let granted = request.grant(&grantee, &self.config).map_err(|error| code(&error))?;
         let issued = issue(granted, &self.config, Uuid::nil(), now, &FakeSigner).await.unwrap();
