@@ -63,8 +63,11 @@ fn examples_are_valid() {
     let files = fs::read_dir(Path::new(CONFIG).join("examples")).unwrap();
     let files = files.map(|file| file.unwrap().path());
     let is_own = |path: &Path| path.to_str().unwrap().contains("/trusted-issuers.");
-    let examples: Vec<_> = files.filter(|path| is_own(path)).map(read).collect();
+    let mut examples: Vec<_> = files.filter(|path| is_own(path)).map(read).collect();
     assert!(examples.len() >= 2, "{examples:?}");
+    let providers = fs::read_dir(Path::new(CONFIG).join("../examples/trusted-issuers")).unwrap();
+    examples
+        .extend(providers.map(|folder| read(folder.unwrap().path().join("trusted-issuers.json"))));
     assert_verdicts(&examples, (true, true));
 }
 

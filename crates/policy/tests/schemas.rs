@@ -65,6 +65,10 @@ fn examples_and_shipped_files_are_valid() {
         let mut files: Vec<_> = examples.filter(|path| is_own(path)).collect();
         assert!(files.len() >= 2, "{}: {files:?}", kind.name);
         files.push(format!("{ROOT}/layer/config/{}.json", kind.name).into());
+        let providers = fs::read_dir(format!("{ROOT}/examples/trusted-issuers")).unwrap();
+        let file = format!("{}.json", kind.name);
+        let of_providers = providers.map(|folder| folder.unwrap().path().join(&file));
+        files.extend(of_providers.filter(|file| file.exists()));
         for file in files {
             let document = read(&file);
             assert!(follows_schema(&document), "schema: {}", file.display());

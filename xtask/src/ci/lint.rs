@@ -15,9 +15,11 @@ const TYPOS: &str = "_typos.toml";
 const RENOVATE: &str = "renovate.json";
 
 /// Files that a hosting service reads, or folders with such files, with the schemas that they follow.
-const SCHEMAS: [(&str, &str); 6] = [
+const SCHEMAS: [(&str, &str); 8] = [
     ("vendor.github-workflows", ".github/workflows"),
     ("vendor.github-workflows", "examples/github-actions"),
+    ("vendor.github-workflows", "examples/trusted-issuers/github-actions"),
+    ("vendor.gitlab-ci", "examples/trusted-issuers/gitlab-ci"),
     ("vendor.github-actions", ".github/actions/setup"),
     ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE"),
     ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),

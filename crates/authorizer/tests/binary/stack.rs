@@ -64,6 +64,7 @@ impl Stack {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let config = FunctionConfig {
             name: "Authorizer".into(),
+            function_name: "Authorizer".into(),
             binary: "authorizer".into(),
             region: "us-east-1".into(),
             environment: environment.into_iter().map(owned).collect(),

@@ -20,19 +20,19 @@ use crate::{ALIAS, TEMPLATE, token, with_parameters};
 #[path = "../../../../interop/jsonwebtoken.rs"]
 mod with_jsonwebtoken;
 
-const AUDIENCE: &str = "https://api.example";
+pub(crate) const AUDIENCE: &str = "https://api.example";
 
 /// A program of interop/ that takes a token on standard input and the arguments `ISSUER AUDIENCE`.
-struct Client {
+pub(crate) struct Client {
     program: &'static str,
-    script: &'static str,
+    pub(crate) script: &'static str,
     /// The arguments of `program` with which it succeeds only if the packages are installed.
     check: &'static [&'static str],
     /// The algorithms that the library lacks.
     unsupported: &'static [&'static str],
 }
 
-const CLIENTS: [Client; 4] = [
+pub(crate) const CLIENTS: [Client; 4] = [
     Client {
         program: "python3",
         script: "pyjwt.py",
@@ -112,16 +112,16 @@ pub(crate) fn run_program(program: &str, arguments: &[&str], input: &[u8]) -> Ou
 }
 
 impl Client {
-    fn is_installed(&self) -> bool {
+    pub(crate) fn is_installed(&self) -> bool {
         is_installed(self.program, self.check)
     }
 
-    /// Whether the client accepts a token. It prints the subject only then.
-    fn accepts(&self, issuer: &str, token: &str) -> bool {
+    /// Whether the client accepts a token with this subject. It prints the subject only then.
+    pub(crate) fn accepts(&self, issuer: &str, subject: &str, token: &str) -> bool {
         let Self { program, script, .. } = self;
         let output = run_program(program, &[script, issuer, AUDIENCE], token.as_bytes());
-        let subject = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.success(), subject.trim() == "test-user", "{script}: {subject}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.success(), printed.trim() == subject, "{script}: {printed}");
         output.status.success()
     }
 }
@@ -185,11 +185,11 @@ async fn clients_accept_valid_tokens_and_refuse_changed_ones() {
         for client in &clients {
             let case = format!("{algorithm} {}", client.script);
             let expected = !client.unsupported.contains(&algorithm);
-            assert_eq!(client.accepts(&issuer, &good), expected, "{case}");
+            assert_eq!(client.accepts(&issuer, "test-user", &good), expected, "{case}");
             let mut bad = tampered(&good, &other);
             bad.push(other_audience.clone());
             for (at, token) in bad.iter().enumerate() {
-                assert!(!client.accepts(&issuer, token), "{case}: tampered {at}");
+                assert!(!client.accepts(&issuer, "test-user", token), "{case}: tampered {at}");
             }
         }
         if has_openssl {

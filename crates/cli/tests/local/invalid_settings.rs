@@ -31,6 +31,7 @@ async fn start(function: &str, kms: &Kms, settings: &[(&str, &str)]) -> Result<(
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let config = FunctionConfig {
         name: function.into(),
+        function_name: function.into(),
         binary: function.into(),
         region: "us-east-1".into(),
         environment: environment.into_iter().map(own).collect(),

@@ -33,6 +33,7 @@ mod kms_faults;
 mod log_audit;
 mod monitoring;
 mod network;
+mod oauth_clients;
 mod permissions;
 mod planted_keys;
 mod policy_cache;

@@ -67,6 +67,10 @@ impl Signer {
         jwk
     }
 
+    pub(crate) fn private_pem(&self) -> String {
+        pem("PRIVATE KEY", &self.0.serialize_der())
+    }
+
     pub(crate) fn token(&self, kid: Option<&str>, claims: &Value) -> String {
         let header = Header { kid: kid.map(str::to_owned), ..Header::new(Algorithm::ES256) };
         self.token_with(&header, claims)

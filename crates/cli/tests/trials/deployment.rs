@@ -118,7 +118,8 @@ impl Deployment {
 
     /// The processes of a function.
     pub(crate) fn processes(&self, function: Function) -> Vec<PathBuf> {
-        processes(self.stack.kms.address(), function.name())
+        let name = format!("countersign-{}", function.name().to_lowercase());
+        processes(self.stack.kms.address(), &name)
     }
 }
 

@@ -180,6 +180,7 @@ impl Account {
         }
         let config = FunctionConfig {
             name: ROTATOR.into(),
+            function_name: ROTATOR.into(),
             binary: ROTATOR.into(),
             region: "us-east-1".into(),
             environment: environment.into(),

@@ -18,18 +18,22 @@ pub struct ClientTokenRequest {
 }
 
 /// Who gets a token.
-pub(crate) struct Grantee {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grantee {
     /// Whose rules apply.
-    pub(crate) caller: Caller,
+    pub caller: Caller,
     /// The client that has proved its identity. `None`: the caller is its own client.
-    pub(crate) client_id: Option<String>,
+    pub client_id: Option<String>,
     /// The `jti` of the assertion.
-    pub(crate) jti: Option<String>,
+    pub jti: Option<String>,
 }
 
 impl ClientTokenRequest {
     /// Asks the issuance policy. It grants the whole request or nothing.
-    pub(crate) fn grant(
+    ///
+    /// # Errors
+    /// The first part of the request that is not granted, or a claim that a token cannot have.
+    pub fn grant(
         self,
         grantee: &Grantee,
         config: &IssuerConfig,

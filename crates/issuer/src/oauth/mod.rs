@@ -12,8 +12,7 @@ mod proof;
 mod request;
 
 pub use error::OAuthError;
-pub(crate) use grant::Grantee;
-pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME};
+pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee};
 pub use grant_type::GrantType;
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;

@@ -65,7 +65,7 @@ impl Proof {
     ///
     /// # Errors
     /// The outer error says that there is no result. The inner error refuses the proof.
-    pub(crate) async fn verify(
+    pub async fn verify(
         self,
         verifier: &IssuerVerifier,
         revocations: &Revocations,

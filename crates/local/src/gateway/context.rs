@@ -1,10 +1,10 @@
-//! What all APIs of a stack share.
+//! What all APIs of a stack share, and what they report.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
-use super::Exchange;
 use crate::lambda::{FunctionLogs, HostedFunction};
 
 /// What all APIs of a stack share.
@@ -18,6 +18,23 @@ pub struct GatewayContext {
     pub logs: FunctionLogs,
     /// The completed requests of all APIs.
     pub exchanges: broadcast::Sender<Exchange>,
+}
+
+/// A completed request, for display.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The request id, which is the header `x-amzn-requestid` of the response.
+    pub id: Uuid,
+    /// The method.
+    pub method: String,
+    /// The path without the query.
+    pub path: String,
+    /// The status of the response.
+    pub status: u16,
+    /// The reason for the status, from the log of the function or from the gateway.
+    pub reason: String,
+    /// The time from the last byte of the request to the first byte of the response.
+    pub duration: Duration,
 }
 
 impl GatewayContext {

@@ -17,11 +17,7 @@ mod route_priority;
 mod sigv4;
 mod websocket_api;
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::Value;
@@ -29,7 +25,10 @@ use tokio::{net::TcpListener, sync::broadcast};
 use uuid::Uuid;
 
 pub(crate) use self::{api_request::API_ID, rest_api::ROOT_RESOURCE};
-pub use self::{context::GatewayContext, error::GatewayError};
+pub use self::{
+    context::{Exchange, GatewayContext},
+    error::GatewayError,
+};
 
 use self::{
     api::Api,
@@ -147,23 +146,6 @@ impl Gateway {
     pub fn routes(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(String::as_str)
     }
-}
-
-/// A completed request, for display.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// The request id, which is the header `x-amzn-requestid` of the response.
-    pub id: Uuid,
-    /// The method.
-    pub method: String,
-    /// The path without the query.
-    pub path: String,
-    /// The status of the response.
-    pub status: u16,
-    /// The reason for the status, from the log of the function or from the gateway.
-    pub reason: String,
-    /// The time from the last byte of the request to the first byte of the response.
-    pub duration: Duration,
 }
 
 /// Responds to a request and reports it.

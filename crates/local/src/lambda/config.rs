@@ -12,6 +12,8 @@ use tokio::process::Command;
 pub struct FunctionConfig {
     /// The logical id of the function, which is also its name on this machine.
     pub name: String,
+    /// The name that Lambda tells the function (`AWS_LAMBDA_FUNCTION_NAME`).
+    pub function_name: String,
     /// The name of its binary.
     pub binary: String,
     /// The Region in its ARN.

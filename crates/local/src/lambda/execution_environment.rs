@@ -151,7 +151,7 @@ async fn launch(
         let api = Arc::clone(&shared);
         async move { api.respond(request).await }
     })?;
-    let name = &config.name;
+    let name = &config.function_name;
     let child = command
         .envs(config.environment.iter().map(|(name, value)| (name, value)))
         .env("AWS_LAMBDA_RUNTIME_API", server.address.to_string())

@@ -59,6 +59,7 @@ pub(super) fn function_config(
         .ok_or_else(|| TemplateError(format!("{id} lacks Metadata.BuildProperties.Binary")))?;
     Ok(FunctionConfig {
         name: id.to_owned(),
+        function_name: function_name(id, resource, resolver)?,
         binary: binary.to_owned(),
         region: options.region.clone(),
         environment: environment.into_iter().collect(),

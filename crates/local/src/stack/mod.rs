@@ -87,15 +87,7 @@ impl Stack {
         check_names(&all.collect::<Vec<_>>(), &options.parameters)?;
         let parameters = own_parameters(&template, &options.parameters);
         let mut resolver = template.resolver(&options.region, &parameters)?;
-        for (_, resource) in template.resources("AWS::Serverless::Function") {
-            for variables in [
-                template.function_default("Environment"),
-                resource.pointer("/Properties/Environment"),
-            ] {
-                override_parameters(&mut resolver, variables, &options.overrides);
-            }
-        }
-        template.check_rules(&resolver)?;
+        override_and_check(&template, &mut resolver, &options.overrides)?;
         let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
         for (id, resource) in &deployed {
             let name = function_name(id, resource, &resolver)?;
@@ -172,6 +164,28 @@ impl Stack {
         let apis = start_apis(&apis, authorizer, &context, options).await?;
         Ok(Self { gateway, apis, kms, oidc_provider, roles, functions, logs, notices })
     }
+}
+
+/// Lets the overrides apply to the parameters, and checks the rules of the template.
+fn override_and_check(
+    template: &Template,
+    resolver: &mut Resolver,
+    overrides: &BTreeMap<String, String>,
+) -> Result<(), TemplateError> {
+    // A rule of the template recognizes the stacks of earlier versions by their alias. No stack on this machine is one
+    // because of its environment.
+    let mut of_rules = resolver.clone();
+    let mut overrides_of_rules = overrides.clone();
+    overrides_of_rules.remove("KEY_ALIAS");
+    for (_, resource) in template.resources("AWS::Serverless::Function") {
+        for variables in
+            [template.function_default("Environment"), resource.pointer("/Properties/Environment")]
+        {
+            override_parameters(resolver, variables, overrides);
+            override_parameters(&mut of_rules, variables, &overrides_of_rules);
+        }
+    }
+    template.check_rules(&of_rules)
 }
 
 /// Whether a text can be the name of a Region, which becomes a label of a host name.

@@ -67,6 +67,26 @@ fn valid_files_are_counted() {
     assert_eq!(counts, [(rules, 1), (policy, 2), (Content::Revocations, 0)]);
 }
 
+#[test]
+fn examples_of_trusted_issuers_have_no_problem() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/trusted-issuers");
+    let examples: Vec<_> = fs::read_dir(examples).unwrap().map(|it| it.unwrap().path()).collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let name = example.file_name().unwrap().to_str().unwrap();
+        let folder = Folder::new(name);
+        for file in ["trusted-issuers.json", "issuance-policy.json"] {
+            folder.write(file, fs::read(example.join(file)).unwrap());
+        }
+        assert_eq!(folder.findings(), [""; 0], "{name}");
+        let report = folder.check();
+        let counts: Vec<_> =
+            report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
+        assert!(counts.contains(&(Content::TrustedIssuers, 1)), "{name}: {counts:?}");
+        assert!(counts.contains(&(Content::IssuanceRules, 1)), "{name}: {counts:?}");
+    }
+}
+
 /// The name of the case, what it changes, and the beginning of each finding.
 type Row = (&'static str, fn(&Folder), &'static [&'static str]);
 
