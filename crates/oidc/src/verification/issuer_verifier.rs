@@ -250,9 +250,9 @@ impl Verifier for KeysAt<'_> {
 /// introspection responses (RFC 9701 section 5).
 const OTHER_PURPOSES: [&str; 2] = ["events", "token_introspection"];
 
-/// How long an assertion may still be valid, if its entry has no `max_age_seconds`. Kubernetes issues tokens of a day, and
-/// most other providers of at most 90 minutes.
-const MAX_REMAINING: Duration = Duration::from_hours(24);
+/// How long an assertion may still be valid, if its entry has no `max_age_seconds`. Kubernetes issues tokens of a day, Entra
+/// ID tokens of a day and five minutes (managed identities), and most other providers tokens of at most 90 minutes.
+const MAX_REMAINING: Duration = Duration::from_hours(25);
 /// The same for a client, which makes an assertion for one request.
 const MAX_REMAINING_OF_CLIENTS: Duration = Duration::from_hours(1);
 
