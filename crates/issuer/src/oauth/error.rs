@@ -31,6 +31,9 @@ pub enum OAuthError {
     /// `resource` is not an absolute URI (RFC 8707 section 2).
     #[error("resource must be an absolute URI without a fragment")]
     Resource,
+    /// `resource` occurs too often.
+    #[error("resource must occur at most {0} times")]
+    TooManyResources(usize),
     /// `audience` has characters that make two values look alike.
     #[error("audience must not contain white space, control or bidirectional characters")]
     Audience,
@@ -85,6 +88,7 @@ impl OAuthError {
             Self::GrantType(_) => "unsupported_grant_type",
             Self::Scope | Self::NoScope | Self::Denied(DeniedField::Scope) => "invalid_scope",
             Self::Resource
+            | Self::TooManyResources(_)
             | Self::Audience
             | Self::NoAudience
             | Self::Denied(DeniedField::Audience) => "invalid_target",

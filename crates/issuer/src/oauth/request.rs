@@ -52,6 +52,9 @@ impl ClientTokenRequest {
             return Err(OAuthError::Scope);
         }
         let mut audiences: Vec<String> = form.take_all(RESOURCE).collect();
+        if audiences.len() > MAX_RESOURCES {
+            return Err(OAuthError::TooManyResources(MAX_RESOURCES));
+        }
         if !audiences.iter().all(|resource| is_absolute_uri(resource)) {
             return Err(OAuthError::Resource);
         }
@@ -143,6 +146,9 @@ fn is_absolute_uri(text: &str) -> bool {
     let is_uri_char = |c: char| c.is_ascii_graphic() && !"\"<>\\^`{|}#".contains(c);
     is_scheme && !rest.is_empty() && rest.chars().all(is_uri_char)
 }
+
+/// Each value is compared with those before it, for each rule that is for the caller.
+const MAX_RESOURCES: usize = 16;
 
 /// `client_assertion_type` of RFC 7523 section 2.2.
 const CLIENT_ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -152,6 +152,8 @@ fn scopes_audiences_and_lifetime_are_read_strictly() {
             vec![("resource", api), ("audience", "orders"), ("resource", "urn:x:y")],
             request(None, &[api, "urn:x:y", "orders"], None),
         ),
+        (vec![("resource", api); 16], request(None, &[api; 16], None)),
+        (vec![("resource", api); 17], Err(OAuthError::TooManyResources(16))),
         (vec![("resource", "orders")], resource.clone()),
         (vec![("resource", "/orders")], resource.clone()),
         (vec![("resource", "https://api.example/#a")], resource.clone()),
