@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use jwt::{Algorithm, Jwk, JwkSet, is_same_token_type};
+use jwt::{Algorithm, Jwk, JwkSet, Validation, is_same_token_type};
 use serde_json::{Map, Value};
 
 use super::{
@@ -8,6 +8,7 @@ use super::{
     error::EntryError,
     limits::{MAX_KEYS, MAX_VALUES},
     members::Members,
+    own_identity::OwnIdentity,
 };
 use crate::{ProviderUrl, Transport, discovery::metadata_url};
 
@@ -99,6 +100,33 @@ impl TrustedIssuer {
                 Err(EntryError::SharedAudience(audience.clone()))
             }
             _ => Ok(entry),
+        }
+    }
+
+    /// Which tokens of the entry are assertions for this recipient.
+    pub(crate) fn validation(&self, own: &OwnIdentity) -> Validation {
+        let mut audiences = vec![own.issuer.clone()];
+        let mut token_types = vec!["JWT".to_owned()];
+        if self.is_client {
+            // draft-ietf-oauth-rfc7523bis: the token endpoint of another server could be the attacker's.
+            audiences
+                .extend(self.accepts_token_endpoint_audience.then(|| own.token_endpoint.clone()));
+            token_types.push("client-authentication+jwt".to_owned());
+        } else {
+            audiences.push(own.token_endpoint.clone());
+            audiences.extend(self.audiences.iter().cloned());
+        }
+        token_types.extend(self.token_types.iter().cloned());
+        let validation = Validation::new(Some(self.issuer.clone()), Some(audiences))
+            .with_single_audience()
+            .with_token_types(token_types)
+            .with_algorithms(self.algorithms.clone())
+            .with_leeway(LEEWAY)
+            .with_expiry_leeway(Duration::ZERO);
+        match self.max_age {
+            Some(max_age) => validation.with_max_age(max_age),
+            None if self.is_client => validation.with_max_remaining(MAX_REMAINING_OF_CLIENTS),
+            None => validation.with_max_remaining(MAX_REMAINING),
         }
     }
 }
@@ -205,3 +233,12 @@ const SYMMETRIC: [&str; 4] = ["HS256", "HS384", "HS512", "none"];
 /// responses (RFC 9701).
 const NEVER_AN_ASSERTION: [&str; 5] =
     ["dpop+jwt", "kb+jwt", "logout+jwt", "secevent+jwt", "token-introspection+jwt"];
+
+/// How long an assertion may still be valid, if its entry has no `max_age_seconds`. Kubernetes issues tokens of a day, Entra
+/// ID tokens of a day and five minutes (managed identities), and most other providers tokens of at most 90 minutes.
+const MAX_REMAINING: Duration = Duration::from_hours(25);
+/// The same for a client, which makes an assertion for one request.
+const MAX_REMAINING_OF_CLIENTS: Duration = Duration::from_hours(1);
+
+/// For `iat` and `nbf`, which providers set to the current time of their clocks.
+const LEEWAY: Duration = Duration::from_mins(1);

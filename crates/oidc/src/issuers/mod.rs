@@ -6,9 +6,11 @@ mod error;
 mod limits;
 mod list;
 mod members;
+mod own_identity;
 
 pub use entry::{KeySource, RequiredClaim, TrustedIssuer};
 pub use error::{EntryError, TrustedIssuersError};
 pub(crate) use limits::MAX_KEYS;
 pub use limits::MAX_TRUSTED_ISSUERS;
 pub use list::TrustedIssuers;
+pub use own_identity::OwnIdentity;

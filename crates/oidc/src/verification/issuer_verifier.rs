@@ -1,4 +1,4 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use jwt::{
     Candidate, Claims, Rejection, SignedParts, UnixTime, UnverifiedToken, Validation, Verifier,
@@ -10,7 +10,7 @@ use super::{
     purpose::Purpose,
 };
 use crate::{
-    HttpClient, IssuerFault, KeySource, KeysError, TrustedIssuer, TrustedIssuers,
+    HttpClient, IssuerFault, KeySource, KeysError, OwnIdentity, TrustedIssuer, TrustedIssuers,
     keys::{IssuerKeys, Moment, RemoteKeys, RemoteSource},
 };
 
@@ -20,15 +20,6 @@ use crate::{
 #[derive(Debug)]
 pub struct IssuerVerifier {
     issuers: HashMap<String, Issuer>,
-}
-
-/// The names of the recipient of assertions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnIdentity {
-    /// The issuer of the tokens that are given for assertions.
-    pub issuer: String,
-    /// The URL of the token endpoint.
-    pub token_endpoint: String,
 }
 
 /// What a valid assertion proves.
@@ -145,7 +136,7 @@ impl Issuer {
                 Keys::Inline(keys.map_err(|error| IssuerFault::new(&entry.issuer, error)))
             }
         };
-        Self { validation: validation(&entry, own), keys, entry }
+        Self { validation: entry.validation(own), keys, entry }
     }
 
     fn is_for(&self, purpose: Purpose) -> bool {
@@ -190,32 +181,6 @@ impl Issuer {
     }
 }
 
-/// Which tokens of an entry are assertions for this recipient.
-fn validation(entry: &TrustedIssuer, own: &OwnIdentity) -> Validation {
-    let mut audiences = vec![own.issuer.clone()];
-    let mut token_types = vec!["JWT".to_owned()];
-    if entry.is_client {
-        // draft-ietf-oauth-rfc7523bis: the token endpoint of another server could be the attacker's.
-        audiences.extend(entry.accepts_token_endpoint_audience.then(|| own.token_endpoint.clone()));
-        token_types.push("client-authentication+jwt".to_owned());
-    } else {
-        audiences.push(own.token_endpoint.clone());
-        audiences.extend(entry.audiences.iter().cloned());
-    }
-    token_types.extend(entry.token_types.iter().cloned());
-    let validation = Validation::new(Some(entry.issuer.clone()), Some(audiences))
-        .with_single_audience()
-        .with_token_types(token_types)
-        .with_algorithms(entry.algorithms.clone())
-        .with_leeway(LEEWAY)
-        .with_expiry_leeway(Duration::ZERO);
-    match entry.max_age {
-        Some(max_age) => validation.with_max_age(max_age),
-        None if entry.is_client => validation.with_max_remaining(MAX_REMAINING_OF_CLIENTS),
-        None => validation.with_max_remaining(MAX_REMAINING),
-    }
-}
-
 /// The keys of an issuer for one assertion.
 struct KeysAt<'a> {
     issuer: &'a Issuer,
@@ -249,12 +214,3 @@ impl Verifier for KeysAt<'_> {
 /// The claims of logout and event tokens (RFC 8417 section 2.2, `OpenID` Connect Back-Channel Logout 1.0), and of
 /// introspection responses (RFC 9701 section 5).
 const OTHER_PURPOSES: [&str; 2] = ["events", "token_introspection"];
-
-/// How long an assertion may still be valid, if its entry has no `max_age_seconds`. Kubernetes issues tokens of a day, Entra
-/// ID tokens of a day and five minutes (managed identities), and most other providers tokens of at most 90 minutes.
-const MAX_REMAINING: Duration = Duration::from_hours(25);
-/// The same for a client, which makes an assertion for one request.
-const MAX_REMAINING_OF_CLIENTS: Duration = Duration::from_hours(1);
-
-/// For `iat` and `nbf`, which providers set to the current time of their clocks.
-const LEEWAY: Duration = Duration::from_mins(1);

@@ -5,5 +5,5 @@ mod issuer_verifier;
 mod purpose;
 
 pub use assertion_error::{AssertionError, AssertionRefusal};
-pub use issuer_verifier::{IssuerVerifier, OwnIdentity, Verified};
+pub use issuer_verifier::{IssuerVerifier, Verified};
 pub use purpose::Purpose;
