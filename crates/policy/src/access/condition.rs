@@ -1,5 +1,7 @@
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::{
     cel::{Expression, ExpressionError, Subject},
     scope::{has_scope_token, is_scope_token},
@@ -35,13 +37,30 @@ pub enum ConditionError {
     Expression(#[from] ExpressionError),
 }
 
-impl Condition {
-    pub(crate) fn scope(name: String) -> Result<Self, ConditionError> {
-        if is_scope_token(&name) { Ok(Self::Scope(name)) } else { Err(ConditionError::Scope) }
-    }
+/// The condition of a rule as JSON has it: the members beside `route`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConditionMembers {
+    scope: Option<String>,
+    when: Option<String>,
+    any: Option<bool>,
+}
 
-    pub(crate) fn when(text: String) -> Result<Self, ConditionError> {
-        Ok(Self::When(Expression::new(text)?))
+impl ConditionMembers {
+    pub(crate) fn read(self) -> Result<Condition, ConditionError> {
+        match (self.scope, self.when, self.any) {
+            (Some(scope), None, None) => Condition::scope(scope),
+            (None, Some(when), None) => Ok(Condition::When(Expression::new(when)?)),
+            (None, None, Some(true)) => Ok(Condition::Any),
+            (None, None, Some(false)) => Err(ConditionError::Any),
+            _ => Err(ConditionError::Several),
+        }
+    }
+}
+
+impl Condition {
+    fn scope(name: String) -> Result<Self, ConditionError> {
+        if is_scope_token(&name) { Ok(Self::Scope(name)) } else { Err(ConditionError::Scope) }
     }
 
     /// Whether the claims meet the condition. An expression that fails on them, or that exceeds the budget of

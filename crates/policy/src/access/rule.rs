@@ -1,7 +1,11 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{ConditionError, RulesError, condition::Condition, route::RoutePattern};
+use super::{
+    RulesError,
+    condition::{Condition, ConditionMembers},
+    route::RoutePattern,
+};
 use crate::member_error::without_value;
 
 /// An access rule: its routes are open to tokens that meet its condition.
@@ -16,18 +20,14 @@ pub(crate) struct Rule {
 impl Rule {
     /// Reads a rule. `number` is its place in the list, from 1.
     pub(crate) fn read(number: usize, members: Map<String, Value>) -> Result<Self, RulesError> {
-        let raw: Result<RawRule, _> = serde_json::from_value(members.into());
-        let RawRule { route: text, scope, when, any } =
-            raw.map_err(|error| RulesError::Member { number, problem: without_value(&error) })?;
+        let member_error = |error| RulesError::Member { number, problem: without_value(&error) };
+        let RawRule { route: text, condition } =
+            serde_json::from_value(members.into()).map_err(member_error)?;
+        let condition: ConditionMembers =
+            serde_json::from_value(condition.into()).map_err(member_error)?;
         let route = text.parse().map_err(|problem| RulesError::Route { number, problem })?;
-        let condition = match (scope, when, any) {
-            (Some(scope), None, None) => Condition::scope(scope),
-            (None, Some(when), None) => Condition::when(when),
-            (None, None, Some(true)) => Ok(Condition::Any),
-            (None, None, Some(false)) => Err(ConditionError::Any),
-            _ => Err(ConditionError::Several),
-        };
-        let condition = condition.map_err(|problem| RulesError::Condition { number, problem })?;
+        let condition =
+            condition.read().map_err(|problem| RulesError::Condition { number, problem })?;
         Ok(Self { text, route, condition })
     }
 
@@ -44,10 +44,9 @@ pub(crate) fn route_text(rules: &[Rule], index: usize) -> String {
 
 /// A rule as JSON has it.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawRule {
     route: String,
-    scope: Option<String>,
-    when: Option<String>,
-    any: Option<bool>,
+    /// All other members.
+    #[serde(flatten)]
+    condition: Map<String, Value>,
 }
