@@ -160,7 +160,7 @@ impl Stack {
             return Err(error(problems));
         }
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
-        let gateway = Gateway::start(listener, &properties, context.clone())?;
+        let gateway = Gateway::start(listener, &properties, [], context.clone())?;
         let apis = start_apis(&apis, authorizer, &context, options).await?;
         Ok(Self { gateway, apis, kms, oidc_provider, roles, functions, logs, notices })
     }
