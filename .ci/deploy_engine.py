@@ -18,6 +18,8 @@ MiniStack can have other code: the start then fails, and the change has to be re
 8. Layers of functions with a runtime of their own. They run on this machine, so their layer is not at /opt: settings
    that name a file there name the unpacked layer, which takes the place of the function's folder.
 9. Alarms with metric math are made with the first of their metrics. No alarm is evaluated here.
+10. The values of parameters in the SAM transform, which MiniStack makes with the defaults: the authorizer of an API would
+    be the function of another stack.
 """
 
 import copy
@@ -86,7 +88,7 @@ for module in MODULES:
 
 from ministack.core.responses import get_account_id, get_region  # noqa: E402
 from ministack.services import apigateway_v1, iam, kms, lambda_svc  # noqa: E402
-from ministack.services.cloudformation import provisioners  # noqa: E402
+from ministack.services.cloudformation import engine, provisioners  # noqa: E402
 
 
 # --- 1. Functions of texts in conditions ---
@@ -346,6 +348,26 @@ def with_metric_math(original):
         return original(name, props)
 
     return record
+
+
+# --- 10. Parameters of the SAM transform ---
+
+
+@replace("ministack.services.cloudformation.engine._apply_transforms", "d3f0e05e08db154a")
+def with_values(original):
+    def apply(template, provided_params=None, previous_params=None):
+        declared = template.get("Parameters")
+        if declared:
+            values = engine._transform_parameters(template, provided_params, previous_params)
+            # The transform gets no values, so they take the place of the defaults.
+            given = {name: {**parameter, "Default": values.get(name)} for name, parameter in declared.items()}
+            template = {**template, "Parameters": given}
+        transformed = original(template, provided_params, previous_params)
+        if declared:
+            transformed["Parameters"] = declared
+        return transformed
+
+    return apply
 
 
 importlib.import_module("ministack.app").main()

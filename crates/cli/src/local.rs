@@ -44,7 +44,8 @@ pub(crate) struct Arguments {
     /// Folder that stores the keys; without it, they exist until the command ends
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// SAM template to run
+    /// SAM template to run. The API of deploy/demo.yaml (`GET /whoami`) is served at the same address, except for paths
+    /// that the template has, if the template has the function `countersign-authorizer`
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
     /// Executable to run as the authorizer instead of the template's. It must speak the Lambda Runtime API, as a
@@ -55,7 +56,7 @@ pub(crate) struct Arguments {
     /// repeated. The API listens on the port after the last one. The parameter `AuthorizerArn` is set
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
-    /// Parameters of the templates, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
+    /// Parameters of all these templates, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
     /// `file://PATH` with a YAML or JSON file
     #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
     parameter_overrides: Vec<String>,

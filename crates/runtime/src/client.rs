@@ -54,9 +54,10 @@ fn sdk_config(settings: &mut Settings) -> Option<SdkConfig> {
     else {
         return None;
     };
-    let (Some(fips), Some(dual_stack), Some(in_sam), Some(concurrency)) = (
+    let (Some(fips), Some(dual_stack), Some(UserAgentText), Some(in_sam), Some(concurrency)) = (
         settings.variable("AWS_USE_FIPS_ENDPOINT", false),
         settings.variable("AWS_USE_DUALSTACK_ENDPOINT", false),
+        settings.variable("AWS_EXECUTION_ENV", UserAgentText),
         settings.variable("AWS_SAM_LOCAL", String::new()),
         settings.max_concurrency(),
     ) else {
@@ -157,6 +158,19 @@ impl FromStr for HeaderValue {
     }
 }
 
+/// Text that the SDK writes to the header `User-Agent`. With control characters, each request would fail with an error
+/// that does not name the variable.
+struct UserAgentText;
+
+impl FromStr for UserAgentText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_valid = !text.bytes().any(|byte| byte.is_ascii_control());
+        is_valid.then_some(Self).ok_or("must have no control characters")
+    }
+}
+
 /// Shorter than an attempt, so that an attempt with a new connection has time left for its request. KMS is in the same
 /// Region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -214,6 +228,25 @@ mod tests {
                 let is_valid = connect(&mut settings(&[(name, value)])).is_some();
                 assert_eq!(is_valid, expected, "{name} {value:?}");
             }
+        }
+    }
+
+    #[test]
+    fn execution_environment_that_is_not_valid_in_a_header_is_a_problem() {
+        let problem = "AWS_EXECUTION_ENV must have no control characters";
+        let rows = [
+            ("AWS_Lambda_provided.al2023", None),
+            ("a b é", None),
+            ("", None),
+            ("a\nb", Some(problem)),
+            ("a\r", Some(problem)),
+            ("a\u{7f}", Some(problem)),
+        ];
+        for (value, expected) in rows {
+            let mut settings = settings(&[("AWS_EXECUTION_ENV", value)]);
+            let config = sdk_config(&mut settings);
+            let error = settings.finish(config.map(drop)).err().map(|error| error.to_string());
+            assert_eq!(error.as_deref(), expected, "{value:?}");
         }
     }
 

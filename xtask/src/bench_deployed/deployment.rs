@@ -6,8 +6,6 @@ use crate::{aws::Aws, error::Error};
 
 /// A deployed stack.
 pub(super) struct Deployment {
-    /// The URL of the API, without a slash at its end.
-    pub(super) api_url: String,
     pub(super) issuer: Function,
     pub(super) authorizer: Function,
 }
@@ -30,20 +28,30 @@ const SETTINGS: [&str; 3] = ["VERIFICATION", "SIGNATURE_CACHE_SECONDS", "SIGNING
 impl Deployment {
     /// Reads the outputs of a stack and the configuration of its functions.
     pub(super) fn find(aws: &Aws, stack: &str) -> Result<Self, Error> {
-        let described = aws.call(&["cloudformation", "describe-stacks", "--stack-name", stack])?;
-        let output = |name: &str| {
-            output(&described, name)
-                .ok_or_else(|| Error::Check(format!("the stack `{stack}` has no output `{name}`")))
-        };
+        let described = describe(aws, stack)?;
         let function = |arn: String| {
             let configured =
                 aws.call(&["lambda", "get-function-configuration", "--function-name", &arn])?;
             Ok::<_, Error>(Function::read(arn, &configured))
         };
-        let api_url = output("ApiUrl")?.trim_end_matches('/').to_owned();
-        let (issuer, authorizer) = (output("IssuerArn")?, output("AuthorizerArn")?);
-        Ok(Self { api_url, issuer: function(issuer)?, authorizer: function(authorizer)? })
+        Ok(Self {
+            issuer: function(output(&described, stack, "IssuerArn")?)?,
+            authorizer: function(output(&described, stack, "AuthorizerArn")?)?,
+        })
     }
+}
+
+/// The URL that the authorizer protects in a stack of `deploy/demo.yaml`.
+pub(super) fn whoami_url(aws: &Aws, stack: &str) -> Result<String, Error> {
+    let url = describe(aws, stack).and_then(|described| output(&described, stack, "WhoamiUrl"));
+    url.map_err(|error| {
+        let remedy = "deploy deploy/demo.yaml, or name the URL of the requests with --url";
+        Error::Check(format!("{error}; {remedy}"))
+    })
+}
+
+fn describe(aws: &Aws, stack: &str) -> Result<Value, Error> {
+    aws.call(&["cloudformation", "describe-stacks", "--stack-name", stack])
 }
 
 impl Function {
@@ -69,10 +77,12 @@ impl Function {
     }
 }
 
-fn output(described: &Value, name: &str) -> Option<String> {
-    let outputs = described.pointer("/Stacks/0/Outputs")?.as_array()?;
-    let found = outputs.iter().find(|output| output["OutputKey"] == name)?;
-    found.get("OutputValue")?.as_str().map(str::to_owned)
+fn output(described: &Value, stack: &str, name: &str) -> Result<String, Error> {
+    let outputs = described.pointer("/Stacks/0/Outputs").and_then(Value::as_array);
+    let found = outputs.into_iter().flatten().find(|output| output["OutputKey"] == name);
+    let value = found.and_then(|output| output.get("OutputValue")?.as_str());
+    let missing = || Error::Check(format!("the stack `{stack}` has no output `{name}`"));
+    value.map(str::to_owned).ok_or_else(missing)
 }
 
 #[cfg(test)]
@@ -111,6 +121,10 @@ pub(super) mod tests {
             "outputs",
             r#"echo '{"Stacks": [{"Outputs": [{"OutputKey": "ApiUrl", "OutputValue": "https://a/v1"}]}]}'"#,
         );
+        let error = whoami_url(&script.aws, "orders-demo").unwrap_err().to_string();
+        let missing =
+            "the stack `orders-demo` has no output `WhoamiUrl`; deploy deploy/demo.yaml, or name";
+        assert!(error.starts_with(missing), "{error}");
         let error = Deployment::find(&script.aws, "orders").err().unwrap().to_string();
         assert_eq!(error, "the stack `orders` has no output `IssuerArn`");
     }

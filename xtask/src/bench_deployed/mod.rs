@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use self::{
     client::Load,
-    deployment::Deployment,
+    deployment::{Deployment, whoami_url},
     function_report::FunctionReport,
     insights::{LogReader, seconds},
     report::Report,
@@ -50,8 +50,11 @@ pub(crate) struct Arguments {
     /// Claims of the tokens, a JSON object; without `sub`, it is `bench-deployed-` and the time
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = claims)]
     claims: Map<String, Value>,
-    /// URL of the requests; by default `/whoami` of the stack's output `ApiUrl`
-    #[arg(long)]
+    /// Name of the stack of deploy/demo.yaml, to which the requests go; by default that of the stack and `-demo`
+    #[arg(long, value_name = "NAME")]
+    demo_stack_name: Option<String>,
+    /// URL of the requests, in place of that of the demo
+    #[arg(long, conflicts_with = "demo_stack_name")]
     url: Option<String>,
     /// Seconds to wait until the logs have all requests
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
@@ -71,6 +74,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
 fn measure(aws: &Aws, arguments: &Arguments) -> Result<String, Error> {
     let started = SystemTime::now();
     let deployment = Deployment::find(aws, &arguments.stack_name)?;
+    let url = match (&arguments.url, &arguments.demo_stack_name) {
+        (Some(url), _) => url.clone(),
+        (None, Some(demo)) => whoami_url(aws, demo)?,
+        (None, None) => whoami_url(aws, &format!("{}-demo", arguments.stack_name))?,
+    };
 
     eprintln!("invoking the issuer for {} tokens", arguments.tokens);
     let mut claims = arguments.claims.clone();
@@ -78,7 +86,6 @@ fn measure(aws: &Aws, arguments: &Arguments) -> Result<String, Error> {
     let tokens = tokens::request(aws, &deployment.issuer.arn, &claims, arguments.tokens)?;
 
     let Arguments { requests, concurrency, .. } = *arguments;
-    let url = arguments.url.clone().unwrap_or_else(|| format!("{}/whoami", deployment.api_url));
     eprintln!("sending {requests} requests to {url}");
     let responses = client::send(&Load { url: &url, tokens: &tokens, requests, concurrency })?;
     let decided = responses.decided();

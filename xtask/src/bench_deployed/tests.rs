@@ -25,7 +25,7 @@ fn arguments(options: &[&str]) -> Arguments {
 /// An API that responds to all requests of one connection with this status. The URL has its address.
 fn api(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let url = format!("http://{}/v1/whoami", listener.local_addr().unwrap());
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap()).lines();
@@ -37,16 +37,14 @@ fn api(status: &'static str) -> String {
     url
 }
 
-/// AWS with one stack. Its issuer gives one token, and both functions have one log, of three invocations.
-fn aws(name: &str, api_url: &str) -> Script {
+/// AWS with a stack and its demo. Its issuer gives one token, and both functions have one log, of three invocations.
+fn aws(name: &str, whoami_url: &str) -> Script {
     let arn = |function: &str| format!("arn:aws:lambda:eu-west-1:123456789012:function:{function}");
     let output = |name: &str, value: &str| json!({"OutputKey": name, "OutputValue": value});
-    let outputs = [
-        output("ApiUrl", api_url),
-        output("IssuerArn", &arn("issuer")),
-        output("AuthorizerArn", &arn("authorizer")),
-    ];
-    let stacks = json!({"Stacks": [{"StackName": "orders", "Outputs": outputs}]});
+    let outputs =
+        [output("IssuerArn", &arn("issuer")), output("AuthorizerArn", &arn("authorizer"))];
+    let stack = json!({"Stacks": [{"StackName": "orders", "Outputs": outputs}]});
+    let demo = json!({"Stacks": [{"Outputs": [output("WhoamiUrl", whoami_url)]}]});
     let function = json!({"MemorySize": 256, "Architectures": ["arm64"]});
     // The payload is {"jti":"mine"}.
     let token = json!({"access_token": "e30.eyJqdGkiOiJtaW5lIn0.c2ln"});
@@ -65,7 +63,8 @@ fn aws(name: &str, api_url: &str) -> Script {
     let results = json!({"status": "Complete", "results": rows});
     let text = format!(
         "case $2 in
-        describe-stacks) [ $4 = orders ] || exit 254; answer='{stacks}';;
+        describe-stacks)
+            case $4 in orders) answer='{stack}';; orders-demo | other) answer='{demo}';; *) exit 254;; esac;;
         get-function-configuration) answer='{function}';;
         invoke) cat > /dev/null; printf '%s' '{token}'; answer='{{\"StatusCode\": 200}}';;
         start-query) answer='{{\"queryId\": \"q\"}}';;
@@ -96,7 +95,25 @@ fn requests_that_are_all_refused_are_an_error() {
     let script = aws("refused", &url);
     let options = ["--stack-name", "orders", "--requests", "3", "--tokens", "1"];
     let error = measure(&script.aws, &arguments(&options)).unwrap_err();
-    assert_eq!(error.to_string(), format!("{url}/whoami: no response is 200 or 403, but 3 × 401"));
+    assert_eq!(error.to_string(), format!("{url}: no response is 200 or 403, but 3 × 401"));
+}
+
+#[test]
+fn requests_go_to_the_url_of_the_demo_or_another() {
+    let rows = [
+        (&[][..], "http://127.0.0.1:1/demo"),
+        (&["--demo-stack-name", "other"], "http://127.0.0.1:1/demo"),
+        (&["--url", "http://127.0.0.1:1/mine"], "http://127.0.0.1:1/mine"),
+        (&["--demo-stack-name", "missing"], "--url"),
+    ];
+    for (options, expected) in rows {
+        let script = aws("url", "http://127.0.0.1:1/demo");
+        let options = [&["--stack-name", "orders", "--requests", "1", "--tokens", "1"], options];
+        let error = measure(&script.aws, &arguments(&options.concat())).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let both = ["bench-deployed", "--url", "http://127.0.0.1:1", "--demo-stack-name", "other"];
+    assert!(CommandLine::try_parse_from(both).is_err());
 }
 
 #[test]

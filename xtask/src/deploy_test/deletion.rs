@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     conditions::Conditions,
+    demo,
     deployment::{Deployment, delete},
     http::Request,
     scenario::{DEFAULTS, Scenario},
@@ -23,6 +24,7 @@ impl Scenario<'_> {
     ) -> Result<(), Error> {
         Table::part("Delete, and deploy again");
         let old = issued(table, &stack, "the key that signs", 'A')?;
+        demo::remove(self.context, self.packages, table, &stack)?;
         let deleted = delete(self.context, self.packages, "defaults")?;
         table.check("sam delete", "done", outcome(&deleted));
         table.check("the ring is kept", "A A A", stack.ring()?);
@@ -43,6 +45,7 @@ impl Scenario<'_> {
 
         let existing = deployment.clone().with("CreateKey", "no");
         self.update(table, &mut stack, &existing)?;
+        demo::deploy(self.context, self.packages, table, &mut stack)?;
         let conditions = Conditions { key_policy: None, ..DEFAULTS };
         conditions.check(self.context, table, "defaults", &stack)?;
         table.check("the ring", "A A A", stack.ring()?);
@@ -58,7 +61,7 @@ impl Scenario<'_> {
         self.permissions(table, &stack, &new)
     }
 
-    /// The authorizer without the permission by which API Gateway invokes it.
+    /// The authorizer without the permissions by which API Gateway invokes it.
     fn permissions(
         &self,
         table: &mut Table,
@@ -69,13 +72,17 @@ impl Scenario<'_> {
         let policy = self.context.aws.call(&[&["lambda", "get-policy"][..], &function].concat())?;
         let policy = policy.get("Policy").and_then(Value::as_str).unwrap_or_default();
         let policy: Value = serde_json::from_str(policy).unwrap_or_default();
-        let id = policy.pointer("/Statement/0/Sid").and_then(Value::as_str).unwrap_or_default();
-        let remove =
-            [&["lambda", "remove-permission", "--statement-id", id][..], &function].concat();
-        self.context.aws.call(&remove)?;
+        let statements = policy.get("Statement").and_then(Value::as_array);
+        let ids = statements.into_iter().flatten().filter_map(|it| it.get("Sid")?.as_str());
+        let ids: Vec<_> = ids.collect();
+        table.check("permissions: for the API of the stack and for the demo", 2, ids.len());
+        for id in ids {
+            let remove = ["lambda", "remove-permission", "--statement-id", id];
+            self.context.aws.call(&[&remove[..], &function].concat())?;
+        }
         let (_, Some(token)) = token else { return Ok(()) };
         table.check_unless(
-            "GET /whoami without AuthorizerPermission",
+            "GET /whoami without them",
             500,
             stack.status(token)?,
             ("200", "API Gateway invokes every function"),

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod deletion;
+mod demo;
 mod deployment;
 mod engine;
 mod http;

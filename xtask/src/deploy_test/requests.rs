@@ -20,7 +20,7 @@ pub(super) fn check(
     let caller = User::create(context, "caller", &["execute-api:Invoke"], invoke)?;
     let stranger = User::create(context, "stranger", &[], "*")?;
 
-    let response = stack.send("/whoami", Request::default())?;
+    let response = stack.whoami(Request::default())?;
     table.check("GET /whoami without credentials", 401, response.status);
     let challenge = response.header("www-authenticate").unwrap_or("none");
     table.check("its WWW-Authenticate (gateway response)", "Bearer", challenge);
@@ -49,8 +49,7 @@ pub(super) fn check(
     table.check("with an expired token", 401, sent(Token::from_response(&response.body))?);
 
     metadata(table, stack, token.as_ref())?;
-    let preflight =
-        stack.send("/whoami", Request { method: Some("OPTIONS"), ..Request::default() })?;
+    let preflight = stack.whoami(Request { method: Some("OPTIONS"), ..Request::default() })?;
     let origin = preflight.header("access-control-allow-origin").unwrap_or("none");
     table.check(
         "OPTIONS /whoami: status and allowed origin",
@@ -75,7 +74,7 @@ pub(super) fn check_rules(
         let found = token.as_ref().map_or("no token", |token| token.algorithm.as_str());
         table.check(format!("alg of a token with the scope {scope}"), algorithm, found);
         let authorization = token.as_ref().map(Token::authorization);
-        let response = stack.send("/whoami", Request { authorization, ..Request::default() })?;
+        let response = stack.whoami(Request { authorization, ..Request::default() })?;
         let challenge = response.header("www-authenticate").unwrap_or("none");
         let found = format!("{} {challenge}", response.status);
         table.check("GET /whoami, WWW-Authenticate", expected, found);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     conditions::Conditions,
+    demo,
     deployment::{Context, Deployment},
     observability::Observability,
     packages::Packages,
@@ -296,7 +297,8 @@ impl<'a> Scenario<'a> {
                 deployed => {
                     table.check(format!("sam deploy, {spec}"), "done", outcome(&deployed));
                     let Ok(outputs) = deployed else { continue };
-                    let stack = Stack::new(self.context, &deployment, outputs);
+                    let mut stack = Stack::new(self.context, &deployment, outputs);
+                    demo::deploy(self.context, self.packages, table, &mut stack)?;
                     token(table, &stack, algorithm)?;
                 }
             }
@@ -325,6 +327,7 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
+    /// The stack, and its demo.
     fn deploy(
         &self,
         table: &mut Table,
@@ -332,7 +335,10 @@ impl<'a> Scenario<'a> {
     ) -> Result<Option<Stack<'a>>, Error> {
         let deployed = deployment.run(self.context, self.packages)?;
         table.check("sam deploy", "done", outcome(&deployed));
-        Ok(deployed.ok().map(|outputs| Stack::new(self.context, deployment, outputs)))
+        let Ok(outputs) = deployed else { return Ok(None) };
+        let mut stack = Stack::new(self.context, deployment, outputs);
+        demo::deploy(self.context, self.packages, table, &mut stack)?;
+        Ok(Some(stack))
     }
 
     pub(super) fn update(

@@ -21,21 +21,39 @@ use crate::error::Error;
 /// A deployed stack.
 pub(super) struct Stack<'a> {
     context: &'a Context<'a>,
+    name: String,
     alias: String,
     outputs: Outputs,
+    /// The URL that returns the claims of a token, if the stack has a demo.
+    whoami_url: Option<String>,
     letters: RefCell<Letters>,
 }
 
 impl<'a> Stack<'a> {
     /// A stack with its outputs.
     pub(super) fn new(context: &'a Context<'a>, deployment: &Deployment, outputs: Outputs) -> Self {
-        let (alias, letters) = (deployment.alias(), RefCell::default());
-        Self { context, alias, outputs, letters }
+        let (name, alias, letters) =
+            (deployment.stack.clone(), deployment.alias(), RefCell::default());
+        Self { context, name, alias, outputs, whoami_url: None, letters }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The same stack after another deployment.
     pub(super) fn set_outputs(&mut self, outputs: Outputs) {
         self.outputs = outputs;
+    }
+
+    /// With the demo that was deployed for it.
+    pub(super) fn set_whoami_url(&mut self, url: Option<String>) {
+        self.whoami_url = url;
+    }
+
+    /// Whether it has a demo.
+    pub(super) fn has_demo(&self) -> bool {
+        self.whoami_url.is_some()
     }
 
     /// An output.
@@ -46,9 +64,22 @@ impl<'a> Stack<'a> {
 
     /// Sends a request to a path of the API.
     pub(super) fn send(&self, path: &str, request: Request<'_>) -> Result<Response, Error> {
-        let host = self.output("ApiUrl")?.strip_prefix("https://").unwrap_or_default();
+        self.send_to(&format!("{}{path}", self.output("ApiUrl")?), request)
+    }
+
+    /// Sends a request to the demo. Without a demo, the API itself had the route in earlier revisions.
+    pub(super) fn whoami(&self, request: Request<'_>) -> Result<Response, Error> {
+        match &self.whoami_url {
+            Some(url) => self.send_to(url, request),
+            None => self.send("/whoami", request),
+        }
+    }
+
+    /// Sends a request to the emulator of API Gateway that is for this URL in AWS.
+    fn send_to(&self, url: &str, request: Request<'_>) -> Result<Response, Error> {
+        let (host, path) = url.trim_start_matches("https://").split_once('/').unwrap_or_default();
         let api = host.split('.').next().unwrap_or_default();
-        let url = format!("{}/_aws/execute-api/{api}/v1{path}", self.context.engine.url());
+        let url = format!("{}/_aws/execute-api/{api}/{path}", self.context.engine.url());
         http::send(self.context.workspace, &Request { url, ..request })
     }
 
@@ -74,7 +105,7 @@ impl<'a> Stack<'a> {
     /// The status of a request with this token.
     pub(super) fn status(&self, token: &Token) -> Result<u16, Error> {
         let authorization = Some(token.authorization());
-        Ok(self.send("/whoami", Request { authorization, ..Request::default() })?.status)
+        Ok(self.whoami(Request { authorization, ..Request::default() })?.status)
     }
 
     /// Requests tokens until their key is the expected one, or the functions have read the ring again. Returns the

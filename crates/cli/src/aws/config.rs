@@ -191,6 +191,16 @@ impl AwsConfig {
         }
         Ok(())
     }
+
+    /// Checks the variable that the SDK writes to the header `User-Agent`. The error of the SDK does not name it.
+    pub(super) fn check_user_agent(&self) -> Result<(), UsageError> {
+        let name = "AWS_EXECUTION_ENV";
+        let value = self.environment.get(name).unwrap_or_default();
+        if value.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(UsageError(format!("{name} must have no control characters")));
+        }
+        Ok(())
+    }
 }
 
 /// The URL of a service, in place of the one of AWS.

@@ -87,6 +87,7 @@ impl Aws {
     pub(crate) async fn session(&self) -> Result<Session, Box<dyn Error>> {
         let config = self.config().await?;
         let region = config.region(self.region.as_deref())?;
+        config.check_user_agent()?;
         let kms = config.endpoint("kms", self.endpoint_url.as_deref())?;
         let (fips, dual_stack) = config.endpoint_variants(kms.as_ref())?;
         let sts = config.endpoint("sts", None)?;

@@ -34,7 +34,7 @@ async fn run_steps() -> Result<(), Error> {
     let start = Instant::now();
     let mut scenario = Scenario::start().await?;
     print(format_args!(
-        "KMS, two Lambda functions and API Gateway run on this machine, as template.yaml deploys them."
+        "KMS, two Lambda functions and API Gateway run on this machine, as template.yaml and deploy/demo.yaml deploy them."
     ))?;
     let calls = scenario.stack.kms.calls();
     print(format_args!("They started in {} with {calls} KMS calls.\n", Elapsed(start)))?;

@@ -10,7 +10,8 @@ use local::{Bytes, Request, Stack, StackOptions, http};
 use serde_json::{Value, json};
 
 use crate::{
-    Local, TEMPLATE, interop::is_installed, options, run, to_text, token, with_parameters,
+    Local, TEMPLATE, interop::is_installed, options, run, template_with_paths, to_text, token,
+    with_parameters,
 };
 
 async fn whoami(stack: &Stack, authorization: &str) -> (u16, Value) {
@@ -25,7 +26,7 @@ async fn whoami(stack: &Stack, authorization: &str) -> (u16, Value) {
 
 #[tokio::test]
 async fn token_authorizers_are_served() {
-    let template = fs::read_to_string(TEMPLATE).unwrap();
+    let template = template_with_paths(&["/whoami"]);
     let request = "FunctionPayloadType: REQUEST\n            Identity:\n              Headers: [Authorization]";
     assert!(template.contains(request));
     let of_type = |identity: &str| {

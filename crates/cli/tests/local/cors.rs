@@ -23,7 +23,9 @@ async fn every_response_has_cors_headers_and_preflights_need_no_token() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
     let settings = format!("AllowedOrigin={ORIGIN}");
-    let options = with_parameters(&[("Settings", &settings)], &[("ACCESS_RULES", rules)]);
+    // The API of the stack, and that of deploy/demo.yaml.
+    let parameters = [("Settings", &*settings), ("AllowedOrigin", ORIGIN)];
+    let options = with_parameters(&parameters, &[("ACCESS_RULES", rules)]);
     let stack = Stack::start(&template, &options).await.unwrap();
     let mut tokens = Vec::new();
     for scope in ["read", "write"] {

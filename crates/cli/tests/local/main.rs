@@ -15,6 +15,7 @@ mod configuration_files;
 mod confirmation;
 mod cors;
 mod credential_sources;
+mod demo_api;
 mod emulators;
 mod events;
 mod explain;
@@ -53,7 +54,7 @@ mod verifying;
 mod websocket_api;
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Output, Stdio},
@@ -68,6 +69,7 @@ use testing::RecordingReader;
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/demo.yaml");
 const ALIAS: &str = "alias/countersign";
 /// A SigV4 header. The local API Gateway checks only its form.
 const SIGV4: &str = concat!(
@@ -175,6 +177,17 @@ fn options(overrides: &[(&str, &str)]) -> StackOptions {
 fn with_parameters(parameters: &[(&str, &str)], overrides: &[(&str, &str)]) -> StackOptions {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     StackOptions { parameters: parameters.iter().map(own).collect(), ..options(overrides) }
+}
+
+/// The template of the stack with the method of `deploy/demo.yaml` at these paths.
+fn template_with_paths(paths: &[&str]) -> String {
+    let demo = fs::read_to_string(DEMO).unwrap();
+    let (_, methods) = demo.split_once("          /whoami:\n").unwrap();
+    let (methods, _) = methods.split_once("\nOutputs:").unwrap();
+    let methods = methods.replace(r#"!Sub "'${AllowedOrigin}'""#, r#""'*'""#);
+    let paths = paths.iter().map(|path| format!("          {path}:\n{methods}\n"));
+    let (start, end) = ("        paths:\n", fs::read_to_string(TEMPLATE).unwrap());
+    end.replacen(start, &format!("{start}{}", paths.collect::<String>()), 1)
 }
 
 /// A token with these claims, from `POST /token`.

@@ -1,14 +1,11 @@
 //! Authorizer responses that API Gateway caches (`PolicyCacheSeconds`).
 
-use std::{
-    fs,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use local::{Bytes, Request, Stack, http};
 use serde_json::{Value, json};
 
-use crate::{TEMPLATE, token_for, with_parameters};
+use crate::{template_with_paths, token_for, with_parameters};
 
 const RULES: &str = r#"[
     {"route": "GET /whoami", "scope": "read"},
@@ -18,12 +15,8 @@ const RULES: &str = r#"[
 
 /// The stack of the template with a cache of so many seconds and more routes.
 async fn stack(seconds: u64) -> Stack {
-    let template = fs::read_to_string(TEMPLATE).unwrap();
-    let whoami = template.split_once("          /whoami:\n").unwrap().1;
-    let whoami = whoami.split_once("\nOutputs:").unwrap().0;
     let paths = ["/admin/{proxy+}", "/reports/{id}", "/reports/{id}/pages", "/whoami"];
-    let paths = paths.map(|path| format!("          {path}:\n{whoami}\n")).concat();
-    let template = template.replace(&format!("          /whoami:\n{whoami}"), &paths);
+    let template = template_with_paths(&paths);
     let seconds = seconds.to_string();
     let options = with_parameters(&[("PolicyCacheSeconds", &seconds)], &[("ACCESS_RULES", RULES)]);
     Stack::start(&template, &options).await.unwrap()

@@ -273,6 +273,13 @@ fn assert_refused(rows: &[Refused<'_>]) {
     }
 }
 
+#[test]
+fn execution_environment_that_cannot_be_sent_is_refused() {
+    let variables = [ENVIRONMENT[0], ENVIRONMENT[1], ("AWS_EXECUTION_ENV", "a\nb")];
+    let message = "countersign: AWS_EXECUTION_ENV must have no control characters";
+    assert_refused(&[("", &variables, 2, message)]);
+}
+
 /// The SDK would panic.
 #[test]
 fn credentials_and_urls_that_cannot_be_sent_are_refused() {

@@ -4,13 +4,13 @@ use hyper::{Request, body::Bytes};
 use uuid::Uuid;
 
 use super::{
-    explained_response::ExplainedResponse, http_api::HttpApi, rest_api::RestApi,
+    explained_response::ExplainedResponse, http_api::HttpApi, rest_api::RestApis,
     websocket_api::WebSocketApi,
 };
 
 #[derive(Debug)]
 pub(super) enum Api {
-    Rest(RestApi),
+    Rest(RestApis),
     Http(Box<HttpApi>),
     WebSocket(WebSocketApi),
 }

@@ -34,7 +34,7 @@ use self::{
     api::Api,
     explained_response::{ExplainedResponse, ResponseReason, explained},
     http_api::HttpApi,
-    rest_api::RestApi,
+    rest_api::{RestApi, RestApis},
     websocket_api::WebSocketApi,
 };
 use crate::{
@@ -54,16 +54,22 @@ pub struct Gateway {
 
 impl Gateway {
     /// Serves the REST API with these properties of `AWS::Serverless::Api`, in which intrinsic functions are
-    /// evaluated, until the result is dropped.
+    /// evaluated, until the result is dropped. Other APIs are served at the same address, except for their paths
+    /// that an API before them has.
     ///
     /// # Errors
     /// If the properties use an unsupported feature, or the listener has no address.
-    pub fn start(
+    pub fn start<'a>(
         listener: TcpListener,
         properties: &Value,
+        others: impl IntoIterator<Item = &'a Value>,
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
-        Self::serve(listener, Api::Rest(RestApi::new(properties, context.clone())?), context)
+        let mut apis = RestApis::new(RestApi::new(properties, context.clone())?);
+        for properties in others {
+            apis.add(RestApi::new(properties, context.clone())?);
+        }
+        Self::serve(listener, Api::Rest(apis), context)
     }
 
     /// Serves the `AWS::ApiGateway::RestApi` of a template until the result is dropped.
@@ -77,7 +83,7 @@ impl Gateway {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let api = RestApi::of_template(template, resolver, context.clone())?;
-        Self::serve(listener, Api::Rest(api), context)
+        Self::serve(listener, Api::Rest(RestApis::new(api)), context)
     }
 
     /// Serves the HTTP API of a template until the result is dropped.

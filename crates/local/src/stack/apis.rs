@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     error::StackError,
     listener::listen,
+    log_groups::define_log_groups,
     options::{ApiTemplate, StackOptions},
 };
 use crate::{
@@ -56,7 +57,7 @@ pub(super) async fn start_apis(
 
 /// The resolver of a template with its own parameters. The parameter `AuthorizerArn` is the authorizer of the stack,
 /// unless it is given.
-fn resolver(
+pub(super) fn resolver(
     template: &Template,
     authorizer: Option<&str>,
     options: &StackOptions,
@@ -72,6 +73,7 @@ fn resolver(
     for (id, _) in template.section("Resources") {
         resolver.define(id, id.into());
     }
+    define_log_groups(template, &mut resolver, &options.region);
     for (id, _) in template.resources(REST_API) {
         resolver.define_attribute(id, "RootResourceId", ROOT_RESOURCE);
     }
@@ -109,10 +111,21 @@ pub(super) fn check_names(
     }
 }
 
+/// The REST API of a template, with its logical id.
+pub(super) fn serverless_api(template: &Template) -> Result<(&str, &Value), TemplateError> {
+    let missing = || TemplateError("the template has no AWS::Serverless::Api".into());
+    template.resources("AWS::Serverless::Api").next().ok_or_else(missing)
+}
+
 /// The ARN of the first authorizer of a REST API with these properties.
 pub(super) fn authorizer_arn(properties: &Value) -> Option<&str> {
     let authorizers = properties.pointer("/Auth/Authorizers")?.as_object()?;
     authorizers.values().find_map(|authorizer| authorizer.get("FunctionArn")?.as_str())
+}
+
+/// Whether an ARN is that of the function with this name.
+pub(super) fn is_arn_of(arn: &str, function: &str) -> bool {
+    arn.ends_with(&format!(":function:{function}"))
 }
 
 const REST_API: &str = "AWS::ApiGateway::RestApi";

@@ -1,18 +1,20 @@
 //! A stack: all resources of a template that run on this machine.
 
 mod apis;
+mod demo;
 mod error;
 mod functions;
 mod keys;
 mod layers;
 mod listener;
+mod log_groups;
 mod options;
 mod properties;
 mod roles;
 
 use std::{
     collections::BTreeMap,
-    io, iter,
+    io,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -27,11 +29,13 @@ pub use self::{
 };
 
 use self::{
-    apis::{authorizer_arn, check_names, own_parameters, start_apis},
+    apis::{authorizer_arn, check_names, is_arn_of, own_parameters, serverless_api, start_apis},
+    demo::{Demo, has_authorizer},
     functions::{ApiUrl, function_config, function_name, override_parameters, start_problem},
     keys::{KeyReport, create_keys},
     layers::Layers,
     listener::listen,
+    log_groups::define_log_groups,
     properties::property,
     roles::{deployed_role, role_arn, role_of},
 };
@@ -48,7 +52,7 @@ use crate::{
 /// The API, the functions and the keys of a template. They stop when the stack is dropped.
 #[derive(Debug)]
 pub struct Stack {
-    /// The API.
+    /// The API, and the one of `deploy/demo.yaml` at the same address.
     pub gateway: Gateway,
     /// The APIs of other templates.
     pub apis: Vec<Gateway>,
@@ -67,7 +71,9 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts the resources of a template and waits until every function requests an event.
+    /// Starts the resources of a template and waits until every function requests an event. The API of
+    /// `deploy/demo.yaml` is served too, except for paths that the API of the template has itself, and only if the
+    /// template has the function that the demo names as its authorizer.
     ///
     /// # Errors
     /// The first error; for invalid settings, the problems of all functions.
@@ -83,8 +89,11 @@ impl Stack {
         let oidc_provider = start_oidc_provider(loopback, options.oidc_port).await?;
         let apis = options.apis.iter().map(|source| Ok((source, source.parse()?)));
         let apis = apis.collect::<Result<Vec<_>, TemplateError>>()?;
-        let all = iter::once(&template).chain(apis.iter().map(|(_, template)| template));
+        let demo = Demo::parse()?;
+        let all = [&template, &demo.template].into_iter();
+        let all = all.chain(apis.iter().map(|(_, template)| template));
         check_names(&all.collect::<Vec<_>>(), &options.parameters)?;
+        let demo = demo.api(options)?;
         let parameters = own_parameters(&template, &options.parameters);
         let mut resolver = template.resolver(&options.region, &parameters)?;
         override_and_check(&template, &mut resolver, &options.overrides)?;
@@ -101,15 +110,8 @@ impl Stack {
         for (id, resource) in &roles {
             resolver.define_attribute(id, "Arn", role_arn(id, resource, &resolver)?);
         }
-        for (id, _) in template.resources("AWS::Logs::LogGroup") {
-            let group = format!("log-group:{id}");
-            let arn = partition.arn("logs", &options.region, ACCOUNT, &group);
-            resolver.define_attribute(id, "Arn", arn);
-        }
-        let (api_id, api) = template
-            .resources("AWS::Serverless::Api")
-            .next()
-            .ok_or_else(|| TemplateError("the template has no AWS::Serverless::Api".into()))?;
+        define_log_groups(&template, &mut resolver, &options.region);
+        let (api_id, api) = serverless_api(&template)?;
         resolver.define(api_id, API_ID.into());
         let stage = text(&resolver.resolve(property(api, "/StageName")?)?);
         let api_url = ApiUrl {
@@ -139,8 +141,7 @@ impl Stack {
                 function_config(id, resource, &template, &resolver, &kms, &api_url, options)?
                     .with_layer(layers.of_function(id, resource, &resolver)?);
             let name = function_name(id, resource, &resolver)?;
-            let is_authorizer =
-                authorizer.is_some_and(|arn| arn.ends_with(&format!(":function:{name}")));
+            let is_authorizer = authorizer.is_some_and(|arn| is_arn_of(arn, &name));
             let function = match options.authorizer.clone().filter(|_| is_authorizer) {
                 Some(own) => HostedFunction::with_executable(config, own, logs.clone()),
                 None => HostedFunction::new(config, options.bootstrap.clone(), logs.clone()),
@@ -159,8 +160,9 @@ impl Stack {
             let error = if only_settings { StackError::Settings } else { StackError::NotStarted };
             return Err(error(problems));
         }
+        let demo = Some(&demo).filter(|api| has_authorizer(api, &functions_by_name));
         let context = GatewayContext::new(&options.region, functions_by_name, logs.clone());
-        let gateway = Gateway::start(listener, &properties, context.clone())?;
+        let gateway = Gateway::start(listener, &properties, demo, context.clone())?;
         let apis = start_apis(&apis, authorizer, &context, options).await?;
         Ok(Self { gateway, apis, kms, oidc_provider, roles, functions, logs, notices })
     }

@@ -8,6 +8,7 @@ mod rotated;
 use std::fs;
 
 use super::{
+    demo,
     deployment::{Context, Deployment},
     engine::Credentials,
     packages::{Packages, architecture},
@@ -44,7 +45,7 @@ impl Upgrade<'_> {
         Ok(deployed.ok().map(|outputs| Stack::new(self.context, deployment, outputs)))
     }
 
-    /// Deploys the packages of this tree. Whether that was possible.
+    /// Deploys the packages of this tree, and the demo with the route that the API had before. Whether that was possible.
     fn update(
         &self,
         table: &mut Table,
@@ -56,6 +57,9 @@ impl Upgrade<'_> {
         let is_deployed = deployed.is_ok();
         if let Ok(outputs) = deployed {
             stack.set_outputs(outputs);
+            if !stack.has_demo() {
+                demo::deploy(self.context, self.new, table, stack)?;
+            }
         }
         Ok(is_deployed)
     }

@@ -43,8 +43,7 @@ impl ApiDefinition {
     /// Selects the route for a path as API Gateway does: a literal segment has priority over a path parameter, a
     /// path parameter over a greedy one, and the method over ANY. One slash at the end of the path does not count.
     pub(super) fn route(&self, method: &str, path: &str) -> Option<&ApiRoute> {
-        let path = path.strip_prefix('/').unwrap_or(path);
-        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
+        let path = without_outer_slashes(path);
         let matching = self.routes.iter().filter_map(|route| {
             let rank = rank(&route.resource, path)?;
             (route.method == method || route.method == "ANY")
@@ -52,6 +51,18 @@ impl ApiDefinition {
         });
         matching.min_by(|(first, _), (second, _)| first.cmp(second)).map(|(_, route)| route)
     }
+
+    /// Whether a resource has this path, with any method.
+    pub(super) fn has_path(&self, path: &str) -> bool {
+        let path = without_outer_slashes(path);
+        self.routes.iter().any(|route| rank(&route.resource, path).is_some())
+    }
+}
+
+/// The path without its first slash and without one at its end.
+fn without_outer_slashes(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path)
 }
 
 impl ApiRoute {
@@ -101,6 +112,7 @@ mod tests {
             let route = api.route("GET", path);
             assert_eq!(route.map(|route| &*route.resource), expected, "{path}");
             assert!(api.route("POST", path).is_none());
+            assert_eq!(api.has_path(path), expected.is_some(), "{path}");
         }
     }
 }

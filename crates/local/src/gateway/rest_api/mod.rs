@@ -5,6 +5,7 @@ mod integration;
 mod lambda_authorizer;
 mod open_api;
 mod resources;
+mod shared_address;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,12 +13,12 @@ use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-pub(super) use self::lambda_authorizer::LambdaAuthorizer;
 pub(crate) use self::resources::ROOT_RESOURCE;
 use self::{
     definition::{ApiDefinition, ApiRoute, MethodAuthorization},
     integration::Integration,
 };
+pub(super) use self::{lambda_authorizer::LambdaAuthorizer, shared_address::RestApis};
 use super::{
     api_request::ApiRequest,
     authorizer::{Authorization, AuthorizerOutput, DecisionSource, OutputCache, authorize},
@@ -57,11 +58,11 @@ impl RestApi {
     }
 
     /// The routes for display.
-    pub(super) fn describe_routes(&self) -> Vec<String> {
+    fn describe_routes(&self) -> Vec<String> {
         self.api.routes.iter().map(ApiRoute::describe).collect()
     }
 
-    pub(super) async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
+    async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
         let (head, body) = request.into_parts();
         let Some(route) = self.api.route(head.method.as_str(), head.uri.path()) else {
             let signature = SigV4Caller::read(&head.headers).err();
