@@ -97,8 +97,8 @@ impl Handler for Issuer {
                     Ok(request) => self.grant(request, &grantee, deadline, &metrics).await,
                 }
             }
-            Ok(Operation::GrantToProof { form, has_authorization }) => {
-                match ProvenTokenRequest::read(&form, has_authorization, &self.config) {
+            Ok(Operation::GrantToProof { form, authorization }) => {
+                match ProvenTokenRequest::read(&form, authorization, &self.config) {
                     Err(error) => IssuerResponse::Refused(error.into()),
                     Ok(request) => {
                         audit.grant = Some(request.proof.grant_type());

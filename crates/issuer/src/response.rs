@@ -116,8 +116,8 @@ impl IssuerResponse {
             Self::Refused(IssuanceError::MethodNotAllowed { allow }) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Refused(IssuanceError::OAuth(OAuthError::AuthorizationHeader)) => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
+            Self::Refused(IssuanceError::OAuth(OAuthError::AuthorizationHeader(scheme))) => {
+                headers.insert(WWW_AUTHENTICATE, scheme.challenge());
             }
             _ => {}
         }

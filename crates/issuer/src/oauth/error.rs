@@ -1,6 +1,8 @@
 use oidc::AssertionError;
 use policy::issuance::DeniedField;
 
+use super::AuthenticationScheme;
+
 /// Why a client gets no token (RFC 6749 section 5.2). The texts quote nothing of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
@@ -53,7 +55,7 @@ pub enum OAuthError {
     #[error(
         "client authentication with the header Authorization is not supported, use private_key_jwt"
     )]
-    AuthorizationHeader,
+    AuthorizationHeader(AuthenticationScheme),
     /// The grant requires an authenticated client.
     #[error("the grant requires client authentication with private_key_jwt")]
     NoAuthentication,
@@ -93,7 +95,7 @@ impl OAuthError {
             | Self::NoAudience
             | Self::Denied(DeniedField::Audience) => "invalid_target",
             Self::UnsupportedAuthentication
-            | Self::AuthorizationHeader
+            | Self::AuthorizationHeader(_)
             | Self::NoAuthentication
             | Self::ClientId
             | Self::ClientAssertion(_) => "invalid_client",
