@@ -108,6 +108,44 @@ fn invalid_rules_for_issuers_are_refused() {
     }
 }
 
+#[test]
+fn scope_or_audience_that_no_token_can_have_is_refused() {
+    let audience = "an audience has no white space, ";
+    let scope = "a scope has printable ASCII characters without space, ";
+    let rows = [
+        ("scope", json!("orders:read orders:write"), Some(scope)),
+        ("scope", json!(["a", "b c"]), Some(scope)),
+        ("scope", json!(["a", ""]), Some(scope)),
+        ("scope", json!("a\"b"), Some(scope)),
+        ("scope", json!("a\\b"), Some(scope)),
+        ("scope", json!("ä*"), Some(scope)),
+        ("scope", json!("orders:* "), Some(scope)),
+        ("scope", json!(["orders:*", "*", "https://api.example/a!#[]~"]), None),
+        ("scope", json!([]), None),
+        ("audience", json!("https://api.example "), Some(audience)),
+        ("audience", json!(["a", "b c"]), Some(audience)),
+        ("audience", json!("a\tb"), Some(audience)),
+        ("audience", json!("a\u{202e}b"), Some(audience)),
+        ("audience", json!(""), Some(audience)),
+        ("audience", json!(["https://ä.example/*", "*"]), None),
+    ];
+    for (member, value, expected) in rows {
+        for caller in [json!("*"), json!({"issuer": GITHUB})] {
+            let rules = json!([{"caller": "*"}, {"caller": caller, member: value}]);
+            let problem = rules.to_string().parse::<IssuancePolicy>().err();
+            let problem = problem.map(|problem| problem.to_string());
+            match (&problem, expected) {
+                (None, None) => {}
+                (Some(problem), Some(reason)) => {
+                    let start = format!("rule 2: `{member}` must not have the value \"");
+                    assert!(problem.starts_with(&start) && problem.contains(reason), "{problem}");
+                }
+                _ => panic!("{rules}: {problem:?}"),
+            }
+        }
+    }
+}
+
 /// A rule for the callers of an issuer, with more members.
 fn rule_for(issuer: &str, more: Value) -> Value {
     let mut rule = json!({"caller": {"issuer": issuer, "when": "true"}});
