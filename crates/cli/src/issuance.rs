@@ -1,6 +1,7 @@
 //! `countersign issuance`: what the issuance policy says about a request, without KMS.
 
 use std::{
+    borrow::Cow,
     error::Error,
     io::Write,
     path::{Path, PathBuf},
@@ -187,7 +188,8 @@ impl Outcome {
                 Err(field) => fields.push(*field),
             }
         }
-        Some(request.denied(fields.into_iter().max().unwrap_or(DeniedField::Caller)))
+        let denied = fields.into_iter().reduce(DeniedField::or).unwrap_or(DeniedField::Caller);
+        Some(request.denied(denied))
     }
 
     fn to_json(&self, error: Option<&OAuthError>) -> Value {
@@ -212,8 +214,8 @@ impl Outcome {
 }
 
 /// Why a rule does not grant the request.
-const fn reason(field: DeniedField) -> &'static str {
-    match field {
+fn reason(field: DeniedField) -> Cow<'static, str> {
+    Cow::Borrowed(match field {
         DeniedField::Caller => "is for other callers",
         DeniedField::Condition => "`when` is not true for the claims",
         DeniedField::Subject => "does not grant the subject, or `subject_from` has no text",
@@ -221,7 +223,11 @@ const fn reason(field: DeniedField) -> &'static str {
         DeniedField::Scope => "does not grant the scope, or has no default one",
         DeniedField::Claim => "an expression of `claims_from` has no value",
         DeniedField::Lifetime => "does not grant the lifetime",
-    }
+        DeniedField::OverBudget { member, .. } => {
+            return format!("`{member}` is too expensive for the claims, and was not evaluated")
+                .into();
+        }
+    })
 }
 
 /// Who the assertion says that it is of, if the issuer is trusted.

@@ -229,6 +229,7 @@ fn log_record(
                 "reason": error.to_string(),
                 "assertionReason": assertion.map(AssertionError::code),
                 // The name of an entry that the assertion only claims.
+                "overBudget": oauth.is_some_and(OAuthError::is_over_budget).then_some(true),
                 "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
             });
             (Outcome::Refused(is_oauth.then(|| error.code())), details)

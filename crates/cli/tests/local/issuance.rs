@@ -116,6 +116,21 @@ fn refusal_has_the_error_of_the_token_endpoint() {
 }
 
 #[test]
+fn rule_that_is_too_expensive_is_named() {
+    let folder = Folder::new("budget");
+    let when = "claims.groups.all(group, group in claims.allowed)";
+    let rules = json!([{"caller": {"issuer": CI, "when": when}}, {"caller": {"issuer": CI, "when": "true"}, "scope": "a"}]);
+    folder.write("policy.json", &rules);
+    let numbers = vec![1; 1500];
+    let claims = json!({"iss": CI, "name": "job", "groups": numbers, "allowed": numbers});
+    let (code, text, _) = folder.explain(&claims, &["--form", "scope=b"]);
+    let expected = "rule 1: `when` is too expensive for the claims, and was not evaluated\n\
+                    rule 2: does not grant the scope, or has no default one\n\
+                    refused: unauthorized_client (the issuance policy does not grant the request: `when` of rule 1 is";
+    assert!(code == Some(1) && text.contains(expected), "{code:?} {text}");
+}
+
+#[test]
 fn invalid_input_is_named() {
     let folder = Folder::new("invalid");
     let rows = [

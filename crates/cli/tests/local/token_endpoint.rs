@@ -339,6 +339,37 @@ async fn request_that_no_rule_grants_is_refused_and_the_log_says_who_asked() {
     assert_eq!(body["error"], "invalid_scope");
 }
 
+/// An operator sees which expression to correct.
+#[tokio::test]
+async fn rule_that_is_too_expensive_is_in_the_log() {
+    let key = Signer::new();
+    let trusted = json!([{"issuer": CI, "algorithms": "ES256", "jwks": {"keys": [key.jwk(None)]}}]);
+    let when = "claims.groups.all(group, group in claims.allowed)";
+    let policy = json!([{"caller": "invoke"}, {"caller": {"issuer": CI, "when": when}}]);
+    let stack = start(&trusted, &policy).await.unwrap();
+    let numbers = vec![1; 1500];
+    let issuer = format!("http://{}", stack.gateway.address());
+    let grant = async |groups: &[u32]| {
+        let claims = json!({
+            "iss": CI, "sub": "job", "aud": issuer, "exp": now() + 300, "groups": groups, "allowed": groups,
+        });
+        let assertion = key.token(None, &claims);
+        let parameters = [("grant_type", JWT_BEARER), ("assertion", &*assertion)];
+        post(&stack, "/oauth2/token", &parameters, &[]).await
+    };
+    let (response, body) = grant(&numbers).await;
+    let reason = "the issuance policy does not grant the request: `when` of rule 2 is too expensive for the claims of \
+                  the assertion, and was not evaluated";
+    let expected = json!({"error": "unauthorized_client", "error_description": reason});
+    assert_eq!((response.status().as_u16(), body), (400, expected));
+    let lines = log_lines(&stack, "OAuthIssuer", 1).await;
+    let line = &lines[0];
+    assert_eq!((&line["reason"], &line["overBudget"]), (&json!(reason), &json!(true)), "{line}");
+    assert_eq!(line["assertion"]["subject"], "job", "{line}");
+    let (response, body) = grant(&numbers[..10]).await;
+    assert_eq!(response.status(), 200, "{body}");
+}
+
 #[tokio::test]
 async fn malformed_requests_are_refused_before_anything_is_verified() {
     let endpoint = Endpoint::start().await;

@@ -114,6 +114,11 @@ impl OAuthError {
         }
     }
 
+    /// Whether an expression of the issuance policy was too expensive.
+    pub(crate) const fn is_over_budget(&self) -> bool {
+        matches!(self, Self::Denied(DeniedField::OverBudget { .. }))
+    }
+
     /// Why an assertion is refused, for the log line.
     pub(crate) fn assertion_error(&self) -> Option<&AssertionError> {
         match self {

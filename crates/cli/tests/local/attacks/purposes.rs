@@ -58,6 +58,11 @@ attacks! {
         => (400, "invalid_grant", "RequiredClaim", 1, 0) {
         grant(&scene.strict_job_with(&json!({"tenant": UNPROVEN})))
     }
+    expensive_claims(scene): "lists for which a condition of the policy is too expensive"
+        => (400, "unauthorized_client", "", 1, 0) {
+        let numbers = vec![1; 1500];
+        grant(&scene.other_job_with(&json!({"groups": numbers, "allowed": numbers})))
+    }
     subject_of_another_client(scene): "another client's name as `sub` of a client assertion"
         => (400, "invalid_client", "ClientSubject", 1, 0) {
         authenticate(&scene.credentials_with(&json!({"sub": UNPROVEN})))

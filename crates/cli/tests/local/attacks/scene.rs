@@ -92,6 +92,12 @@ impl Scene {
         self.ci.token(Some("ci"), &merged(job, changes))
     }
 
+    /// An assertion of the issuer with a rule that compares two lists.
+    pub(super) fn other_job_with(&self, changes: &Value) -> String {
+        let job = merged(self.job(), &json!({"iss": OTHER, "repository_id": "7"}));
+        self.other.token(Some("other"), &merged(job, changes))
+    }
+
     /// The assertion with which the client authenticates itself, with these changes.
     pub(crate) fn credentials_with(&self, changes: &Value) -> String {
         let claims = json!({
@@ -149,6 +155,10 @@ fn issuance_policy(provider: &str) -> Value {
         rule(OTHER, "other"),
         rule(STRICT, "strict"),
         {"caller": {"issuer": CLIENT}, "scope": "orders"},
+        {
+            "caller": {"issuer": OTHER, "when": "claims.groups.all(group, group in claims.allowed)"},
+            "subject_from": "'other:' + claims.repository_id",
+        },
         {"caller": "*", "subject": ["test-user", "revoked-user"], "claims": "*"},
     ])
 }

@@ -357,6 +357,49 @@ fn explanation_has_the_verdict_of_each_rule() {
     assert!(verdicts.iter().map(|verdict| verdict.rule).eq(1..7));
 }
 
+/// An assertion with a rule that is too expensive for it is not refused as one that the rule is not for.
+#[test]
+fn expression_beyond_the_budget_is_named() {
+    let numbers: Vec<_> = (0..1500).collect();
+    let caller = github(json!({"repository_id": "42", "a": numbers, "b": numbers}));
+    let expensive = "claims.a.all(x, x in claims.b)";
+    let when = |text: &str| json!({"caller": {"issuer": GITHUB, "when": text}, "scope": "read"});
+    let with = |member: &str, value: Value| {
+        let mut rule = when("true");
+        rule[member] = value;
+        rule
+    };
+    let over_budget = |rule, member| Err(DeniedField::OverBudget { rule, member });
+    let from = format!("{expensive} ? 'a' : 'b'");
+    let no = when("claims.repository_id == '7'");
+    let rows = [
+        ("a condition", vec![no.clone(), when(expensive)], over_budget(2, "when")),
+        ("a subject", vec![with("subject_from", json!(from))], over_budget(1, "subject_from")),
+        (
+            "a claim",
+            vec![with("claims_from", json!({"c": expensive}))],
+            over_budget(1, "claims_from"),
+        ),
+        (
+            "a rule that denies a later part",
+            vec![when(expensive), with("scope", json!("admin"))],
+            over_budget(1, "when"),
+        ),
+        (
+            "two expressions",
+            vec![when(expensive), with("claims_from", json!({"c": expensive}))],
+            over_budget(1, "when"),
+        ),
+        ("a rule that grants the request", vec![when(expensive), when("true")], Ok(2)),
+        ("a cheap condition", vec![no, when("1 in claims.a")], Ok(2)),
+    ];
+    for (name, rules, expected) in rows {
+        let request = ClientRequest { scope: Some("read"), audiences: &[], lifetime: None };
+        let granted = policy(&json!(rules)).grant_to_client(&request, &caller, &DEFAULTS);
+        assert_eq!(granted.map(|grant| grant.rule), expected, "{name}");
+    }
+}
+
 #[test]
 fn arn_as_the_subject_of_an_assertion_needs_a_rule_for_arns() {
     let caller = |subject: &str| {
