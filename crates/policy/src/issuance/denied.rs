@@ -37,8 +37,7 @@ pub enum DeniedField {
 
 impl DeniedField {
     /// Of two rules, what to report: the part of the one that grants more, or the first expression that was not evaluated.
-    #[must_use]
-    pub fn or(self, later: Self) -> Self {
+    pub(super) fn or(self, later: Self) -> Self {
         if matches!(self, Self::OverBudget { .. }) { self } else { self.max(later) }
     }
 }
