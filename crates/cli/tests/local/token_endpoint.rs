@@ -370,6 +370,23 @@ async fn rule_that_is_too_expensive_is_in_the_log() {
     assert_eq!(response.status(), 200, "{body}");
 }
 
+/// The subject is that of the issuer, who may let its users choose it.
+#[tokio::test]
+async fn hidden_characters_of_a_subject_are_escaped_in_the_log() {
+    let endpoint = Endpoint::start().await;
+    let subject = "repo:ad\u{200b}min\u{202e}\u{9b}x";
+    let assertion = endpoint.ci.token(Some("ci"), &endpoint.job_with("sub", json!(subject)));
+    let (response, body) =
+        endpoint.grant(&[("grant_type", JWT_BEARER), ("assertion", &assertion)]).await;
+    assert_eq!(response.status(), 200, "{body}");
+    let lines = log_lines(&endpoint.stack, "OAuthIssuer", 1).await;
+    assert_eq!(lines[0]["assertion"]["subject"], subject);
+    let written = endpoint.stack.logs.recent();
+    let escaped = r"repo:ad\u200bmin\u202e\u009bx";
+    assert_eq!(written.iter().filter(|line| line.text.contains(escaped)).count(), 1, "{written:?}");
+    assert!(written.iter().all(|line| !line.text.contains(['\u{200b}', '\u{202e}', '\u{9b}'])));
+}
+
 #[tokio::test]
 async fn malformed_requests_are_refused_before_anything_is_verified() {
     let endpoint = Endpoint::start().await;

@@ -1,3 +1,4 @@
+use jwt::PLAIN_IDENTIFIER_RULE;
 use oidc::AssertionError;
 use policy::issuance::DeniedField;
 
@@ -37,7 +38,7 @@ pub enum OAuthError {
     #[error("resource must occur at most {0} times")]
     TooManyResources(usize),
     /// `audience` has characters that make two values look alike.
-    #[error("audience must not contain white space, control or bidirectional characters")]
+    #[error("audience {PLAIN_IDENTIFIER_RULE}")]
     Audience,
     /// `expires_in` is not a positive whole number.
     #[error("expires_in must be a whole number of seconds, at least 1")]

@@ -273,7 +273,7 @@ impl Default for ClaimPatterns {
 
 const FOR_ISSUERS: &str = "it is for a `caller` with `issuer`";
 const FOR_JSON: &str = "a caller with `issuer` requests no claims, use `claims_from`";
-const AUDIENCE_RULE: &str = "an audience has no white space, control characters or bidirectional formatting characters, and is not empty";
+const AUDIENCE_RULE: &str = "an audience has no white space, control characters or invisible formatting characters, and is not empty";
 const SCOPE_RULE: &str = "a scope has printable ASCII characters without space, `\"` and `\\` (RFC 6749 section 3.3), so write a list for several";
 /// How much of a pattern an error quotes.
 const MAX_QUOTED_CHARS: usize = 100;

@@ -172,6 +172,7 @@ fn scopes_audiences_and_lifetime_are_read_strictly() {
         (vec![("resource", api), ("resource", "orders")], resource),
         (vec![("audience", "a b")], Err(OAuthError::Audience)),
         (vec![("audience", "a\u{202E}")], Err(OAuthError::Audience)),
+        (vec![("audience", "a\u{200B}b")], Err(OAuthError::Audience)),
         (vec![("expires_in", "900")], request(None, &[], Some(900))),
         (vec![("expires_in", "901")], Err(OAuthError::LifetimeTooLong(900))),
         (vec![("expires_in", "0")], Err(OAuthError::ExpiresIn)),
