@@ -42,7 +42,11 @@ fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signature
     if let Some(config) = &config {
         let own = config.token.issuer.as_deref();
         for issuer in config.revocations.issuers().filter(|issuer| Some(*issuer) != own) {
-            tracing::warn!(%issuer, "REVOCATIONS has an issuer that is not TOKEN_ISSUER, and revokes none of its tokens");
+            tracing::warn!(
+                %issuer,
+                "REVOCATIONS has an issuer that is not TOKEN_ISSUER: the token endpoint refuses its assertions, and the \
+                 authorizer takes none of its tokens"
+            );
         }
     }
     let interval = settings.number(&table::ALLOWED_LOG_INTERVAL);

@@ -738,7 +738,8 @@ fn several_audiences_are_passed_on_as_one_string() {
 /// A backend could read another subject or audience in such a value.
 #[test]
 fn confusable_subjects_and_audiences_are_left_out_of_the_context() {
-    let confusable = ["a b", " a", "a\n", "a\u{0}", "a\u{202E}b", "\u{a0}a", "a\u{2028}"];
+    let confusable =
+        ["a b", " a", "a\n", "a\u{0}", "a\u{202E}b", "a\u{200B}b", "\u{a0}a", "a\u{2028}"];
     let mut config = config();
     config.token.audiences = None;
     for text in confusable {

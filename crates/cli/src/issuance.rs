@@ -1,19 +1,27 @@
 //! `countersign issuance`: what the issuance policy says about a request, without KMS.
 
 use std::{
+    borrow::Cow,
     error::Error,
+    fmt,
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use clap::{Args, Subcommand};
-use issuer::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, OAuthError, known_issuers};
-use jwt::{UnverifiedToken, json};
-use oidc::{Transport, TrustedIssuer, TrustedIssuers};
-use policy::issuance::{
-    AssertedIdentity, Caller, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicy,
-    RuleVerdict,
+use issuer::{
+    ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee, IssuanceError, IssuerConfig, OAuthError,
+    Routes, known_issuers,
+};
+use jwt::{Rejection, UnverifiedToken, json};
+use oidc::{AssertionError, AssertionRefusal, Transport, TrustedIssuer, TrustedIssuers};
+use policy::{
+    issuance::{
+        AssertedIdentity, Caller, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicy,
+        RuleVerdict,
+    },
+    revocation::Revocations,
 };
 use runtime::{Names, Settings, table};
 use serde_json::{Map, Value, json};
@@ -60,8 +68,13 @@ Examples:
 Exit codes: 0 granted, 1 refused, 2 invalid input, 3 fault.";
 
 const EXPLAIN_HELP: &str = "\
-Reads TOKEN_AUDIENCE and TOKEN_LIFETIME_MAX_SECONDS from the environment. The rules alone are evaluated: the signature of
-the token, its times, its audience and its type are not checked, and nothing is signed.
+Checks what the token endpoint checks, in its order: the length of the token, its issuer, the claims that the entry of the
+issuer is about, the rules, and the claims of the new token with their length. Nothing is signed.
+
+Not checked are the signature of the token, its times, its audience, its type and algorithm, and revocations. With a key
+for ML-DSA or Ed25519, the new token can be too long all the same.
+
+Reads TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_LIFETIME_MAX_SECONDS and TOKEN_TYPE from the environment.
 
 Examples:
   countersign issuance explain --token job.jwt --form 'scope=orders:read'
@@ -81,82 +94,188 @@ fn explain(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         let problem = "only one of --token, --policy and --trusted-issuers can be standard input";
         return Err(UsageError(problem.into()).into());
     }
+    let trusted = parse(&arguments.trusted_issuers, |text| {
+        TrustedIssuers::read(text, Transport::LoopbackHttp)
+    })?;
+    let config = config(arguments, &trusted)?;
+    let token = input::read_text(&arguments.token)?;
+    let form = arguments.form.as_deref().unwrap_or_default();
+    let request = ClientTokenRequest::read_parameters(form.as_bytes(), config.lifetime_max)
+        .map_err(|problem| UsageError(format!("--form: {problem}")))?;
+    let outcome = match read_claims(&arguments.token, token.trim())? {
+        Some(claims) => match identity(claims, &trusted, &arguments.trusted_issuers) {
+            Ok(grantee) => ask_policy(request, &grantee, &config),
+            Err(refused) => Outcome::refused(refused),
+        },
+        None => Outcome::refused(Refused::assertion(AssertionRefusal::Token(Rejection::TooLong))),
+    };
+    outcome.print(arguments.json)
+}
+
+/// The configuration of a token endpoint with these files and the settings of the environment.
+fn config(arguments: &Arguments, trusted: &TrustedIssuers) -> Result<IssuerConfig, UsageError> {
     let mut settings = Settings::from_environment();
     let values = (
         settings.reject_misspelled(),
         settings.optional(&table::TOKEN_AUDIENCE),
+        settings.optional::<String>(&table::TOKEN_ISSUER),
+        settings.get(&table::TOKEN_TYPE),
         settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS),
     );
     let values = match values {
-        (Some(()), Some(audiences), Some(lifetime_max)) => Some((audiences, lifetime_max)),
+        (Some(()), Some(audiences), Some(issuer), Some(token_type), Some(lifetime)) => {
+            Some((audiences, issuer, token_type, lifetime))
+        }
         _ => None,
     };
-    let (audiences, lifetime_max) =
+    let (audiences, issuer, token_type, lifetime_max) =
         settings.finish(values).map_err(|error| UsageError(error.to_string()))?;
     let Names(audiences) = audiences.unwrap_or_default();
-
     let policy: IssuancePolicy = parse(&arguments.policy, str::parse)?;
-    let trusted = parse(&arguments.trusted_issuers, |text| {
-        TrustedIssuers::read(text, Transport::LoopbackHttp)
-    })?;
     policy
-        .check_issuers(&known_issuers(&trusted))
+        .check_issuers(&known_issuers(trusted))
         .map_err(|problem| UsageError(with_path(&arguments.policy, &problem)))?;
-    let claims = read_claims(&arguments.token)?;
-    let form = arguments.form.as_deref().unwrap_or_default();
-    let request = ClientTokenRequest::read_parameters(form.as_bytes(), lifetime_max)
-        .map_err(|problem| UsageError(format!("--form: {problem}")))?;
-
-    let identity = match identity(claims, &trusted) {
-        Ok(identity) => identity,
-        Err(problem) => {
-            let problem = problem.replace("FILE", &arguments.trusted_issuers.display().to_string());
-            return Outcome { verdicts: Vec::new(), identity: None, problem: Some(problem) }
-                .print(&request, arguments.json);
-        }
-    };
-    let caller = Caller::Assertion(identity.clone());
-    let defaults = IssuanceDefaults {
-        audience: audiences.first().map(String::as_str),
-        lifetime: DEFAULT_GRANT_LIFETIME.min(lifetime_max),
+    Ok(IssuerConfig {
+        issuer: issuer.unwrap_or_default(),
+        audience: audiences.into_iter().next(),
+        token_type,
+        lifetime: lifetime_max,
         lifetime_max,
+        policy: Some(policy),
+        routes: Routes::OAuth,
+        revocations: Revocations::default(),
+        trusted_issuers: None,
+    })
+}
+
+/// The claims of a token, whose signature is not checked. `None`: the token is too long.
+fn read_claims(file: &Path, token: &str) -> Result<Option<Map<String, Value>>, UsageError> {
+    let invalid = |problem: &str| UsageError(format!("{}: {problem}", file.display()));
+    match UnverifiedToken::parse(token) {
+        Ok(_) => {}
+        Err(Rejection::TooLong) => return Ok(None),
+        Err(_) => return Err(invalid("not a token")),
+    }
+    let claims = token.split('.').nth(1).and_then(decode);
+    let claims = claims.and_then(|claims| json::object(claims.as_bytes()).ok());
+    claims.map(Some).ok_or_else(|| invalid("the claims of the token are not a JSON object"))
+}
+
+/// Who the assertion says that it is of, if the token endpoint accepts such claims. `file` has the trusted issuers.
+fn identity(
+    claims: Map<String, Value>,
+    trusted: &TrustedIssuers,
+    file: &Path,
+) -> Result<Grantee, Refused> {
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    let Some(entry) = issuer.and_then(|issuer| trusted.get(issuer)) else {
+        let refused = Refused::assertion(AssertionRefusal::Token(Rejection::Issuer));
+        return Err(refused.with_hint(format!("its `iss` is not in {}", file.display())));
+    };
+    let subject = match entry.check_claims(&claims) {
+        Ok(subject) => subject.to_owned(),
+        Err(refusal) => return Err(Refused::by_entry(refusal, entry)),
+    };
+    let jti = claims.get("jti").and_then(Value::as_str).map(str::to_owned);
+    let issuer = entry.issuer.clone();
+    let client_id = entry.is_client.then(|| issuer.clone());
+    let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
+    Ok(Grantee { caller, client_id, jti })
+}
+
+/// What the rules say, and then what the token endpoint says.
+fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerConfig) -> Outcome {
+    let defaults = IssuanceDefaults {
+        audience: config.audience.as_deref(),
+        lifetime: DEFAULT_GRANT_LIFETIME.min(config.lifetime_max),
+        lifetime_max: config.lifetime_max,
     };
     let asked = ClientRequest {
         scope: request.scope.as_deref(),
         audiences: &request.audiences,
         lifetime: request.lifetime,
     };
-    let verdicts = policy.explain(&asked, &caller, &defaults);
-    Outcome { verdicts, identity: Some(identity), problem: None }.print(&request, arguments.json)
+    let verdicts = config.policy.iter();
+    let mut verdicts: Vec<_> =
+        verdicts.flat_map(|policy| policy.explain(&asked, &grantee.caller, &defaults)).collect();
+    // The first rule that grants the request decides.
+    if let Some(index) = verdicts.iter().position(|verdict| verdict.result.is_ok()) {
+        verdicts.truncate(index + 1);
+    }
+    let granted = request.grant(grantee, config);
+    let refused = granted.err().map(|error| Refused { error, hint: None });
+    Outcome { verdicts, caller: Some(grantee.caller.clone()), refused }
 }
 
-/// What the rules say.
+/// What comes of the request.
 struct Outcome {
     verdicts: Vec<RuleVerdict>,
-    identity: Option<AssertedIdentity>,
-    /// Why no rule was asked.
-    problem: Option<String>,
+    /// Who asked, if the assertion is accepted.
+    caller: Option<Caller>,
+    refused: Option<Refused>,
+}
+
+/// Why there is no token.
+struct Refused {
+    /// The error of the token endpoint.
+    error: IssuanceError,
+    /// What to look at.
+    hint: Option<String>,
+}
+
+impl Refused {
+    fn assertion(refusal: AssertionRefusal) -> Self {
+        let error = AssertionError { issuer: None, refusal };
+        Self { error: OAuthError::Assertion(error).into(), hint: None }
+    }
+
+    fn by_entry(refusal: AssertionRefusal, entry: &TrustedIssuer) -> Self {
+        let hint = match &refusal {
+            AssertionRefusal::RequiredClaim(claim) => {
+                Some(format!("`required_claims` of its issuer names `{claim}`"))
+            }
+            AssertionRefusal::NoSubject => {
+                Some(format!("`{}` is missing, empty or not a string", entry.subject_claim))
+            }
+            _ => None,
+        };
+        let error = AssertionError { issuer: Some(entry.issuer.clone()), refusal };
+        let error = if entry.is_client {
+            OAuthError::ClientAssertion(error)
+        } else {
+            OAuthError::Assertion(error)
+        };
+        Self { error: error.into(), hint }
+    }
+
+    fn with_hint(self, hint: String) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}", self.error.code(), self.error)?;
+        if let Some(hint) = &self.hint {
+            write!(f, ": {hint}")?;
+        }
+        f.write_str(")")
+    }
 }
 
 impl Outcome {
-    fn print(
-        mut self,
-        request: &ClientTokenRequest,
-        as_json: bool,
-    ) -> Result<ExitCode, Box<dyn Error>> {
-        // The first rule that grants the request decides.
-        let granted = self.verdicts.iter().position(|verdict| verdict.result.is_ok());
-        if let Some(index) = granted {
-            self.verdicts.truncate(index + 1);
-        }
-        let error = self.error(request);
+    const fn refused(refused: Refused) -> Self {
+        Self { verdicts: Vec::new(), caller: None, refused: Some(refused) }
+    }
+
+    fn print(&self, as_json: bool) -> Result<ExitCode, Box<dyn Error>> {
         let mut out = terminal::stdout();
         if as_json {
-            writeln!(out, "{}", self.to_json(error.as_ref()))?;
+            writeln!(out, "{}", self.to_json())?;
         } else {
-            if let Some(AssertedIdentity { issuer, subject, .. }) = &self.identity {
+            if let Some(AssertedIdentity { issuer, subject, .. }) = self.identity() {
                 writeln!(out, "assertion: issuer {issuer}, subject {subject}")?;
-                writeln!(out, "not checked: its signature, times, audience and type")?;
+                writeln!(out, "not checked: its signature, times, audience, type and revocations")?;
             }
             for RuleVerdict { rule, result } in &self.verdicts {
                 match result {
@@ -169,28 +288,23 @@ impl Outcome {
                     Err(field) => writeln!(out, "rule {rule}: {}", reason(*field))?,
                 }
             }
-            match (&self.problem, &error) {
-                (Some(problem), _) => writeln!(out, "refused: {problem}")?,
-                (None, Some(error)) => writeln!(out, "refused: {} ({error})", error.code())?,
-                (None, None) => writeln!(out, "granted")?,
+            match &self.refused {
+                Some(refused) => writeln!(out, "refused: {refused}")?,
+                None => writeln!(out, "granted")?,
             }
         }
-        Ok(if granted.is_some() { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+        let is_granted = self.refused.is_none();
+        Ok(if is_granted { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
     }
 
-    /// The error of the response, for the rule that grants the most parts.
-    fn error(&self, request: &ClientTokenRequest) -> Option<OAuthError> {
-        let mut fields = Vec::new();
-        for verdict in &self.verdicts {
-            match &verdict.result {
-                Ok(_) => return None,
-                Err(field) => fields.push(*field),
-            }
+    const fn identity(&self) -> Option<&AssertedIdentity> {
+        match &self.caller {
+            Some(Caller::Assertion(identity)) => Some(identity),
+            _ => None,
         }
-        Some(request.denied(fields.into_iter().max().unwrap_or(DeniedField::Caller)))
     }
 
-    fn to_json(&self, error: Option<&OAuthError>) -> Value {
+    fn to_json(&self) -> Value {
         let rules = self.verdicts.iter().map(|RuleVerdict { rule, result }| match result {
             Ok(grant) => json!({
                 "rule": rule, "granted": true, "claims": grant.claims,
@@ -198,11 +312,11 @@ impl Outcome {
             }),
             Err(field) => json!({"rule": rule, "granted": false, "reason": reason(*field)}),
         });
-        let identity = self.identity.as_ref();
+        let (identity, refused) = (self.identity(), self.refused.as_ref());
         json!({
-            "granted": error.is_none(),
-            "error": error.map(OAuthError::code),
-            "problem": self.problem,
+            "granted": refused.is_none(),
+            "error": refused.map(|refused| refused.error.code()),
+            "problem": refused.map(ToString::to_string),
             "issuer": identity.map(|identity| &identity.issuer),
             "subject": identity.map(|identity| &identity.subject),
             "rules": rules.collect::<Vec<_>>(),
@@ -212,8 +326,8 @@ impl Outcome {
 }
 
 /// Why a rule does not grant the request.
-const fn reason(field: DeniedField) -> &'static str {
-    match field {
+fn reason(field: DeniedField) -> Cow<'static, str> {
+    Cow::Borrowed(match field {
         DeniedField::Caller => "is for other callers",
         DeniedField::Condition => "`when` is not true for the claims",
         DeniedField::Subject => "does not grant the subject, or `subject_from` has no text",
@@ -221,37 +335,11 @@ const fn reason(field: DeniedField) -> &'static str {
         DeniedField::Scope => "does not grant the scope, or has no default one",
         DeniedField::Claim => "an expression of `claims_from` has no value",
         DeniedField::Lifetime => "does not grant the lifetime",
-    }
-}
-
-/// Who the assertion says that it is of, if the issuer is trusted.
-fn identity(
-    claims: Map<String, Value>,
-    trusted: &TrustedIssuers,
-) -> Result<AssertedIdentity, String> {
-    let text =
-        |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let entry: Option<&TrustedIssuer> = text("iss").and_then(|issuer| trusted.get(issuer));
-    let entry = entry.ok_or("the issuer of the token is not in FILE")?;
-    let subject_claim = if entry.is_client { "sub" } else { &entry.subject_claim };
-    let subject = text(subject_claim)
-        .ok_or_else(|| format!("the token has no text in its claim {subject_claim}"))?
-        .to_owned();
-    if entry.is_client && subject != entry.issuer {
-        return Err("`iss` and `sub` of the token must be the client id".into());
-    }
-    Ok(AssertedIdentity { issuer: entry.issuer.clone(), subject, claims })
-}
-
-/// The claims of a token, whose signature is not checked.
-fn read_claims(file: &Path) -> Result<Map<String, Value>, UsageError> {
-    let text = input::read_text(file)?;
-    let text = text.trim();
-    let invalid = |problem: &str| UsageError(format!("{}: {problem}", file.display()));
-    UnverifiedToken::parse(text).map_err(|_| invalid("not a token"))?;
-    let claims = text.split('.').nth(1).and_then(decode);
-    let claims = claims.and_then(|claims| json::object(claims.as_bytes()).ok());
-    claims.ok_or_else(|| invalid("the claims of the token are not a JSON object"))
+        DeniedField::OverBudget { member, .. } => {
+            return format!("`{member}` is too expensive for the claims, and was not evaluated")
+                .into();
+        }
+    })
 }
 
 /// The content of a configuration file.

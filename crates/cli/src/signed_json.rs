@@ -1,10 +1,10 @@
 //! The JSON of a token, printed with the numbers and the order of members that were signed. A
 //! [`Value`](serde_json::Value) would round numbers and sort members.
 
-use std::fmt::Write as _;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jwt::{is_plain_identifier, json};
+use jwt::{is_invisible, is_plain_identifier, json};
+
+use crate::terminal::push_escape;
 
 /// Decodes the header or the claims of a token. `None` if the part is not base64url of a strict JSON object.
 pub(crate) fn decode(part: &str) -> Option<String> {
@@ -24,11 +24,11 @@ pub(crate) fn compact(json: &str) -> String {
 fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if matches!(c, ' ' | '\n') || is_plain_identifier(c.encode_utf8(&mut [0; 4])) {
+        let is_plain = is_plain_identifier(c.encode_utf8(&mut [0; 4])) && !is_invisible(c);
+        if matches!(c, ' ' | '\n') || is_plain {
             out.push(c);
         } else {
-            // All of these are in the Basic Multilingual Plane.
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+            push_escape(&mut out, c);
         }
     }
     out

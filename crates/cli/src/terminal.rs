@@ -5,6 +5,8 @@ use std::{
     io::{self, Stderr, Stdout, Write},
 };
 
+use jwt::is_invisible;
+
 /// Standard output. Everything but line breaks is escaped as [`escape`] does.
 pub(crate) fn stdout() -> Escaped<Stdout> {
     Escaped(io::stdout())
@@ -35,15 +37,14 @@ impl<W: Write> Write for Escaped<W> {
     }
 }
 
-/// Escapes the characters that a terminal may interpret: control characters (C0, C1 and DEL) and those that change the
-/// direction of text (Unicode Standard Annex 9). In JSON, where they occur only in strings, the escape has the same
-/// meaning (RFC 8259 section 7).
+/// Escapes the characters that a terminal may interpret, and those that do not show: control characters (C0, C1 and DEL),
+/// line and paragraph separators, and invisible formatting characters, such as those that change the direction of text.
+/// In JSON, where they occur only in strings, the escape has the same meaning (RFC 8259 section 7).
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() || is_bidi_control(c) {
-            // All of these are in the Basic Multilingual Plane.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        if c.is_control() || is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            push_escape(&mut escaped, c);
         } else {
             escaped.push(c);
         }
@@ -51,12 +52,11 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-const fn is_bidi_control(c: char) -> bool {
-    matches!(
-        c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
+/// Appends the escape of a character in JSON.
+pub(crate) fn push_escape(out: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        let _ = write!(out, "\\u{unit:04x}");
+    }
 }
 
 #[cfg(test)]
@@ -64,11 +64,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn control_and_bidi_characters_are_escaped_and_lines_kept() {
+    fn control_and_invisible_characters_are_escaped_and_lines_kept() {
         let mut written = Vec::new();
-        let text = "a\u{1b}[31m\n\u{9b}b\u{7f}\u{202e}c\r\n\u{2066}\u{e4}\t\n";
+        let text = "a\u{1b}[31m\n\u{9b}b\u{7f}\u{202e}c\r\n\u{2066}\u{e4}\t\nad\u{200b}m\u{200d}in\u{feff}\u{e0041}\n";
         Escaped(&mut written).write_all(text.as_bytes()).unwrap();
-        let expected = "a\\u001b[31m\n\\u009bb\\u007f\\u202ec\\u000d\n\\u2066\u{e4}\\u0009\n";
+        let expected = "a\\u001b[31m\n\\u009bb\\u007f\\u202ec\\u000d\n\\u2066\u{e4}\\u0009\nad\\u200bm\\u200din\\ufeff\\udb40\\udc41\n";
         assert_eq!(String::from_utf8(written).unwrap(), expected);
     }
 }

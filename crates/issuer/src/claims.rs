@@ -181,10 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn white_space_control_and_bidi_characters_in_sub_and_aud_are_refused() {
-        for text in
-            ["a b", " a", "a\n", "a\u{3000}", "a\0", "\u{9B}2J", "nim\u{202E}da", "a\u{200E}"]
-        {
+    fn white_space_control_and_invisible_characters_in_sub_and_aud_are_refused() {
+        for text in [
+            "a b",
+            " a",
+            "a\n",
+            "a\u{3000}",
+            "a\0",
+            "\u{9B}2J",
+            "nim\u{202E}da",
+            "a\u{200E}",
+            "ad\u{200B}min",
+        ] {
             let rows = [
                 ("sub", json!({"sub": text})),
                 ("aud", json!({"aud": text})),

@@ -220,8 +220,9 @@ mod tests {
                 "audience with white space",
                 vec![("TOKEN_ISSUER", "us"), ("TOKEN_AUDIENCE", "a b")],
                 Err(
-                    "TOKEN_AUDIENCE must not contain white space, control characters or bidirectional \
-                     formatting characters".into(),
+                    "TOKEN_AUDIENCE must not contain white space, control characters or invisible \
+                     formatting characters"
+                        .into(),
                 ),
             ),
             (

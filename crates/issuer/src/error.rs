@@ -141,7 +141,7 @@ impl IssuanceError {
     pub const fn oauth_status(&self) -> u16 {
         match self {
             Self::NotFound | Self::MethodNotAllowed { .. } => self.status(),
-            Self::OAuth(OAuthError::AuthorizationHeader) => 401,
+            Self::OAuth(OAuthError::AuthorizationHeader(_)) => 401,
             _ => 400,
         }
     }

@@ -4,8 +4,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
-    IssuanceError, MAX_REQUEST_BYTES, OAuthError, PublishedDocument, Routes, oauth::MediaType,
-    proxy::ProxyRequest,
+    AuthenticationScheme, IssuanceError, MAX_REQUEST_BYTES, OAuthError, PublishedDocument, Routes,
+    oauth::MediaType, proxy::ProxyRequest,
 };
 
 /// An event of the issuer's Lambda function.
@@ -39,8 +39,8 @@ pub enum Operation {
     GrantToProof {
         /// The form.
         form: Vec<u8>,
-        /// Whether the request has an `Authorization` header.
-        has_authorization: bool,
+        /// The scheme of the `Authorization` header, if there is one.
+        authorization: Option<AuthenticationScheme>,
     },
     /// Publish a document. It is public: no caller is needed.
     Publish(PublishedDocument),
@@ -133,8 +133,8 @@ impl Operation {
                 Err(OAuthError::MediaType.into())
             }
             ("/oauth2/token", "POST") => {
-                let has_authorization = request.has_authorization;
-                Ok(Self::GrantToProof { form: request.body()?, has_authorization })
+                let authorization = request.authorization.clone();
+                Ok(Self::GrantToProof { form: request.body()?, authorization })
             }
             ("/oauth2/token", _) => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
             // Clients require this endpoint in the metadata. It never redirects, because it knows no client.

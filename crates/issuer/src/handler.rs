@@ -97,8 +97,8 @@ impl Handler for Issuer {
                     Ok(request) => self.grant(request, &grantee, deadline, &metrics).await,
                 }
             }
-            Ok(Operation::GrantToProof { form, has_authorization }) => {
-                match ProvenTokenRequest::read(&form, has_authorization, &self.config) {
+            Ok(Operation::GrantToProof { form, authorization }) => {
+                match ProvenTokenRequest::read(&form, authorization, &self.config) {
                     Err(error) => IssuerResponse::Refused(error.into()),
                     Ok(request) => {
                         audit.grant = Some(request.proof.grant_type());
@@ -229,6 +229,7 @@ fn log_record(
                 "reason": error.to_string(),
                 "assertionReason": assertion.map(AssertionError::code),
                 // The name of an entry that the assertion only claims.
+                "overBudget": oauth.is_some_and(OAuthError::is_over_budget).then_some(true),
                 "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
             });
             (Outcome::Refused(is_oauth.then(|| error.code())), details)

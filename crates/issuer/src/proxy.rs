@@ -1,6 +1,6 @@
 use aws_lambda_events::{
     apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest},
-    http::{Method, header::AUTHORIZATION},
+    http::Method,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use policy::issuance::Caller;
@@ -8,7 +8,7 @@ use policy::issuance::Caller;
 use crate::{
     IssuanceError,
     limits::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES},
-    oauth::MediaType,
+    oauth::{AuthenticationScheme, MediaType},
 };
 
 /// The members of a proxy event that the issuer uses. They are the same for both formats.
@@ -19,8 +19,8 @@ pub(crate) struct ProxyRequest {
     /// The IAM identity that API Gateway authenticated.
     pub(crate) caller: Option<Caller>,
     pub(crate) media_type: MediaType,
-    /// Whether the request has an `Authorization` header.
-    pub(crate) has_authorization: bool,
+    /// The scheme of the `Authorization` header, if there is one.
+    pub(crate) authorization: Option<AuthenticationScheme>,
     /// Whether the URL has a query.
     pub(crate) has_query: bool,
     body: Option<String>,
@@ -67,9 +67,7 @@ fn from_format_1(event: &str) -> serde_json::Result<ProxyRequest> {
         path: resource.or(event.path).unwrap_or_default(),
         caller: iam_caller(event.request_context.identity.user_arn),
         media_type: MediaType::of(&[&event.headers, &event.multi_value_headers]),
-        has_authorization: [&event.headers, &event.multi_value_headers]
-            .into_iter()
-            .any(|headers| headers.contains_key(AUTHORIZATION)),
+        authorization: AuthenticationScheme::of(&[&event.headers, &event.multi_value_headers]),
         has_query: !event.query_string_parameters.is_empty()
             || !event.multi_value_query_string_parameters.is_empty(),
         body: event.body,
@@ -92,7 +90,7 @@ fn from_format_2(event: &str) -> serde_json::Result<ProxyRequest> {
         path: without_stage.unwrap_or(path),
         caller: iam_caller(iam.and_then(|iam| iam.user_arn)),
         media_type: MediaType::of(&[&event.headers]),
-        has_authorization: event.headers.contains_key(AUTHORIZATION),
+        authorization: AuthenticationScheme::of(&[&event.headers]),
         has_query: event.raw_query_string.is_some_and(|query| !query.is_empty())
             || !event.query_string_parameters.is_empty(),
         body: event.body,

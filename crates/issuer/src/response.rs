@@ -73,91 +73,103 @@ impl IssuerResponse {
     /// # Errors
     /// For a direct invocation that gets no token, and for a response that cannot be serialized.
     pub fn into_lambda_response(self, source: EventSource) -> Result<Value, Diagnostic> {
+        let status = self.status(source);
+        match source {
+            EventSource::Http | EventSource::OAuth => {
+                proxy_response(status, self.headers(source), &self.into_body())
+            }
+            EventSource::Invoke if status == 200 => Ok(self.into_body()),
+            EventSource::Invoke => Err(diagnostic(&self.into_body())),
+        }
+    }
+
+    const fn status(&self, source: EventSource) -> u16 {
+        match self {
+            Self::Issued(_) | Self::Granted(..) | Self::Published(..) => 200,
+            Self::Refused(error) => match source {
+                EventSource::OAuth => error.oauth_status(),
+                EventSource::Http | EventSource::Invoke => error.status(),
+            },
+            // For lasting faults too: the key set still exists, but it is unknown at this moment; and the assertion may be
+            // valid, so it is not refused.
+            Self::KeysUnavailable(_) | Self::ProviderFailed(_) => 503,
+            Self::Failed(fault) if fault.cause.is_transient() => 503,
+            Self::Failed(_) => 500,
+        }
+    }
+
+    fn headers(&self, source: EventSource) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CACHE_CONTROL, self.cache_control());
         if source == EventSource::OAuth {
             headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         }
-        let (status, body) = match self {
-            Self::Issued(issued) => (200, token_body(&issued, None)),
-            Self::Granted(issued, scope) => (200, token_body(&issued, scope)),
-            Self::Published(document, cacheable) => {
-                // The rotation waits this long before a published key signs.
-                let public = format!("public, max-age={}", kms::KEY_SET_MAX_AGE.as_secs());
-                if let (Cacheable::Yes, Ok(public)) = (cacheable, public.parse()) {
-                    headers.insert(CACHE_CONTROL, public);
-                }
-                // The document is public, so pages of any origin may read it (CORS).
-                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-                (200, document)
+        if matches!(self, Self::Published(..)) {
+            // The document is public, so pages of any origin may read it (CORS).
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        }
+        match self {
+            Self::Refused(IssuanceError::MethodNotAllowed { allow }) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Self::Refused(error) => {
-                if let IssuanceError::MethodNotAllowed { allow } = error {
-                    headers.insert(ALLOW, HeaderValue::from_static(allow));
-                }
-                if matches!(error, IssuanceError::OAuth(OAuthError::AuthorizationHeader)) {
-                    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
-                }
-                let status = match source {
-                    EventSource::OAuth => error.oauth_status(),
-                    EventSource::Http | EventSource::Invoke => error.status(),
-                };
-                (status, error_body(error.code(), &error.to_string()))
+            Self::Refused(IssuanceError::OAuth(OAuthError::AuthorizationHeader(scheme))) => {
+                headers.insert(WWW_AUTHENTICATE, scheme.challenge());
             }
-            // 503 for lasting faults too: the key set still exists, but it is unknown at this moment.
-            Self::KeysUnavailable(fault) => {
-                if fault.cause.is_transient() {
-                    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                (
-                    503,
-                    error_body(
-                        "temporarily_unavailable",
-                        "the keys are unavailable: try again later",
-                    ),
-                )
+            _ => {}
+        }
+        headers
+    }
+
+    fn cache_control(&self) -> HeaderValue {
+        let max_age = match self {
+            // The rotation waits this long before a published key signs.
+            Self::Published(_, Cacheable::Yes) => Some(kms::KEY_SET_MAX_AGE.as_secs()),
+            _ => None,
+        };
+        let public = max_age.and_then(|seconds| format!("public, max-age={seconds}").parse().ok());
+        public.unwrap_or(HeaderValue::from_static("no-store"))
+    }
+
+    /// When the caller can try again, in seconds.
+    const fn retry_after(&self) -> Option<&'static str> {
+        match self {
+            Self::KeysUnavailable(fault) | Self::Failed(fault) if fault.cause.is_transient() => {
+                Some("1")
+            }
+            Self::ProviderFailed(_) => Some(PROVIDER_RETRY_SECONDS),
+            _ => None,
+        }
+    }
+
+    fn into_body(self) -> Value {
+        let unavailable = |description| error_body("temporarily_unavailable", description);
+        match self {
+            Self::Issued(issued) => token_body(&issued, None),
+            Self::Granted(issued, scope) => token_body(&issued, scope),
+            Self::Published(document, _) => document,
+            Self::Refused(error) => error_body(error.code(), &error.to_string()),
+            Self::KeysUnavailable(_) => unavailable("the keys are unavailable: try again later"),
+            Self::ProviderFailed(_) => {
+                unavailable("the keys of the assertion's issuer are unavailable: try again later")
             }
             Self::Failed(fault) if fault.cause.is_transient() => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                (
-                    503,
-                    error_body(
-                        "temporarily_unavailable",
-                        "KMS is unavailable: try again in a second",
-                    ),
-                )
+                unavailable("KMS is unavailable: try again in a second")
             }
-            // 503 for lasting faults too: the assertion may be valid, so it is not refused.
-            Self::ProviderFailed(_) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static(PROVIDER_RETRY_SECONDS));
-                (
-                    503,
-                    error_body(
-                        "temporarily_unavailable",
-                        "the keys of the assertion's issuer are unavailable: try again later",
-                    ),
-                )
-            }
-            Self::Failed(_) => (
-                500,
-                error_body("server_error", "the token could not be issued: see the issuer's log"),
-            ),
-        };
-        match source {
-            EventSource::Http | EventSource::OAuth => proxy_response(status, headers, &body),
-            EventSource::Invoke if status == 200 => Ok(body),
-            EventSource::Invoke => {
-                let member = |name: &str| {
-                    body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-                };
-                Err(Diagnostic {
-                    error_type: member("error"),
-                    error_message: member("error_description"),
-                })
+            Self::Failed(_) => {
+                error_body("server_error", "the token could not be issued: see the issuer's log")
             }
         }
     }
+}
+
+/// The error of a direct invocation.
+fn diagnostic(body: &Value) -> Diagnostic {
+    let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Diagnostic { error_type: member("error"), error_message: member("error_description") }
 }
 
 /// A response that REST APIs and both formats of HTTP APIs accept: a REST API merges `headers` with

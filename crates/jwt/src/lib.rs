@@ -141,7 +141,7 @@ mod verification;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use context_claims::{CONTEXT_CLAIMS, MAX_CONTEXT_CLAIMS_BYTES, context_claims_len};
 pub use encoding::Base64Error;
-pub use identifier::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
+pub use identifier::{PLAIN_IDENTIFIER_RULE, is_invisible, is_plain_identifier};
 pub use key::{Curve, Jwk, JwkSet, KeyError, MlDsa, PublicKey, UnusableKey, VerifyingKey};
 pub use signing::{Signed, Signer, SigningInput, Token, UnsignedToken};
 pub use time::UnixTime;

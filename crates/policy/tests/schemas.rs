@@ -138,6 +138,7 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": "*", "claims": ["tenant", "email"]}]),
         json!([{"caller": "*", "claims": {"tenant": "acme", "role": ["a", "b"]}}]),
         json!([{"caller": "*", "max_lifetime": 1}]),
+        json!([{"caller": "*", "scope": "https://api.example/a!#[]~", "audience": ["https://ä.example/*", "*"]}]),
         json!([{"caller": {"issuer": "https://idp.example"}}]),
         json!([{
             "caller": {"issuer": "client-1", "when": "claims.a == 'b'"}, "subject": ["a*"], "subject_from": "'a'",
@@ -158,6 +159,16 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": "arn:aws:iam::123456789012"}]),
         json!([{"caller": "*", "subject": 7}]),
         json!([{"caller": "*", "scope": {"a": "b"}}]),
+        json!([{"caller": "*", "scope": "orders:read orders:write"}]),
+        json!([{"caller": "*", "scope": ["a", "b c"]}]),
+        json!([{"caller": "*", "scope": ""}]),
+        json!([{"caller": "*", "scope": "a\"b"}]),
+        json!([{"caller": "*", "scope": "a\\b"}]),
+        json!([{"caller": "*", "scope": "ä"}]),
+        json!([{"caller": issuer, "scope": ["a\n"]}]),
+        json!([{"caller": "*", "audience": "https://api.example "}]),
+        json!([{"caller": issuer, "audience": ["a", "b c"]}]),
+        json!([{"caller": "*", "audience": ""}]),
         json!([{"caller": "*", "claims": true}]),
         json!([{"caller": "*", "claims": {"tenant": 7}}]),
         json!([{"caller": "*", "max_lifetime": 0}]),
@@ -184,8 +195,9 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": "*", "claims": ["a", "exp"]}]),
         json!([{"caller": "*", "claims": {"may_act": "a"}}]),
     ];
-    // A role with a path and a wildcard in its name, and expressions that are not CEL.
+    // A role with a path and a wildcard in its name, characters of Unicode, and expressions that are not CEL.
     let refused = [
+        json!([{"caller": "*", "audience": "a\u{202e}b"}]),
         json!([{"caller": "arn:aws:iam::123456789012:role/path/*"}]),
         json!([{"caller": {"issuer": "a", "when": "claim.a"}}]),
         json!([{"caller": issuer, "subject_from": "claims.a ="}]),

@@ -75,6 +75,18 @@ fn each_problem_is_a_line_with_its_place() {
 }
 
 #[test]
+fn scope_that_no_token_can_have_is_a_problem() {
+    let folder = Folder::new("check-scope");
+    let rules = "[\n  {\"caller\": \"invoke\"},\n  {\"caller\": \"*\", \"scope\": \"a b\"}\n]\n";
+    folder.write("issuance-policy.json", rules);
+    let output = run(&["check", &folder.config()], &[]);
+    let text = to_text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let problem = "/issuance-policy.json:3:3: rule 2: `scope` must not have the value \"a b\": ";
+    assert!(text.contains(problem), "{text}");
+}
+
+#[test]
 fn parameters_are_checked_with_the_files() {
     let config = format!("{ROOT}/layer/config");
     let folder = Folder::new("check-parameters");

@@ -1,6 +1,10 @@
 //! The configuration files in the layer of the template.
 
-use std::{env, fs, path::PathBuf, process};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use local::{Bytes, Request, Stack, StackOptions, http};
@@ -20,6 +24,10 @@ impl Folder {
             fs::copy(format!("{ROOT}/{file}"), folder.join(file)).unwrap();
         }
         Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 
     /// The path of the folder with the files.

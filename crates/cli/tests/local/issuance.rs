@@ -74,7 +74,7 @@ fn rules_are_explained_up_to_the_one_that_grants() {
     let folder = Folder::new("grant");
     let (code, text, _) = folder.explain(&job("42"), &["--form", "scope=deploy"]);
     let expected = "assertion: issuer https://ci.example, subject job\n\
-                    not checked: its signature, times, audience and type\n\
+                    not checked: its signature, times, audience, type and revocations\n\
                     rule 1: is for other callers\n\
                     rule 2: `when` is not true for the claims\n\
                     rule 3: does not grant the scope, or has no default one\n\
@@ -104,15 +104,112 @@ fn refusal_has_the_error_of_the_token_endpoint() {
         (
             json!({"iss": "https://other.example", "name": "job"}),
             "",
-            "refused: the issuer of the token is not in ",
+            "refused: invalid_grant (the issuer of the assertion is not trusted: its `iss` is not in ",
         ),
-        (json!({"iss": CI, "sub": "job"}), "", "refused: the token has no text in its claim name"),
+        (
+            json!({"iss": CI, "sub": "job"}),
+            "",
+            "refused: invalid_grant (the assertion has no subject: `name` is missing, empty or not a string)",
+        ),
     ];
     for (claims, form, expected) in rows {
         let (code, text, _) = folder.explain(&claims, &["--form", form]);
         let last = text.lines().last().unwrap_or_default();
         assert!(code == Some(1) && last.starts_with(expected), "{code:?} {text}");
     }
+}
+
+/// The checks of the token endpoint before and after the rules, in its order.
+#[test]
+fn other_checks_of_the_token_endpoint_are_made_too() {
+    let folder = Folder::new("checks");
+    let tenant = json!({
+        "issuer": CI, "audience": "https://api.example", "required_claims": {"tenant": "acme"},
+    });
+    let keys = "https://client.example/keys";
+    let client = json!({"issuer": "client-1", "client": true, "jwks_uri": keys});
+    folder.write("trusted.json", &json!([tenant, client]));
+    folder.write(
+        "policy.json",
+        &json!([
+            {"caller": {"issuer": CI}, "subject_from": "'ci:' + claims.sub", "claims_from": {"groups": "claims.groups"}},
+            {"caller": {"issuer": "client-1"}},
+        ]),
+    );
+    let job = |changes: Value| {
+        let mut job = json!({"iss": CI, "sub": "job", "tenant": "acme", "groups": ["a"]});
+        job.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        job
+    };
+    let all = json!({"cnf": {}, "events": {}, "act": {}, "tenant": "other", "sub": "", "x": "x".repeat(16_384)});
+    let without = |names: &[&str]| {
+        let mut changes = all.as_object().unwrap().clone();
+        changes.retain(|name, _| !names.contains(&&**name));
+        job(changes.into())
+    };
+    let long = json!({"groups": ["g".repeat(6000)]});
+    let rows = [
+        ("too long", without(&[]), "invalid_grant (the assertion is too long)"),
+        ("bound", without(&["x"]), "invalid_grant (the assertion is bound to a key, "),
+        (
+            "another purpose",
+            without(&["x", "cnf"]),
+            "invalid_grant (the assertion is a token for another purpose)",
+        ),
+        (
+            "delegated",
+            without(&["x", "cnf", "events"]),
+            "invalid_grant (the assertion is for an actor on behalf of its subject (`act`))",
+        ),
+        (
+            "a required claim",
+            without(&["x", "cnf", "events", "act"]),
+            "invalid_grant (the assertion lacks a claim that its issuer must set: `required_claims` of its issuer names \
+             `tenant`)",
+        ),
+        (
+            "no subject",
+            without(&["x", "cnf", "events", "act", "tenant"]),
+            "invalid_grant (the assertion has no subject: `sub` is missing, empty or not a string)",
+        ),
+        ("long claims", job(long), "invalid_request (the claims exceed "),
+        (
+            "another client",
+            json!({"iss": "client-1", "sub": "client-2"}),
+            "invalid_client (`iss` and `sub` of the assertion must be the client id)",
+        ),
+    ];
+    for (name, claims, expected) in rows {
+        let (code, text, error) = folder.explain(&claims, &[]);
+        let last = text.lines().last().unwrap_or_default();
+        let fits = last.starts_with(&format!("refused: {expected}"));
+        assert!(code == Some(1) && fits, "{name}: {code:?} {text} {error}");
+        let (code, text, _) = folder.explain(&claims, &["--json"]);
+        let found: Value = serde_json::from_str(&text).unwrap();
+        let error = expected.split(' ').next().unwrap();
+        assert_eq!((code, &found["granted"]), (Some(1), &json!(false)), "{name}");
+        assert_eq!(found["error"], error, "{name}");
+        assert!(found["problem"].as_str().unwrap().starts_with(expected), "{name}: {found}");
+    }
+    for claims in [job(json!({})), json!({"iss": "client-1", "sub": "client-1"})] {
+        let (code, text, error) = folder.explain(&claims, &[]);
+        assert!(code == Some(0) && text.ends_with("granted\n"), "{code:?} {text} {error}");
+    }
+}
+
+#[test]
+fn rule_that_is_too_expensive_is_named() {
+    let folder = Folder::new("budget");
+    let when = "claims.groups.all(group, group in claims.allowed)";
+    let rules = json!([{"caller": {"issuer": CI, "when": when}}, {"caller": {"issuer": CI, "when": "true"}, "scope": "a"}]);
+    folder.write("policy.json", &rules);
+    let numbers = vec![1; 1500];
+    let claims = json!({"iss": CI, "name": "job", "groups": numbers, "allowed": numbers});
+    let (code, text, _) = folder.explain(&claims, &["--form", "scope=b"]);
+    let expected = "rule 1: `when` is too expensive for the claims, and was not evaluated\n\
+                    rule 2: does not grant the scope, or has no default one\n\
+                    refused: unauthorized_client (the issuance policy does not grant the request: `when` of rule 1 is";
+    assert!(code == Some(1) && text.contains(expected), "{code:?} {text}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod attacks;
 mod authorizers;
 mod aws_server;
 mod check;

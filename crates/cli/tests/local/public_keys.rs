@@ -67,6 +67,12 @@ impl Signer {
         jwk
     }
 
+    /// A certificate of the key, as in `x5c`.
+    pub(crate) fn certificate(&self) -> String {
+        let params = CertificateParams::new(["attacker.example".to_owned()]).unwrap();
+        STANDARD.encode(params.self_signed(&self.0).unwrap().der())
+    }
+
     pub(crate) fn private_pem(&self) -> String {
         pem("PRIVATE KEY", &self.0.serialize_der())
     }

@@ -1,26 +1,16 @@
-//! The token endpoint for callers without IAM, behind API Gateway, with the real functions. A test of a refusal counts the
-//! calls of KMS and the requests to the provider.
+//! The token endpoint for callers without IAM, behind API Gateway, with the real functions. Refused assertions are in
+//! `attacks`.
 
 use std::{
     fs,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use local::{Bytes, Request, Response, Stack, http};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-    task::JoinHandle,
-};
 
-use crate::{SIGV4, TEMPLATE, log_lines, public_keys::Signer, with_parameters};
+use crate::{SIGV4, TEMPLATE, attacks::Provider, log_lines, public_keys::Signer, with_parameters};
 
 const CI: &str = "https://ci.example";
 const API: &str = "https://api.example";
@@ -97,10 +87,6 @@ impl Endpoint {
         post(&self.stack, "/oauth2/token", parameters, &[]).await
     }
 
-    async fn grant_assertion(&self, assertion: &str) -> (Response<Bytes>, Value) {
-        self.grant(&[("grant_type", JWT_BEARER), ("assertion", assertion)]).await
-    }
-
     async fn grant_credentials(&self, assertion: &str) -> (Response<Bytes>, Value) {
         let parameters = [
             ("grant_type", "client_credentials"),
@@ -148,7 +134,7 @@ async fn post(
     send(stack, request.body(form.into()).unwrap()).await
 }
 
-fn form(parameters: &[(&str, &str)]) -> String {
+pub(crate) fn form(parameters: &[(&str, &str)]) -> String {
     let encode = |text: &str| -> String {
         let byte = |byte: u8| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
@@ -164,7 +150,7 @@ fn form(parameters: &[(&str, &str)]) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
@@ -174,11 +160,6 @@ fn part(token: &Value, at: usize) -> Value {
 }
 
 type Parameters<'a> = Vec<(&'a str, &'a str)>;
-
-/// A header of a CI token.
-fn header(kid: &str) -> Header {
-    Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) }
-}
 
 #[tokio::test]
 async fn assertion_of_a_trusted_issuer_becomes_a_token() {
@@ -316,132 +297,6 @@ async fn caller_of_iam_gets_a_token_for_a_form() {
     assert_eq!(endpoint.stack.kms.calls(), calls);
 }
 
-impl Endpoint {
-    /// One of our own tokens.
-    async fn own_token(&self) -> String {
-        let authorization = SIGV4.replace("tester", "ann");
-        let request = Request::post("/token")
-            .header("content-type", "application/json")
-            .header("x-amz-date", "20261123T000000Z")
-            .header("authorization", authorization);
-        let body = json!({"claims": {"sub": "test-user", "marker": UNPROVEN}}).to_string();
-        let (_, token) = send(&self.stack, request.body(body.into()).unwrap()).await;
-        token["access_token"].as_str().unwrap().to_owned()
-    }
-
-    /// Assertions with a wrong key or signature.
-    fn forged_assertions(&self) -> Vec<(&'static str, String)> {
-        let (other, job) = (Signer::new(), self.job());
-        let unsigned = |algorithm: &str| {
-            let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-            format!("{}.{}.", part(json!({"alg": algorithm, "kid": "ci"})), part(job.clone()))
-        };
-        let public_key = self.ci.jwk(None).to_string();
-        let hs256 = Header { kid: Some("ci".into()), ..Header::new(Algorithm::HS256) };
-        let secret = EncodingKey::from_secret(public_key.as_bytes());
-        let jku =
-            Header { jku: Some("https://attacker.example/keys".into()), ..header("attacker") };
-        vec![
-            ("the key of another issuer", other.token(Some("ci"), &job)),
-            ("the key of the client", self.client.token(Some("ci"), &job)),
-            ("an unknown key", other.token(Some(UNPROVEN), &job)),
-            ("the address of a key", other.token_with(&jku, &job)),
-            ("no signature", unsigned("none")),
-            ("an empty signature", unsigned("ES256")),
-            ("HS256 with the public key", encode(&hs256, &job, &secret).unwrap()),
-            ("not a token", UNPROVEN.to_owned()),
-        ]
-    }
-
-    /// Assertions that the issuer signed, but not for this purpose.
-    fn foreign_assertions(&self) -> Vec<(&'static str, String)> {
-        let with = |name, value| self.ci.token(Some("ci"), &self.job_with(name, value));
-        let typed = |typ: &str| {
-            self.ci.token_with(&Header { typ: Some(typ.to_owned()), ..header("ci") }, &self.job())
-        };
-        let mut without_audience = self.job();
-        without_audience.as_object_mut().unwrap().remove("aud");
-        let credentials = self.client.token(Some("client"), &self.credentials());
-        let mut assertions = vec![
-            ("another issuer", with("iss", json!(UNPROVEN))),
-            ("another audience", with("aud", json!(UNPROVEN))),
-            ("two audiences", with("aud", json!([self.issuer(), "https://other.example"]))),
-            ("no audience", self.ci.token(Some("ci"), &without_audience)),
-            ("expired", with("exp", json!(now() - 1))),
-            ("of the future", with("iat", json!(now() + 3600))),
-            ("not valid yet", with("nbf", json!(now() + 3600))),
-            ("bound to a key", with("cnf", json!({"jkt": UNPROVEN}))),
-            ("credentials of a client", credentials),
-        ];
-        assertions.extend(FOREIGN_TYPES.map(|typ| (typ, typed(typ))));
-        assertions
-    }
-
-    /// Assertions that do not authenticate the client.
-    fn foreign_credentials(&self) -> Vec<(&'static str, String)> {
-        let with = |name: &str, value: Value| {
-            let mut credentials = self.credentials();
-            credentials[name] = value;
-            self.client.token(Some("client"), &credentials)
-        };
-        let token_endpoint = json!(format!("{}/oauth2/token", self.issuer()));
-        vec![
-            ("the token endpoint as the audience", with("aud", token_endpoint)),
-            ("another subject", with("sub", json!(UNPROVEN))),
-            ("the key of an issuer", self.ci.token(Some("client"), &self.credentials())),
-            ("an assertion of an issuer", self.ci.token(Some("ci"), &self.job())),
-        ]
-    }
-}
-
-/// Types of tokens that other protocols sign.
-const FOREIGN_TYPES: [&str; 7] = [
-    "at+jwt",
-    "dpop+jwt",
-    "logout+jwt",
-    "oauth-id-jag+jwt",
-    "token-introspection+jwt",
-    "kb+jwt",
-    "client-authentication+jwt",
-];
-
-/// Status, error, and no call of KMS; what the request claims is in no log line.
-#[tokio::test]
-async fn refused_proofs_have_the_error_of_the_grant() {
-    let endpoint = Endpoint::start().await;
-    let own = endpoint.own_token().await;
-    let assertions =
-        [endpoint.forged_assertions(), endpoint.foreign_assertions(), vec![("our own token", own)]]
-            .concat();
-    let credentials = endpoint.foreign_credentials();
-    let calls = endpoint.stack.kms.calls();
-    for (name, assertion) in &assertions {
-        let (response, body) = endpoint.grant_assertion(assertion).await;
-        let found = (response.status().as_u16(), &body["error"]);
-        assert_eq!(found, (400, &json!("invalid_grant")), "{name}: {body}");
-        assert!(!body.to_string().contains(UNPROVEN), "{name}: {body}");
-        let headers = ["cache-control", "pragma"].map(|name| response.headers()[name].to_str());
-        assert_eq!(headers.map(Result::unwrap), ["no-store", "no-cache"], "{name}");
-    }
-    for (name, assertion) in &credentials {
-        let (response, body) = endpoint.grant_credentials(assertion).await;
-        let found = (response.status().as_u16(), &body["error"]);
-        assert_eq!(found, (400, &json!("invalid_client")), "{name}: {body}");
-    }
-    assert_eq!(endpoint.stack.kms.calls(), calls, "KMS was called");
-    let refusals = assertions.len() + credentials.len();
-    let lines = log_lines(&endpoint.stack, "OAuthIssuer", refusals).await;
-    assert_eq!(lines.len(), refusals);
-    for line in &lines {
-        assert!(!line.to_string().contains(UNPROVEN), "{line}");
-        assert_eq!((&line["outcome"], &line["Refused"]), (&json!("Refused"), &json!(1)), "{line}");
-        assert!(line["assertion"].is_null() && line["assertionReason"].is_string(), "{line}");
-    }
-    let unchanged = endpoint.ci.token(Some("ci"), &endpoint.job());
-    let (response, body) = endpoint.grant_assertion(&unchanged).await;
-    assert_eq!(response.status(), 200, "the unchanged assertion: {body}");
-}
-
 /// The assertion is valid, and the policy decides: who asked is in the log.
 #[tokio::test]
 async fn request_that_no_rule_grants_is_refused_and_the_log_says_who_asked() {
@@ -482,6 +337,54 @@ async fn request_that_no_rule_grants_is_refused_and_the_log_says_who_asked() {
     let credentials = endpoint.client.token(Some("client"), &endpoint.credentials());
     let (_, body) = endpoint.grant_credentials(&credentials).await;
     assert_eq!(body["error"], "invalid_scope");
+}
+
+/// An operator sees which expression to correct.
+#[tokio::test]
+async fn rule_that_is_too_expensive_is_in_the_log() {
+    let key = Signer::new();
+    let trusted = json!([{"issuer": CI, "algorithms": "ES256", "jwks": {"keys": [key.jwk(None)]}}]);
+    let when = "claims.groups.all(group, group in claims.allowed)";
+    let policy = json!([{"caller": "invoke"}, {"caller": {"issuer": CI, "when": when}}]);
+    let stack = start(&trusted, &policy).await.unwrap();
+    let numbers = vec![1; 1500];
+    let issuer = format!("http://{}", stack.gateway.address());
+    let grant = async |groups: &[u32]| {
+        let claims = json!({
+            "iss": CI, "sub": "job", "aud": issuer, "exp": now() + 300, "groups": groups, "allowed": groups,
+        });
+        let assertion = key.token(None, &claims);
+        let parameters = [("grant_type", JWT_BEARER), ("assertion", &*assertion)];
+        post(&stack, "/oauth2/token", &parameters, &[]).await
+    };
+    let (response, body) = grant(&numbers).await;
+    let reason = "the issuance policy does not grant the request: `when` of rule 2 is too expensive for the claims of \
+                  the assertion, and was not evaluated";
+    let expected = json!({"error": "unauthorized_client", "error_description": reason});
+    assert_eq!((response.status().as_u16(), body), (400, expected));
+    let lines = log_lines(&stack, "OAuthIssuer", 1).await;
+    let line = &lines[0];
+    assert_eq!((&line["reason"], &line["overBudget"]), (&json!(reason), &json!(true)), "{line}");
+    assert_eq!(line["assertion"]["subject"], "job", "{line}");
+    let (response, body) = grant(&numbers[..10]).await;
+    assert_eq!(response.status(), 200, "{body}");
+}
+
+/// The subject is that of the issuer, who may let its users choose it.
+#[tokio::test]
+async fn hidden_characters_of_a_subject_are_escaped_in_the_log() {
+    let endpoint = Endpoint::start().await;
+    let subject = "repo:ad\u{200b}min\u{202e}\u{9b}x";
+    let assertion = endpoint.ci.token(Some("ci"), &endpoint.job_with("sub", json!(subject)));
+    let (response, body) =
+        endpoint.grant(&[("grant_type", JWT_BEARER), ("assertion", &assertion)]).await;
+    assert_eq!(response.status(), 200, "{body}");
+    let lines = log_lines(&endpoint.stack, "OAuthIssuer", 1).await;
+    assert_eq!(lines[0]["assertion"]["subject"], subject);
+    let written = endpoint.stack.logs.recent();
+    let escaped = r"repo:ad\u200bmin\u202e\u009bx";
+    assert_eq!(written.iter().filter(|line| line.text.contains(escaped)).count(), 1, "{written:?}");
+    assert!(written.iter().all(|line| !line.text.contains(['\u{200b}', '\u{202e}', '\u{9b}'])));
 }
 
 #[tokio::test]
@@ -632,89 +535,11 @@ async fn each_function_serves_its_own_routes_only() {
     assert!(invoked.is_err(), "a direct invocation: {invoked:?}");
 }
 
-/// A provider on this machine that counts requests.
-struct Provider {
-    url: String,
-    requests: Arc<AtomicUsize>,
-    server: JoinHandle<()>,
-}
-
-impl Provider {
-    async fn start(keys: Value) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let metadata = json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
-        let (requests, keys) = (Arc::<AtomicUsize>::default(), keys.to_string());
-        let counter = Arc::clone(&requests);
-        let server = tokio::spawn(async move {
-            loop {
-                let Ok((mut stream, _)) = listener.accept().await else { return };
-                let mut request = Vec::new();
-                while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-                    let mut buffer = [0; 1024];
-                    match stream.read(&mut buffer).await {
-                        Ok(read @ 1..) => request.extend(&buffer[..read]),
-                        _ => break,
-                    }
-                }
-                counter.fetch_add(1, Ordering::SeqCst);
-                let body = if request.starts_with(b"GET /keys ") { &keys } else { &metadata };
-                let head =
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
-                let response = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-                let _ = stream.write_all(response.as_bytes()).await;
-            }
-        });
-        Self { url, requests, server }
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Provider {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-#[tokio::test]
-async fn flood_of_unknown_keys_does_not_reach_the_provider() {
-    let key = Signer::new();
-    let provider = Provider::start(json!({"keys": [key.jwk(Some("ci"))]})).await;
-    let trusted = json!([{"issuer": provider.url, "algorithms": "ES256"}]);
-    let policy = json!([{"caller": {"issuer": provider.url, "when": "true"}}]);
-    let stack = start(&trusted, &policy).await.unwrap();
-    assert_eq!(provider.requests(), 0, "keys are fetched when they are needed");
-    let issuer = format!("http://{}", stack.gateway.address());
-    let claims = json!({"iss": provider.url, "sub": "job", "aud": issuer, "exp": now() + 300});
-    let grant = async |kid: &str| {
-        let assertion = key.token(Some(kid), &claims);
-        let (response, body) = post(
-            &stack,
-            "/oauth2/token",
-            &[("grant_type", JWT_BEARER), ("assertion", &assertion)],
-            &[],
-        )
-        .await;
-        (response.status().as_u16(), body)
-    };
-    let (status, body) = grant("ci").await;
-    assert_eq!((status, provider.requests()), (200, 2), "metadata and keys: {body}");
-    for number in 0..30 {
-        let (status, body) = grant(&format!("unknown-{number}")).await;
-        assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")));
-    }
-    assert!(provider.requests() <= 4, "{} requests", provider.requests());
-    assert_eq!(grant("ci").await.0, 200);
-}
-
 #[tokio::test]
 async fn provider_that_is_down_is_a_fault_and_no_refusal() {
     let key = Signer::new();
-    let provider = Provider::start(json!({"keys": [key.jwk(Some("ci"))]})).await;
-    let broken = Provider::start(json!({"keys": []})).await;
+    let provider = Provider::start(&[key.jwk(Some("ci"))]).await;
+    let broken = Provider::start(&[]).await;
     let (down, empty) = (provider.url.clone(), broken.url.clone());
     let trusted = json!([
         {"issuer": down, "algorithms": "ES256"},

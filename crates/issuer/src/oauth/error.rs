@@ -1,5 +1,8 @@
+use jwt::PLAIN_IDENTIFIER_RULE;
 use oidc::AssertionError;
 use policy::issuance::DeniedField;
+
+use super::AuthenticationScheme;
 
 /// Why a client gets no token (RFC 6749 section 5.2). The texts quote nothing of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +38,7 @@ pub enum OAuthError {
     #[error("resource must occur at most {0} times")]
     TooManyResources(usize),
     /// `audience` has characters that make two values look alike.
-    #[error("audience must not contain white space, control or bidirectional characters")]
+    #[error("audience {PLAIN_IDENTIFIER_RULE}")]
     Audience,
     /// `expires_in` is not a positive whole number.
     #[error("expires_in must be a whole number of seconds, at least 1")]
@@ -53,7 +56,7 @@ pub enum OAuthError {
     #[error(
         "client authentication with the header Authorization is not supported, use private_key_jwt"
     )]
-    AuthorizationHeader,
+    AuthorizationHeader(AuthenticationScheme),
     /// The grant requires an authenticated client.
     #[error("the grant requires client authentication with private_key_jwt")]
     NoAuthentication,
@@ -93,7 +96,7 @@ impl OAuthError {
             | Self::NoAudience
             | Self::Denied(DeniedField::Audience) => "invalid_target",
             Self::UnsupportedAuthentication
-            | Self::AuthorizationHeader
+            | Self::AuthorizationHeader(_)
             | Self::NoAuthentication
             | Self::ClientId
             | Self::ClientAssertion(_) => "invalid_client",
@@ -110,6 +113,11 @@ impl OAuthError {
             | Self::LifetimeTooLong(_)
             | Self::SeveralAuthentications => "invalid_request",
         }
+    }
+
+    /// Whether an expression of the issuance policy was too expensive.
+    pub(crate) const fn is_over_budget(&self) -> bool {
+        matches!(self, Self::Denied(DeniedField::OverBudget { .. }))
     }
 
     /// Why an assertion is refused, for the log line.

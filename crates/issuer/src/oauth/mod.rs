@@ -3,6 +3,7 @@
 //! A form is read ([`ProvenTokenRequest`]), its proof is verified ([`Proof::verify`]), and the policy decides
 //! ([`ClientTokenRequest::grant`]). For a caller from IAM there is no proof in the form.
 
+mod authentication_scheme;
 mod error;
 mod form;
 mod grant;
@@ -11,6 +12,7 @@ mod media_type;
 mod proof;
 mod request;
 
+pub use authentication_scheme::AuthenticationScheme;
 pub use error::OAuthError;
 pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee};
 pub use grant_type::GrantType;

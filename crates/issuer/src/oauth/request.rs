@@ -4,7 +4,7 @@ use jwt::is_plain_identifier;
 use policy::is_scope;
 
 use super::{
-    ClientAssertion, ClientTokenRequest, GrantType, OAuthError, Proof,
+    AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType, OAuthError, Proof,
     form::{Form, RESOURCE},
     grant_type::{CLIENT_CREDENTIALS, JWT_BEARER},
 };
@@ -69,14 +69,14 @@ impl ClientTokenRequest {
 }
 
 impl ProvenTokenRequest {
-    /// Reads a form of a caller that proves its identity in it. `has_authorization`: the request has an `Authorization`
-    /// header.
+    /// Reads a form of a caller that proves its identity in it. `authorization` is the scheme of the `Authorization`
+    /// header, if the request has one.
     ///
     /// # Errors
     /// The first problem.
     pub fn read(
         body: &[u8],
-        has_authorization: bool,
+        authorization: Option<AuthenticationScheme>,
         config: &IssuerConfig,
     ) -> Result<Self, OAuthError> {
         let mut form = Form::parse(body)?;
@@ -85,7 +85,7 @@ impl ProvenTokenRequest {
             CLIENT_CREDENTIALS => GrantType::ClientCredentials,
             _ => return Err(OAuthError::GrantType("jwt-bearer or client_credentials")),
         };
-        let client = client_assertion(&mut form, has_authorization)?;
+        let client = client_assertion(&mut form, authorization)?;
         let proof = match grant_type {
             GrantType::JwtBearer => {
                 Proof::Assertion { assertion: form.require("assertion")?, client }
@@ -101,20 +101,20 @@ impl ProvenTokenRequest {
 /// The assertion of a client that authenticates itself. An unauthenticated `client_id` is dropped: nobody has proved it.
 fn client_assertion(
     form: &mut Form,
-    has_authorization: bool,
+    authorization: Option<AuthenticationScheme>,
 ) -> Result<Option<ClientAssertion>, OAuthError> {
     let [client_id, secret, assertion, kind] =
         ["client_id", "client_secret", "client_assertion", "client_assertion_type"]
             .map(|name| form.take(name));
     let has_assertion = assertion.is_some() || kind.is_some();
-    let methods = [has_authorization, secret.is_some(), has_assertion];
+    let methods = [authorization.is_some(), secret.is_some(), has_assertion];
     match methods.into_iter().filter(|is_used| *is_used).count() {
         0 => return Ok(None),
         1 => {}
         _ => return Err(OAuthError::SeveralAuthentications),
     }
-    if has_authorization {
-        return Err(OAuthError::AuthorizationHeader);
+    if let Some(scheme) = authorization {
+        return Err(OAuthError::AuthorizationHeader(scheme));
     }
     if !has_assertion {
         return Err(OAuthError::UnsupportedAuthentication);

@@ -1,8 +1,10 @@
+use aws_lambda_events::http::header::AUTHORIZATION;
 use jwt::{Signed, UnsignedToken};
 use policy::issuance::DeniedField;
 use serde_json::Map;
 
 use super::*;
+use crate::AuthenticationScheme;
 
 fn issued() -> IssuerResponse {
     let draft = UnsignedToken::new("JWT", &Map::new());
@@ -219,6 +221,7 @@ fn responses_to_oauth_clients_are_pinned() {
         let headers = &response["headers"];
         assert_eq!(headers["cache-control"], "no-store", "{name}");
         assert_eq!(headers["pragma"], "no-cache", "{name}");
+        assert!(headers.get("www-authenticate").is_none(), "{name}");
         assert_eq!(response["statusCode"], status, "{name}");
         let found: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
         assert_eq!(found, body, "{name}");
@@ -232,10 +235,14 @@ fn responses_to_oauth_clients_are_pinned() {
 /// RFC 6749 section 5.2, `invalid_client`.
 #[test]
 fn authentication_by_a_header_is_answered_with_401() {
-    let refused = IssuerResponse::Refused(OAuthError::AuthorizationHeader.into());
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer abc"));
+    let scheme = AuthenticationScheme::of(&[&headers]).unwrap();
+    let refused = IssuerResponse::Refused(OAuthError::AuthorizationHeader(scheme).into());
     let response = refused.into_lambda_response(EventSource::OAuth).unwrap();
     assert_eq!(response["statusCode"], 401);
-    assert_eq!(response["headers"]["www-authenticate"], "Basic");
+    let challenge = "Bearer realm=\"oauth2/token\"";
+    assert_eq!(response["headers"]["www-authenticate"], challenge, "the scheme of the client");
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     assert_eq!(body["error"], "invalid_client");
 }

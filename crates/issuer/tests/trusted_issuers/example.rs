@@ -167,7 +167,7 @@ impl Example {
         // Some seconds after the provider has issued the original token.
         let now = UnixTime::from_seconds(self.token["claims"]["iat"].as_u64().unwrap() + 5);
 
-        let request = ProvenTokenRequest::read(form.as_bytes(), false, &self.config);
+        let request = ProvenTokenRequest::read(form.as_bytes(), None, &self.config);
         let ProvenTokenRequest { proof, request } =
             request.map_err(|error| error.code().to_owned())?;
         let verified = proof.verify(&self.verifier, &Revocations::default(), now).await.unwrap();

@@ -75,7 +75,7 @@ impl IssuerVerifier {
         };
         let keys = KeysAt { issuer, now: Moment::at(now) };
         let verified = match candidate.confirm(&keys).await? {
-            Ok(claims) => issuer.accept(claims, purpose),
+            Ok(claims) => issuer.accept(claims),
             Err(rejection) => Err(AssertionRefusal::Token(rejection)),
         };
         Ok(verified.map_err(|refusal| refused(Some(issuer), refusal)))
@@ -146,38 +146,11 @@ impl Issuer {
         }
     }
 
-    /// Checks the claims whose meaning depends on the entry.
-    fn accept(&self, claims: Claims, purpose: Purpose) -> Result<Verified, AssertionRefusal> {
-        if claims.get("cnf").is_some() {
-            return Err(AssertionRefusal::Bound);
-        }
-        // Their `typ` is recommended only, so a token of another purpose may have none.
-        if let Some(claim) = OTHER_PURPOSES.into_iter().find(|name| claims.get(name).is_some()) {
-            return Err(AssertionRefusal::OtherPurpose(claim));
-        }
-        if claims.get("act").is_some() {
-            return Err(AssertionRefusal::Delegated);
-        }
-        let is_missing = |name: &str, values: &[Value]| {
-            claims.get(name).is_none_or(|value| !values.contains(value))
-        };
-        let mut required = self.entry.required_claims.iter();
-        if let Some(claim) = required.find(|claim| is_missing(&claim.name, &claim.values)) {
-            return Err(AssertionRefusal::RequiredClaim(claim.name.clone()));
-        }
-        let text = |name: &str| claims.text(name).filter(|text| !text.is_empty());
-        let subject = match purpose {
-            Purpose::Grant => text(&self.entry.subject_claim).ok_or(AssertionRefusal::NoSubject)?,
-            Purpose::ClientAuthentication => text("sub")
-                .filter(|subject| *subject == self.entry.issuer)
-                .ok_or(AssertionRefusal::ClientSubject)?,
-        };
-        Ok(Verified {
-            issuer: self.entry.issuer.clone(),
-            subject: subject.to_owned(),
-            jti: claims.text("jti").map(str::to_owned),
-            claims: claims.into_members(),
-        })
+    fn accept(&self, claims: Claims) -> Result<Verified, AssertionRefusal> {
+        let claims = claims.into_members();
+        let subject = self.entry.check_claims(&claims)?.to_owned();
+        let jti = claims.get("jti").and_then(Value::as_str).map(str::to_owned);
+        Ok(Verified { issuer: self.entry.issuer.clone(), subject, jti, claims })
     }
 }
 
@@ -210,7 +183,3 @@ impl Verifier for KeysAt<'_> {
         }
     }
 }
-
-/// The claims of logout and event tokens (RFC 8417 section 2.2, `OpenID` Connect Back-Channel Logout 1.0), and of
-/// introspection responses (RFC 9701 section 5).
-const OTHER_PURPOSES: [&str; 2] = ["events", "token_introspection"];

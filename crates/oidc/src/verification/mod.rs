@@ -1,6 +1,7 @@
 //! From the text of an assertion to what it proves.
 
 mod assertion_error;
+mod claims;
 mod issuer_verifier;
 mod purpose;
 

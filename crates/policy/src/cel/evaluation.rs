@@ -34,8 +34,12 @@ pub(crate) struct Subject<'a> {
     remaining_budget: Cell<u64>,
     is_over_budget: Cell<bool>,
     /// The results of the expressions so far, by their texts.
-    results: RefCell<HashMap<&'a str, bool>>,
+    results: RefCell<HashMap<&'a str, Result<bool, OverBudget>>>,
 }
+
+/// An expression was not evaluated, because it would have cost more than the other expressions have left of [`BUDGET`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverBudget;
 
 /// Where the claims are.
 #[derive(Clone, Copy)]
@@ -76,26 +80,25 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether an expression is true for the claims. It is not if it fails, or if it would cost more than the other
-    /// expressions have left of [`BUDGET`].
-    pub(crate) fn evaluate(&self, text: &'a str, parsed: &IdedExpr) -> bool {
+    /// Whether an expression is true for the claims. It is not if it fails.
+    pub(crate) fn evaluate(&self, text: &'a str, parsed: &IdedExpr) -> Result<bool, OverBudget> {
         let known = self.results.borrow().get(text).copied();
         known.unwrap_or_else(|| {
-            let result = self.spend_budget(parsed) && self.is_true(parsed);
+            let result = self.spend_budget(parsed).map(|()| self.is_true(parsed));
             self.results.borrow_mut().insert(text, result);
             result
         })
     }
 
     /// The value of an expression that is a string, a whole number, a boolean, or a list of these. `None`: it has another
-    /// type, or fails, or would exceed the budget.
-    pub(crate) fn value(&self, parsed: &IdedExpr) -> Option<Value> {
-        let value = self.spend_budget(parsed).then_some(parsed)?;
-        let value = cel::Value::resolve(value, &self.variables().context).ok()?;
-        match &value {
-            cel::Value::List(items) => items.iter().map(scalar).collect(),
-            value => scalar(value),
-        }
+    /// type, or fails.
+    pub(crate) fn value(&self, parsed: &IdedExpr) -> Result<Option<Value>, OverBudget> {
+        self.spend_budget(parsed)?;
+        Ok(match cel::Value::resolve(parsed, &self.variables().context) {
+            Ok(cel::Value::List(items)) => items.iter().map(scalar).collect(),
+            Ok(value) => scalar(&value),
+            Err(_) => None,
+        })
     }
 
     /// A claim that is a string.
@@ -106,15 +109,15 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Takes the cost of the expression from the budget. Whether there is enough left.
-    fn spend_budget(&self, parsed: &IdedExpr) -> bool {
+    /// Takes the cost of the expression from the budget.
+    fn spend_budget(&self, parsed: &IdedExpr) -> Result<(), OverBudget> {
         let cost = cost(parsed, self.variables());
-        let remaining = self.remaining_budget.get().checked_sub(cost);
-        match remaining {
-            Some(remaining) => self.remaining_budget.set(remaining),
-            None => self.is_over_budget.set(true),
-        }
-        remaining.is_some()
+        let Some(remaining) = self.remaining_budget.get().checked_sub(cost) else {
+            self.is_over_budget.set(true);
+            return Err(OverBudget);
+        };
+        self.remaining_budget.set(remaining);
+        Ok(())
     }
 
     /// Whether an expression was not evaluated because it would have exceeded the budget.

@@ -11,7 +11,7 @@ use super::{
     ExpressionError,
     checker::ExpressionChecker,
     cost::{ClaimSizes, Size, cost},
-    evaluation::{BUDGET, Subject},
+    evaluation::{BUDGET, OverBudget, Subject},
     limits::{MAX_BYTES, ORDINARY_ELEMENTS},
 };
 
@@ -43,12 +43,23 @@ impl Expression {
     /// Whether the expression is true for the claims. It is not if it fails, or if it would cost more than the other
     /// expressions have left of [`BUDGET`].
     pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
+        self.evaluate(subject).unwrap_or(false)
+    }
+
+    /// Whether the expression is true for the claims. It is not if it fails.
+    ///
+    /// # Errors
+    /// If it would cost more than the other expressions have left of [`BUDGET`].
+    pub(crate) fn evaluate<'a>(&'a self, subject: &Subject<'a>) -> Result<bool, OverBudget> {
         subject.evaluate(&self.text, &self.parsed)
     }
 
     /// The value of the expression for the claims: a string, a whole number, a boolean, or a list of these. `None` if it
-    /// has another type, if it fails, or if it would cost more than the other expressions have left of [`BUDGET`].
-    pub(crate) fn value(&self, subject: &Subject<'_>) -> Option<Value> {
+    /// has another type, or if it fails.
+    ///
+    /// # Errors
+    /// If it would cost more than the other expressions have left of [`BUDGET`].
+    pub(crate) fn value(&self, subject: &Subject<'_>) -> Result<Option<Value>, OverBudget> {
         subject.value(&self.parsed)
     }
 

@@ -14,5 +14,5 @@ mod limits;
 mod regex;
 
 pub use error::ExpressionError;
-pub(crate) use evaluation::Subject;
+pub(crate) use evaluation::{OverBudget, Subject};
 pub(crate) use expression::Expression;

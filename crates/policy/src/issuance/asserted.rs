@@ -9,13 +9,15 @@ use super::{
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
 };
 use crate::{
-    cel::{Expression, Subject},
+    cel::{Expression, OverBudget, Subject},
     glob::{Patterns, glob_matches},
 };
 
 /// The callers with an assertion of one trusted issuer, and what a rule takes from the assertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AssertedCaller {
+    /// The number of the rule, from 1.
+    number: usize,
     pub(super) issuer: String,
     /// What the claims must be like.
     when: Option<Expression>,
@@ -59,7 +61,7 @@ impl AssertedCaller {
             .into_iter()
             .map(|(name, text)| Ok((name, expression("claims_from", text)?)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { issuer, when, subject_from, claims_from })
+        Ok(Self { number, issuer, when, subject_from, claims_from })
     }
 
     /// Whether the identity is one of these callers. `claims` are those of its assertion.
@@ -71,10 +73,13 @@ impl AssertedCaller {
         if identity.issuer != self.issuer {
             return Err(DeniedField::Caller);
         }
-        if self.when.as_ref().is_some_and(|when| !when.is_true(claims)) {
-            return Err(DeniedField::Condition);
-        }
-        Ok(())
+        let Some(when) = &self.when else { return Ok(()) };
+        let is_met = when.evaluate(claims).map_err(|OverBudget| self.over_budget("when"))?;
+        if is_met { Ok(()) } else { Err(DeniedField::Condition) }
+    }
+
+    const fn over_budget(&self, member: &'static str) -> DeniedField {
+        DeniedField::OverBudget { rule: self.number, member }
     }
 
     /// The `sub` of the token.
@@ -85,10 +90,13 @@ impl AssertedCaller {
     ) -> Result<String, DeniedField> {
         let subject = match &self.subject_from {
             None => Some(identity.subject.clone()),
-            Some(expression) => match expression.value(claims) {
-                Some(Value::String(subject)) => Some(subject),
-                _ => None,
-            },
+            Some(expression) => {
+                let value = expression.value(claims);
+                match value.map_err(|OverBudget| self.over_budget("subject_from"))? {
+                    Some(Value::String(subject)) => Some(subject),
+                    _ => None,
+                }
+            }
         };
         let is_valid = |subject: &String| !subject.is_empty() && is_plain_identifier(subject);
         subject.filter(is_valid).ok_or(DeniedField::Subject)
@@ -101,8 +109,9 @@ impl AssertedCaller {
         claims: &Subject<'_>,
     ) -> Result<(), DeniedField> {
         for (name, expression) in &self.claims_from {
-            let value = expression.value(claims).ok_or(DeniedField::Claim)?;
-            token.insert(name.clone(), value);
+            let value = expression.value(claims);
+            let value = value.map_err(|OverBudget| self.over_budget("claims_from"))?;
+            token.insert(name.clone(), value.ok_or(DeniedField::Claim)?);
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-/// The part of a request that no rule grants. The parts are in the order in which a rule is checked.
+/// The part of a request that no rule grants. The parts are in the order in which a rule is checked, and after them what
+/// is wrong with the rule itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum DeniedField {
     /// No rule is for this caller.
@@ -22,4 +23,21 @@ pub enum DeniedField {
     /// `expires_in`.
     #[error("the lifetime")]
     Lifetime,
+    /// An expression of the rule was not evaluated, because it would have exceeded the budget of the request.
+    #[error(
+        "the request: `{member}` of rule {rule} is too expensive for the claims of the assertion, and was not evaluated"
+    )]
+    OverBudget {
+        /// The number of the rule, from 1.
+        rule: usize,
+        /// The member with the expression.
+        member: &'static str,
+    },
+}
+
+impl DeniedField {
+    /// Of two rules, what to report: the part of the one that grants more, or the first expression that was not evaluated.
+    pub(super) fn or(self, later: Self) -> Self {
+        if matches!(self, Self::OverBudget { .. }) { self } else { self.max(later) }
+    }
 }

@@ -48,6 +48,18 @@ pub enum IssuancePolicyError {
         /// What sets the claim.
         setter: &'static str,
     },
+    /// A pattern that no value can match, because no token can have such a value.
+    #[error("rule {number}: `{member}` must not have the value {found:?}: {reason}")]
+    Pattern {
+        /// The number of the rule.
+        number: usize,
+        /// The member with the pattern.
+        member: &'static str,
+        /// The start of the pattern.
+        found: String,
+        /// Which values there are.
+        reason: &'static str,
+    },
     /// `subject` has no pattern, so the rule would never grant anything.
     #[error("rule {0}: `subject` must have at least one pattern")]
     NoSubject(usize),

@@ -147,6 +147,7 @@ impl IssuancePolicy {
     ///
     /// # Errors
     /// If no rule grants all of the request: the part that is not granted, for the rule that grants the most parts.
+    /// [`DeniedField::OverBudget`] if an expression was not evaluated, because that rule might have granted it.
     pub fn grant_to_client(
         &self,
         request: &ClientRequest<'_>,
@@ -158,7 +159,7 @@ impl IssuancePolicy {
         for verdict in self.verdicts(request, caller, &claims, defaults) {
             match verdict.result {
                 Ok(grant) => return Ok(grant),
-                Err(field) => denied = denied.max(field),
+                Err(field) => denied = denied.or(field),
             }
         }
         Err(denied)

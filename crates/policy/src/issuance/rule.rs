@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
+use jwt::is_plain_identifier;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +10,7 @@ use super::{
     caller::check_patterns,
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
 };
-use crate::{cel::Subject, glob::Patterns, member_error::without_value};
+use crate::{cel::Subject, glob::Patterns, member_error::without_value, scope::is_scope_token};
 
 /// A rule of an issuance policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,8 @@ impl IssuanceRule {
                 RuleCaller::Asserted(read)
             }
         };
+        check_values(number, "audience", &raw.audience, is_audience, AUDIENCE_RULE)?;
+        check_values(number, "scope", &raw.scope, is_scope_token, SCOPE_RULE)?;
         let claims = raw.claims.unwrap_or_default();
         if let Some(claim) = claims.reserved() {
             let (member, setter) = ("claims", "the issuer");
@@ -215,6 +218,28 @@ impl IssuanceRule {
     }
 }
 
+/// Refuses patterns that a request can never match: the rule would grant less than its author thinks, and a client that
+/// asks for no scope would get an invalid one.
+fn check_values(
+    number: usize,
+    member: &'static str,
+    patterns: &Patterns,
+    is_valid: fn(&str) -> bool,
+    reason: &'static str,
+) -> Result<(), IssuancePolicyError> {
+    match patterns.as_slice().iter().find(|pattern| !is_valid(pattern)) {
+        Some(pattern) => {
+            let found = pattern.chars().take(MAX_QUOTED_CHARS).collect();
+            Err(IssuancePolicyError::Pattern { number, member, found, reason })
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_audience(text: &str) -> bool {
+    !text.is_empty() && is_plain_identifier(text)
+}
+
 impl ClaimPatterns {
     fn grant(&self, name: &str, value: &Value) -> bool {
         match self {
@@ -248,3 +273,7 @@ impl Default for ClaimPatterns {
 
 const FOR_ISSUERS: &str = "it is for a `caller` with `issuer`";
 const FOR_JSON: &str = "a caller with `issuer` requests no claims, use `claims_from`";
+const AUDIENCE_RULE: &str = "an audience has no white space, control characters or invisible formatting characters, and is not empty";
+const SCOPE_RULE: &str = "a scope has printable ASCII characters without space, `\"` and `\\` (RFC 6749 section 3.3), so write a list for several";
+/// How much of a pattern an error quotes.
+const MAX_QUOTED_CHARS: usize = 100;

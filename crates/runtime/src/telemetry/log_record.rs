@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     emf::{FAULTS, Metadata, MetricDirective, environment_dimensions},
+    escaping::VisibleJson,
     timestamp::timestamp,
 };
 use crate::invocation::Invocation;
@@ -59,7 +60,7 @@ impl LogRecord {
             return;
         }
         let mut line = Vec::with_capacity(TYPICAL_LINE_BYTES);
-        let mut serializer = serde_json::Serializer::new(&mut line);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut line, VisibleJson);
         let written =
             Line { record: self, invocation, now: SystemTime::now() }.serialize(&mut serializer);
         if written.is_ok() {

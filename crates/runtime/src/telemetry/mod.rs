@@ -2,6 +2,7 @@
 //! its metrics, in the embedded metric format of `CloudWatch`.
 
 mod emf;
+mod escaping;
 mod faults;
 mod log_record;
 mod subscriber;

@@ -1,3 +1,5 @@
+use aws_lambda_events::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
 use super::*;
 use crate::oauth::form::encode;
 
@@ -13,7 +15,14 @@ fn read(
     has_authorization: bool,
 ) -> Result<ProvenTokenRequest, OAuthError> {
     let config = IssuerConfig::with_short_lifetimes();
-    ProvenTokenRequest::read(encode(parameters).as_bytes(), has_authorization, &config)
+    let authorization = has_authorization.then(basic);
+    ProvenTokenRequest::read(encode(parameters).as_bytes(), authorization, &config)
+}
+
+fn basic() -> AuthenticationScheme {
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
+    AuthenticationScheme::of(&[&headers]).unwrap()
 }
 
 #[test]
@@ -85,12 +94,12 @@ fn request_without_a_supported_proof_is_refused() {
             false,
             OAuthError::UnsupportedAuthentication,
         ),
-        ("a header", vec![CREDENTIALS], true, OAuthError::AuthorizationHeader),
+        ("a header", vec![CREDENTIALS], true, OAuthError::AuthorizationHeader(basic())),
         (
             "a header with an assertion",
             vec![GRANT, ASSERTION],
             true,
-            OAuthError::AuthorizationHeader,
+            OAuthError::AuthorizationHeader(basic()),
         ),
         (
             "a header and a client assertion",
@@ -163,6 +172,7 @@ fn scopes_audiences_and_lifetime_are_read_strictly() {
         (vec![("resource", api), ("resource", "orders")], resource),
         (vec![("audience", "a b")], Err(OAuthError::Audience)),
         (vec![("audience", "a\u{202E}")], Err(OAuthError::Audience)),
+        (vec![("audience", "a\u{200B}b")], Err(OAuthError::Audience)),
         (vec![("expires_in", "900")], request(None, &[], Some(900))),
         (vec![("expires_in", "901")], Err(OAuthError::LifetimeTooLong(900))),
         (vec![("expires_in", "0")], Err(OAuthError::ExpiresIn)),

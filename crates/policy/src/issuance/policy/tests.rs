@@ -1,3 +1,5 @@
+mod issuers;
+
 use serde_json::json;
 
 use super::*;
