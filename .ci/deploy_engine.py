@@ -18,6 +18,7 @@ MiniStack can have other code: the start then fails, and the change has to be re
 8. Layers of functions with a runtime of their own. They run on this machine, so their layer is not at /opt: settings
    that name a file there name the unpacked layer, which takes the place of the function's folder.
 9. Alarms with metric math are made with the first of their metrics. No alarm is evaluated here.
+10. Routes of a definition for any method, which MiniStack leaves out.
 """
 
 import copy
@@ -346,6 +347,22 @@ def with_metric_math(original):
         return original(name, props)
 
     return record
+
+
+# --- 10. Routes for any method ---
+
+
+@replace("ministack.services.apigateway_v1._import_path_item", "5634327444432ccd")
+def with_any_method(original):
+    def import_path_item(api_id, path, path_item, *rest):
+        original(api_id, path, path_item, *rest)
+        operation = path_item.get("x-amazon-apigateway-any-method")
+        if operation:
+            resources = apigateway_v1._resources[api_id].items()
+            resource_id = next(identifier for identifier, resource in resources if resource["path"] == path)
+            apigateway_v1._import_operation(api_id, resource_id, "ANY", operation, *rest)
+
+    return import_path_item
 
 
 importlib.import_module("ministack.app").main()

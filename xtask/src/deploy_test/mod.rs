@@ -5,8 +5,10 @@ mod deletion;
 mod deployment;
 mod engine;
 mod http;
+mod layer;
 mod observability;
 mod packages;
+mod provider;
 mod requests;
 mod ring;
 mod scenario;
@@ -14,6 +16,7 @@ mod stack;
 mod steps;
 mod table;
 mod token;
+mod token_endpoint;
 mod upgrade;
 mod users;
 
