@@ -20,6 +20,7 @@ MiniStack can have other code: the start then fails, and the change has to be re
 9. Alarms with metric math are made with the first of their metrics. No alarm is evaluated here.
 10. The values of parameters in the SAM transform, which MiniStack makes with the defaults: the authorizer of an API would
     be the function of another stack.
+11. Routes of a definition for any method, which MiniStack leaves out.
 """
 
 import copy
@@ -368,6 +369,22 @@ def with_values(original):
         return transformed
 
     return apply
+
+
+# --- 11. Routes for any method ---
+
+
+@replace("ministack.services.apigateway_v1._import_path_item", "5634327444432ccd")
+def with_any_method(original):
+    def import_path_item(api_id, path, path_item, *rest):
+        original(api_id, path, path_item, *rest)
+        operation = path_item.get("x-amazon-apigateway-any-method")
+        if operation:
+            resources = apigateway_v1._resources[api_id].items()
+            resource_id = next(identifier for identifier, resource in resources if resource["path"] == path)
+            apigateway_v1._import_operation(api_id, resource_id, "ANY", operation, *rest)
+
+    return import_path_item
 
 
 importlib.import_module("ministack.app").main()

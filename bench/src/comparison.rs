@@ -30,6 +30,11 @@ impl Repetitions {
         let (cold_starts, rounds) = if quick { (4, 10) } else { (40, 100) };
         Self { cold_starts, rounds, with_peers }
     }
+
+    /// The number of events with which no warm program is invoked twice.
+    pub fn events(&self) -> usize {
+        self.cold_starts.max(self.rounds * BURST + BURST)
+    }
 }
 
 /// The measurements of one program: times in microseconds, sizes in bytes.
@@ -47,21 +52,29 @@ pub struct Measurement {
     pub package: Option<u64>,
 }
 
-/// Measures all programs, alternating between them. `before` is the directory of another build of the functions.
+/// Measures all programs. `before` is the directory of another build of the functions.
 pub async fn run(
     testbed: &Testbed,
     repetitions: &Repetitions,
     before: Option<&Path>,
 ) -> Result<Vec<Measurement>, Box<dyn Error>> {
-    let mut all = programs::all(testbed, repetitions.with_peers, before)?;
+    let all = programs::all(testbed, repetitions.with_peers, before)?;
+    measure(all, &testbed.events(repetitions.events())?, repetitions).await
+}
+
+/// Measures these programs, alternating between them. `events` have the tokens of requests.
+pub async fn measure(
+    mut all: Vec<MeasuredProgram>,
+    events: &[Vec<u8>],
+    repetitions: &Repetitions,
+) -> Result<Vec<Measurement>, Box<dyn Error>> {
     copy_programs(&mut all)?;
-    let events = testbed.events(repetitions.cold_starts.max(repetitions.rounds * BURST + BURST))?;
     let mut shuffler = Shuffler::new();
     let mut cold = vec![Vec::new(); all.len()];
     for n in 0..repetitions.cold_starts {
         for at in shuffler.order(all.len()) {
             let (mut process, started) = FunctionProcess::start(&all[at].program).await?;
-            let (_, last, _) = process.exchange(&[all[at].input(&events, n)]).await?;
+            let (_, last, _) = process.exchange(&[all[at].input(events, n)]).await?;
             cold[at].push(last - started);
         }
     }
@@ -74,8 +87,8 @@ pub async fn run(
     // In each round, each program responds several times in a row, as under load.
     for round in 0..=repetitions.rounds {
         for at in shuffler.order(all.len()) {
-            for n in 0..BURST {
-                let input = all[at].input(&events, round * BURST + n);
+            for n in 0..if round == 0 { all[at].warm_up } else { BURST } {
+                let input = all[at].input(events, round * BURST + n);
                 warm[at].push(processes[at].invoke(&[input]).await?.0);
             }
             if round == 0 {

@@ -235,7 +235,8 @@ async fn serve(mut stream: TcpStream, sender: &mpsc::UnboundedSender<HostEvent>)
             stream.write_all(&message).await?;
         } else {
             let at = Instant::now();
-            let (is_success, rest) = (path.ends_with("/response"), path.rsplit_once('/'));
+            let is_success = path.ends_with("/response") && !is_refused(&body);
+            let rest = path.rsplit_once('/');
             let id = rest.and_then(|(start, _)| start.rsplit('-').next()?.parse().ok());
             let id = id.unwrap_or(u64::MAX);
             sender
@@ -245,6 +246,13 @@ async fn serve(mut stream: TcpStream, sender: &mpsc::UnboundedSender<HostEvent>)
         }
         input.drain(..used);
     }
+}
+
+/// Whether the response to an event of API Gateway has another status than 200.
+fn is_refused(body: &[u8]) -> bool {
+    let mut parts = body.windows(STATUS.len()).zip(STATUS.len()..);
+    let status = parts.find_map(|(part, end)| (part == STATUS).then(|| body.get(end..end + 3)));
+    status.is_some_and(|status| status != Some(b"200"))
 }
 
 /// Method, path, body, and the length of the request in the buffer.
@@ -294,6 +302,26 @@ fn connection_closed() -> io::Error {
     io::Error::other("the function closed its connections")
 }
 
+const STATUS: &[u8] = br#""statusCode":"#;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 const ACCEPTED: &[u8] =
     b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_of_an_api_with_an_error_is_a_failure() {
+        let rows = [
+            (r#"{"statusCode":200,"body":"{}"}"#, false),
+            (r#"{"headers":{},"statusCode":400}"#, true),
+            (r#"{"statusCode":2"#, true),
+            (r#"{"principalId":"test-user"}"#, false),
+            ("", false),
+        ];
+        let failed =
+            rows.iter().filter(|(body, expected)| is_refused(body.as_bytes()) != *expected);
+        assert_eq!(failed.collect::<Vec<_>>(), Vec::<&(_, _)>::new());
+    }
+}

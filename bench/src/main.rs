@@ -18,6 +18,7 @@ mod server;
 mod signature_cache;
 mod testbed;
 mod timing;
+mod token_endpoint;
 
 use std::{
     error::Error,
@@ -65,6 +66,8 @@ enum BenchmarkPart {
     /// The first response with a seventh of a CPU, as Lambda gives it to 256 MB (requires the permission to create
     /// control groups)
     ColdStarts,
+    /// A grant of the token endpoint, compared with the call of KMS Sign in it, and its memory by trusted issuers
+    TokenEndpoint,
     /// What the signature cache saves, by the number of tokens
     SignatureCache,
     /// The growth of cost with tokens, keys, rules and concurrency
@@ -95,10 +98,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let Arguments { parts, quick, alone, write, before } = arguments;
     let before = before.map(|directory| functions::resolve(&directory));
     let is_selected = |part: BenchmarkPart| parts.is_empty() || parts.contains(&part);
-    let compares = [BenchmarkPart::Compare, BenchmarkPart::ColdStarts];
+    let compares =
+        [BenchmarkPart::Compare, BenchmarkPart::ColdStarts, BenchmarkPart::TokenEndpoint];
     if before.is_some() && !compares.into_iter().any(is_selected) {
         return Err(
-            "--before requires the part `compare` or `cold-starts`: no other part measures another build".into()
+            "--before requires the part `compare`, `cold-starts` or `token-endpoint`: no other part measures another build"
+                .into()
         );
     }
     let repetitions = Repetitions::new(quick, !alone);
@@ -128,6 +133,16 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         println!("{}", report::cold_start_table(&starts));
         if write {
             record("cold-starts.json", &report::cold_starts_json(&starts, &machine))?;
+        }
+    }
+    if is_selected(BenchmarkPart::TokenEndpoint) {
+        let results = token_endpoint::run(&testbed, &repetitions, before.as_deref()).await?;
+        println!("{}", report::table(&results));
+        if before.is_some() {
+            println!("{}", report::comparison(&results));
+        }
+        if write {
+            record("token-endpoint.json", &report::json(&results, &machine))?;
         }
     }
     if is_selected(BenchmarkPart::SignatureCache) {

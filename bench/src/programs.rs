@@ -26,7 +26,7 @@ pub enum ProgramKind {
 }
 
 /// What a program is invoked with.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Input {
     /// Requests for tokens.
     Issue,
@@ -34,6 +34,8 @@ enum Input {
     Tokens,
     /// Requests with the same token.
     OneToken,
+    /// These events.
+    Events(Vec<Vec<u8>>),
 }
 
 /// A program to measure, with its settings.
@@ -43,17 +45,25 @@ pub struct MeasuredProgram {
     /// The name of the floor for the comparison of warm responses.
     pub floor: &'static str,
     pub program: Program,
+    /// The number of invocations before warm responses are measured.
+    pub warm_up: usize,
     input: Input,
 }
 
 impl MeasuredProgram {
     /// The event of the n-th invocation.
     pub fn input(&self, requests: &[Vec<u8>], n: usize) -> Vec<u8> {
-        match self.input {
+        match &self.input {
             Input::Issue => testbed::ISSUE.to_vec(),
             Input::Tokens => requests[n % requests.len()].clone(),
             Input::OneToken => requests[0].clone(),
+            Input::Events(events) => events[n % events.len()].clone(),
         }
+    }
+
+    /// With events of its own, of which the first `warm_up` are sent before warm responses are measured.
+    pub fn with_events(self, events: Vec<Vec<u8>>, warm_up: usize) -> Self {
+        Self { input: Input::Events(events), warm_up, ..self }
     }
 }
 
@@ -76,12 +86,14 @@ pub fn all(
     Ok(all)
 }
 
-type EnvVariable<'a> = (&'a str, &'a str);
+pub type EnvVariable<'a> = (&'a str, &'a str);
 
 /// A program, the name of its row, its floor, its KMS endpoint, and additional settings.
-type ProgramRow<'a> = (&'a str, &'a str, &'static str, &'a ServerAddress, &'a [EnvVariable<'a>]);
+pub type ProgramRow<'a> =
+    (&'a str, &'a str, &'static str, &'a ServerAddress, &'a [EnvVariable<'a>]);
 
-fn measured_programs(
+/// The programs of these rows. `command` is the command line of a program by its name.
+pub fn measured_programs(
     testbed: &Testbed,
     kind: ProgramKind,
     rows: &[ProgramRow],
@@ -104,7 +116,7 @@ fn measured_programs(
         };
         let program = Program { path, arguments, environment };
         let name = if kind == ProgramKind::Before { before(name) } else { name.to_owned() };
-        MeasuredProgram { name, kind, floor, program, input }
+        MeasuredProgram { name, kind, floor, program, warm_up: WARM_UP, input }
     };
     rows.iter().map(measured).collect()
 }
@@ -222,10 +234,12 @@ fn installed(name: &str, required_file: &str) -> Option<String> {
     (found.status.success() && Path::new(required_file).exists()).then_some(path)
 }
 
+/// Enough for connections and caches.
+const WARM_UP: usize = 10;
 pub const CACHED: EnvVariable = ("SIGNATURE_CACHE_SECONDS", "300");
 pub const LOCAL: EnvVariable = ("VERIFICATION", "local");
 const VERIFY: EnvVariable = ("OPERATION", "Verify");
-const SIGN: EnvVariable = ("OPERATION", "Sign");
+pub const SIGN: EnvVariable = ("OPERATION", "Sign");
 const SLOW_TLS: &str = "tls, KMS of 4 ms";
 const SLOW_SIGN: &str = "sign, KMS of 4 ms";
 const NO_JITTER: &str = "Rust, SDK without jitter entropy, verify, HTTPS";

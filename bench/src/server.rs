@@ -1,11 +1,12 @@
-//! Serves KMS and a JWK Set over HTTP and HTTPS, without a delay or with the delay of KMS in AWS.
+//! Serves KMS and documents over HTTP and HTTPS, without a delay or with the delay of KMS in AWS.
 
 use std::{
+    collections::HashMap,
     error::Error,
     fs, io,
     path::Path,
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -53,14 +54,21 @@ impl ServerAddress {
 /// The state of the server.
 pub struct Service {
     pub kms: Arc<Kms>,
-    /// The JWK Set with the keys that sign tokens, as JSON.
-    pub jwk_set: String,
+    /// JSON documents by path.
+    documents: RwLock<HashMap<String, String>>,
     calls: AtomicU64,
 }
 
 impl Service {
+    /// `jwk_set` has the keys that sign tokens, as JSON.
     pub fn new(kms: Arc<Kms>, jwk_set: String) -> Self {
-        Self { kms, jwk_set, calls: AtomicU64::new(0) }
+        let documents = HashMap::from([(JWKS_PATH.to_owned(), jwk_set)]);
+        Self { kms, documents: RwLock::new(documents), calls: AtomicU64::new(0) }
+    }
+
+    /// Serves a JSON document at this path.
+    pub fn publish(&self, path: String, document: String) {
+        self.documents.write().unwrap_or_else(PoisonError::into_inner).insert(path, document);
     }
 
     /// The number of requests to KMS so far.
@@ -69,8 +77,11 @@ impl Service {
     }
 
     fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        if request.method() == Method::GET && request.uri().path() == JWKS_PATH {
-            return Response::new(self.jwk_set.clone().into());
+        if request.method() == Method::GET {
+            let documents = self.documents.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(document) = documents.get(request.uri().path()) {
+                return Response::new(document.clone().into());
+            }
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.kms.respond(request)

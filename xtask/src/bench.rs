@@ -42,12 +42,12 @@ enum Scope {
 impl Scope {
     fn of(options: &[String]) -> Self {
         let has = |word: &str| options.iter().any(|option| option == word);
+        let compares = has("compare") || has("cold-starts");
         if has("--help") || has("-h") {
             Self::Help
-        } else if !has("compare")
-            && !has("cold-starts")
-            && ["growth", "instructions", "signature-cache"].into_iter().any(has)
-        {
+        } else if !compares && has("token-endpoint") {
+            Self::Alone
+        } else if !compares && ["growth", "instructions", "signature-cache"].into_iter().any(has) {
             Self::Functions
         } else if has("--alone") {
             Self::Alone
@@ -204,6 +204,9 @@ mod tests {
             ("--alone", Scope::Alone),
             ("growth --alone", Scope::Functions),
             ("signature-cache", Scope::Functions),
+            ("token-endpoint --write", Scope::Alone),
+            ("token-endpoint growth", Scope::Alone),
+            ("token-endpoint compare", Scope::Compare),
             ("cold-starts growth", Scope::Compare),
             ("instructions --write", Scope::Functions),
             ("compare --help", Scope::Help),

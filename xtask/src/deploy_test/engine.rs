@@ -69,6 +69,8 @@ impl Engine {
             ("MINISTACK_ACCOUNT_ID", ACCOUNT),
             ("MINISTACK_REGION", REGION),
         ]);
+        // The functions inherit it, so that they can verify the certificate of the provider.
+        command.env("SSL_CERT_FILE", authority(folder)).env_remove("SSL_CERT_DIR");
         command.env("TMPDIR", &data).env("DEPLOY_TEST_CLOCK", clock(folder));
         let running = Running::start("MiniStack", command)?;
         running.wait_for(|line| line.contains("Running on http").then_some(()))?;
@@ -128,6 +130,11 @@ impl Engine {
         let written = self.running.stop(Signal::TERM)?;
         fs::write(&log, written).map_err(Error::file(&log))
     }
+}
+
+/// The root certificates that the functions trust for servers outside of AWS.
+pub(super) fn authority(folder: &Path) -> PathBuf {
+    folder.join("authority.pem")
 }
 
 fn clock(folder: &Path) -> PathBuf {

@@ -14,6 +14,8 @@ pub(super) struct Request<'a> {
     /// Signs the request, as IAM needs it.
     pub(super) credentials: Option<&'a Credentials>,
     pub(super) body: Option<String>,
+    /// JSON if there is none.
+    pub(super) content_type: Option<&'static str>,
 }
 
 /// A response.
@@ -40,7 +42,9 @@ pub(super) fn send(workspace: &Workspace, request: &Request<'_>) -> Result<Respo
         curl = curl.args(["--user", &format!("{access_key}:{secret_key}")]);
     }
     if let Some(body) = &request.body {
-        curl = curl.args(["--header", "Content-Type: application/json", "--data-binary", body]);
+        let content_type = request.content_type.unwrap_or("application/json");
+        let content_type = format!("Content-Type: {content_type}");
+        curl = curl.args(["--header", &content_type, "--data-binary", body]);
     }
     let output = curl.args([&request.url]).stdout()?;
     let text = String::from_utf8_lossy(&output);

@@ -6,8 +6,10 @@ mod demo;
 mod deployment;
 mod engine;
 mod http;
+mod layer;
 mod observability;
 mod packages;
+mod provider;
 mod requests;
 mod ring;
 mod scenario;
@@ -15,6 +17,7 @@ mod stack;
 mod steps;
 mod table;
 mod token;
+mod token_endpoint;
 mod upgrade;
 mod users;
 

@@ -1,19 +1,19 @@
 //! What is deployed from this tree.
 
-use std::fs;
-
 use serde_json::Value;
 
 use super::{
     conditions::Conditions,
     demo,
     deployment::{Context, Deployment},
+    layer,
     observability::Observability,
     packages::Packages,
     requests,
     stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::{accepted, issued, keys, outcome, published, step},
     table::Table,
+    token_endpoint,
     users::User,
 };
 use crate::error::Error;
@@ -46,6 +46,7 @@ impl<'a> Scenario<'a> {
         self.other_values(table, &defaults)?;
         self.long_name(table)?;
         self.algorithms(table)?;
+        token_endpoint::check(self, table)?;
         self.refused(table)?;
         self.again(table, defaults, &deployment)
     }
@@ -240,11 +241,15 @@ impl<'a> Scenario<'a> {
     /// The longest name of a stack, an algorithm that is not the default of its key, and a tag that may not be copied.
     fn long_name(&self, table: &mut Table) -> Result<(), Error> {
         Table::part("A stack name of 53 characters, and PS256");
+        let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
         let name = "a-name-".repeat(8).get(..53).unwrap_or_default().to_owned();
         let deployment = Deployment::new(&name)
             .with("SigningAlgorithm", "PS256")
             .with("RotationDays", "30")
-            .with("ConfigLayerArn", &self.layer(r#"[{"route": "GET /whoami", "scope": "read"}]"#)?)
+            .with(
+                "ConfigLayerArn",
+                &layer::publish(self.context, "rules", &[("access-rules.json", rules)])?,
+            )
             .tagged("environment", "test");
         let Some(stack) = self.deploy(table, &deployment)? else { return Ok(()) };
         let conditions = Conditions {
@@ -260,26 +265,6 @@ impl<'a> Scenario<'a> {
         table.check("prepare, with a tag that is not in CopiedTagKeys", "AccessDenied", found);
         table.check("the ring", "A A A", stack.ring()?);
         Ok(())
-    }
-
-    /// A layer of its own, with these access rules and the other files as shipped. Returns its ARN.
-    fn layer(&self, rules: &str) -> Result<String, Error> {
-        let folder = self.context.engine.folder().join("layer");
-        let config = folder.join("config");
-        fs::create_dir_all(&config).map_err(Error::file(&config))?;
-        for file in ["issuance-policy.json", "revocations.json"] {
-            let shipped = self.context.workspace.path("layer/config").join(file);
-            fs::copy(&shipped, config.join(file)).map_err(Error::file(&shipped))?;
-        }
-        let file = config.join("access-rules.json");
-        fs::write(&file, rules).map_err(Error::file(&file))?;
-        let python = self.context.workspace.command("python3")?.in_folder(&folder);
-        python.args(["-m", "zipfile", "--create", "layer.zip", "config"]).run_quietly()?;
-        let zip = format!("fileb://{}", folder.join("layer.zip").display());
-        let publish = ["lambda", "publish-layer-version", "--layer-name", "rules", "--zip-file"];
-        let published = self.context.aws.call(&[&publish[..], &[&zip]].concat())?;
-        let arn = published.get("LayerVersionArn").and_then(Value::as_str);
-        arn.map(str::to_owned).ok_or_else(|| Error::Check("the layer was not published".into()))
     }
 
     /// Kinds of keys with one algorithm.

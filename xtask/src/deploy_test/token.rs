@@ -29,6 +29,13 @@ impl Token {
         format!("Bearer {}", self.compact)
     }
 
+    /// A claim that is a text.
+    pub(super) fn claim(&self, name: &str) -> Option<String> {
+        let [_, payload, _] = self.parts()?;
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+        claims.get(name)?.as_str().map(str::to_owned)
+    }
+
     /// The same token with another subject, and the signature of this one.
     pub(super) fn tampered(&self) -> Option<Self> {
         let [header, payload, signature] = self.parts()?;
@@ -63,6 +70,7 @@ mod tests {
     #[test]
     fn token_names_its_key() {
         assert_eq!((token().kid.as_str(), token().algorithm.as_str()), ("k", "RS256"));
+        assert_eq!(["sub", "exp"].map(|name| token().claim(name)), [Some("a".into()), None]);
         for body in ["", "{}", r#"{"access_token": "e30.e30.c2ln"}"#] {
             assert!(Token::from_response(body).is_none(), "{body}");
         }

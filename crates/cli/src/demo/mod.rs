@@ -1,7 +1,9 @@
 //! `countersign demo`: a demonstration in steps, each of which checks its own result.
 
+mod ci_system;
 mod rotation;
 mod scenario;
+mod token_endpoint;
 mod tokens;
 
 use std::{io::Write, process::ExitCode, time::Instant};
@@ -34,12 +36,13 @@ async fn run_steps() -> Result<(), Error> {
     let start = Instant::now();
     let mut scenario = Scenario::start().await?;
     print(format_args!(
-        "KMS, two Lambda functions and API Gateway run on this machine, as template.yaml and deploy/demo.yaml deploy them."
+        "KMS, three Lambda functions and API Gateway run on this machine, as template.yaml and deploy/demo.yaml deploy them."
     ))?;
     let calls = scenario.stack.kms.calls();
     print(format_args!("They started in {} with {calls} KMS calls.\n", Elapsed(start)))?;
 
     tokens::run(&mut scenario).await?;
+    token_endpoint::run(&mut scenario).await?;
     rotation::run(&mut scenario).await?;
 
     print(format_args!("\nEvery step had the expected result. Total time: {}.", Elapsed(start)))

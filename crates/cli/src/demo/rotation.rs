@@ -1,4 +1,4 @@
-//! The second half of the demo: the key is rotated, and tokens of both keys are valid until the old key is
+//! The last part of the demo: the key is rotated, and tokens of both keys are valid until the old key is
 //! retired.
 
 use std::time::{Duration, Instant, SystemTime};

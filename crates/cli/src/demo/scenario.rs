@@ -3,10 +3,12 @@
 use std::{fmt, io::Write, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use issuer::GrantType;
 use local::{Bytes, Request, Response, Stack, StackOptions, http};
 use runtime::table;
 use serde_json::Value;
 
+use super::ci_system::CiSystem;
 use crate::{
     function,
     template::{CONFIGURATION, TEMPLATE},
@@ -27,9 +29,10 @@ impl<E: std::error::Error + 'static> From<E> for Error {
     }
 }
 
-/// The stack, and the number of steps so far.
+/// The stack, the CI system that it trusts, and the number of steps so far.
 pub(super) struct Scenario {
     pub(super) stack: Stack,
+    pub(super) ci_system: CiSystem,
     steps: u32,
 }
 
@@ -43,12 +46,14 @@ pub(super) struct Step {
 
 impl Scenario {
     pub(super) async fn start() -> Result<Self, Error> {
-        Ok(Self { stack: Stack::start(TEMPLATE, &options()?).await?, steps: 0 })
+        let ci_system = CiSystem::start().await?;
+        let stack = Stack::start(TEMPLATE, &options(&ci_system)?).await?;
+        Ok(Self { stack, ci_system, steps: 0 })
     }
 
     /// Replaces the stack by one whose functions have this setting.
     pub(super) async fn restart_with(&mut self, name: &str, value: String) -> Result<(), Error> {
-        let mut options = options()?;
+        let mut options = options(&self.ci_system)?;
         options.overrides.insert(name.into(), value);
         self.stack = Stack::start(TEMPLATE, &options).await?;
         Ok(())
@@ -107,12 +112,30 @@ impl Scenario {
 
     /// The status and the body of the response to `GET /whoami`, and the outcome in the authorizer's log.
     pub(super) async fn whoami(&self, token: Option<&str>) -> Result<(u16, Value, String), Error> {
-        let mut exchanges = self.stack.gateway.follow();
         let mut request = Request::get("/whoami");
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response = self.send(request.body(Bytes::new())?).await?;
+        self.send_with_reason(request.body(Bytes::new())?).await
+    }
+
+    /// The status and the body of the response to a `jwt-bearer` grant, and the outcome in the log of the token endpoint.
+    pub(super) async fn grant(&self, assertion: &str) -> Result<(u16, Value, String), Error> {
+        // Neither value has a character that a form would have to escape.
+        let form = format!("grant_type={}&assertion={assertion}", GrantType::JwtBearer.parameter());
+        let request = Request::post("/oauth2/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.into())?;
+        self.send_with_reason(request).await
+    }
+
+    /// The status and the body of the response, and the reason for them in the function's log.
+    async fn send_with_reason(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<(u16, Value, String), Error> {
+        let mut exchanges = self.stack.gateway.follow();
+        let response = self.send(request).await?;
         let id = response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok());
         let reason = loop {
             let exchange = exchanges.recv().await?;
@@ -129,12 +152,21 @@ impl Scenario {
 }
 
 /// The options of the stack. A step waits until a token has expired, so there is no leeway.
-fn options() -> Result<StackOptions, Error> {
+fn options(ci_system: &CiSystem) -> Result<StackOptions, Error> {
     let mut options = StackOptions::new(function::bootstrap()?);
-    options.overrides.insert(table::CLOCK_LEEWAY_SECONDS.name.into(), "0".into());
+    options.parameters.insert("TokenEndpoint".into(), "yes".into());
+    let mut set = |name: &str, value: String| options.overrides.insert(name.to_owned(), value);
+    set(table::CLOCK_LEEWAY_SECONDS.name, "0".into());
     // The program may run where the layer of the template is not.
-    let configuration = CONFIGURATION.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    options.overrides.extend(configuration);
+    for (name, content) in CONFIGURATION {
+        set(name, content.to_owned());
+    }
+    set(table::TRUSTED_ISSUERS.name, ci_system.trusted_issuers().to_string());
+    let policy = table::ISSUANCE_POLICY.name;
+    let shipped = CONFIGURATION.iter().find(|(name, _)| *name == policy);
+    let mut rules: Vec<Value> = serde_json::from_str(shipped.map_or("[]", |(_, rules)| rules))?;
+    rules.push(ci_system.issuance_rule());
+    set(policy, Value::from(rules).to_string());
     Ok(options)
 }
 

@@ -1,4 +1,4 @@
-//! The first half of the demo: a token is issued, and requests with and without valid tokens are sent.
+//! The first part of the demo: a token is issued, and requests with and without valid tokens are sent.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -14,14 +14,21 @@ fn demo_succeeds_and_logs_no_secret() {
     let output = command(&["demo"], &[]).env(recording::FOLDER_VARIABLE, &folder).output().unwrap();
     let (out, errors) = (to_text(&output.stdout), to_text(&output.stderr));
     assert!(output.status.success(), "{out}{errors}");
-    for step in ["log: Allowed", "log: InvalidSignature", "log: Expired", "log: KeyState"] {
-        assert!(out.contains(step), "{step}: {out}");
+    let reasons = [
+        "log: Allowed",
+        "log: InvalidSignature",
+        "log: Expired",
+        "log: KeyState",
+        "400  unauthorized_client  log: the issuance policy does not grant",
+    ];
+    for reason in reasons {
+        assert!(out.contains(reason), "{reason}: {out}");
     }
 
     let output_file = folder.join("demo.log");
     fs::write(&output_file, format!("{out}{errors}")).unwrap();
     let files = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-    for function in ["Issuer.log", "Authorizer.log"] {
+    for function in ["-Issuer.log", "-OAuthIssuer.log", "-Authorizer.log"] {
         let has_log = files().any(|file| file.to_string_lossy().ends_with(function));
         assert!(has_log, "{function}: {:?}", files().collect::<Vec<_>>());
     }
@@ -34,8 +41,8 @@ fn demo_succeeds_and_logs_no_secret() {
     assert!(signatures.len() > 4, "{signatures:?}");
     assert_eq!(
         tokens.len(),
-        signatures.len() + 1,
-        "each in a token, and one token with a changed bit"
+        signatures.len() + 3,
+        "each in a token, one token with a changed bit, and two of the CI system"
     );
 
     // The audit finds each of them in the output.

@@ -70,6 +70,14 @@ impl OidcProvider {
     /// If the listener has no address, or if no key can be created.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
         let name = format!("http://{}", listener.local_addr()?);
+        Self::start_as(name, listener)
+    }
+
+    /// Serves on this listener with another name: the URL of a proxy in front of it, such as one with TLS.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_as(name: String, listener: TcpListener) -> io::Result<Self> {
         let issuer =
             Arc::new(Issuer { name, key: SigningKey::generate()?, fetches: AtomicU64::new(0) });
         let handler = {

@@ -57,6 +57,17 @@ async fn requested_claims_replace_those_of_the_job() {
 }
 
 #[tokio::test]
+async fn metadata_and_tokens_have_the_name_of_the_proxy() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let name = "https://localhost:8443";
+    let provider = OidcProvider::start_as(name.into(), listener).unwrap();
+    let metadata = get(&provider, METADATA).await;
+    assert_eq!(metadata["jwks_uri"], format!("{name}{KEYS}"));
+    let token = provider.token(Map::new()).unwrap();
+    assert_eq!(verified(&provider, &token).await["iss"], name);
+}
+
+#[tokio::test]
 async fn other_requests_are_refused() {
     let provider = provider().await;
     let rows = [
