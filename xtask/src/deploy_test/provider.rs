@@ -1,4 +1,4 @@
-//! An OpenID Connect provider over HTTPS, whose keys the functions fetch.
+//! An `OpenID` Connect provider over HTTPS, whose keys the functions fetch.
 
 use std::{fs, io, path::Path, sync::Arc};
 
@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use local::oidc_provider::OidcProvider;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -64,7 +64,7 @@ impl Provider {
     /// The identity token of a job with these claims.
     pub(super) fn job_token(&self, claims: &[(&str, &str)]) -> Result<String, Error> {
         let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value)));
-        let token = self.ci.token(Map::from_iter(claims));
+        let token = self.ci.token(claims.collect());
         token.map_err(|error| Error::Check(format!("the provider cannot sign: {error}")))
     }
 }

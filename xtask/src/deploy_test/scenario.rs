@@ -46,7 +46,7 @@ impl<'a> Scenario<'a> {
         self.other_values(table, &defaults)?;
         self.long_name(table)?;
         self.algorithms(table)?;
-        token_endpoint::check(self, table)?;
+        token_endpoint::check(self.context, self.packages, table)?;
         self.refused(table)?;
         self.again(table, defaults, &deployment)
     }
