@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Measures the token endpoint with one trusted issuer and with many, and, in the same run, the call of KMS Sign that
-/// each grant makes, and the issuer for callers from IAM. KMS and the providers take 4 ms.
+/// each grant makes, and a direct invocation of the issuer. KMS and the providers take 4 ms.
 pub async fn run(
     testbed: &Testbed,
     repetitions: &Repetitions,
@@ -44,7 +44,7 @@ fn rows(
     let issuer =
         functions::find(&before.map_or_else(functions::directory, Path::to_owned), "issuer")?;
     let endpoint = &testbed.delayed.https;
-    let rows: [ProgramRow; 1] = [("issuer", "issuer, POST /token", EXCHANGE, endpoint, &[])];
+    let rows: [ProgramRow; 1] = [("issuer", "issuer, invoked directly", EXCHANGE, endpoint, &[])];
     let path = issuer.to_string_lossy().into_owned();
     let mut all = measured_programs(testbed, kind, &rows, |_| vec![path.clone()]);
     for (name, issuers) in [(ONE, 1), (MANY, MANY_ISSUERS)] {
