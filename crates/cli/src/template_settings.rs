@@ -44,7 +44,7 @@ fn bounds(name: &str) -> Option<&'static str> {
 }
 
 /// The members that no function reads, or that are no settings of ours: name, values, default and description.
-const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 9] = [
+const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 10] = [
     (
         "AllowedOrigin",
         "`*`, or one origin such as `https://app.example`",
@@ -84,6 +84,14 @@ const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 9] = [
         "The permissions boundary of all roles of the stack: see [Permissions](../permissions.md#permissions-boundary).",
     ),
     (
+        "PolicyCacheSeconds",
+        "0 to 3600 seconds",
+        "0",
+        "How long API Gateway caches the decision on a token, for routes that you add to the API of the stack. A token can be \
+         accepted for up to this time after its `exp`. 0: no caching. Other APIs, such as that of `deploy/demo.yaml`, have \
+         settings of their own. See [Caching](../caching.md#policy-cache).",
+    ),
+    (
         "RequestBurst",
         "1 to 5000",
         "1000",
@@ -112,6 +120,12 @@ mod tests {
 
     use super::*;
     use crate::{template::TEMPLATE, template_parameters::member_value};
+
+    #[test]
+    fn guided_deployment_asks_for_at_most_15_parameters() {
+        let template = Template::parse(TEMPLATE).unwrap();
+        assert!((1..=15).contains(&template.section("Parameters").count()));
+    }
 
     fn is_allowed(settings: &str) -> bool {
         static PARSED: LazyLock<Template> = LazyLock::new(|| Template::parse(TEMPLATE).unwrap());
@@ -185,6 +199,11 @@ mod tests {
                 "PublicationWaitSeconds",
                 &["1260", "1300", "2000", "9000", "86400", "31536000"],
                 &["1259", "999", "31536001", "99999999"],
+            ),
+            (
+                "PolicyCacheSeconds",
+                &["0", "9", "10", "999", "2999", "3600"],
+                &["3601", "4000", "01"],
             ),
             ("RequestBurst", &["1", "999", "1000", "5000"], &["0", "5001", "50000"]),
             ("RequestsPerSecond", &["1", "9999", "10000"], &["0", "10001"]),

@@ -22,7 +22,7 @@ impl Scenario<'_> {
         mut stack: Stack<'_>,
         deployment: &Deployment,
     ) -> Result<(), Error> {
-        Table::part("Delete, and deploy again");
+        table.part("Delete, and deploy again");
         let old = issued(table, &stack, "the key that signs", 'A')?;
         demo::remove(self.context, self.packages, table, &stack)?;
         let deleted = delete(self.context, self.packages, "defaults")?;

@@ -9,6 +9,7 @@ mod http;
 mod layer;
 mod observability;
 mod packages;
+mod page;
 mod provider;
 mod requests;
 mod ring;
@@ -42,6 +43,9 @@ pub(crate) struct Arguments {
     /// Deploy this revision first, and lead its stacks over to this tree as CHANGELOG.md says
     #[arg(long, value_name = "REVISION")]
     from: Option<String>,
+    /// Write the table to docs/src/development/deployments.md, instead of comparing it
+    #[arg(long, conflicts_with = "from")]
+    write: bool,
 }
 
 /// The folder of the emulator, of its log and of work trees, below the root.
@@ -67,5 +71,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Er
     });
     engine.stop()?;
     checked?;
-    table.finish()
+    table.finish()?;
+    match (old, arguments.write) {
+        (Some(_), _) => Ok(()),
+        (None, true) => page::write(workspace, &table),
+        (None, false) => page::compare(workspace, &table),
+    }
 }

@@ -53,7 +53,7 @@ impl<'a> Scenario<'a> {
 
     /// Without parameters.
     fn defaults(&self, table: &mut Table) -> Result<Option<(Stack<'a>, Deployment)>, Error> {
-        Table::part("Defaults");
+        table.part("Defaults");
         let deployment = Deployment::new("defaults");
         let Some(mut stack) = self.deploy(table, &deployment)? else { return Ok(None) };
         table.check("the ring", "A A A", stack.ring()?);
@@ -83,7 +83,7 @@ impl<'a> Scenario<'a> {
 
     /// Each condition of the template the other way, beside the stack with the defaults.
     fn other_values(&self, table: &mut Table, defaults: &Stack<'_>) -> Result<(), Error> {
-        Table::part("Other values, next to the stack with the defaults");
+        table.part("Other values, next to the stack with the defaults");
         let administrator = User::create(self.context, "administrator", &["*"], "*")?;
         let operator = User::create(self.context, "operator-2", &["*"], "*")?;
         let role = "arn:aws:iam::123456789012:role/deployer";
@@ -240,7 +240,7 @@ impl<'a> Scenario<'a> {
 
     /// The longest name of a stack, an algorithm that is not the default of its key, and a tag that may not be copied.
     fn long_name(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack name of 53 characters, and PS256");
+        table.part("A stack name of 53 characters, and PS256");
         let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
         let name = "a-name-".repeat(8).get(..53).unwrap_or_default().to_owned();
         let deployment = Deployment::new(&name)
@@ -269,7 +269,7 @@ impl<'a> Scenario<'a> {
 
     /// Kinds of keys with one algorithm.
     fn algorithms(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("Other kinds of keys");
+        table.part("Other kinds of keys");
         for (spec, algorithm) in [("ECC_NIST_EDWARDS25519", "Ed25519"), ("ML_DSA_44", "ML-DSA-44")]
         {
             let name = algorithm.to_ascii_lowercase();
@@ -293,7 +293,7 @@ impl<'a> Scenario<'a> {
 
     /// Parameters that do not fit.
     fn refused(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("Deployments that are refused");
+        table.part("Deployments that are refused");
         let refused =
             |name: &'static str, value: &str| Deployment::new("refused").with(name, value);
         let rows = [

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use regex_lite::Regex;
+
 use crate::error::Error;
 
 /// Prints a row for each check, in Markdown, and counts those that failed.
@@ -9,6 +11,8 @@ use crate::error::Error;
 pub(super) struct Table {
     rows: usize,
     failed: usize,
+    /// All parts, with a heading of each.
+    text: String,
 }
 
 /// The result of a row.
@@ -22,8 +26,10 @@ enum Verdict {
 
 impl Table {
     /// Begins a part of the table.
-    pub(super) fn part(title: &str) {
-        println!("\n{title}\n\n| | step | expected | found |\n|---|---|---|---|");
+    pub(super) fn part(&mut self, title: &str) {
+        let head = "| | step | expected | found |\n|---|---|---|---|";
+        println!("\n{title}\n\n{head}");
+        self.text.push_str(&format!("\n## {title}\n\n{head}\n"));
     }
 
     /// Compares what was found with what was expected.
@@ -66,7 +72,7 @@ impl Table {
 
     /// An error if a row failed, or if there is none.
     pub(super) fn finish(&self) -> Result<(), Error> {
-        let Self { rows, failed } = self;
+        let Self { rows, failed, .. } = self;
         println!("\n{rows} rows, {failed} failed");
         match (rows, failed) {
             (0, _) => Err(Error::Check("nothing was checked".into())),
@@ -78,7 +84,23 @@ impl Table {
     fn add(&mut self, verdict: Verdict, step: &dyn Display, expected: &str, found: &str) {
         self.rows += 1;
         self.failed += usize::from(verdict == Verdict::Failed);
-        println!("{}", row(verdict, &step.to_string(), expected, found));
+        let row = row(verdict, &step.to_string(), expected, found);
+        println!("{row}");
+        self.text.push_str(&format!("{row}\n"));
+    }
+
+    /// All parts, without the ids that differ from run to run.
+    pub(super) fn text(&self) -> Result<String, Error> {
+        let ids = [
+            (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "KEY_ID"),
+            (r"[a-z0-9]+\.execute-api\.", "API_ID.execute-api."),
+        ];
+        let mut text = self.text.clone();
+        for (pattern, name) in ids {
+            let pattern = Regex::new(pattern).map_err(|error| Error::Check(error.to_string()))?;
+            text = pattern.replace_all(&text, name).into_owned();
+        }
+        Ok(text)
     }
 }
 
@@ -109,6 +131,28 @@ mod tests {
         table.check("status", 401, 200);
         table.check_unless("status", 500, 401, ("200", "no permissions"));
         assert_eq!(table.finish().unwrap_err().to_string(), "2 of 6 rows failed");
+    }
+
+    #[test]
+    fn text_is_the_same_for_other_ids() {
+        let text = |api: &str, key: &str| {
+            let mut table = Table::default();
+            table.part("Defaults");
+            table.check(
+                "ApiUrl",
+                1,
+                format!("https://{api}.execute-api.us-east-1.amazonaws.com/v1"),
+            );
+            table.check("the key", key, key);
+            table.text().unwrap()
+        };
+        let first = text("a1b2c3d4e5", "8557db6d-0b90-4658-a2e7-d8083b6ffa0b");
+        assert_eq!(first, text("zzzzz12345", "00000000-0b90-4658-a2e7-d8083b6ffa0b"));
+        assert!(
+            first.contains("| **FAILED** | ApiUrl | 1 | https://API_ID.execute-api.us-east-1"),
+            "{first}"
+        );
+        assert!(first.contains("| ok | the key | KEY_ID | KEY_ID |\n"), "{first}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) fn check(
     packages: &Packages,
     table: &mut Table,
 ) -> Result<(), Error> {
-    Table::part("The token endpoint for OAuth clients");
+    table.part("The token endpoint for OAuth clients");
     let provider = Provider::start(context.engine.folder())?;
     let (trusted, policy) = (trusted_issuers(&provider), issuance_policy(&provider));
     let files = [("trusted-issuers.json", &*trusted), ("issuance-policy.json", &*policy)];

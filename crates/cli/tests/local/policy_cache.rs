@@ -1,4 +1,4 @@
-//! Authorizer responses that API Gateway caches (`PolicyCacheSeconds`).
+//! Authorizer responses that API Gateway caches (`PolicyCacheSeconds` in `Settings`).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,8 +17,8 @@ const RULES: &str = r#"[
 async fn stack(seconds: u64) -> Stack {
     let paths = ["/admin/{proxy+}", "/reports/{id}", "/reports/{id}/pages", "/whoami"];
     let template = template_with_paths(&paths);
-    let seconds = seconds.to_string();
-    let options = with_parameters(&[("PolicyCacheSeconds", &seconds)], &[("ACCESS_RULES", RULES)]);
+    let settings = format!("PolicyCacheSeconds={seconds}");
+    let options = with_parameters(&[("Settings", &settings)], &[("ACCESS_RULES", RULES)]);
     Stack::start(&template, &options).await.unwrap()
 }
 

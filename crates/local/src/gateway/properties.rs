@@ -1,8 +1,10 @@
 //! What the definitions of all APIs read from properties.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
-use crate::template::{TemplateError, text};
+use crate::template::{TemplateError, text, whole_number};
 
 /// Headers with static values, which the template writes as `'text'`.
 pub(super) type StaticHeaders = Vec<(String, String)>;
@@ -40,5 +42,11 @@ pub(super) fn unsupported(what: &str) -> TemplateError {
     TemplateError(format!("{what} is not supported on this machine"))
 }
 
-/// The default of API Gateway in seconds.
-pub(super) const DEFAULT_TTL: u64 = 300;
+/// How long policies are cached, if this property says so.
+pub(super) fn ttl(value: Option<&Value>, name: &str) -> Result<Option<Duration>, TemplateError> {
+    let seconds = |value| whole_number(value).ok_or_else(|| missing(&format!("numeric {name}")));
+    Ok(value.map(seconds).transpose()?.map(Duration::from_secs))
+}
+
+/// The default of API Gateway.
+pub(super) const DEFAULT_TTL: Duration = Duration::from_mins(5);

@@ -8,7 +8,7 @@ use super::{error::StackError, options::StackOptions, properties::property, role
 use crate::{
     kms::Kms,
     lambda::{FunctionConfig, FunctionError},
-    template::{Resolver, Template, TemplateError, text},
+    template::{Resolver, Template, TemplateError, text, whole_number},
 };
 
 /// The configuration of a function.
@@ -51,8 +51,10 @@ pub(super) fn function_config(
     let number = |name: &str, default: u64| -> Result<u64, TemplateError> {
         let value =
             property(resource, &format!("/{name}")).ok().or(template.function_default(name));
-        let value = value.map(|value| resolver.resolve(value)).transpose()?;
-        Ok(value.and_then(|value| value.as_u64()).unwrap_or(default))
+        let Some(value) = value.map(|value| resolver.resolve(value)).transpose()? else {
+            return Ok(default);
+        };
+        whole_number(&value).ok_or_else(|| TemplateError(format!("{id} has no numeric {name}")))
     };
     let binary = resource.pointer("/Metadata/BuildProperties/Binary").and_then(Value::as_str);
     let binary = binary

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 pub use self::{error::TemplateError, resolver::Resolver};
 
-pub(crate) use self::resolver::text;
+pub(crate) use self::resolver::{text, whole_number};
 
 /// Reads a YAML or JSON document. A tag of CloudFormation becomes an object with the function as its only member.
 ///

@@ -242,6 +242,11 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A whole number of seconds or megabytes. Parts of a parameter are text.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    text(value).parse().ok()
+}
+
 fn undefined(name: &str) -> TemplateError {
     TemplateError(format!("{name} is not defined"))
 }

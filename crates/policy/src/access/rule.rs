@@ -19,12 +19,13 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// Reads a rule. `number` is its place in the list, from 1.
-    pub(crate) fn read(number: usize, members: Map<String, Value>) -> Result<Self, RulesError> {
+    pub(crate) fn read(number: usize, mut members: Map<String, Value>) -> Result<Self, RulesError> {
         let member_error = |error| RulesError::Member { number, problem: without_value(&error) };
-        let RawRule { route: text, condition } =
-            serde_json::from_value(members.into()).map_err(member_error)?;
+        let route: Map<_, _> = members.remove_entry("route").into_iter().collect();
         let condition: ConditionMembers =
-            serde_json::from_value(condition.into()).map_err(member_error)?;
+            serde_json::from_value(members.into()).map_err(member_error)?;
+        let RouteMember { route: text } =
+            serde_json::from_value(route.into()).map_err(member_error)?;
         let route = text.parse().map_err(|problem| RulesError::Route { number, problem })?;
         let condition =
             condition.read().map_err(|problem| RulesError::Condition { number, problem })?;
@@ -42,11 +43,8 @@ pub(crate) fn route_text(rules: &[Rule], index: usize) -> String {
     rules.get(index).map(|rule| rule.text.clone()).unwrap_or_default()
 }
 
-/// A rule as JSON has it.
+/// The route of a rule as JSON has it.
 #[derive(Deserialize)]
-struct RawRule {
+struct RouteMember {
     route: String,
-    /// All other members.
-    #[serde(flatten)]
-    condition: Map<String, Value>,
 }

@@ -13,7 +13,7 @@ use crate::{
 impl Upgrade<'_> {
     /// CHANGELOG: write each ARN with its path, and give IAM permissions for the key.
     pub(super) fn with_administrators(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack with KeyAdministrators, ES256 and local verification");
+        table.part("A stack with KeyAdministrators, ES256 and local verification");
         let [administrator, operator] = [
             User::create(self.context, "administrator", &["kms:*"], "*")?,
             User::create(self.context, "operator", &["kms:*"], "*")?,

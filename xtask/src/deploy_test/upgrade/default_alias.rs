@@ -14,7 +14,7 @@ use crate::{
 impl Upgrade<'_> {
     /// CHANGELOG: `sam deploy` keeps the alias, and is refused until `Settings` has the values of the old parameters.
     pub(super) fn default_alias(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack with the alias that was the default");
+        table.part("A stack with the alias that was the default");
         let deployment = Deployment::new("default-alias")
             .with("Architecture", architecture())
             .with("TokenLifetimeSeconds", "1800")

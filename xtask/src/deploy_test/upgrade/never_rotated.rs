@@ -17,7 +17,7 @@ use crate::{
 impl Upgrade<'_> {
     /// CHANGELOG: deploy, and keep `CreateKey=yes`.
     pub(super) fn never_rotated(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack that was never rotated");
+        table.part("A stack that was never rotated");
         let deployment = deployment("never-rotated");
         let Some(mut stack) = self.first(table, &deployment)? else { return Ok(()) };
         let old_token = issued(table, &stack, "old functions: a new token", 'A')?;

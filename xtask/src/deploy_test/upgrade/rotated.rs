@@ -13,7 +13,7 @@ use crate::{
 impl Upgrade<'_> {
     /// CHANGELOG: let a rotation under way end, prepare the keys with the script, and deploy with `CreateKey=no`.
     pub(super) fn rotated(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack that was rotated");
+        table.part("A stack that was rotated");
         let deployment = deployment("rotated").with("ApiGatewayLogsRole", "existing");
         let Some(mut stack) = self.first(table, &deployment)? else { return Ok(()) };
         issued(table, &stack, "old functions: a new token", 'A')?;
@@ -68,7 +68,7 @@ impl Upgrade<'_> {
 
     /// CHANGELOG: a rotation that is under way continues from any of the old states.
     pub(super) fn under_way(&self, table: &mut Table) -> Result<(), Error> {
-        Table::part("A stack in the middle of a rotation");
+        table.part("A stack in the middle of a rotation");
         let deployment = deployment("under-way").with("ApiGatewayLogsRole", "existing");
         let Some(mut stack) = self.first(table, &deployment)? else { return Ok(()) };
         let old_token = issued(table, &stack, "old functions: a new token", 'A')?;

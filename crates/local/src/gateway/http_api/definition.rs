@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::integration::HttpProxy;
 use crate::{
     gateway::{
-        properties::{DEFAULT_TTL, function_name, member, missing, unsupported},
+        properties::{DEFAULT_TTL, function_name, member, missing, ttl, unsupported},
         route_priority::rank,
     },
     template::{Resolver, Template, TemplateError, text},
@@ -134,9 +134,9 @@ impl HttpAuthorizer {
         let sources =
             sources.into_iter().flatten().map(|source| IdentitySource::read(&text(source)));
         let sources: Vec<_> = sources.collect::<Result<_, _>>()?;
-        let seconds = properties.get("AuthorizerResultTtlInSeconds").and_then(Value::as_u64);
-        let default = if sources.is_empty() { 0 } else { DEFAULT_TTL };
-        let ttl = Duration::from_secs(seconds.unwrap_or(default));
+        let name = "AuthorizerResultTtlInSeconds";
+        let default = if sources.is_empty() { Duration::ZERO } else { DEFAULT_TTL };
+        let ttl = ttl(properties.get(name), name)?.unwrap_or(default);
         if sources.is_empty() && !ttl.is_zero() {
             let problem = "a cached authorizer needs an identity source";
             return Err(TemplateError(problem.into()));

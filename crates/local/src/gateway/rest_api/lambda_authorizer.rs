@@ -6,7 +6,7 @@ use fancy_regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    gateway::properties::{DEFAULT_TTL, either, function_name, member, missing, unsupported},
+    gateway::properties::{DEFAULT_TTL, either, function_name, member, missing, ttl, unsupported},
     template::{TemplateError, text},
 };
 
@@ -40,10 +40,9 @@ impl LambdaAuthorizer {
     /// Reads an authorizer of the SAM specification (`ApiAuth` in the SAM developer guide).
     pub(super) fn of_sam(authorizer: &Value) -> Result<Self, TemplateError> {
         let identity = authorizer.get("Identity").unwrap_or(&Value::Null);
-        let seconds =
-            identity.get("ReauthorizeEvery").and_then(Value::as_u64).unwrap_or(DEFAULT_TTL);
+        let name = "ReauthorizeEvery";
+        let ttl = ttl(identity.get(name), name)?.unwrap_or(DEFAULT_TTL);
         let function = function_name(&text(member(authorizer, "FunctionArn")?))?;
-        let ttl = Duration::from_secs(seconds);
         match authorizer.get("FunctionPayloadType").and_then(Value::as_str) {
             Some("REQUEST") => Self::of_request(function, request_sources(identity)?, ttl),
             // The default of SAM.
@@ -64,10 +63,8 @@ impl LambdaAuthorizer {
         let property = |name| either(authorizer, name);
         let uri = property("AuthorizerUri").ok_or_else(|| missing("AuthorizerUri"))?;
         let function = function_name(&text(uri))?;
-        let seconds = property("AuthorizerResultTtlInSeconds").map(text);
-        let seconds = seconds.map(|seconds| seconds.parse()).transpose();
-        let seconds = seconds.map_err(|_| missing("numeric AuthorizerResultTtlInSeconds"))?;
-        let ttl = Duration::from_secs(seconds.unwrap_or(DEFAULT_TTL));
+        let name = "AuthorizerResultTtlInSeconds";
+        let ttl = ttl(property(name), name)?.unwrap_or(DEFAULT_TTL);
         let sources = property("IdentitySource").map(text).unwrap_or_default();
         let sources = sources.split(',').map(str::trim).filter(|source| !source.is_empty());
         let headers = sources.map(|source| {
@@ -155,6 +152,13 @@ mod tests {
                 json!({"ReauthorizeEvery": 0}),
                 Some(vec![]),
             ),
+            (
+                "a request without a source, whose time is a part of a parameter",
+                json!("REQUEST"),
+                json!({"ReauthorizeEvery": "0"}),
+                Some(vec![]),
+            ),
+            ("a time that is no number", json!("TOKEN"), json!({"ReauthorizeEvery": "1m"}), None),
             ("a cached request without a source", json!("REQUEST"), json!({}), None),
             ("a query parameter", json!("REQUEST"), json!({"QueryStrings": ["q"]}), None),
             ("a token", json!("TOKEN"), json!({"Header": "X-A"}), Some(vec!["X-A"])),
