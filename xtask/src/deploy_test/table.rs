@@ -29,7 +29,7 @@ impl Table {
     pub(super) fn part(&mut self, title: &str) {
         let head = "| | step | expected | found |\n|---|---|---|---|";
         println!("\n{title}\n\n{head}");
-        self.text.push_str(&format!("\n## {title}\n\n{head}\n"));
+        self.text.extend(["\n## ", title, "\n\n", head, "\n"]);
     }
 
     /// Compares what was found with what was expected.
@@ -86,7 +86,7 @@ impl Table {
         self.failed += usize::from(verdict == Verdict::Failed);
         let row = row(verdict, &step.to_string(), expected, found);
         println!("{row}");
-        self.text.push_str(&format!("{row}\n"));
+        self.text.extend([&*row, "\n"]);
     }
 
     /// All parts, without the ids that differ from run to run.
