@@ -15,6 +15,10 @@ impl Formatter for VisibleJson {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly all text is ASCII, where only DEL hides: JSON escapes the other control characters itself.
+        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some(at) = rest.find(is_hidden) {
             let (visible, hidden) = rest.split_at(at);
