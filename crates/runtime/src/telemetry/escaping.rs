@@ -52,6 +52,7 @@ mod tests {
             "a\u{9b}\u{7f}\u{ad}\u{200b}\u{200d}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}b";
         let value = json!({
             "sub": hidden, hidden: ["\n\"\\", "\u{e4} \u{1f980}", hidden], "n": 1.5, "empty": "",
+            "ascii": "a\u{7f}b",
         });
         let mut line = Vec::new();
         value.serialize(&mut Serializer::with_formatter(&mut line, VisibleJson)).unwrap();
