@@ -228,8 +228,8 @@ fn log_record(
             let details = json!({
                 "reason": error.to_string(),
                 "assertionReason": assertion.map(AssertionError::code),
-                // The name of an entry that the assertion only claims.
                 "overBudget": oauth.is_some_and(OAuthError::is_over_budget).then_some(true),
+                // The name of an entry that the assertion only claims.
                 "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
             });
             (Outcome::Refused(is_oauth.then(|| error.code())), details)
