@@ -1,4 +1,5 @@
-//! Whether the page on observability has every reason and cause of the functions, and no other.
+//! Whether the page on observability has every reason and cause of the functions, and no other, and every line that they
+//! write with `tracing`.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -19,7 +20,11 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
     }
     let page = workspace.path(PAGE);
     let page = fs::read_to_string(&page).map_err(Error::file(&page))?;
-    let problems = problems(&sources, &page)?;
+    let mut problems = problems(&sources, &page)?;
+    for name in ["issuer", "rotator"] {
+        read_sources(&workspace.path("crates").join(name).join("src"), &mut sources)?;
+    }
+    problems.extend(undocumented_messages(&sources, &page)?);
     if problems.is_empty() {
         return Ok(());
     }
@@ -61,6 +66,23 @@ fn problems(sources: &[String], page: &str) -> Result<Vec<String>, Error> {
     Ok(missing.chain(unknown).collect())
 }
 
+/// The messages of `tracing` that the page lacks.
+fn undocumented_messages(sources: &[String], page: &str) -> Result<Vec<String>, Error> {
+    let pattern = |text| Regex::new(text).map_err(|error| Error::Check(error.to_string()));
+    let call = pattern(r"(?s)tracing::(?:info|warn|error)!\((.*?)\);")?;
+    let text = pattern(r#"(?s)"([^"]*)"\s*$"#)?;
+    let calls = sources.iter().flat_map(|source| all(&call, source));
+    let messages = calls.map(|call| {
+        let found = text.captures(call).and_then(|found| found.get(1));
+        found.map(|message| message.as_str()).ok_or_else(|| {
+            Error::Check(format!("the message of this line is not its last argument: {call}"))
+        })
+    });
+    let messages = messages.collect::<Result<BTreeSet<_>, _>>()?;
+    let missing = messages.iter().filter(|message| !page.contains(&format!("`{message}`")));
+    Ok(missing.map(|message| format!("the line \"{message}\" is not described")).collect())
+}
+
 /// The sections of the page with the codes.
 const SECTIONS: [&str; 2] = ["Reason codes", "Cause codes"];
 
@@ -81,6 +103,16 @@ mod tests {
     #[test]
     fn codes_of_the_functions_are_documented() {
         check(&Workspace::find().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn undocumented_lines_are_named() {
+        let source = "tracing::warn!(%alias, %error, \"no key\");\n\
+                      tracing::error!(\n    error = \"text\",\n    \"the end\"\n);\n";
+        let found = undocumented_messages(&[source.to_owned()], "| WARN `no key` | it ends |");
+        assert_eq!(found.unwrap(), ["the line \"the end\" is not described"]);
+        let without_message = "tracing::warn!(%alias);".to_owned();
+        assert!(undocumented_messages(&[without_message], "").is_err());
     }
 
     #[test]

@@ -44,8 +44,7 @@ fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signature
         for issuer in config.revocations.issuers().filter(|issuer| Some(*issuer) != own) {
             tracing::warn!(
                 %issuer,
-                "REVOCATIONS has an issuer that is not TOKEN_ISSUER: the token endpoint refuses its assertions, and the \
-                 authorizer takes none of its tokens"
+                "REVOCATIONS names an issuer other than TOKEN_ISSUER: this entry has an effect at the token endpoint only"
             );
         }
     }

@@ -240,16 +240,15 @@ fn log_record(
         IssuerResponse::ProviderFailed(fault) => {
             let error = match fault {
                 ProviderFault::Keys(fault) => ErrorChain(fault).to_string(),
-                ProviderFault::TimedOut => "the keys of the issuer were not there in time".into(),
+                ProviderFault::TimedOut => "the keys of the issuer did not arrive in time".into(),
             };
-            let outcome = match fault {
-                // Everybody can name a key that an issuer does not have: that must not raise an alarm.
+            match fault {
+                // Any client can send a `kid` that the issuer does not have: that must not raise an alarm.
                 ProviderFault::Keys(fault) if fault.has_keys => {
-                    Outcome::Refused(Some("temporarily_unavailable"))
+                    (Outcome::Refused(Some("temporarily_unavailable")), json!({"reason": error}))
                 }
-                _ => Outcome::Fault(fault.code()),
-            };
-            (outcome, json!({"error": error}))
+                _ => (Outcome::Fault(fault.code()), json!({"error": error})),
+            }
         }
     };
     if let Value::Object(details) = &mut details {
@@ -269,3 +268,32 @@ fn log_record(
 /// that has not been refreshed for long, and the signature. One fits with all its attempts, and the other with two.
 const RESPONSE_TIME: Duration =
     OPERATION_TIME.saturating_add(time_of_attempts(2)).saturating_add(Duration::from_millis(300));
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oidc::{IssuerFault, KeysError};
+
+    use super::*;
+
+    /// The line of a refusal has `reason`, that of a fault has `error`.
+    #[test]
+    fn fault_of_a_provider_is_a_refusal_if_only_an_unknown_key_is_affected() {
+        let rows = [
+            (true, Outcome::Refused(Some("temporarily_unavailable")), "reason", "error"),
+            (false, Outcome::Fault("IssuerKeys"), "error", "reason"),
+        ];
+        for (has_keys, outcome, member, other) in rows {
+            let issuer = "https://idp.example".to_owned();
+            let fault = IssuerFault { issuer, error: Arc::new(KeysError::NoUsableKey), has_keys };
+            let response = IssuerResponse::ProviderFailed(ProviderFault::Keys(fault));
+            let metrics = RequestMetrics::default();
+            let line = log_record(&response, Audit::default(), &metrics, EventSource::OAuth);
+            assert_eq!(line.outcome, outcome);
+            let text = line.details[member].as_str().unwrap();
+            assert!(text.contains("the key set has no usable key"), "{text}");
+            assert!(line.details[other].is_null(), "{:?}", line.details);
+        }
+    }
+}
