@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     error::Error,
-    workspace::{Step, Workspace},
+    workspace::{CommandStep, Workspace},
 };
 
 /// Measure what the functions cost
@@ -94,12 +94,12 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     /// A command that builds in the target folder of its own workspace, and nothing twice.
-    fn step(&self, program: &'static str) -> Result<Step, Error> {
+    fn step(&self, program: &'static str) -> Result<CommandStep, Error> {
         let step = self.workspace.command(program)?.in_folder(&self.folder);
         Ok(step.env_remove("CARGO_TARGET_DIR").env("CARGO_INCREMENTAL", "0"))
     }
 
-    fn cargo(&self) -> Result<Step, Error> {
+    fn cargo(&self) -> Result<CommandStep, Error> {
         self.step("cargo")
     }
 
@@ -126,12 +126,17 @@ impl Bench<'_> {
         pip.args(packages).run_quietly()
     }
 
-    fn program_at(&self, file: &Path) -> Step {
+    fn program_at(&self, file: &Path) -> CommandStep {
         self.workspace.command_at(file).in_folder(&self.folder)
     }
 
     /// The command of the `rust-cargolambda` builder of SAM, for this machine's processor.
-    fn package(&self, folder: &Path, target: &Path, options: &[&str]) -> Result<Step, Error> {
+    fn package(
+        &self,
+        folder: &Path,
+        target: &Path,
+        options: &[&str],
+    ) -> Result<CommandStep, Error> {
         let build = ["build", "--quiet", "--locked", "--release"];
         let architecture = (env::consts::ARCH == "aarch64").then_some("--arm64");
         let step = self.step("cargo-lambda")?.in_folder(folder).env("CARGO_TARGET_DIR", target);

@@ -80,7 +80,7 @@ impl Workspace {
     }
 
     /// A command that runs a program in the workspace's folder. `cargo-NAME` is run as `cargo NAME`.
-    pub(crate) fn command(&self, program: &'static str) -> Result<Step, Error> {
+    pub(crate) fn command(&self, program: &'static str) -> Result<CommandStep, Error> {
         let found = self.program(program)?;
         let (mut command, text) = match program.strip_prefix("cargo-") {
             Some(name) => {
@@ -91,14 +91,14 @@ impl Workspace {
             None => (Command::new(found), program.to_owned()),
         };
         command.current_dir(&self.root).env("PATH", self.search_path(program));
-        Ok(Step { command, text })
+        Ok(CommandStep { command, text })
     }
 
     /// A command that runs the program in a file.
-    pub(crate) fn command_at(&self, file: &Path) -> Step {
+    pub(crate) fn command_at(&self, file: &Path) -> CommandStep {
         let mut command = Command::new(file);
         command.current_dir(&self.root).env("PATH", self.search_path(""));
-        Step { command, text: self.relative(file).display().to_string() }
+        CommandStep { command, text: self.relative(file).display().to_string() }
     }
 
     /// `PATH`, with the folders of the tools before it, and before these the virtual environment that has this
@@ -115,12 +115,12 @@ impl Workspace {
 }
 
 /// A command with the text that stands for it in the output.
-pub(crate) struct Step {
+pub(crate) struct CommandStep {
     command: Command,
     text: String,
 }
 
-impl Step {
+impl CommandStep {
     /// Adds arguments.
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         for argument in arguments {
@@ -195,7 +195,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for CommandStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }

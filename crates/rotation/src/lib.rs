@@ -17,7 +17,7 @@
 //!
 //! | item | purpose |
 //! |---|---|
-//! | [`run`] | reads, audits, plans and performs one step; start here |
+//! | [`run_once`] | reads, audits, plans and performs one step; start here |
 //! | [`Rotation`] | a ring in KMS: [`read_state`](Rotation::read_state), [`audit`](Rotation::audit), [`execute`](Rotation::execute), [`roll_back`](Rotation::roll_back), [`create`](Rotation::create) |
 //! | [`plan`], [`Plan`], [`Step`], [`Obstacle`] | the next step, or why none is possible |
 //! | [`RotationConfig`], [`RotationTiming`] | when a rotation begins, and the waits between its steps |
@@ -32,7 +32,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use countersign_rotation::{Rotation, RotationConfig, RotationTiming, run};
+//! use countersign_rotation::{Rotation, RotationConfig, RotationTiming, run_once};
 //! use jwt::UnixTime;
 //!
 //! # async fn start() -> Result<(local::kms::Kms, kms::Client), Box<dyn std::error::Error>> {
@@ -62,7 +62,7 @@
 //! // `every: None` starts the rotation now.
 //! let config = RotationConfig { every: None, timing, algorithm: None, spec: None };
 //! let now = UnixTime::from_seconds(1_800_000_000);
-//! let result = run(&rotation, &config, now).await?;
+//! let result = run_once(&rotation, &config, now).await?;
 //! assert_eq!(result.done.map(|(step, _)| step.name()), Some("prepare"));
 //! let next = result.next?;
 //! assert_eq!((next.step.name(), next.due), ("promote", now.after(publication)));
@@ -100,7 +100,7 @@ pub use obstacle::Obstacle;
 pub use plan::{Plan, RotationConfig, Step, plan};
 pub use ring_name::{RingName, RingNameError};
 pub use rotation::Rotation;
-pub use run::{RotationRun, run};
+pub use run::{RotationRun, run_once};
 pub use snapshot::Snapshot;
 pub use state::{AliasTarget, RingState};
 pub use timing::{RotationTiming, TimingError};

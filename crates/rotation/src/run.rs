@@ -28,7 +28,7 @@ pub struct RotationRun {
 ///
 /// # Errors
 /// If KMS fails, if an obstacle or a finding blocks the step, or if another run changes the ring at the same time.
-pub async fn run(
+pub async fn run_once(
     rotation: &Rotation,
     config: &RotationConfig,
     now: UnixTime,

@@ -42,7 +42,7 @@ impl Handler for Rotator {
     /// Performs one run of the rotation, whatever the event contains.
     async fn handle(&self, _: &str, invocation: &Invocation) -> HandlerOutput<Value> {
         let now = SystemTime::now().into();
-        let run = Box::pin(rotation::run(&self.rotation, &self.config.rotation, now));
+        let run = Box::pin(rotation::run_once(&self.rotation, &self.config.rotation, now));
         // A run may be interrupted between any two KMS calls. The next run resumes.
         let run = timeout(invocation.time_left(Duration::MAX), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));

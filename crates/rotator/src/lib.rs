@@ -6,7 +6,7 @@
 //! | `config` | [`RotatorConfig`], read once at the start |
 //! | `timing` | [`read_timing`]: the waiting times, from the settings that all functions share |
 //! | `response` | the response and the log line of a run |
-//! | `handler` | [`run`]: the Lambda function, which calls [`rotation::run`] once for each event |
+//! | `handler` | [`run`]: the Lambda function, which calls [`rotation::run_once`] once for each event |
 //!
 //! The core is in [`rotation`]: [`rotation::plan`] decides which step is next and when it is due. Start with the
 //! configuration:

@@ -3,7 +3,7 @@
 //! | item | use |
 //! |---|---|
 //! | [`InjectFaults`] | makes a local KMS or its network fail |
-//! | [`run`], [`RecordingReader`] | record the output of processes |
+//! | [`run_recorded`], [`RecordingReader`] | record the output of processes |
 //! | [`log_audit`] | searches the recorded logs for tokens and signatures |
 //!
 //! ```
@@ -28,4 +28,4 @@ pub mod log_audit;
 mod recorded;
 
 pub use fault_injection::{InjectFaults, InjectedFault};
-pub use recorded::{RecordingReader, run};
+pub use recorded::{RecordingReader, run_recorded};

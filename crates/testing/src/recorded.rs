@@ -16,7 +16,7 @@ const TOKEN_PRINTERS: [&str; 2] = ["event", "sign"];
 ///
 /// # Errors
 /// If the process cannot be started.
-pub fn run(command: &mut Command, input: &[u8]) -> io::Result<Output> {
+pub fn run_recorded(command: &mut Command, input: &[u8]) -> io::Result<Output> {
     run_with(recorder(), command, input)
 }
 

@@ -217,7 +217,7 @@ pub(crate) fn startup_problems(settings: &[(&str, &str)]) -> String {
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
         .envs(settings.iter().copied());
-    let output = testing::run(&mut command, b"").unwrap();
+    let output = testing::run_recorded(&mut command, b"").unwrap();
     assert_eq!(output.status.code(), Some(1));
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();
     line["problems"].as_str().unwrap().to_owned()

@@ -120,7 +120,7 @@ impl Rotator {
     ) -> Result<String, Error> {
         self.clock += wait + Duration::from_secs(1);
         stack.kms.set_time(self.clock);
-        let run = rotation::run(&self.rotation, &self.config, self.clock.into());
+        let run = rotation::run_once(&self.rotation, &self.config, self.clock.into());
         match Box::pin(run).await?.done {
             Some((step, key)) if step.name() == expected => Ok(key.id),
             _ => Err(Error::StepFailed(expected.to_owned())),

@@ -37,7 +37,7 @@ pub(super) struct Scenario {
 }
 
 /// A step that has begun.
-pub(super) struct Step {
+pub(super) struct DemoStep {
     title: String,
     /// The number of KMS calls before the step.
     calls: u64,
@@ -59,10 +59,10 @@ impl Scenario {
         Ok(())
     }
 
-    pub(super) fn begin(&mut self, title: &str) -> Step {
+    pub(super) fn begin(&mut self, title: &str) -> DemoStep {
         self.steps += 1;
         let title = format!("{}. {title}", self.steps);
-        Step { title, calls: self.stack.kms.calls(), start: Instant::now() }
+        DemoStep { title, calls: self.stack.kms.calls(), start: Instant::now() }
     }
 
     /// Prints the step with its cost.
@@ -72,11 +72,11 @@ impl Scenario {
     /// than expected. `None` accepts any number, for steps during which the functions may refresh the ring.
     pub(super) fn end(
         &self,
-        step: Step,
+        step: DemoStep,
         expected_calls: impl Into<Option<u64>>,
         is_expected: bool,
     ) -> Result<(), Error> {
-        let Step { title, calls, start } = step;
+        let DemoStep { title, calls, start } = step;
         let (time, calls) = (Elapsed(start), self.stack.kms.calls() - calls);
         let unit = if calls == 1 { "call" } else { "calls" };
         print(format_args!("{title:<64} {time:>9}   {calls} KMS {unit}"))?;

@@ -95,7 +95,7 @@ struct Rotate<'a> {
 impl Rotate<'_> {
     /// Does one step, or with `--wait` all steps of a rotation.
     ///
-    /// Reads the state, plans, audits and executes with the same functions as [`rotation::run`], which the
+    /// Reads the state, plans, audits and executes with the same functions as [`rotation::run_once`], which the
     /// rotator calls. It does not call `run` itself, because an operator takes part between the plan and its
     /// execution: `--dry-run` stops there, `--wait` waits there, findings that do not block are printed
     /// before the step, and each step needs a confirmation, after which the state is read again.

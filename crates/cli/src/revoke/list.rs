@@ -16,10 +16,10 @@ pub(crate) struct NewEntry {
     pub(crate) reason: Option<String>,
 }
 
-/// What becomes of a list.
+/// How a list changes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// The new text, and how many expired entries it lacks.
+    /// The new text, and the number of expired entries that were removed.
     Added { text: String, removed: usize },
     /// An entry revokes the tokens already.
     AlreadyRevoked,

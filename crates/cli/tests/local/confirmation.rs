@@ -179,7 +179,7 @@ fn program_in_terminal(program: &[&str], settings: &[(&str, &str)], input: &str)
     command.env_clear().envs(settings.iter().copied());
     command.envs(local::recording::recorder().environment());
     command.env("PATH", std::env::var("PATH").unwrap());
-    let output = testing::run(&mut command, input.as_bytes()).unwrap();
+    let output = testing::run_recorded(&mut command, input.as_bytes()).unwrap();
     to_text(&output.stdout) + &to_text(&output.stderr)
 }
 

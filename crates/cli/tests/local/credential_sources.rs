@@ -305,7 +305,7 @@ fn credentials_have_the_source_that_botocore_selects() {
     script.arg(folder().join("credential_sources.py")).arg(BINARY);
     script.env_clear().env("PATH", env::var("PATH").unwrap());
     script.envs(local::recording::recorder().environment());
-    let output = testing::run(&mut script, b"").unwrap();
+    let output = testing::run_recorded(&mut script, b"").unwrap();
     let text = to_text(&output.stdout) + &to_text(&output.stderr);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("100 comparisons, 0 differences"), "{text}");

@@ -74,7 +74,8 @@ async fn invalid_rings_and_arguments_are_reported_and_change_nothing() {
     let not_utf8 = OsStr::from_bytes(b"\xff");
     for arguments in [[OsStr::new("inspect"), not_utf8], [OsStr::new("jwks"), not_utf8]] {
         let mut command = Command::new(BINARY);
-        let output = testing::run(command.args(arguments).env("NOT_UTF8", not_utf8), b"").unwrap();
+        let output =
+            testing::run_recorded(command.args(arguments).env("NOT_UTF8", not_utf8), b"").unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
     assert_eq!(cloud.json("key list").as_array().unwrap().len(), 7);

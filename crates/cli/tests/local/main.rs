@@ -240,7 +240,7 @@ fn run(arguments: &[&str], settings: &[(&str, &str)]) -> Output {
 
 /// Runs the binary with this on its standard input.
 fn run_with_input(arguments: &[&str], settings: &[(&str, &str)], input: &[u8]) -> Output {
-    testing::run(&mut command(arguments, settings), input).unwrap()
+    testing::run_recorded(&mut command(arguments, settings), input).unwrap()
 }
 
 fn to_text(bytes: &[u8]) -> String {

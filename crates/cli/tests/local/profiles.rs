@@ -465,7 +465,7 @@ fn configuration_files_of_the_current_directory_are_not_read() {
         command.args(SHOW).args(["--profile", "here"]).env_clear().current_dir(folder.path());
         command.env("AWS_ENDPOINT_URL", server.url()).env("AWS_REGION", "us-east-1");
         command.envs(home.map(|home| ("HOME", home)));
-        let output = testing::run(&mut command, b"").unwrap();
+        let output = testing::run_recorded(&mut command, b"").unwrap();
         let error = to_text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{home:?}: {error}");
         assert!(error.contains("there is no profile \"here\""), "{home:?}: {error}");

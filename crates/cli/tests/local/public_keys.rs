@@ -218,7 +218,7 @@ fn pem_block_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
             &["refused: invalid signature"],
         ),
         (
-            "a certificate that is none",
+            "an invalid certificate",
             format!("{}{own}", pem("CERTIFICATE", &[0])),
             0,
             &["PEM block 1 cannot be used: not a DER-encoded X.509 certificate"],

@@ -195,7 +195,7 @@ fn file_is_replaced_where_it_is_and_readable_for_functions() {
     let script = "umask 077 && exec \"$0\" revoke --file \"$1\" --issuer us --jti 1";
     let mut command = Command::new("sh");
     command.args(["-c", script, BINARY, &link]);
-    let output = testing::run(&mut command, b"").unwrap();
+    let output = testing::run_recorded(&mut command, b"").unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", to_text(&output.stderr));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::metadata(&list.path).unwrap().permissions().mode() & 0o7777, 0o644);

@@ -176,8 +176,8 @@ impl KmsService {
         *self.interceptor.lock().unwrap_or_else(PoisonError::into_inner) = interceptor;
     }
 
-    /// Authorizes the caller that the access key of the SigV4 signature identifies. A request without a
-    /// signature is one of the account itself.
+    /// Authorizes the caller that the access key of the SigV4 signature identifies. The caller of an
+    /// unsigned request is the account itself.
     fn authorize(&self, request: &Request<Bytes>, operation: &str) -> Result<(), KmsError> {
         let header = request.headers().get("authorization");
         let header = header.and_then(|header| header.to_str().ok()).unwrap_or_default();

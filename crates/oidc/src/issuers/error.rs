@@ -22,7 +22,7 @@ pub enum TrustedIssuersError {
     },
     /// Two entries have names that are equal, or that differ only by slashes at the end or by case.
     #[error(
-        "trusted issuers {first} and {second} have names that differ only by a slash or by case, if at all: remove one"
+        "trusted issuers {first} and {second} have names that are equal, or differ only by a slash or by case: remove one"
     )]
     SameIssuer {
         /// The number of the first one.

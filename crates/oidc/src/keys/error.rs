@@ -14,8 +14,8 @@ pub struct IssuerFault {
     /// What happened. Requests within the next seconds get the same error without another attempt.
     #[source]
     pub error: Arc<KeysError>,
-    /// Whether the last keys of the issuer are still in use, and the assertion is of none of them. Such an assertion may be
-    /// of a newer key, but everybody can write one: it does not show that callers are affected.
+    /// Whether the last keys of the issuer are still in use, and none of them has the `kid` of the assertion. It may be that
+    /// of a newer key. But any client can send an unknown `kid`, so this fault does not show that callers are affected.
     pub has_keys: bool,
 }
 
@@ -26,10 +26,10 @@ pub struct IssuerFault {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuerCause {
-    /// The provider does not respond, or responds that it cannot now. It may be over a moment later.
+    /// The provider does not respond, or responds that it cannot now. It may respond again soon.
     Unreachable,
-    /// The provider responds, but not with keys that can be used. Somebody must correct something: the entry, or the
-    /// provider.
+    /// The provider responds, but not with keys that can be used. An operator must correct the entry, or
+    /// the provider.
     Keys,
 }
 

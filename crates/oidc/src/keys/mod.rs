@@ -3,11 +3,11 @@
 mod error;
 mod fetch;
 mod issuer_keys;
-mod moment;
 mod remote_keys;
+mod suspend_aware_time;
 
 pub use error::{IssuerCause, IssuerFault, KeysError};
 pub(crate) use fetch::RemoteSource;
 pub(crate) use issuer_keys::IssuerKeys;
-pub(crate) use moment::Moment;
 pub(crate) use remote_keys::RemoteKeys;
+pub(crate) use suspend_aware_time::SuspendAwareTime;

@@ -14,7 +14,7 @@ use super::{
     error::{IssuerFault, KeysError},
     fetch::{RemoteSource, fetch},
     issuer_keys::IssuerKeys,
-    moment::Moment,
+    suspend_aware_time::SuspendAwareTime,
 };
 use crate::{FetchError, HttpClient};
 
@@ -33,9 +33,9 @@ pub(crate) struct RemoteKeys {
 #[derive(Debug, Clone, Default)]
 struct Cached {
     /// The last keys, and when they were fetched.
-    keys: Option<(Arc<IssuerKeys>, Moment)>,
+    keys: Option<(Arc<IssuerKeys>, SuspendAwareTime)>,
     /// When the last attempt ended; when it began, as long as it has not ended.
-    attempted_at: Option<Moment>,
+    attempted_at: Option<SuspendAwareTime>,
     /// How many attempts have failed since the last one that succeeded.
     failures: usize,
     /// Whether the last attempt took all of its time.
@@ -56,7 +56,10 @@ impl RemoteKeys {
     }
 
     /// The keys, not older than [`MAX_AGE`], or than [`MAX_STALE_AGE`] while they cannot be fetched.
-    pub(crate) async fn current(&self, now: Moment) -> Result<Arc<IssuerKeys>, IssuerFault> {
+    pub(crate) async fn current(
+        &self,
+        now: SuspendAwareTime,
+    ) -> Result<Arc<IssuerKeys>, IssuerFault> {
         let cached = self.cached();
         if let Some(keys) = cached.keys_within(MAX_AGE, now) {
             return Ok(keys);
@@ -80,11 +83,11 @@ impl RemoteKeys {
     }
 
     /// Newer keys than these, for a token that may be of a newer key. `None` if there are none, or if the keys were
-    /// fetched a moment ago: callers can name any key.
+    /// fetched just now: callers can name any key.
     pub(crate) async fn newer_than(
         &self,
         known: &Arc<IssuerKeys>,
-        now: Moment,
+        now: SuspendAwareTime,
     ) -> Result<Option<Arc<IssuerKeys>>, IssuerFault> {
         let is_known = |keys: &Arc<IssuerKeys>| Arc::ptr_eq(keys, known);
         let guard = self.fetch_lock.lock().await;
@@ -105,14 +108,14 @@ impl RemoteKeys {
     }
 
     /// The keys as long as they may be used.
-    fn servable(&self, now: Moment) -> Result<Arc<IssuerKeys>, IssuerFault> {
+    fn servable(&self, now: SuspendAwareTime) -> Result<Arc<IssuerKeys>, IssuerFault> {
         let cached = self.cached();
         let fault = || cached.fault.clone().unwrap_or_else(|| self.fault(KeysError::Interrupted));
         cached.keys_within(MAX_STALE_AGE, now).ok_or_else(fault)
     }
 
     /// Fetches the keys. The attempt is recorded before it begins, so that one that is dropped counts too.
-    async fn fetch(&self, _guard: &MutexGuard<'_, ()>, now: Moment) {
+    async fn fetch(&self, _guard: &MutexGuard<'_, ()>, now: SuspendAwareTime) {
         self.update(|cached| {
             cached.attempted_at = Some(now);
             cached.failures = cached.failures.saturating_add(1);
@@ -169,12 +172,12 @@ impl RemoteKeys {
 }
 
 impl Cached {
-    fn keys_within(&self, age: Duration, now: Moment) -> Option<Arc<IssuerKeys>> {
+    fn keys_within(&self, age: Duration, now: SuspendAwareTime) -> Option<Arc<IssuerKeys>> {
         let (keys, fetched_at) = self.keys.as_ref()?;
         (now.since(*fetched_at) < age).then(|| Arc::clone(keys))
     }
 
-    fn is_attempt_due(&self, now: Moment) -> bool {
+    fn is_attempt_due(&self, now: SuspendAwareTime) -> bool {
         let has_keys = self.keys_within(MAX_STALE_AGE, now).is_some();
         let index = self.failures.saturating_sub(1);
         let cooldown = if has_keys || self.has_timed_out {

@@ -25,7 +25,7 @@ pub enum AssertionRefusal {
     Bound,
     /// It has this claim, which only tokens for another purpose have.
     OtherPurpose(&'static str),
-    /// It says that somebody acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
+    /// It names an actor who acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
     /// say.
     Delegated,
     /// It is revoked. The verifier knows no revocations: its caller checks them.

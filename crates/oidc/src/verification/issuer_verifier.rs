@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     HttpClient, IssuerFault, KeySource, KeysError, OwnIdentity, TrustedIssuer, TrustedIssuers,
-    keys::{IssuerKeys, Moment, RemoteKeys, RemoteSource},
+    keys::{IssuerKeys, RemoteKeys, RemoteSource, SuspendAwareTime},
 };
 
 /// Verifies assertions of trusted issuers and of clients.
@@ -73,7 +73,7 @@ impl IssuerVerifier {
             Ok(screened) => screened,
             Err(error) => return Ok(Err(error)),
         };
-        let keys = KeysAt { issuer, now: Moment::at(now) };
+        let keys = KeysAt { issuer, now: SuspendAwareTime::at(now) };
         let verified = match candidate.confirm(&keys).await? {
             Ok(claims) => issuer.accept(claims),
             Err(rejection) => Err(AssertionRefusal::Token(rejection)),
@@ -157,7 +157,7 @@ impl Issuer {
 /// The keys of an issuer for one assertion.
 struct KeysAt<'a> {
     issuer: &'a Issuer,
-    now: Moment,
+    now: SuspendAwareTime,
 }
 
 impl Verifier for KeysAt<'_> {

@@ -18,7 +18,7 @@ async fn with_keys(keys: &[Value], key: &SigningKey, header: &Value, algorithms:
     outcome(&verifier, &key.sign(header, &provider.claims()), NOW).await
 }
 
-/// Checks what comes of a token of each key with a `kid`, for a provider that publishes the keys.
+/// Checks the outcome of a token of each key with a `kid`, for a provider that publishes the keys.
 async fn assert_outcomes<const ROWS: usize>(
     rows: [(&str, Vec<Value>, &SigningKey, &str, Outcome); ROWS],
 ) {

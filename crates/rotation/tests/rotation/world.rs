@@ -115,7 +115,7 @@ impl World {
         script: Arc<Script>,
     ) -> Option<Result<Option<(Step, KeyMetadata)>, RotationError>> {
         let rotation = self.rotation(Some(Arc::clone(&script)));
-        let run = async { Ok(countersign_rotation::run(&rotation, config, now).await?.done) };
+        let run = async { Ok(countersign_rotation::run_once(&rotation, config, now).await?.done) };
         tokio::select! {
             biased;
             () = script.killed.notified() => None,

@@ -149,7 +149,7 @@ fn every_problem_of_revocations_is_reported_at_its_entry() {
             &[
                 "1:2: revocation 1 must have `iss` and `jti`, or `iss`, `sub` and `issued_before`",
                 "2:1: revocation 2: `exp` must be in seconds since 1970",
-                "2:50: revocation 3: a member has another value than expected",
+                "2:50: revocation 3: a member has an invalid value",
             ],
         ),
         (

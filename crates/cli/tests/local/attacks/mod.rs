@@ -28,7 +28,7 @@ use tokio::{
 pub(crate) use self::provider::Provider;
 use self::scene::{Scene, UNPROVEN, body};
 
-/// An attack, and what comes of it.
+/// An attack, and its expected outcome.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     attack: &'static str,
@@ -69,7 +69,7 @@ macro_rules! attacks {
 use attacks;
 
 impl Row {
-    /// Sends the requests one after the other, and compares what comes of each of them. The numbers are those of all
+    /// Sends the requests one after the other, and compares the outcome of each. The numbers are those of all
     /// requests together.
     async fn check(&self, scene: &Scene, requests: Vec<Request<Bytes>>) {
         let signatures = || (scene.signatures.for_clients(), scene.signatures.for_others());

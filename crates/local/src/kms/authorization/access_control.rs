@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::{
-    grants::Granted,
+    grants::GrantedTo,
     permissions::{Permission, required_permissions},
 };
 use crate::{
@@ -149,7 +149,7 @@ impl Role {
                 policy.evaluate_for(Principal::Implied, action, resource, &own_context)
             }));
         let Some(key_policy) = key_policy else {
-            let is_granted = own == IamDecision::DeniedImplicitly && *granted == Granted::ToCaller;
+            let is_granted = own == IamDecision::DeniedImplicitly && *granted == GrantedTo::Caller;
             return own == IamDecision::Allowed || is_granted;
         };
         let Ok(key_policy) = serde_json::from_str::<PolicyDocument>(key_policy) else {
@@ -166,9 +166,9 @@ impl Role {
             // policies decide.
             (_, IamDecision::Allowed, _) => true,
             (own, IamDecision::DeniedImplicitly, account) => match granted {
-                Granted::ToCaller => true,
-                Granted::ToAccount => own == IamDecision::Allowed,
-                Granted::No => own == IamDecision::Allowed && account == IamDecision::Allowed,
+                GrantedTo::Caller => true,
+                GrantedTo::Account => own == IamDecision::Allowed,
+                GrantedTo::None => own == IamDecision::Allowed && account == IamDecision::Allowed,
             },
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     kms::{
         error::KmsError,
         input::Input,
-        operations::{Operation, Resource},
+        operations::{KmsOperation, Resource},
         store::{Store, StoredKey},
     },
 };
@@ -17,7 +17,7 @@ use crate::{
 pub(crate) fn of_key(
     store: &Store,
     key: &StoredKey,
-    operation: Option<&Operation>,
+    operation: Option<&KmsOperation>,
     input: &Input,
 ) -> Result<(ConditionContext, ConditionContext), KmsError> {
     let (mut context, mut identity_context) = match operation {

@@ -8,29 +8,29 @@ use crate::{
     },
 };
 
-/// The principal to which the grants on a key allow an operation.
+/// To whom the grants on a key allow an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Granted {
-    No,
+pub(crate) enum GrantedTo {
+    None,
     /// The account of the caller. Its IAM policies must allow the operation too.
-    ToAccount,
-    ToCaller,
+    Account,
+    Caller,
 }
 
 /// Whether the grants on a key allow an operation to the caller or its account.
-pub(crate) fn granted(key: &StoredKey, caller: &str, operation: &str, input: &Input) -> Granted {
+pub(crate) fn granted(key: &StoredKey, caller: &str, operation: &str, input: &Input) -> GrantedTo {
     let allows = |grant: &Grant| {
         grant.operations.contains(operation)
             && (operation != "CreateGrant" || can_be_parent(grant, input))
     };
     let account = format!("arn:aws:iam::{ACCOUNT}:root");
-    let mut granted = Granted::No;
+    let mut granted = GrantedTo::None;
     for grant in key.grants.values().filter(|grant| allows(grant)) {
         if grant.grantee == caller {
-            return Granted::ToCaller;
+            return GrantedTo::Caller;
         }
         if grant.grantee == account {
-            granted = Granted::ToAccount;
+            granted = GrantedTo::Account;
         }
     }
     granted

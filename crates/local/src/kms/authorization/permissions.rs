@@ -2,7 +2,7 @@
 
 use super::{
     condition_keys,
-    grants::{self, Granted},
+    grants::{self, GrantedTo},
 };
 use crate::{
     iam::ConditionContext,
@@ -25,7 +25,7 @@ pub(crate) struct Permission {
     /// The key policy, if it applies.
     pub(crate) key_policy: Option<String>,
     /// Whether the grants on the key allow it.
-    pub(crate) granted: Granted,
+    pub(crate) granted: GrantedTo,
 }
 
 /// The permissions that an operation requires. The caller must have all of them.
@@ -82,7 +82,7 @@ pub(crate) fn required_permissions(
             let (key, id) = grant_to_retire(store, input)?;
             let key = store.find_key(&key)?;
             let can_retire = grants::can_retire(key, &id, caller);
-            let granted = if can_retire { Granted::ToCaller } else { Granted::No };
+            let granted = if can_retire { GrantedTo::Caller } else { GrantedTo::None };
             vec![Permission { key_policy: None, granted, ..of_key(key)? }]
         }
         Resource::Key | Resource::KeyOrAlias => {
@@ -99,7 +99,7 @@ impl Permission {
             context: ConditionContext::default(),
             identity_context: ConditionContext::default(),
             key_policy: None,
-            granted: Granted::No,
+            granted: GrantedTo::None,
         }
     }
 

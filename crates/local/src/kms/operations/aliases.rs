@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     named_key::find_mutable,
-    operation::{Operation, Perform, Resource},
+    operation::{KmsOperation, Perform, Resource},
 };
 use crate::kms::{
     crypto::KeySpec,
@@ -15,28 +15,28 @@ use crate::kms::{
     store::{Store, StoredAlias, StoredKey},
 };
 
-pub(super) const CREATE_ALIAS: Operation = Operation {
+pub(super) const CREATE_ALIAS: KmsOperation = KmsOperation {
     name: "CreateAlias",
     perform: Perform::Locked(create),
     resource: Resource::Alias { leaves: false, joins: true },
     condition_keys: None,
 };
 
-pub(super) const UPDATE_ALIAS: Operation = Operation {
+pub(super) const UPDATE_ALIAS: KmsOperation = KmsOperation {
     name: "UpdateAlias",
     perform: Perform::Locked(update),
     resource: Resource::Alias { leaves: true, joins: true },
     condition_keys: None,
 };
 
-pub(super) const DELETE_ALIAS: Operation = Operation {
+pub(super) const DELETE_ALIAS: KmsOperation = KmsOperation {
     name: "DeleteAlias",
     perform: Perform::Locked(delete),
     resource: Resource::Alias { leaves: true, joins: false },
     condition_keys: None,
 };
 
-pub(super) const LIST_ALIASES: Operation = Operation {
+pub(super) const LIST_ALIASES: KmsOperation = KmsOperation {
     name: "ListAliases",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Account,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     named_key::require_enabled,
-    operation::{Operation, Perform, Resource},
+    operation::{KmsOperation, Perform, Resource},
 };
 use crate::{
     iam::ConditionContext,
@@ -22,35 +22,35 @@ use crate::{
     },
 };
 
-pub(super) const CREATE_GRANT: Operation = Operation {
+pub(super) const CREATE_GRANT: KmsOperation = KmsOperation {
     name: "CreateGrant",
     perform: Perform::Locked(create),
     resource: Resource::Key,
     condition_keys: Some(creation_condition_keys),
 };
 
-pub(super) const LIST_GRANTS: Operation = Operation {
+pub(super) const LIST_GRANTS: KmsOperation = KmsOperation {
     name: "ListGrants",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const LIST_RETIRABLE_GRANTS: Operation = Operation {
+pub(super) const LIST_RETIRABLE_GRANTS: KmsOperation = KmsOperation {
     name: "ListRetirableGrants",
     perform: Perform::Locked(|store, input| list_retirable(store, input)),
     resource: Resource::RetiringPrincipal,
     condition_keys: None,
 };
 
-pub(super) const REVOKE_GRANT: Operation = Operation {
+pub(super) const REVOKE_GRANT: KmsOperation = KmsOperation {
     name: "RevokeGrant",
     perform: Perform::Locked(revoke),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const RETIRE_GRANT: Operation = Operation {
+pub(super) const RETIRE_GRANT: KmsOperation = KmsOperation {
     name: "RetireGrant",
     perform: Perform::Locked(retire),
     resource: Resource::Grant,

@@ -2,20 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, Perform, Resource};
+use super::operation::{KmsOperation, Perform, Resource};
 use crate::{
     iam::ConditionContext,
     kms::{error::KmsError, input::Input, store::Store},
 };
 
-pub(super) const GET_KEY_POLICY: Operation = Operation {
+pub(super) const GET_KEY_POLICY: KmsOperation = KmsOperation {
     name: "GetKeyPolicy",
     perform: Perform::Locked(|store, input| get(store, input)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const PUT_KEY_POLICY: Operation = Operation {
+pub(super) const PUT_KEY_POLICY: KmsOperation = KmsOperation {
     name: "PutKeyPolicy",
     perform: Perform::Locked(put),
     resource: Resource::Key,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     key_policies::{self, new_policy},
     named_key::find_mutable,
-    operation::{Operation, Perform, Resource},
+    operation::{KmsOperation, Perform, Resource},
     tags::{self, set_tags},
 };
 use crate::{
@@ -23,49 +23,49 @@ use crate::{
     },
 };
 
-pub(super) const CREATE_KEY: Operation = Operation {
+pub(super) const CREATE_KEY: KmsOperation = KmsOperation {
     name: "CreateKey",
     perform: Perform::Unlocked(create),
     resource: Resource::NewKey,
     condition_keys: Some(creation_condition_keys),
 };
 
-pub(super) const DESCRIBE_KEY: Operation = Operation {
+pub(super) const DESCRIBE_KEY: KmsOperation = KmsOperation {
     name: "DescribeKey",
     perform: Perform::Locked(|store, input| describe(store, input)),
     resource: Resource::KeyOrAlias,
     condition_keys: None,
 };
 
-pub(super) const LIST_KEYS: Operation = Operation {
+pub(super) const LIST_KEYS: KmsOperation = KmsOperation {
     name: "ListKeys",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Account,
     condition_keys: None,
 };
 
-pub(super) const ENABLE_KEY: Operation = Operation {
+pub(super) const ENABLE_KEY: KmsOperation = KmsOperation {
     name: "EnableKey",
     perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Enabled)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const DISABLE_KEY: Operation = Operation {
+pub(super) const DISABLE_KEY: KmsOperation = KmsOperation {
     name: "DisableKey",
     perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Disabled)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const SCHEDULE_KEY_DELETION: Operation = Operation {
+pub(super) const SCHEDULE_KEY_DELETION: KmsOperation = KmsOperation {
     name: "ScheduleKeyDeletion",
     perform: Perform::Locked(schedule_deletion),
     resource: Resource::Key,
     condition_keys: Some(deletion_condition_keys),
 };
 
-pub(super) const CANCEL_KEY_DELETION: Operation = Operation {
+pub(super) const CANCEL_KEY_DELETION: KmsOperation = KmsOperation {
     name: "CancelKeyDeletion",
     perform: Perform::Locked(cancel_deletion),
     resource: Resource::Key,

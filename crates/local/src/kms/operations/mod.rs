@@ -20,10 +20,10 @@ use super::{
     store::{Store, lock},
 };
 
-pub(crate) use self::operation::{Operation, Resource};
+pub(crate) use self::operation::{KmsOperation, Resource};
 
 /// All operations. Any other operation is unknown.
-pub(crate) const OPERATIONS: [&Operation; 23] = [
+pub(crate) const OPERATIONS: [&KmsOperation; 23] = [
     &aliases::CREATE_ALIAS,
     &aliases::DELETE_ALIAS,
     &aliases::LIST_ALIASES,
@@ -50,7 +50,7 @@ pub(crate) const OPERATIONS: [&Operation; 23] = [
 ];
 
 /// The operation with this name.
-pub(crate) fn find(name: &str) -> Option<&'static Operation> {
+pub(crate) fn find(name: &str) -> Option<&'static KmsOperation> {
     OPERATIONS.into_iter().find(|operation| operation.name == name)
 }
 

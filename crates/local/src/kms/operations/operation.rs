@@ -12,7 +12,7 @@ use crate::{
 type ConditionKeys = fn(&mut ConditionContext, &Input) -> Result<(), KmsError>;
 
 /// An operation of the KMS API.
-pub(crate) struct Operation {
+pub(crate) struct KmsOperation {
     pub(crate) name: &'static str,
     pub(crate) perform: Perform,
     pub(crate) resource: Resource,
@@ -21,7 +21,7 @@ pub(crate) struct Operation {
     pub(crate) condition_keys: Option<ConditionKeys>,
 }
 
-impl Operation {
+impl KmsOperation {
     /// The condition keys that depend on the request only.
     pub(crate) fn request_context(&self, input: &Input) -> Result<ConditionContext, KmsError> {
         let mut context = ConditionContext::default();

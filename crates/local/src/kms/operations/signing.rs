@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     named_key::require_enabled,
-    operation::{Operation, Perform, Resource},
+    operation::{KmsOperation, Perform, Resource},
 };
 use crate::{
     iam::ConditionContext,
@@ -21,21 +21,21 @@ use crate::{
     recording::recorder,
 };
 
-pub(super) const SIGN: Operation = Operation {
+pub(super) const SIGN: KmsOperation = KmsOperation {
     name: "Sign",
     perform: Perform::Unlocked(sign),
     resource: Resource::KeyOrAlias,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const VERIFY: Operation = Operation {
+pub(super) const VERIFY: KmsOperation = KmsOperation {
     name: "Verify",
     perform: Perform::Unlocked(verify),
     resource: Resource::KeyOrAlias,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const GET_PUBLIC_KEY: Operation = Operation {
+pub(super) const GET_PUBLIC_KEY: KmsOperation = KmsOperation {
     name: "GetPublicKey",
     perform: Perform::Unlocked(public_key),
     resource: Resource::KeyOrAlias,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     named_key::find_mutable,
-    operation::{Operation, Perform, Resource},
+    operation::{KmsOperation, Perform, Resource},
 };
 use crate::{
     iam::ConditionContext,
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-pub(super) const TAG_RESOURCE: Operation = Operation {
+pub(super) const TAG_RESOURCE: KmsOperation = KmsOperation {
     name: "TagResource",
     perform: Perform::Locked(tag),
     resource: Resource::Key,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const LIST_RESOURCE_TAGS: Operation = Operation {
+pub(super) const LIST_RESOURCE_TAGS: KmsOperation = KmsOperation {
     name: "ListResourceTags",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Key,

@@ -3,30 +3,30 @@ use std::time::Duration;
 use jwt::UnixTime;
 use tokio::time::Instant;
 
-/// A point in time that also counts the time during which the process was suspended.
+/// A time that also counts the time during which the process was suspended.
 ///
 /// Lambda freezes an execution environment between invocations, and the monotonic clock may stop meanwhile. The wall
 /// clock, which is that of the caller, goes on, but may be set back.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct SuspendAwareTime {
     wall: UnixTime,
     monotonic: Instant,
 }
 
-impl Moment {
+impl SuspendAwareTime {
     /// Now, at this time of the wall clock.
     pub(crate) fn at(wall: UnixTime) -> Self {
         Self { wall, monotonic: Instant::now() }
     }
 
-    /// The same moment, later by the time that has passed since.
+    /// This time, later by what has passed since.
     pub(crate) fn and_elapsed(self) -> Self {
         let monotonic = Instant::now();
         let elapsed = monotonic.saturating_duration_since(self.monotonic);
         Self { wall: self.wall.after(elapsed), monotonic }
     }
 
-    /// The time from `earlier` to this moment: the longer of the elapsed times of both clocks.
+    /// How much later it is than `earlier`: the longer of the elapsed times of both clocks.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.seconds().saturating_sub(earlier.wall.seconds());
         self.monotonic.saturating_duration_since(earlier.monotonic).max(Duration::from_secs(wall))
@@ -39,7 +39,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn elapsed_is_the_longer_time_of_both_clocks() {
-        let at = |seconds| Moment::at(UnixTime::from_seconds(seconds));
+        let at = |seconds| SuspendAwareTime::at(UnixTime::from_seconds(seconds));
         let start = at(1000);
         assert_eq!(at(1000).since(start), Duration::ZERO);
         assert_eq!(at(4600).since(start), Duration::from_hours(1), "suspended");
