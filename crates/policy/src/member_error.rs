@@ -6,7 +6,7 @@ pub(crate) fn without_value(error: &serde_json::Error) -> String {
     match text.rsplit_once(", expected ") {
         // As in `unknown field `a`, expected ...`: the name of a member is no value.
         Some(_) if text.starts_with("unknown field ") => text,
-        Some((_, expected)) => format!("a member has another value than expected: {expected}"),
+        Some((_, expected)) => format!("a member has an invalid value, expected {expected}"),
         None => text,
     }
 }
@@ -28,9 +28,9 @@ mod tests {
     #[test]
     fn message_has_no_value() {
         let rows: [(Value, &str); 5] = [
-            (json!({"a": "secret"}), "a member has another value than expected: u8"),
-            (json!({"a": "x, expected y"}), "a member has another value than expected: u8"),
-            (json!({"a": 300}), "a member has another value than expected: u8"),
+            (json!({"a": "secret"}), "a member has an invalid value, expected u8"),
+            (json!({"a": "x, expected y"}), "a member has an invalid value, expected u8"),
+            (json!({"a": 300}), "a member has an invalid value, expected u8"),
             (json!({"b": 1}), "unknown field `b`, expected `a`"),
             (json!({}), "missing field `a`"),
         ];

@@ -18,7 +18,7 @@ pub(crate) const EXAMPLES: &str =
 const OWN_ISSUER: &str = "https://a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com/v1";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// A change of the token of an example: its name, what is different, and what comes of it.
+/// A change of the token of an example: its name, what is different, and the expected outcome.
 pub(crate) type Row<'a> = (&'a str, Value, &'a str);
 
 pub(crate) struct Example {
@@ -63,7 +63,7 @@ impl Example {
         claims.into()
     }
 
-    /// Checks what comes of each changed token. Each row is a JSON Merge Patch (RFC 7396) of the claims.
+    /// Checks the outcome of each changed token. Each row is a JSON Merge Patch (RFC 7396) of the claims.
     pub(crate) async fn assert_outcomes(&self, rows: &[Row<'_>]) {
         let mut wrong = self.common_outcomes().await;
         for (name, change, expected) in rows {

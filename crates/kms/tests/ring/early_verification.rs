@@ -133,9 +133,9 @@ async fn valid_signature_of_the_current_key_costs_one_call_beside_the_load() {
     assert_eq!(kms.verifications(), (1, 1), "only the first request verifies by alias");
 }
 
-/// An algorithm whose name in KMS is also that of another one is only verified with the key at hand.
+/// KMS has one name for some algorithms. A signature with one of them is verified with the loaded key only.
 #[tokio::test]
-async fn token_that_does_not_say_its_key_or_algorithm_alone_waits_for_the_ring() {
+async fn token_without_kid_or_with_an_ambiguous_algorithm_waits_for_the_ring() {
     let early = (1, 0);
     let late = (0, 1);
     let rows = [
@@ -310,7 +310,7 @@ async fn token_that_its_key_cannot_have_signed_is_rejected_despite_a_fault() {
     assert_eq!(verify_first(verifier(&keyring), &parts).await, Ok(Err(rejection)));
 }
 
-/// An invalid signature under the alias is none of the token's key: the next forged token is the first.
+/// An invalid signature under the alias does not count against the token's key: the next forged token is the first.
 #[tokio::test]
 async fn valid_token_of_another_key_does_not_count_as_forged() {
     let kms = kms().await;
@@ -340,7 +340,7 @@ async fn one_of_several_first_requests_verifies_by_alias() {
     assert_eq!(kms.verifications(), (1, 1));
 }
 
-/// A yes without a ring is none: the ring decides which keys are trusted.
+/// A valid signature does not count before the ring is loaded: the ring decides which keys are trusted.
 #[tokio::test]
 async fn signature_is_not_valid_while_the_ring_cannot_be_loaded() {
     let rows = [

@@ -66,10 +66,10 @@ pub enum IssuancePolicyError {
     /// A rule names an issuer that is not trusted.
     #[error("rule {0}: the issuer of `caller` is not in TRUSTED_ISSUERS")]
     UnknownIssuer(usize),
-    /// A rule is for everybody who can get a token of the issuer.
+    /// A rule admits every caller of the issuer.
     #[error(
-        "rule {0}: `caller` must have `when`: otherwise, everybody who gets a token of the issuer gets one here. If that \
-         is meant, write `\"when\": \"true\"`"
+        "rule {0}: `caller` must have `when`: without it, the rule admits every caller of the issuer. If that is \
+         intended, write `\"when\": \"true\"`"
     )]
     Unrestricted(usize),
     /// A caller could get tokens with the name of a client that it is not.

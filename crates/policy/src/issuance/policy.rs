@@ -71,9 +71,11 @@ impl IssuancePolicy {
         }
     }
 
-    /// Checks the rules with all trusted issuers: each rule is for a trusted one, none is for everybody who has an account
-    /// with an identity provider, and no caller can get the `sub` of a caller of another issuer, of a principal of AWS, or
-    /// the name of a client.
+    /// Checks the rules with all trusted issuers:
+    ///
+    /// - Each rule is for a trusted issuer.
+    /// - No rule admits all users of an identity provider, unless it says so.
+    /// - No caller can get the `sub` of a caller of another issuer or of an AWS principal, or the name of a client.
     ///
     /// # Errors
     /// The first problem.

@@ -160,8 +160,8 @@ pub const ALLOWED_LOG_INTERVAL: Setting = Setting {
     default: Some("1"),
     is_required: false,
     parameter: Some(Parameter::InSettings("AllowedLogInterval")),
-    help: "Each environment of the authorizer writes the log line of its first allowed request, and then of one of this \
-           many. The metric `Allowed` also counts those without a line, except the last ones before an environment ends. \
+    help: "Each environment of the authorizer writes the log line of its first allowed request, and then one line for \
+           this many allowed requests. The metric `Allowed` also counts those without a line, except the last ones before an environment ends. \
            Other lines are always written.",
 };
 

@@ -1,4 +1,4 @@
-//! JSON in which no character hides.
+//! A JSON formatter that escapes invisible characters.
 
 use std::io::{self, Write};
 

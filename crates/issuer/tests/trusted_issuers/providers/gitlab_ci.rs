@@ -19,7 +19,7 @@ async fn jobs_of_one_project_get_tokens() {
         "pipeline_source": "merge_request_event", "ref": "fix", "ref_protected": "false",
         "ref_path": "refs/merge-requests/7/head",
     });
-    // GitLab runs it in this project, but names the project of the code.
+    // GitLab runs the pipeline in this project, but the claims name the fork.
     let merge_request_of_fork = json!({
         "pipeline_source": "merge_request_event", "project_id": "5", "project_path": "mallory/orders",
         "namespace_id": "6", "namespace_path": "mallory",

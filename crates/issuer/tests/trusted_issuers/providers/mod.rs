@@ -1,4 +1,4 @@
-//! For each provider, what comes of tokens of other callers. The rows that apply to all providers are in `example.rs`.
+//! For each provider, the outcome of tokens of other callers. The rows that apply to all providers are in `example.rs`.
 
 mod auth0;
 mod aws_account;
