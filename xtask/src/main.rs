@@ -13,6 +13,7 @@ mod docs;
 mod emulate;
 mod error;
 mod file_map;
+mod fuzz;
 mod layers;
 mod links;
 mod package;
@@ -44,6 +45,7 @@ enum Task {
     DeployTest(deploy_test::Arguments),
     Docs(docs::Arguments),
     Emulate(emulate::Arguments),
+    Fuzz(fuzz::Arguments),
     Package(package::Arguments),
 }
 
@@ -69,6 +71,7 @@ fn run(task: &Task) -> Result<ExitCode, Error> {
         Task::DeployTest(arguments) => deploy_test::run(&workspace, arguments)?,
         Task::Docs(arguments) => docs::run(&workspace, arguments)?,
         Task::Emulate(arguments) => emulate::run(&workspace, arguments)?,
+        Task::Fuzz(arguments) => fuzz::run(&workspace, arguments)?,
         Task::Package(arguments) => package::run(&workspace, arguments)?,
     }
     Ok(ExitCode::SUCCESS)
