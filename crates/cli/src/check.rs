@@ -21,7 +21,8 @@ pub(crate) struct Arguments {
     /// Folder with the configuration files
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Parameters of the deployment, as for `sam deploy`
+    /// Parameters of the deployment, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
+    /// `file://PATH` with a TOML or YAML file
     #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
     parameter_overrides: Vec<String>,
     /// Configuration file of the SAM CLI, whose `parameter_overrides` are those of the deployment

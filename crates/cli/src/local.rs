@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     #[arg(long = "api", value_name = "FILE")]
     apis: Vec<PathBuf>,
     /// Parameters of all these templates, as for `sam deploy`: `NAME=VALUE`, `ParameterKey=NAME,ParameterValue=VALUE`, or
-    /// `file://PATH` with a YAML or JSON file
+    /// `file://PATH` with a TOML or YAML file
     #[arg(long, value_name = "NAME=VALUE", num_args = 1..)]
     parameter_overrides: Vec<String>,
     /// AWS Region of the local services

@@ -12,24 +12,20 @@ use local::template::{Resolver, Template, TemplateError};
 use rotator::RotatorConfig;
 use runtime::{Function, Settings, SettingsError};
 use serde_json::Value;
-use toml_edit::DocumentMut;
 
 use super::{FILES, Finding, Report, Severity, read};
 use crate::{
     exit::UsageError,
-    input::{read_text, with_path},
     parameter_overrides::{self, Parameters},
     template::TEMPLATE,
     template_settings::members,
 };
 
-/// The `parameter_overrides` of a `samconfig.toml` that `sam deploy` uses: those of its own section replace the global
-/// ones.
+/// The `parameter_overrides` of a `samconfig.toml` or `samconfig.yaml` that `sam deploy` uses: those of its own section
+/// replace the global ones.
 pub(crate) fn of_samconfig(file: &Path, environment: &str) -> Result<Parameters, UsageError> {
     let invalid = |problem: &str| UsageError(format!("{}: {problem}", file.display()));
-    let text = read_text(file)?;
-    let document: DocumentMut =
-        text.parse().map_err(|error: toml_edit::TomlError| UsageError(with_path(file, &error)))?;
+    let document = parameter_overrides::read_document(file)?;
     let environment = document
         .get(environment)
         .ok_or_else(|| invalid(&format!("has no environment `{environment}`")))?;
@@ -37,14 +33,7 @@ pub(crate) fn of_samconfig(file: &Path, environment: &str) -> Result<Parameters,
     let Some(overrides) = section("deploy").or_else(|| section("global")) else {
         return Ok(Parameters::new());
     };
-    let texts = match (overrides.as_str(), overrides.as_array()) {
-        (Some(text), _) => Some(vec![text.to_owned()]),
-        (_, Some(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    let texts =
-        texts.ok_or_else(|| invalid("parameter_overrides must be a text or a list of texts"))?;
-    parameter_overrides::read(&texts).map_err(|UsageError(problem)| invalid(&problem))
+    parameter_overrides::read_value(overrides).map_err(|UsageError(problem)| invalid(&problem))
 }
 
 /// Checks parameters, with the configuration files of the report. `source` is where they are from.
