@@ -26,6 +26,9 @@ pub(crate) struct Arguments {
     /// The parts to run, in this order; all by default
     #[arg(value_name = "PART")]
     parts: Vec<Part>,
+    /// Validate the example for Terraform too, for which Terraform downloads its providers
+    #[arg(long)]
+    validate_terraform: bool,
 }
 
 /// A group of checks.
@@ -55,7 +58,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
             Part::Lint => lint::run(workspace),
             Part::Test => test::run(workspace, &mut counts),
             Part::Docs => docs::run(workspace),
-            Part::Template => template::run(workspace),
+            Part::Template => template::run(workspace, arguments.validate_terraform),
             Part::Packages => packages::run(workspace),
             Part::Instructions => {
                 let options = vec!["instructions".to_owned()];
