@@ -43,7 +43,8 @@ const orders = new MockIntegration({
     {
       statusCode: '200',
       responseTemplates: {
-        'application/json': '{"sub": "$util.escapeJavaScript($context.authorizer.sub)"}',
+        // escapeJavaScript writes ' as \', which JSON does not allow.
+        'application/json': `{"sub": "$util.escapeJavaScript($context.authorizer.sub).replaceAll("\\\\'", "'")"}`,
       },
     },
   ],
@@ -55,13 +56,14 @@ const method = api.root.addResource('orders').addMethod('GET', orders, {
 });
 
 // RFC 6750 requires this header with 401.
-new CfnGatewayResponse(stack, 'Unauthorized', {
+const unauthorized = new CfnGatewayResponse(stack, 'Unauthorized', {
   restApiId: api.restApiId,
   responseType: 'UNAUTHORIZED',
   statusCode: '401',
   responseParameters: { 'gatewayresponse.header.WWW-Authenticate': "'Bearer'" },
 });
 
+// Methods, authorizers and gateway responses take effect with a deployment that is made after them.
 const deployment = new Deployment(stack, 'Deployment', { api });
-deployment.node.addDependency(method);
+deployment.node.addDependency(method, unauthorized);
 new Stage(stack, 'Stage', { deployment, stageName: 'orders' });

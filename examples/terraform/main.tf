@@ -65,6 +65,9 @@ resource "aws_lambda_permission" "api" {
   source_arn    = "${data.aws_api_gateway_rest_api.api.execution_arn}/authorizers/${aws_api_gateway_authorizer.bearer.id}"
 }
 
+# The authorizer and this response take effect only after a new deployment of the stage of the API. Add both to `triggers`
+# and `depends_on` of its aws_api_gateway_deployment.
+#
 # RFC 6750 requires this header with 401.
 resource "aws_api_gateway_gateway_response" "unauthorized" {
   rest_api_id         = data.aws_api_gateway_rest_api.api.id
