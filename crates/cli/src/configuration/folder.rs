@@ -11,7 +11,7 @@ use oidc::TrustedIssuers;
 use policy::issuance::IssuancePolicy;
 use runtime::{MAX_FILE_BYTES, closest_setting};
 
-use super::{ConfigurationFile, Content, FILES, Finding, Severity, check_list};
+use super::{ConfigurationFile, Content, FILES, Finding, Position, Severity, check_list, elements};
 use crate::{exit::UsageError, input::with_path};
 
 /// What a check of the folder found.
@@ -140,17 +140,32 @@ impl Walk {
         };
         let parsed = read(&trusted).ok().and_then(|text| text.parse::<TrustedIssuers>().ok());
         let Some(issuers) = parsed.filter(|issuers| !issuers.is_empty()) else { return };
-        let parsed = read(&policy).ok().and_then(|text| text.parse::<IssuancePolicy>().ok());
-        let Some(parsed) = parsed else { return };
-        if let Err(problem) = parsed.check_issuers(&issuer::known_issuers(&issuers)) {
-            self.add(&policy, Severity::Error, problem.to_string());
-        } else if let Some(rule) = parsed.rule_with_any_subject() {
+        let Ok(text) = read(&policy) else { return };
+        let Ok(parsed) = text.parse::<IssuancePolicy>() else { return };
+        let mut problems: Vec<_> = parsed
+            .issuer_problems(&issuer::known_issuers(&issuers))
+            .into_iter()
+            .map(|(rule, problem)| (rule, Severity::Error, problem.to_string()))
+            .collect();
+        if problems.is_empty()
+            && let Some(rule) = parsed.rule_with_any_subject()
+        {
             let warning = format!(
                 "rule {rule}: with the `subject` `*`, its callers can get tokens with the `sub` of a caller of a trusted \
                  issuer: name the values that they need"
             );
-            self.add(&policy, Severity::Warning, warning);
+            problems.push((rule, Severity::Warning, warning));
         }
+        let rules = elements(&text).unwrap_or_default();
+        self.report.findings.extend(problems.into_iter().map(|(rule, severity, problem)| {
+            let element = rules.get(rule.saturating_sub(1));
+            Finding {
+                file: policy.clone(),
+                position: element.map(|element| Position::of_offset(&text, element.offset)),
+                severity,
+                text: problem,
+            }
+        }));
     }
 
     fn report_unknown(&mut self, path: &Path, name: &str) {

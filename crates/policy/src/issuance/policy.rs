@@ -80,36 +80,50 @@ impl IssuancePolicy {
     /// # Errors
     /// The first problem.
     pub fn check_issuers(&self, trusted: &[KnownIssuer<'_>]) -> Result<(), IssuancePolicyError> {
+        match self.issuer_problems(trusted).into_iter().next() {
+            Some((_, problem)) => Err(problem),
+            None => Ok(()),
+        }
+    }
+
+    /// The first problem of each rule that [`check_issuers`](Self::check_issuers) refuses, with the number of the rule,
+    /// from 1.
+    #[must_use]
+    pub fn issuer_problems(
+        &self,
+        trusted: &[KnownIssuer<'_>],
+    ) -> Vec<(usize, IssuancePolicyError)> {
         let clients = trusted.iter().filter(|issuer| issuer.is_client).map(|client| client.name);
-        let mut earlier = Vec::new();
+        let (mut problems, mut earlier) = (Vec::new(), Vec::new());
         for (rule, number) in self.0.iter().zip(1..) {
             let mut is_client = false;
             if let RuleCaller::Asserted(caller) = &rule.caller {
-                let issuer = trusted.iter().find(|issuer| issuer.name == caller.issuer);
-                let issuer = issuer.ok_or(IssuancePolicyError::UnknownIssuer(number))?;
+                let Some(issuer) = trusted.iter().find(|issuer| issuer.name == caller.issuer)
+                else {
+                    problems.push((number, IssuancePolicyError::UnknownIssuer(number)));
+                    continue;
+                };
                 is_client = issuer.is_client;
                 if !is_client && !issuer.has_required_claims && !caller.is_restricted(&rule.subject)
                 {
-                    return Err(IssuancePolicyError::Unrestricted(number));
+                    problems.push((number, IssuancePolicyError::Unrestricted(number)));
+                    continue;
                 }
             }
             let subjects = Subjects::of_rule(rule, is_client);
-            if matches!(rule.caller, RuleCaller::Asserted(_)) {
-                let same = clients
-                    .clone()
-                    .find(|client| subjects.collide_with(&Subjects::of_client(client)));
-                if let Some(client) = same {
-                    let client = client.to_owned();
-                    return Err(IssuancePolicyError::ClientSubject { number, client });
-                }
-            }
+            let is_asserted = matches!(rule.caller, RuleCaller::Asserted(_));
+            let mut names = clients.clone().filter(|_| is_asserted);
+            let client = names.find(|client| subjects.collide_with(&Subjects::of_client(client)));
             let same = earlier.iter().find(|(_, other)| subjects.collide_with(other));
-            if let Some((other, _)) = same {
-                return Err(IssuancePolicyError::SameSubject(*other, number));
+            if let Some(client) = client {
+                let client = client.to_owned();
+                problems.push((number, IssuancePolicyError::ClientSubject { number, client }));
+            } else if let Some((other, _)) = same {
+                problems.push((number, IssuancePolicyError::SameSubject(*other, number)));
             }
             earlier.push((number, subjects));
         }
-        Ok(())
+        problems
     }
 
     /// The first rule under which a caller from AWS may choose any `sub`, also that of a caller of a trusted issuer.

@@ -200,7 +200,7 @@ fn each_problem_of_trusted_issuers_is_reported() {
                     r#"[{"caller": {"issuer": "https://other.example"}}]"#,
                 );
             },
-            &["issuance-policy.json: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS"],
+            &["issuance-policy.json:1:2: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS"],
         ),
         (
             "rule for everybody at a trusted issuer",
@@ -211,7 +211,25 @@ fn each_problem_of_trusted_issuers_is_reported() {
                     r#"[{"caller": {"issuer": "https://ci.example"}}]"#,
                 );
             },
-            &["issuance-policy.json: rule 1: `caller` must have `when`"],
+            &["issuance-policy.json:1:2: rule 1: `caller` must have `when`"],
+        ),
+        (
+            "several rules that do not fit the trusted issuers",
+            |it| {
+                it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
+                it.write(
+                    "issuance-policy.json",
+                    "[\n  {\"caller\": {\"issuer\": \"https://other.example\"}},\n  \
+                     {\"caller\": \"*\", \"subject\": \"ci\"},\n  \
+                     {\"caller\": {\"issuer\": \"https://ci.example\", \"when\": \"true\"}, \"subject\": \"ci\"},\n  \
+                     {\"caller\": {\"issuer\": \"https://ci.example\"}}\n]\n",
+                );
+            },
+            &[
+                "issuance-policy.json:2:3: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS",
+                "issuance-policy.json:4:3: ",
+                "issuance-policy.json:5:3: rule 4: `caller` must have `when`",
+            ],
         ),
         (
             "any subject for callers of AWS beside a trusted issuer",
@@ -222,7 +240,7 @@ fn each_problem_of_trusted_issuers_is_reported() {
                     r#"[{"caller": "*"}, {"caller": "*", "subject": "*"}]"#,
                 );
             },
-            &["issuance-policy.json: warning: rule 2: with the `subject` `*`, its callers"],
+            &["issuance-policy.json:1:19: warning: rule 2: with the `subject` `*`, its callers"],
         ),
     ]);
 }

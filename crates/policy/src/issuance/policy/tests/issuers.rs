@@ -162,6 +162,31 @@ fn subject(text: &str) -> Value {
     json!({"subject": text})
 }
 
+#[test]
+fn each_rule_has_its_first_problem() {
+    let known = ["a", "client"].map(|name| KnownIssuer {
+        name,
+        is_client: name == "client",
+        has_required_claims: false,
+    });
+    let rules = policy(&json!([
+        {"caller": {"issuer": "other"}},
+        {"caller": "*", "subject": "ci"},
+        rule_for("a", subject("ci")),
+        {"caller": {"issuer": "a"}},
+        rule_for("a", subject("client")),
+        rule_for("a", subject("own")),
+    ]));
+    let expected = vec![
+        (1, IssuancePolicyError::UnknownIssuer(1)),
+        (3, IssuancePolicyError::SameSubject(2, 3)),
+        (4, IssuancePolicyError::Unrestricted(4)),
+        (5, IssuancePolicyError::ClientSubject { number: 5, client: "client".into() }),
+    ];
+    assert_eq!(rules.issuer_problems(&known), expected);
+    assert_eq!(rules.check_issuers(&known), Err(IssuancePolicyError::UnknownIssuer(1)));
+}
+
 const SAME_SUBJECT: Result<(), IssuancePolicyError> = Err(IssuancePolicyError::SameSubject(1, 2));
 
 type SubjectRow<'a> = (&'a str, Value, Value, Result<(), IssuancePolicyError>);
