@@ -3,8 +3,8 @@
 Each change names the function that it replaces and the digest of that function's source. Another version of
 MiniStack can have other code: the start then fails, and the change has to be read again.
 
-1. `Fn::Join`, `Fn::Split` and `Fn::Sub` in the section Conditions, which MiniStack leaves unevaluated: every
-   condition that has one is true, or an error.
+1. `Fn::Join`, `Fn::Split`, `Fn::Sub` and `AWS::Partition` in the section Conditions, which MiniStack leaves unevaluated:
+   every condition that has one is true, an error, or wrong.
 2. What IAM has to know of requests to KMS: the key behind an alias, the aliases that authorize a request with
    their keys, and the condition keys of KMS. Without them no policy of the template matches.
 3. `aws:PrincipalArn` of a role's session, which is the ARN of the role, and `lambda:SourceFunctionArn`.
@@ -106,6 +106,8 @@ def texts(node, parameters):
         if isinstance(items, dict):
             items = parameters[items["Ref"]]["Value"].split(",")
         return separator.join(item.strip() for item in items)
+    if node == {"Ref": "AWS::Partition"}:
+        return "aws"
     node = {key: texts(value, parameters) for key, value in node.items()}
     if set(node) == {"Fn::Sub"}:
         text = node["Fn::Sub"]

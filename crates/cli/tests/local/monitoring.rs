@@ -118,3 +118,30 @@ async fn alarms_and_dashboard_name_published_metrics() {
     assert!(shown.iter().all(|name| names.contains(name)), "{shown:?} {names:?}");
     assert_eq!(shown.len(), 7);
 }
+
+#[test]
+fn dashboard_url_leads_to_the_console_of_the_partition() {
+    let template = Template::parse(&fs::read_to_string(OBSERVABILITY).unwrap()).unwrap();
+    for (region, console) in [
+        ("us-east-1", Some("console.aws.amazon.com")),
+        ("cn-north-1", Some("console.amazonaws.cn")),
+        ("us-gov-west-1", Some("console.amazonaws-us-gov.com")),
+        ("eusc-de-east-1", Some("console.amazonaws-eusc.eu")),
+        ("us-iso-east-1", None),
+        ("us-isob-east-1", None),
+        ("eu-isoe-west-1", None),
+        ("us-isof-south-1", None),
+    ] {
+        let mut resolver = template.resolver(region, &[].into()).unwrap();
+        resolver.define("Dashboard", json!("name"));
+        let output = template.section("Outputs").find(|(name, _)| *name == "DashboardUrl");
+        let (_, output) = output.unwrap();
+        let exists = resolver.resolve(&json!({"Fn::If": [output["Condition"], true, false]}));
+        assert_eq!(exists.unwrap(), console.is_some(), "{region}");
+        if let Some(console) = console {
+            let url = resolver.resolve(&output["Value"]).unwrap();
+            let path = format!("cloudwatch/home?region={region}#dashboards/dashboard/name");
+            assert_eq!(url, format!("https://{region}.{console}/{path}"));
+        }
+    }
+}
