@@ -42,7 +42,8 @@ every problem as FILE:LINE:COLUMN: PROBLEM, or FILE: PROBLEM if it is not about 
 warning does not change the exit code.
 
 With the parameters of a deployment, it also says which of them the template refuses or sam deploy ignores, and with
-which the functions would not start. Parameters that are not given have their defaults.
+which the functions would not start, and warns about audiences in issuance-policy.json that the authorizer would refuse.
+Parameters that are not given have their defaults.
 
 Examples:
   countersign check layer/config

@@ -1,5 +1,6 @@
 //! The files of the configuration layer: which there are, and everything that is wrong with them.
 
+mod audiences;
 mod elements;
 mod folder;
 mod list;

@@ -10,10 +10,10 @@ use authorizer::AuthorizerConfig;
 use issuer::IssuerConfig;
 use local::template::{Resolver, Template, TemplateError};
 use rotator::RotatorConfig;
-use runtime::{Function, Settings, SettingsError};
+use runtime::{Function, Setting, Settings, SettingsError, table};
 use serde_json::Value;
 
-use super::{FILES, Finding, Report, Severity, read};
+use super::{FILES, Finding, Report, Severity, audiences::unaccepted_audiences, read};
 use crate::{
     exit::UsageError,
     parameter_overrides::{self, Parameters},
@@ -43,7 +43,19 @@ pub(crate) fn check(
     report: &mut Report,
 ) -> Result<(), TemplateError> {
     let template = Template::parse(TEMPLATE)?;
-    let problems = problems(&template, parameters, report)?;
+    let TemplateCheck { problems, audiences } = check_template(&template, parameters, report)?;
+    if let Some((policy, text)) = valid_file(&table::ISSUANCE_POLICY, report)
+        && let Some(audiences) = audiences
+    {
+        let file = policy.to_owned();
+        let warnings = unaccepted_audiences(&text, &audiences).into_iter();
+        report.findings.extend(warnings.map(|(position, severity, text)| Finding {
+            file: file.clone(),
+            position: Some(position),
+            severity,
+            text,
+        }));
+    }
     report.findings.extend(problems.into_iter().map(|text| Finding {
         file: source.to_owned(),
         position: None,
@@ -53,11 +65,18 @@ pub(crate) fn check(
     Ok(())
 }
 
-fn problems(
+/// What a check of parameters found.
+struct TemplateCheck {
+    problems: Vec<String>,
+    /// The values of `aud` that the authorizer accepts, if it starts.
+    audiences: Option<Vec<String>>,
+}
+
+fn check_template(
     template: &Template,
     parameters: &Parameters,
     report: &Report,
-) -> Result<Vec<String>, TemplateError> {
+) -> Result<TemplateCheck, TemplateError> {
     let mut problems = Vec::new();
     let mut known = Parameters::new();
     for (name, value) in parameters {
@@ -77,7 +96,7 @@ fn problems(
         }
     }
     if !problems.is_empty() {
-        return Ok(problems);
+        return Ok(TemplateCheck { problems, audiences: None });
     }
     let mut resolver = template.resolver(REGION, &valid)?;
     if let Err(error) = template.check_rules(&resolver) {
@@ -87,13 +106,18 @@ fn problems(
     for (id, _) in template.section("Resources") {
         resolver.define(id, id.into());
     }
+    let mut audiences = None;
     for (id, resource) in template.active_resources("AWS::Serverless::Function", &resolver)? {
         let variables = variables(template, &resolver, resource, report)?;
-        for problem in start(id, variables).err().into_iter().flat_map(|SettingsError(all)| all) {
-            problems.push(format!("the {} does not start: {problem}", id.to_lowercase()));
+        match start(id, variables) {
+            Ok(accepted) => audiences = audiences.or(accepted),
+            Err(SettingsError(all)) => problems.extend(
+                all.iter()
+                    .map(|problem| format!("the {} does not start: {problem}", id.to_lowercase())),
+            ),
         }
     }
-    Ok(problems)
+    Ok(TemplateCheck { problems, audiences })
 }
 
 /// The message for a parameter that the template does not have.
@@ -148,15 +172,20 @@ fn variables(
         if variables.remove(file.setting.name).is_none_or(|value| value.is_empty()) {
             continue;
         }
-        // A file with a problem of its own has its finding already.
-        let path = report.counts.iter().map(|(path, ..)| path);
-        let path =
-            path.filter(|path| path.ends_with(file.name)).find(|path| is_valid(path, report));
-        if let Some(text) = path.and_then(|path| read(path).ok()) {
+        if let Some((_, text)) = valid_file(&file.setting, report) {
             variables.insert(file.setting.name.to_owned(), text);
         }
     }
     Ok(variables)
+}
+
+/// The path and the text of the file of a setting. `None` for a file with a problem of its own, which has its finding
+/// already.
+fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<(&'a PathBuf, String)> {
+    let file = FILES.iter().find(|file| file.setting.name == setting.name)?;
+    let mut paths = report.counts.iter().map(|(path, ..)| path);
+    let path = paths.find(|path| path.ends_with(file.name) && is_valid(path, report))?;
+    Some((path, read(path).ok()?))
 }
 
 fn is_valid(path: &PathBuf, report: &Report) -> bool {
@@ -164,8 +193,12 @@ fn is_valid(path: &PathBuf, report: &Report) -> bool {
     errors.all(|finding| finding.file != *path)
 }
 
-/// Reads the settings as the function with this id does at its start.
-fn start(id: &str, variables: BTreeMap<String, String>) -> Result<(), SettingsError> {
+/// Reads the settings as the function with this id does at its start. Returns the values of `aud` that it accepts, if it
+/// is the authorizer.
+fn start(
+    id: &str,
+    variables: BTreeMap<String, String>,
+) -> Result<Option<Vec<String>>, SettingsError> {
     let mut settings: Settings = variables.into_iter().collect();
     let function = [Function::Issuer, Function::Authorizer, Function::Rotator];
     let function = match id {
@@ -173,10 +206,12 @@ fn start(id: &str, variables: BTreeMap<String, String>) -> Result<(), SettingsEr
         _ => function.into_iter().find(|it| it.name() == id.to_lowercase()),
     };
     let config = match function {
-        Some(Function::Issuer) => IssuerConfig::read(&mut settings).map(drop),
-        Some(Function::Authorizer) => AuthorizerConfig::read(&mut settings).map(drop),
-        Some(Function::Rotator) => RotatorConfig::read(&mut settings).map(drop),
-        None => Some(()),
+        Some(Function::Issuer) => IssuerConfig::read(&mut settings).map(|_| None),
+        Some(Function::Authorizer) => {
+            AuthorizerConfig::read(&mut settings).map(|config| config.token.audiences)
+        }
+        Some(Function::Rotator) => RotatorConfig::read(&mut settings).map(|_| None),
+        None => Some(None),
     };
     settings.finish(config)
 }
@@ -192,7 +227,7 @@ mod tests {
         let template = Template::parse(TEMPLATE).unwrap();
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let parameters = parameters.iter().map(own).collect();
-        problems(&template, &parameters, &Report::default()).unwrap()
+        check_template(&template, &parameters, &Report::default()).unwrap().problems
     }
 
     #[test]
@@ -206,7 +241,7 @@ mod tests {
         let check = |token_endpoint: &str| {
             let parameters =
                 Parameters::from([("TokenEndpoint".to_owned(), token_endpoint.to_owned())]);
-            problems(&template, &parameters, &report).unwrap()
+            check_template(&template, &parameters, &report).unwrap().problems
         };
         assert_eq!(check("no"), Vec::<String>::new());
         let expected = ["issuer", "oauthissuer"].map(|function| {

@@ -124,6 +124,44 @@ fn parameters_are_checked_with_the_files() {
 }
 
 #[test]
+fn audience_that_the_authorizer_refuses_is_a_warning_if_the_parameters_are_known() {
+    let folder = Folder::new("check-audience");
+    let config = folder.config();
+    let rules = "[\n  {\"caller\": \"invoke\", \"audience\": \"*\"},\n  \
+                 {\"caller\": \"*\", \"audience\": \"https://api.example\"}\n]\n";
+    folder.write("issuance-policy.json", rules);
+    let warning = format!(
+        "{config}/issuance-policy.json:3:3: warning: rule 2: `https://api.example` is not in the parameter `TokenAudience`: "
+    );
+    let has_warning = |arguments: &[&str]| {
+        let output = run(&[&["check", &config], arguments].concat(), &[]);
+        let text = to_text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {text}");
+        text.contains(&warning)
+    };
+    let overrides = |parameter: &str| has_warning(&["--parameter-overrides", parameter]);
+    assert!(!has_warning(&[]), "the parameters are unknown");
+    assert!(overrides("RotationDays=90"), "the default accepts no audience");
+    assert!(overrides("TokenAudience=orders"));
+    assert!(!overrides("TokenAudience=https://api.example"));
+    assert!(!overrides("TokenAudience=orders,https://api.example"));
+
+    let samconfig = format!("{}/samconfig.toml", folder.path().display());
+    let of_samconfig = |text: &str| {
+        fs::write(&samconfig, text).unwrap();
+        has_warning(&["--samconfig", &samconfig])
+    };
+    let with = |audience: &str| {
+        of_samconfig(&format!(
+            "[default.deploy.parameters]\nparameter_overrides = \"TokenAudience={audience}\"\n"
+        ))
+    };
+    assert!(of_samconfig("[default.global.parameters]\n"), "the default accepts no audience");
+    assert!(with("orders"));
+    assert!(!with("https://api.example"));
+}
+
+#[test]
 fn folder_that_does_not_exist_is_an_invalid_argument() {
     let folder = Folder::new("check-none");
     for path in

@@ -136,6 +136,15 @@ impl IssuancePolicy {
         self.0.iter().position(has_any_subject).map(|index| index + 1)
     }
 
+    /// The audiences that the rules name without `*`, each with the number of its rule, from 1.
+    pub fn literal_audiences(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.0.iter().zip(1..).flat_map(|(rule, number)| {
+            let literal =
+                rule.audience.as_slice().iter().filter(|audience| !audience.contains('*'));
+            literal.map(move |audience| (number, audience.as_str()))
+        })
+    }
+
     /// Grants a request.
     ///
     /// # Errors

@@ -255,3 +255,15 @@ fn invalid_policies_are_rejected() {
         assert!(message.starts_with(expected), "{name}: {message}");
     }
 }
+
+#[test]
+fn audiences_in_full_have_the_number_of_their_rule() {
+    let policy = json!([
+        {"caller": "*", "audience": ["a", "b*", "c"]},
+        {"caller": "invoke"},
+        {"caller": {"issuer": "partner-1"}, "audience": "d"},
+    ]);
+    let policy: IssuancePolicy = policy.to_string().parse().unwrap();
+    let audiences: Vec<_> = policy.literal_audiences().collect();
+    assert_eq!(audiences, [(1, "a"), (1, "c"), (3, "d")]);
+}
