@@ -29,18 +29,27 @@ pub(crate) struct Example {
     verifier: IssuerVerifier,
     key: SigningKey,
     other_key: SigningKey,
+    /// What comes of the token with this issuer as its audience.
+    own_audience: &'static str,
 }
 
 impl Example {
     /// Reads an example. `key_members` are the further members of a key as the provider publishes it.
     pub(crate) fn read(name: &str, key_members: Value) -> Self {
+        Self::read_with(name, &[], key_members)
+    }
+
+    /// Reads an example in a deployment that has those with the other names too.
+    pub(crate) fn read_with(name: &str, others: &[&str], key_members: Value) -> Self {
         let token = read_json(name, "token.json");
         let algorithm = token["header"]["alg"].as_str().unwrap();
         let [key, other_key] = [(); 2].map(|()| SigningKey::generate(algorithm));
         let jwk = merged(key.jwk(token["header"]["kid"].as_str().unwrap()), key_members);
 
-        let (issuers, policy) =
-            (read_json(name, "trusted-issuers.json"), read_json(name, "issuance-policy.json"));
+        let names = || [name].into_iter().chain(others.iter().copied());
+        let issuers =
+            joined_issuers(names().map(|name| read_json(name, "trusted-issuers.json")).collect());
+        let policy = joined(names().map(|name| read_json(name, "issuance-policy.json")).collect());
         config(&issuers, &policy).unwrap_or_else(|error| panic!("{name}: {error}"));
         let config = config(&with_key(issuers, &jwk), &policy).unwrap();
         let own = OwnIdentity {
@@ -50,7 +59,13 @@ impl Example {
         let http = HttpClient::new(TrustStore::empty(), ProxyConfig::disabled());
         let trusted = config.trusted_issuers.clone().unwrap();
         let verifier = IssuerVerifier::new(trusted, &own, &http);
-        Self { name: name.into(), token, config, verifier, key, other_key }
+        let own_audience = "granted";
+        Self { name: name.into(), token, config, verifier, key, other_key, own_audience }
+    }
+
+    /// For an example whose rule compares the audience: the entry accepts this issuer too, the rule does not.
+    pub(crate) fn with_audience_in_rule(self) -> Self {
+        Self { own_audience: "unauthorized_client", ..self }
     }
 
     /// The claims of the token that a caller gets, without those that are the same in every example.
@@ -91,7 +106,11 @@ impl Example {
         let expiry = self.token["claims"]["exp"].as_u64().unwrap();
         let rows = [
             ("the token of the example", json!({}), "granted"),
-            ("this issuer as the audience", json!({"claims": {"aud": OWN_ISSUER}}), "granted"),
+            (
+                "this issuer as the audience",
+                json!({"claims": {"aud": OWN_ISSUER}}),
+                self.own_audience,
+            ),
             (
                 "another audience",
                 json!({"claims": {"aud": "https://other.example"}}),
@@ -199,6 +218,25 @@ pub(crate) fn all() -> BTreeMap<String, (Value, Value)> {
             (name, (issuers, policy))
         })
         .collect()
+}
+
+/// One list with all elements.
+pub(crate) fn joined(lists: Vec<Value>) -> Value {
+    lists.into_iter().flat_map(|list| list.as_array().unwrap().clone()).collect()
+}
+
+/// One list of trusted issuers. Entries of the same issuer become one, with all audiences.
+pub(crate) fn joined_issuers(lists: Vec<Value>) -> Value {
+    let mut entries: Vec<Value> = Vec::new();
+    for entry in joined(lists).as_array().unwrap() {
+        let Some(same) = entries.iter_mut().find(|other| other["issuer"] == entry["issuer"]) else {
+            entries.push(entry.clone());
+            continue;
+        };
+        let audiences = [same["audience"].clone(), entry["audience"].clone()];
+        *same = merged(merged(same.clone(), entry.clone()), json!({"audience": audiences}));
+    }
+    entries.into()
 }
 
 /// The configuration of a token endpoint with these files, read as the function does.

@@ -11,7 +11,7 @@ mod example;
 mod providers;
 mod signing_key;
 
-use serde_json::Value;
+use std::fs;
 
 #[test]
 fn every_example_has_a_test() {
@@ -23,9 +23,19 @@ fn every_example_has_a_test() {
 #[test]
 fn examples_can_be_used_together() {
     let (issuers, policies): (Vec<_>, Vec<_>) = example::all().into_values().unzip();
-    let joined = |lists: Vec<Value>| -> Value {
-        lists.into_iter().flat_map(|list| list.as_array().unwrap().clone()).collect()
-    };
-    let config = example::config(&joined(issuers), &joined(policies));
+    let config = example::config(&example::joined_issuers(issuers), &example::joined(policies));
     assert_eq!(config.map(|_| ()), Ok(()));
+}
+
+/// The book shows the example once more, step by step.
+#[test]
+fn walkthrough_of_the_book_has_the_files_of_the_example() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/tokens-without-secrets.md");
+    let page = fs::read_to_string(page).unwrap();
+    for file in ["trusted-issuers.json", "issuance-policy.json"] {
+        let text =
+            fs::read_to_string(format!("{}/github-actions/{file}", example::EXAMPLES)).unwrap();
+        let indented = format!("   {}\n", text.trim_end().replace('\n', "\n   "));
+        assert!(page.contains(&indented), "{file}");
+    }
 }

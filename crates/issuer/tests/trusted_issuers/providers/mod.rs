@@ -1,6 +1,7 @@
 //! For each provider, the outcome of tokens of other callers. The rows that apply to all providers are in `example.rs`.
 
 mod auth0;
+mod auth0_users;
 mod aws_account;
 mod cognito;
 mod entra_id;
@@ -13,8 +14,9 @@ mod spiffe;
 use serde_json::{Value, json};
 
 /// The examples with a test in this folder.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "auth0",
+    "auth0-users",
     "aws-account",
     "cognito",
     "entra-id-v1",
