@@ -9,7 +9,7 @@ use crate::{error::Error, workspace::Workspace};
 /// It needs cargo-fuzz: `cargo install cargo-fuzz`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A file of fuzz/fuzz_targets, without `.rs`
+    /// A file of `fuzz/fuzz_targets`, without `.rs`
     #[arg(required_unless_present = "list")]
     target: Option<String>,
     /// For how long, in seconds

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    configuration::{self, Content, Finding, Report, Severity},
+    configuration::{self, ConfigurationProblem, Content, Report, Severity},
     exit,
     humanize::now,
     parameter_overrides, terminal,
@@ -68,16 +68,16 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         configuration::check_parameters(&parameters, source, &mut report)?;
     }
     report
-        .findings
+        .problems
         .sort_by(|one, other| (&one.file, one.position).cmp(&(&other.file, other.position)));
-    let is_valid = report.findings.iter().all(|it| it.severity == Severity::Warning);
+    let is_valid = report.problems.iter().all(|it| it.severity == Severity::Warning);
     let mut out = terminal::stdout();
     if arguments.json {
-        let findings: Vec<_> = report.findings.iter().map(to_json).collect();
-        writeln!(out, "{}", json!(findings))?;
+        let problems: Vec<_> = report.problems.iter().map(to_json).collect();
+        writeln!(out, "{}", json!(problems))?;
     } else {
-        for finding in &report.findings {
-            writeln!(out, "{finding}")?;
+        for problem in &report.problems {
+            writeln!(out, "{problem}")?;
         }
         if is_valid {
             writeln!(out, "no problem found: {}", counts(&report))?;
@@ -86,16 +86,16 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
 }
 
-fn to_json(finding: &Finding) -> serde_json::Value {
+fn to_json(problem: &ConfigurationProblem) -> serde_json::Value {
     json!({
-        "file": finding.file.display().to_string(),
-        "line": finding.position.map(|position| position.line),
-        "column": finding.position.map(|position| position.column),
-        "severity": match finding.severity {
+        "file": problem.file.display().to_string(),
+        "line": problem.position.map(|position| position.line),
+        "column": problem.position.map(|position| position.column),
+        "severity": match problem.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         },
-        "problem": finding.text,
+        "problem": problem.text,
     })
 }
 

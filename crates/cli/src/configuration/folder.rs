@@ -11,13 +11,16 @@ use oidc::TrustedIssuers;
 use policy::issuance::IssuancePolicy;
 use runtime::{MAX_FILE_BYTES, closest_setting};
 
-use super::{ConfigurationFile, Content, FILES, Finding, Position, Severity, check_list, elements};
+use super::{
+    ConfigurationFile, ConfigurationProblem, Content, FILES, Position, Severity, check_list,
+    elements,
+};
 use crate::{exit::UsageError, input::with_path};
 
 /// What a check of the folder found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) problems: Vec<ConfigurationProblem>,
     /// The files that were read, with the number of their elements.
     pub(crate) counts: Vec<(PathBuf, Content, usize)>,
 }
@@ -118,13 +121,10 @@ impl Walk {
             Err(problem) => return self.add(path, Severity::Error, problem),
         };
         let checked = check_list(content, &text, self.now);
-        let findings = checked.findings.into_iter().map(|(position, severity, text)| Finding {
-            file: path.to_owned(),
-            position: Some(position),
-            severity,
-            text,
+        let problems = checked.problems.into_iter().map(|(position, severity, text)| {
+            ConfigurationProblem { file: path.to_owned(), position: Some(position), severity, text }
         });
-        self.report.findings.extend(findings);
+        self.report.problems.extend(problems);
         self.report.counts.push((path.to_owned(), content, checked.elements));
     }
 
@@ -157,9 +157,9 @@ impl Walk {
             problems.push((rule, Severity::Warning, warning));
         }
         let rules = elements(&text).unwrap_or_default();
-        self.report.findings.extend(problems.into_iter().map(|(rule, severity, problem)| {
+        self.report.problems.extend(problems.into_iter().map(|(rule, severity, problem)| {
             let element = rules.get(rule.saturating_sub(1));
-            Finding {
+            ConfigurationProblem {
                 file: policy.clone(),
                 position: element.map(|element| Position::of_offset(&text, element.offset)),
                 severity,
@@ -202,7 +202,7 @@ impl Walk {
 
     fn add(&mut self, file: &Path, severity: Severity, text: String) {
         let file = file.to_owned();
-        self.report.findings.push(Finding { file, position: None, severity, text });
+        self.report.problems.push(ConfigurationProblem { file, position: None, severity, text });
     }
 }
 

@@ -26,26 +26,26 @@ pub(crate) type Located = (Position, Severity, String);
 pub(crate) struct Checked {
     /// The number of its elements.
     pub(crate) elements: usize,
-    pub(crate) findings: Vec<Located>,
+    pub(crate) problems: Vec<Located>,
 }
 
 /// Checks the text of a file. If there is no problem, the functions accept it.
 pub(crate) fn check_list(content: Content, text: &str, now: UnixTime) -> Checked {
     if matches!(text.trim(), "" | "null") {
         let problem = format!("has no value, write {}", smallest_list(content));
-        let findings = vec![(Position::START, Severity::Error, problem)];
-        return Checked { elements: 0, findings };
+        let problems = vec![(Position::START, Severity::Error, problem)];
+        return Checked { elements: 0, problems };
     }
     let elements = match elements(text) {
         Ok(elements) => elements,
         Err((position, problem)) => {
-            return Checked { elements: 0, findings: vec![(position, Severity::Error, problem)] };
+            return Checked { elements: 0, problems: vec![(position, Severity::Error, problem)] };
         }
     };
-    let mut list = List { content, text, elements, findings: Vec::new() };
+    let mut list = List { content, text, elements, problems: Vec::new() };
     list.check(now);
-    list.findings.sort_by_key(|(position, ..)| *position);
-    Checked { elements: list.elements.len(), findings: list.findings }
+    list.problems.sort_by_key(|(position, ..)| *position);
+    Checked { elements: list.elements.len(), problems: list.problems }
 }
 
 /// A list that is JSON.
@@ -53,7 +53,7 @@ struct List<'a> {
     content: Content,
     text: &'a str,
     elements: Vec<Element<'a>>,
-    findings: Vec<Located>,
+    problems: Vec<Located>,
 }
 
 impl List<'_> {
@@ -79,7 +79,7 @@ impl List<'_> {
                 self.warn_about_expired(&valid, now);
             }
         }
-        let has_problem = self.findings.iter().any(|(_, severity, _)| *severity == Severity::Error);
+        let has_problem = self.problems.iter().any(|(_, severity, _)| *severity == Severity::Error);
         // An invalid rule may be the one that the others need, so they are judged together only without problems.
         if !has_problem {
             self.check_together();
@@ -196,7 +196,7 @@ impl List<'_> {
     }
 
     fn add(&mut self, offset: usize, severity: Severity, problem: String) {
-        self.findings.push((Position::of_offset(self.text, offset), severity, problem));
+        self.problems.push((Position::of_offset(self.text, offset), severity, problem));
     }
 }
 

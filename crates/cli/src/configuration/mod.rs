@@ -63,9 +63,9 @@ pub(crate) const FILES: [ConfigurationFile; 4] = [
     },
 ];
 
-/// Something in the layer that an operator should know.
+/// A problem that `check` reports, or a warning.
 #[derive(Debug)]
-pub(crate) struct Finding {
+pub(crate) struct ConfigurationProblem {
     pub(crate) file: PathBuf,
     /// `None`: it is not about the text of the file.
     pub(crate) position: Option<Position>,
@@ -73,7 +73,7 @@ pub(crate) struct Finding {
     pub(crate) text: String,
 }
 
-/// Whether a finding stops a function.
+/// Whether the problem stops a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
     Error,
@@ -91,7 +91,7 @@ impl Content {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ConfigurationProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         if let Some(Position { line, column }) = self.position {

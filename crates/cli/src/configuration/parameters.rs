@@ -13,7 +13,7 @@ use rotator::RotatorConfig;
 use runtime::{Function, Setting, Settings, SettingsError, table};
 use serde_json::Value;
 
-use super::{FILES, Finding, Report, Severity, audiences::unaccepted_audiences, read};
+use super::{ConfigurationProblem, FILES, Report, Severity, audiences::unaccepted_audiences, read};
 use crate::{
     exit::UsageError,
     parameter_overrides::{self, Parameters},
@@ -49,14 +49,14 @@ pub(crate) fn check(
     {
         let file = policy.to_owned();
         let warnings = unaccepted_audiences(&text, &audiences).into_iter();
-        report.findings.extend(warnings.map(|(position, severity, text)| Finding {
+        report.problems.extend(warnings.map(|(position, severity, text)| ConfigurationProblem {
             file: file.clone(),
             position: Some(position),
             severity,
             text,
         }));
     }
-    report.findings.extend(problems.into_iter().map(|text| Finding {
+    report.problems.extend(problems.into_iter().map(|text| ConfigurationProblem {
         file: source.to_owned(),
         position: None,
         severity: Severity::Error,
@@ -179,7 +179,7 @@ fn variables(
     Ok(variables)
 }
 
-/// The path and the text of the file of a setting. `None` for a file with a problem of its own, which has its finding
+/// The path and the text of the file of a setting. `None` for a file with a problem of its own, which has its problem
 /// already.
 fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<(&'a PathBuf, String)> {
     let file = FILES.iter().find(|file| file.setting.name == setting.name)?;
@@ -189,8 +189,8 @@ fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<(&'a PathBuf,
 }
 
 fn is_valid(path: &PathBuf, report: &Report) -> bool {
-    let mut errors = report.findings.iter().filter(|it| it.severity == Severity::Error);
-    errors.all(|finding| finding.file != *path)
+    let mut errors = report.problems.iter().filter(|it| it.severity == Severity::Error);
+    errors.all(|problem| problem.file != *path)
 }
 
 /// Reads the settings as the function with this id does at its start. Returns the values of `aud` that it accepts, if it
@@ -237,7 +237,7 @@ mod tests {
             let path = format!("{}/../../layer/config/{}", env!("CARGO_MANIFEST_DIR"), file.name);
             (PathBuf::from(path), file.content, 0)
         });
-        let report = Report { findings: Vec::new(), counts: files.collect() };
+        let report = Report { problems: Vec::new(), counts: files.collect() };
         let check = |token_endpoint: &str| {
             let parameters =
                 Parameters::from([("TokenEndpoint".to_owned(), token_endpoint.to_owned())]);

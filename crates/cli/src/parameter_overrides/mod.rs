@@ -78,7 +78,9 @@ fn add(
                 Some(path) => of_file(text, path, file, open)?,
                 None => of_text(text)?,
             };
-            added.into_iter().for_each(|(name, value)| set(pairs, name, value));
+            for (name, value) in added {
+                set(pairs, name, value);
+            }
             Ok(())
         }
         Node::List(items) => items.iter().try_for_each(|item| add(item, file, open, pairs)),
@@ -88,8 +90,9 @@ fn add(
                 if !matches!(value, Node::Text(_) | Node::List(_)) {
                     return Err(invalid("`$include` must be a file or a list of files"));
                 }
-                let included = convert(value, file, open)?;
-                included.into_iter().for_each(|(name, value)| set(pairs, name, value));
+                for (name, value) in convert(value, file, open)? {
+                    set(pairs, name, value);
+                }
                 return Ok(());
             }
             let value = text(value).ok_or_else(|| {

@@ -110,7 +110,7 @@ impl NewEntry {
 /// Stops at a list that a function would refuse: nothing may be lost from it.
 fn reject_problems(checked: &Checked) -> Result<(), ChangeError> {
     let mut problems =
-        checked.findings.iter().filter(|(_, severity, _)| *severity == Severity::Error);
+        checked.problems.iter().filter(|(_, severity, _)| *severity == Severity::Error);
     let Some((position, _, problem)) = problems.next() else { return Ok(()) };
     Err(ChangeError::Invalid {
         line: position.line,

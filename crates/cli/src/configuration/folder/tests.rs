@@ -40,13 +40,13 @@ impl Folder {
         check(&self.0, UnixTime::from_seconds(1_800_000_000)).unwrap()
     }
 
-    /// Each finding without the path of the folder.
-    fn findings(&self) -> Vec<String> {
+    /// Each problem without the path of the folder.
+    fn problems(&self) -> Vec<String> {
         let root = format!("{}/", self.0.display());
-        let mut findings: Vec<_> =
-            self.check().findings.iter().map(|it| it.to_string().replace(&root, "")).collect();
-        findings.sort();
-        findings
+        let mut problems: Vec<_> =
+            self.check().problems.iter().map(|it| it.to_string().replace(&root, "")).collect();
+        problems.sort();
+        problems
     }
 }
 
@@ -60,7 +60,7 @@ impl Drop for Folder {
 fn valid_files_are_counted() {
     let folder = Folder::new("valid");
     let report = folder.check();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
     let counts: Vec<_> =
         report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
     let (rules, policy) = (Content::AccessRules, Content::IssuanceRules);
@@ -78,7 +78,7 @@ fn examples_of_trusted_issuers_have_no_problem() {
         for file in ["trusted-issuers.json", "issuance-policy.json"] {
             folder.write(file, fs::read(example.join(file)).unwrap());
         }
-        assert_eq!(folder.findings(), [""; 0], "{name}");
+        assert_eq!(folder.problems(), [""; 0], "{name}");
         let report = folder.check();
         let counts: Vec<_> =
             report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
@@ -87,14 +87,14 @@ fn examples_of_trusted_issuers_have_no_problem() {
     }
 }
 
-/// The name of the case, what it changes, and the beginning of each finding.
+/// The name of the case, what it changes, and the beginning of each problem.
 type Row = (&'static str, fn(&Folder), &'static [&'static str]);
 
 fn assert_findings(rows: &[Row]) {
     for (name, change, expected) in rows {
         let folder = Folder::new(&name.replace(' ', "-"));
         change(&folder);
-        let found = folder.findings();
+        let found = folder.problems();
         let fits = found.len() == expected.len()
             && found.iter().zip(*expected).all(|(found, expected)| found.starts_with(expected));
         assert!(fits, "{name}: {found:#?}");
@@ -298,7 +298,7 @@ fn socket_is_not_read() {
     fs::remove_file(&socket).unwrap();
     let _listener = UnixListener::bind(&socket).unwrap();
     let expected = "revocations.json: is neither a file nor a folder: remove it";
-    assert_eq!(folder.findings(), [expected]);
+    assert_eq!(folder.problems(), [expected]);
 }
 
 #[test]

@@ -2,18 +2,18 @@ use super::*;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
-fn findings(content: Content, text: &str) -> Vec<String> {
+fn problems(content: Content, text: &str) -> Vec<String> {
     let checked = check_list(content, text, NOW);
     let line = |(Position { line, column }, severity, text): Located| {
         let severity = if severity == Severity::Warning { "warning: " } else { "" };
         format!("{line}:{column}: {severity}{text}")
     };
-    checked.findings.into_iter().map(line).collect()
+    checked.problems.into_iter().map(line).collect()
 }
 
-/// Checks that there are exactly these findings, of each the beginning.
+/// Checks that there are exactly these problems, of each the beginning.
 fn assert_findings(name: &str, content: Content, text: &str, expected: &[&str]) {
-    let found = findings(content, text);
+    let found = problems(content, text);
     let fits = found.len() == expected.len()
         && found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected));
     assert!(fits, "{name}: {found:#?}\nexpected {expected:#?}");
@@ -94,9 +94,9 @@ fn every_problem_of_access_rules_is_reported_at_its_rule() {
     ];
     for (name, text, expected) in rows {
         assert_findings(name, Content::AccessRules, text, expected);
-        let is_valid = findings(Content::AccessRules, text)
+        let is_valid = problems(Content::AccessRules, text)
             .iter()
-            .all(|finding| finding.contains(": warning: "));
+            .all(|problem| problem.contains(": warning: "));
         assert_eq!(is_valid, text.parse::<AccessRules>().is_ok(), "{name}");
     }
 }
