@@ -201,9 +201,12 @@ fn parse_time(text: &str) -> Result<UnixTime, String> {
 
 /// What makes a revocation effective.
 const NEXT: &str = "\
-Next, deploy the list. Then flush the authorizer's cache of each stage that has one: a cached policy accepts the token
-until its time to live ends.
+Next, deploy the list:
   sam build && sam deploy
+In the folder of a released package, which has no source code:
+  sam deploy
+Then flush the authorizer's cache of each stage that has one: a cached policy accepts the token until its time to live
+ends.
   aws apigateway flush-stage-authorizers-cache --rest-api-id ID --stage-name STAGE
 For an HTTP API:
   aws apigatewayv2 reset-authorizers-cache --api-id ID --stage-name STAGE";

@@ -59,7 +59,7 @@ fn token_is_revoked_once_and_not_printed() {
         "revoked the token 1 of us",
         "the entry is needed until 2096-10-02 ",
         "removed 0 expired entries",
-        "sam build && sam deploy",
+        "\n  sam build && sam deploy\nIn the folder of a released package, which has no source code:\n  sam deploy\n",
         "flush-stage-authorizers-cache",
     ] {
         assert!(text.contains(part), "{part}: {text}");
