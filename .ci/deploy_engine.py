@@ -12,7 +12,8 @@ MiniStack can have other code: the start then fails, and the change has to be re
    that, a deployment that AWS refuses would move the aliases of a ring.
 5. A changed definition of a REST API keeps the API and its id, as in AWS, where CloudFormation calls PutRestApi.
    With another id, the issuer of all tokens would be another one.
-6. The gateway responses of a definition, and the responses of its mock integrations, which MiniStack leaves out.
+6. The gateway responses and the policy of a definition, and the responses of its mock integrations, which MiniStack
+   leaves out.
 7. A clock for the dates of aliases. The file that DEPLOY_TEST_CLOCK names has a number of seconds: all aliases
    are that much older.
 8. Layers of functions with a runtime of their own. They run on this machine, so their layer is not at /opt: settings
@@ -21,6 +22,7 @@ MiniStack can have other code: the start then fails, and the change has to be re
 10. The values of parameters in the SAM transform, which MiniStack makes with the defaults: the authorizer of an API would
     be the function of another stack.
 11. Routes of a definition for any method, which MiniStack leaves out.
+12. The limit of 64 characters for the name of a function, which AWS enforces and MiniStack does not.
 """
 
 import copy
@@ -274,8 +276,9 @@ def with_the_same_id(original):
 
 
 @replace("ministack.services.apigateway_v1._import_security_schemes", "52260df45b3d0307")
-def with_gateway_responses(original):
+def with_gateway_responses_and_policy(original):
     def import_schemes(api_id, spec):
+        apigateway_v1._rest_apis[api_id]["policy"] = spec.get("x-amazon-apigateway-policy")
         for kind, response in spec.get("x-amazon-apigateway-gateway-responses", {}).items():
             apigateway_v1._put_gateway_response(api_id, kind, response)
         return original(api_id, spec)
@@ -387,6 +390,22 @@ def with_any_method(original):
             apigateway_v1._import_operation(api_id, resource_id, "ANY", operation, *rest)
 
     return import_path_item
+
+
+# --- 12. Names of functions ---
+
+LONGEST_NAME = 64
+
+
+@replace("ministack.services.cloudformation.provisioners._lambda_create", "8b2cf80e961d92ee")
+def with_longest_name(original):
+    def create(logical_id, props, stack_name):
+        name = props.get("FunctionName", "")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"the name of function {name} has more than {LONGEST_NAME} characters")
+        return original(logical_id, props, stack_name)
+
+    return create
 
 
 importlib.import_module("ministack.app").main()

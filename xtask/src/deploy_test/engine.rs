@@ -145,3 +145,25 @@ fn write_clock(folder: &Path, time: Duration) -> Result<(), Error> {
     let file = clock(folder);
     fs::write(&file, time.as_secs().to_string()).map_err(Error::file(&file))
 }
+
+#[cfg(test)]
+mod tests {
+    use regex_lite::Regex;
+
+    /// The numbers that a pattern finds at the start of lines.
+    fn numbers(text: &str, pattern: &str) -> Vec<usize> {
+        let pattern = Regex::new(&format!("(?m)^{pattern}")).unwrap();
+        pattern.captures_iter(text).map(|found| found[1].parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn documentation_lists_every_change_of_the_emulator() {
+        let program = include_str!("../../../.ci/deploy_engine.py");
+        let changes = numbers(program, r"# --- (\d+)\. ");
+        assert_eq!(changes, (1..=changes.len()).collect::<Vec<_>>());
+        assert!(!changes.is_empty());
+        assert_eq!(numbers(program, r"(\d+)\. "), changes, "the list at the head of the program");
+        let page = include_str!("../../../docs/src/development/testing.md");
+        assert_eq!(numbers(page, r"\| (\d+) \| "), changes, "the table of the page");
+    }
+}

@@ -1,6 +1,8 @@
 //! Deploys the packages to an emulator of AWS, and checks what is deployed.
 
+mod callers;
 mod conditions;
+mod custom_domain;
 mod deletion;
 mod demo;
 mod deployment;

@@ -19,6 +19,8 @@ pub(super) struct Observability<'a> {
     pub(super) topic: &'a str,
     /// `WatchesRotation`.
     pub(super) rotates: bool,
+    /// `WatchesTokenEndpoint`.
+    pub(super) token_endpoint: bool,
 }
 
 impl Observability<'_> {
@@ -38,12 +40,27 @@ impl Observability<'_> {
         if self.rotates {
             deployment = deployment.with("RotatedAlias", &self.of.alias());
         }
+        if self.token_endpoint {
+            deployment = deployment.with("TokenEndpoint", "yes");
+        }
         let deployed = deployment.run(context, packages)?;
         table.check("sam deploy of observability.yaml", "done", outcome(&deployed));
         let Ok(outputs) = deployed else { return Ok(()) };
         let alarms = alarms(context, &name)?;
-        let expected = if self.rotates { 6 } else { 5 };
-        table.check("WatchesRotation: number of alarms", expected, alarms.len());
+        for (row, logical_id, expected) in [
+            ("WatchesRotation: RotationOverdueAlarm", "RotationOverdueAlarm", self.rotates),
+            (
+                "WatchesTokenEndpoint: TokenEndpointErrorsAlarm",
+                "TokenEndpointErrorsAlarm",
+                self.token_endpoint,
+            ),
+        ] {
+            let prefix = format!("{name}-{logical_id}-");
+            let found = alarms.iter().any(|alarm| alarm_name(alarm).starts_with(&prefix));
+            table.check(row, expected, found);
+        }
+        let expected = ALWAYS + usize::from(self.rotates) + usize::from(self.token_endpoint);
+        table.check("number of alarms", expected, alarms.len());
         let mut topics: Vec<_> = alarms.iter().map(|it| texts(it.get("AlarmActions"))).collect();
         topics.dedup();
         table.check("HasAlarmTopic: actions of the alarms", self.topic, topics.join(", "));
@@ -59,8 +76,13 @@ fn alarms(context: &Context<'_>, stack: &str) -> Result<Vec<Value>, Error> {
     let prefix = format!("{stack}-");
     let described = context.aws.call(&["cloudwatch", "describe-alarms"])?;
     let alarms = described.get("MetricAlarms").and_then(Value::as_array).cloned();
-    let is_own = |alarm: &Value| {
-        alarm.get("AlarmName").and_then(Value::as_str).is_some_and(|it| it.starts_with(&prefix))
-    };
+    let is_own = |alarm: &Value| alarm_name(alarm).starts_with(&prefix);
     Ok(alarms.unwrap_or_default().into_iter().filter(is_own).collect())
 }
+
+fn alarm_name(alarm: &Value) -> &str {
+    alarm.get("AlarmName").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The number of alarms without a condition.
+const ALWAYS: usize = 5;

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{
+    callers,
     conditions::Conditions,
-    demo,
+    custom_domain, demo,
     deployment::{Context, Deployment},
     layer,
     observability::Observability,
@@ -47,6 +48,7 @@ impl<'a> Scenario<'a> {
         self.long_name(table)?;
         self.algorithms(table)?;
         token_endpoint::check(self.context, self.packages, table)?;
+        callers::check(self.context, self.packages, table)?;
         self.refused(table)?;
         self.again(table, defaults, &deployment)
     }
@@ -59,7 +61,8 @@ impl<'a> Scenario<'a> {
         table.check("the ring", "A A A", stack.ring()?);
         DEFAULTS.check(self.context, table, "defaults", &stack)?;
         table.check("NamesAlias: KeyAlias", "alias/defaults", stack.output("KeyAlias")?);
-        let observability = Observability { of: &deployment, topic: "", rotates: false };
+        let observability =
+            Observability { of: &deployment, topic: "", rotates: false, token_endpoint: false };
         observability.check(self.context, self.packages, table)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
@@ -121,9 +124,10 @@ impl<'a> Scenario<'a> {
         };
         conditions.check(self.context, table, "other", &stack)?;
         table.check("NamesAlias: KeyAlias", "alias/another/ring", stack.output("KeyAlias")?);
-        let observability = Observability { of: &deployment, topic: TOPIC, rotates: true };
+        let observability =
+            Observability { of: &deployment, topic: TOPIC, rotates: true, token_endpoint: false };
         observability.check(self.context, self.packages, table)?;
-        self.custom_domain(table, &stack)?;
+        custom_domain::check(self.context, self.packages, table, &stack)?;
         table.check(
             "IssuerIsOwnUrl: the issuer",
             "https://issuer.example",
@@ -148,29 +152,6 @@ impl<'a> Scenario<'a> {
             "CloudFormation creates keys without the permissions of a principal",
         );
         self.rotate(table, &mut stack, &deployment, &administrator)
-    }
-
-    /// A domain for the API, with a base path.
-    fn custom_domain(&self, table: &mut Table, stack: &Stack<'_>) -> Result<(), Error> {
-        let certificate =
-            "arn:aws:acm:us-east-1:123456789012:certificate/00000000-0000-0000-0000-000000000000";
-        let deployment = Deployment::of_template("other-domain", "deploy/custom-domain.yaml")
-            .with("ApiId", stack.output("ApiId")?)
-            .with("DomainName", "issuer.example")
-            .with("CertificateArn", certificate)
-            .with("BasePath", "auth/v1");
-        match deployment.run(self.context, self.packages)? {
-            Err(reason) if reason.contains("Unsupported resource type") => {
-                table.not_evaluated("sam deploy of custom-domain.yaml", "done", reason);
-            }
-            deployed => {
-                table.check("sam deploy of custom-domain.yaml", "done", outcome(&deployed));
-                let Ok(outputs) = deployed else { return Ok(()) };
-                let issuer = outputs.get("TokenIssuer").map_or("", String::as_str);
-                table.check("its TokenIssuer", "https://issuer.example/auth/v1", issuer);
-            }
-        }
-        Ok(())
     }
 
     /// A rotation with a changed tag in it, and one to another algorithm.
@@ -242,7 +223,7 @@ impl<'a> Scenario<'a> {
     fn long_name(&self, table: &mut Table) -> Result<(), Error> {
         table.part("A stack name of 53 characters, and PS256");
         let rules = r#"[{"route": "GET /whoami", "scope": "read"}]"#;
-        let name = "a-name-".repeat(8).get(..53).unwrap_or_default().to_owned();
+        let name = long_name(53);
         let deployment = Deployment::new(&name)
             .with("SigningAlgorithm", "PS256")
             .with("RotationDays", "30")
@@ -291,11 +272,9 @@ impl<'a> Scenario<'a> {
         Ok(())
     }
 
-    /// Parameters that do not fit.
+    /// Parameters and names that do not fit.
     fn refused(&self, table: &mut Table) -> Result<(), Error> {
         table.part("Deployments that are refused");
-        let refused =
-            |name: &'static str, value: &str| Deployment::new("refused").with(name, value);
         let rows = [
             ("KeySpec", "ECC_NIST_P256", "A key of this KeySpec does not support SigningAlgorithm"),
             ("KeyAlias", "alias/aws/kms", "not alias/aws/"),
@@ -304,11 +283,28 @@ impl<'a> Scenario<'a> {
             ("KeyAlias", "alias/refused", "With KeyAlias, Settings must be none or a list"),
         ];
         for (name, value, reason) in rows {
-            let deployed = refused(name, value).run(self.context, self.packages)?;
-            let found = outcome(&deployed);
-            let found = if found.contains(reason) { reason } else { found };
-            table.check(format!("{name}={value}"), reason, found);
+            let deployment = Deployment::new("refused").with(name, value);
+            self.refuse(table, &format!("{name}={value}"), &deployment, reason)?;
         }
+        let (reason, name) = ("has more than 64 characters", long_name(54));
+        let row = "a stack name of 54 characters";
+        self.refuse(table, row, &Deployment::new(&name), reason)?;
+        let row = "TokenEndpoint=yes, a stack name of 52 characters";
+        let deployment = Deployment::new(&long_name(52)).with("TokenEndpoint", "yes");
+        self.refuse(table, row, &deployment, reason)
+    }
+
+    fn refuse(
+        &self,
+        table: &mut Table,
+        row: &str,
+        deployment: &Deployment,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let deployed = deployment.run(self.context, self.packages)?;
+        let found = outcome(&deployed);
+        let found = if found.contains(reason) { reason } else { found };
+        table.check(row, reason, found);
         Ok(())
     }
 
@@ -339,6 +335,11 @@ impl<'a> Scenario<'a> {
         }
         Ok(())
     }
+}
+
+/// The name of a stack with so many characters.
+fn long_name(characters: usize) -> String {
+    "a-name-".repeat(10).chars().take(characters).collect()
 }
 
 /// The retention of a log group, in days.

@@ -7,6 +7,7 @@ use super::{
     deployment::{Context, Deployment},
     http::{Request, Response},
     layer,
+    observability::Observability,
     packages::Packages,
     provider::Provider,
     stack::Stack,
@@ -16,7 +17,8 @@ use super::{
 };
 use crate::error::Error;
 
-const NAME: &str = "oauth";
+/// The longest name that a stack can have with the token endpoint.
+const NAME: &str = "oauth-a-name-a-name-a-name-a-name-a-name-a-name-a-n";
 /// The `aud` of the tokens of jobs.
 const AUDIENCE: &str = "https://api.example";
 /// The repository whose jobs get tokens.
@@ -32,7 +34,7 @@ pub(super) fn check(
     packages: &Packages,
     table: &mut Table,
 ) -> Result<(), Error> {
-    table.part("The token endpoint for OAuth clients");
+    table.part("The token endpoint for OAuth clients, and a stack name of 51 characters");
     let provider = Provider::start(context.engine.folder())?;
     let (trusted, policy) = (trusted_issuers(&provider), issuance_policy(&provider));
     let files = [("trusted-issuers.json", &*trusted), ("issuance-policy.json", &*policy)];
@@ -51,6 +53,9 @@ pub(super) fn check(
     endpoint.metadata(table)?;
     endpoint.grants(table)?;
     endpoint.refusals(table)?;
+    let observability =
+        Observability { of: &deployment, topic: "", rotates: false, token_endpoint: true };
+    observability.check(context, packages, table)?;
 
     let deployed = with_endpoint("no")?.run(context, packages)?;
     table.check("sam deploy, TokenEndpoint=no", "done", outcome(&deployed));
@@ -221,4 +226,15 @@ fn function_name() -> String {
 fn error(response: &Response) -> String {
     let body: Value = serde_json::from_str(&response.body).unwrap_or_default();
     format!("{} {}", response.status, texts(body.get("error"))).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest name of a function in Lambda.
+    #[test]
+    fn name_of_the_function_is_the_longest_one() {
+        assert_eq!(function_name().len(), 64);
+    }
 }
