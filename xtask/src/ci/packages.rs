@@ -7,12 +7,11 @@ use crate::{
     build::{self, Architecture},
     deploy_test, emulate,
     error::Error,
-    package,
     workspace::{Workspace, announce},
 };
 
 /// The programs of this part.
-pub(super) const TOOLS: [&str; 5] = ["sam", "cargo-lambda", "ministack", "aws", "curl"];
+pub(super) const TOOLS: [&str; 6] = ["sam", "cargo-lambda", "ministack", "aws", "curl", "unzip"];
 
 /// Everything but the processor is as it is deployed.
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
@@ -26,7 +25,6 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
 
     let architecture = Architecture::of_this_machine();
     build::build(workspace, architecture, None)?;
-    package::pack(workspace, architecture, ".aws-sam/build")?;
     announce("cargo xtask emulate");
     emulate::emulate(workspace, None, Some(&evidence))?;
     announce("cargo xtask deploy-test");

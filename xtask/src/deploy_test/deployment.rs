@@ -111,7 +111,12 @@ pub(super) fn delete(
     Ok(if output.status.success() { Ok(()) } else { Err(problem(context, stack, &output)) })
 }
 
-fn sam(context: &Context<'_>, packages: &Packages, options: &[&str]) -> Result<Output, Error> {
+/// Runs the SAM CLI in the folder of the packages.
+pub(super) fn sam(
+    context: &Context<'_>,
+    packages: &Packages,
+    options: &[&str],
+) -> Result<Output, Error> {
     let sam = context.workspace.command("sam")?.in_folder(&packages.folder).args(options);
     let mut command = sam.into_command();
     command.envs(context.engine.variables(&Credentials::root())).env_remove("AWS_SESSION_TOKEN");

@@ -13,6 +13,7 @@ mod observability;
 mod packages;
 mod page;
 mod provider;
+mod released_package;
 mod requests;
 mod ring;
 mod scenario;

@@ -10,7 +10,7 @@ use super::{
     layer,
     observability::Observability,
     packages::Packages,
-    requests,
+    released_package, requests,
     stack::{KEY_REFRESH_SECONDS, ROTATION_SETTINGS, Stack},
     steps::{accepted, issued, keys, outcome, published, step},
     table::Table,
@@ -44,6 +44,7 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 impl<'a> Scenario<'a> {
     pub(super) fn run(&self, table: &mut Table) -> Result<(), Error> {
         let Some((defaults, deployment)) = self.defaults(table)? else { return Ok(()) };
+        released_package::check(self.context, table)?;
         self.other_values(table, &defaults)?;
         self.long_name(table)?;
         self.algorithms(table)?;
