@@ -63,8 +63,9 @@ fn check_registered(claims: &Map<String, Value>) -> Result<(), IssuanceError> {
 
 /// Checks the length of the payload with the claims that the issuer adds.
 fn check_length(claims: &Map<String, Value>, config: &IssuerConfig) -> Result<(), IssuanceError> {
-    let default_audience_bytes = config.audience.as_ref().map_or(0, String::len);
-    let mut added_bytes = ADDED_BYTES + config.issuer.len() + default_audience_bytes;
+    let default_audience = config.audience.as_ref().filter(|_| !claims.contains_key("aud"));
+    let in_context = ADDED_BYTES + config.issuer.len() + default_audience.map_or(0, String::len);
+    let mut added_bytes = in_context;
     if config.issues_access_tokens() {
         if claims.get("client_id").is_some_and(|client| !is_non_empty_string(client)) {
             return Err(IssuanceError::InvalidClientId);
@@ -76,9 +77,7 @@ fn check_length(claims: &Map<String, Value>, config: &IssuerConfig) -> Result<()
         let max = MAX_CLAIMS_BYTES.saturating_sub(added_bytes);
         return Err(IssuanceError::ClaimsTooLong { max });
     }
-    if jwt::context_claims_len(claims) + ADDED_BYTES + config.issuer.len()
-        > jwt::MAX_CONTEXT_CLAIMS_BYTES
-    {
+    if jwt::context_claims_len(claims) + in_context > jwt::MAX_CONTEXT_CLAIMS_BYTES {
         return Err(IssuanceError::ContextClaimsTooLong);
     }
     Ok(())

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use policy::issuance::RESERVED_CLAIMS;
 
-    use crate::claims::{ADDED_BYTES, CLIENT_ID_BYTES};
+    use crate::claims::{self, ADDED_BYTES, CLIENT_ID_BYTES};
 
     #[test]
     fn claims_are_completed() {
@@ -171,6 +171,30 @@ mod tests {
                 claims.keys().filter(|name| !["sub", "aud", "client_id"].contains(&&***name))
             {
                 assert!(RESERVED_CLAIMS.contains(&&**name), "{name} is not reserved");
+            }
+        }
+    }
+
+    /// The authorizer refuses a token with longer claims.
+    #[test]
+    fn context_claims_of_the_longest_request_fit_with_every_default_audience() {
+        for audience in [None, Some(1), Some(56), Some(57), Some(500)] {
+            let audience = audience.map(|length| "a".repeat(length));
+            let config = IssuerConfig { audience, ..IssuerConfig::with_issuer("us") };
+            let requested = [json!({}), json!({"aud": "b".repeat(200)})];
+            for mut claims in requested.map(|claims| claims.as_object().cloned().unwrap()) {
+                let mut is_accepted = |length: &usize| {
+                    claims.insert("sub".into(), json!("s".repeat(*length)));
+                    claims::check(&claims, &config).is_ok()
+                };
+                let longest = (1..jwt::MAX_CONTEXT_CLAIMS_BYTES).rev().find(&mut is_accepted);
+                assert!(longest.unwrap() > 2000);
+                let lifetime = Duration::from_mins(1);
+                let granted = GrantedRequest { claims, lifetime, rule: None };
+                let now = UnixTime::from_seconds(9_999_999_999);
+                let completed = complete_claims(granted, &config, Uuid::max(), now);
+                let length = jwt::context_claims_len(&completed);
+                assert!(length <= jwt::MAX_CONTEXT_CLAIMS_BYTES, "{config:?}: {length} bytes");
             }
         }
     }
