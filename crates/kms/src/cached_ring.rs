@@ -247,6 +247,8 @@ fn or_last_known(neighbor: Neighbor, last: Option<Arc<Key>>) -> Option<Arc<Key>>
 
 /// AWS KMS Developer Guide, "Use aliases to control access to KMS keys".
 const ALIAS_AUTHORIZATION_DELAY: Duration = Duration::from_mins(5);
+/// The shortest time between two loads because of unknown key ids: clients can send any.
+pub(crate) const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// The time from a failed load to the next one while the last ring is in use.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// The same while there is no ring. Requests in between fail at once instead of calling KMS.

@@ -14,7 +14,7 @@ use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{
     Cause, ErrorChain, Fault, Key, KeyName, PublishedRing, Ring, SuspendAwareInstant,
-    cached_ring::{CachedRing, LoadResult, Neighbor, Neighbors},
+    cached_ring::{CachedRing, LoadResult, Neighbor, Neighbors, UNKNOWN_KEY_INTERVAL},
     early_verification::EarlyVerification,
 };
 
@@ -317,8 +317,6 @@ const PREVIOUS: &str = "-previous";
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_mins(5);
 /// How long a key may still sign after the refresh of its ring was due.
 pub const SIGNING_LAG: Duration = Duration::from_mins(1);
-/// The shortest time between two loads because of unknown key ids.
-const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// How long after a rejected signature each signature is first verified locally.
 const FORGERY_WINDOW: Duration = Duration::from_mins(1);
 /// How long a request waits for a refresh. A load usually takes less, even with a new connection.

@@ -6,15 +6,8 @@ use super::{error::KmsError, input::Input, output::with_present};
 
 /// The `Limit` of a List operation, from its page in the KMS API reference.
 pub(crate) struct PageSize {
-    default: u64,
-    max: u64,
-}
-
-impl PageSize {
-    pub(crate) const KEYS: Self = Self { default: 100, max: 1000 };
-    pub(crate) const ALIASES: Self = Self { default: 50, max: 100 };
-    pub(crate) const TAGS: Self = Self { default: 50, max: 50 };
-    pub(crate) const GRANTS: Self = Self { default: 50, max: 100 };
+    pub(crate) default: u64,
+    pub(crate) max: u64,
 }
 
 impl Input {

@@ -15,6 +15,8 @@ use crate::kms::{
     store::{Store, StoredAlias, StoredKey},
 };
 
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 100 };
+
 pub(super) const CREATE_ALIAS: KmsOperation = KmsOperation {
     name: "CreateAlias",
     perform: Perform::Locked(create),
@@ -108,7 +110,7 @@ fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let date = |date: f64| (!store.omits_alias_dates).then_some(date);
     input.page(
         "Aliases",
-        &PageSize::ALIASES,
+        &PAGE_SIZE,
         rows.map(|(name, alias)| {
             (
                 name,

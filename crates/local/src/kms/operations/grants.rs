@@ -22,6 +22,8 @@ use crate::{
     },
 };
 
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 100 };
+
 pub(super) const CREATE_GRANT: KmsOperation = KmsOperation {
     name: "CreateGrant",
     perform: Perform::Locked(create),
@@ -112,7 +114,7 @@ fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
             && grantee.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
     });
     let rows = rows.map(|(id, grant)| (&**id, entry(store, key, id, grant)));
-    input.page("Grants", &PageSize::GRANTS, rows)
+    input.page("Grants", &PAGE_SIZE, rows)
 }
 
 fn list_retirable(store: &Store, input: &Input) -> Result<Value, KmsError> {
@@ -127,7 +129,7 @@ fn list_retirable(store: &Store, input: &Input) -> Result<Value, KmsError> {
             rows.insert(&**id, entry(store, key, id, grant));
         }
     }
-    input.page("Grants", &PageSize::GRANTS, rows.into_iter())
+    input.page("Grants", &PAGE_SIZE, rows.into_iter())
 }
 
 fn revoke(store: &mut Store, input: &Input) -> Result<Value, KmsError> {

@@ -23,6 +23,8 @@ use crate::{
     },
 };
 
+const PAGE_SIZE: PageSize = PageSize { default: 100, max: 1000 };
+
 pub(super) const CREATE_KEY: KmsOperation = KmsOperation {
     name: "CreateKey",
     perform: Perform::Unlocked(create),
@@ -205,7 +207,7 @@ fn describe(store: &Store, input: &Input) -> Result<Value, KmsError> {
 fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let rows = store.keys.keys();
     let rows = rows.map(|id| (&**id, json!({"KeyId": id, "KeyArn": store.key_arn(id)})));
-    input.page("Keys", &PageSize::KEYS, rows)
+    input.page("Keys", &PAGE_SIZE, rows)
 }
 
 fn set_state(store: &mut Store, input: &Input, state: StoredKeyState) -> Result<Value, KmsError> {

@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+const PAGE_SIZE: PageSize = PageSize { default: 50, max: 50 };
+
 pub(super) const TAG_RESOURCE: KmsOperation = KmsOperation {
     name: "TagResource",
     perform: Perform::Locked(tag),
@@ -68,5 +70,5 @@ fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let tags = store.find_key(input.required("KeyId")?)?.tags.current();
     let rows =
         tags.iter().map(|(name, value)| (&**name, json!({"TagKey": name, "TagValue": value})));
-    input.page("Tags", &PageSize::TAGS, rows)
+    input.page("Tags", &PAGE_SIZE, rows)
 }
