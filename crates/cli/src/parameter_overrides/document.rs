@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use regex_lite::Regex;
+use saphyr::{Scalar, ScalarStyle, ScanError, Yaml, YamlLoader};
+use saphyr_parser::Parser;
 use toml_edit::{DocumentMut, Item, Table, Value};
 
 use crate::{
@@ -20,7 +22,7 @@ pub(crate) enum Node {
     List(Vec<Node>),
     /// The members in their order in the file, which decides which value of a parameter is the last.
     Table(Vec<(String, Node)>),
-    /// A value that is none of the others, such as a date.
+    /// A value that is none of the others, such as a date, or a text without quotes that YAML 1.1 takes for a number.
     Other,
 }
 
@@ -37,8 +39,7 @@ fn is_yaml(file: &Path) -> bool {
 pub(crate) fn read(file: &Path) -> Result<Node, UsageError> {
     let text = read_text(file)?;
     if is_yaml(file) {
-        let documents =
-            Yaml::load_from_str(&text).map_err(|error| UsageError(with_path(file, &error)))?;
+        let documents = load(&text).map_err(|error| UsageError(with_path(file, &error)))?;
         match &*documents {
             [] => Ok(Node::Null),
             [document] => Ok(of_yaml(document)),
@@ -49,6 +50,17 @@ pub(crate) fn read(file: &Path) -> Result<Node, UsageError> {
             .parse()
             .map_err(|error: toml_edit::TomlError| UsageError(with_path(file, &error)))?;
         Ok(of_table(document.as_table()))
+    }
+}
+
+/// The documents, with their scalars as they are written: a number can have more digits than a type of Rust.
+fn load(text: &str) -> Result<Vec<Yaml<'_>>, ScanError> {
+    let mut loader = YamlLoader::default();
+    loader.early_parse(false);
+    Parser::new_from_str(text).load(&mut loader, true)?;
+    match loader.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(loader.into_documents()),
     }
 }
 
@@ -89,13 +101,25 @@ fn of_value(value: &Value) -> Node {
 
 fn of_yaml(node: &Yaml<'_>) -> Node {
     match node {
-        Yaml::Value(scalar) => match scalar {
-            Scalar::Null => Node::Null,
-            Scalar::Boolean(value) => Node::Scalar(python_bool(*value).to_owned()),
-            Scalar::Integer(number) => Node::Scalar(number.to_string()),
-            Scalar::FloatingPoint(number) => Node::Scalar(python_float(number.0)),
-            Scalar::String(text) => Node::Text(text.to_string()),
-        },
+        Yaml::Representation(text, ScalarStyle::Plain, None) => {
+            if matches(text, "^-?[1-9][0-9]*$") {
+                Node::Scalar(text.to_string())
+            } else if UNCLEAR.iter().any(|pattern| matches(text, pattern)) {
+                Node::Other
+            } else {
+                of_scalar(Scalar::parse_from_cow_and_metadata(
+                    text.clone(),
+                    ScalarStyle::Plain,
+                    None,
+                ))
+            }
+        }
+        Yaml::Representation(text, style, tag)
+            if tag.as_ref().is_none_or(|tag| tag.is_yaml_core_schema()) =>
+        {
+            of_scalar(Scalar::parse_from_cow_and_metadata(text.clone(), *style, tag.as_ref()))
+        }
+        Yaml::Value(scalar) => of_scalar(Some(scalar.clone())),
         Yaml::Sequence(items) => Node::List(items.iter().map(of_yaml).collect()),
         Yaml::Mapping(members) => {
             let name = |node| match of_yaml(node) {
@@ -110,6 +134,28 @@ fn of_yaml(node: &Yaml<'_>) -> Node {
             Node::Other
         }
     }
+}
+
+fn of_scalar(scalar: Option<Scalar<'_>>) -> Node {
+    match scalar {
+        None => Node::Other,
+        Some(Scalar::Null) => Node::Null,
+        Some(Scalar::Boolean(value)) => Node::Scalar(python_bool(value).to_owned()),
+        Some(Scalar::Integer(number)) => Node::Scalar(number.to_string()),
+        Some(Scalar::FloatingPoint(number)) => Node::Scalar(python_float(number.0)),
+        Some(Scalar::String(text)) => Node::Text(text.into_owned()),
+    }
+}
+
+/// Binary numbers, numbers with underscores, and times: the SAM CLI reads them by YAML 1.1, and writes them in another form.
+const UNCLEAR: [&str; 3] = [
+    "^[-+]?0b[01_]+$",
+    r"^[-+]?[0-9][0-9_]*_[0-9_]*(\.[0-9_]*)?$",
+    "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt]| +)[0-9]",
+];
+
+fn matches(text: &str, pattern: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text))
 }
 
 const fn python_bool(value: bool) -> &'static str {

@@ -275,6 +275,10 @@ mod tests {
             ("a.toml", "A = [[1]]"),
             ("a.yaml", "A: {b: 1}"),
             ("a.yaml", "A: !Ref b"),
+            ("a.yaml", "A: 0b11"),
+            ("a.yaml", "A: 1_000"),
+            ("a.yaml", "A: 2026-01-01T00:00:00Z"),
+            ("a.yaml", "A: [2026-01-01 00:00:00]"),
         ] {
             let folder = env::temp_dir().join(format!("countersign-values-{}", process::id()));
             fs::create_dir_all(&folder).unwrap();

@@ -90,7 +90,7 @@ fn examples_of_trusted_issuers_have_no_problem() {
 /// The name of the case, what it changes, and the beginning of each problem.
 type Row = (&'static str, fn(&Folder), &'static [&'static str]);
 
-fn assert_findings(rows: &[Row]) {
+fn assert_problems(rows: &[Row]) {
     for (name, change, expected) in rows {
         let folder = Folder::new(&name.replace(' ', "-"));
         change(&folder);
@@ -103,7 +103,7 @@ fn assert_findings(rows: &[Row]) {
 
 #[test]
 fn each_problem_of_names_and_contents_is_reported() {
-    assert_findings(&[
+    assert_problems(&[
         (
             "missing file",
             |it| fs::remove_file(it.0.join("revocations.json")).unwrap(),
@@ -180,7 +180,7 @@ fn each_problem_of_names_and_contents_is_reported() {
 
 #[test]
 fn each_problem_of_trusted_issuers_is_reported() {
-    assert_findings(&[
+    assert_problems(&[
         (
             "trusted issuers",
             |it| it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#),
@@ -247,7 +247,7 @@ fn each_problem_of_trusted_issuers_is_reported() {
 
 #[test]
 fn each_problem_of_modes_and_links_is_reported() {
-    assert_findings(&[
+    assert_problems(&[
         (
             "unreadable file",
             |it| it.set_mode("revocations.json", 0o640),

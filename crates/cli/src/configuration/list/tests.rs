@@ -12,7 +12,7 @@ fn problems(content: Content, text: &str) -> Vec<String> {
 }
 
 /// Checks that there are exactly these problems, of each the beginning.
-fn assert_findings(name: &str, content: Content, text: &str, expected: &[&str]) {
+fn assert_problems(name: &str, content: Content, text: &str, expected: &[&str]) {
     let found = problems(content, text);
     let fits = found.len() == expected.len()
         && found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected));
@@ -93,7 +93,7 @@ fn every_problem_of_access_rules_is_reported_at_its_rule() {
         ("a token in place of a rule", "[\"eyJ.x\"]", &["1:2: rule 1: must be a JSON object"]),
     ];
     for (name, text, expected) in rows {
-        assert_findings(name, Content::AccessRules, text, expected);
+        assert_problems(name, Content::AccessRules, text, expected);
         let is_valid = problems(Content::AccessRules, text)
             .iter()
             .all(|problem| problem.contains(": warning: "));
@@ -107,7 +107,7 @@ fn rules_that_are_too_many_for_a_policy_are_reported_once() {
         let rules: Vec<_> =
             (0..count).map(|n| json!({"route": format!("GET /{n}"), "any": true})).collect();
         let text = json!(rules).to_string();
-        assert_findings(
+        assert_problems(
             "many",
             Content::AccessRules,
             &text,
@@ -133,7 +133,7 @@ fn every_problem_of_an_issuance_policy_is_reported_at_its_rule() {
         ),
     ];
     for (name, text, expected) in rows {
-        assert_findings(name, Content::IssuanceRules, text, expected);
+        assert_problems(name, Content::IssuanceRules, text, expected);
         assert_eq!(expected.is_empty(), text.parse::<IssuancePolicy>().is_ok(), "{name}");
     }
 }
@@ -167,13 +167,13 @@ fn every_problem_of_revocations_is_reported_at_its_entry() {
         ),
     ];
     for (name, text, expected) in rows {
-        assert_findings(name, Content::Revocations, text, expected);
+        assert_problems(name, Content::Revocations, text, expected);
     }
     let entries = |count| json!(vec![json!({"iss": "us", "jti": "1"}); count]).to_string();
-    assert_findings("10,000", Content::Revocations, &entries(10_000), &[]);
+    assert_problems("10,000", Content::Revocations, &entries(10_000), &[]);
     let problem = "1:1: has 10001 revocations, but at most 10000 are allowed";
-    assert_findings("10,001", Content::Revocations, &entries(10_001), &[problem]);
+    assert_problems("10,001", Content::Revocations, &entries(10_001), &[problem]);
     let text = entries(10_001).replacen("iss", "is", 1);
     let other = "1:2: revocation 1: unknown field";
-    assert_findings("10,001, and an invalid one", Content::Revocations, &text, &[problem, other]);
+    assert_problems("10,001, and an invalid one", Content::Revocations, &text, &[problem, other]);
 }
