@@ -96,7 +96,7 @@ impl IssuancePolicy {
         let clients = trusted.iter().filter(|issuer| issuer.is_client).map(|client| client.name);
         let (mut problems, mut earlier) = (Vec::new(), Vec::new());
         for (rule, number) in self.0.iter().zip(1..) {
-            let mut is_client = false;
+            let (mut is_client, mut is_restricted) = (false, true);
             if let RuleCaller::Asserted(caller) = &rule.caller {
                 let Some(issuer) = trusted.iter().find(|issuer| issuer.name == caller.issuer)
                 else {
@@ -104,18 +104,17 @@ impl IssuancePolicy {
                     continue;
                 };
                 is_client = issuer.is_client;
-                if !is_client && !issuer.has_required_claims && !caller.is_restricted(&rule.subject)
-                {
-                    problems.push((number, IssuancePolicyError::Unrestricted(number)));
-                    continue;
-                }
+                is_restricted =
+                    is_client || issuer.has_required_claims || caller.is_restricted(&rule.subject);
             }
             let subjects = Subjects::of_rule(rule, is_client);
             let is_asserted = matches!(rule.caller, RuleCaller::Asserted(_));
             let mut names = clients.clone().filter(|_| is_asserted);
             let client = names.find(|client| subjects.collide_with(&Subjects::of_client(client)));
             let same = earlier.iter().find(|(_, other)| subjects.collide_with(other));
-            if let Some(client) = client {
+            if !is_restricted {
+                problems.push((number, IssuancePolicyError::Unrestricted(number)));
+            } else if let Some(client) = client {
                 let client = client.to_owned();
                 problems.push((number, IssuancePolicyError::ClientSubject { number, client }));
             } else if let Some((other, _)) = same {

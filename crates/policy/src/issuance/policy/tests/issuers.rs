@@ -185,6 +185,16 @@ fn each_rule_has_its_first_problem() {
     ];
     assert_eq!(rules.issuer_problems(&known), expected);
     assert_eq!(rules.check_issuers(&known), Err(IssuancePolicyError::UnknownIssuer(1)));
+
+    // A rule with a problem of its own still has its subjects.
+    let rules = policy(
+        &json!([{"caller": {"issuer": "a"}, "subject_from": "'ci'"}, {"caller": "*", "subject": "ci"}]),
+    );
+    let expected = vec![
+        (1, IssuancePolicyError::Unrestricted(1)),
+        (2, IssuancePolicyError::SameSubject(1, 2)),
+    ];
+    assert_eq!(rules.issuer_problems(&known), expected);
 }
 
 const SAME_SUBJECT: Result<(), IssuancePolicyError> = Err(IssuancePolicyError::SameSubject(1, 2));
