@@ -76,74 +76,8 @@
 //! # }
 //! ```
 //!
-//! # Write your own authorizer
-//!
-//! A Lambda authorizer for REST APIs: it verifies the token with KMS, applies access rules, and returns an IAM policy.
-//!
-//! ```no_run
-//! use std::{sync::Arc, time::Duration, time::SystemTime};
-//!
-//! use aws_lambda_events::apigw::{
-//!     ApiGatewayCustomAuthorizerRequestTypeRequest as Request,
-//!     ApiGatewayV2CustomAuthorizerIamPolicyResponse as Response,
-//! };
-//! use countersign_kms::{Client, Keyring, KmsVerifier, RequestMetrics, Verification};
-//! use jwt::{UnverifiedToken, Validation};
-//! use lambda_runtime::{Error, LambdaEvent, service_fn};
-//! use policy::access::{AccessRules, Api, PolicyRequest, Stage, policy};
-//!
-//! struct Authorizer {
-//!     keyring: Arc<Keyring>,
-//!     validation: Validation,
-//!     rules: AccessRules,
-//! }
-//!
-//! impl Authorizer {
-//!     /// API Gateway responds with 401 to the error `Unauthorized`, and with 500 to every other one.
-//!     async fn authorize(&self, event: Request) -> Result<Response, Error> {
-//!         let header = event.headers.get("authorization").and_then(|value| value.to_str().ok());
-//!         let token = header.and_then(|header| header.strip_prefix("Bearer "));
-//!         let now = SystemTime::now().into();
-//!         let candidate = UnverifiedToken::parse(token.ok_or("Unauthorized")?)
-//!             .and_then(|token| token.screen(&self.validation, now))
-//!             .map_err(|_| "Unauthorized")?;
-//!         let verifier = KmsVerifier {
-//!             keyring: &self.keyring,
-//!             verification: Verification::Kms,
-//!             signature_cache: None,
-//!             metrics: &RequestMetrics::default(),
-//!         };
-//!         // A fault of KMS does not say that the token is invalid.
-//!         let claims = candidate.confirm(&verifier).await?.map_err(|_| "Unauthorized")?;
-//!
-//!         let (stage, route) = Stage::of_request(event.method_arn.as_deref().unwrap_or_default())?;
-//!         let access = self.rules.access(&claims);
-//!         access.evaluate_for_policy(Api::Rest);
-//!         let reason = self.rules.forbid_reason(&access, &route);
-//!         let request = PolicyRequest { api: Api::Rest, stage: &stage, route: &route };
-//!         let mut response = Response::default();
-//!         response.principal_id = claims.text("sub").map(str::to_owned);
-//!         response.policy_document = policy(request, Some((&self.rules, &access.settle())), reason);
-//!         Ok(response)
-//!     }
-//! }
-//!
-//! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Error> {
-//!     let client = Client::new(&aws_config::load_from_env().await);
-//!     let key = "alias/countersign".parse()?;
-//!     let keyring = Arc::new(Keyring::new(client, key, None, Duration::from_mins(5)));
-//!     let issuer = "https://issuer.example".to_owned();
-//!     let validation = Validation::new(Some(issuer), Some(Vec::new()));
-//!     let rules = r#"[{"route": "GET /orders/*", "scope": "orders:read"}]"#.parse()?;
-//!     let authorizer = Authorizer { keyring, validation, rules };
-//!     let handler = |event: LambdaEvent<Request>| authorizer.authorize(event.payload);
-//!     lambda_runtime::run(service_fn(handler)).await
-//! }
-//! ```
-//!
-//! In this workspace, the crates have short names: `jwt` is the package `countersign-jwt`, and `policy` is
-//! `countersign-policy`. In another program, name them so in its manifest: `jwt = { package = "countersign-jwt" }`.
+//! In this workspace, the crate `jwt` is the package `countersign-jwt`. In another program, name it so in its manifest:
+//! `jwt = { package = "countersign-jwt" }`.
 
 mod cached_ring;
 mod clock;

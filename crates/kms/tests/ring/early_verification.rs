@@ -133,7 +133,8 @@ async fn valid_signature_of_the_current_key_costs_one_call_beside_the_load() {
     assert_eq!(kms.verifications(), (1, 1), "only the first request verifies by alias");
 }
 
-/// KMS has one name for some algorithms. A signature with one of them is verified with the loaded key only.
+/// KMS uses one name for several algorithms, such as ES256 and ES256K. A signature with one of them is verified with the
+/// loaded key only.
 #[tokio::test]
 async fn token_without_kid_or_with_an_ambiguous_algorithm_waits_for_the_ring() {
     let early = (1, 0);
