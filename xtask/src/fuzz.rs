@@ -29,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Er
     };
     if !targets.contains(target) {
         let known = targets.join(", ");
-        return Err(Error::Check(format!("{target} is not a fuzz target. There are {known}")));
+        return Err(Error::Check(format!("`{target}` is not a fuzz target: use one of {known}")));
     }
     let folders = [format!("corpus/{target}"), format!("seeds/{target}")];
     for folder in &folders {

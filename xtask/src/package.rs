@@ -18,8 +18,8 @@ use crate::{
 
 /// Build the packages of a release in target/packages: a ZIP file for each processor, and SHA256SUMS
 ///
-/// Each has the functions, the configuration files and a template that refers to them. `sam deploy --guided` in the
-/// unpacked folder deploys it.
+/// Each has the functions, the configuration files with their schemas and examples, the templates, and a README.
+/// `sam deploy --guided` in the unpacked folder deploys it.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The processors; all by default
@@ -118,7 +118,7 @@ pub(crate) fn pack(
     let python = workspace.command("python3")?.in_folder(&packages);
     python.args(["-m", "zipfile", "--create", &zip, &name]).run()?;
     let python = workspace.command("python3")?.in_folder(&packages);
-    python.args(["-c", SUMS]).run_quietly()?;
+    python.args(["-c", SUMS, env!("CARGO_PKG_VERSION")]).run_quietly()?;
     Ok(packages.join(zip))
 }
 
@@ -171,10 +171,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the SHA-256 digests in the format of `sha256sum --check`.
+/// Writes the SHA-256 digests of the packages of a version, in the format of `sha256sum --check`.
 const SUMS: &str = "
-import hashlib, pathlib
-lines = [f'{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\\n' for file in sorted(pathlib.Path().glob('*.zip'))]
+import hashlib, pathlib, sys
+files = sorted(pathlib.Path().glob(f'countersign-{sys.argv[1]}-*.zip'))
+lines = [f'{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\\n' for file in files]
 pathlib.Path('SHA256SUMS').write_text(''.join(lines))
 ";
 

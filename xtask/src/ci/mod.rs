@@ -51,6 +51,9 @@ enum Part {
 /// Runs the parts. After tests, the last line counts them.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCode, Error> {
     let parts = parts(&arguments.parts);
+    if arguments.validate_terraform && !parts.contains(&Part::Template) {
+        return Err(Error::Check("`--validate-terraform` needs the part `template`".into()));
+    }
     find_tools(workspace, &parts)?;
     let mut counts = None;
     for part in parts {

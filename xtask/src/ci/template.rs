@@ -63,7 +63,7 @@ fn check_terraform(workspace: &Workspace, validates: bool) -> Result<(), Error> 
         println!("examples/terraform was not validated: --validate-terraform does it");
         return Ok(());
     }
-    // The example refers to a packaged template, and Terraform writes files beside the example.
+    // The example refers to a packaged template, and Terraform writes into the folder of the example.
     let folder = workspace.path("target/terraform");
     fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
     for (from, to) in

@@ -1,4 +1,4 @@
-//! The template of a package, whose files lie beside it.
+//! The template of a package, which names files relative to itself.
 
 use regex_lite::{Captures, Regex};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
@@ -39,7 +39,7 @@ const fn application_suffix(architecture: Architecture) -> &'static str {
     }
 }
 
-/// Adds this text behind the group of the pattern, in place of what else the pattern finds.
+/// Replaces the one match of the pattern by its first group and this text.
 fn replace_once(text: &str, pattern: &str, replacement: &str) -> Result<String, Error> {
     let regex = Regex::new(pattern).map_err(|error| Error::Check(error.to_string()))?;
     if regex.find_iter(text).count() != 1 {
