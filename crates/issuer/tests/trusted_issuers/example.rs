@@ -29,7 +29,7 @@ pub(crate) struct Example {
     verifier: IssuerVerifier,
     key: SigningKey,
     other_key: SigningKey,
-    /// What comes of the token with this issuer as its audience.
+    /// The expected outcome of the token whose audience is this issuer.
     own_audience: &'static str,
 }
 
