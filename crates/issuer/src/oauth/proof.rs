@@ -37,7 +37,7 @@ pub struct ClientAssertion {
 pub enum ProviderFault {
     /// The keys of the issuer are not available.
     Keys(IssuerFault),
-    /// The keys were not there in time for a response.
+    /// The keys did not arrive in time for a response.
     TimedOut,
 }
 
