@@ -61,6 +61,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn unknown_target_is_refused() {
+        let target = Some("nothing".to_owned());
+        let arguments = Arguments { target, seconds: 1, list: false };
+        let error = run(&Workspace::find().unwrap(), &arguments).unwrap_err().to_string();
+        assert!(error.starts_with("`nothing` is not a fuzz target"), "{error}");
+    }
+
+    #[test]
     fn each_target_is_in_the_manifest() {
         let workspace = Workspace::find().unwrap();
         let manifest = fs::read_to_string(workspace.path("fuzz/Cargo.toml")).unwrap();

@@ -121,6 +121,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn option_without_its_part_is_refused() {
+        let arguments = Arguments { parts: vec![Part::Lint], validate_terraform: true };
+        let error = run(&Workspace::find().unwrap(), &arguments).unwrap_err().to_string();
+        assert_eq!(error, "`--validate-terraform` needs the part `template`");
+    }
+
+    #[test]
     fn parts_run_in_their_order() {
         assert_eq!(parts(&[]), Part::value_variants());
         assert_eq!(parts(&[Part::Docs, Part::Lint, Part::Docs]), [Part::Lint, Part::Docs]);
