@@ -111,9 +111,9 @@ fn parameters() -> Result<String, Box<dyn Error>> {
         }
     }
     page.push_str(SETTINGS_TEXT);
-    for Member { name, values, default, help } in members() {
+    for Member { name, values, default, help } in members(&SETTINGS) {
         let default = if default.is_empty() { "none".into() } else { format!("`{default}`") };
-        writeln!(page, "| `{name}` | {values} | {default} | {help} |")?;
+        writeln!(page, "| `{name}` | {} | {default} | {help} |", values.description())?;
     }
     Ok(page)
 }

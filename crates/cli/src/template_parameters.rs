@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use runtime::{Function, Parameter, Setting, Values};
 
+use crate::template_settings::{Member, members, with_members};
+
 /// A template in which every setting with a parameter has that parameter, with its default and its choices, and every
-/// function that reads the setting has its variable. Members of `Settings` have their default where they are used; the
-/// pattern of `Settings` is not changed. Everything else stays as it is.
+/// function that reads the setting has its variable. Members of `Settings` have their default where they are used, their
+/// values in its pattern, and their name in its description. Everything else stays as it is.
 ///
 /// # Errors
-/// The line that is missing, if the template does not have the form of ours.
+/// The line that is missing, if the template does not have the form of ours, or a member of `Settings` whose values have
+/// no pattern.
 pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<String, String> {
     let mut lines: Vec<String> = template.lines().map(str::to_owned).collect();
     for setting in settings {
@@ -19,9 +22,8 @@ pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<St
                 declare_or_update(&mut lines, parameter, setting)?;
                 format!("!Ref {parameter}")
             }
-            Parameter::InSettings(member) => {
-                update_member(&mut lines, member, setting.default.unwrap_or_default());
-                member_value(member, setting.default.unwrap_or_default())
+            Parameter::InSettings { name, .. } => {
+                member_value(name, setting.default.unwrap_or_default())
             }
         };
         let variable = format!("{}: ", setting.name);
@@ -33,8 +35,8 @@ pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<St
         if has_variable(&lines, globals) {
             continue;
         }
-        for function in setting.functions {
-            let resource = block(&lines, 0..lines.len(), &format!("  {}:", resource(*function)))?;
+        for resource in setting.functions.iter().flat_map(|function| resources(*function)) {
+            let resource = block(&lines, 0..lines.len(), &format!("  {resource}:"))?;
             let variables = block(&lines, resource, "        Variables:")?;
             if !has_variable(&lines, variables.clone()) {
                 let line = format!("          {variable}{value}");
@@ -42,7 +44,10 @@ pub(crate) fn with_parameters(template: &str, settings: &[Setting]) -> Result<St
             }
         }
     }
-    Ok(lines.join("\n") + "\n")
+    for Member { name, default, .. } in members(settings) {
+        update_member(&mut lines, name, default);
+    }
+    with_members(&(lines.join("\n") + "\n"), settings)
 }
 
 /// Writes the parameter of a setting into the template.
@@ -122,8 +127,9 @@ fn insert_into_list(lines: &mut Vec<String>, group: &Range<usize>, name: &str) {
     }
 }
 
-/// Sets the default and the choices in a declaration. The template can narrow bounds and word its own description.
+/// Sets the default, the choices and the bounds in a declaration. The description can be the template's own.
 fn update(declaration: &mut [String], setting: &Setting) {
+    let has_zero = declaration.iter().any(|line| line == "    MinValue: 0");
     let mut set = |member: &str, value: String| {
         let member = format!("    {member}: ");
         if let Some(line) = declaration.iter_mut().find(|line| line.starts_with(&member)) {
@@ -134,8 +140,16 @@ fn update(declaration: &mut [String], setting: &Setting) {
     if !setting.is_required && setting.values != Values::Algorithm {
         set("Default", scalar(setting.default.unwrap_or_default()));
     }
-    if let Values::OneOf(values) = setting.values {
-        set("AllowedValues", list(values));
+    match setting.values {
+        Values::OneOf(values) => set("AllowedValues", list(values)),
+        Values::Seconds { min, max } | Values::Days { min, max } | Values::Number { min, max } => {
+            // Where the template allows 0, it has a meaning of its own there: without the function, or without a limit.
+            if !has_zero {
+                set("MinValue", min.to_string());
+            }
+            set("MaxValue", max.to_string());
+        }
+        _ => {}
     }
 }
 
@@ -173,6 +187,7 @@ fn declare(parameter: &str, setting: &Setting) -> Vec<String> {
             add("AllowedValues", list(values));
         }
         Values::Text
+        | Values::Matching { .. }
         | Values::Names
         | Values::Rules
         | Values::Revocations
@@ -206,12 +221,12 @@ const fn group(setting: &Setting) -> &'static str {
     }
 }
 
-/// The name of a function in the template.
-const fn resource(function: Function) -> &'static str {
+/// The names of a function in the template. The token endpoint has an issuer of its own.
+const fn resources(function: Function) -> &'static [&'static str] {
     match function {
-        Function::Issuer => "Issuer",
-        Function::Authorizer => "Authorizer",
-        Function::Rotator => "Rotator",
+        Function::Issuer => &["Issuer", "OAuthIssuer"],
+        Function::Authorizer => &["Authorizer"],
+        Function::Rotator => &["Rotator"],
     }
 }
 
@@ -226,7 +241,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::template::TEMPLATE;
+    use crate::{
+        template::TEMPLATE,
+        template_settings::{NAMES_END, NAMES_START},
+    };
 
     fn setting(
         name: &'static str,
@@ -238,6 +256,13 @@ mod tests {
         let help = "The `name` of what the setting is about: a text that is long enough for a second line in the \
                     template, and has more than one word.";
         Setting { name, functions, values, default, is_required: false, parameter, help }
+    }
+
+    /// Whether the line belongs to the pattern of `Settings` or to its list of names.
+    fn is_about_a_member(line: &str) -> bool {
+        members(&SETTINGS)
+            .any(|Member { name, .. }| line.starts_with("      ") && line.contains(name))
+            && !line.contains("!Split")
     }
 
     #[test]
@@ -265,7 +290,7 @@ mod tests {
                 &[Function::Issuer],
                 seconds,
                 Some("7"),
-                Some(Parameter::InSettings("Rare")),
+                Some(Parameter::InSettings { name: "Rare", values: None }),
             ),
             setting("HIDDEN", ALL, text, None, None),
         ];
@@ -299,6 +324,7 @@ mod tests {
         }
         for (resource, expected) in [
             ("Issuer", vec!["MODE", "RARE"]),
+            ("OAuthIssuer", vec!["MODE", "RARE"]),
             ("Authorizer", vec!["MODE", "REALM"]),
             ("Rotator", vec!["MODE", "PAUSE"]),
         ] {
@@ -323,8 +349,11 @@ mod tests {
         }
         // Everything else stays in its place, and a second run changes nothing.
         let mut lines = written.lines();
-        let is_list = |line: &str| line.contains("Parameters: [RotationDays, CopiedTagKeys]");
-        let lost = TEMPLATE.lines().find(|&line| !is_list(line) && !lines.any(|it| it == line));
+        let is_rewritten = |line: &str| {
+            line.contains("Parameters: [RotationDays, CopiedTagKeys]") || is_about_a_member(line)
+        };
+        let lost =
+            TEMPLATE.lines().find(|&line| !is_rewritten(line) && !lines.any(|it| it == line));
         assert_eq!(lost, None);
         assert_eq!(with_parameters(&written, &rows).unwrap(), written);
     }
@@ -360,6 +389,76 @@ mod tests {
             (&*old_lifetime, &*new_lifetime),
         ];
         assert_eq!(changed, expected);
+    }
+
+    #[test]
+    fn changed_bounds_are_written() {
+        let mut settings = SETTINGS;
+        for setting in &mut settings {
+            match setting.name {
+                "ROTATION_DAYS" => setting.values = Values::Days { min: 7, max: 400 },
+                "SIGNATURE_CACHE_SECONDS" => setting.values = Values::Seconds { min: 0, max: 60 },
+                "HTTP_API_RESPONSE" => setting.values = Values::OneOf(&["iam", "a.b"]),
+                _ => {}
+            }
+        }
+        let written = with_parameters(TEMPLATE, &settings).unwrap();
+        let template = Template::parse(&written).unwrap();
+        let parameter = |name: &str| {
+            let mut parameters = template.section("Parameters");
+            parameters.find(|(own, _)| *own == name).map(|(_, value)| value.clone()).unwrap()
+        };
+        let days = parameter("RotationDays");
+        // 0 is the template's own: no rotator.
+        assert_eq!((&days["MinValue"], &days["MaxValue"]), (&json!(0), &json!(400)));
+        let is_allowed = |member: &str| {
+            let values = [("Settings".to_owned(), member.to_owned())];
+            template.resolver("us-east-1", &values.into()).is_ok()
+        };
+        let rows = [
+            ("SignatureCacheSeconds=60", true),
+            ("SignatureCacheSeconds=61", false),
+            ("ClockLeewaySeconds=300", true),
+            ("HttpApiResponse=a.b", true),
+            ("HttpApiResponse=a_b", false),
+            ("HttpApiResponse=simple", false),
+        ];
+        for (member, expected) in rows {
+            assert_eq!(is_allowed(member), expected, "{member}");
+        }
+    }
+
+    #[test]
+    fn new_member_of_settings_is_allowed_and_named() {
+        let member = Some(Parameter::InSettings { name: "Rare", values: None });
+        let seconds = Values::Seconds { min: 2, max: 90 };
+        let rare = setting("RARE", &[Function::Authorizer], seconds, Some("7"), member);
+        let written = with_parameters(TEMPLATE, &[&SETTINGS[..], &[rare]].concat()).unwrap();
+        let template = Template::parse(&written).unwrap();
+        for (member, expected) in [("Rare=2", true), ("Rare=91", false), ("Tracing=Active", true)] {
+            let values = [("Settings".to_owned(), member.to_owned())];
+            assert_eq!(
+                template.resolver("us-east-1", &values.into()).is_ok(),
+                expected,
+                "{member}"
+            );
+        }
+        let names = |text: &str| {
+            let start = text.find(NAMES_START).unwrap();
+            let end = text[start..].find(NAMES_END).unwrap();
+            text[start..start + end].replace("\n     ", "")
+        };
+        let expected =
+            names(TEMPLATE).replace("PublicationWaitSeconds, ", "PublicationWaitSeconds, Rare, ");
+        assert_eq!(names(&written), expected);
+    }
+
+    #[test]
+    fn member_of_settings_without_a_pattern_is_an_error() {
+        let member = Some(Parameter::InSettings { name: "Rare", values: None });
+        let rows = [setting("RARE", &[Function::Issuer], Values::Text, None, member)];
+        let error = with_parameters(TEMPLATE, &rows).unwrap_err();
+        assert_eq!(error, "the values of `Rare`, a member of `Settings`, have no pattern");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use authorizer::AuthorizerConfig;
 use issuer::IssuerConfig;
 use local::template::{Resolver, Template, TemplateError};
 use rotator::RotatorConfig;
-use runtime::{Function, Setting, Settings, SettingsError, table};
+use runtime::{Function, SETTINGS, Setting, Settings, SettingsError, table};
 use serde_json::Value;
 
 use super::{ConfigurationProblem, FILES, Report, Severity, audiences::unaccepted_audiences, read};
@@ -122,7 +122,7 @@ fn check_template(
 
 /// The message for a parameter that the template does not have.
 fn unknown(name: &str, value: &str) -> String {
-    let is_member = members().any(|member| member.name == name);
+    let is_member = members(&SETTINGS).any(|member| member.name == name);
     let advice =
         if is_member { format!("write Settings={name}={value}") } else { "remove it".to_owned() };
     format!("the template has no parameter `{name}`, and sam deploy ignores it: {advice}")
@@ -137,10 +137,13 @@ fn invalid_members(template: &Template, settings: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for member in settings.split(',').filter(|member| !is_allowed(member) || member.is_empty()) {
         let name = member.split('=').next().unwrap_or_default();
-        let known = members().find(|known| known.name == name);
+        let known = members(&SETTINGS).find(|known| known.name == name);
         problems.push(match known {
             Some(known) => {
-                format!("`{member}` of Settings is not allowed: {}", known.values.replace('`', ""))
+                format!(
+                    "`{member}` of Settings is not allowed: {}",
+                    known.values.description().replace('`', "")
+                )
             }
             None => format!("Settings has no member `{name}`"),
         });

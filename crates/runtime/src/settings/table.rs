@@ -36,8 +36,13 @@ pub enum Function {
 pub enum Parameter {
     /// A parameter with this name.
     Own(&'static str),
-    /// A member of the parameter `Settings` with this name: `NAME=VALUE`. For settings that few deployments change.
-    InSettings(&'static str),
+    /// A member of the parameter `Settings`: `NAME=VALUE`. For settings that few deployments change.
+    InSettings {
+        /// The name of the member.
+        name: &'static str,
+        /// The values that the template allows, if they are fewer than those of the setting.
+        values: Option<Values>,
+    },
 }
 
 /// The valid values of a setting.
@@ -45,6 +50,13 @@ pub enum Parameter {
 pub enum Values {
     /// Text, which the help text describes.
     Text,
+    /// Text that a member of `Settings` gives. The template refuses other text; a function parses the text itself.
+    Matching {
+        /// A regular expression for all of the text, in the syntax of Java without backslashes, quotes and commas.
+        pattern: &'static str,
+        /// What the text is, in Markdown.
+        description: &'static str,
+    },
     /// Names, separated by commas.
     Names,
     /// One of these.
@@ -98,7 +110,7 @@ impl Parameter {
     pub fn description(self) -> String {
         match self {
             Self::Own(name) => format!("`{name}`"),
-            Self::InSettings(name) => format!("`{name}` in `Settings`"),
+            Self::InSettings { name, .. } => format!("`{name}` in `Settings`"),
         }
     }
 }
@@ -115,6 +127,7 @@ impl Values {
     pub fn description(self) -> String {
         match self {
             Self::Text => "text".into(),
+            Self::Matching { description, .. } => description.into(),
             Self::Names => "names, separated by commas".into(),
             Self::Rules => {
                 "a JSON list of rules, or [the file](../configuration.md#values-in-files) that has it".into()
@@ -159,7 +172,7 @@ pub const ALLOWED_LOG_INTERVAL: Setting = Setting {
     values: Values::Number { min: 1, max: 10_000 },
     default: Some("1"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("AllowedLogInterval")),
+    parameter: Some(Parameter::InSettings { name: "AllowedLogInterval", values: None }),
     help: "Each environment of the authorizer writes the log line of its first allowed request, and then one line for \
            this many allowed requests. The metric `Allowed` also counts those without a line, except the last ones before an environment ends. \
            Other lines are always written.",
@@ -172,7 +185,7 @@ pub const CLOCK_LEEWAY_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 0, max: 300 },
     default: Some("0"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("ClockLeewaySeconds")),
+    parameter: Some(Parameter::InSettings { name: "ClockLeewaySeconds", values: None }),
     help: "The tolerated clock skew between issuer and authorizer, applied to `exp`, `nbf` and `iat`. The rotator adds it \
            to its wait before a retirement.",
 };
@@ -184,7 +197,7 @@ pub const HTTP_API_RESPONSE: Setting = Setting {
     values: Values::OneOf(&["iam", "simple"]),
     default: Some("iam"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("HttpApiResponse")),
+    parameter: Some(Parameter::InSettings { name: "HttpApiResponse", values: None }),
     help: "The response to events of payload format 2.0: an IAM policy, or a simple response. It must match \
            `EnableSimpleResponses` of the HTTP API's authorizer.",
 };
@@ -232,7 +245,10 @@ pub const KEY_REFRESH_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: 86_400 },
     default: Some("300"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("KeyRefreshSeconds")),
+    parameter: Some(Parameter::InSettings {
+        name: "KeyRefreshSeconds",
+        values: Some(Values::Seconds { min: 10, max: 3600 }),
+    }),
     help: "How long a function uses the loaded key ring before it loads the ring again. The rotator calculates its waits \
            from it, so all functions must have the same value.",
 };
@@ -245,7 +261,10 @@ pub const PUBLICATION_WAIT_SECONDS: Setting = Setting {
     // API Gateway's own JWT authorizers cache public keys for two hours.
     default: Some("9000"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("PublicationWaitSeconds")),
+    parameter: Some(Parameter::InSettings {
+        name: "PublicationWaitSeconds",
+        values: Some(Values::Seconds { min: 1260, max: YEAR_SECONDS }),
+    }),
     help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus the time until \
            every function and every client knows the key: see [Rotate keys](../rotation.md#how-long-it-takes).",
 };
@@ -292,7 +311,7 @@ pub const SIGNATURE_CACHE_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 0, max: 300 },
     default: Some("0"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("SignatureCacheSeconds")),
+    parameter: Some(Parameter::InSettings { name: "SignatureCacheSeconds", values: None }),
     help: "How long an environment of the authorizer accepts a signature that it has found valid without verifying it \
            again. An environment that has seen a token notices a disabled key at most this much later. 0 verifies the \
            signature of each request.",
@@ -353,7 +372,7 @@ pub const TOKEN_LIFETIME_MAX_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("TokenLifetimeMaxSeconds")),
+    parameter: Some(Parameter::InSettings { name: "TokenLifetimeMaxSeconds", values: None }),
     help: "The longest lifetime that a request may ask for with `expires_in`. The rotator retires a key only after tokens \
            of this lifetime have expired.",
 };
@@ -365,7 +384,7 @@ pub const TOKEN_LIFETIME_SECONDS: Setting = Setting {
     values: Values::Seconds { min: 1, max: YEAR_SECONDS },
     default: Some("3600"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("TokenLifetimeSeconds")),
+    parameter: Some(Parameter::InSettings { name: "TokenLifetimeSeconds", values: None }),
     help: "The lifetime of a token if the request has no `expires_in`.",
 };
 
@@ -376,7 +395,10 @@ pub const TOKEN_TYPE: Setting = Setting {
     values: Values::Text,
     default: Some("JWT"),
     is_required: false,
-    parameter: Some(Parameter::InSettings("TokenType")),
+    parameter: Some(Parameter::InSettings {
+        name: "TokenType",
+        values: Some(Values::OneOf(&["JWT", "at+jwt"])),
+    }),
     help: "The `typ` of tokens, compared without regard to case and to the prefix `application/` (RFC 7515 section \
            4.1.9). A token without `typ` counts as `JWT`. Set `at+jwt` for access tokens by RFC 9068.",
 };
@@ -409,10 +431,13 @@ pub const VERIFICATION: Setting = Setting {
 pub const WEBSOCKET_TOKEN_PROTOCOL: Setting = Setting {
     name: "WEBSOCKET_TOKEN_PROTOCOL",
     functions: &[Function::Authorizer],
-    values: Values::Text,
+    values: Values::Matching {
+        pattern: "[!#$%&'*+.^_`|~0-9A-Za-z-]+",
+        description: "the name of a subprotocol",
+    },
     default: None,
     is_required: false,
-    parameter: Some(Parameter::InSettings("WebSocketTokenProtocol")),
+    parameter: Some(Parameter::InSettings { name: "WebSocketTokenProtocol", values: None }),
     help: "The subprotocol that precedes the token in `Sec-WebSocket-Protocol`, for browsers, which cannot set other \
            headers. Without it, the authorizer ignores tokens in that header.",
 };

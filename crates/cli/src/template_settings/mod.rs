@@ -1,91 +1,179 @@
 //! The members of the parameter `Settings` of the template.
 
+mod pattern;
+
 use std::collections::BTreeMap;
 
-use runtime::{Parameter, SETTINGS};
+use runtime::{Parameter, Setting, Values};
 
 /// A member of `Settings`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) name: &'static str,
-    /// The values, in Markdown.
-    pub(crate) values: String,
+    /// The values that the template allows.
+    pub(crate) values: Values,
     pub(crate) default: &'static str,
     /// The description, in Markdown.
     pub(crate) help: String,
 }
 
 /// All members, by name: those that are settings of the functions, and those that only the template reads.
-pub(crate) fn members() -> impl Iterator<Item = Member> {
+pub(crate) fn members(settings: &[Setting]) -> impl Iterator<Item = Member> {
     let own = TEMPLATE_MEMBERS.into_iter().map(|(name, values, default, help)| {
-        let (values, help) = (values.to_owned(), help.to_owned());
+        let help = help.to_owned();
         Member { name, values, default, help }
     });
-    let settings = SETTINGS.into_iter().filter_map(|setting| {
-        let Some(Parameter::InSettings(name)) = setting.parameter else { return None };
+    let settings = settings.iter().filter_map(|setting| {
+        let Some(Parameter::InSettings { name, values }) = setting.parameter else { return None };
         // A page of its own has the help text.
         let help = format!("[`{}`](settings.md#{})", setting.name, setting.name.to_lowercase());
-        let values = bounds(name).map_or_else(|| setting.values.description(), str::to_owned);
+        let values = values.unwrap_or(setting.values);
         Some(Member { name, values, default: setting.default.unwrap_or_default(), help })
     });
     let members: BTreeMap<_, _> = own.chain(settings).map(|member| (member.name, member)).collect();
     members.into_values()
 }
 
-/// The values that the template allows, where it allows fewer than the functions.
-fn bounds(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "KeyRefreshSeconds" => "10 to 3600 seconds",
-        "PublicationWaitSeconds" => "1260 to 31536000 seconds",
-        "TokenType" => "`JWT`, `at+jwt`",
-        "WebSocketTokenProtocol" => "the name of a subprotocol",
-        _ => return None,
-    })
+/// The template with the pattern of `Settings`, and with the names of all members in its description.
+///
+/// # Errors
+/// A member whose values have no pattern, or the line that the template lacks.
+pub(crate) fn with_members(template: &str, settings: &[Setting]) -> Result<String, String> {
+    let mut names_of_pattern: Vec<(String, Vec<&str>)> = Vec::new();
+    for Member { name, values, .. } in members(settings) {
+        let pattern = pattern::pattern(values).ok_or_else(|| {
+            format!("the values of `{name}`, a member of `Settings`, have no pattern")
+        })?;
+        match names_of_pattern.iter_mut().find(|(known, _)| *known == pattern) {
+            Some((_, names)) => names.push(name),
+            None => names_of_pattern.push((pattern, vec![name])),
+        }
+    }
+    let alternatives = names_of_pattern.iter().enumerate().map(|(index, (pattern, names))| {
+        let separator = if index == 0 { "" } else { "|" };
+        let names = if let [name] = &**names {
+            (*name).to_owned()
+        } else {
+            format!("({})", names.join("|"))
+        };
+        format!("      {separator}{names}={pattern}\\")
+    });
+    let template = replace_lines(template, PATTERN_START, PATTERN_END, alternatives)?;
+    let names: Vec<_> = members(settings).map(|member| member.name).collect();
+    let (last, others) = names.split_last().ok_or("`Settings` has no member")?;
+    let names = format!("{} and {last}.", others.join(", "));
+    replace_lines(&template, NAMES_START, NAMES_END, wrapped(&names))
 }
 
-/// The members that no function reads, or that are no settings of ours: name, values, default and description.
-const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 10] = [
+/// The line before the pattern's alternatives. Its groups refuse a name that is given twice.
+const PATTERN_START: &str = r"      ^(none)?$|^(?!,|(.*,)?([A-Za-z]+)=[^,]*,(.*,)?\\3=)((^|,)(\";
+
+/// The line after the pattern's alternatives.
+const PATTERN_END: &str = r#"      ))+$""#;
+
+/// The line of the description before the names.
+pub(crate) const NAMES_START: &str = "      The names are";
+
+/// The line of the description after the names.
+pub(crate) const NAMES_END: &str =
+    "      Empty or none - the defaults. A stack that sets KeyAlias needs a list or none.";
+
+/// Puts other lines between the first line `start` and the next line `end`.
+fn replace_lines(
+    text: &str,
+    start: &str,
+    end: &str,
+    lines: impl Iterator<Item = String>,
+) -> Result<String, String> {
+    let missing = |line: &str| format!("the template has no line `{}`", line.trim());
+    let marks = (format!("\n{start}\n"), format!("\n{end}\n"));
+    let (before, rest) = text.split_once(&marks.0).ok_or_else(|| missing(start))?;
+    let after = rest.find(&marks.1).and_then(|at| rest.get(at..)).ok_or_else(|| missing(end))?;
+    let lines: Vec<_> = lines.collect();
+    Ok(format!("{before}{}{}{after}", marks.0, lines.join("\n")))
+}
+
+/// Words in indented lines of the template's width.
+fn wrapped(words: &str) -> impl Iterator<Item = String> {
+    let mut lines = vec![String::from("     ")];
+    for word in words.split(' ') {
+        if lines.last().is_some_and(|line| line.len() + 1 + word.len() > MAX_COLUMNS) {
+            lines.push(String::from("     "));
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+            line.push_str(word);
+        }
+    }
+    lines.into_iter()
+}
+
+const MAX_COLUMNS: usize = 116;
+
+/// A row of [`TEMPLATE_MEMBERS`]: name, values, default and description.
+type TemplateMember = (&'static str, Values, &'static str, &'static str);
+
+/// The members that no function reads, or that are no settings of ours.
+const TEMPLATE_MEMBERS: [TemplateMember; 10] = [
     (
         "AllowedOrigin",
-        "`*`, or one origin such as `https://app.example`",
+        Values::Matching {
+            pattern: "([*]|https?://[!#-&(-+.-~-]+)",
+            description: "`*`, or one origin such as `https://app.example`",
+        },
         "*",
         "The origin whose pages may call the API from a browser (CORS). The API ignores cookies.",
     ),
     (
         "CallerAccounts",
-        "account ids, separated by `+`",
+        Values::Matching {
+            pattern: "[0-9]{12}([+][0-9]{12})*",
+            description: "account ids, separated by `+`",
+        },
         "",
         "Other accounts whose principals may request tokens, if their IAM policies allow it too: see [Callers of other \
          accounts](../deploy.md#callers-of-other-accounts).",
     ),
     (
         "CallerOrganization",
-        "the id of an organization, such as `o-a1b2c3d4e5`",
+        Values::Matching {
+            pattern: "o-[a-z0-9]{10,32}",
+            description: "the id of an organization, such as `o-a1b2c3d4e5`",
+        },
         "",
         "The same for all accounts of an organization of AWS Organizations.",
     ),
     (
         "KmsEndpoint",
-        "an https URL, or an http URL of the local machine",
+        Values::Matching {
+            pattern: "(https://[!-+.-~-]+|http://(127[.]0[.]0[.]1|host[.]docker[.]internal)(:[0-9]+)?)",
+            description: "an https URL, or an http URL of the local machine",
+        },
         "",
         "Another KMS endpoint, such as a VPC endpoint or the FIPS endpoint. http is only for `sam local` with the KMS of \
          `countersign local`.",
     ),
     (
         "LogRetentionDays",
-        "a retention of CloudWatch Logs, 1 to 3653 days",
+        Values::Matching {
+            pattern: "(1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653)",
+            description: "a retention of CloudWatch Logs, 1 to 3653 days",
+        },
         "90",
         "How many days CloudWatch keeps the logs. The log of the issuer records which caller got which token.",
     ),
     (
         "PermissionsBoundary",
-        "the ARN of an IAM policy",
+        Values::Matching {
+            pattern: "arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[!-+.-~-]+",
+            description: "the ARN of an IAM policy",
+        },
         "",
         "The permissions boundary of all roles of the stack: see [Permissions](../permissions.md#permissions-boundary).",
     ),
     (
         "PolicyCacheSeconds",
-        "0 to 3600 seconds",
+        Values::Seconds { min: 0, max: 3600 },
         "0",
         "How long API Gateway caches the decision on a token, for routes that you add to the API of the stack. A token can be \
          accepted for up to this time after its `exp`. 0: no caching. Other APIs, such as that of `deploy/demo.yaml`, have \
@@ -93,19 +181,19 @@ const TEMPLATE_MEMBERS: [(&str, &str, &str, &str); 10] = [
     ),
     (
         "RequestBurst",
-        "1 to 5000",
+        Values::Number { min: 1, max: 5000 },
         "1000",
         "The number of requests that the API accepts at once for each method (burst limit).",
     ),
     (
         "RequestsPerSecond",
-        "1 to 10000",
+        Values::Number { min: 1, max: 10_000 },
         "500",
         "The average number of requests a second that the API accepts for each method. More get 429.",
     ),
     (
         "Tracing",
-        "`Active`, `PassThrough`",
+        Values::OneOf(&["Active", "PassThrough"]),
         "Active",
         "`Active`: X-Ray samples requests. `PassThrough`: X-Ray records only requests that the caller traces.",
     ),
@@ -116,6 +204,7 @@ mod tests {
     use std::{collections::BTreeSet, sync::LazyLock};
 
     use local::template::Template;
+    use runtime::SETTINGS;
     use serde_json::Value;
 
     use super::*;
@@ -142,21 +231,10 @@ mod tests {
             let (default, _) = after.split_once(',').unwrap();
             used.insert(name);
             assert!(line.contains(&member_value(name, default)), "{line}");
-            let member = members().find(|member| member.name == name);
+            let member = members(&SETTINGS).find(|member| member.name == name);
             assert_eq!(member.map(|member| member.default), Some(default), "{line}");
         }
-        assert_eq!(used, members().map(|member| member.name).collect());
-    }
-
-    #[test]
-    fn description_names_each_member() {
-        let template = Template::parse(TEMPLATE).unwrap();
-        let (_, parameter) =
-            template.section("Parameters").find(|(it, _)| *it == "Settings").unwrap();
-        let description = parameter["Description"].as_str().unwrap();
-        let names: BTreeSet<_> = description.split(|c: char| !c.is_ascii_alphabetic()).collect();
-        let missing: Vec<_> = members().filter(|member| !names.contains(member.name)).collect();
-        assert_eq!(missing, []);
+        assert_eq!(used, members(&SETTINGS).map(|member| member.name).collect());
     }
 
     #[test]
@@ -222,7 +300,7 @@ mod tests {
             ("WebSocketTokenProtocol", &["bearer", "a.b~c"], &["a b", "a/b", "a=b", ""]),
         ];
         let tested: BTreeSet<_> = rows.iter().map(|(name, ..)| *name).collect();
-        assert_eq!(tested, members().map(|member| member.name).collect());
+        assert_eq!(tested, members(&SETTINGS).map(|member| member.name).collect());
         for (name, allowed, refused) in rows {
             for (value, expected) in
                 allowed.iter().map(|it| (it, true)).chain(refused.iter().map(|it| (it, false)))
@@ -231,25 +309,6 @@ mod tests {
                 for list in lists.iter().take(if *name == "Tracing" { 1 } else { 2 }) {
                     assert_eq!(is_allowed(list), expected, "{list}");
                 }
-            }
-        }
-    }
-
-    /// The bounds of the functions, which the pattern repeats.
-    #[test]
-    fn bounds_of_the_functions_are_those_of_the_pattern() {
-        use runtime::Values::{Number, OneOf, Seconds};
-        for setting in SETTINGS {
-            let Some(Parameter::InSettings(name)) = setting.parameter else { continue };
-            let allows = |value: &str| is_allowed(&format!("{name}={value}"));
-            match setting.values {
-                Seconds { min, max } | Number { min, max } if bounds(name).is_none() => {
-                    assert!(allows(&min.to_string()) && allows(&max.to_string()), "{name}");
-                    assert!(!allows(&(max + 1).to_string()), "{name}");
-                    assert!(min == 0 || !allows(&(min - 1).to_string()), "{name}");
-                }
-                OneOf(values) => assert!(values.iter().all(|value| allows(value)), "{name}"),
-                _ => {}
             }
         }
     }
