@@ -18,6 +18,7 @@ mod layers;
 mod links;
 mod package;
 mod process;
+mod type_names;
 mod workspace;
 
 use std::process::ExitCode;

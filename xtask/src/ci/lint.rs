@@ -1,18 +1,11 @@
-//! What can be said of the sources without a run.
-
-use std::iter;
+//! Static checks of the sources.
 
 use crate::{
     cycles,
     error::Error,
+    type_names,
     workspace::{Workspace, announce},
 };
-
-/// The configuration of the spelling checker.
-const TYPOS: &str = "_typos.toml";
-
-/// The configuration of dependency updates.
-const RENOVATE: &str = "renovate.json";
 
 /// Files that a hosting service reads, or folders with such files, with the schemas that they follow.
 const SCHEMAS: [(&str, &str); 8] = [
@@ -23,19 +16,15 @@ const SCHEMAS: [(&str, &str); 8] = [
     ("vendor.github-actions", ".github/actions/setup"),
     ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE"),
     ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
-    ("vendor.renovate", RENOVATE),
+    ("vendor.renovate", "renovate.json"),
 ];
 
-/// The list of known weaknesses is left out: it is a repository that cannot be reached from everywhere.
+/// The advisories are left out: their repository cannot be reached from everywhere.
 const DENY: [&str; 6] =
     ["check", "-A", "license-exception-not-encountered", "bans", "licenses", "sources"];
 
-/// The programs of this part. Those without a configuration are not run.
-pub(super) fn tools(workspace: &Workspace) -> Vec<&'static str> {
-    let optional = [("typos", TYPOS), ("check-jsonschema", RENOVATE)];
-    let configured = optional.into_iter().filter(|(_, file)| workspace.path(file).is_file());
-    iter::once("cargo-deny").chain(configured.map(|(tool, _)| tool)).collect()
-}
+/// The programs of this part.
+pub(super) const TOOLS: [&str; 3] = ["cargo-deny", "check-jsonschema", "typos"];
 
 pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let cargo = || workspace.command("cargo");
@@ -45,7 +34,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
     cargo()?.args(clippy).run()?;
     let fuzz = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target"];
-    cargo()?.args(["check"]).args(fuzz).run()?;
+    cargo()?.args(["check", "--locked"]).args(fuzz).run()?;
 
     let deny = || workspace.command("cargo-deny");
     let strict = ["unmatched-skip", "unmatched-skip-root", "license-not-encountered"];
@@ -57,20 +46,18 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
         step.args(strict.iter().flat_map(|lint| ["-A", lint])).run()?;
     }
 
-    if workspace.path(TYPOS).is_file() {
-        workspace.command("typos")?.run()?;
+    workspace.command("typos")?.run()?;
+    for (schema, place) in SCHEMAS {
+        let files = if workspace.path(place).is_dir() {
+            workspace.yaml_files(place)?
+        } else {
+            vec![place.to_owned()]
+        };
+        let check = workspace.command("check-jsonschema")?.args(["--builtin-schema", schema]);
+        check.args(files).run()?;
     }
-    if workspace.path(RENOVATE).is_file() {
-        for (schema, place) in SCHEMAS {
-            let files = if workspace.path(place).is_dir() {
-                workspace.yaml_files(place)?
-            } else {
-                vec![place.to_owned()]
-            };
-            let check = workspace.command("check-jsonschema")?.args(["--builtin-schema", schema]);
-            check.args(files).run()?;
-        }
-    }
+    announce("check that each type name stands for one type");
+    type_names::check(workspace)?;
     announce("cargo xtask cycles");
     cycles::run(workspace, &cycles::Arguments::default())
 }

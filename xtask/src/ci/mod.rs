@@ -7,7 +7,7 @@ mod packages;
 mod template;
 mod test;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use clap::ValueEnum;
 
@@ -56,7 +56,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     }
     find_tools(workspace, &parts)?;
     let mut counts = None;
+    let mut durations = Vec::new();
     for part in parts {
+        let start = Instant::now();
         let outcome = match part {
             Part::Lint => lint::run(workspace),
             Part::Test => test::run(workspace, &mut counts),
@@ -78,7 +80,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
             }
             (Err(error), _) => return Err(error),
         }
+        durations.push(format!("{part:?} {} s", start.elapsed().as_secs()));
     }
+    println!("\n{}", durations.join(", "));
     let Some(counts) = counts else { return Ok(ExitCode::SUCCESS) };
     println!("\n{counts}");
     Ok(if counts.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -92,14 +96,14 @@ fn parts(chosen: &[Part]) -> Vec<Part> {
 
 impl Part {
     /// The programs that the part runs, besides those of a Rust toolchain.
-    fn tools(self, workspace: &Workspace) -> Vec<&'static str> {
+    fn tools(self) -> &'static [&'static str] {
         match self {
-            Self::Lint => lint::tools(workspace),
-            Self::Test => Vec::new(),
-            Self::Docs => docs::tools(workspace),
-            Self::Template => template::TOOLS.to_vec(),
-            Self::Packages => packages::TOOLS.to_vec(),
-            Self::Instructions => vec!["valgrind"],
+            Self::Lint => &lint::TOOLS,
+            Self::Test => &[],
+            Self::Docs => &docs::TOOLS,
+            Self::Template => &template::TOOLS,
+            Self::Packages => &packages::TOOLS,
+            Self::Instructions => &["valgrind"],
         }
     }
 }
@@ -107,7 +111,7 @@ impl Part {
 /// Fails before the first check if a later one lacks its tool.
 fn find_tools(workspace: &Workspace, parts: &[Part]) -> Result<(), Error> {
     let mut missing = Vec::new();
-    for tool in parts.iter().flat_map(|part| part.tools(workspace)) {
+    for tool in parts.iter().flat_map(|part| part.tools()) {
         if let Err(error) = workspace.program(tool) {
             missing.push(error.to_string());
         }

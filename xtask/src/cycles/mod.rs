@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use self::modules::is_test;
 use self::{
     modules::Crate,
     references::{Reference, references},

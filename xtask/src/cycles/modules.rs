@@ -249,7 +249,7 @@ pub(super) fn is_re_export(item: &ItemUse) -> bool {
 }
 
 /// Whether an item is compiled for tests only.
-pub(super) fn is_test(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")
