@@ -122,7 +122,7 @@ const TEMPLATE_MEMBERS: [TemplateMember; 10] = [
             description: "`*`, or one origin such as `https://app.example`",
         },
         "*",
-        "The origin whose pages may call the API from a browser (CORS). The API ignores cookies.",
+        "The origin whose pages may call the API of the stack from a browser (CORS). The API ignores cookies.",
     ),
     (
         "CallerAccounts",

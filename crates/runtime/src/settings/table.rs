@@ -265,8 +265,8 @@ pub const PUBLICATION_WAIT_SECONDS: Setting = Setting {
         name: "PublicationWaitSeconds",
         values: Some(Values::Seconds { min: 1260, max: YEAR_SECONDS }),
     }),
-    help: "How long the next key is published before it signs. The minimum is `KEY_REFRESH_SECONDS` plus the time until \
-           every function and every client knows the key: see [Rotate keys](../rotation.md#how-long-it-takes).",
+    help: "How long the next key is published before it signs: at least 660 seconds, plus `KEY_REFRESH_SECONDS`, plus the \
+           time for which verifiers cache the key set. See [Rotate keys](../rotation.md#how-long-it-takes).",
 };
 
 /// `RETAINED_KEY_ID`.
@@ -385,7 +385,7 @@ pub const TOKEN_LIFETIME_SECONDS: Setting = Setting {
     default: Some("3600"),
     is_required: false,
     parameter: Some(Parameter::InSettings { name: "TokenLifetimeSeconds", values: None }),
-    help: "The lifetime of a token if the request has no `expires_in`.",
+    help: "The lifetime of a token if a JSON request has no `expires_in`. For forms, the default is 900 seconds.",
 };
 
 /// `TOKEN_TYPE`.
