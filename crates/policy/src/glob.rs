@@ -32,7 +32,7 @@ impl Default for Patterns {
     }
 }
 
-/// Whether the pattern matches the whole text. `*` matches any run of characters, also none.
+/// Whether the pattern matches the whole text. `*` matches any run of characters, including an empty one.
 pub(crate) fn glob_matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };

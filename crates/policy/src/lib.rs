@@ -1,4 +1,4 @@
-//! Which routes a token opens, which caller may request which token, and which tokens are revoked. No network, no clock, no environment.
+//! Access rules, issuance policies and revocations. No network, no clock, no environment.
 //!
 //! | start with | for |
 //! |---|---|

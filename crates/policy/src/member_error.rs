@@ -4,7 +4,7 @@
 pub(crate) fn without_value(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(", expected ") {
-        // As in `unknown field `a`, expected ...`: the name of a member is no value.
+        // As in `unknown field `a`, expected ...`: the name of a member is not a value.
         Some(_) if text.starts_with("unknown field ") => text,
         Some((_, expected)) => format!("a member has an invalid value, expected {expected}"),
         None => text,
@@ -26,7 +26,7 @@ mod tests {
     }
 
     #[test]
-    fn message_has_no_value() {
+    fn message_does_not_quote_a_value() {
         let rows: [(Value, &str); 5] = [
             (json!({"a": "secret"}), "a member has an invalid value, expected u8"),
             (json!({"a": "x, expected y"}), "a member has an invalid value, expected u8"),

@@ -43,13 +43,13 @@ struct OfIssuer {
 pub struct Revocation {
     /// The issuer of the tokens.
     pub issuer: String,
-    /// Which of its tokens are revoked.
+    /// The revoked tokens of the issuer.
     pub tokens: RevokedTokens,
-    /// When all these tokens have expired, so that the entry is no longer needed. `None`: it is always needed.
+    /// The time at which all these tokens have expired, so that the entry is obsolete. `None`: it is always needed.
     pub expires: Option<UnixTime>,
 }
 
-/// Which tokens of an issuer are revoked.
+/// The revoked tokens of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevokedTokens {
     /// The token with this `jti`.
@@ -99,7 +99,7 @@ struct Entry {
     sub: Option<String>,
     issued_before: Option<u64>,
     exp: Option<u64>,
-    /// For people.
+    /// A note for the readers of the list.
     #[serde(rename = "reason")]
     _reason: Option<String>,
 }

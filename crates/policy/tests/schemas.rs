@@ -113,7 +113,7 @@ fn schema_of_access_rules_agrees_with_the_parser() {
         json!([{"route": "GET /a", "any": true, "name": "a"}]),
         (0..129).map(|number| json!({"route": format!("GET /{number}"), "any": true})).collect(),
     ]);
-    // What a schema cannot say: paths that are always closed, CEL and its length in bytes, and rules that depend on
+    // Not expressible in a schema: paths that are always closed, CEL and its length in bytes, and rules that depend on
     // each other.
     let refused = [
         rule("GET /a/../b"),

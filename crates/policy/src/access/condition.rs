@@ -7,7 +7,7 @@ use crate::{
     scope::{has_scope_token, is_scope_token},
 };
 
-/// What a rule requires of a token. Two conditions are equal if their texts are.
+/// The condition of a rule on the token. Two conditions are equal if their texts are equal.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Condition {
     /// Nothing: every valid token.
@@ -26,7 +26,7 @@ pub enum ConditionError {
         "`scope` must be a single scope of printable ASCII characters without spaces, \" and \\"
     )]
     Scope,
-    /// `any` has another value than `true`.
+    /// `any` is not `true`.
     #[error("`any` must be true")]
     Any,
     /// The rule has none of the three conditions, or several.
@@ -37,7 +37,7 @@ pub enum ConditionError {
     Expression(#[from] ExpressionError),
 }
 
-/// The condition of a rule as JSON has it: the members beside `route`.
+/// The condition of a rule in JSON: the members except `route`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConditionMembers {

@@ -113,7 +113,7 @@ pub enum RulesError {
 /// matches some of its routes. This Deny also closes routes of `open`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenyConflict {
-    /// The route of the less specific rule, for whose sake the policy needs a Deny.
+    /// The route of the less specific rule, whose Allow makes the Deny necessary.
     pub wider: String,
     /// The route of the rule that the Deny is for.
     pub closed: String,

@@ -19,10 +19,10 @@ pub struct PolicyRequest<'a> {
 /// The IAM policy for a token: it allows what the rules open, or every route without rules.
 ///
 /// The policy covers every route of the stage and depends only on the token and the rules, because API Gateway can
-/// cache it and use it for another route. If `reason` says that the request is closed for its spelling, the policy
+/// cache it and use it for another route. If `reason` is the spelling of the path, the policy
 /// also denies its path: no policy can list every spelling.
 ///
-/// A policy for a WebSocket API is only about the route of the request.
+/// A policy for a WebSocket API covers only the route of the request.
 #[must_use]
 pub fn policy(
     request: PolicyRequest<'_>,

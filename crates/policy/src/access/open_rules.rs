@@ -1,4 +1,4 @@
-//! Which rules are open to a token. Each rule is evaluated at most once for a request, and only if needed.
+//! The rules that are open to a token. Each rule is evaluated at most once for a request, and only if needed.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use jwt::Claims;
 use super::{Api, rule::Rule};
 use crate::cel::Subject;
 
-/// Tells which rules are open to a token.
+/// The rules that are open to a token.
 pub trait OpenRules {
     /// Whether the rule at this index of the list of rules is open to the token.
     fn is_open(&self, rule: usize) -> bool;

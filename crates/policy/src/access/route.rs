@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn routes_of_rules() {
+    fn route_of_a_rule_is_read_or_refused() {
         let long = format!("GET /{}", "a".repeat(299));
         let (longer, glob) = (format!("{long}a"), long.replace('/', ""));
         let rows = [

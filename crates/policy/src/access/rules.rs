@@ -13,7 +13,7 @@ use super::{
 /// Access rules: the setting `ACCESS_RULES`, a JSON list of rules.
 ///
 /// The most specific rule for a route decides on it. A route that no rule matches is closed. An IAM policy can express
-/// all these rules at once: parsing refuses rules for which this is not so.
+/// all these rules at once: parsing refuses any other rules.
 #[derive(Debug)]
 pub struct AccessRules {
     /// In the order of the list. Other parts of the module name a rule by its index here.
@@ -74,7 +74,7 @@ impl FromStr for AccessRules {
 }
 
 impl AccessRules {
-    /// Which rules are open to the token with these claims. Each rule is evaluated at first use.
+    /// The rules that are open to the token with these claims. Each rule is evaluated at first use.
     #[must_use]
     pub fn access<'a>(&'a self, claims: &'a Claims) -> LazyAccess<'a> {
         LazyAccess::new(&self.rules, claims)
@@ -86,7 +86,7 @@ impl AccessRules {
         self.decide(access, route).forbid_reason()
     }
 
-    /// What an operator should check before these rules are deployed.
+    /// Warnings that an operator should check before these rules are deployed.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let text = |rule: usize| self.rules.get(rule).map(|rule| rule.text.clone());
@@ -143,7 +143,7 @@ impl AccessRules {
 
     /// Every rule with its result for the token and the route, in the order of the list.
     ///
-    /// Rules that were not evaluated for the decision are evaluated here, with a budget of their own.
+    /// Rules that were not evaluated for the decision are evaluated here, with a separate budget.
     #[must_use]
     pub fn explain(&self, access: &Access, claims: &Claims, route: &Route) -> Vec<Explained<'_>> {
         let deciding = self.decide(access, route).deciding_rule();
@@ -178,7 +178,7 @@ impl AccessRules {
 
 /// The resources that deny paths with a dot segment for every method, as far as IAM can express them.
 const DOT_SEGMENTS: [&str; 6] = ["*/./*", "*/.", "*/.;*", "*/../*", "*/..", "*/..;*"];
-/// The most bytes that they take in a policy.
+/// The maximum size of these resources in a policy, in bytes.
 const DOT_SEGMENTS_BYTES: usize = DOT_SEGMENTS.len() * (RESOURCE_OVERHEAD + 6);
 
 /// API Gateway accepts 8 KB of response from an authorizer. The principal and the context need some of it.

@@ -56,7 +56,7 @@ mod tests {
     const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test/GET/request";
 
     #[test]
-    fn stage_of_a_request_arn() {
+    fn stage_is_read_from_a_request_arn_or_refused() {
         let stage = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/test";
         let rows = [
             ("a method", ARN.to_owned(), Some(stage)),

@@ -53,7 +53,7 @@ pub(crate) trait ClaimSizes {
     fn all(&self) -> Size;
 }
 
-/// The most that an expression costs with claims of these sizes, in instructions.
+/// The maximum cost of an expression with claims of these sizes, in instructions.
 pub(crate) fn cost(expression: &IdedExpr, sizes: &dyn ClaimSizes) -> u64 {
     Estimator { sizes, bound: Vec::new() }.estimate(expression).cost
 }
@@ -229,11 +229,6 @@ impl<'a> Estimator<'a> {
     }
 }
 
-/// Whether the result of the loop is a list: `map` and `filter`.
-fn returns_list(comprehension: &ComprehensionExpr) -> bool {
-    matches!(comprehension.accu_init.expr, Expr::List(_))
-}
-
 /// The variable with the claims of the token, a map.
 pub(crate) const CLAIMS: &str = "claims";
 
@@ -271,6 +266,11 @@ pub(crate) fn literal_pattern(call: &CallExpr) -> Option<&str> {
         Some(Expr::Literal(LiteralValue::String(pattern))) => Some(pattern.inner()),
         _ => None,
     }
+}
+
+/// Whether the result of the loop is a list: `map` and `filter`.
+fn returns_list(comprehension: &ComprehensionExpr) -> bool {
+    matches!(comprehension.accu_init.expr, Expr::List(_))
 }
 
 fn literal_size(literal: &LiteralValue) -> Size {

@@ -30,23 +30,23 @@ pub(crate) const VARIABLES: [&str; 1] = [CLAIMS];
 pub(crate) struct Subject<'a> {
     claims: ClaimSource<'a>,
     variables: OnceCell<Variables<'a>>,
-    /// What is left of [`BUDGET`], in instructions.
+    /// The remaining budget, initially [`BUDGET`], in instructions.
     remaining_budget: Cell<u64>,
     is_over_budget: Cell<bool>,
     /// The results of the expressions so far, by their texts.
     results: RefCell<HashMap<&'a str, Result<bool, OverBudget>>>,
 }
 
-/// An expression was not evaluated, because it would have cost more than the other expressions have left of [`BUDGET`].
+/// An expression was not evaluated, because its cost exceeds the remaining budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverBudget;
 
-/// Where the claims are.
+/// The source of the claims.
 #[derive(Clone, Copy)]
 pub(crate) enum ClaimSource<'a> {
-    /// In a token of our own.
+    /// A token of our own issuer.
     Token(&'a Claims),
-    /// In what a trusted issuer signed.
+    /// An assertion of a trusted issuer.
     Members(&'a Map<String, Value>),
 }
 
@@ -80,7 +80,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Whether an expression is true for the claims. It is not if it fails.
+    /// Whether an expression is true for the claims. `false` if its evaluation fails.
     pub(crate) fn evaluate(&self, text: &'a str, parsed: &IdedExpr) -> Result<bool, OverBudget> {
         let known = self.results.borrow().get(text).copied();
         known.unwrap_or_else(|| {
@@ -90,8 +90,8 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The value of an expression that is a string, a whole number, a boolean, or a list of these. `None`: it has another
-    /// type, or fails.
+    /// The value of an expression that is a string, a whole number, a boolean, or a list of these. `None` if it has
+    /// another type or its evaluation fails.
     pub(crate) fn value(&self, parsed: &IdedExpr) -> Result<Option<Value>, OverBudget> {
         self.spend_budget(parsed)?;
         Ok(match cel::Value::resolve(parsed, &self.variables().context) {
@@ -214,7 +214,7 @@ fn text_size(text: &str) -> Size {
     Size { values: 1, text: u64::try_from(text.len()).unwrap_or(u64::MAX) }
 }
 
-/// The most that all expressions of one request cost, in instructions. It bounds the time of a decision; see
+/// The maximum cost of all expressions of one request, in instructions. It bounds the time of a decision; see
 /// docs/src/access-rules.md.
 pub(crate) const BUDGET: u64 = 20_000_000;
 
@@ -272,7 +272,7 @@ mod tests {
             (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
         let subject = Subject::new(&long);
         assert!(loops.iter().any(|expression| !expression.is_true(&subject)));
-        // An expression that costs less than what is left is still evaluated.
+        // An expression within the remaining budget is still evaluated.
         assert!(cheap.is_true(&subject));
         // An expression that is not evaluated is false, also if it starts with a negation.
         assert!(!negated.is_true(&subject));

@@ -40,30 +40,31 @@ impl Expression {
         Ok(Self { text, parsed })
     }
 
-    /// Whether the expression is true for the claims. It is not if it fails, or if it would cost more than the other
-    /// expressions have left of [`BUDGET`].
+    /// Whether the expression is true for the claims. `false` if its evaluation fails, or if its cost exceeds the
+    /// remaining budget.
     pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
         self.evaluate(subject).unwrap_or(false)
     }
 
-    /// Whether the expression is true for the claims. It is not if it fails.
+    /// Whether the expression is true for the claims. `false` if its evaluation fails.
     ///
     /// # Errors
-    /// If it would cost more than the other expressions have left of [`BUDGET`].
+    /// If its cost exceeds the remaining budget.
     pub(crate) fn evaluate<'a>(&'a self, subject: &Subject<'a>) -> Result<bool, OverBudget> {
         subject.evaluate(&self.text, &self.parsed)
     }
 
     /// The value of the expression for the claims: a string, a whole number, a boolean, or a list of these. `None` if it
-    /// has another type, or if it fails.
+    /// has another type or its evaluation fails.
     ///
     /// # Errors
-    /// If it would cost more than the other expressions have left of [`BUDGET`].
+    /// If its cost exceeds the remaining budget.
     pub(crate) fn value(&self, subject: &Subject<'_>) -> Result<Option<Value>, OverBudget> {
         subject.value(&self.parsed)
     }
 
-    /// The text that every value starts with if it is a string, and whether that is the whole value.
+    /// The literal prefix of the value, and whether it is the whole value. It is empty if the expression does not start
+    /// with a string literal.
     pub(crate) fn literal_start(&self) -> (&str, bool) {
         let mut expression = &self.parsed;
         let mut is_whole = true;
@@ -80,7 +81,7 @@ impl Expression {
     }
 }
 
-/// Two expressions are equal if their texts are.
+/// Two expressions are equal if their texts are equal.
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -140,7 +141,7 @@ mod tests {
     use crate::cel::functions::ENV;
 
     #[test]
-    fn expressions_that_are_accepted_and_refused() {
+    fn expression_is_accepted_or_refused_with_its_reason() {
         let variable = |name: &str| Err(ExpressionError::Variable(name.into()));
         let function = |name: &str| Err(ExpressionError::Function(name.into()));
         let regex = |pattern: &str| Err(ExpressionError::Regex(pattern.into()));

@@ -2,7 +2,7 @@
 //!
 //! An [`Expression`] is parsed and checked once, at the start: [`checker`] refuses what would fail or be slow with any
 //! token, and [`cost`] estimates the cost for an ordinary token. For a request, a [`Subject`] holds the claims and the
-//! budget that all expressions share. An expression is evaluated only if its estimated cost is within what is left.
+//! budget that all expressions share. An expression is evaluated only if the budget covers its estimated cost.
 
 mod checker;
 mod cost;

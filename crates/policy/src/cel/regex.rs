@@ -11,7 +11,7 @@ use cel::{
 };
 use regex_lite::{Regex, RegexBuilder};
 
-/// The most that matching a pattern costs, in instructions.
+/// The maximum cost of matching a pattern, in instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatchCost {
     /// For each match.

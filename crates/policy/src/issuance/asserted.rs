@@ -13,13 +13,13 @@ use crate::{
     glob::{Patterns, glob_matches},
 };
 
-/// The callers with an assertion of one trusted issuer, and what a rule takes from the assertion.
+/// The callers with an assertion of one trusted issuer, and the values that a rule takes from the assertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AssertedCaller {
     /// The number of the rule, from 1.
     number: usize,
     pub(super) issuer: String,
-    /// What the claims must be like.
+    /// The condition on the claims.
     when: Option<Expression>,
     /// The `sub` of the token. `None`: the subject of the assertion.
     subject_from: Option<Expression>,
@@ -28,7 +28,7 @@ pub(super) struct AssertedCaller {
 }
 
 impl AssertedCaller {
-    /// Checks the members of a rule for such callers.
+    /// Checks the members of a rule for callers with an assertion.
     pub(super) fn read(
         number: usize,
         issuer: String,
@@ -116,11 +116,11 @@ impl AssertedCaller {
         Ok(())
     }
 
-    /// Whether the rule is for some of the callers of the issuer only. A condition that is always true counts: it says that
-    /// all are meant.
+    /// Whether the rule restricts the callers of the issuer. A condition that is always true counts: it admits all
+    /// callers explicitly.
     pub(super) fn is_restricted(&self, subject: &Patterns) -> bool {
         let is_any = |pattern: &String| pattern.chars().all(|c| c == '*');
-        // With `subject_from`, `subject` says what the rule gives, not who gets it.
+        // With `subject_from`, `subject` limits the subject of the token, not the callers.
         let has_subject = self.subject_from.is_none() && !subject.as_slice().is_empty();
         self.when.is_some() || (has_subject && !subject.as_slice().iter().any(is_any))
     }
@@ -145,8 +145,8 @@ impl AssertedCaller {
         }]
     }
 
-    /// Whether the rule may give this `sub`, which is that of a principal of AWS if it is an ARN: only a rule that says so
-    /// gives one.
+    /// Whether the rule may give this `sub`. An ARN is the name of an AWS principal: only a rule with an ARN pattern in
+    /// `subject`, or with a `subject_from` that starts as an ARN, may give one.
     pub(super) fn may_give(&self, text: &str, subject: &Patterns) -> bool {
         !is_arn(text)
             || match (subject.as_slice(), &self.subject_from) {

@@ -126,7 +126,7 @@ fn without_role_path(pattern: &str) -> String {
     }
 }
 
-/// Whether the pattern is for several roles with one path. The ARN of a session does not tell whether it is one of them.
+/// Whether the pattern is for several roles with one path. The ARN of a session does not name its path.
 fn has_wildcard_below_role_path(pattern: &str) -> bool {
     split_role_path(pattern).is_some_and(|(_, _, name)| name.contains('*'))
 }

@@ -19,20 +19,20 @@ pub struct ClientRequest<'a> {
     pub lifetime: Option<Duration>,
 }
 
-/// What a rule grants to an OAuth client.
+/// The grant of a rule to an OAuth client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientGrant {
     /// The number of the rule, from 1.
     pub rule: usize,
-    /// The claims of the token: `sub`, and as far as there are some `aud`, `scope` and those of `claims_from`.
+    /// The claims of the token: `sub`, and if present `aud`, `scope` and those of `claims_from`.
     pub claims: Map<String, Value>,
     /// The lifetime of the token.
     pub lifetime: Duration,
 }
 
 impl IssuanceRule {
-    /// Grants a request of an OAuth client for which the rule is. `claims` are those of its assertion. Returns the claims
-    /// and the lifetime of the token.
+    /// Grants a request of an OAuth client that the rule applies to. `claims` are those of its assertion. Returns the
+    /// claims and the lifetime of the token.
     pub(super) fn grant_to_client(
         &self,
         request: &ClientRequest<'_>,
@@ -128,7 +128,7 @@ fn granted_audience<'a>(
         url.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
     });
     let spellings = [Some(requested), without_slash].into_iter().flatten();
-    // A literal name tells which spelling the resource has; a wildcard does not.
+    // A literal name determines the spelling of the resource; a wildcard does not.
     let is_literal = |name: &&str| {
         default == Some(*name) || patterns.as_slice().iter().any(|pattern| pattern == name)
     };

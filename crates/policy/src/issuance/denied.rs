@@ -1,8 +1,8 @@
-/// The part of a request that no rule grants. The parts are in the order in which a rule is checked, and after them what
-/// is wrong with the rule itself.
+/// The part of a request that no rule grants. The parts are in the order in which a rule is checked; the problem of the
+/// rule itself comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum DeniedField {
-    /// No rule is for this caller.
+    /// No rule applies to this caller.
     #[error("the caller")]
     Caller,
     /// `when` is not true for the claims of the caller's assertion.
@@ -36,7 +36,7 @@ pub enum DeniedField {
 }
 
 impl DeniedField {
-    /// Of two rules, what to report: the part of the one that grants more, or the first expression that was not evaluated.
+    /// The field to report of two rules: that of the rule that grants more, or the first unevaluated expression.
     pub(super) fn or(self, later: Self) -> Self {
         if matches!(self, Self::OverBudget { .. }) { self } else { self.max(later) }
     }

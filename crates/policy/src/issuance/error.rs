@@ -45,7 +45,7 @@ pub enum IssuancePolicyError {
         member: &'static str,
         /// The claim.
         claim: &'static str,
-        /// What sets the claim.
+        /// `the issuer`, or `another member` of the rule.
         setter: &'static str,
     },
     /// A pattern that no value can match, because no token can have such a value.
@@ -57,7 +57,7 @@ pub enum IssuancePolicyError {
         member: &'static str,
         /// The start of the pattern.
         found: String,
-        /// Which values there are.
+        /// The form of valid values.
         reason: &'static str,
     },
     /// `subject` has no pattern, so the rule would never grant anything.

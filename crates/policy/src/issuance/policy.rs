@@ -16,7 +16,7 @@ use crate::cel::Subject;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuancePolicy(Vec<IssuanceRule>);
 
-/// What the check of a policy has to know of a trusted issuer.
+/// A trusted issuer, as [`IssuancePolicy::check_issuers`] needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownIssuer<'a> {
     /// The `iss` of its assertions; of a client, its client id.
@@ -36,12 +36,12 @@ pub struct Granted {
     pub lifetime: Duration,
 }
 
-/// What a rule says about a request, for explanations.
+/// The verdict of a rule on a request, for explanations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleVerdict {
     /// The number of the rule, from 1.
     pub rule: usize,
-    /// What the rule grants, or the first part of the request that it does not grant.
+    /// The grant, or the first part of the request that the rule does not grant.
     pub result: Result<ClientGrant, DeniedField>,
 }
 
@@ -74,7 +74,7 @@ impl IssuancePolicy {
     /// Checks the rules with all trusted issuers:
     ///
     /// - Each rule is for a trusted issuer.
-    /// - No rule admits all users of an identity provider, unless it says so.
+    /// - No rule admits all users of an identity provider, unless it has a `when`.
     /// - No caller can get the `sub` of a caller of another issuer or of an AWS principal, or the name of a client.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl IssuancePolicy {
         Err(denied)
     }
 
-    /// What each rule says about a request of an OAuth client. The first rule that grants it decides.
+    /// The verdict of each rule on a request of an OAuth client. The first rule that grants it decides.
     #[must_use]
     pub fn explain(
         &self,
@@ -220,7 +220,7 @@ impl IssuancePolicy {
     }
 }
 
-/// The claims that the expressions of a policy read. Only a caller with an assertion has some.
+/// The claims that the expressions of a policy read. Only a caller with an assertion has claims.
 fn assertion_claims<'a>(
     caller: &'a Caller,
     none: &'a Map<String, Value>,

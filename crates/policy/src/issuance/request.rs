@@ -14,7 +14,7 @@ pub struct IssuanceRequest<'a> {
     pub has_clients: bool,
 }
 
-/// What applies if a request or a rule does not name an audience or a lifetime.
+/// The defaults for a request or a rule without an audience or a lifetime.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuanceDefaults<'a> {
     /// The `aud` of a request without one. Every caller may request it.

@@ -24,7 +24,7 @@ pub(super) struct IssuanceRule {
     pub(super) max_lifetime: Option<u64>,
 }
 
-/// The callers that a rule is for.
+/// The callers that a rule applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RuleCaller {
     /// Callers that AWS authenticated.
@@ -138,7 +138,7 @@ impl IssuanceRule {
         })
     }
 
-    /// Whether the rule is for this caller. `subject` has the claims of its assertion.
+    /// Checks that the rule applies to this caller. `subject` has the claims of its assertion.
     pub(super) fn check_caller<'a>(
         &'a self,
         caller: &Caller,
@@ -156,7 +156,7 @@ impl IssuanceRule {
         }
     }
 
-    /// The lifetime of a token whose request has this one.
+    /// The lifetime of a token for a request with this lifetime.
     pub(super) fn lifetime(
         &self,
         requested: Option<Duration>,
@@ -275,5 +275,5 @@ const FOR_ISSUERS: &str = "it is for a `caller` with `issuer`";
 const FOR_JSON: &str = "a caller with `issuer` requests no claims, use `claims_from`";
 const AUDIENCE_RULE: &str = "an audience has no white space, control characters or invisible formatting characters, and is not empty";
 const SCOPE_RULE: &str = "a scope has printable ASCII characters without space, `\"` and `\\` (RFC 6749 section 3.3), so write a list for several";
-/// How much of a pattern an error quotes.
+/// The number of characters of a pattern that an error quotes.
 const MAX_QUOTED_CHARS: usize = 100;

@@ -16,7 +16,7 @@ pub(super) struct Subjects<'a> {
 }
 
 impl<'a> Subjects<'a> {
-    /// Those of a rule.
+    /// The values that a rule can give.
     pub(super) fn of_rule(rule: &'a IssuanceRule, is_client: bool) -> Self {
         match &rule.caller {
             RuleCaller::Asserted(caller) => Self {

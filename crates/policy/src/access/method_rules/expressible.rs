@@ -47,7 +47,7 @@ pub(crate) fn check_expressible(
     Ok(())
 }
 
-/// The rule for whose sake a policy needs a Deny for `closed` that also closes open paths of `other`.
+/// The less specific rule whose Allow requires a Deny for `closed` that also closes open paths of `other`.
 ///
 /// `is_more_specific`: `other` is more specific than `closed` for some paths. `is_denied_too`: the resource of
 /// `closed` matches paths of `other`.

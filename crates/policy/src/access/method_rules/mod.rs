@@ -23,7 +23,7 @@ use super::{
     rule::{Rule, route_text},
 };
 
-/// What the rules for one method say about a path. A rule is its index in the list of all rules.
+/// The verdict of the rules for one method on a path. A rule is its index in the list of all rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// This rule opens the path.

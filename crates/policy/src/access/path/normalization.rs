@@ -14,7 +14,7 @@ pub(crate) struct Normalization {
     folds_case: bool,
 }
 
-/// What happens to path parameters: the text from `;` to the end of a segment (RFC 3986 section 3.3).
+/// The handling of path parameters: the text from `;` to the end of a segment (RFC 3986 section 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PathParameters {
     Kept,
@@ -119,7 +119,7 @@ mod tests {
     use super::{Normalization, is_ambiguous, is_normalized};
 
     #[test]
-    fn normal_forms_of_paths() {
+    fn path_is_brought_into_its_normal_form() {
         let rows: [(&str, &[&str]); 17] = [
             ("", &[""]),
             ("a", &["a"]),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_combination_of_steps() {
+    fn every_combination_of_steps_is_applied() {
         let normalize = |path: &str| {
             let mut forms: Vec<_> = Normalization::combinations()
                 .map(|normalization| normalization.apply(path).0.join("/"))

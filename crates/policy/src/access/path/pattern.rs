@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn covering_overlap_and_specificity_of_two_patterns() {
+    fn two_patterns_are_compared_by_cover_overlap_and_specificity() {
         // Two patterns; whether the first covers the second, the second the first, they overlap; the order.
         let rows = [
             ("/a", "/a", true, true, true, Ordering::Equal),
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn iam_glob_and_its_overmatches() {
+    fn iam_glob_with_its_overmatches_is_written() {
         let rows: [(&str, &str, &[&str]); 5] = [
             ("/", "", &[]),
             ("/a/*", "a/*", &[]),

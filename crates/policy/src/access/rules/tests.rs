@@ -9,7 +9,7 @@ fn read(rules: &serde_json::Value) -> Result<AccessRules, RulesError> {
     rules.to_string().parse()
 }
 
-/// Rules for these routes, each with a scope of its own.
+/// Rules for these routes, each with a different scope.
 fn scoped(routes: &[&str]) -> Result<AccessRules, RulesError> {
     let rule = |(index, route)| json!({"route": route, "scope": format!("s{index}")});
     read(&routes.iter().enumerate().map(rule).collect())

@@ -67,7 +67,7 @@ fn token_with(name: &str, value: Value) -> Value {
 }
 
 #[test]
-fn rule_for_an_issuer_is_for_assertions_that_meet_its_condition() {
+fn rule_for_an_issuer_applies_only_to_assertions_that_meet_its_condition() {
     let rule = rule_with("max_lifetime", json!(900));
     let elsewhere = Caller::Assertion(AssertedIdentity {
         issuer: "https://gitlab.example".into(),
@@ -105,7 +105,7 @@ fn rule_for_an_issuer_is_for_assertions_that_meet_its_condition() {
 }
 
 #[test]
-fn scopes_are_those_asked_for_or_the_literal_ones() {
+fn requested_scopes_or_else_the_literal_scopes_are_granted() {
     let (deploy, patterns) = (json!(["deploy", "read:*"]), json!(["read:*"]));
     let without_scope = json!({"sub": SUBJECT, "aud": "https://api.example"});
     let scopes = |scope: &str| Ok(token_with("scope", json!(scope)));
@@ -126,7 +126,7 @@ fn scopes_are_those_asked_for_or_the_literal_ones() {
 }
 
 #[test]
-fn subject_is_that_of_the_assertion_or_of_the_expression() {
+fn subject_comes_from_the_assertion_or_the_expression() {
     let rows = [
         ("an expression", "subject_from", "'github:' + claims.repository_id", Ok("github:42")),
         ("a number", "subject_from", "claims.run_attempt", Err(DeniedField::Subject)),
@@ -147,7 +147,7 @@ fn subject_is_that_of_the_assertion_or_of_the_expression() {
 }
 
 #[test]
-fn claims_are_taken_from_those_of_the_assertion() {
+fn claims_from_takes_values_from_the_assertion() {
     let rows = [
         ("a text", "claims.repository_owner_id", Ok(json!("1"))),
         ("a number", "claims.run_attempt", Ok(json!(2))),
@@ -169,7 +169,7 @@ fn claims_are_taken_from_those_of_the_assertion() {
 const ORDERS: &str = "https://orders.example";
 
 #[test]
-fn audience_is_the_default_or_one_of_the_rule() {
+fn default_audience_or_an_audience_of_the_rule_is_granted() {
     let with = |audience: Value| json!({"caller": {"issuer": GITHUB}, "audience": audience});
     let token = |audience: Value| {
         let mut token = json!({"sub": "repo:acme@1/app@42:environment:production"});
@@ -259,7 +259,7 @@ fn audience_is_the_default_or_one_of_the_rule() {
 }
 
 #[test]
-fn caller_of_iam_is_the_subject_if_the_rule_has_it() {
+fn caller_of_iam_becomes_the_subject_if_the_rule_allows_it() {
     let iam = |arn: &str| Caller::Iam(arn.to_owned());
     let user = "arn:aws:iam::123456789012:user/ann";
     let token = |subject: &str| Ok(json!({"sub": subject, "aud": "https://api.example"}));
@@ -357,9 +357,9 @@ fn explanation_has_the_verdict_of_each_rule() {
     assert!(verdicts.iter().map(|verdict| verdict.rule).eq(1..7));
 }
 
-/// An assertion with a rule that is too expensive for it is not refused as one that the rule is not for.
+/// A rule that is too expensive for the assertion is reported as over budget, not as a denied caller.
 #[test]
-fn expression_beyond_the_budget_is_named() {
+fn expression_beyond_the_budget_is_reported_with_its_rule() {
     let numbers: Vec<_> = (0..1500).collect();
     let caller = github(json!({"repository_id": "42", "a": numbers, "b": numbers}));
     let expensive = "claims.a.all(x, x in claims.b)";
@@ -433,7 +433,7 @@ fn arn_as_the_subject_of_an_assertion_needs_a_rule_for_arns() {
 }
 
 #[test]
-fn only_a_rule_that_names_client_id_grants_it_where_clients_prove_theirs() {
+fn client_id_needs_a_rule_that_names_it_if_clients_are_authenticated() {
     let claims = Map::from_iter([("client_id".to_owned(), Value::from("partner-1"))]);
     let rule = |claims: Value| policy(&json!([{"caller": ROLE, "claims": claims}]));
     let rows = [

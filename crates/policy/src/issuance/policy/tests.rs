@@ -257,7 +257,7 @@ fn invalid_policies_are_rejected() {
 }
 
 #[test]
-fn audiences_in_full_have_the_number_of_their_rule() {
+fn literal_audiences_are_listed_with_the_number_of_their_rule() {
     let policy = json!([
         {"caller": "*", "audience": ["a", "b*", "c"]},
         {"caller": "invoke"},

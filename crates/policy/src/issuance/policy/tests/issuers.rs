@@ -22,7 +22,7 @@ fn problem(rules: &Value) -> IssuancePolicyError {
 }
 
 #[test]
-fn no_rule_sets_a_claim_of_the_issuer() {
+fn rule_that_sets_a_claim_of_the_issuer_is_refused() {
     let issuers = [json!("*"), json!({"issuer": GITHUB})];
     let [iam, github] = issuers;
     let names = ["iss", "iat", "exp", "nbf", "jti", "cnf", "act", "may_act"];
@@ -163,7 +163,7 @@ fn subject(text: &str) -> Value {
 }
 
 #[test]
-fn each_rule_has_its_first_problem() {
+fn first_problem_of_each_rule_is_reported() {
     let known = ["a", "client"].map(|name| KnownIssuer {
         name,
         is_client: name == "client",
@@ -186,7 +186,7 @@ fn each_rule_has_its_first_problem() {
     assert_eq!(rules.issuer_problems(&known), expected);
     assert_eq!(rules.check_issuers(&known), Err(IssuancePolicyError::UnknownIssuer(1)));
 
-    // A rule with a problem of its own still has its subjects.
+    // The subjects of a rule with another problem are still compared.
     let rules = policy(
         &json!([{"caller": {"issuer": "a"}, "subject_from": "'ci'"}, {"caller": "*", "subject": "ci"}]),
     );
@@ -210,7 +210,7 @@ fn assert_subjects(rows: &[SubjectRow<'_>]) {
     });
     let mut wrong = Vec::new();
     for (name, one, other, expected) in rows {
-        // Clients are a case of their own.
+        // Only rows about clients have clients.
         let has_client = name.contains("client");
         let known: Vec<_> =
             known.iter().filter(|issuer| has_client || !issuer.is_client).copied().collect();
@@ -380,7 +380,7 @@ fn rules_that_can_give_the_subject_of_a_rule_for_aws_are_refused() {
 }
 
 #[test]
-fn rule_for_everybody_with_an_account_at_an_identity_provider_is_refused() {
+fn rule_that_admits_every_caller_of_an_issuer_is_refused() {
     let unrestricted = || Err(IssuancePolicyError::Unrestricted(1));
     let rows = [
         ("no member", "idp", json!({"caller": {"issuer": "idp"}}), unrestricted()),
@@ -410,7 +410,7 @@ fn rule_for_everybody_with_an_account_at_an_identity_provider_is_refused() {
             json!({"caller": {"issuer": "idp", "when": "claims.a == 1"}}),
             Ok(()),
         ),
-        ("everybody is meant", "idp", json!({"caller": {"issuer": "idp", "when": "true"}}), Ok(())),
+        ("explicitly all", "idp", json!({"caller": {"issuer": "idp", "when": "true"}}), Ok(())),
         (
             "an entry with required claims",
             "tenant",
