@@ -21,12 +21,12 @@ pub fn is_plain_identifier(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c.is_whitespace() || is_hidden(c))
 }
 
-/// What [`is_plain_identifier`] requires, for error messages after the name of a value.
+/// The requirement of [`is_plain_identifier`], for error messages after the name of a value.
 pub const PLAIN_IDENTIFIER_RULE: &str =
     "must not contain white space, control characters or invisible formatting characters";
 
-/// Returns whether a character has no form of its own, and so can hide in a text or change how it
-/// is shown.
+/// Returns whether a character is invisible, so that it can hide in a text or change how the text
+/// is displayed.
 ///
 /// These are the characters with the Unicode property `Default_Ignorable_Code_Point` (Unicode
 /// Standard Annex 44), which contains the invisible formatting characters of Unicode Standard

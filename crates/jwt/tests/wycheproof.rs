@@ -52,7 +52,7 @@ impl Count {
 }
 
 #[test]
-fn rsa_pkcs1() {
+fn rsa_pkcs1_vectors_have_their_results() {
     let mut count = Count::default();
     for name in rsa_pkcs1_verify::TestName::all() {
         for group in rsa_pkcs1_verify::TestSet::load(name).unwrap().test_groups {
@@ -75,7 +75,7 @@ fn rsa_pkcs1() {
 }
 
 #[test]
-fn rsa_pss() {
+fn rsa_pss_vectors_have_their_results() {
     let mut count = Count::default();
     for name in rsa_pss_verify::TestName::all() {
         for group in rsa_pss_verify::TestSet::load(name).unwrap().test_groups {
@@ -99,7 +99,7 @@ fn rsa_pss() {
 }
 
 #[test]
-fn ecdsa_in_both_forms() {
+fn ecdsa_vectors_have_their_results_in_both_forms() {
     let mut count = Count::default();
     for name in ecdsa::TestName::all() {
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
@@ -136,7 +136,7 @@ fn ecdsa_in_both_forms() {
 }
 
 #[test]
-fn eddsa() {
+fn eddsa_vectors_have_their_results() {
     let mut count = Count::default();
     for name in eddsa::TestName::all() {
         for group in eddsa::TestSet::load(name).unwrap().test_groups {
@@ -153,7 +153,7 @@ fn eddsa() {
 }
 
 #[test]
-fn ml_dsa() {
+fn ml_dsa_vectors_have_their_results() {
     let mut count = Count::default();
     for name in mldsa_verify::TestName::all() {
         let own = match name {

@@ -1,4 +1,4 @@
-//! Encodings of bytes. Nothing in this folder knows what a token or a key is.
+//! Encodings of bytes, independent of tokens and keys.
 
 mod base64_error;
 pub(crate) mod base64url;

@@ -9,9 +9,9 @@ pub enum JsonError {
         "not JSON with unique member names and at most {MAX_DEPTH} levels (line {line}, column {column})"
     )]
     NotStrict {
-        /// Where reading stopped: the line, from 1.
+        /// The line at which reading stopped, from 1.
         line: usize,
-        /// Where reading stopped: the byte within its line, from 1.
+        /// The byte of this line at which reading stopped, from 1.
         column: usize,
     },
     /// The text is strict JSON, but not an object.

@@ -26,11 +26,6 @@ pub fn object_bytes(members: &Map<String, Value>) -> usize {
     punctuation(members.len()) + members.iter().map(member).sum::<usize>()
 }
 
-/// The commas between items, and the two brackets.
-fn punctuation(items: usize) -> usize {
-    items.saturating_sub(1) + 2
-}
-
 /// Returns the length in bytes of a string as JSON, with its quotation marks and escapes.
 #[must_use]
 pub fn text_bytes(text: &str) -> usize {
@@ -43,6 +38,11 @@ pub fn text_bytes(text: &str) -> usize {
     let is_plain = |byte| byte >= 0x20 && byte != b'"' && byte != b'\\';
     let all_plain = text.bytes().fold(true, |plain, byte| plain & is_plain(byte));
     2 + if all_plain { text.len() } else { text.bytes().map(escaped_len).sum() }
+}
+
+/// The commas between items, and the two brackets.
+fn punctuation(items: usize) -> usize {
+    items.saturating_sub(1) + 2
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
             json!([[], {}, [[]], [{}]]),
             json!({"a": 1, "": {"\"": ["b", {}]}, "ä\n": null}),
         ];
-        // Each character also alone: one escaped character would hide another.
+        // Also tests each character alone: next to an escaped character, a missed escape would go unnoticed.
         let single = characters.chars().map(|character| json!(character.to_string()));
         for value in single.chain(rows) {
             assert_eq!(bytes(&value), value.to_string().len(), "{value}");

@@ -1,4 +1,4 @@
-//! Which public keys are accepted.
+//! The checks of public keys.
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 

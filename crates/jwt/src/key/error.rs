@@ -65,7 +65,7 @@ pub enum KeyError {
     Base64Url {
         /// The member.
         member: &'static str,
-        /// What is wrong with its text.
+        /// The problem with its text.
         source: Base64Error,
     },
     /// `n` or `e` of the JWK is empty or begins with a zero byte (RFC 7518 section 2,

@@ -66,7 +66,7 @@ impl JwkSet {
         Self { keys, unusable: Vec::new() }
     }
 
-    /// Reads a JWK Set of one's own. Other members of the set are ignored.
+    /// Reads your own JWK Set. Other members of the set are ignored.
     ///
     /// # Errors
     /// [`KeyError::Json`], [`KeyError::MissingKeys`] or [`KeyError::NotAnObject`] if the text is

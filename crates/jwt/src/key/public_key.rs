@@ -90,7 +90,7 @@ impl PublicKey {
     }
 }
 
-/// Shows the algorithms only: a key fills a log line and says nothing to its reader.
+/// Prints only the algorithms: the bytes of a key are long.
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({:?})", self.algorithms())

@@ -26,6 +26,6 @@ pub struct Signed {
     /// The `kid` of the key that signed the token.
     pub key_id: String,
     /// The identifier of the signing request in the records of the key's service, such as the
-    /// request id of AWS KMS. `None` if there is none.
+    /// request id of AWS KMS. `None`: the service has no request id.
     pub receipt: Option<String>,
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::Algorithm;
 
-/// Which tokens are accepted, apart from their signature.
+/// The requirements on a token, apart from its signature.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,18 +34,17 @@ pub struct Validation {
     /// The accepted difference between the clocks of issuer and recipient, in whole seconds, for
     /// `nbf` and `iat`.
     pub leeway: Duration,
-    /// The same for `exp`.
+    /// The accepted difference between the clocks for `exp`, in whole seconds.
     pub expiry_leeway: Duration,
-    /// How long after its `iat` a token is accepted at most, in whole seconds. With it, `iat` is
-    /// required.
+    /// The maximum age of a token since its `iat`, in whole seconds. With it, `iat` is required.
     pub max_age: Option<Duration>,
-    /// How far in the future `exp` may be at most, in whole seconds (RFC 7523 section 3, item 4).
+    /// The maximum time until `exp`, in whole seconds (RFC 7523 section 3, item 4).
     pub max_remaining: Option<Duration>,
 }
 
 impl Validation {
-    /// The tokens of this issuer for these audiences, of the type `JWT` and without leeway. `None` skips a check: see
-    /// the fields.
+    /// Accepts the tokens of this issuer for these audiences, of the type `JWT` and without leeway. `None` skips a
+    /// check: see the fields.
     #[must_use]
     pub fn new(issuer: Option<String>, audiences: Option<Vec<String>>) -> Self {
         Self {
@@ -61,49 +60,50 @@ impl Validation {
         }
     }
 
-    /// The same tokens of another type.
+    /// Sets the accepted `typ`.
     #[must_use]
     pub fn with_token_type(self, token_type: impl Into<String>) -> Self {
         self.with_token_types(vec![token_type.into()])
     }
 
-    /// The same tokens of these types.
+    /// Sets the accepted values of `typ`.
     #[must_use]
     pub fn with_token_types(self, token_types: Vec<String>) -> Self {
         Self { token_types, ..self }
     }
 
-    /// The same tokens, but only with these algorithms.
+    /// Sets the accepted values of `alg`.
     #[must_use]
     pub fn with_algorithms(self, algorithms: Vec<Algorithm>) -> Self {
         Self { algorithms: Some(algorithms), ..self }
     }
 
-    /// The same tokens, but only with one value of `aud`.
+    /// Requires that `aud` has exactly one value.
     #[must_use]
     pub fn with_single_audience(self) -> Self {
         Self { single_audience: true, ..self }
     }
 
-    /// The same tokens with another leeway.
+    /// Sets the leeway for `exp`, `nbf` and `iat`, in whole seconds.
     #[must_use]
     pub fn with_leeway(self, leeway: Duration) -> Self {
         Self { leeway, expiry_leeway: leeway, ..self }
     }
 
-    /// The same tokens with another leeway for `exp`.
+    /// Sets the leeway for `exp` only, in whole seconds. Call it after [`with_leeway`](Self::with_leeway), which
+    /// sets it too.
     #[must_use]
     pub fn with_expiry_leeway(self, expiry_leeway: Duration) -> Self {
         Self { expiry_leeway, ..self }
     }
 
-    /// The same tokens, but only for this time after `iat`, which they must have.
+    /// Sets the maximum age of a token since its `iat`, in whole seconds. `iat` is then required.
     #[must_use]
     pub fn with_max_age(self, max_age: Duration) -> Self {
         Self { max_age: Some(max_age), ..self }
     }
 
-    /// The same tokens, but only those that expire within this time.
+    /// Sets the maximum time until `exp`, in whole seconds.
     #[must_use]
     pub fn with_max_remaining(self, max_remaining: Duration) -> Self {
         Self { max_remaining: Some(max_remaining), ..self }
