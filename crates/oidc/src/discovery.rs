@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{ProviderUrl, Transport, UrlError};
 
-/// Why metadata do not lead to keys.
+/// Why the metadata of an issuer are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
@@ -15,7 +15,7 @@ pub enum MetadataError {
     /// `issuer` is missing or not a string.
     #[error("issuer is missing")]
     NoIssuer,
-    /// `issuer` is another one than that whose metadata were requested (section 4.3).
+    /// `issuer` differs from the issuer whose metadata were requested (section 4.3).
     #[error("the metadata belongs to another issuer: `issuer` is {found:?}, not {requested:?}")]
     OtherIssuer {
         /// The start of the name in the metadata.
@@ -31,7 +31,7 @@ pub enum MetadataError {
     JwksUri {
         /// The start of the URL.
         found: String,
-        /// What is wrong with it.
+        /// The problem with the URL.
         problem: UrlError,
     },
 }
@@ -96,7 +96,7 @@ pub fn read_jwks_uri(
         .map_err(|problem| MetadataError::JwksUri { found: start(url), problem })
 }
 
-/// How much of a name in the metadata an error quotes.
+/// The number of characters of a name in the metadata that an error quotes.
 const MAX_QUOTED_CHARS: usize = 200;
 
 #[cfg(test)]

@@ -42,16 +42,16 @@ use crate::ProviderUrl;
 #[derive(Clone)]
 pub struct HttpClient(Arc<LazyConnector>);
 
-/// Created with the first request: to read the root certificates of the system takes longer than the rest of the start
+/// Created with the first request: reading the root certificates of the system takes longer than the rest of the start
 /// of a function, and most of its requests need no provider.
 type LazyConnector = LazyLock<SharedHttpConnector, Box<dyn FnOnce() -> SharedHttpConnector + Send>>;
 
-/// What a provider may take of time and memory.
+/// The limits of a response, in time and memory.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchLimits {
-    /// The end of the whole response.
+    /// The time at which the whole response must have arrived.
     pub deadline: Instant,
-    /// The length of its body.
+    /// The maximum length of its body, in bytes.
     pub max_bytes: usize,
 }
 
@@ -68,7 +68,7 @@ pub enum FetchError {
     /// The response was not complete at the deadline.
     #[error("no complete response in time")]
     Timeout,
-    /// A redirect, which is not followed: whoever controls one path of a server could point to keys of their own.
+    /// A redirect, which is not followed: an attacker who controls one path of a server could redirect to other keys.
     #[error(
         "the response is a redirect (status {status}) to {location:?}: redirects are not followed: use the final URL"
     )]
@@ -78,7 +78,7 @@ pub enum FetchError {
         /// The start of the URL that the server names.
         location: String,
     },
-    /// Another status than success.
+    /// A status other than success.
     #[error("the response has the status {0}")]
     Status(u16),
     /// A longer body than allowed.
@@ -169,7 +169,7 @@ impl FetchLimits {
 }
 
 impl FetchError {
-    /// Whether the server is out of reach, so that the document may be in order.
+    /// Whether the server did not respond with a document, so that the document itself may be valid.
     pub(crate) const fn is_unreachable(&self) -> bool {
         match self {
             Self::Connection(_) | Self::Incomplete(_) | Self::Timeout => true,

@@ -1,9 +1,9 @@
-//! Trusted issuers of `OpenID` Connect and OAuth: callers prove who they are with tokens that they have already, and hold
-//! no secret.
+//! Trusted issuers of `OpenID` Connect and OAuth: callers prove their identity with tokens that they already have, and
+//! need no secret.
 //!
 //! | start with | for |
 //! |---|---|
-//! | [`TrustedIssuers`] | whose tokens are accepted: the setting `TRUSTED_ISSUERS` |
+//! | [`TrustedIssuers`] | the issuers whose tokens are accepted: the setting `TRUSTED_ISSUERS` |
 //! | [`IssuerVerifier`] | assertions of trusted issuers and of clients |
 //! | [`HttpClient`], [`metadata_url`], [`read_jwks_uri`] | the keys of an issuer alone |
 //!
@@ -16,7 +16,7 @@
 //! token, and no redirect is followed. Fetched keys are cached for ten minutes. They are fetched earlier for a token that
 //! names an unknown key, but at most every 30 seconds, and by one request at a time. While they cannot be fetched, the
 //! last keys are used, until they are an hour old. All documents of one attempt must arrive within three seconds, with
-//! at most 512 KiB each and 100 keys. What the provider says about caching is ignored.
+//! at most 512 KiB each and 100 keys. The caching headers of the provider are ignored.
 //!
 //! # Verify an assertion
 //!

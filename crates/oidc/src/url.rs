@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use http::Uri;
 
-/// Over which transport keys may be fetched. Each variant allows those before it too.
+/// The transport over which keys may be fetched. Each variant allows those before it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Transport {
     /// Only `https`: the certificate of the server proves whose keys they are.
@@ -37,11 +37,11 @@ pub struct ProviderUrl {
 /// Why a URL is not requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// The text is no URL of `http` or `https`.
+    /// The text is not an `http` or `https` URL.
     #[error("must be an https URL")]
     NotHttp,
     /// The URL has the scheme `http`, which is not allowed for its host.
-    #[error("must be an https URL: with http, anyone on the way could replace the keys")]
+    #[error("must be an https URL: with http, anyone on the network path could replace the keys")]
     NotHttps,
     /// The URL has no host, or an invalid port. The HTTP client takes the default port in place of an invalid one.
     #[error("must be a URL with a host and a valid port")]
@@ -49,7 +49,7 @@ pub enum UrlError {
     /// The URL has a user name. The HTTP client would not send it, and errors would print it.
     #[error("must not have a user name or a password")]
     UserName,
-    /// The name of an issuer has a query, after which no path can follow.
+    /// The name of an issuer has a query, so no path can be appended.
     #[error("must not have a query")]
     Query,
     /// The URL has a fragment, which is never sent.
@@ -66,7 +66,7 @@ impl ProviderUrl {
         if !has_scheme(text, "https://") && !has_scheme(text, "http://") {
             return Err(UrlError::NotHttp);
         }
-        // The type would drop it without a word.
+        // `Uri` drops a fragment silently.
         if text.contains('#') {
             return Err(UrlError::Fragment);
         }

@@ -141,7 +141,7 @@ fn schema_agrees_with_the_parser() {
     // `null` removes a member in the rows, so this one is written out.
     assert_verdicts(&[json!([{"issuer": "https://a.example", "typ": null}])], (false, false));
     assert_verdicts(&invalid, (false, false));
-    // What a schema cannot say: shared audiences, types of other tokens, keys, and entries that depend on each other.
+    // Only the parser checks: shared audiences, types of other tokens, keys, and entries that depend on each other.
     let refused_by_parser = [
         with(&json!({"issuer": "https://a.example "})),
         with(&json!({"jwks_uri": "https://a.example:0/"})),
@@ -232,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 5000, ..ProptestConfig::default() })]
 
     #[test]
-    fn accepted_entries_follow_the_schema_and_keep_their_promises(entry in entry()) {
+    fn accepted_entries_follow_the_schema_and_the_rules_of_the_parser(entry in entry()) {
         let list = json!([entry]);
         let Ok(issuers) = list.to_string().parse::<TrustedIssuers>() else { return Ok(()) };
         prop_assert_eq!(verdicts(&[list]), [(true, true)]);

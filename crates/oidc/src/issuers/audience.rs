@@ -1,6 +1,6 @@
 //! Audiences that other services accept too.
 
-/// Whether tokens with this audience are also for another service than this one: whoever operates that service, or
+/// Whether other services accept tokens with this audience too: the operator of such a service, or an attacker who
 /// steals a token from it, could use the token here.
 pub(super) fn is_shared(audience: &str, issuer: &str) -> bool {
     let (audience, issuer) = (normalized(audience), normalized(issuer));
@@ -10,7 +10,7 @@ pub(super) fn is_shared(audience: &str, issuer: &str) -> bool {
         || KNOWN_PREFIXES.iter().any(|prefix| audience.starts_with(prefix))
 }
 
-/// The name without the spelling that people and clients vary: case, and slashes at the end.
+/// The name in lower case and without slashes at the end, in which people and clients vary it.
 pub(super) fn normalized(name: &str) -> String {
     name.trim_end_matches('/').to_lowercase()
 }

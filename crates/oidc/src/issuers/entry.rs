@@ -20,10 +20,10 @@ use crate::{ProviderUrl, Transport, discovery::metadata_url};
 pub struct TrustedIssuer {
     /// `issuer`: the exact `iss` of its tokens; of a client, its client id.
     pub issuer: String,
-    /// `client`: it is a client, which authenticates itself (RFC 7523 section 2.2), and whose tokens are no
-    /// authorization grants. Without it the reverse.
+    /// `client`: it is a client, which authenticates itself (RFC 7523 section 2.2), and whose tokens are not
+    /// authorization grants. Without it, the entry is an issuer, whose tokens are only authorization grants.
     pub is_client: bool,
-    /// `audience`: the values of `aud` that are accepted in addition to the own names.
+    /// `audience`: the values of `aud` that are accepted in addition to this issuer's own names.
     pub audiences: Vec<String>,
     /// `algorithms`: the values of `alg`, by default `RS256`.
     pub algorithms: Vec<Algorithm>,
@@ -43,7 +43,7 @@ pub struct TrustedIssuer {
     pub accepts_token_endpoint_audience: bool,
 }
 
-/// Where the keys of an issuer are.
+/// The source of the keys of an issuer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeySource {
     /// At the `jwks_uri` of its metadata, which are at this URL (`OpenID` Connect Discovery 1.0 section 4).
@@ -103,7 +103,7 @@ impl TrustedIssuer {
         }
     }
 
-    /// Which tokens of the entry are assertions for this recipient.
+    /// The requirements on an assertion of the entry for this recipient.
     pub(crate) fn validation(&self, own: &OwnIdentity) -> Validation {
         let mut audiences = vec![own.issuer.clone()];
         let mut token_types = vec!["JWT".to_owned()];
@@ -175,7 +175,7 @@ fn key_source(
     }
 }
 
-/// Reads keys that the operator has written: a mistake in one of them is to be corrected, not to be skipped.
+/// Reads keys that the operator has written: a mistake in one of them is an error, not a key to skip.
 fn key_set(keys: &Value, algorithms: &[Algorithm]) -> Result<JwkSet, EntryError> {
     let set = JwkSet::read(keys.to_string().as_bytes()).map_err(EntryError::KeySet)?;
     if let Some(key) = set.unusable.into_iter().next() {

@@ -17,7 +17,7 @@ pub enum TrustedIssuersError {
     Entry {
         /// The number of the entry.
         number: usize,
-        /// What is wrong with it.
+        /// The problem with the entry.
         problem: EntryError,
     },
     /// Two entries have names that are equal, or that differ only by slashes at the end or by case.
@@ -37,25 +37,25 @@ pub enum TrustedIssuersError {
     OwnIssuer(usize),
 }
 
-/// What is wrong with an entry. Messages name members, and quote no value but an audience.
+/// The problem with an entry. Messages name members, and quote no value except an audience.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// The entry has a member that none has.
+    /// The entry has an unknown member.
     #[error("unknown member `{0}`")]
     UnknownMember(String),
     /// A member is missing.
     #[error("missing member `{0}`")]
     Missing(&'static str),
-    /// A member has a value of another type.
+    /// A member has a value of the wrong type.
     #[error("`{member}` must be {expected}")]
     Type {
         /// The member.
         member: &'static str,
-        /// What it must be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A name is empty, too long, or has characters that others may overlook.
+    /// A name is empty, too long, or has white space or invisible characters.
     #[error("`{0}` must have 1 to {MAX_NAME_CHARS} characters and {PLAIN_IDENTIFIER_RULE}")]
     Name(&'static str),
     /// A list is empty or too long.
@@ -67,26 +67,24 @@ pub enum EntryError {
     /// `algorithms` has an unknown name.
     #[error("`algorithms` {0}")]
     Algorithm(UnknownAlgorithm),
-    /// `typ` has the type of tokens that are never proof of an identity.
-    #[error(
-        "`typ` must not have `{0}`: such tokens serve another purpose than to prove an identity"
-    )]
+    /// `typ` has the type of tokens that do not prove an identity.
+    #[error("`typ` must not have `{0}`: such tokens do not prove an identity")]
     TokenType(&'static str),
     /// The URL in a member cannot be used.
     #[error("`{member}` {problem}")]
     Url {
         /// The member.
         member: &'static str,
-        /// What is wrong with it.
+        /// The problem with the URL.
         problem: UrlError,
     },
-    /// The keys are to be discovered, and `issuer` is not a URL for that.
+    /// The keys must be discovered, but `issuer` is not a URL that allows it.
     #[error("without `jwks_uri` and `jwks`, the keys are discovered: `issuer` {0}")]
     Discovery(UrlError),
     /// The entry has `jwks_uri` and `jwks`.
     #[error("must have `jwks_uri` or `jwks`, not both")]
     TwoKeySources,
-    /// `jwks` is no JWK Set, or has a private key.
+    /// `jwks` is not a JWK Set, or has a private key.
     #[error("`jwks`: {0}")]
     KeySet(KeyError),
     /// A key of `jwks` cannot be used.

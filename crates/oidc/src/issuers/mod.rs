@@ -1,4 +1,4 @@
-//! The setting `TRUSTED_ISSUERS`: whose tokens are accepted, for whom, and with which keys.
+//! The setting `TRUSTED_ISSUERS`: the accepted issuers, their audiences and their keys.
 
 mod audience;
 mod entry;

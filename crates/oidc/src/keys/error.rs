@@ -11,11 +11,12 @@ use crate::{FetchError, MetadataError, issuers::MAX_KEYS};
 pub struct IssuerFault {
     /// The name of the entry.
     pub issuer: String,
-    /// What happened. Requests within the next seconds get the same error without another attempt.
+    /// The error of the last attempt. Requests within the next seconds get the same error without another attempt.
     #[source]
     pub error: Arc<KeysError>,
-    /// Whether the last keys of the issuer are still in use, and none of them has the `kid` of the assertion. It may be that
-    /// of a newer key. But any client can send an unknown `kid`, so this fault does not show that callers are affected.
+    /// Whether the last keys of the issuer are still in use, and none of them has the `kid` of the assertion. The `kid`
+    /// may be that of a newer key. But any client can send an unknown `kid`, so this fault does not prove that callers
+    /// are affected.
     pub has_keys: bool,
 }
 
@@ -26,10 +27,9 @@ pub struct IssuerFault {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuerCause {
-    /// The provider does not respond, or responds that it cannot now. It may respond again soon.
+    /// The provider does not respond, or reports a temporary error. It may respond again soon.
     Unreachable,
-    /// The provider responds, but not with keys that can be used. An operator must correct the entry, or
-    /// the provider.
+    /// The response of the provider has no usable keys. An operator must correct the entry, or the provider.
     Keys,
 }
 
@@ -46,7 +46,7 @@ pub enum KeysError {
         #[source]
         error: FetchError,
     },
-    /// The metadata do not lead to keys.
+    /// The metadata are refused.
     #[error("{url}")]
     Metadata {
         /// The URL of the metadata.
@@ -55,7 +55,7 @@ pub enum KeysError {
         #[source]
         error: MetadataError,
     },
-    /// The document is no JWK Set.
+    /// The document is not a JWK Set.
     #[error("{url}")]
     KeySet {
         /// The URL of the keys.

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{error::KeysError, issuer_keys::IssuerKeys};
 use crate::{FetchLimits, HttpClient, ProviderUrl, discovery::read_jwks_uri};
 
-/// Where the keys of an issuer are fetched from.
+/// The source from which the keys of an issuer are fetched.
 #[derive(Debug, Clone)]
 pub(crate) enum RemoteSource {
     /// The metadata of the issuer, which name the URL of the keys.
@@ -14,7 +14,7 @@ pub(crate) enum RemoteSource {
     JwksUri(ProviderUrl),
 }
 
-/// Fetches the keys of an issuer, and its metadata before if need be.
+/// Fetches the keys of an issuer, after its metadata if the keys are discovered.
 pub(super) async fn fetch(
     http: &HttpClient,
     issuer: &str,

@@ -27,7 +27,7 @@ impl IssuerKeys {
         if count > MAX_KEYS {
             return Err(KeysError::TooManyKeys(count));
         }
-        // One key for each algorithm: neither `alg` of the token nor a missing `alg` of the key adds another one.
+        // One key for each algorithm: neither `alg` of the token nor a missing `alg` of the key allows another one.
         let with_algorithms = |jwk: Jwk| {
             let possible: Vec<_> = match jwk.algorithm {
                 Some(algorithm) => vec![algorithm],
@@ -56,7 +56,7 @@ impl IssuerKeys {
         parts: &SignedParts<'_>,
     ) -> Result<Result<(), Rejection>, UnusableKey> {
         let verified = self.verifier.verify(parts).await?;
-        // Another key of this name and algorithm answers for it: without that, everybody could cause faults by the name.
+        // A valid key with this `kid` and algorithm decides. Otherwise any client could cause faults with this `kid`.
         let is_answered =
             verified.is_ok() || (verified == Err(Rejection::Signature) && self.has_key_of(parts));
         let is_named = |key: &&UnusableKey| {
@@ -68,7 +68,7 @@ impl IssuerKeys {
         }
     }
 
-    /// Whether a token that these keys do not verify may be of a newer key.
+    /// Whether a token that these keys do not verify may be signed with a newer key.
     pub(crate) fn may_lack_key_of(&self, parts: &SignedParts<'_>) -> bool {
         !self.has_key_of(parts)
     }
@@ -78,8 +78,8 @@ impl IssuerKeys {
     }
 }
 
-/// Whether the issuer publishes a key that is not meant for signatures of its tokens, or that everyone could sign with:
-/// no token of it is accepted.
+/// Whether the key is not meant for signatures of tokens, or everyone could sign with it: no token of such a key is
+/// accepted.
 const fn is_for_others(reason: &KeyError) -> bool {
     matches!(
         reason,

@@ -65,7 +65,7 @@ impl RemoteKeys {
             return Ok(keys);
         }
         if let Some(keys) = cached.keys_within(MAX_STALE_AGE, now) {
-            // One request waits for newer keys, and the others go on with these.
+            // One request waits for newer keys, and the others continue with these.
             return match self.fetch_lock.try_lock() {
                 Ok(guard) if self.cached().is_attempt_due(now) => {
                     self.fetch(&guard, now).await;
@@ -75,15 +75,15 @@ impl RemoteKeys {
             };
         }
         let guard = self.fetch_lock.lock().await;
-        // Another request may have fetched them, or tried to, while this one waited.
+        // Another request may have attempted a fetch while this one waited.
         if self.cached().is_attempt_due(now) {
             self.fetch(&guard, now).await;
         }
         self.servable(now)
     }
 
-    /// Newer keys than these, for a token that may be of a newer key. `None` if there are none, or if the keys were
-    /// fetched just now: callers can name any key.
+    /// Newer keys than these, for a token that may be signed with one of them. `None` if there are no newer keys, or
+    /// if the keys were fetched just now: callers can name any key.
     pub(crate) async fn newer_than(
         &self,
         known: &Arc<IssuerKeys>,
@@ -114,7 +114,7 @@ impl RemoteKeys {
         cached.keys_within(MAX_STALE_AGE, now).ok_or_else(fault)
     }
 
-    /// Fetches the keys. The attempt is recorded before it begins, so that one that is dropped counts too.
+    /// Fetches the keys. The attempt is recorded before it begins, so that a dropped attempt counts too.
     async fn fetch(&self, _guard: &MutexGuard<'_, ()>, now: SuspendAwareTime) {
         self.update(|cached| {
             cached.attempted_at = Some(now);
@@ -125,7 +125,7 @@ impl RemoteKeys {
         // Boxed, because a fetch is large and rare: it must not enlarge every request's future.
         let fetched =
             Box::pin(fetch(&self.http, &self.issuer, &self.source, &self.algorithms)).await;
-        // From its end on, because each attempt at a slow provider holds up a request.
+        // Counted from the end of the attempt, because each attempt at a slow provider delays a request.
         let ended_at = now.and_elapsed();
         match fetched {
             Ok(keys) => self.update(|cached| {
@@ -201,6 +201,6 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 const MAX_STALE_AGE: Duration = Duration::from_hours(1);
 /// The shortest time from one attempt to the next.
 const COOLDOWN: Duration = Duration::from_secs(30);
-/// The same after the first failures while there are no keys. Requests in between fail at once.
+/// The cooldowns after the first failures while there are no keys. Requests in between fail at once.
 const COOLDOWNS_WITHOUT_KEYS: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20)];

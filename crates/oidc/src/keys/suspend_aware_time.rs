@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// A time that also counts the time during which the process was suspended.
 ///
 /// Lambda freezes an execution environment between invocations, and the monotonic clock may stop meanwhile. The wall
-/// clock, which is that of the caller, goes on, but may be set back.
+/// clock, whose time the caller gives, advances, but may be set back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SuspendAwareTime {
     wall: UnixTime,
@@ -14,19 +14,19 @@ pub(crate) struct SuspendAwareTime {
 }
 
 impl SuspendAwareTime {
-    /// Now, at this time of the wall clock.
+    /// The current time, with this time of the wall clock.
     pub(crate) fn at(wall: UnixTime) -> Self {
         Self { wall, monotonic: Instant::now() }
     }
 
-    /// This time, later by what has passed since.
+    /// The current time: this time plus the time that has passed since.
     pub(crate) fn and_elapsed(self) -> Self {
         let monotonic = Instant::now();
         let elapsed = monotonic.saturating_duration_since(self.monotonic);
         Self { wall: self.wall.after(elapsed), monotonic }
     }
 
-    /// How much later it is than `earlier`: the longer of the elapsed times of both clocks.
+    /// The time since `earlier`: the longer of the elapsed times of both clocks.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         let wall = self.wall.seconds().saturating_sub(earlier.wall.seconds());
         self.monotonic.saturating_duration_since(earlier.monotonic).max(Duration::from_secs(wall))

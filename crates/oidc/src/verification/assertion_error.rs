@@ -4,7 +4,7 @@ use jwt::Rejection;
 
 /// Why an assertion is refused.
 ///
-/// `Display` is the text for the caller. It quotes nothing of the assertion, as nothing in it is proved.
+/// `Display` is the text for the caller. It does not quote the assertion, because nothing in it is proved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssertionError {
     /// The entry that the assertion names as its issuer, if there is one for the purpose. The name is that of the entry;
@@ -25,16 +25,16 @@ pub enum AssertionRefusal {
     Bound,
     /// It has this claim, which only tokens for another purpose have.
     OtherPurpose(&'static str),
-    /// It names an actor who acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
-    /// say.
+    /// It names an actor who acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would
+    /// not show.
     Delegated,
-    /// It is revoked. The verifier knows no revocations: its caller checks them.
+    /// It is revoked. The verifier does not check revocations: its caller does.
     Revoked,
     /// This claim of `required_claims` is missing, or has another value.
     RequiredClaim(String),
     /// The claim with the subject is missing, or not a text.
     NoSubject,
-    /// `sub` of a client assertion is another one than `iss` (RFC 7523 section 3).
+    /// `sub` of a client assertion differs from `iss` (RFC 7523 section 3).
     ClientSubject,
 }
 

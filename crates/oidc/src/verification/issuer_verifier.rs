@@ -22,14 +22,14 @@ pub struct IssuerVerifier {
     issuers: HashMap<String, Issuer>,
 }
 
-/// What a valid assertion proves.
+/// The identity that a valid assertion proves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
     /// The issuer; of a client, its client id.
     pub issuer: String,
     /// The value of the claim that the entry names as the subject; of a client, its client id.
     pub subject: String,
-    /// `jti`, if there is one.
+    /// `jti`, if present.
     pub jti: Option<String>,
     /// All claims.
     pub claims: Map<String, Value>,

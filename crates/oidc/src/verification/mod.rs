@@ -1,4 +1,4 @@
-//! From the text of an assertion to what it proves.
+//! The verification of assertions.
 
 mod assertion_error;
 mod claims;

@@ -1,4 +1,4 @@
-/// What an assertion is to prove.
+/// The purpose of an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The authorization of a grant of the type `jwt-bearer` (RFC 7523 section 2.1), by a trusted issuer.

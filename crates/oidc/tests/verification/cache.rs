@@ -65,7 +65,7 @@ async fn new_key_is_found_after_the_cooldown() {
         let found = outcome(&verifier, &without_kid, NOW + later).await;
         assert_eq!((found, provider.take_requests()), (expected, requests), "{later} s");
     }
-    // A wrong signature of a known key is no reason to fetch keys.
+    // A wrong signature of a known key does not cause a fetch.
     let forged = of(&new, "newest");
     let found = outcome(&verifier, &forged, NOW + 120).await;
     assert_eq!((found, provider.take_requests()), (Refused("InvalidSignature"), 0));
@@ -124,7 +124,7 @@ async fn provider_that_is_down_before_the_first_fetch_is_a_fault() {
     for later in 0..10 {
         assert_eq!(outcome(&verifier, &assertion, NOW + later).await, UNREACHABLE);
     }
-    // An issuer that is down does not affect another one.
+    // An issuer that is down does not affect other issuers.
     let assertion = key.sign(&header("k"), &other.claims());
     assert_eq!(outcome(&verifier, &assertion, NOW).await, Valid);
 }
@@ -187,7 +187,7 @@ async fn last_keys_are_used_for_an_hour_while_the_provider_is_down() {
 }
 
 #[tokio::test]
-async fn attempts_become_rarer_while_they_fail() {
+async fn intervals_between_failing_attempts_grow() {
     let key = SigningKey::ed25519(1);
     let provider = Provider::start(&[key.jwk("k")]).await;
     let metadata = json!({"issuer": provider.url, "jwks_uri": format!("{}/keys", provider.url)});
@@ -277,7 +277,7 @@ async fn slow_refresh_does_not_hold_up_other_requests() {
 }
 
 #[tokio::test]
-async fn dropped_attempt_counts() {
+async fn dropped_attempt_counts_as_an_attempt() {
     let key = SigningKey::ed25519(1);
     let provider = Provider::start(&[key.jwk("k")]).await;
     let keys = json!({"keys": [key.jwk("k")]}).to_string();

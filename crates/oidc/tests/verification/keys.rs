@@ -1,4 +1,4 @@
-//! Which keys of a provider verify which tokens.
+//! The keys of a provider that verify a token.
 
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ async fn mistake_in_one_key_does_not_affect_the_others() {
             forged,
         ),
         (
-            "elements that are no keys",
+            "elements that are not keys",
             vec![json!(7), json!(null), json!([]), good.clone()],
             &key,
             "k",

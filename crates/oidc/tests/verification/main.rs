@@ -40,7 +40,7 @@ fn verifier(entries: &[Value]) -> IssuerVerifier {
     IssuerVerifier::new(issuers, &own(), &http)
 }
 
-/// What came of an assertion: it is valid, or the code of its refusal or of the fault.
+/// The outcome of an assertion: it is valid, or the code of its refusal or of the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Valid,
@@ -72,7 +72,7 @@ async fn verify(
     verifier.verify(assertion, purpose, UnixTime::from_seconds(seconds)).await
 }
 
-/// What came of the assertion of a grant.
+/// The outcome of the assertion of a grant.
 async fn outcome(verifier: &IssuerVerifier, assertion: &str, seconds: u64) -> Outcome {
     verify(verifier, assertion, Purpose::Grant, seconds).await.into()
 }

@@ -1,4 +1,4 @@
-//! A provider on this machine, which behaves as a test says.
+//! A provider on this machine, whose responses a test sets.
 
 use std::{
     convert::Infallible,

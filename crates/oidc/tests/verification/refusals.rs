@@ -335,7 +335,7 @@ async fn verified_assertion_that_the_entry_does_not_accept_is_refused() {
             with(json!({"act": {"sub": "agent"}})),
             Refused("DelegatedAssertion"),
         ),
-        ("somebody who may act", with(json!({"may_act": {"sub": "agent"}})), Valid),
+        ("an actor that may act", with(json!({"may_act": {"sub": "agent"}})), Valid),
         ("valid for 25 hours", with(json!({"iss": "oid", "oid": "o", "exp": NOW + 90_000})), Valid),
         (
             "valid for more than 25 hours",
@@ -380,7 +380,7 @@ async fn client_assertion_for_another_recipient_or_subject_is_refused() {
         ("valid", with(json!({})), Valid),
         ("the token endpoint", with(json!({"aud": TOKEN_ENDPOINT})), Refused("Audience")),
         ("the token endpoint, which the entry accepts", old(TOKEN_ENDPOINT), Valid),
-        ("the issuer all the same", old(OWN_ISSUER), Valid),
+        ("the issuer too", old(OWN_ISSUER), Valid),
         (
             "issuer and token endpoint",
             with(json!({"aud": [OWN_ISSUER, TOKEN_ENDPOINT]})),

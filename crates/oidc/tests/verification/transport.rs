@@ -26,7 +26,7 @@ fn is_connection_error(result: &Result<String, FetchError>) -> bool {
 }
 
 #[tokio::test]
-async fn proxy_is_used_except_for_the_hosts_without() {
+async fn proxy_is_used_except_for_hosts_in_no_proxy() {
     let proxy = Provider::start(&[]).await;
     let direct = Provider::start(&[json!({})]).await;
     let config = ProxyConfig::http(&*proxy.url).unwrap().no_proxy("127.0.0.1,other.invalid");

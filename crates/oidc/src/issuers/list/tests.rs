@@ -385,7 +385,7 @@ fn names_that_differ_only_by_slash_or_case_are_refused() {
 }
 
 #[test]
-fn text_that_is_no_list_is_refused() {
+fn text_that_is_not_a_list_is_refused() {
     for text in ["", "null", "{}", "[1]", r#"[{"issuer":"a","issuer":"b"}]"#, "[] []"] {
         let read = text.parse::<TrustedIssuers>();
         assert!(matches!(read, Err(TrustedIssuersError::Form(_))), "{text}: {read:?}");
@@ -406,7 +406,7 @@ fn errors_name_the_entry_and_the_member() {
         (
             entry(json!({"issuer": "http://a.example"})),
             "trusted issuer 1: without `jwks_uri` and `jwks`, the keys are discovered: `issuer` must be an https URL: \
-             with http, anyone on the way could replace the keys",
+             with http, anyone on the network path could replace the keys",
         ),
         (
             entry(json!({"audience": "sts.amazonaws.com"})),
