@@ -181,7 +181,7 @@ impl CachedRing {
         self.next_denied_since.is_some_and(|since| since.elapsed() < ALIAS_AUTHORIZATION_DELAY)
     }
 
-    /// Whether another load may yield a complete key set where there is none.
+    /// Whether the key set is incomplete, and another load may complete it.
     pub(crate) fn may_become_complete(&self) -> bool {
         let interval = if self.faults.transient().is_some() {
             RETRY_INTERVAL_WITHOUT_RING
@@ -192,7 +192,7 @@ impl CachedRing {
             || (self.complete().is_none() && self.is_older_than(interval))
     }
 
-    /// The ring to publish: the last complete one.
+    /// The ring to publish: the last complete ring.
     ///
     /// # Errors
     /// If a key whose tokens are in use may be missing.
@@ -251,5 +251,6 @@ const ALIAS_AUTHORIZATION_DELAY: Duration = Duration::from_mins(5);
 pub(crate) const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(10);
 /// The time from a failed load to the next one while the last ring is in use.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
-/// The same while there is no ring. Requests in between fail at once instead of calling KMS.
+/// The time from a failed load to the next one while there is no ring. Requests in between fail at once instead of
+/// calling KMS.
 const RETRY_INTERVAL_WITHOUT_RING: Duration = Duration::from_secs(1);

@@ -39,7 +39,7 @@ impl SuspendAwareInstant {
 
 #[cfg(test)]
 impl SuspendAwareInstant {
-    /// This instant as it looks after a suspension: the wall clock has gone on, the monotonic clock has not.
+    /// This instant as it looks after a suspension: the wall clock has advanced, the monotonic clock has not.
     pub(crate) fn before_suspension_of(self, time: Duration) -> Self {
         Self { wall: self.wall - time, ..self }
     }

@@ -1,4 +1,4 @@
-//! A verification by the name of the ring, while the ring is loaded for the first time.
+//! A verification with the key under the ring's alias, while the ring is loaded for the first time.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ pub(crate) struct EarlyVerification {
 }
 
 impl EarlyVerification {
-    /// Starts the call. `None` if it could not confirm the token: the token names no key, or KMS has the same name for
-    /// the token's algorithm and for another one, or the message depends on the key.
+    /// Starts the call. `None` if it could not confirm the token: the token names no key, or KMS uses the name of
+    /// the token's algorithm for another algorithm too, or the message depends on the key.
     pub(crate) fn start(client: &Client, name: &KeyName, parts: &SignedParts<'_>) -> Option<Self> {
         parts.key_id.as_ref()?;
         let signature = to_kms_without_key(parts.algorithm, &parts.signature)?;
@@ -40,7 +40,7 @@ impl EarlyVerification {
         Some(Self { started_at: SuspendAwareInstant::now(), call })
     }
 
-    /// The response, and how long the call took. `None` if there is none.
+    /// The response, and the duration of the call. `None`: the call did not finish.
     pub(crate) async fn finish(mut self) -> Option<(VerifyResult, Duration)> {
         self.call.join_next().await?.ok()
     }

@@ -121,14 +121,6 @@ impl Key {
     }
 }
 
-/// The `KeySpec`, or its deprecated name `CustomerMasterKeySpec`, which some emulators send alone.
-fn key_spec(output: &GetPublicKeyOutput) -> Option<KeySpec> {
-    #[expect(deprecated, reason = "the older name of the same member")]
-    let older = output.customer_master_key_spec();
-    let older = || older.map(|spec| KeySpec::from(spec.as_str()));
-    output.key_spec.clone().or_else(older)
-}
-
 /// Why a key cannot sign tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UnsupportedKey {
@@ -138,6 +130,14 @@ pub(crate) enum UnsupportedKey {
     Spec { spec: String },
     #[error("a key of KeySpec {spec} does not sign with {algorithm} (SIGNING_ALGORITHM)")]
     Algorithm { spec: String, algorithm: Algorithm },
+}
+
+/// The `KeySpec`, or its deprecated name `CustomerMasterKeySpec`, which some emulators send alone.
+fn key_spec(output: &GetPublicKeyOutput) -> Option<KeySpec> {
+    #[expect(deprecated, reason = "the older name of the same member")]
+    let older = output.customer_master_key_spec();
+    let older = || older.map(|spec| KeySpec::from(spec.as_str()));
+    output.key_spec.clone().or_else(older)
 }
 
 #[cfg(test)]

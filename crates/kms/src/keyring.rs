@@ -106,8 +106,8 @@ impl Keyring {
         cached.ring.map(|_| ())
     }
 
-    /// Starts to verify a token with the key under the ring's name, if [`Self::prepare`] is running, and not for
-    /// another token already.
+    /// Starts to verify a token with the key under the ring's name, if [`Self::prepare`] is running and no other
+    /// token is verified in this way.
     pub(crate) fn verify_early(&self, parts: &SignedParts<'_>) -> Option<EarlyVerification> {
         let may_be_of_current = self.algorithm.is_none_or(|algorithm| algorithm == parts.algorithm);
         if !may_be_of_current || !self.may_verify_early.swap(false, Ordering::Relaxed) {
@@ -196,7 +196,7 @@ impl Keyring {
         }
     }
 
-    /// Why the last load could not read `-next` or `-previous`, if it could not.
+    /// The fault of the last load for `-next` or `-previous`, if any.
     #[must_use]
     pub fn neighbor_fault(&self) -> Option<Fault> {
         let faults = self.cached()?.faults;
@@ -204,7 +204,7 @@ impl Keyring {
     }
 
     /// Starts a load and waits for it only for a short time. After that, the request continues with the cached
-    /// ring, and the load goes on in the background.
+    /// ring, and the load continues in the background.
     async fn refreshed(self: &Arc<Self>, cached: CachedRing) -> CachedRing {
         let Ok(guard) = Arc::clone(&self.refresh_lock).try_lock_owned() else { return cached };
         let wait = if cached.faults.first().is_some() { Duration::ZERO } else { REFRESH_TIMEOUT };

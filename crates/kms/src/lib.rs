@@ -13,7 +13,7 @@
 //! | [`KeyName`] | the configured name: alias, key id or ARN |
 //! | [`Fault`], [`Cause`] | a failed KMS operation and whether a retry may help; never a statement about a token |
 //! | [`SignatureCache`] | remembers valid signatures for a short time |
-//! | [`RequestMetrics`], [`Metric`] | what is measured of a request, such as its time in KMS |
+//! | [`RequestMetrics`], [`Metric`] | the metrics of a request, such as its time in KMS |
 //!
 //! Requests wait for KMS as long as the [`Client`] allows: set its timeouts and retries.
 //!

@@ -77,9 +77,9 @@ pub(crate) fn to_kms(key: &PublicKey, signature: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Converts a signature from the form of JOSE to that of KMS, as far as that needs no key: a signature of RSA may have
-/// the length of a larger key. `None` if KMS has the same name for `algorithm` and for another one, so that the key
-/// decides which one it verifies, or if no key can have made the signature.
+/// Converts a signature from the form of JOSE to that of KMS, without the key: a signature of RSA may have the length
+/// of a larger key. `None` if no key can have made the signature, or if KMS uses the name of `algorithm` for another
+/// algorithm too, so that only the key determines the algorithm.
 pub(crate) fn to_kms_without_key(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
     match algorithm {
         Algorithm::Rs256
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signature_is_converted_without_its_key_if_kms_has_a_name_for_the_algorithm_alone() {
+    fn signature_is_converted_without_key_for_unambiguous_algorithms() {
         for algorithm in Algorithm::ALL {
             let of_name = Algorithm::ALL.iter().filter(|a| a.kms_name() == algorithm.kms_name());
             let bytes = match algorithm {

@@ -1,4 +1,4 @@
-//! What is measured of one request, with the names of the metrics.
+//! The metrics of one request, with their names.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ pub struct Metric {
 pub enum MetricValue {
     /// A length of time.
     Time(Duration),
-    /// Whether something was the case. It is measured in both cases, so that the average is a rate.
+    /// A yes-or-no metric. Both values are recorded, so that the average is a rate.
     Flag(bool),
 }
 
@@ -35,7 +35,7 @@ pub struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Everything that was measured.
+    /// The metrics that were recorded.
     #[must_use]
     pub fn measured(&self) -> Vec<Metric> {
         let kms_time = self.kms_time().map(MetricValue::Time);
@@ -52,7 +52,7 @@ impl RequestMetrics {
         Some(micros).filter(|time| *time > 0).map(Duration::from_micros)
     }
 
-    /// Whether the signature cache had the signature. `None` if the cache was not asked.
+    /// Whether the signature cache had the signature. `None`: the cache was not consulted.
     #[must_use]
     pub fn signature_cached(&self) -> Option<bool> {
         self.signature_cached.get().copied()
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_measured_is_a_metric() {
+    fn only_recorded_metrics_are_returned() {
         let metrics = RequestMetrics::default();
         assert_eq!(metrics.measured(), []);
         metrics.record_cache_lookup(false);

@@ -118,7 +118,7 @@ impl SignatureCache {
     }
 }
 
-/// Shows no entry.
+/// Prints no entries.
 impl fmt::Debug for SignatureCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignatureCache").field("lifetime", &self.lifetime).finish_non_exhaustive()
@@ -199,7 +199,7 @@ mod tests {
         for number in 0..SignatureCache::MAX_ENTRIES {
             assert!(!is_cached(&cache, number).await);
         }
-        assert!(is_cached(&cache, 0).await, "full, but not too full");
+        assert!(is_cached(&cache, 0).await, "at the limit");
         assert!(!is_cached(&cache, SignatureCache::MAX_ENTRIES).await);
         assert!(is_cached(&cache, 0).await && !is_cached(&cache, 1).await);
         assert_eq!(lock(&cache.valid).len(), SignatureCache::MAX_ENTRIES);

@@ -127,13 +127,13 @@ impl KmsVerifier<'_> {
     }
 
     /// Waits for an early verification. `None` if the signature must be verified with the key of the ring: unless KMS has
-    /// confirmed this key's signature, the alias may have been another key's.
+    /// confirmed a signature of this key, the alias may have pointed at another key.
     async fn finish_early(&self, key: &Key, early: EarlyVerification) -> Option<Result<(), Fault>> {
         let (result, time) = early.finish().await?;
         self.metrics.record_call(time);
         match judge(key, result) {
             Ok(Ok(())) => Some(Ok(())),
-            // A second call would meet the same fault, after as many attempts.
+            // A second call would probably fail in the same way, after as many attempts.
             Err(fault)
                 if fault.cause.is_transient()
                     && fault.cause != Cause::InvalidResponse
@@ -151,7 +151,7 @@ impl KmsVerifier<'_> {
     }
 }
 
-/// What KMS says about a signature, if its response is about this key.
+/// The verdict of KMS on a signature, if the response names this key.
 fn judge(key: &Key, result: VerifyResult) -> Result<Result<(), Rejection>, Fault> {
     match result {
         Ok(output) => {

@@ -120,7 +120,7 @@ const MOVED: &str = "alias/moved";
 const NO: Verified = Ok(Err(Rejection::Signature));
 
 #[tokio::test]
-async fn valid_signature_of_the_current_key_costs_one_call_beside_the_load() {
+async fn valid_signature_of_the_current_key_costs_one_call_in_addition_to_the_load() {
     let kms = RecordedKms::unchanged(kms().await);
     let keyring = keyring_at(&kms.endpoint, ALIAS);
     let parts = kms.signed_by(ALIAS, Algorithm::Rs256);
@@ -187,9 +187,9 @@ async fn local_verification_and_a_loaded_ring_never_verify_by_alias() {
     assert_eq!(kms.verifications(), (0, 2), "a ring that a request loads");
 }
 
-/// The key of a token that the ring has under another alias is asked for by its ARN.
+/// A token of a key under another alias is verified with the ARN of that key.
 #[tokio::test]
-async fn key_decides_and_not_the_alias() {
+async fn token_is_verified_with_the_key_that_it_names() {
     let kms = kms().await;
     add_neighbors(&kms);
     let stranger = create_key(&kms, "RSA_2048");
@@ -228,7 +228,7 @@ async fn key_decides_and_not_the_alias() {
 }
 
 #[tokio::test]
-async fn algorithm_of_another_key_than_the_configured_is_not_verified_by_alias() {
+async fn algorithm_other_than_the_configured_one_is_not_verified_by_alias() {
     let kms = RecordedKms::unchanged(kms().await);
     let parts = kms.signed_by(ALIAS, Algorithm::Rs256);
     let client = client(&kms.endpoint);
@@ -239,9 +239,9 @@ async fn algorithm_of_another_key_than_the_configured_is_not_verified_by_alias()
     assert_eq!(kms.verifications(), (0, 0));
 }
 
-/// A response that is not a yes about the token's key and algorithm is no answer; a transient fault is one.
+/// Only a valid signature for the token's key and algorithm, or a transient fault, counts.
 #[tokio::test]
-async fn response_by_alias_counts_only_as_a_yes_or_a_transient_fault() {
+async fn response_by_alias_counts_only_if_valid_or_a_transient_fault() {
     const OTHER: &str =
         "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-555555555555";
     let error = |status, code: &str| (status, json!({"__type": code}).to_string());
@@ -283,9 +283,9 @@ async fn response_by_alias_counts_only_as_a_yes_or_a_transient_fault() {
     }
 }
 
-/// A transient fault of the current key says nothing about a token of another key.
+/// A transient fault of the current key does not affect a token of another key.
 #[tokio::test]
-async fn fault_by_alias_does_not_concern_the_token_of_another_key() {
+async fn fault_by_alias_does_not_affect_the_token_of_another_key() {
     let kms = kms().await;
     add_neighbors(&kms);
     let replace = |_: &Kms, call: &Call, _: &Value| {

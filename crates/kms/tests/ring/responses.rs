@@ -260,7 +260,7 @@ async fn arn_in_a_response_must_have_the_requested_key_id() {
 }
 
 #[tokio::test]
-async fn fault_of_a_load_has_a_cause() {
+async fn failed_load_has_its_cause() {
     let kms = kms().await;
     let key = json!({"KeyId": create_key(&kms, "RSA_2048")});
     let name = key["KeyId"].as_str().unwrap();

@@ -155,7 +155,7 @@ async fn token_without_key_id_belongs_to_the_current_key() {
 }
 
 #[tokio::test]
-async fn other_algorithm_of_the_same_key_does_not_count() {
+async fn entry_of_another_algorithm_does_not_count() {
     let kms = kms().await;
     let cache = SignatureCache::new(LIFETIME);
     let keyring = |algorithm| named_keyring(&kms, ALIAS, Some(algorithm), HOUR);
@@ -219,7 +219,7 @@ async fn verify_64_times(keyring: &Arc<Keyring>, token: &str) -> Vec<Verified> {
 }
 
 #[tokio::test]
-async fn one_of_64_simultaneous_requests_with_a_token_asks_kms() {
+async fn one_of_64_simultaneous_requests_with_a_token_calls_kms() {
     let kms = kms().await;
     let keyring = new_keyring(&kms, HOUR);
     let token = sign(&keyring, json!({})).await;
