@@ -29,8 +29,8 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// The name of the first claim that contains a number that the token would change: the start of it, with
-/// escapes for characters that do not print.
+/// The first claim with a number that the token would change: the start of its name, with escapes for
+/// characters that do not print.
 pub(crate) fn find_inexact(request: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims<'a> {
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn context_claims_have_a_maximum_length() {
+    fn context_claims_over_the_maximum_length_are_refused() {
         let with_sub_of =
             |bytes: usize| read(&format!(r#"{{"claims":{{"sub":"{}"}}}}"#, "x".repeat(bytes)));
         assert!(with_sub_of(2900).is_ok());
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_have_a_maximum_length() {
+    fn claims_over_the_maximum_length_are_refused() {
         let added = ADDED_BYTES + config().issuer.len();
         let max = MAX_CLAIMS_BYTES - added;
         let claims_of =

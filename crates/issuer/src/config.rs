@@ -23,13 +23,13 @@ pub struct IssuerConfig {
     pub lifetime: Duration,
     /// The longest lifetime that a request may ask for.
     pub lifetime_max: Duration,
-    /// Which caller may ask for which token. `None`: every caller that IAM admits, for any claims.
+    /// The tokens that each caller may request. `None`: every caller that IAM admits may request any claims.
     pub policy: Option<IssuancePolicy>,
     /// The routes that the function serves.
     pub routes: Routes,
     /// The assertions that are refused before they expire.
     pub revocations: Revocations,
-    /// Whose assertions get a token at the token endpoint. `None`: there is no such endpoint.
+    /// The issuers and clients whose assertions get a token at the token endpoint. `None`: there is no such endpoint.
     pub trusted_issuers: Option<TrustedIssuers>,
 }
 
@@ -119,7 +119,7 @@ impl IssuerConfig {
     }
 }
 
-/// What [`IssuancePolicy::check_issuers`] has to know of the trusted issuers.
+/// The trusted issuers, as [`IssuancePolicy::check_issuers`] needs them.
 #[must_use]
 pub fn known_issuers(trusted: &TrustedIssuers) -> Vec<KnownIssuer<'_>> {
     let known = trusted.entries().iter().map(|entry| KnownIssuer {
@@ -323,7 +323,7 @@ mod tests {
             ("all on this machine", on_this_machine, "iam", local, "[]", ""),
             ("an unknown issuer", issuer, "iam", ci, &both, "ISSUANCE_POLICY rule 2"),
             (
-                "everybody",
+                "no restriction",
                 issuer,
                 "oauth2",
                 ci,

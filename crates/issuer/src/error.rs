@@ -48,7 +48,7 @@ pub enum IssuanceError {
     /// A claim that only the issuer sets.
     #[error("the claim {0} is set by the issuer: remove it from the request")]
     ReservedClaim(&'static str),
-    /// The token would contain another number: its JSON has 64 bits or 17 digits for a number.
+    /// A number that the token would change: its JSON represents numbers with 64 bits or 17 digits.
     #[error(
         "a number in the claim {claim} cannot be signed exactly: send integers of more than 64 bits and \
          decimals of more than 17 digits as strings"

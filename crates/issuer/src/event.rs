@@ -11,18 +11,18 @@ use crate::{
 /// An event of the issuer's Lambda function.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IssuerEvent {
-    /// Where the event comes from. It decides the form of the response.
+    /// The source of the event. It determines the form of the response.
     pub source: EventSource,
     /// The operation that the event asks for, or why it is refused.
     pub operation: Result<Operation, IssuanceError>,
 }
 
-/// Where an event comes from.
+/// The source of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventSource {
     /// API Gateway's proxy integration.
     Http,
-    /// The same, for a request of OAuth (RFC 6749 section 5).
+    /// API Gateway's proxy integration, for a request of OAuth (RFC 6749 section 5).
     OAuth,
     /// A direct invocation (`lambda:InvokeFunction`).
     Invoke,

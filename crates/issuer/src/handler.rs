@@ -61,7 +61,7 @@ struct Issuer {
     keyring: Arc<Keyring>,
 }
 
-/// What the log line says about a request for a token. All of it is proved.
+/// The caller, grant, assertion and client of a request for a token, for the log line. All of it is proved.
 #[derive(Default)]
 struct Audit {
     caller: Option<String>,
@@ -173,7 +173,7 @@ impl Issuer {
 
     async fn publish(&self, which: PublishedDocument, deadline: Instant) -> IssuerResponse {
         if which == PublishedDocument::OAuth {
-            // It says nothing about keys.
+            // This document does not depend on the keys.
             return match authorization_server(&self.config) {
                 Ok(document) => IssuerResponse::Published(document, Cacheable::Yes),
                 Err(error) => IssuerResponse::Refused(error),
@@ -194,8 +194,8 @@ impl Issuer {
     }
 }
 
-/// The log line of an invocation: who got the token with the facts about it, or why the request was refused. It never
-/// contains the token, and of an assertion nothing that is not proved.
+/// The log line of an invocation: the caller and the facts about the token, or the reason of the refusal. It never
+/// contains the token, nor unproved values of an assertion.
 fn log_record(
     response: &IssuerResponse,
     audit: Audit,
@@ -229,7 +229,7 @@ fn log_record(
                 "reason": error.to_string(),
                 "assertionReason": assertion.map(AssertionError::code),
                 "overBudget": oauth.is_some_and(OAuthError::is_over_budget).then_some(true),
-                // The name of an entry that the assertion only claims.
+                // The entry that the assertion names. This is not proved.
                 "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
             });
             (Outcome::Refused(is_oauth.then(|| error.code())), details)

@@ -1,7 +1,7 @@
 use jwt::Algorithm;
 
-/// The longest request, in bytes, that is parsed. A parsed value takes up to a hundred times the memory of its
-/// text. The claims of a granted request are shorter; the rest is for white space and escapes.
+/// The longest request, in bytes, that is parsed. A parsed value takes many times the memory of its text.
+/// The claims of a granted request are shorter; the rest is for white space and escapes.
 pub const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// The longest token, in bytes, that a client can send. API Gateway accepts 10,240 bytes of request line and

@@ -20,7 +20,7 @@ use crate::{EventSource, IssuanceError, IssuedToken, OAuthError, oauth::Provider
 pub enum IssuerResponse {
     /// A token.
     Issued(IssuedToken),
-    /// A token for an OAuth client, with its scope if that is another one than the client asked for.
+    /// A token for an OAuth client, with its scope if it differs from the requested one.
     Granted(IssuedToken, Option<String>),
     /// A public document, and whether caches may keep it. They must not if a key may be missing.
     Published(Value, Cacheable),
@@ -59,7 +59,7 @@ impl From<Result<IssuedToken, Fault>> for IssuerResponse {
 }
 
 impl IssuerResponse {
-    /// The response to an OAuth client that asked for this scope. It names the scope of the token if that is another one
+    /// The response to an OAuth client that asked for this scope. It names the scope of the token if the two differ
     /// (RFC 6749 section 5.1).
     pub(crate) fn granted(issued: IssuedToken, requested_scope: Option<&str>) -> Self {
         let scope = issued.claim_text("scope");
@@ -67,7 +67,7 @@ impl IssuerResponse {
         Self::Granted(issued, scope.filter(|_| differs))
     }
 
-    /// What the Lambda function returns. For API Gateway, it is always a proxy response with a status. For a
+    /// The return value of the Lambda function. For API Gateway, it is always a proxy response with a status. For a
     /// direct invocation, it is the OAuth token response, or a Lambda error whose type is the OAuth error code.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl IssuerResponse {
         public.unwrap_or(HeaderValue::from_static("no-store"))
     }
 
-    /// When the caller can try again, in seconds.
+    /// The time after which the caller can try again, in seconds.
     const fn retry_after(&self) -> Option<&'static str> {
         match self {
             Self::KeysUnavailable(fault) | Self::Failed(fault) if fault.cause.is_transient() => {
@@ -203,7 +203,7 @@ fn error_body(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
 
-/// When a client can try again after a fault of a provider, in seconds.
+/// The time after which a client can try again after a fault of a provider, in seconds.
 const PROVIDER_RETRY_SECONDS: &str = "5";
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn issue_token(body: &str) -> Operation {
 }
 
 #[test]
-fn content_type_body_and_route_are_checked() {
+fn invalid_content_type_body_or_route_is_refused() {
     let json = Some("application/json; charset=utf-8");
     let form = Some("application/x-www-form-urlencoded");
     let wrong_method = Err(IssuanceError::MethodNotAllowed { allow: "POST" });
@@ -199,7 +199,7 @@ fn lone_surrogate_in_a_header_is_ignored() {
 }
 
 #[test]
-fn content_type_is_checked_in_both_header_maps() {
+fn content_type_is_read_from_both_header_maps() {
     let (json, form) = ("application/json", "application/x-www-form-urlencoded");
     let rows = [
         ("JSON in both", json!({"Content-Type": json}), json!({"Content-Type": [json]}), true),
@@ -420,7 +420,7 @@ fn routes_are_found_in_every_event_format() {
 
 /// No request reaches the routes of the other function, with or without an IAM identity.
 #[test]
-fn each_function_has_its_own_routes() {
+fn function_refuses_the_routes_of_the_other_function() {
     let form = b"a=b".to_vec();
     let grant = Ok(Operation::GrantToProof { form: form.clone(), authorization: None });
     let (not_found, only_post) =

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::OAuthError;
 use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
 
-/// What a client asks for in a form: scopes and audiences, but no claims.
+/// The request in the form of a client: scopes and audiences, but no claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientTokenRequest {
     /// `scope`.
@@ -17,10 +17,10 @@ pub struct ClientTokenRequest {
     pub lifetime: Option<Duration>,
 }
 
-/// Who gets a token.
+/// The caller and the client that get a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grantee {
-    /// Whose rules apply.
+    /// The caller whose rules apply.
     pub caller: Caller,
     /// The client that has proved its identity. `None`: the caller is its own client.
     pub client_id: Option<String>,

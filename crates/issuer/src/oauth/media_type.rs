@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_type_of_content_types() {
+    fn media_type_is_read_from_content_types() {
         let form = "application/x-www-form-urlencoded";
         let rows: [(&[&str], MediaType); 16] = [
             (&[], MediaType::Json),

@@ -9,7 +9,7 @@ use policy::{
 
 use super::{GrantType, Grantee, OAuthError};
 
-/// What the caller proves its identity with.
+/// The proof of the caller's identity.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Proof {
     /// `jwt-bearer` (RFC 7523 section 2.1): a token of a trusted issuer.
@@ -61,7 +61,7 @@ impl Proof {
         }
     }
 
-    /// Verifies the proof: who gets a token.
+    /// Verifies the proof, and returns the caller and the client that get a token.
     ///
     /// # Errors
     /// The outer error says that there is no result. The inner error refuses the proof.

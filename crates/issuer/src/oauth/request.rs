@@ -15,7 +15,7 @@ use crate::IssuerConfig;
 pub struct ProvenTokenRequest {
     /// The proof, which is not yet verified.
     pub proof: Proof,
-    /// What the client asks for.
+    /// The requested scopes, audiences and lifetime.
     pub request: ClientTokenRequest,
 }
 
@@ -98,7 +98,7 @@ impl ProvenTokenRequest {
     }
 }
 
-/// The assertion of a client that authenticates itself. An unauthenticated `client_id` is dropped: nobody has proved it.
+/// The assertion of a client that authenticates itself. An unauthenticated `client_id` is dropped: it is not proved.
 fn client_assertion(
     form: &mut Form,
     authorization: Option<AuthenticationScheme>,

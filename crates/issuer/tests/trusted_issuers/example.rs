@@ -173,7 +173,7 @@ impl Example {
         (outcome != expected).then(|| format!("{name}: {outcome}, expected {expected}"))
     }
 
-    /// What the token endpoint does with the form of a client: the claims of the new token, or the error.
+    /// The result of the token endpoint for the form of a client: the claims of the new token, or the error.
     async fn exchange(
         &self,
         token: &Value,

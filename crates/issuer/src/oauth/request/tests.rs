@@ -35,7 +35,7 @@ fn proofs_are_read() {
     let rows = [
         ("an assertion", vec![GRANT, ASSERTION], assertion(None)),
         (
-            "a client id that nobody proves",
+            "a client id without a proof",
             vec![GRANT, ASSERTION, ("client_id", "c")],
             assertion(None),
         ),
