@@ -157,8 +157,8 @@ fn foreign_grant(alias: &str, key: &KeyMetadata, grant: GrantListEntry) -> Optio
     })
 }
 
-/// Why a key is not one of the ring, if it is not. Only the policy of the next key is compared: it was copied when
-/// the key was created. A previous key may have the policy of an earlier deployment.
+/// The reason why a key does not belong to the ring. `None`: it belongs to the ring. Only the policy of the next key is
+/// compared: it was copied when the key was created. A previous key may have the policy of an earlier deployment.
 async fn foreign_key(
     client: &Client,
     name: &RingName,

@@ -56,7 +56,7 @@ impl Rotation {
         }
     }
 
-    /// What a step does, in the imperative.
+    /// The effect of a step, in the imperative.
     #[must_use]
     pub fn description(&self, step: &Step) -> String {
         let (ring, next, previous) = (&self.name, self.name.next(), self.name.previous());
@@ -75,7 +75,7 @@ impl Rotation {
         }
     }
 
-    /// What was done. `key` is the key that the step created, promoted or retired.
+    /// The effect of a performed step. `key` is the key that the step created, promoted or retired.
     #[must_use]
     pub fn result_description(&self, step: &Step, key: &KeyMetadata) -> String {
         let (ring, next, previous) = (&self.name, self.name.next(), self.name.previous());

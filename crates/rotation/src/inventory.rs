@@ -81,7 +81,7 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<RingKe
     Ok(keys)
 }
 
-/// The ring and the role of an alias. An alias with a suffix is a ring of its own if the alias without the suffix does
+/// The ring and the role of an alias. An alias with a suffix is a separate ring if the alias without the suffix does
 /// not exist.
 fn ring_and_role<'a>(alias: &'a str, aliases: &Aliases) -> (&'a str, KeyRole) {
     let suffixes = [(NEXT, KeyRole::Next), (PREVIOUS, KeyRole::Previous)];

@@ -1,4 +1,4 @@
-//! What the rotation needs to know about a key.
+//! The metadata of a key that the rotation needs.
 
 use std::fmt;
 

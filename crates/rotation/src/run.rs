@@ -18,7 +18,7 @@ pub struct RotationRun {
     pub overdue: Duration,
     /// The next step, or why none is possible.
     pub next: Result<Plan, Obstacle>,
-    /// The findings of the audit, none of which blocked a due step.
+    /// The findings of the audit. No finding blocked a due step.
     pub findings: Vec<Finding>,
     /// Keys that earlier, interrupted runs may have created. Only a run that creates a key looks for them.
     pub leftovers: Vec<Leftover>,

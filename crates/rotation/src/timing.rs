@@ -85,7 +85,7 @@ impl RotationTiming {
     }
 }
 
-/// The time after which every function signs and verifies with what an alias points at.
+/// The time after which every function signs and verifies with the key under an alias.
 fn in_all_rings(refresh: Duration) -> Duration {
     PROPAGATION + refresh + SIGNING_LAG
 }

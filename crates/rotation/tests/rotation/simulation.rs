@@ -352,7 +352,7 @@ impl Simulation {
             return;
         }
         let unused_before = self.unused_keys();
-        // A run may not see yet that another one has published a key, and moves `-next` again.
+        // A run may not see yet that another run has published a key, and moves `-next` again.
         let is_next_recent = {
             let published = self.world.published.lock().unwrap();
             published.values().any(|time| time + LATE.as_secs() >= self.now())

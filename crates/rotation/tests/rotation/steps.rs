@@ -279,7 +279,7 @@ async fn unreadable_grants_block_the_promotion() {
 
 /// Others may know imported key material. An operator may choose a ring of such keys.
 #[tokio::test(start_paused = true)]
-async fn next_key_that_is_not_reproducible_is_a_finding_unless_the_current_key_is_not_either() {
+async fn irreproducible_next_key_is_a_finding_if_the_current_key_is_reproducible() {
     let world = World::new(1, Duration::ZERO).await;
     world.run(&config(None), world.now(), Script::undisturbed()).await.unwrap().unwrap();
     let (current, next) = (world.aliases()[ALIAS].clone(), world.aliases()[NEXT].clone());
@@ -444,7 +444,7 @@ async fn lockout_check_is_bypassed_only_for_the_policy_of_an_existing_key() {
     let open = json!([{"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}]);
     let other = Rotation::new(world.client(None), "alias/other".parse().unwrap());
     other.create(&"ECC_NIST_P256".into(), Some(policy(open))).await.unwrap();
-    // Nobody can replace this policy: the lockout check would refuse it for the next key.
+    // No principal can replace this policy: the lockout check would refuse it for the next key.
     let put = json!({"KeyId": world.aliases()[ALIAS], "Policy": policy(json!([]))});
     world.kms.perform("PutKeyPolicy", &put).unwrap();
     let config = config(None);
@@ -558,7 +558,7 @@ async fn list_of_one_ring_has_its_keys_without_an_alias() {
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});
     if world.kms.perform("CreateAlias", &other).is_ok() {
         let ring = ("alias/other-next".to_owned(), KeyRole::Current);
-        assert!(listed(false).await.contains(&ring), "a ring of its own");
+        assert!(listed(false).await.contains(&ring), "a separate ring");
     }
     let is_prepare =
         |step: &Step| matches!(step, Step::Prepare(spec) if spec.as_str() == "ECC_NIST_P256");

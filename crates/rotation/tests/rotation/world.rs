@@ -157,7 +157,7 @@ pub(crate) fn timing(publication: u64, lifetime: u64) -> RotationTiming {
 
 pub(crate) const REFRESH: Duration = Duration::from_mins(5);
 
-/// What happens to a client's calls.
+/// The faults of a client's calls.
 #[derive(Debug)]
 pub(crate) struct Script {
     calls: AtomicU64,
