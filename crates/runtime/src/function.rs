@@ -141,12 +141,12 @@ fn configure<T>(
     settings.finish(configured)
 }
 
-/// What the start leaves to the invocations.
+/// Work left over from the start.
 #[derive(Default)]
 struct Start {
     /// Why the process ends after the next response, if it does.
     end: Arc<OnceLock<&'static str>>,
-    /// The load of the ring that goes on during the first invocation.
+    /// The load of the ring that continues during the first invocation.
     rest: Option<JoinHandle<()>>,
 }
 

@@ -69,8 +69,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     }
 }
 
-/// The position of a JSON value, which decides what is read from it. The callbacks get borrowed strings, because most of
-/// an event is headers.
+/// The position of a JSON value, which determines how it is read. The callbacks get borrowed strings, because headers
+/// are the largest part of an event.
 enum Position<'f, 'de> {
     /// The object of headers: each member is a header with its values.
     Headers(&'f mut dyn FnMut(&Cow<'de, str>, Cow<'de, str>)),

@@ -1,9 +1,9 @@
-//! What the Lambda functions share around `lambda_runtime`.
+//! The common parts of the Lambda functions, around `lambda_runtime`.
 //!
 //! | item | purpose |
 //! |---|---|
 //! | [`function`] | [`run`](function::run) starts a function and serves its invocations with a [`Handler`](function::Handler); start here |
-//! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the right name of a misspelled one |
+//! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the correct name for a misspelled one |
 //! | [`telemetry`] | one log line for each invocation, which is also its metrics |
 //! | [`connect`], [`client_for`], [`OPERATION_TIME`], [`time_of_attempts`] | the KMS client: timeouts, retries, endpoint and root certificates |
 //! | [`public_trust_store`] | the root certificates for servers outside of AWS |

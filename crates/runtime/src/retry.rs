@@ -1,4 +1,4 @@
-//! Which errors of KMS are retried.
+//! The errors of KMS that are retried.
 
 use aws_sdk_kms::{
     error::ProvideErrorMetadata,

@@ -200,7 +200,7 @@ async fn timeout_of_an_operation_can_be_overridden() {
     let start = Instant::now();
     client.list_keys().send().await.unwrap_err();
     let elapsed = start.elapsed();
-    // The pauses have random lengths, and a busy machine takes its own time.
+    // The pauses have random lengths, and a busy machine delays the requests.
     let difference = elapsed.abs_diff(OPERATION_TIME);
     assert!(difference < Duration::from_millis(350), "all attempts with their pauses: {elapsed:?}");
 }

@@ -1,5 +1,5 @@
 //! The SDK limits retries by a quota, so that retries do not add to the load of a failing KMS. The quota is shared by the
-//! whole process, so this test has a process of its own.
+//! whole process, so this test has its own process.
 
 use std::{sync::Arc, time::Duration};
 

@@ -16,7 +16,7 @@ pub struct SettingError {
     pub problem: SettingProblem,
 }
 
-/// What is wrong with a setting.
+/// The problem with a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingProblem {
     /// The setting is required, but not set or empty.
@@ -35,7 +35,7 @@ pub enum SettingProblem {
         /// The unit: `seconds`, `days`, or empty.
         unit: &'static str,
     },
-    /// The value is not valid. The text says what it must be, such as `must be kms or local`.
+    /// The value is not valid. The text states the requirement, such as `must be kms or local`.
     Invalid(String),
 }
 

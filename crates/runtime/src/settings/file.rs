@@ -19,7 +19,7 @@ pub(super) enum FileProblem {
     TooLong(String),
     #[error("names a file that is not UTF-8: {0}")]
     NotText(String),
-    /// Lambda leaves no file empty: an empty one was emptied by mistake, and must not count as not set.
+    /// An empty file is a mistake, and must not count as not set.
     #[error("names a file without a value: {0}")]
     Empty(String),
 }
@@ -59,7 +59,7 @@ pub(super) fn read(path: &str, task_root: Option<&str>) -> Result<String, FilePr
 }
 
 const PREFIX: &str = "file:";
-/// Where Lambda unpacks layers.
+/// The folder into which Lambda unpacks layers.
 const LAYERS: &str = "/opt";
 /// The maximum length of such a file in bytes: more than 10,000 revocations.
 pub const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;

@@ -25,7 +25,7 @@ impl Settings {
         checks.into_iter().collect()
     }
 
-    /// Whether Lambda starts the environment for a request. In all other environments, nobody waits for the start.
+    /// Whether Lambda starts the environment for a request. In all other environments, no request waits for the start.
     pub(crate) fn is_on_demand(&self) -> bool {
         self.value("AWS_LAMBDA_INITIALIZATION_TYPE").as_deref() == Some("on-demand")
     }

@@ -152,7 +152,7 @@ impl Settings {
         is_valid.then_some(())
     }
 
-    /// Adds a problem with a setting: what the value must be, such as `must be kms or local`. Returns `None`.
+    /// Adds a problem with a setting: the requirement, such as `must be kms or local`. Returns `None`.
     pub fn problem<T>(&mut self, setting: &Setting, problem: impl fmt::Display) -> Option<T> {
         self.variable_problem(setting.name, problem)
     }

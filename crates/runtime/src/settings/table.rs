@@ -10,7 +10,7 @@ pub struct Setting {
     pub functions: &'static [Function],
     /// The valid values.
     pub values: Values,
-    /// The value if it is not set or empty. `None`: the setting is required, or the help text says what applies.
+    /// The value if it is not set or empty. `None`: the setting is required, or the help text describes the default.
     pub default: Option<&'static str>,
     /// Whether a function does not start without it.
     pub is_required: bool,
@@ -31,7 +31,7 @@ pub enum Function {
     Rotator,
 }
 
-/// How a deployment gives the template the value of a setting.
+/// The way in which a deployment passes the value of a setting to the template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameter {
     /// A parameter with this name.

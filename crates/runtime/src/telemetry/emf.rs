@@ -41,8 +41,8 @@ pub(super) struct MetricDirective<'a> {
     metrics: [MetricDefinition<'a>; 1],
 }
 
-/// Sets of names of dimensions. Each begins with that of the stack, if it has a name. Without the name of the function,
-/// a set with it is left out.
+/// Sets of names of dimensions. Each begins with the dimension of the stack, if its name is set. If the name of the
+/// function is not set, the sets with its dimension are left out.
 struct DimensionSets<'a>(&'a [&'a [&'a str]]);
 
 impl Serialize for DimensionSets<'_> {

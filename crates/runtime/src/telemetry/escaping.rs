@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jwt::is_invisible;
 use serde_json::ser::Formatter;
 
-/// Compact JSON with escapes for what JSON need not escape but a person does not see: DEL and C1 control characters, line
+/// Compact JSON with escapes for invisible characters that JSON need not escape: DEL and C1 control characters, line
 /// and paragraph separators, and invisible formatting characters. The values stay the same (RFC 8259 section 7).
 pub(super) struct VisibleJson;
 
@@ -15,7 +15,7 @@ impl Formatter for VisibleJson {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Nearly all text is ASCII, where only DEL hides: JSON escapes the other control characters itself.
+        // Nearly all text is ASCII, where only DEL is unescaped: JSON escapes the other control characters itself.
         if fragment.is_ascii() && !fragment.contains('\u{7f}') {
             return writer.write_all(fragment.as_bytes());
         }

@@ -23,7 +23,7 @@ pub struct LogRecord {
     pub outcome: Outcome,
     /// How many requests with this outcome the line counts. 0: no line is written, because a later one counts the request.
     pub requests: u32,
-    /// What was measured of the request. Each value is a metric and a member of the log line.
+    /// The measured values of the request. Each value is a metric and a member of the log line.
     pub measured: Vec<Metric>,
     /// Further members of the log line, a JSON object. Never a token or a secret, and nothing from a token that was not
     /// verified. Members that are null are left out.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn log_line_of_each_outcome() {
+    fn log_line_of_each_outcome_has_its_metric() {
         let count = |name: &str| metric(name, "Count", &json!([[]]));
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn log_line_of_each_grant() {
+    fn log_line_of_each_grant_has_its_dimension() {
         let count_by =
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
         assert_lines(vec![

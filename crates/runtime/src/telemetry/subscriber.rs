@@ -25,7 +25,7 @@ pub(crate) fn init_logging() {
         .with_current_span(false)
         .with_span_list(false)
         .with_writer(io::stdout)
-        // A function error has a log line of its own.
+        // A function error has its own log line.
         .with_filter(filter.with_target("lambda_runtime::layers::panic", LevelFilter::OFF));
     // Keeps a subscriber that is set already.
     let _ = tracing_subscriber::registry().with(lines).try_init();
