@@ -1,4 +1,4 @@
-//! Which allowed requests have a log line of their own.
+//! The selection of allowed requests that get a log line.
 
 use std::sync::{Mutex, PoisonError};
 

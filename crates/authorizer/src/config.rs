@@ -8,9 +8,9 @@ use crate::EventFormat;
 /// The settings of the authorizer.
 #[derive(Debug)]
 pub struct AuthorizerConfig {
-    /// What a valid token must have.
+    /// The requirements on a valid token.
     pub token: jwt::Validation,
-    /// Which routes a token opens. `None`: every valid token opens every route.
+    /// The access rules. `None`: every valid token opens every route.
     pub rules: Option<AccessRules>,
     /// The tokens that are refused although they have not expired.
     pub revocations: Revocations,

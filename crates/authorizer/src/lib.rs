@@ -100,7 +100,7 @@
 //!             signature_cache: None,
 //!             metrics: &RequestMetrics::default(),
 //!         };
-//!         // A fault of KMS does not say that the token is invalid.
+//!         // A fault of KMS does not mean that the token is invalid.
 //!         let claims = candidate.confirm(&verifier).await?.map_err(|_| "Unauthorized")?;
 //!
 //!         let (stage, route) = Stage::of_request(event.method_arn.as_deref().unwrap_or_default())?;

@@ -54,7 +54,7 @@ impl Verifier for FakeVerifier {
     }
 }
 
-/// What a verifier says about a signature.
+/// The verdict of a verifier on a signature.
 type Verified = Result<Result<(), Rejection>, &'static str>;
 
 const VALID: Verified = Ok(Ok(()));
@@ -758,7 +758,7 @@ fn confusable_subjects_and_audiences_are_left_out_of_the_context() {
     }
 }
 
-/// API Gateway sets values of its own under these names.
+/// API Gateway sets its own values under these names.
 #[test]
 fn names_of_api_gateway_are_left_out_of_the_context() {
     let names = [

@@ -136,7 +136,7 @@ impl Token {
     }
 }
 
-/// What the rules say about a route, as the documentation describes it.
+/// The verdict of the rules on a route, as the documentation describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RouteAccess {
     Open,
@@ -254,7 +254,7 @@ impl Normalization {
     }
 }
 
-/// Whether a backend may resolve the path to another one: it has a dot segment, a backslash or a control character.
+/// Whether a backend may resolve the path to another path: it has a dot segment, a backslash or a control character.
 fn is_ambiguous(path: &str) -> bool {
     let decoded = decode(path);
     let has_dot_segment = |way: &Normalization| {

@@ -201,7 +201,7 @@ async fn rules_decide_and_the_policy_is_the_same_for_every_path() {
 }
 
 #[tokio::test]
-async fn lines_of_allowed_requests_can_be_fewer_and_other_lines_cannot() {
+async fn log_interval_applies_to_allowed_requests_only() {
     let stack = Stack::start("RSA_2048", &[("ALLOWED_LOG_INTERVAL", "3")]).await;
     let valid = rest_with_token(&stack.token_with(&json!({})));
     let invalid = rest_with_token("x.y.z");

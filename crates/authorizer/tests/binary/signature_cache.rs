@@ -79,7 +79,7 @@ async fn route_of_a_cached_token_is_checked_each_time() {
 }
 
 #[tokio::test]
-async fn faults_of_kms_do_not_concern_a_cached_token() {
+async fn faults_of_kms_do_not_affect_a_cached_token() {
     let faults = [
         (InjectedFault::Error("ThrottlingException"), "KmsThrottled"),
         (InjectedFault::Error("KMSInternalException"), "KmsUnavailable"),
