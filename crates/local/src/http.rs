@@ -85,6 +85,55 @@ impl Drop for HttpServer {
     }
 }
 
+/// Builds a response with a JSON body.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
+    respond(status, &[("content-type", "application/json")], body)
+}
+
+/// Builds a response. Invalid headers are skipped.
+#[must_use]
+pub fn respond(
+    status: StatusCode,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) =
+            (name.parse::<hyper::header::HeaderName>(), value.parse::<hyper::header::HeaderValue>())
+        {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Sends a request over a new connection.
+///
+/// # Errors
+/// If there is no response.
+pub async fn send(address: SocketAddr, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (mut sender, connection) =
+        conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let connection = tokio::spawn(connection);
+    let exchange = async {
+        let (mut head, body) = request.into_parts();
+        let host = address.to_string().parse().map_err(io::Error::other)?;
+        head.headers.entry(hyper::header::HOST).or_insert(host);
+        let request = Request::from_parts(head, Full::new(body));
+        let (head, body) =
+            sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        Ok(Response::from_parts(head, body))
+    };
+    let response = exchange.await;
+    connection.abort();
+    response
+}
+
 async fn accept<F>(
     listener: TcpListener,
     mut close_connections: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
@@ -143,53 +192,4 @@ async fn connection<H, F, D>(
         // WebSocket APIs take over the connection.
         .with_upgrades()
         .await;
-}
-
-/// Builds a response with a JSON body.
-pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
-    respond(status, &[("content-type", "application/json")], body)
-}
-
-/// Builds a response. Invalid headers are skipped.
-#[must_use]
-pub fn respond(
-    status: StatusCode,
-    headers: &[(&str, &str)],
-    body: impl Into<Bytes>,
-) -> Response<Bytes> {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    for (name, value) in headers {
-        if let (Ok(name), Ok(value)) =
-            (name.parse::<hyper::header::HeaderName>(), value.parse::<hyper::header::HeaderValue>())
-        {
-            response.headers_mut().append(name, value);
-        }
-    }
-    response
-}
-
-/// Sends a request over a new connection.
-///
-/// # Errors
-/// If there is no response.
-pub async fn send(address: SocketAddr, request: Request<Bytes>) -> io::Result<Response<Bytes>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) =
-        conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-    let connection = tokio::spawn(connection);
-    let exchange = async {
-        let (mut head, body) = request.into_parts();
-        let host = address.to_string().parse().map_err(io::Error::other)?;
-        head.headers.entry(hyper::header::HOST).or_insert(host);
-        let request = Request::from_parts(head, Full::new(body));
-        let (head, body) =
-            sender.send_request(request).await.map_err(io::Error::other)?.into_parts();
-        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-        Ok(Response::from_parts(head, body))
-    };
-    let response = exchange.await;
-    connection.abort();
-    response
 }

@@ -34,7 +34,7 @@ pub(super) enum Authorization {
     Misconfigured,
 }
 
-/// Where a decision comes from.
+/// The source of a decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DecisionSource {
     /// This identity source is missing. The function was not invoked.
@@ -99,7 +99,7 @@ pub(super) struct AuthorizerOutput {
 }
 
 impl AuthorizerOutput {
-    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars. A null is no value.
+    /// Reads an output that API Gateway accepts: a principal, a policy and a context of scalars. A null is ignored.
     pub(super) fn read(output: Value) -> Option<Self> {
         let mut output: Self = serde_json::from_value(output).ok()?;
         let context = output.context.get_or_insert_default();

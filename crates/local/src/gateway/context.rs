@@ -1,4 +1,4 @@
-//! What all APIs of a stack share, and what they report.
+//! The common context of all APIs of a stack, and their reports of requests.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::lambda::{FunctionLogs, HostedFunction};
 
-/// What all APIs of a stack share.
+/// The common context of all APIs of a stack.
 #[derive(Debug, Clone)]
 pub struct GatewayContext {
     /// The Region in ARNs.

@@ -10,8 +10,8 @@ use crate::iam::IamDecision;
 pub(super) enum GatewayResponse {
     /// The request has no valid signature.
     Signature(SignatureError),
-    /// There is no such route. API Gateway then still reads the signature, and its message hides the reason if there
-    /// is none.
+    /// There is no such route. API Gateway still reads the signature. Without a signature, the message does not
+    /// mention the route.
     NoRoute(SignatureError),
     Unauthorized,
     AccessDenied(IamDecision),

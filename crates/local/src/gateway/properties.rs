@@ -1,4 +1,4 @@
-//! What the definitions of all APIs read from properties.
+//! Values of properties that the definitions of all APIs read.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub(super) fn unsupported(what: &str) -> TemplateError {
     TemplateError(format!("{what} is not supported on this machine"))
 }
 
-/// How long policies are cached, if this property says so.
+/// The time for which policies are cached, if this property sets it.
 pub(super) fn ttl(value: Option<&Value>, name: &str) -> Result<Option<Duration>, TemplateError> {
     let seconds = |value| whole_number(value).ok_or_else(|| missing(&format!("numeric {name}")));
     Ok(value.map(seconds).transpose()?.map(Duration::from_secs))

@@ -1,4 +1,4 @@
-//! Which of several matching routes is selected.
+//! The selection of one of several matching routes.
 
 /// The priority of a resource for a path without its first slash, by segment: lower values first. `None` if the path
 /// does not match.

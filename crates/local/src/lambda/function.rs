@@ -37,7 +37,7 @@ struct IdleEnvironment {
     files: FileState,
 }
 
-/// What an execution environment runs.
+/// The program of an execution environment.
 #[derive(Debug)]
 enum Program {
     Binary(Bootstrap),
@@ -155,7 +155,7 @@ impl HostedFunction {
     }
 }
 
-/// The command of an executable that is not of this project. It can need variables of its own, but never the
+/// The command of an executable that is not of this project. It can need other variables, but never the
 /// credentials of the user.
 fn own_command(executable: &Path) -> Command {
     let mut command = Command::new(executable);

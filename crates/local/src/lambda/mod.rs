@@ -1,6 +1,6 @@
 //! A local AWS Lambda: runs the binaries of functions in processes that talk to a Runtime API.
 //!
-//! Start with [`HostedFunction`]. Each execution environment is one process with a Runtime API of its own and
+//! Start with [`HostedFunction`]. Each execution environment is one process with its own Runtime API and
 //! handles one event at a time.
 
 mod config;

@@ -18,7 +18,7 @@ use crate::{
     template::{Resolver, Template, TemplateError},
 };
 
-/// Starts the APIs, each on a port of its own: those that follow the port of the stack's API, or free ones.
+/// Starts the APIs, each on a separate port: those that follow the port of the stack's API, or free ones.
 pub(super) async fn start_apis(
     templates: &[(&ApiTemplate, Template)],
     authorizer: Option<&str>,

@@ -112,7 +112,7 @@ pub(super) fn function_name(
     name.map_or(Ok(id.to_owned()), |name| resolver.resolve(name).map(|name| text(&name)))
 }
 
-/// The message for a function that did not start, with each problem of its settings on a line of its own.
+/// The message for a function that did not start, with each problem of its settings on a separate line.
 pub(super) fn start_problem(name: &str, error: &FunctionError) -> String {
     format!("{name} did not start: {}", error.to_string().replace("; ", "\n  "))
 }

@@ -10,7 +10,7 @@ use crate::{
     template::{Resolver, Template, text},
 };
 
-/// What happened to the keys and aliases of a template.
+/// The problems and notices about the keys and aliases of a template.
 #[derive(Debug, Default)]
 pub(super) struct KeyReport {
     /// A message for each alias that cannot be created.

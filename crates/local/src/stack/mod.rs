@@ -66,7 +66,7 @@ pub struct Stack {
     pub functions: BTreeMap<String, Arc<HostedFunction>>,
     /// The logs of the functions.
     pub logs: FunctionLogs,
-    /// What an operator should know about the start, for display.
+    /// Notices for the operator about the start.
     pub notices: Vec<String>,
 }
 
@@ -197,7 +197,7 @@ fn is_region(name: &str) -> bool {
     !name.is_empty() && is_label && name.chars().all(is_allowed)
 }
 
-/// Limits each role, and each function by the access key of its own, to the permissions of the role. Returns the roles
+/// Limits each role, and each function by its own access key, to the permissions of the role. Returns the roles
 /// by logical id.
 fn assign_roles(
     roles: &[(&str, &Value)],

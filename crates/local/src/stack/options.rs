@@ -18,7 +18,7 @@ pub struct StackOptions {
     pub kms_port: u16,
     /// An address other than the loopback address on which KMS listens too, for clients on other machines.
     pub kms_address: Option<IpAddr>,
-    /// The port of an `OpenID` Connect provider. 0 selects a free port, and without the option there is none.
+    /// The port of an `OpenID` Connect provider. 0 selects a free port. `None`: no provider is started.
     pub oidc_port: Option<u16>,
     /// The AWS Region in all ARNs.
     pub region: String,

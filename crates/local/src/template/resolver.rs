@@ -231,12 +231,6 @@ impl Resolver {
     }
 }
 
-/// The name and argument of an intrinsic function: an object whose only member has such a name.
-fn function(members: &Map<String, Value>) -> Option<(&str, &Value)> {
-    let (name, argument) = members.iter().next().filter(|_| members.len() == 1)?;
-    (name == "Ref" || name.starts_with("Fn::")).then_some((name, argument))
-}
-
 /// A scalar as CloudFormation inserts it into a string.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -245,6 +239,12 @@ pub(crate) fn text(value: &Value) -> String {
 /// A whole number of seconds or megabytes. Parts of a parameter are text.
 pub(crate) fn whole_number(value: &Value) -> Option<u64> {
     text(value).parse().ok()
+}
+
+/// The name and argument of an intrinsic function: an object whose only member has such a name.
+fn function(members: &Map<String, Value>) -> Option<(&str, &Value)> {
+    let (name, argument) = members.iter().next().filter(|_| members.len() == 1)?;
+    (name == "Ref" || name.starts_with("Fn::")).then_some((name, argument))
 }
 
 fn undefined(name: &str) -> TemplateError {

@@ -17,7 +17,7 @@ fn tag(name: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn new_keys_have_limits() {
+async fn new_key_over_a_limit_is_refused() {
     let kms = start(None).await;
     let policy = |length: usize| {
         let statement = json!({
@@ -56,7 +56,7 @@ async fn new_keys_have_limits() {
 }
 
 #[tokio::test]
-async fn tags_have_limits() {
+async fn tags_over_a_limit_are_refused() {
     let kms = start(None).await;
     let id = create(&kms);
     let tags = |tags: Value| json!({"KeyId": id, "Tags": tags});
@@ -86,7 +86,7 @@ async fn tags_have_limits() {
 }
 
 #[tokio::test]
-async fn names_have_limits() {
+async fn name_over_a_limit_is_refused() {
     let kms = start(None).await;
     let id = create(&kms);
     let name = |length: usize| format!("alias/{}", "a".repeat(length - 6));
@@ -111,7 +111,7 @@ async fn names_have_limits() {
 }
 
 #[tokio::test]
-async fn pages_have_limits() {
+async fn page_over_a_limit_is_refused() {
     let kms = start(None).await;
     let id = create(&kms);
     let page = |limit: usize| json!({"KeyId": id, "Limit": limit});

@@ -76,7 +76,7 @@ async fn a_policy_that_locks_its_author_out_is_rejected() {
         ("the account", json!([allow(&root, "kms:*")]), ""),
         ("one statement without a list", allow(&root, "kms:*"), ""),
         ("the caller", json!([allow(&user, "kms:PutKeyPolicy")]), ""),
-        ("a service beside the account", json!([service, allow(&root, "kms:*")]), ""),
+        ("a service and the account", json!([service, allow(&root, "kms:*")]), ""),
         ("another principal", json!([allow(&other, "kms:*")]), locked),
         ("another action", json!([allow(&root, "kms:Sign")]), locked),
         ("a condition on another principal", json!([conditional]), locked),

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outputs_have_the_configured_form() {
+    fn output_is_accepted_only_in_the_configured_form() {
         let statement = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"});
         let policy = json!({
             "principalId": "a",
@@ -167,7 +167,7 @@ mod tests {
                 true,
             ),
             ("a text for true", with(simple.clone(), "isAuthorized", json!("true")), false, false),
-            ("a context that is no object", with(simple, "context", json!("a")), false, false),
+            ("a context that is a text", with(simple, "context", json!("a")), false, false),
         ];
         for (name, output, is_policy, is_simple) in rows {
             let accepted =

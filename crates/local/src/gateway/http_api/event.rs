@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn identity_sources_have_values() {
+    fn values_of_identity_sources_are_read_from_the_request() {
         let (request, route) = (request("/a?q=1&e="), route("GET /a"));
         let rows = [
             (IdentitySource::Header("authorization".into()), Some("Bearer a")),

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_members_of_the_context() {
+    fn references_to_the_context_are_replaced() {
         let context = json!({"sub": "a", "exp": 7, "none": null});
         let context = context.as_object().unwrap();
         let rows = [

@@ -158,7 +158,7 @@ mod tests {
                 json!({"ReauthorizeEvery": "0"}),
                 Some(vec![]),
             ),
-            ("a time that is no number", json!("TOKEN"), json!({"ReauthorizeEvery": "1m"}), None),
+            ("a time that is a text", json!("TOKEN"), json!({"ReauthorizeEvery": "1m"}), None),
             ("a cached request without a source", json!("REQUEST"), json!({}), None),
             ("a query parameter", json!("REQUEST"), json!({"QueryStrings": ["q"]}), None),
             ("a token", json!("TOKEN"), json!({"Header": "X-A"}), Some(vec!["X-A"])),

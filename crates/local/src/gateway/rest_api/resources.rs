@@ -57,7 +57,7 @@ impl ApiDefinition {
     }
 }
 
-/// What methods refer to, by logical id.
+/// The resources and authorizers that methods refer to, by logical id.
 struct Methods {
     resources: BTreeMap<String, Value>,
     authorizers: BTreeMap<String, Value>,

@@ -89,7 +89,7 @@ mod tests {
 
     /// Each row: a request, a condition, and whether it is met in the caller's policy and in the key policy.
     #[test]
-    fn conditions_of_requests_for_a_key() {
+    fn conditions_on_requests_for_a_key_are_evaluated() {
         let service = service();
         let id = service.create("RSA_2048", "SIGN_VERIFY");
         let tag = |name: &str, value: &str| json!({"TagKey": name, "TagValue": value});

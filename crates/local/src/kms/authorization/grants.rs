@@ -1,4 +1,4 @@
-//! What grants allow.
+//! The operations that grants allow.
 
 use crate::{
     account::ACCOUNT,
@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// To whom the grants on a key allow an operation.
+/// The principal to which the grants on a key allow an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GrantedTo {
     None,

@@ -59,6 +59,21 @@ pub(super) const RETIRE_GRANT: KmsOperation = KmsOperation {
     condition_keys: None,
 };
 
+/// The ids of the key and the grant that a `RetireGrant` request names.
+pub(crate) fn grant_to_retire(store: &Store, input: &Input) -> Result<(String, String), KmsError> {
+    let Some(token) = input.text_within("GrantToken", 8192)? else {
+        return Ok((key_id(store, input)?, grant_id(input)?.to_owned()));
+    };
+    let token = STANDARD.decode(token).ok().and_then(|token| String::from_utf8(token).ok());
+    let ids = token.as_deref().and_then(|token| {
+        let mut parts = token.split(':');
+        parts.next().zip(parts.next()).filter(|_| parts.next().is_some())
+    });
+    let (key, id) =
+        ids.ok_or_else(|| KmsError::new("InvalidGrantTokenException", "Invalid grant token"))?;
+    Ok((key.to_owned(), id.to_owned()))
+}
+
 fn creation_condition_keys(context: &mut ConditionContext, input: &Input) -> Result<(), KmsError> {
     context.set("kms:GranteePrincipal", input.text("GranteePrincipal")?);
     context.set("kms:RetiringPrincipal", input.text("RetiringPrincipal")?);
@@ -99,7 +114,7 @@ fn create(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
         None => new_grant_id(),
     };
     key.grants.entry(grant_id.clone()).or_insert(grant);
-    // Each request returns a token of its own; all tokens of a grant are equivalent (`CreateGrant` in the API
+    // Each request returns a new token; all tokens of a grant are equivalent (`CreateGrant` in the API
     // reference).
     let token = STANDARD.encode(format!("{id}:{grant_id}:{}", Uuid::new_v4()));
     Ok(json!({"GrantId": grant_id, "GrantToken": token}))
@@ -141,21 +156,6 @@ fn revoke(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
 fn retire(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (key, id) = grant_to_retire(store, input)?;
     delete(store, input, &key, &id)
-}
-
-/// The ids of the key and the grant that a `RetireGrant` request names.
-pub(crate) fn grant_to_retire(store: &Store, input: &Input) -> Result<(String, String), KmsError> {
-    let Some(token) = input.text_within("GrantToken", 8192)? else {
-        return Ok((key_id(store, input)?, grant_id(input)?.to_owned()));
-    };
-    let token = STANDARD.decode(token).ok().and_then(|token| String::from_utf8(token).ok());
-    let ids = token.as_deref().and_then(|token| {
-        let mut parts = token.split(':');
-        parts.next().zip(parts.next()).filter(|_| parts.next().is_some())
-    });
-    let (key, id) =
-        ids.ok_or_else(|| KmsError::new("InvalidGrantTokenException", "Invalid grant token"))?;
-    Ok((key.to_owned(), id.to_owned()))
 }
 
 /// A grant as the List operations return it.

@@ -32,6 +32,23 @@ pub(super) fn condition_keys(
     Ok(())
 }
 
+/// The `Policy` of a request. The local KMS checks its form only.
+pub(super) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
+    let Some(policy) = input.text_within("Policy", POLICY_MAX_LENGTH)? else { return Ok(None) };
+    if policy.len() > POLICY_QUOTA_BYTES {
+        let message = format!("The policy is longer than {POLICY_QUOTA_BYTES} bytes.");
+        return Err(KmsError::new("LimitExceededException", message));
+    }
+    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
+    match serde_json::from_str::<Map<String, Value>>(policy) {
+        Ok(members) if members.values().any(has_nested_list) => {
+            Err(malformed("The policy contains a list in a list."))
+        }
+        Ok(_) => Ok(Some(policy.to_owned())),
+        Err(_) => Err(malformed("The policy is not a JSON object.")),
+    }
+}
+
 fn get(store: &Store, input: &Input) -> Result<Value, KmsError> {
     let key = store.find_key(input.required("KeyId")?)?;
     if !names_default(input)? {
@@ -49,23 +66,6 @@ fn put(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     }
     key.policy = policy;
     Ok(Value::Null)
-}
-
-/// The `Policy` of a request. The local KMS checks its form only.
-pub(super) fn new_policy(input: &Input) -> Result<Option<String>, KmsError> {
-    let Some(policy) = input.text_within("Policy", POLICY_MAX_LENGTH)? else { return Ok(None) };
-    if policy.len() > POLICY_QUOTA_BYTES {
-        let message = format!("The policy is longer than {POLICY_QUOTA_BYTES} bytes.");
-        return Err(KmsError::new("LimitExceededException", message));
-    }
-    let malformed = |message| KmsError::new("MalformedPolicyDocumentException", message);
-    match serde_json::from_str::<Map<String, Value>>(policy) {
-        Ok(members) if members.values().any(has_nested_list) => {
-            Err(malformed("The policy contains a list in a list."))
-        }
-        Ok(_) => Ok(Some(policy.to_owned())),
-        Err(_) => Err(malformed("The policy is not a JSON object.")),
-    }
 }
 
 /// Whether a list contains a list, which no element of a policy allows.

@@ -1,4 +1,4 @@
-//! What an operation declares: how it is performed, and what its authorization depends on.
+//! The declaration of an operation: its implementation, and the resource and condition keys of its authorization.
 
 use std::sync::Mutex;
 

@@ -177,7 +177,7 @@ mod tests {
     };
 
     #[test]
-    fn sign_validates_its_request() {
+    fn invalid_sign_request_is_refused() {
         let service = service();
         let (key, encrypting) = (
             service.create("RSA_2048", "SIGN_VERIFY"),

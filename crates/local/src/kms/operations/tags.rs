@@ -45,6 +45,12 @@ pub(super) fn condition_keys(
     Ok(())
 }
 
+pub(super) fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>) {
+    for (name, value) in tags {
+        key.tags.change(&name, Some(value), time);
+    }
+}
+
 fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     let (tags, time) = (input.tags()?, store.tag_time());
     if !input.has("Tags") {
@@ -58,12 +64,6 @@ fn tag(store: &mut Store, input: &Input) -> Result<Value, KmsError> {
     }
     set_tags(key, tags, time);
     Ok(Value::Null)
-}
-
-pub(super) fn set_tags(key: &mut StoredKey, tags: Vec<(String, String)>, time: Option<f64>) {
-    for (name, value) in tags {
-        key.tags.change(&name, Some(value), time);
-    }
 }
 
 fn list(store: &Store, input: &Input) -> Result<Value, KmsError> {

@@ -80,7 +80,7 @@ impl AliasTable {
         self.history.at(name, self.visible_time(now))
     }
 
-    /// All aliases as a reader sees them now, each with a delay of its own.
+    /// All aliases as a reader sees them now, each with its own delay.
     pub(crate) fn all_visible(&self, now: f64) -> BTreeMap<&str, &StoredAlias> {
         let names = self.history.names().into_iter();
         names.filter_map(|name| Some((name, self.visible(name, now)?))).collect()

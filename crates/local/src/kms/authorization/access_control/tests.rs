@@ -162,7 +162,7 @@ fn create_grant_needs_a_policy_or_a_parent_grant() {
 /// Each row: the caller's policy, the key policy, a grant, and whether the caller may list,
 /// revoke and retire it.
 #[test]
-fn permissions_to_list_revoke_and_retire_grants() {
+fn grants_are_listed_revoked_and_retired_only_with_permission() {
     let no_access = || of_key("Allow", OTHER, "kms:*");
     let everything = ["Sign", "Verify", "GetPublicKey", "DescribeKey", "CreateGrant"];
     let retiring = [&everything[..], &["RetireGrant"]].concat();

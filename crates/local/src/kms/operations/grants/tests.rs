@@ -25,7 +25,7 @@ fn listed(service: &KmsService, input: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn create_grant_validates_its_request() {
+fn invalid_create_grant_request_is_refused() {
     let service = service();
     let key = service.create("RSA_2048", "SIGN_VERIFY");
     let other = service.create("RSA_2048", "ENCRYPT_DECRYPT");
@@ -64,7 +64,7 @@ fn create_grant_validates_its_request() {
         ("no operations", of(json!({"Operations": null})), invalid),
         ("an empty list of operations", operations(&[]), invalid),
         (
-            "operations that are no list",
+            "operations that are not a list",
             of(json!({"Operations": "Sign"})),
             Some("SerializationException"),
         ),
