@@ -99,7 +99,7 @@ fn to_json(problem: &ConfigurationProblem) -> serde_json::Value {
     })
 }
 
-/// How much each file has: `access-rules.json has 1 rule, revocations.json has 2 revocations`.
+/// The number of elements of each file: `access-rules.json has 1 rule, revocations.json has 2 revocations`.
 fn counts(report: &Report) -> String {
     let count = |(file, content, count): &(PathBuf, Content, usize)| {
         let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();

@@ -69,7 +69,7 @@ pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     join_causes(error.to_string(), error.source())
 }
 
-/// The causes of an error of the SDK whose own words say nothing.
+/// The causes of an error of the SDK whose own message is generic.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let causes = join_causes(String::new(), error.source());
     if causes.is_empty() { with_causes(error) } else { causes }
@@ -89,14 +89,14 @@ fn join_causes(mut message: String, mut cause: Option<&(dyn Error + 'static)>) -
     words.join(" ")
 }
 
-/// The text of a cause. It is empty if the SDK's words say nothing to an operator.
+/// The text of a cause. It is empty for a generic message of the SDK, which does not help an operator.
 fn cause_text(error: &(dyn Error + 'static)) -> String {
     if let Some(answer) = error.downcast_ref::<ErrorMetadata>() {
         let parts = [answer.code(), answer.message()];
         return parts.into_iter().flatten().collect::<Vec<_>>().join(": ");
     }
     let text = error.to_string();
-    let says_nothing = [
+    let generic = [
         "service error",
         "dispatch failure",
         "io error",
@@ -104,7 +104,7 @@ fn cause_text(error: &(dyn Error + 'static)) -> String {
         "client error",
         "an error occurred while loading credentials",
     ];
-    if says_nothing.iter().any(|start| text.starts_with(start)) {
+    if generic.iter().any(|start| text.starts_with(start)) {
         return String::new();
     }
     if text.starts_with("Error at offset") {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_joined_in_one_line_without_words_of_the_sdk() {
+    fn causes_are_joined_in_one_line_without_generic_messages() {
         let answer = ErrorMetadata::builder().code("AccessDenied").message("not you").build();
         let rows = [
             (chain(&["a", "b", "b"], None), "a: b"),

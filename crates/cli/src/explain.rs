@@ -238,7 +238,7 @@ impl Explanation {
         })
     }
 
-    /// Why the request has no valid token, in words.
+    /// The reason why the request has no valid token, as text.
     fn reason(&self, refusal: Refusal) -> String {
         match (refusal, bearer_token(&self.event, &self.config)) {
             (Refusal::Token(rejection), Ok(token)) => {

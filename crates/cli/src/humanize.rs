@@ -32,7 +32,7 @@ impl fmt::Display for HumanTime {
     }
 }
 
-/// A number of seconds, in the largest unit of which it has at least two: 90 minutes rather than one hour.
+/// A number of seconds, in the largest unit that gives at least 2: 90 minutes rather than one hour.
 pub(crate) struct HumanDuration(pub(crate) u64);
 
 impl fmt::Display for HumanDuration {

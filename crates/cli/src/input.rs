@@ -1,4 +1,4 @@
-//! What commands read: tokens and JSON, from files and standard input.
+//! The input of commands: tokens and JSON, from files and standard input.
 
 use std::{
     error::Error,

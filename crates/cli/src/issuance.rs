@@ -1,4 +1,4 @@
-//! `countersign issuance`: what the issuance policy says about a request, without KMS.
+//! `countersign issuance`: the decision of the issuance policy on a request, without KMS.
 
 use std::{
     borrow::Cow,
@@ -161,7 +161,7 @@ fn read_claims(file: &Path, token: &str) -> Result<Option<Map<String, Value>>, U
     claims.map(Some).ok_or_else(|| invalid("the claims of the token are not a JSON object"))
 }
 
-/// Who the assertion says that it is of, if the token endpoint accepts such claims. `file` has the trusted issuers.
+/// The identity that the assertion claims, if the token endpoint accepts such claims. `file` has the trusted issuers.
 fn identity(
     claims: Map<String, Value>,
     trusted: &TrustedIssuers,
@@ -183,7 +183,7 @@ fn identity(
     Ok(Grantee { caller, client_id, jti })
 }
 
-/// What the rules say, and then what the token endpoint says.
+/// Evaluates the rules, and then decides like the token endpoint.
 fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerConfig) -> Outcome {
     let defaults = IssuanceDefaults {
         audience: config.audience.as_deref(),
@@ -207,19 +207,19 @@ fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerCon
     Outcome { verdicts, caller: Some(grantee.caller.clone()), refused }
 }
 
-/// What comes of the request.
+/// The outcome of the request.
 struct Outcome {
     verdicts: Vec<RuleVerdict>,
-    /// Who asked, if the assertion is accepted.
+    /// The caller, if the assertion is accepted.
     caller: Option<Caller>,
     refused: Option<Refused>,
 }
 
-/// Why there is no token.
+/// The refusal of the request.
 struct Refused {
     /// The error of the token endpoint.
     error: IssuanceError,
-    /// What to look at.
+    /// A hint for the user.
     hint: Option<String>,
 }
 
@@ -328,11 +328,11 @@ impl Outcome {
 /// Why a rule does not grant the request.
 fn reason(field: DeniedField) -> Cow<'static, str> {
     Cow::Borrowed(match field {
-        DeniedField::Caller => "is for other callers",
+        DeniedField::Caller => "applies to other callers",
         DeniedField::Condition => "`when` is not true for the claims",
         DeniedField::Subject => "does not grant the subject, or `subject_from` has no text",
         DeniedField::Audience => "does not grant the audience",
-        DeniedField::Scope => "does not grant the scope, or has no default one",
+        DeniedField::Scope => "does not grant the scope, or has no default scope",
         DeniedField::Claim => "an expression of `claims_from` has no value",
         DeniedField::Lifetime => "does not grant the lifetime",
         DeniedField::OverBudget { member, .. } => {

@@ -1,4 +1,4 @@
-//! What `jwks` and `pem` share.
+//! The arguments and the output of `jwks` and `pem`.
 
 use std::{error::Error, io::Write, process::ExitCode};
 

@@ -118,7 +118,7 @@ fn parameters() -> Result<String, Box<dyn Error>> {
     Ok(page)
 }
 
-/// What is said about the members of `Settings`.
+/// The text about the members of `Settings`.
 const SETTINGS_TEXT: &str = "
 ## Members of `Settings`
 

@@ -11,7 +11,7 @@ pub(crate) enum SignatureCheck {
     KeySet(KeySetVerifier, Vec<UnusableBlock>),
     /// With the keys of a ring, by KMS Verify or by their public keys.
     Ring(Arc<Keyring>, Verification),
-    /// Not at all: every signature is accepted. The command has to say so.
+    /// Not at all: every signature is accepted. The command must print a notice about it.
     Skipped,
 }
 
@@ -51,7 +51,7 @@ impl Verifier for SignatureCheck {
                 let verdict = verifier.verify(signed).await?;
                 match keyring.neighbor_fault() {
                     // The unreadable alias may have this key. The authorizer refuses the token, but a command
-                    // must not say that it is invalid.
+                    // must not report it as invalid.
                     Some(fault) if verdict == Err(Rejection::UnknownKey) => Err(fault.into()),
                     _ => Ok(verdict),
                 }

@@ -19,21 +19,6 @@ pub(crate) fn compact(json: &str) -> String {
     escape(&json)
 }
 
-/// Escapes control and formatting characters, which a terminal may interpret. In valid JSON they occur only
-/// in strings, where an escape has the same meaning (RFC 8259 section 7).
-fn escape(json: &str) -> String {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        let is_plain = is_plain_identifier(c.encode_utf8(&mut [0; 4])) && !is_invisible(c);
-        if matches!(c, ' ' | '\n') || is_plain {
-            out.push(c);
-        } else {
-            push_escape(&mut out, c);
-        }
-    }
-    out
-}
-
 /// The JSON on several lines, indented by two spaces per level.
 pub(crate) fn indented(json: &str) -> String {
     let mut out = String::new();
@@ -58,6 +43,21 @@ pub(crate) fn indented(json: &str) -> String {
         }
     }
     escape(&out)
+}
+
+/// Escapes control and formatting characters, which a terminal may interpret. In valid JSON they occur only
+/// in strings, where an escape has the same meaning (RFC 8259 section 7).
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        let is_plain = is_plain_identifier(c.encode_utf8(&mut [0; 4])) && !is_invisible(c);
+        if matches!(c, ' ' | '\n') || is_plain {
+            out.push(c);
+        } else {
+            push_escape(&mut out, c);
+        }
+    }
+    out
 }
 
 fn new_line(out: &mut String, depth: usize) {

@@ -1,11 +1,11 @@
-//! Why a token is refused, for the person who has the token.
+//! The reason why a token is refused, for the holder of the token.
 
 use jwt::{Rejection, UnixTime, Validation, json};
 use serde_json::{Map, Value};
 
 use crate::{humanize::HumanTime, signed_json};
 
-/// The reason with what it depends on: dates, the claim that is wrong, and its value.
+/// The reason with its details: dates, the wrong claim and its value.
 pub(crate) fn describe(
     rejection: Rejection,
     token: &str,
@@ -54,7 +54,7 @@ pub(crate) fn describe(
     }
 }
 
-/// What is wrong with the form of a token.
+/// The problem with the form of a token.
 pub(crate) fn form_problem(token: &str) -> Option<String> {
     let starts_with = |prefix: &str| {
         token.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn form_of_a_text_that_is_no_token_is_named() {
+    fn form_of_a_text_that_is_not_a_token_is_named() {
         let rows = [
             ("", "it is empty"),
             ("\u{feff}eyJ.e.s", "byte order mark"),

@@ -172,7 +172,7 @@ fn validation(arguments: &Arguments) -> Validation {
         .with_leeway(Duration::from_secs(arguments.leeway))
 }
 
-/// What was not checked of a valid token.
+/// The claims of a valid token that were not checked.
 fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
     if arguments.signature_only {
         return vec!["claims"];

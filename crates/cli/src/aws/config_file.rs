@@ -31,7 +31,7 @@ impl ConfigFile {
         let path = path.display().to_string();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            // A home directory such as /dev/null is that of a user without one.
+            // A user without a home directory may have /dev/null as the home directory.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -48,16 +48,6 @@ impl ConfigFile {
         let (text, headings) = (rewritten.lines.join("\n"), rewritten.sections);
         Ok(Self { kind, path, text, headings: headings.into_keys().collect() })
     }
-}
-
-/// The lines in the form that the SDK reads. The error is the number of a line and its problem.
-fn rewrite(text: &str, kind: EnvConfigFileKind) -> Result<Rewriter, (usize, String)> {
-    let mut rewriter = Rewriter::new(kind);
-    for (index, line) in text.lines().enumerate() {
-        let line = rewriter.line(line).map_err(|problem| (index + 1, problem))?;
-        rewriter.lines.push(line);
-    }
-    Ok(rewriter)
 }
 
 struct Rewriter {
@@ -149,22 +139,6 @@ impl Rewriter {
     }
 }
 
-/// A heading of the config file in the form of the SDK.
-fn heading_of_config(heading: &str) -> Result<String, String> {
-    let mut kinds = ["profile", "services", "sso-session"].into_iter();
-    if let Some(kind) = kinds.find(|kind| heading.starts_with(kind)) {
-        let words = shlex::split(heading);
-        let words = words.ok_or("a quotation mark in the heading is not closed")?;
-        match &words[..] {
-            [_, name] if kind == "profile" && name == "default" => return Ok("[default]".into()),
-            [_, name] => return Ok(format!("[{kind} {}]", encode(name))),
-            _ => {}
-        }
-    }
-    // The SDK ignores a section with any other single word, as the AWS CLI does.
-    Ok(if heading == "default" { "[default]".into() } else { format!("[{}]", encode(heading)) })
-}
-
 /// An identifier of the SDK for a name: `%` and two digits for each byte of other characters.
 pub(super) fn encode(name: &str) -> String {
     let mut encoded = String::new();
@@ -189,6 +163,32 @@ pub(super) fn decode(identifier: &str) -> String {
         bytes.extend(rest.bytes());
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The lines in the form that the SDK reads. The error is the number of a line and its problem.
+fn rewrite(text: &str, kind: EnvConfigFileKind) -> Result<Rewriter, (usize, String)> {
+    let mut rewriter = Rewriter::new(kind);
+    for (index, line) in text.lines().enumerate() {
+        let line = rewriter.line(line).map_err(|problem| (index + 1, problem))?;
+        rewriter.lines.push(line);
+    }
+    Ok(rewriter)
+}
+
+/// A heading of the config file in the form of the SDK.
+fn heading_of_config(heading: &str) -> Result<String, String> {
+    let mut kinds = ["profile", "services", "sso-session"].into_iter();
+    if let Some(kind) = kinds.find(|kind| heading.starts_with(kind)) {
+        let words = shlex::split(heading);
+        let words = words.ok_or("a quotation mark in the heading is not closed")?;
+        match &words[..] {
+            [_, name] if kind == "profile" && name == "default" => return Ok("[default]".into()),
+            [_, name] => return Ok(format!("[{kind} {}]", encode(name))),
+            _ => {}
+        }
+    }
+    // The SDK ignores a section with any other single word, as the AWS CLI does.
+    Ok(if heading == "default" { "[default]".into() } else { format!("[{}]", encode(heading)) })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::exit::{UsageError, causes};
 
-/// Why there are no credentials.
+/// The reason why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoCredentials {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! For whom a command acts.
+//! The principal of a command.
 
 use std::{fmt, time::Duration};
 
@@ -15,14 +15,14 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Asks STS. If it does not answer, the account is that of the key's ARN, or else of any key of the account.
+    /// Calls STS. If it does not respond, the account is that of the key's ARN, or else of any key of the account.
     pub(super) async fn read(
         sts: &SdkConfig,
         kms: &kms::Client,
         region: &str,
         key_arn: Option<&str>,
     ) -> Self {
-        // One short attempt: the command works without the answer.
+        // One short attempt: the command works without the response.
         let config = sts
             .to_builder()
             .retry_config(RetryConfig::disabled())

@@ -1,6 +1,6 @@
 //! The metadata services of containers and instances, which provide credentials to the programs on them.
 //!
-//! They are on the same machine or link-local, so no proxy is used: it would have the credentials of its own machine.
+//! They are on the same machine or link-local, so no proxy is used: it would fetch the credentials of its machine.
 
 use std::{
     fs,

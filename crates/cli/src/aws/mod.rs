@@ -56,7 +56,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// For whom the commands act. The account of `key_arn` is the answer if STS does not respond.
+    /// The principal that the commands act for. Its account is that of `key_arn` if STS does not respond.
     pub(crate) async fn identity(&self, key_arn: Option<&str>) -> Identity {
         Identity::read(&self.sts, &self.client, &self.region, key_arn).await
     }
@@ -83,7 +83,7 @@ impl Aws {
         connector(&self.config().await?)
     }
 
-    /// The KMS client, and what else a command needs to change keys.
+    /// The KMS client, with further values for commands that change keys.
     pub(crate) async fn session(&self) -> Result<Session, Box<dyn Error>> {
         let config = self.config().await?;
         let region = config.region(self.region.as_deref())?;
@@ -114,7 +114,7 @@ impl Aws {
             NoCredentials::Invalid(error) => Box::<dyn Error>::from(error),
             error @ NoCredentials::Unavailable(_) => error.into(),
         })?;
-        // Another service than AWS at the endpoint of KMS may serve STS too. The keys for it are not for AWS.
+        // An endpoint of KMS outside of AWS may serve STS too. Its access keys must not be sent to AWS.
         let sts = sts.or_else(|| kms.clone().filter(|endpoint| !endpoint.is_aws()));
         let client =
             client_for(&with_endpoint(kms).credentials_provider(credentials.clone()).build());

@@ -76,7 +76,7 @@ impl Profiles {
             let path = environment.get(variable).unwrap_or(default);
             let Some(path) = path.strip_prefix("~/") else { return PathBuf::from(path) };
             let home = environment.get("HOME").map(PathBuf::from).or_else(env::home_dir);
-            // Never a file of the current directory, which can be anybody's.
+            // Never a file of the current directory, which another user may have written.
             home.filter(|home| home.is_absolute())
                 .unwrap_or_else(|| "/nonexistent".into())
                 .join(path)

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 
-/// What the service answered, or why it did not.
+/// The error response of the service, or the reason why there is no response.
 pub(super) fn describe<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
     match error {
         SdkError::ServiceError(response) => {

@@ -1,4 +1,4 @@
-//! Which source of credentials comes first: the order of the AWS CLI.
+//! The order of the sources of credentials: that of the AWS CLI.
 
 use std::{fmt, fs, io::Write};
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{exit::UsageError, terminal};
 
-/// Where the credentials come from.
+/// The source of the credentials.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
     Environment,
@@ -86,7 +86,7 @@ impl Sources<'_> {
         Ok((Source::Instance, self.instance()?))
     }
 
-    /// Says that the environment has other credentials than the profile that a variable names.
+    /// Warns that the environment has credentials that differ from those of the profile that a variable names.
     fn note_precedence(&self, variable: &str) {
         if let Some(name) = self.config.profiles.selected().source {
             let _ = writeln!(
@@ -224,7 +224,7 @@ impl Sources<'_> {
         }))
     }
 
-    /// The credentials of the profile that `source_profile` of another one names.
+    /// The credentials of the profile that `source_profile` of another profile names.
     fn source_profile(
         &self,
         name: &str,

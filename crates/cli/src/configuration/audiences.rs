@@ -8,8 +8,8 @@ use super::{Position, Severity, elements::elements, list::Located};
 
 /// A warning for each rule that names an audience in full that is not accepted. `text` is a valid issuance policy.
 ///
-/// The authorizer refuses a token that has no accepted `aud`. That is no error: a rule may be for tokens that only other
-/// services verify.
+/// The authorizer refuses a token that has no accepted `aud`. This is not an error: a rule may be for tokens that only
+/// other services verify.
 pub(super) fn unaccepted_audiences(text: &str, accepted: &[String]) -> Vec<Located> {
     let (Ok(policy), Ok(rules)) = (text.parse::<IssuancePolicy>(), elements(text)) else {
         return Vec::new();

@@ -27,14 +27,14 @@ impl Position {
 pub(crate) struct Element<'a> {
     /// The JSON of the element.
     pub(crate) text: &'a str,
-    /// Where it starts, in bytes.
+    /// The offset of its start, in bytes.
     pub(crate) offset: usize,
 }
 
 /// Splits a list into its elements.
 ///
 /// # Errors
-/// If the text is not a JSON list: where reading stopped, and why.
+/// If the text is not a JSON list: the place of the problem, and its message.
 pub(crate) fn elements(text: &str) -> Result<Vec<Element<'_>>, (Position, String)> {
     if text.starts_with('\u{feff}') {
         return Err((Position::START, "begins with a byte order mark: remove it".into()));

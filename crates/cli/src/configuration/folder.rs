@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{exit::UsageError, input::with_path};
 
-/// What a check of the folder found.
+/// The result of a check of the folder.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) problems: Vec<ConfigurationProblem>,
@@ -86,7 +86,7 @@ impl Walk {
             if file.is_some() {
                 self.add(path, Severity::Error, "is a folder, but must be a file".into());
             }
-            // What a link within the folder leads to is checked where it is.
+            // The target of a link within the folder is checked at its own path.
             return if is_link { Ok(()) } else { self.check_folder(path, false) };
         }
         if !metadata.is_file() {
@@ -101,7 +101,7 @@ impl Walk {
         Ok(())
     }
 
-    /// What a symbolic link leads to, if the layer contains it.
+    /// The target of a symbolic link, if the layer contains it.
     fn target(&mut self, link: &Path) -> Option<Metadata> {
         let problem = match fs::canonicalize(link) {
             Ok(target) if target.starts_with(&self.root) => match fs::metadata(link) {
@@ -109,7 +109,7 @@ impl Walk {
                 Err(error) => format!("cannot be read: {error}"),
             },
             Ok(_) => "is a symbolic link out of the folder: put the file itself there".to_owned(),
-            Err(error) => format!("is a symbolic link that leads nowhere: {error}"),
+            Err(error) => format!("is a symbolic link that cannot be followed: {error}"),
         };
         self.add(link, Severity::Error, problem);
         None

@@ -1,4 +1,4 @@
-//! Everything that is wrong with the text of a configuration file.
+//! All problems of the text of a configuration file.
 
 use jwt::{
     UnixTime,
@@ -21,7 +21,7 @@ use super::{
 /// A problem or a warning, with its place.
 pub(crate) type Located = (Position, Severity, String);
 
-/// What a check of a list found.
+/// The result of a check of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// The number of its elements.
@@ -80,7 +80,7 @@ impl List<'_> {
             }
         }
         let has_problem = self.problems.iter().any(|(_, severity, _)| *severity == Severity::Error);
-        // An invalid rule may be the one that the others need, so they are judged together only without problems.
+        // The other rules may need the invalid one, so the rules are checked together only if each is valid.
         if !has_problem {
             self.check_together();
         }
@@ -200,7 +200,7 @@ impl List<'_> {
     }
 }
 
-/// Why an element is refused, whatever the others are, and where in it.
+/// The problem of an element, independent of the others, and its place in the element.
 fn element_problem(content: Content, element: Element<'_>) -> Option<(usize, String)> {
     let list = list_of(&element);
     match json::objects(list.as_bytes()) {
@@ -233,7 +233,7 @@ fn list_of(element: &Element<'_>) -> String {
     format!("[{}]", element.text)
 }
 
-/// What to write into a file without a value.
+/// The value to suggest for a file without a value.
 const fn smallest_list(content: Content) -> &'static str {
     match content {
         Content::AccessRules => {

@@ -1,4 +1,4 @@
-//! The files of the configuration layer: which there are, and everything that is wrong with them.
+//! The files of the configuration layer, and all problems with them.
 
 mod audiences;
 mod elements;
@@ -25,7 +25,7 @@ pub(crate) struct ConfigurationFile {
     pub(crate) is_required: bool,
 }
 
-/// What the list in a file has as its elements.
+/// The elements of the list in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     AccessRules,
@@ -54,7 +54,7 @@ pub(crate) const FILES: [ConfigurationFile; 4] = [
         content: Content::Revocations,
         is_required: true,
     },
-    // Without a token endpoint, nothing reads it.
+    // Without a token endpoint, no function reads it.
     ConfigurationFile {
         name: "trusted-issuers.json",
         setting: table::TRUSTED_ISSUERS,
@@ -67,7 +67,7 @@ pub(crate) const FILES: [ConfigurationFile; 4] = [
 #[derive(Debug)]
 pub(crate) struct ConfigurationProblem {
     pub(crate) file: PathBuf,
-    /// `None`: it is not about the text of the file.
+    /// `None`: the problem is not in the text of the file.
     pub(crate) position: Option<Position>,
     pub(crate) severity: Severity,
     pub(crate) text: String,
@@ -81,7 +81,7 @@ pub(crate) enum Severity {
 }
 
 impl Content {
-    /// What an element is called in messages.
+    /// The name of an element in messages.
     pub(crate) const fn element(self) -> &'static str {
         match self {
             Self::AccessRules | Self::IssuanceRules => "rule",

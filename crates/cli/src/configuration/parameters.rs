@@ -65,7 +65,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// What a check of parameters found.
+/// The result of a check of parameters.
 struct TemplateCheck {
     problems: Vec<String>,
     /// The values of `aud` that the authorizer accepts, if it starts.
@@ -182,8 +182,8 @@ fn variables(
     Ok(variables)
 }
 
-/// The path and the text of the file of a setting. `None` for a file with a problem of its own, which has its problem
-/// already.
+/// The path and the text of the file of a setting. `None` for a file with a problem, which is already
+/// reported.
 fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<(&'a PathBuf, String)> {
     let file = FILES.iter().find(|file| file.setting.name == setting.name)?;
     let mut paths = report.counts.iter().map(|(path, ..)| path);
@@ -219,7 +219,7 @@ fn start(
     settings.finish(config)
 }
 
-/// No check depends on it.
+/// No check depends on the Region.
 const REGION: &str = "us-east-1";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The CI system of the demo, which gives each job an identity token, and what the stack has to know of it.
+//! The CI system of the demo, which gives each job an identity token, and the configuration files that trust it.
 
 use std::io;
 

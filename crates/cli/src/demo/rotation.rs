@@ -108,7 +108,7 @@ impl Rotator {
         Ok(Self { rotation, config, clock })
     }
 
-    /// Moves the clock on by `wait`, does the step that is due then, and returns the id of its key.
+    /// Advances the clock by `wait`, does the step that is due then, and returns the id of its key.
     ///
     /// # Errors
     /// [`Error::StepFailed`] if the step is not `expected`.

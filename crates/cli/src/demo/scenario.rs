@@ -68,8 +68,8 @@ impl Scenario {
     /// Prints the step with its cost.
     ///
     /// # Errors
-    /// [`Error::StepFailed`] if its result is not the expected one, or if it made another number of KMS calls
-    /// than expected. `None` accepts any number, for steps during which the functions may refresh the ring.
+    /// [`Error::StepFailed`] if its result or its number of KMS calls is not the expected one. `None` accepts any
+    /// number of calls, for steps during which the functions may refresh the ring.
     pub(super) fn end(
         &self,
         step: DemoStep,
@@ -151,25 +151,6 @@ impl Scenario {
     }
 }
 
-/// The options of the stack. A step waits until a token has expired, so there is no leeway.
-fn options(ci_system: &CiSystem) -> Result<StackOptions, Error> {
-    let mut options = StackOptions::new(function::bootstrap()?);
-    options.parameters.insert("TokenEndpoint".into(), "yes".into());
-    let mut set = |name: &str, value: String| options.overrides.insert(name.to_owned(), value);
-    set(table::CLOCK_LEEWAY_SECONDS.name, "0".into());
-    // The program may run where the layer of the template is not.
-    for (name, content) in CONFIGURATION {
-        set(name, content.to_owned());
-    }
-    set(table::TRUSTED_ISSUERS.name, ci_system.trusted_issuers().to_string());
-    let policy = table::ISSUANCE_POLICY.name;
-    let shipped = CONFIGURATION.iter().find(|(name, _)| *name == policy);
-    let mut rules: Vec<Value> = serde_json::from_str(shipped.map_or("[]", |(_, rules)| rules))?;
-    rules.push(ci_system.issuance_rule());
-    set(policy, Value::from(rules).to_string());
-    Ok(options)
-}
-
 /// Prints a line. Unlike `println!`, it does not panic when the pipe is closed.
 pub(super) fn print(line: fmt::Arguments<'_>) -> Result<(), Error> {
     Ok(writeln!(terminal::stdout(), "{line}")?)
@@ -208,6 +189,25 @@ pub(super) fn decode_text(token: &str, part: usize) -> String {
 /// The JSON of one part of a token, or `null`.
 pub(super) fn decode_part(token: &str, part: usize) -> Value {
     serde_json::from_str(&decode_text(token, part)).unwrap_or_default()
+}
+
+/// The options of the stack. A step waits until a token has expired, so there is no leeway.
+fn options(ci_system: &CiSystem) -> Result<StackOptions, Error> {
+    let mut options = StackOptions::new(function::bootstrap()?);
+    options.parameters.insert("TokenEndpoint".into(), "yes".into());
+    let mut set = |name: &str, value: String| options.overrides.insert(name.to_owned(), value);
+    set(table::CLOCK_LEEWAY_SECONDS.name, "0".into());
+    // The program may run where the layer of the template is not.
+    for (name, content) in CONFIGURATION {
+        set(name, content.to_owned());
+    }
+    set(table::TRUSTED_ISSUERS.name, ci_system.trusted_issuers().to_string());
+    let policy = table::ISSUANCE_POLICY.name;
+    let shipped = CONFIGURATION.iter().find(|(name, _)| *name == policy);
+    let mut rules: Vec<Value> = serde_json::from_str(shipped.map_or("[]", |(_, rules)| rules))?;
+    rules.push(ci_system.issuance_rule());
+    set(policy, Value::from(rules).to_string());
+    Ok(options)
 }
 
 pub(super) const ALIAS: &str = "alias/countersign";

@@ -70,11 +70,6 @@ impl TimingArgs {
     }
 }
 
-/// The help text of the option that sets a setting with a default.
-fn help(text: &str, setting: &Setting) -> String {
-    format!("{text} (`{}`, default {})", setting.name, setting.default.unwrap_or_default())
-}
-
 /// Parses the `KeySpec` of a key that can sign tokens.
 pub(super) fn signing_key_spec(name: &str) -> Result<KeySpec, String> {
     let spec = KeySpec::from(name);
@@ -82,4 +77,9 @@ pub(super) fn signing_key_spec(name: &str) -> Result<KeySpec, String> {
         return Err("must be a KeySpec that signs tokens, such as RSA_2048 or ECC_NIST_P256".into());
     }
     Ok(spec)
+}
+
+/// The help text of the option that sets a setting with a default.
+fn help(text: &str, setting: &Setting) -> String {
+    format!("{text} (`{}`, default {})", setting.name, setting.default.unwrap_or_default())
 }

@@ -11,7 +11,7 @@ use crate::{
     terminal::{self, escape},
 };
 
-/// Which changes the operator has confirmed.
+/// The changes that the operator has confirmed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Consent {
     /// None yet.
@@ -36,7 +36,7 @@ impl Consent {
     }
 }
 
-/// Prints for whom the command acts. The account of `key_arn` is shown if STS is out of reach.
+/// Prints the principal that the command acts for. The account of `key_arn` is shown if STS is out of reach.
 pub(super) async fn print_identity(session: &Session, key_arn: Option<&str>) -> io::Result<()> {
     let identity = session.identity(key_arn).await.to_string();
     writeln!(terminal::stderr(), "acting for {}", escape(&identity))
@@ -45,7 +45,7 @@ pub(super) async fn print_identity(session: &Session, key_arn: Option<&str>) -> 
 /// Checks that there is a terminal to ask on, before a command waits.
 ///
 /// # Errors
-/// If there is none, and the changes are not confirmed.
+/// If there is no terminal, and the changes are not confirmed.
 pub(super) fn expect_terminal(consent: &Consent) -> Result<(), UsageError> {
     if *consent == Consent::Given || io::stdin().is_terminal() {
         return Ok(());

@@ -26,7 +26,7 @@ pub(super) fn print_refusal(json: bool, reason: &dyn Error) -> Result<ExitCode, 
 }
 
 /// Prints the administrators of a ring that restricts who moves its aliases, so that an operator who is not
-/// one of them knows why KMS denies access.
+/// one of them sees why KMS denies access.
 pub(super) async fn print_administrators(
     ring: &RingName,
     rotation: &Rotation,
@@ -48,7 +48,7 @@ pub(super) fn known(time: UnixTime) -> Option<UnixTime> {
     Some(time).filter(|time| *time < UnixTime::MAX)
 }
 
-/// Why a step that has to wait is never due.
+/// The reason why a step that has to wait is never due.
 pub(super) const NO_DATES: &str =
     "KMS does not say since when the aliases point at their keys, so that no wait can be checked";
 

@@ -257,7 +257,7 @@ impl Rotate<'_> {
         Ok(())
     }
 
-    /// Prints what a retirement relies on.
+    /// Prints the assumption of a retirement.
     fn print_consequences(&self, step: &Step) -> io::Result<()> {
         let Step::Retire(key) = step else { return Ok(()) };
         let lifetime = HumanDuration(self.config.timing.lifetime_max().as_secs());

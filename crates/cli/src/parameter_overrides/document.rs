@@ -22,17 +22,13 @@ pub(crate) enum Node {
     List(Vec<Node>),
     /// The members in their order in the file, which decides which value of a parameter is the last.
     Table(Vec<(String, Node)>),
-    /// A value that is none of the others, such as a date, or a text without quotes that YAML 1.1 takes for a number.
+    /// Any other value, such as a date, or a text without quotes that YAML 1.1 takes for a number.
     Other,
 }
 
 /// Whether the SAM CLI reads files with this extension.
 pub(crate) fn is_supported(file: &Path) -> bool {
     file.extension().is_some_and(|it| it == "toml") || is_yaml(file)
-}
-
-fn is_yaml(file: &Path) -> bool {
-    file.extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 /// Reads a file: YAML if its extension says so, otherwise TOML.
@@ -51,6 +47,10 @@ pub(crate) fn read(file: &Path) -> Result<Node, UsageError> {
             .map_err(|error: toml_edit::TomlError| UsageError(with_path(file, &error)))?;
         Ok(of_table(document.as_table()))
     }
+}
+
+fn is_yaml(file: &Path) -> bool {
+    file.extension().is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 /// The documents, with their scalars as they are written: a number can have more digits than a type of Rust.

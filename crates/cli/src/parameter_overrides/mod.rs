@@ -19,7 +19,7 @@ pub(crate) type Parameters = BTreeMap<String, String>;
 /// `file://PATH` with a TOML or YAML file. A later value replaces an earlier one.
 pub(crate) fn read(arguments: &[String]) -> Result<Parameters, UsageError> {
     let texts = arguments.iter().cloned().map(Node::Text);
-    // One empty argument says that there are no parameters.
+    // One empty argument stands for no parameters.
     let value = match arguments {
         [empty] if empty.is_empty() => Node::Null,
         _ => Node::List(texts.collect()),
@@ -35,8 +35,8 @@ pub(crate) fn read_value(value: &Node) -> Result<Parameters, UsageError> {
 /// Parameters in the order in which the SAM CLI sets them.
 type Pairs = Vec<(String, String)>;
 
-/// What a value says, without the quotes around names and values. The SAM CLI removes quotes once for each file and each
-/// `$include`. `file` is the file that the value stands in, and `open` are the files that include that one.
+/// The parameters in a value, without the quotes around names and values. The SAM CLI removes quotes once for each file
+/// and each `$include`. `file` is the file with the value, and `open` are the files that include that file.
 fn convert(
     value: &Node,
     file: Option<&Path>,
@@ -128,7 +128,7 @@ fn text(value: &Node) -> Option<String> {
     }
 }
 
-/// What a file says. `text` is the reference, and `including` the file that it stands in.
+/// The parameters in a file. `text` is the reference, and `including` the file with the reference.
 fn of_file(
     text: &str,
     path: &str,
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::configuration::of_samconfig;
 
-    /// What the SAM CLI reads; `interop/sam_parameter_overrides.py` compares it with the same cases.
+    /// The parameters that the SAM CLI reads; `interop/sam_parameter_overrides.py` compares it with the same cases.
     const CASES: &str = include_str!("cases.json");
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sam_would_ignore_is_refused() {
+    fn argument_that_sam_would_ignore_is_refused() {
         for (argument, expected) in [
             ("A=1 B=", "`B=` is not NAME=VALUE"),
             ("A=1 file://none.yaml", "`file://none.yaml` is not NAME=VALUE"),
@@ -268,7 +268,7 @@ mod tests {
 
     /// The SAM CLI writes them as Python does, which no parameter takes.
     #[test]
-    fn values_that_are_no_texts_are_refused() {
+    fn values_that_are_not_texts_are_refused() {
         for (name, value) in [
             ("a.toml", "A = 2026-01-01"),
             ("a.toml", "A = {b = 1}"),

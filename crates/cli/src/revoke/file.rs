@@ -12,7 +12,7 @@ use crate::{configuration::read, exit::UsageError, input::with_path};
 
 /// The file, which no other `countersign revoke` changes until this is dropped.
 pub(crate) struct ListFile {
-    /// Where it is, without symbolic links: a link would be replaced by the file.
+    /// The path without symbolic links: a link would be replaced by the file.
     path: PathBuf,
     pub(crate) text: String,
     /// The lock of its folder. `None`: the file system has no locks.

@@ -1,4 +1,4 @@
-//! The text of a list of revocations, with an entry more and the expired ones less.
+//! Edits the text of a list of revocations: adds an entry and removes expired ones.
 
 use jwt::{UnixTime, json};
 use policy::revocation::{MAX_REVOCATIONS, Revocation, RevocationsError, RevokedTokens};
@@ -11,12 +11,12 @@ use crate::configuration::{Checked, Content, Severity, check_list, elements, has
 #[derive(Debug)]
 pub(crate) struct NewEntry {
     pub(crate) revocation: Revocation,
-    /// When the revoked token was issued and to whom, if a token is revoked.
+    /// The `sub` and the `iat` of the revoked token, if the entry revokes a single token.
     pub(crate) subject: Option<(String, Option<u64>)>,
     pub(crate) reason: Option<String>,
 }
 
-/// How a list changes.
+/// The change of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// The new text, and the number of expired entries that were removed.
@@ -107,7 +107,7 @@ impl NewEntry {
     }
 }
 
-/// Stops at a list that a function would refuse: nothing may be lost from it.
+/// Refuses a list that a function would refuse, so that no entry is lost.
 fn reject_problems(checked: &Checked) -> Result<(), ChangeError> {
     let mut problems =
         checked.problems.iter().filter(|(_, severity, _)| *severity == Severity::Error);

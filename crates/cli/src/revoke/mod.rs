@@ -199,7 +199,7 @@ fn parse_time(text: &str) -> Result<UnixTime, String> {
     })
 }
 
-/// What makes a revocation effective.
+/// The steps that make a revocation effective.
 const NEXT: &str = "\
 Next, deploy the list:
   sam build && sam deploy

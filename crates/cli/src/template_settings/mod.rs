@@ -25,7 +25,7 @@ pub(crate) fn members(settings: &[Setting]) -> impl Iterator<Item = Member> {
     });
     let settings = settings.iter().filter_map(|setting| {
         let Some(Parameter::InSettings { name, values }) = setting.parameter else { return None };
-        // A page of its own has the help text.
+        // The help text is on a separate page.
         let help = format!("[`{}`](settings.md#{})", setting.name, setting.name.to_lowercase());
         let values = values.unwrap_or(setting.values);
         Some(Member { name, values, default: setting.default.unwrap_or_default(), help })

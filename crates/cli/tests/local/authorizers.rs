@@ -1,4 +1,4 @@
-//! Authorizers of other types, and those of others.
+//! Authorizers of other types, and third-party authorizers.
 
 use std::{
     env, fs,
@@ -61,7 +61,7 @@ async fn token_authorizers_are_served() {
     assert_eq!(invocations(&stack), before, "refused without an invocation");
 }
 
-/// An authorizer that is a script: it allows `Bearer open`, and returns what it was told.
+/// An authorizer that is a script: it allows `Bearer open`, and returns values of its environment.
 const SCRIPT: &str = r#"#!/bin/sh
 api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
 while :; do
@@ -88,7 +88,7 @@ pub(crate) fn script() -> PathBuf {
 }
 
 #[tokio::test]
-async fn an_authorizer_of_others_is_served() {
+async fn a_third_party_authorizer_is_served() {
     if !is_installed("curl", &["--version"]) {
         return;
     }

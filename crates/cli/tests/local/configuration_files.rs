@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{ROOT, SIGV4, TEMPLATE, options, token, with_parameters};
 
-/// A copy of the layer, and of the template beside it.
+/// A copy of the layer, and of the template next to it.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {

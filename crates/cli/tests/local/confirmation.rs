@@ -13,7 +13,7 @@ use crate::{
     run, to_text,
 };
 
-/// The commands that change keys, with what each would do.
+/// The commands that change keys, with the change of each.
 const COMMANDS: [(&str, &str); 3] = [
     ("create alias/new", "create a key of KeySpec RSA_2048"),
     ("rotate alias/rest", "create a key of KeySpec ECC_NIST_P256 and point alias/rest-next at it"),

@@ -1,4 +1,4 @@
-//! Which source of credentials comes first, and which endpoints and proxies the sources use. Each row has the requests of
+//! The order of the sources of credentials, and the endpoints and proxies of the sources. Each row has the requests of
 //! the AWS CLI for the same files and variables.
 
 use std::{env, fs, process::Command};
@@ -222,7 +222,7 @@ fn endpoint_of_kms_is_not_used_for_roles() {
     }
 }
 
-/// A proxy would have the credentials of its own machine.
+/// A proxy would get the credentials of the proxy's machine.
 #[test]
 fn metadata_services_are_asked_without_proxies_and_empty_variables_are_not_set() {
     let server = AwsServer::start();

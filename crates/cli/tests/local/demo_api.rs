@@ -24,7 +24,7 @@ fn own_template() -> String {
 }
 
 #[tokio::test]
-async fn demo_is_served_beside_the_api_of_the_stack() {
+async fn demo_is_served_in_addition_to_the_api_of_the_stack() {
     let stack = Stack::start(&own_template(), &options(&[])).await.unwrap();
     let routes: Vec<_> = stack.gateway.routes().collect();
     assert!(routes.ends_with(&DEMO_ROUTES), "{routes:?}");
@@ -38,7 +38,7 @@ async fn demo_is_served_beside_the_api_of_the_stack() {
 }
 
 #[tokio::test]
-async fn paths_that_the_template_has_are_those_of_the_template() {
+async fn paths_of_the_template_are_served_instead_of_those_of_the_demo() {
     let sub = r#""sub": ""#;
     let rows = [
         ("the same path", "/whoami"),
@@ -91,7 +91,7 @@ async fn parameters_of_the_demo_apply_by_name() {
         assert_eq!(send(&stack, "GET", "/whoami", &bearer).await.0, 200);
         assert_eq!(stack.kms.calls() - calls, expected);
     }
-    // The two APIs have parameters of their own for the origin.
+    // The two APIs have separate parameters for the origin.
     for (path, expected) in [("/whoami", "https://app.example"), ("/token", "*")] {
         let request = Request::builder().method("OPTIONS").uri(path).body(Bytes::new()).unwrap();
         let response = http::send(stack.gateway.address(), request).await.unwrap();

@@ -66,7 +66,7 @@ async fn new_token_is_accepted_in_every_kind_of_event() {
         let explained = run_with_input(&arguments, &settings(setting), &event.stdout);
         let text = to_text(&explained.stdout) + &to_text(&explained.stderr);
         assert_eq!(explained.status.code(), Some(0), "{name}: {text}");
-        // Without keys, nobody knows what the client sees.
+        // Without keys, the response to the client is unknown.
         let without_keys = [("TOKEN_ISSUER", "us"), setting];
         for format in [&arguments[..], &["explain", "--event", "-", "--json"]] {
             let explained = run_with_input(format, &without_keys, &event.stdout);

@@ -198,7 +198,7 @@ async fn clients_accept_valid_tokens_and_refuse_changed_ones() {
                 assert!(!openssl_accepts(&stack, algorithm, token), "{algorithm} openssl: {at}");
             }
         }
-        // jsonwebtoken fails to parse a set with a key type that it does not know.
+        // jsonwebtoken fails to parse a set with an unknown key type.
         let keys = serde_json::from_value(keys);
         let accepts_with_jsonwebtoken = |token: &str| {
             let keys = keys.as_ref().ok()?;

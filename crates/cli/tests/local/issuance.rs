@@ -75,9 +75,9 @@ fn rules_are_explained_up_to_the_one_that_grants() {
     let (code, text, _) = folder.explain(&job("42"), &["--form", "scope=deploy"]);
     let expected = "assertion: issuer https://ci.example, subject job\n\
                     not checked: its signature, times, audience, type and revocations\n\
-                    rule 1: is for other callers\n\
+                    rule 1: applies to other callers\n\
                     rule 2: `when` is not true for the claims\n\
-                    rule 3: does not grant the scope, or has no default one\n\
+                    rule 3: does not grant the scope, or has no default scope\n\
                     rule 4: grants {\"aud\":\"https://api.example\",\"scope\":\"deploy\",\"sub\":\"ci:42\"} for 300 seconds\n\
                     granted\n";
     assert_eq!((code, &*text), (Some(0), expected));
@@ -207,7 +207,7 @@ fn rule_that_is_too_expensive_is_named() {
     let claims = json!({"iss": CI, "name": "job", "groups": numbers, "allowed": numbers});
     let (code, text, _) = folder.explain(&claims, &["--form", "scope=b"]);
     let expected = "rule 1: `when` is too expensive for the claims, and was not evaluated\n\
-                    rule 2: does not grant the scope, or has no default one\n\
+                    rule 2: does not grant the scope, or has no default scope\n\
                     refused: unauthorized_client (the issuance policy does not grant the request: `when` of rule 1 is";
     assert!(code == Some(1) && text.contains(expected), "{code:?} {text}");
 }

@@ -238,7 +238,7 @@ async fn incomplete_key_set_is_not_published_for_caching() {
         }
     }
 
-    // A function that has just started knows only the current key.
+    // A function that has just started has loaded only the current key.
     stack.kms.inject(None);
     stack.functions["Issuer"].stop_idle();
     stack.functions["Issuer"].warm().await.unwrap();

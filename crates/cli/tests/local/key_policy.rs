@@ -62,7 +62,7 @@ async fn key_policy_separates_administration_from_use() {
 }
 
 /// KMS stores a role that is a principal of a key policy by its unique id. A role that is created again has
-/// another one.
+/// another id.
 #[tokio::test(flavor = "multi_thread")]
 async fn key_policy_has_the_account_as_its_only_principal() {
     let template = fs::read_to_string(TEMPLATE).unwrap();

@@ -1,4 +1,4 @@
-//! `countersign key`: what is refused, and leaves everything as it was.
+//! `countersign key`: refused commands, which change nothing.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
 

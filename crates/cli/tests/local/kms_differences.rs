@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn local_kms_does_what_is_documented() {
+async fn local_kms_behaves_as_documented() {
     let has_boto3 = is_installed("python3", &["-c", "import boto3"]);
     if !has_boto3 || !is_installed("aws", &["--version"]) {
         return;

@@ -1,4 +1,4 @@
-//! What the commands print if KMS fails or is elsewhere.
+//! The output of commands if KMS fails or has another endpoint.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! Which account and principal the commands act for: those of the AWS CLI.
+//! The account and principal of the commands: those of the AWS CLI.
 
 use std::{
     env, fs,
@@ -475,7 +475,7 @@ fn configuration_files_of_the_current_directory_are_not_read() {
 
 /// As for a user without a home directory.
 #[test]
-fn home_that_is_no_directory_has_no_files() {
+fn home_that_is_not_a_directory_has_no_files() {
     let server = AwsServer::start();
     let url = server.url();
     let settings = [

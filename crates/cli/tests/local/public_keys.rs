@@ -168,7 +168,7 @@ fn keys_are_read_in_every_common_format() {
 
 /// As for JWK Sets: the other keys of the file are used.
 #[test]
-fn pem_block_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
+fn unusable_pem_block_is_named_and_its_token_is_not_refused() {
     let (signer, other) = (Signer::new(), Signer::new());
     let (own, foreign) = (pem("PUBLIC KEY", &signer.spki()), pem("PUBLIC KEY", &other.spki()));
     let unsupported = pem("RSA PUBLIC KEY", &[0]);
@@ -259,7 +259,7 @@ fn input_above_the_limit_is_refused_with_the_limit() {
 }
 
 #[test]
-fn key_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
+fn unusable_key_is_named_and_its_token_is_not_refused() {
     let signer = Signer::new();
     let good = |kid: Option<&str>| signer.jwk(kid);
     let with = |mut jwk: Value, name: &str, value: Value| {
@@ -283,7 +283,7 @@ fn key_that_cannot_be_used_is_named_and_its_token_is_no_refusal() {
         ("same kid, another type first", json!([rsa, good(Some("a"))]), "a", 0, &["me"]),
         ("same kid, another type second", json!([good(Some("a")), rsa]), "a", 0, &["me"]),
         (
-            "symmetric and unknown keys beside",
+            "symmetric and unknown keys too",
             json!([symmetric, future, good(Some("a"))]),
             "a",
             0,
@@ -386,7 +386,7 @@ fn sources_of_keys_that_cannot_be_read_are_usage_errors() {
 }
 
 #[test]
-fn source_of_keys_that_is_no_source_is_named() {
+fn invalid_key_source_is_named() {
     let good = Signer::new().token(None, &claims());
     let (code, text) = verify(&["--issuer", "us"], &good);
     assert_eq!(code, Some(2), "{text}");

@@ -55,7 +55,7 @@ async fn rest_apis_of_the_examples_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn templates_without_an_api_that_is_served_are_refused_with_what_is() {
+async fn template_without_supported_api_is_refused() {
     let text = "Resources: {Api: {Type: 'AWS::Serverless::HttpApi'}}".to_owned();
     let error = start(text, options(&[])).await.unwrap_err();
     assert_eq!(
@@ -65,9 +65,9 @@ async fn templates_without_an_api_that_is_served_are_refused_with_what_is() {
     );
 }
 
-/// The log of an authorizer of others has no reason.
+/// The log of a third-party authorizer has no reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn reasons_of_401_are_true_for_authorizers_of_others() {
+async fn reasons_of_401_are_correct_for_third_party_authorizers() {
     if !is_installed("curl", &["--version"]) {
         return;
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{BINARY, configuration_files::Folder, run, run_with_input, to_text};
 
-/// A file with revocations in a folder of its own.
+/// A file with revocations in a separate folder.
 struct List {
     folder: Folder,
     path: String,
@@ -32,7 +32,7 @@ impl List {
         (output.status.code(), to_text(&output.stdout) + &to_text(&output.stderr))
     }
 
-    /// The names of the files beside the list, the list included.
+    /// The names of the files in the folder of the list, including the list.
     fn files(&self) -> usize {
         fs::read_dir(self.folder.config()).unwrap().count()
     }
@@ -119,7 +119,7 @@ fn invalid_arguments_and_lists_leave_the_file_as_it_is() {
     let rows: [(&str, &str, &[&str], &str, &str); 15] = [
         ("a token without jti", "[]", &["-"], &no_id, hint),
         ("a token without iss", "[]", &["-"], &no_issuer, hint),
-        ("a token whose jti is no text", "[]", &["-"], &wrong_id, "the token has no `jti`"),
+        ("a token whose jti is a number", "[]", &["-"], &wrong_id, "the token has no `jti`"),
         ("not a token", "[]", &["-"], "Bearer a.b.c", "not a token: it begins with `Bearer `"),
         ("claims that are not JSON", "[]", &["-"], "eyJ.e.s", "not a token: its claims are not"),
         ("no arguments", "[]", &[], "", "required"),

@@ -1,4 +1,4 @@
-//! The start of `countersign local`: what it refuses, what it notes, and how it ends.
+//! The start of `countersign local`: its refusals, its notices and its end.
 
 use std::{
     env, fs,
@@ -128,7 +128,7 @@ fn region_that_cannot_be_part_of_a_host_name_is_refused() {
     }
 }
 
-/// A pipe that nobody writes to: reading it waits.
+/// A pipe without a writer: reading it waits.
 fn pipe(file: &str) {
     assert!(Command::new("mkfifo").arg(file).status().unwrap().success());
 }

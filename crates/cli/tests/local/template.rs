@@ -87,7 +87,7 @@ fn each_function_gets_its_settings_and_no_others() {
         for Setting { name, .. } in SETTINGS.iter().filter(set) {
             assert!(own.contains(*name) || shared.contains(*name), "{id}: {name}");
         }
-        // The template itself knows this one.
+        // The template itself reads this one.
         assert_eq!(own.contains("RETAINED_KEY_ID"), id == "Rotator", "{id}");
     }
     let all: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();

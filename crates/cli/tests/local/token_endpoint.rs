@@ -17,7 +17,7 @@ const API: &str = "https://api.example";
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// In everything that a request claims and does not prove.
+/// A marker in each value that a request claims without proof.
 const UNPROVEN: &str = "unproven-marker";
 
 /// A stack with a token endpoint that trusts a CI system and a client, whose keys are in the settings.
@@ -297,7 +297,7 @@ async fn caller_of_iam_gets_a_token_for_a_form() {
     assert_eq!(endpoint.stack.kms.calls(), calls);
 }
 
-/// The assertion is valid, and the policy decides: who asked is in the log.
+/// The assertion is valid, and the policy decides. The log names the caller.
 #[tokio::test]
 async fn request_that_no_rule_grants_is_refused_and_the_log_says_who_asked() {
     let endpoint = Endpoint::start().await;
@@ -485,7 +485,7 @@ async fn metadata_describe_what_is_served() {
     assert_eq!(oauth["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
 }
 
-/// Nothing of the endpoint is there, also not for a request with an IAM identity.
+/// The endpoint does not exist, even for a request with an IAM identity.
 #[tokio::test]
 async fn stack_without_the_endpoint_has_no_open_route() {
     let options = with_parameters(&[], &[]);
@@ -536,7 +536,7 @@ async fn each_function_serves_its_own_routes_only() {
 }
 
 #[tokio::test]
-async fn provider_that_is_down_is_a_fault_and_no_refusal() {
+async fn provider_that_is_down_is_a_fault_and_not_a_refusal() {
     let key = Signer::new();
     let provider = Provider::start(&[key.jwk(Some("ci"))]).await;
     let broken = Provider::start(&[]).await;
@@ -584,7 +584,7 @@ async fn invalid_trusted_issuers_stop_the_start() {
             "ISSUANCE_POLICY rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS",
         ),
         (
-            "a rule for everybody",
+            "a rule without a restriction",
             json!([entry(CI)]),
             json!([{"caller": {"issuer": CI}}]),
             "ISSUANCE_POLICY rule 1: `caller` must have `when`",

@@ -130,8 +130,8 @@ async fn event_gets_a_new_token_and_verify_discovers_its_keys() {
     assert!(run(&["verify", "--jwks", &keys, "-"], &token).contains("event-user"));
 }
 
-/// The unreadable alias may have the key. The authorizer refuses the token, but the command line must not say
-/// that it is invalid.
+/// The unreadable alias may have the key. The authorizer refuses the token, but the command line must not
+/// report it as invalid.
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_key_is_a_fault_while_an_alias_is_unreadable() {
     let cloud = Cloud::start().await;

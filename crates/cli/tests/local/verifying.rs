@@ -1,4 +1,4 @@
-//! `verify` and `inspect`: where the keys come from, and what is printed.
+//! `verify` and `inspect`: the sources of keys, and the output.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
             r#"`iss` is "\u001b[31mus\u202e\u009b", not"#,
         ),
         ("no file", &good, &["--jwks", "/nowhere"], 2, "cannot be used multiple times"),
-        ("issuer that is no URL", &good, &[], 0, "me"),
+        ("issuer that is not a URL", &good, &[], 0, "me"),
     ];
     for (name, token, more, code, expected) in rows {
         let (exit, text) = verify(&[&keys, more].concat(), token);

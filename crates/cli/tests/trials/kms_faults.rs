@@ -207,7 +207,7 @@ async fn cells(row: &'static Row, columns: Vec<&'static Column>) -> Vec<Cell> {
     cells
 }
 
-/// What is wrong with a response, its log line and the number of KMS calls.
+/// The problems with a response, its log line and the number of KMS calls.
 fn problems(
     row: &Row,
     column: &Column,

@@ -203,7 +203,7 @@ fn each_problem_of_trusted_issuers_is_reported() {
             &["issuance-policy.json:1:2: rule 1: the issuer of `caller` is not in TRUSTED_ISSUERS"],
         ),
         (
-            "rule for everybody at a trusted issuer",
+            "rule for every caller of a trusted issuer",
             |it| {
                 it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
                 it.write(
@@ -232,7 +232,7 @@ fn each_problem_of_trusted_issuers_is_reported() {
             ],
         ),
         (
-            "any subject for callers of AWS beside a trusted issuer",
+            "any subject for callers of AWS, with a trusted issuer",
             |it| {
                 it.write("trusted-issuers.json", r#"[{"issuer": "https://ci.example"}]"#);
                 it.write(
@@ -272,9 +272,9 @@ fn each_problem_of_modes_and_links_is_reported() {
             &["link: is a symbolic link out of the folder: put the file itself there"],
         ),
         (
-            "link that leads nowhere",
+            "link that cannot be followed",
             |it| symlink("none.json", it.0.join("link")).unwrap(),
-            &["link: is a symbolic link that leads nowhere: "],
+            &["link: is a symbolic link that cannot be followed: "],
         ),
         (
             "link within the folder",
@@ -302,7 +302,7 @@ fn socket_is_not_read() {
 }
 
 #[test]
-fn folder_that_is_none_is_an_invalid_argument() {
+fn path_that_is_not_a_folder_is_an_invalid_argument() {
     let folder = Folder::new("none");
     for path in [folder.0.join("none"), folder.0.join("revocations.json")] {
         let error = check(&path, UnixTime::from_seconds(0)).unwrap_err();

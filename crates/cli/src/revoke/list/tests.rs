@@ -124,7 +124,7 @@ fn list_that_a_function_refuses_is_not_changed() {
 }
 
 #[test]
-fn list_has_a_maximum_length() {
+fn list_over_the_maximum_length_is_refused() {
     let list = |count: usize| {
         let entries: Vec<Value> =
             (0..count).map(|number| json!({"iss": "us", "jti": format!("{number}")})).collect();

@@ -1,4 +1,4 @@
-//! Clients that are not who they say.
+//! Clients that claim another identity.
 
 use serde_json::json;
 

@@ -40,7 +40,7 @@ const FORMS: Row = Row {
 };
 
 #[tokio::test]
-async fn flood_of_unknown_keys() {
+async fn flood_of_unknown_keys_causes_one_fetch_and_valid_tokens_are_accepted() {
     let scene = Scene::start("flood-of-keys").await;
     let assertion =
         |number: usize| scene.ci.token(Some(&format!("{UNPROVEN}-{number}")), &scene.job());
@@ -52,7 +52,7 @@ async fn flood_of_unknown_keys() {
 
 /// The senders are twice as many as the environments that a function has on this machine, so all of these are busy.
 #[tokio::test]
-async fn flood_of_forms() {
+async fn flood_of_forms_does_not_stop_other_requests() {
     let scene = Scene::start("flood-of-forms").await;
     let (address, form) = (scene.stack.gateway.address(), grant(UNPROVEN));
     let stop = Arc::<AtomicBool>::default();
@@ -99,7 +99,7 @@ const OTHER_REQUESTS: u64 = 5;
 
 /// In AWS, these two values keep a flood from `/token` and the key set. The book names them.
 #[test]
-fn template_bounds_the_endpoint() {
+fn template_limits_concurrency_and_rate_of_the_endpoint() {
     let template = parse_yaml(&fs::read_to_string(TEMPLATE).unwrap()).unwrap();
     let function = &template["Resources"]["OAuthIssuer"]["Properties"];
     let concurrency = function["ReservedConcurrentExecutions"].as_u64().unwrap();

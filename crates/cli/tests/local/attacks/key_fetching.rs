@@ -1,4 +1,4 @@
-//! Providers that do not respond with keys: a fault, and no refusal.
+//! Providers that do not respond with keys: a fault, and not a refusal.
 
 use serde_json::json;
 

@@ -86,7 +86,7 @@ attacks! {
         let part = |token: &str, at: usize| token.split('.').nth(at).unwrap().to_owned();
         grant(&[part(&other, 0), part(&token, 1), part(&other, 2)].join("."))
     }
-    text_that_is_no_token(_scene): "a text that is not a token"
+    text_that_is_not_a_token(_scene): "a text that is not a token"
         => (400, "invalid_grant", "NotCompact", 0, 0) {
         grant(UNPROVEN)
     }

@@ -1,6 +1,6 @@
-//! Attacks on the token endpoint, behind API Gateway, with the real functions. Each row is a test, which starts a stack of
-//! its own and counts the requests to the provider and the calls of KMS. `docs/src/token-endpoint-attacks.md` has the rows
-//! as tables.
+//! Attacks on the token endpoint, behind API Gateway, with the real functions. Each row is a test, which starts its own
+//! stack and counts the requests to the provider and the KMS calls. `docs/src/token-endpoint-attacks.md` has the
+//! rows as tables.
 
 mod clients;
 mod documentation;

@@ -1,4 +1,4 @@
-//! A provider of identity tokens on this machine, which counts requests and responds as a test says.
+//! A provider of identity tokens on this machine, which counts requests and sends the responses that a test sets.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use tokio::{
 pub(crate) const METADATA: &str = "/.well-known/openid-configuration";
 pub(crate) const KEYS: &str = "/keys";
 
-/// What a provider sends for a path.
+/// The response of a provider for a path.
 #[derive(Clone)]
 pub(crate) enum Reply {
     /// 200 with this text.
@@ -75,7 +75,7 @@ impl Provider {
         self.state.requests.load(Ordering::SeqCst)
     }
 
-    /// How much of long bodies the clients have taken.
+    /// The number of bytes of long bodies that the clients have read.
     pub(crate) fn sent_bytes(&self) -> usize {
         self.state.sent_bytes.load(Ordering::SeqCst)
     }
@@ -105,7 +105,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
     }
 }
 
-/// Responds to one request. A client that closes the connection early is no error.
+/// Responds to one request. A client that closes the connection early is not an error.
 async fn respond(mut stream: TcpStream, state: &State) -> Option<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {

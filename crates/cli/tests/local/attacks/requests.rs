@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::scene::{API, UNPROVEN, merged};
 use crate::{SIGV4, token_endpoint::form};
 
-/// A grant of type `jwt-bearer`, with a client id that nothing proves.
+/// A grant of type `jwt-bearer`, with a client id without proof.
 pub(super) fn grant(assertion: &str) -> Request<Bytes> {
     grant_with(assertion, &[("client_id", UNPROVEN)])
 }

@@ -16,7 +16,7 @@ pub(crate) const API: &str = "https://api.example";
 pub(crate) const OTHER: &str = "https://other.example";
 pub(crate) const STRICT: &str = "https://strict.example";
 pub(crate) const CLIENT: &str = "client-1";
-/// In everything that a request claims and does not prove.
+/// A marker in each value that a request claims without proof.
 pub(crate) const UNPROVEN: &str = "unproven-marker";
 
 /// The stack trusts a CI system whose keys are discovered, another issuer, a strict one, and a client. All of their keys
@@ -176,7 +176,7 @@ pub(crate) fn header(kid: &str) -> Header {
     Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) }
 }
 
-/// The body of a response as JSON; null if it is none.
+/// The body of a response as JSON; null if it is not JSON.
 pub(crate) fn body(response: &Response<Bytes>) -> Value {
     serde_json::from_slice(response.body()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! How often KMS was asked to sign.
+//! The number of calls to KMS Sign.
 
 use std::{
     pin::Pin,

@@ -190,7 +190,7 @@ pub(crate) fn requests(operation: &str, ring: &Ring) -> Vec<Value> {
     }
 }
 
-/// Lists of tags: none, the ring's, another ring's, and others beside the ring's.
+/// Lists of tags: none, the ring's, another ring's, and others in addition to the ring's.
 fn tags() -> [Value; 6] {
     let list = |tags: &[(&str, &str)]| {
         tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect()

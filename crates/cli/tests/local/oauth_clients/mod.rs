@@ -302,7 +302,7 @@ impl Api {
         })
     }
 
-    /// What is wrong with a result, without the token.
+    /// The problem with a result, without the token.
     fn problem(&self, expected: &Expected, result: &Value) -> Option<String> {
         let (body, whoami) = (&result["body"], &result["whoami"]);
         let expected = match expected {
