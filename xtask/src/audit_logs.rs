@@ -1,4 +1,4 @@
-//! Whether a log of a test run holds a token or a signature.
+//! Checks that no log of a test run contains a token or a signature.
 
 use std::path::{Path, PathBuf};
 

@@ -116,7 +116,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A program in place of the AWS CLI: a shell script. `$0` is in a folder of its own.
+    /// A program in place of the AWS CLI: a shell script. `$0` is in a separate folder.
     pub(crate) struct Script {
         folder: PathBuf,
         pub(crate) aws: Aws,

@@ -12,7 +12,7 @@ use crate::{
     workspace::{CommandStep, Workspace},
 };
 
-/// Measure what the functions cost
+/// Measure the cost of the functions
 ///
 /// The options are those of the program in bench/; `cargo xtask bench --help` prints them.
 #[derive(Default, clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// The packages with cargo-lambda, installed where it is missing.
 const CARGO_LAMBDA: &str = ".ci/requirements-lambda.txt";
 
-/// What has to be built for a measurement.
+/// The programs to build for a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
     /// Only the program that measures.
@@ -93,7 +93,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// A command that builds in the target folder of its own workspace, and nothing twice.
+    /// A command that builds in the target folder of its workspace, and nothing twice.
     fn step(&self, program: &'static str) -> Result<CommandStep, Error> {
         let step = self.workspace.command(program)?.in_folder(&self.folder);
         Ok(step.env_remove("CARGO_TARGET_DIR").env("CARGO_INCREMENTAL", "0"))

@@ -54,7 +54,7 @@ pub(crate) fn build(
     sam.args(folder.iter().flat_map(|folder| ["--build-dir", folder])).run()
 }
 
-/// Writes the template with this processor beside `template.yaml`, because its paths are relative. Returns the name of
+/// Writes the template with this processor next to `template.yaml`, because its paths are relative. Returns the name of
 /// the file, or nothing if the template does not name a processor.
 pub(crate) fn write_template(
     folder: &Path,

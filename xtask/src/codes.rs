@@ -1,5 +1,5 @@
-//! Whether the page on observability has every reason and cause of the functions, and no other, and every line that they
-//! write with `tracing`.
+//! Checks that the page on observability has every reason and cause of the functions, and no other, and every line that
+//! they write with `tracing`.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

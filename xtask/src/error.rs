@@ -10,12 +10,12 @@ pub(crate) enum Error {
     /// A check has failed; the text says which and where.
     #[error("{0}")]
     Check(String),
-    /// A command has ended with another status than 0.
+    /// A command has ended with a status other than 0.
     #[error("`{command}` failed: {status}")]
     Command {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
     },
     /// A command could not be run.
@@ -23,7 +23,7 @@ pub(crate) enum Error {
     Run {
         /// The command line.
         command: String,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A tool is neither in the folder of the tools nor on `PATH`.
@@ -37,7 +37,7 @@ pub(crate) enum Error {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A source file is not valid Rust.
@@ -47,7 +47,7 @@ pub(crate) enum Error {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the parser says.
+        /// The error of the parser.
         source: syn::Error,
     },
     /// A program has printed JSON that is not valid.
@@ -55,7 +55,7 @@ pub(crate) enum Error {
     Json {
         /// The command line.
         command: String,
-        /// What the parser says.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Whether the files exist that the tables of the architecture page name.
+//! Checks that the files in the tables of the architecture page exist.
 
 use std::{
     fs,
@@ -70,9 +70,9 @@ mod tests {
         let rows = [
             ("a file below the root", "| x | `template.yaml` |", None),
             ("a file below crates", "| x | `jwt/src/time.rs` |", None),
-            ("a file beside another", "| x | `jwt/src/other.rs`, `time.rs` |", Some("other.rs")),
+            ("a file next to another", "| x | `jwt/src/other.rs`, `time.rs` |", Some("other.rs")),
             ("a file in the folder before it", "| x | `jwt/src`, `time.rs` |", None),
-            ("a file beside one of another row", "| x | `time.rs` |", Some("time.rs")),
+            ("a file next to one of another row", "| x | `time.rs` |", Some("time.rs")),
             ("a moved file", "| x | `kms/src/time.rs` |", Some("kms/src/time.rs")),
             (
                 "code, a route and a type",

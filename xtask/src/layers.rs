@@ -1,4 +1,4 @@
-//! Which crate may depend on which.
+//! The layers of crates, which limit their dependencies.
 
 use std::collections::BTreeMap;
 

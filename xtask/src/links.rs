@@ -1,4 +1,4 @@
-//! Whether the links of Markdown files lead to files and headings of this repository.
+//! Checks that the links of Markdown files lead to files and headings of this repository.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -188,10 +188,10 @@ fn problem(
     // Only of Markdown files are the anchors known.
     let known = documents.get(&target).filter(|_| !anchor.is_empty())?;
     let is_missing = !known.anchors.contains(&*percent_decode_str(anchor).decode_utf8_lossy());
-    is_missing.then(|| format!("`#{anchor}` is no heading in {}", target.display()))
+    is_missing.then(|| format!("`#{anchor}` is not a heading in {}", target.display()))
 }
 
-/// Whether a URL has a scheme or a host of its own.
+/// Whether a URL has a scheme or a host.
 fn is_elsewhere(url: &str) -> bool {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     let is_scheme = |scheme: &str| {
@@ -239,7 +239,7 @@ mod tests {
             ("[a](other.md)", &[]),
             ("[a](./other.md#the-other-page)", &[]),
             ("[a](other.md#twice) [b](other.md#twice-1)", &[]),
-            ("[a](other.md#twice-2)", &["1: `#twice-2` is no heading in docs/other.md"]),
+            ("[a](other.md#twice-2)", &["1: `#twice-2` is not a heading in docs/other.md"]),
             ("[a](other.md#code--more)", &[]),
             ("[a](other.md#old)", &[]),
             ("[a](../README.md#top)", &[]),
@@ -248,7 +248,7 @@ mod tests {
             ("[a](..)", &[]),
             ("# Here\n[a](#here)", &[]),
             ("# Here {#there}\n[a](#there)", &[]),
-            ("[a](#there)", &["1: `#there` is no heading in docs/page.md"]),
+            ("[a](#there)", &["1: `#there` is not a heading in docs/page.md"]),
             ("text\n\n[a](missing.md)", &["3: `missing.md` does not exist"]),
             ("[a](../../outside.md)", &["1: `../../outside.md` does not exist"]),
             ("![a](../a%20b.svg)", &[]),

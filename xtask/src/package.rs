@@ -36,7 +36,7 @@ const FOLDER: &str = "target/packages";
 /// The functions, which `sam build` makes. The program of `OAuthIssuer` is that of `Issuer`, and packed once.
 const FUNCTIONS: [&str; 3] = ["Issuer", "Authorizer", "Rotator"];
 
-/// What else a package has of the workspace. The workflow for GitHub Actions builds the source code.
+/// Further files of the workspace in a package, without the workflow for GitHub Actions, which builds the source code.
 const SOURCES: [&str; 8] = [
     "LICENSE",
     "config",
@@ -67,17 +67,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Er
     Ok(())
 }
 
-/// Fails if the tag is that of another version.
-fn check_tag(tag: &str) -> Result<(), Error> {
-    let expected = concat!("v", env!("CARGO_PKG_VERSION"));
-    if tag == expected {
-        return Ok(());
-    }
-    let problem =
-        format!("the tag is `{tag}`, but the version in Cargo.toml has the tag `{expected}`");
-    Err(Error::Check(problem))
-}
-
 /// Makes the package of what `sam build` has built. Returns the ZIP file.
 pub(crate) fn pack(
     workspace: &Workspace,
@@ -98,7 +87,7 @@ pub(crate) fn pack(
     for function in FUNCTIONS {
         copy(&built.join(function), &folder.join(function))?;
     }
-    // Only what git knows or would add: not the modules that npm has installed there.
+    // Only tracked files and files that git would add, without the modules that npm has installed there.
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
     let sources = workspace.command("git")?.args(list).args(SOURCES).stdout()?;
     for source in String::from_utf8_lossy(&sources).split_terminator('\0') {
@@ -130,6 +119,17 @@ pub(crate) fn paths(template: &str) -> Result<Vec<String>, Error> {
 /// The name of a package, and of its folder.
 pub(crate) fn name(architecture: Architecture) -> String {
     format!("countersign-{}-{}", env!("CARGO_PKG_VERSION"), architecture.name())
+}
+
+/// Fails if the tag is that of another version.
+fn check_tag(tag: &str) -> Result<(), Error> {
+    let expected = concat!("v", env!("CARGO_PKG_VERSION"));
+    if tag == expected {
+        return Ok(());
+    }
+    let problem =
+        format!("the tag is `{tag}`, but the version in Cargo.toml has the tag `{expected}`");
+    Err(Error::Check(problem))
 }
 
 fn read_program(built: &Path, function: &str) -> Result<Vec<u8>, Error> {

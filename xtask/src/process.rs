@@ -22,7 +22,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a command in a process group of its own.
+    /// Starts a command in a separate process group.
     pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Self, Error> {
         let run = |source| Error::Run { command: name.to_owned(), source };
         let (output, input) = io::pipe().map_err(run)?;

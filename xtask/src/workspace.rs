@@ -16,7 +16,7 @@ use crate::error::Error;
 const TOOLS_VARIABLE: &str = "CI_TOOLS";
 
 /// The virtual environments that `.ci/tools` makes, in the order in which programs are looked up. The SAM CLI brings
-/// programs of its own that the checks do not run.
+/// further programs that the checks do not run.
 const ENVIRONMENTS: [&str; 4] = ["checks", "sam", "checkov", "deploy"];
 
 /// The workspace that this program belongs to.
@@ -72,7 +72,7 @@ impl Workspace {
         Ok(files)
     }
 
-    /// Where a program is: in its virtual environment, or on `PATH`.
+    /// The path of a program: in its virtual environment, or on `PATH`.
     pub(crate) fn program(&self, program: &'static str) -> Result<PathBuf, Error> {
         let path = self.search_path(program);
         let found = env::split_paths(&path).map(|folder| folder.join(program));
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn yaml_files_of_a_folder_are_those_with_the_extension() {
         let files = Workspace::find().unwrap().yaml_files(".github/ISSUE_TEMPLATE").unwrap();
-        // Beside them is config.yml, which follows another schema.
+        // In the same folder is config.yml, which follows another schema.
         let forms = [".github/ISSUE_TEMPLATE/bug.yaml", ".github/ISSUE_TEMPLATE/feature.yaml"];
         assert_eq!(files, forms);
     }

@@ -23,7 +23,7 @@ use tokio::{runtime, task::JoinSet, time::timeout};
 use super::{distribution::Distribution, tokens::Token};
 use crate::error::Error;
 
-/// What is sent.
+/// The requests to send.
 pub(super) struct Load<'a> {
     pub(super) url: &'a str,
     /// The requests use them in turn.

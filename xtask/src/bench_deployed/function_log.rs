@@ -16,7 +16,7 @@ pub(super) struct Invocation {
     pub(super) usage: Usage,
 }
 
-/// What Lambda reports about an invocation.
+/// The report of Lambda about an invocation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Usage {
     /// Milliseconds.
@@ -80,7 +80,7 @@ mod tests {
         Usage { duration: 4.52, billed_duration: 5.0, max_memory: 21.0, init_duration: None };
 
     #[test]
-    fn report_lines_of_lambda() {
+    fn report_line_of_lambda_is_read() {
         let cold =
             Usage { duration: 12.3, billed_duration: 67.0, init_duration: Some(54.17), ..WARM };
         let rows = [

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{deployment::Function, distribution::Distribution, function_log::Invocation};
 
-/// What was measured of one function. Times are in milliseconds.
+/// The measurements of one function. Times are in milliseconds.
 pub(super) struct FunctionReport<'a> {
     pub(super) function: &'a Function,
     found: usize,

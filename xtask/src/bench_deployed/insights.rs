@@ -122,7 +122,7 @@ mod tests {
     use crate::aws::tests::Script;
 
     #[test]
-    fn responses_of_get_query_results() {
+    fn response_of_get_query_results_is_read() {
         let report = "REPORT RequestId: a\tDuration: 1.00 ms\t\n";
         let rows = json!([
             [{"field": "@message", "value": report}, {"field": "@ptr", "value": "CmEKJgoi"}],

@@ -1,4 +1,4 @@
-//! Measures a deployed stack: what its clients see, and what the logs of its functions say.
+//! Measures a deployed stack: the latency for its clients, and the figures in the logs of its functions.
 
 mod client;
 mod deployment;

@@ -9,7 +9,7 @@ use super::{
     function_report::{FunctionReport, thousands},
 };
 
-/// What was measured.
+/// The measurements.
 pub(super) struct Report<'a> {
     pub(super) stack: &'a str,
     pub(super) time: SystemTime,
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn table_in_markdown() {
+    fn report_is_written_as_a_table_in_markdown() {
         let expected = "\
 Stack `countersign` in eu-west-1, 2026-11-30T00:53:20Z: 1,000 requests, 2 at a time, 0 tokens.
 Times are p50 / p90 / p99.
@@ -159,7 +159,7 @@ Times are p50 / p90 / p99.
     }
 
     #[test]
-    fn same_figures_in_json() {
+    fn report_is_written_as_json() {
         let one = |value: f64| json!({"p50": value, "p90": value, "p99": value});
         let none = json!({"p50": null, "p90": null, "p99": null});
         let common = json!({

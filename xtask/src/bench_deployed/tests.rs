@@ -117,7 +117,7 @@ fn requests_go_to_the_url_of_the_demo_or_another() {
 }
 
 #[test]
-fn claims_are_an_object() {
+fn claims_that_are_not_an_object_are_refused() {
     let parse = |claims| CommandLine::try_parse_from(["bench-deployed", "--claims", claims]);
     assert!(parse(r#"{"sub": "a"}"#).is_ok());
     let error = parse("[]").err().unwrap().to_string();

@@ -1,4 +1,4 @@
-//! How many tests have passed.
+//! The number of passed tests.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_test_is_not_good() {
+    fn run_without_tests_fails() {
         let rows = [
             ("", false),
             ("test result: ok. 0 passed; 0 failed; 4 ignored", false),

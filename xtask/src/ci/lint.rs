@@ -19,7 +19,7 @@ const SCHEMAS: [(&str, &str); 8] = [
     ("vendor.renovate", "renovate.json"),
 ];
 
-/// The advisories are left out: their repository cannot be reached from everywhere.
+/// Advisories are not checked: their database is a repository that cannot be reached from everywhere.
 const DENY: [&str; 6] =
     ["check", "-A", "license-exception-not-encountered", "bans", "licenses", "sources"];
 
@@ -39,7 +39,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<(), Error> {
     let deny = || workspace.command("cargo-deny");
     let strict = ["unmatched-skip", "unmatched-skip-root", "license-not-encountered"];
     deny()?.args(DENY).args(strict.iter().flat_map(|lint| ["-D", lint])).run()?;
-    // The exceptions are the main workspace's: another one does not need all of them.
+    // The exceptions are those of the main workspace. Other workspaces do not need all of them.
     for manifest in ["bench/Cargo.toml", "fuzz/Cargo.toml"] {
         let manifest = ["--manifest-path", manifest, "--config", "deny.toml"];
         let step = deny()?.args(manifest).args(DENY);

@@ -30,6 +30,12 @@ pub(super) fn separate_cycles(edges: impl IntoIterator<Item = (usize, usize)>) -
     separate
 }
 
+/// The edges of a cycle, in its order.
+pub(super) fn edges_of(cycle: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let next = cycle.iter().cycle().skip(1);
+    cycle.iter().zip(next).map(|(from, to)| (*from, *to))
+}
+
 fn successors(edges: impl IntoIterator<Item = (usize, usize)>) -> Successors {
     let mut successors = Successors::new();
     for (from, to) in edges {
@@ -45,12 +51,6 @@ fn shortest_cycles(successors: &Successors) -> Vec<Vec<usize>> {
         all.filter_map(|(from, to)| way(successors, to, from)).map(from_lowest).collect();
     shortest.sort_by_key(|cycle| (cycle.len(), cycle.clone()));
     shortest
-}
-
-/// The edges of a cycle, in its order.
-pub(super) fn edges_of(cycle: &[usize]) -> impl Iterator<Item = (usize, usize)> {
-    let next = cycle.iter().cycle().skip(1);
-    cycle.iter().zip(next).map(|(from, to)| (*from, *to))
 }
 
 /// The nodes of a shortest way from one node to another.

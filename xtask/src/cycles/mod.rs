@@ -1,4 +1,4 @@
-//! Whether modules or crates depend on each other in a cycle.
+//! Checks that no modules or crates depend on each other in a cycle.
 
 mod graph;
 mod modules;

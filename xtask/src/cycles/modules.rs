@@ -24,7 +24,7 @@ pub(super) struct Crate {
     pub(super) modules: Vec<Module>,
 }
 
-/// A module, in a file of its own or within the file of another.
+/// A module, in its own file or within the file of another.
 pub(super) struct Module {
     /// Its names below the crate's root.
     pub(super) path: Segments,
@@ -39,7 +39,7 @@ pub(super) struct Module {
     pub(super) items: Vec<Item>,
 }
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Binding {
     /// An item that is defined in this module.
@@ -157,14 +157,14 @@ impl Module {
     }
 }
 
-/// Where the child modules of a module are looked for.
+/// The folder in which the child modules of a module are searched.
 struct Place {
     file: PathBuf,
     folder: PathBuf,
 }
 
 impl Place {
-    /// The place of a child, and its items if it has a file of its own.
+    /// The place of a child, and its items if it has its own file.
     fn child(
         &self,
         child: &ItemMod,
@@ -186,15 +186,6 @@ impl Place {
     }
 }
 
-fn parse(file: &Path, text: &str) -> Result<Vec<Item>, Error> {
-    let parsed = syn::parse_file(text).map_err(|source| Error::Syntax {
-        path: file.to_owned(),
-        line: line(source.span()),
-        source,
-    })?;
-    Ok(parsed.items)
-}
-
 /// The line of the source file, from 1.
 pub(super) fn line(span: Span) -> usize {
     span.start().line
@@ -207,6 +198,51 @@ pub(super) fn imports(item: &ItemUse) -> Vec<Import> {
         flatten(&item.tree, &mut Vec::new(), &mut all);
     }
     all
+}
+
+/// Whether other modules see what is imported.
+pub(super) fn is_re_export(item: &ItemUse) -> bool {
+    !matches!(item.vis, Visibility::Inherited)
+}
+
+/// Whether an item is compiled for tests only.
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("test")
+            || attribute.path().is_ident("cfg")
+                && attribute.parse_args::<Meta>().is_ok_and(|condition| requires_test(&condition))
+    })
+}
+
+/// The attributes of an item.
+pub(super) fn attributes(item: &Item) -> &[Attribute] {
+    match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::ExternCrate(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::ForeignMod(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::TraitAlias(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+fn parse(file: &Path, text: &str) -> Result<Vec<Item>, Error> {
+    let parsed = syn::parse_file(text).map_err(|source| Error::Syntax {
+        path: file.to_owned(),
+        line: line(source.span()),
+        source,
+    })?;
+    Ok(parsed.items)
 }
 
 fn flatten(tree: &UseTree, before: &mut Segments, all: &mut Vec<Import>) {
@@ -243,20 +279,6 @@ fn flatten(tree: &UseTree, before: &mut Segments, all: &mut Vec<Import>) {
     }
 }
 
-/// Whether other modules see what is imported.
-pub(super) fn is_re_export(item: &ItemUse) -> bool {
-    !matches!(item.vis, Visibility::Inherited)
-}
-
-/// Whether an item is compiled for tests only.
-pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        attribute.path().is_ident("test")
-            || attribute.path().is_ident("cfg")
-                && attribute.parse_args::<Meta>().is_ok_and(|condition| requires_test(&condition))
-    })
-}
-
 fn requires_test(condition: &Meta) -> bool {
     match condition {
         Meta::Path(path) => path.is_ident("test"),
@@ -285,28 +307,6 @@ fn name(item: &Item) -> Option<&Ident> {
         Item::Type(item) => Some(&item.ident),
         Item::Union(item) => Some(&item.ident),
         _ => None,
-    }
-}
-
-/// The attributes of an item.
-pub(super) fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::ExternCrate(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::ForeignMod(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::TraitAlias(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Union(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which module uses an item of which other one, and where.
+//! The uses of items of other modules, with their places.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::{
     resolve::written,
 };
 
-/// The modules with files of their own that depend on each other: from, to, and why.
+/// The modules with separate files that depend on each other: from, to, and the reference.
 pub(super) type References = BTreeMap<(Id, Id), Reference>;
 
 /// The first place where one module uses another.
@@ -31,7 +31,7 @@ pub(super) fn references(whole: &Crate) -> References {
     let mut found = References::new();
     for (id, module) in whole.modules.iter().enumerate() {
         let mut visitor = Visitor { whole, module: id, of_file: module.of_file, found: &mut found };
-        // Imports first: they are the plainest reason.
+        // Imports first: they are the clearest reference.
         let (imports, others): (Vec<_>, Vec<_>) =
             module.items.iter().partition(|item| matches!(item, Item::Use(_)));
         imports.into_iter().chain(others).for_each(|item| visitor.visit_item(item));
@@ -198,7 +198,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     }
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
-        // Documentation is no list.
+        // Documentation is not a list.
         if let syn::Meta::List(list) = &attribute.meta {
             self.tokens(list.tokens.clone(), 2);
         }

@@ -1,10 +1,10 @@
-//! From a path to the modules that define what it names.
+//! Resolves a path to the modules that define its items.
 
 use std::collections::{BTreeSet, HashSet};
 
 use super::modules::{Binding, Crate, Id, Segments};
 
-/// What a path names.
+/// The module and the items that a path names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) module: Option<Id>,
@@ -17,7 +17,7 @@ pub(super) struct Target {
 type Pending = HashSet<(Id, String, bool)>;
 
 impl Crate {
-    /// What a path names in a module. Nothing, if it leads to another crate.
+    /// The module and the items that a path names in a module. Empty if the path leads to another crate.
     pub(super) fn resolve(&self, module: Id, path: &[String]) -> Target {
         self.walk(module, path, &mut Pending::new())
     }
@@ -46,7 +46,7 @@ impl Crate {
         target
     }
 
-    /// What a name stands for in a module: what it defines and imports, before what it imports whole.
+    /// The meaning of a name in a module: its own items and named imports come before glob imports.
     fn look_up(&self, module: Id, name: &str, goes_on: bool, pending: &mut Pending) -> Target {
         let mut target = Target::default();
         let Some(own) = self.modules.get(module) else { return target };
@@ -73,7 +73,7 @@ impl Crate {
         target
     }
 
-    /// Whether a module is below another one.
+    /// Whether a module is below another module.
     pub(super) fn is_below(&self, module: Id, ancestor: Id) -> bool {
         let path = |id: Id| self.modules.get(id).map(|module| module.path.as_slice());
         match (path(module), path(ancestor)) {

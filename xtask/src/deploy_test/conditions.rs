@@ -1,11 +1,11 @@
-//! What the conditions of the template make of a stack.
+//! The effects of the conditions of the template on a stack.
 
 use serde_json::Value;
 
 use super::{deployment::Context, stack::Stack, table::Table};
 use crate::error::Error;
 
-/// What the conditions of the template should have made.
+/// The expected effects of the conditions of the template.
 #[derive(Debug, Clone)]
 pub(super) struct Conditions<'a> {
     /// `CreatesKey` and `HasAdministrators`: the statements of the key policy. None: no key.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{aws::Aws, error::Error, workspace::Workspace};
 
-/// What every step of a test needs.
+/// The context of every step of a test.
 pub(super) struct Context<'a> {
     pub(super) workspace: &'a Workspace,
     pub(super) engine: &'a Engine,

@@ -7,14 +7,14 @@ use crate::{error::Error, workspace::Workspace};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request<'a> {
     pub(super) url: String,
-    /// GET if there is none, and POST with a body.
+    /// By default GET, or POST with a body.
     pub(super) method: Option<&'static str>,
     /// The value of the header `Authorization`.
     pub(super) authorization: Option<String>,
     /// Signs the request, as IAM needs it.
     pub(super) credentials: Option<&'a Credentials>,
     pub(super) body: Option<String>,
-    /// JSON if there is none.
+    /// By default JSON.
     pub(super) content_type: Option<&'static str>,
 }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn other_output_is_no_response() {
+    fn other_output_is_not_a_response() {
         for text in ["", "HTTP/1.1 200 OK", "HTTP/1.1 OK\r\n\r\n"] {
             assert_eq!(parse(text), None, "{text}");
         }

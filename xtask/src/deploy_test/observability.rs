@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// What the conditions of the template should have made.
+/// The expected effects of the conditions of the template.
 pub(super) struct Observability<'a> {
     /// The stack that is observed.
     pub(super) of: &'a Deployment,

@@ -35,7 +35,7 @@ impl Packages {
         Ok(Self { folder: workspace.path("") })
     }
 
-    /// The packages of another revision, which are built in a work tree of their own.
+    /// The packages of another revision, which are built in a separate work tree.
     pub(super) fn of_revision(
         workspace: &Workspace,
         folder: &Path,

@@ -82,7 +82,7 @@ pub(super) fn check_rules(
     Ok(())
 }
 
-/// What a client finds without credentials.
+/// The documents that a client gets without credentials.
 fn metadata(table: &mut Table, stack: &Stack<'_>, token: Option<&Token>) -> Result<(), Error> {
     let get = |path: &str| {
         let response = stack.send(path, Request::default())?;

@@ -54,7 +54,7 @@ impl Ring {
     }
 }
 
-/// What a run of the rotator did.
+/// The result of a run of the rotator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RotationRun {
     /// The step that it did.

@@ -1,4 +1,4 @@
-//! What is deployed from this tree.
+//! The deployments of this tree.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ pub(super) struct Scenario<'a> {
     pub(super) packages: &'a Packages,
 }
 
-/// What the defaults of the template make.
+/// The effects of the defaults of the template.
 pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     key_policy: Some("Administer Read Sign"),
     algorithm: "",
@@ -85,7 +85,7 @@ impl<'a> Scenario<'a> {
         Ok(Some((stack, changed)))
     }
 
-    /// Each condition of the template the other way, beside the stack with the defaults.
+    /// Each condition of the template with the other value, next to the stack with the defaults.
     fn other_values(&self, table: &mut Table, defaults: &Stack<'_>) -> Result<(), Error> {
         table.part("Other values, next to the stack with the defaults");
         let administrator = User::create(self.context, "administrator", &["*"], "*")?;

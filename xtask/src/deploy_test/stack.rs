@@ -95,7 +95,7 @@ impl<'a> Stack<'a> {
         )
     }
 
-    /// Requests a token as the root user. The status, if there is none.
+    /// Requests a token as the root user. The status, if the response has no token.
     pub(super) fn new_token(&self) -> Result<Result<Token, u16>, Error> {
         let root = Credentials::root();
         let response = self.request_token(Some(&root), &json!({"claims": {"sub": "test-user"}}))?;

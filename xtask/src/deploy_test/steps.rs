@@ -6,7 +6,7 @@ use crate::error::Error;
 /// A token with its letter in the table.
 pub(super) type Issued = (char, Option<Token>);
 
-/// What to compare with `done`.
+/// `done`, or the reason of the failure, for a row of the table.
 pub(super) fn outcome<T>(deployed: &Result<T, String>) -> &str {
     deployed.as_ref().map_or_else(String::as_str, |_| "done")
 }

@@ -1,4 +1,4 @@
-//! The table of what was checked.
+//! The table of the checks.
 
 use std::fmt::Display;
 
@@ -70,7 +70,7 @@ impl Table {
         self.add(Verdict::NotEvaluated, &step, &expected.to_string(), &found);
     }
 
-    /// An error if a row failed, or if there is none.
+    /// An error if a row failed, or if there is no row.
     pub(super) fn finish(&self) -> Result<(), Error> {
         let Self { rows, failed, .. } = self;
         println!("\n{rows} rows, {failed} failed");

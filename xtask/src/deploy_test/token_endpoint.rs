@@ -127,7 +127,7 @@ impl Endpoint<'_> {
         Ok(())
     }
 
-    /// What a job gets for its token. The function fetches the metadata and the keys of the provider.
+    /// Exchanges the token of a job. The function fetches the metadata and the keys of the provider.
     fn grants(&self, table: &mut Table) -> Result<(), Error> {
         let response = self.grant(&self.job_token(&[])?)?;
         table.check("POST /oauth2/token with the token of a job", 200, error(&response));
@@ -211,7 +211,7 @@ impl Endpoint<'_> {
     }
 }
 
-/// The token with the signature of another one.
+/// The token with the signature of another token.
 fn with_signature_of(token: &str, other: &str) -> String {
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
     let signature = other.rsplit_once('.').map_or("", |(_, signature)| signature);

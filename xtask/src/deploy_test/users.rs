@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_of_an_error() {
+    fn code_of_an_error_is_read() {
         let rows = [
             (
                 "`aws kms sign` failed: An error occurred (AccessDeniedException) when calling",

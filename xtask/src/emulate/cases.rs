@@ -1,4 +1,4 @@
-//! Which function gets which event, and what it has to answer.
+//! The events, their functions and the expected responses.
 
 use std::collections::BTreeSet;
 
@@ -75,6 +75,12 @@ impl Case {
     }
 }
 
+/// A policy that allows the caller of the tests.
+pub(super) fn is_allowed(answer: &Value) -> bool {
+    let effect = answer.pointer("/policyDocument/Statement/0/Effect");
+    effect.is_some_and(|effect| effect == "Allow") && answer["principalId"] == "test-user"
+}
+
 /// The answer that API Gateway turns into 401.
 fn is_refused(answer: &Value) -> bool {
     answer["errorMessage"] == "Unauthorized"
@@ -86,12 +92,6 @@ fn is_forbidden(answer: &Value) -> bool {
     let is_deny = |statement: &Value| statement["Effect"] == "Deny";
     answer["principalId"] == "test-user"
         && statements.is_some_and(|all| !all.is_empty() && all.iter().all(is_deny))
-}
-
-/// A policy that allows the caller of the tests.
-pub(super) fn is_allowed(answer: &Value) -> bool {
-    let effect = answer.pointer("/policyDocument/Statement/0/Effect");
-    effect.is_some_and(|effect| effect == "Allow") && answer["principalId"] == "test-user"
 }
 
 fn is_token(answer: &Value) -> bool {

@@ -90,7 +90,7 @@ pub(crate) fn emulate(
 /// The functions' environment variables.
 type Variables = Vec<(&'static str, String)>;
 
-/// `layer` takes the place of `/opt`: functions read files below their own folder too, and this says that it is that.
+/// `layer` takes the place of `/opt`: functions read files below `LAMBDA_TASK_ROOT` too, which is the layer here.
 fn settings(kms_url: &str, layer: &Path) -> Variables {
     let file = |name: &str| format!("file:{}/config/{name}.json", layer.display());
     vec![
@@ -106,7 +106,7 @@ fn settings(kms_url: &str, layer: &Path) -> Variables {
     ]
 }
 
-/// The credentials by which the local KMS knows a function and its role.
+/// The credentials by which the local KMS identifies a function and its role.
 fn credentials(name: &str) -> Variables {
     vec![("AWS_ACCESS_KEY_ID", name.into()), ("AWS_SECRET_ACCESS_KEY", "local".into())]
 }
@@ -220,7 +220,7 @@ impl Evidence {
         opened.and_then(|mut opened| opened.write_all(text)).map_err(Error::file(&file))
     }
 
-    /// What makes a process of this workspace keep its own signatures and tokens.
+    /// The variable that makes a process of this workspace keep its own signatures and tokens.
     fn variable(&self) -> Option<(&'static str, &Path)> {
         self.folder.as_deref().map(|folder| (audit_logs::VARIABLE, folder))
     }

@@ -30,6 +30,17 @@ pub(super) fn packed(built: &str, architecture: Architecture) -> Result<String, 
     }
 }
 
+/// The files and folders that a template names, relative to it.
+pub(super) fn paths(template: &str) -> Result<Vec<String>, Error> {
+    let documents =
+        Yaml::load_from_str(template).map_err(|error| Error::Check(error.to_string()))?;
+    let mut paths = Vec::new();
+    for document in &documents {
+        collect(document, "", &mut paths);
+    }
+    Ok(paths)
+}
+
 /// The end of the name under which the package is published in the Serverless Application Repository, where one version
 /// of an application has one template. Its names have no underscores.
 const fn application_suffix(architecture: Architecture) -> &'static str {
@@ -51,17 +62,6 @@ fn replace_once(text: &str, pattern: &str, replacement: &str) -> Result<String, 
         format!("{kept}{replacement}\n")
     };
     Ok(regex.replace(text, replaced).into_owned())
-}
-
-/// The files and folders that a template names, relative to it.
-pub(super) fn paths(template: &str) -> Result<Vec<String>, Error> {
-    let documents =
-        Yaml::load_from_str(template).map_err(|error| Error::Check(error.to_string()))?;
-    let mut paths = Vec::new();
-    for document in &documents {
-        collect(document, "", &mut paths);
-    }
-    Ok(paths)
 }
 
 fn collect(node: &Yaml<'_>, member: &str, paths: &mut Vec<String>) {
@@ -87,7 +87,7 @@ fn is_path(member: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// What `sam build` makes of the members of `template.yaml` with paths.
+    /// The members with paths in the template of `sam build`.
     const BUILT: &str = "\
 Metadata:
   AWS::ServerlessRepo::Application:
@@ -112,7 +112,7 @@ Outputs:
 ";
 
     #[test]
-    fn packed_template_names_files_beside_it() {
+    fn packed_template_names_files_in_its_folder() {
         let packed = packed(BUILT, Architecture::Arm64).unwrap();
         let expected = BUILT.replace("../../../", "");
         assert_eq!(packed, expected.replace("CodeUri: OAuthIssuer", "CodeUri: Issuer"));
@@ -120,7 +120,7 @@ Outputs:
     }
 
     #[test]
-    fn each_processor_has_an_application_of_its_own() {
+    fn each_processor_has_a_separate_application() {
         let arm64 = packed(BUILT, Architecture::Arm64).unwrap();
         let x86_64 = packed(BUILT, Architecture::X86_64).unwrap();
         assert_eq!(x86_64, arm64.replace("Name: countersign", "Name: countersign-x86-64"));

@@ -100,7 +100,7 @@ fn deployment(stack: &str) -> Deployment {
     deployment.with("KeyRefreshSeconds", KEY_REFRESH_SECONDS).with("Settings", ROTATION_SETTINGS)
 }
 
-/// The members of `Settings` with another one.
+/// The members of `Settings`, and one more.
 fn shorter_lifetime() -> String {
     format!("{ROTATION_SETTINGS},TokenLifetimeSeconds=1800")
 }
