@@ -145,13 +145,6 @@ pub fn copy_programs(all: &mut [MeasuredProgram]) -> io::Result<()> {
     Ok(())
 }
 
-/// The size of the program in a zip file.
-fn compressed_size(path: &Path) -> io::Result<u64> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
-    io::copy(&mut fs::File::open(path)?, &mut encoder)?;
-    Ok(encoder.finish()?.len() as u64)
-}
-
 /// Shuffles the order of the programs in each round, so that it does not affect the results. A linear congruential
 /// generator, so that runs are repeatable.
 pub struct Shuffler(u64);
@@ -172,6 +165,13 @@ impl Shuffler {
         }
         order
     }
+}
+
+/// The size of the program in a zip file.
+fn compressed_size(path: &Path) -> io::Result<u64> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    io::copy(&mut fs::File::open(path)?, &mut encoder)?;
+    Ok(encoder.finish()?.len() as u64)
 }
 
 /// The number of consecutive responses in a round.

@@ -68,7 +68,7 @@ enum BenchmarkPart {
     ColdStarts,
     /// A grant of the token endpoint, compared with the call of KMS Sign in it, and its memory by trusted issuers
     TokenEndpoint,
-    /// What the signature cache saves, by the number of tokens
+    /// The KMS calls that the signature cache saves, and its memory, by the number of tokens
     SignatureCache,
     /// The growth of cost with tokens, keys, rules and concurrency
     Growth,

@@ -25,7 +25,7 @@ pub enum ProgramKind {
     Peer,
 }
 
-/// What a program is invoked with.
+/// The input of the invocations of a program.
 #[derive(Debug)]
 enum Input {
     /// Requests for tokens.
@@ -61,7 +61,7 @@ impl MeasuredProgram {
         }
     }
 
-    /// With events of its own, of which the first `warm_up` are sent before warm responses are measured.
+    /// With separate events, of which the first `warm_up` are sent before warm responses are measured.
     pub fn with_events(self, events: Vec<Vec<u8>>, warm_up: usize) -> Self {
         Self { input: Input::Events(events), warm_up, ..self }
     }
@@ -121,6 +121,11 @@ pub fn measured_programs(
     rows.iter().map(measured).collect()
 }
 
+/// The name of the row of another build that corresponds to this row.
+pub fn before(name: &str) -> String {
+    format!("before: {name}")
+}
+
 fn floors(testbed: &Testbed) -> Vec<MeasuredProgram> {
     let (kms, slow) = (&testbed.immediate, &testbed.delayed);
     let rows: &[ProgramRow] = &[
@@ -135,11 +140,6 @@ fn floors(testbed: &Testbed) -> Vec<MeasuredProgram> {
     measured_programs(testbed, ProgramKind::Floor, rows, |program| {
         vec![format!("target/release/{program}")]
     })
-}
-
-/// The name of the row of another build that corresponds to this row.
-pub fn before(name: &str) -> String {
-    format!("before: {name}")
 }
 
 fn functions(

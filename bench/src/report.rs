@@ -16,19 +16,6 @@ use crate::{
 
 const NAN: f64 = f64::NAN;
 
-fn floor<'a>(results: &'a [Measurement], name: &str) -> Option<&'a Measurement> {
-    results.iter().find(|other| other.kind == ProgramKind::Floor && other.name == name)
-}
-
-/// The ratios to the floor: first response, warm response and CPU time.
-fn ratios(result: &Measurement, results: &[Measurement]) -> (f64, f64, f64) {
-    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold.median / echo.cold.median);
-    let own = floor(results, result.floor);
-    let warm = own.map_or(NAN, |own| result.warm.median / own.warm.median);
-    let cpu = own.map_or(NAN, |own| result.cpu / own.cpu);
-    (cold, warm, cpu)
-}
-
 /// All measurements as a table in Markdown.
 pub fn table(results: &[Measurement]) -> String {
     let mut text = String::from(
@@ -235,6 +222,19 @@ pub fn curves_json(curves: &[GrowthCurve], machine: &str) -> Value {
         json!({"name": curve.name, "by": curve.unit, "unit": "us", "lines": lines})
     });
     json!({"measured": machine, "curves": curves.collect::<Vec<_>>()})
+}
+
+fn floor<'a>(results: &'a [Measurement], name: &str) -> Option<&'a Measurement> {
+    results.iter().find(|other| other.kind == ProgramKind::Floor && other.name == name)
+}
+
+/// The ratios to the floor: first response, warm response and CPU time.
+fn ratios(result: &Measurement, results: &[Measurement]) -> (f64, f64, f64) {
+    let cold = floor(results, "echo").map_or(NAN, |echo| result.cold.median / echo.cold.median);
+    let own = floor(results, result.floor);
+    let warm = own.map_or(NAN, |own| result.warm.median / own.warm.median);
+    let cpu = own.map_or(NAN, |own| result.cpu / own.cpu);
+    (cold, warm, cpu)
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -108,6 +108,28 @@ pub async fn start(
     Ok(Endpoints { http, https })
 }
 
+/// TLS with a chain of three certificates as in AWS: root, intermediate and leaf, all RSA. Writes
+/// the root as PEM to `authority`.
+pub fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
+    let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
+    let issuer = |name: &str, length: u8| {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
+        params
+    };
+    let root = CertifiedIssuer::self_signed(issuer("Benchmark Root", 1), key()?)?;
+    let intermediate = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
+    let leaf_key = key()?;
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &intermediate)?;
+    fs::write(authority, root.pem())?;
+    let chain = vec![leaf.der().clone(), intermediate.der().clone()];
+    let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
 async fn listen(
     service: &Arc<Service>,
     tls: Option<&TlsAcceptor>,
@@ -158,28 +180,6 @@ async fn serve(service: &Service, stream: impl AsyncRead + AsyncWrite + Unpin, d
 async fn sleep_until(due: Instant) -> io::Result<()> {
     let sleep = move || thread::sleep(due.saturating_duration_since(Instant::now()));
     spawn_blocking(sleep).await.map_err(io::Error::other)
-}
-
-/// TLS with a chain of three certificates as in AWS: root, intermediate and leaf, all RSA. Writes
-/// the root as PEM to `authority`.
-pub fn tls(authority: &Path) -> Result<TlsAcceptor, Box<dyn Error>> {
-    let key = || KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048);
-    let issuer = |name: &str, length: u8| {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(length));
-        params
-    };
-    let root = CertifiedIssuer::self_signed(issuer("Benchmark Root", 1), key()?)?;
-    let intermediate = CertifiedIssuer::signed_by(issuer("Benchmark M01", 0), key()?, &root)?;
-    let leaf_key = key()?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let leaf = CertificateParams::new(names)?.signed_by(&leaf_key, &intermediate)?;
-    fs::write(authority, root.pem())?;
-    let chain = vec![leaf.der().clone(), intermediate.der().clone()];
-    let key = PrivateKeyDer::try_from(leaf_key.serialize_der())?;
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 const JWKS_PATH: &str = "/.well-known/jwks.json";

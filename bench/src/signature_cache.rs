@@ -1,4 +1,4 @@
-//! What the signature cache saves, and what it needs.
+//! The KMS calls that the signature cache saves, and the memory that it needs.
 
 use std::error::Error;
 

@@ -33,7 +33,7 @@ pub async fn run(
     comparison::measure(all, &testbed.events(1)?, repetitions).await
 }
 
-/// The rows of one build. `before` is the directory of another one.
+/// The rows of one build. `before` is the directory of another build.
 fn rows(
     testbed: &Testbed,
     repetitions: &Repetitions,
