@@ -104,7 +104,7 @@ fn refusal_has_the_error_of_the_token_endpoint() {
         (
             json!({"iss": "https://other.example", "name": "job"}),
             "",
-            "refused: invalid_grant (the issuer of the assertion is not trusted: its `iss` is not in ",
+            "refused: invalid_grant (the assertion has an issuer that is not trusted: its `iss` is not in ",
         ),
         (
             json!({"iss": CI, "sub": "job"}),

@@ -133,6 +133,41 @@ impl Rejection {
         }
     }
 
+    /// The reason as the predicate of a sentence about the token, without any value of the token.
+    ///
+    /// ```
+    /// use countersign_jwt::Rejection;
+    ///
+    /// let text = format!("the assertion {}", Rejection::NoExpiry.summary());
+    /// assert_eq!(text, "the assertion has no expiry (`exp`)");
+    /// ```
+    #[must_use]
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::TooLong => "is too long",
+            Self::NotCompact => "is not a signed token in compact form",
+            Self::Encoding => "has a part that is not base64url",
+            Self::Header => "has a malformed header",
+            Self::Parameter(_) => "has a header parameter that is not accepted",
+            Self::UnsupportedAlgorithm => "has an algorithm (`alg`) that is not accepted",
+            Self::Type => "has a type (`typ`) that is not accepted",
+            Self::Claims => "has malformed claims",
+            Self::ClaimsTooLong => "has claims that are too long",
+            Self::NoExpiry => "has no expiry (`exp`)",
+            Self::Expired { .. } => "has expired",
+            Self::NotYetValid { .. } => "is not valid yet",
+            Self::IssuedInFuture { .. } => "was issued in the future",
+            Self::NoIssueTime => "has no time of issue (`iat`)",
+            Self::TooOld { .. } => "is too old",
+            Self::ExpiresTooLate { .. } => "is valid for too long (`exp`)",
+            Self::Issuer => "has an issuer that is not trusted",
+            Self::Audience => "is not for this recipient alone (`aud`)",
+            Self::UnknownKey => "is signed with an unknown key",
+            Self::WrongAlgorithm { .. } => "has an algorithm (`alg`) that its key does not have",
+            Self::Signature => "has an invalid signature",
+        }
+    }
+
     /// The check that the token did not pass.
     #[must_use]
     pub const fn check(self) -> TokenCheck {

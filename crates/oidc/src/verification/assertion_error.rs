@@ -66,7 +66,9 @@ impl AssertionError {
 impl fmt::Display for AssertionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.refusal {
-            AssertionRefusal::Token(rejection) => description(*rejection),
+            AssertionRefusal::Token(rejection) => {
+                return write!(f, "the assertion {}", rejection.summary());
+            }
             AssertionRefusal::Bound => {
                 "the assertion is bound to a key, which the request does not prove"
             }
@@ -87,33 +89,3 @@ impl fmt::Display for AssertionError {
 }
 
 impl std::error::Error for AssertionError {}
-
-/// The reason without times and algorithms of the token.
-const fn description(rejection: Rejection) -> &'static str {
-    match rejection {
-        Rejection::TooLong | Rejection::ClaimsTooLong => "the assertion is too long",
-        Rejection::NotCompact | Rejection::Encoding => {
-            "the assertion is not a signed token in compact form"
-        }
-        Rejection::Header => "the header of the assertion is malformed",
-        Rejection::Parameter(_) => {
-            "the header of the assertion has a parameter that is not accepted"
-        }
-        Rejection::UnsupportedAlgorithm | Rejection::WrongAlgorithm { .. } => {
-            "the algorithm of the assertion is not accepted"
-        }
-        Rejection::Type => "the type (`typ`) of the assertion is not accepted",
-        Rejection::Claims => "the claims of the assertion are malformed",
-        Rejection::NoExpiry => "the assertion has no expiry (`exp`)",
-        Rejection::Expired { .. } => "the assertion has expired",
-        Rejection::NotYetValid { .. } => "the assertion is not valid yet",
-        Rejection::IssuedInFuture { .. } => "the assertion was issued in the future",
-        Rejection::NoIssueTime => "the assertion has no time of issue (`iat`)",
-        Rejection::ExpiresTooLate { .. } => "the assertion is valid for too long (`exp`)",
-        Rejection::TooOld { .. } => "the assertion is too old",
-        Rejection::Issuer => "the issuer of the assertion is not trusted",
-        Rejection::Audience => "the assertion is not for this recipient alone (`aud`)",
-        Rejection::UnknownKey => "the key of the assertion is unknown",
-        Rejection::Signature => "the signature of the assertion is invalid",
-    }
-}

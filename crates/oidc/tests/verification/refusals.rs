@@ -466,7 +466,7 @@ async fn refusal_quotes_nothing_of_the_assertion() {
             named,
             "the assertion lacks a claim that its issuer must set",
         ),
-        (json!({"iss": "secret"}), None, "the issuer of the assertion is not trusted"),
+        (json!({"iss": "secret"}), None, "the assertion has an issuer that is not trusted"),
     ];
     for (changes, issuer, text) in rows {
         let error = refuse(changes).await;
