@@ -15,7 +15,9 @@ use issuer::{
     Routes, known_issuers,
 };
 use jwt::{Rejection, UnverifiedToken, json};
-use oidc::{AssertionError, AssertionRefusal, Transport, TrustedIssuer, TrustedIssuers};
+use oidc::{
+    AssertionError, AssertionRefusal, ClaimRefusal, Transport, TrustedIssuer, TrustedIssuers,
+};
 use policy::{
     issuance::{
         AssertedIdentity, Caller, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicy,
@@ -229,17 +231,10 @@ impl Refused {
         Self { error: OAuthError::Assertion(error).into(), hint: None }
     }
 
-    fn by_entry(refusal: AssertionRefusal, entry: &TrustedIssuer) -> Self {
-        let hint = match &refusal {
-            AssertionRefusal::RequiredClaim(claim) => {
-                Some(format!("`required_claims` of its issuer names `{claim}`"))
-            }
-            AssertionRefusal::NoSubject => {
-                Some(format!("`{}` is missing, empty or not a string", entry.subject_claim))
-            }
-            _ => None,
-        };
-        let error = AssertionError { issuer: Some(entry.issuer.clone()), refusal };
+    fn by_entry(refusal: ClaimRefusal, entry: &TrustedIssuer) -> Self {
+        let hint = refusal.detail();
+        let issuer = Some(entry.issuer.clone());
+        let error = AssertionError { issuer, refusal: AssertionRefusal::Claims(refusal) };
         let error = if entry.is_client {
             OAuthError::ClientAssertion(error)
         } else {

@@ -81,8 +81,8 @@ pub use aws_smithy_http_client::{proxy::ProxyConfig, tls::TrustStore};
 pub use discovery::{MetadataError, metadata_url, read_jwks_uri};
 pub use http_client::{FetchError, FetchLimits, HttpClient};
 pub use issuers::{
-    EntryError, KeySource, MAX_TRUSTED_ISSUERS, OwnIdentity, RequiredClaim, TrustedIssuer,
-    TrustedIssuers, TrustedIssuersError,
+    ClaimRefusal, EntryError, KeySource, MAX_TRUSTED_ISSUERS, OwnIdentity, RequiredClaim,
+    TrustedIssuer, TrustedIssuers, TrustedIssuersError,
 };
 pub use keys::{IssuerCause, IssuerFault, KeysError};
 pub use url::{ProviderUrl, Transport, UrlError, has_valid_authority};

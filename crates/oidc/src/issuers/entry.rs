@@ -1,16 +1,13 @@
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use jwt::{Algorithm, Jwk, JwkSet, Validation, is_same_token_type};
+use jwt::{Algorithm, Validation, is_same_token_type};
 use serde_json::{Map, Value};
 
 use super::{
-    audience::is_shared,
-    error::EntryError,
-    limits::{MAX_KEYS, MAX_VALUES},
-    members::Members,
-    own_identity::OwnIdentity,
+    audience::is_shared, error::EntryError, key_source::KeySource, limits::MAX_VALUES,
+    members::Members, own_identity::OwnIdentity,
 };
-use crate::{ProviderUrl, Transport, discovery::metadata_url};
+use crate::Transport;
 
 /// An issuer whose tokens are accepted, or a client that authenticates itself with its key.
 ///
@@ -43,17 +40,6 @@ pub struct TrustedIssuer {
     pub accepts_token_endpoint_audience: bool,
 }
 
-/// The source of the keys of an issuer.
-#[derive(Debug, Clone, PartialEq)]
-pub enum KeySource {
-    /// At the `jwks_uri` of its metadata, which are at this URL (`OpenID` Connect Discovery 1.0 section 4).
-    Discovery(ProviderUrl),
-    /// At this URL.
-    JwksUri(ProviderUrl),
-    /// In the entry.
-    Jwks(JwkSet),
-}
-
 /// A claim that a token must have with one of these values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequiredClaim {
@@ -77,9 +63,9 @@ impl TrustedIssuer {
             is_client,
             audiences: members.names("audience")?.unwrap_or_default(),
             token_types: members.names("typ")?.unwrap_or_default(),
-            keys: key_source(&mut members, &issuer, &algorithms, transport)?,
+            keys: KeySource::read(&mut members, &issuer, &algorithms, transport)?,
             algorithms,
-            max_age: members.take("max_age_seconds").as_ref().map(max_age).transpose()?,
+            max_age: members.number("max_age_seconds", MAX_AGE_SECONDS)?.map(Duration::from_secs),
             subject_claim: members.name("subject_claim")?.unwrap_or_else(|| "sub".to_owned()),
             scope_claim: members.name("scope_claim")?,
             required_claims: required_claims(members.take("required_claims"))?,
@@ -129,6 +115,99 @@ impl TrustedIssuer {
             None => validation.with_max_remaining(MAX_REMAINING),
         }
     }
+
+    /// Checks the claims whose meaning depends on the entry. Returns the subject; of a client, its client id.
+    ///
+    /// The signature, `iss`, `aud`, `typ` and the times are checked before: see
+    /// [`IssuerVerifier::verify`](crate::IssuerVerifier::verify).
+    ///
+    /// # Errors
+    /// The first reason to refuse the assertion.
+    pub fn check_claims<'a>(
+        &self,
+        claims: &'a Map<String, Value>,
+    ) -> Result<&'a str, ClaimRefusal> {
+        if claims.contains_key("cnf") {
+            return Err(ClaimRefusal::Bound);
+        }
+        // Their `typ` is recommended only, so a token of another purpose may have none.
+        if let Some(claim) = OTHER_PURPOSES.into_iter().find(|name| claims.contains_key(*name)) {
+            return Err(ClaimRefusal::OtherPurpose(claim));
+        }
+        if claims.contains_key("act") {
+            return Err(ClaimRefusal::Delegated);
+        }
+        let is_missing = |name: &str, values: &[Value]| {
+            claims.get(name).is_none_or(|value| !values.contains(value))
+        };
+        let mut required = self.required_claims.iter();
+        if let Some(claim) = required.find(|claim| is_missing(&claim.name, &claim.values)) {
+            return Err(ClaimRefusal::RequiredClaim(claim.name.clone()));
+        }
+        let text =
+            |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        if self.is_client {
+            let subject = text("sub").filter(|subject| *subject == self.issuer);
+            subject.ok_or(ClaimRefusal::ClientSubject)
+        } else {
+            text(&self.subject_claim)
+                .ok_or_else(|| ClaimRefusal::NoSubject(self.subject_claim.clone()))
+        }
+    }
+}
+
+/// Why the claims of an assertion are refused.
+///
+/// `Display` is the text for the caller. It quotes neither the assertion nor the entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimRefusal {
+    /// The assertion is bound to a key (`cnf`), which the request does not prove.
+    #[error("the assertion is bound to a key, which the request does not prove")]
+    Bound,
+    /// It has this claim, which only tokens for another purpose have.
+    #[error("the assertion is a token for another purpose")]
+    OtherPurpose(&'static str),
+    /// It names an actor who acts for its subject (`act`, RFC 8693 section 4.1), which a token for the subject would not
+    /// say.
+    #[error("the assertion is for an actor on behalf of its subject (`act`)")]
+    Delegated,
+    /// This claim of `required_claims` is missing, or has another value.
+    #[error("the assertion lacks a claim that its issuer must set")]
+    RequiredClaim(String),
+    /// This claim, which names the subject, is missing, empty or not a string.
+    #[error("the assertion has no subject")]
+    NoSubject(String),
+    /// `sub` of a client assertion is another one than `iss` (RFC 7523 section 3).
+    #[error("`iss` and `sub` of the assertion must be the client id")]
+    ClientSubject,
+}
+
+impl ClaimRefusal {
+    /// A stable name of the reason, for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Bound => "BoundAssertion",
+            Self::OtherPurpose(_) => "OtherPurpose",
+            Self::Delegated => "DelegatedAssertion",
+            Self::RequiredClaim(_) => "RequiredClaim",
+            Self::NoSubject(_) => "NoSubject",
+            Self::ClientSubject => "ClientSubject",
+        }
+    }
+
+    /// What the entry requires, for its operator.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::RequiredClaim(claim) => {
+                Some(format!("`required_claims` of its issuer names `{claim}`"))
+            }
+            Self::NoSubject(claim) => Some(format!("`{claim}` is missing, empty or not a string")),
+            Self::Bound | Self::OtherPurpose(_) | Self::Delegated | Self::ClientSubject => None,
+        }
+    }
 }
 
 /// Refuses the members that an issuer or a client cannot have.
@@ -157,48 +236,6 @@ fn algorithms(names: Option<Vec<String>>) -> Result<Vec<Algorithm>, EntryError> 
     names.iter().map(|name| name.parse().map_err(EntryError::Algorithm)).collect()
 }
 
-fn key_source(
-    members: &mut Members,
-    issuer: &str,
-    algorithms: &[Algorithm],
-    transport: Transport,
-) -> Result<KeySource, EntryError> {
-    match (members.text("jwks_uri")?, members.take("jwks")) {
-        (Some(_), Some(_)) => Err(EntryError::TwoKeySources),
-        (Some(url), None) => ProviderUrl::parse(&url, transport)
-            .map(KeySource::JwksUri)
-            .map_err(|problem| EntryError::Url { member: "jwks_uri", problem }),
-        (None, Some(keys)) => key_set(&keys, algorithms).map(KeySource::Jwks),
-        (None, None) => {
-            metadata_url(issuer, transport).map(KeySource::Discovery).map_err(EntryError::Discovery)
-        }
-    }
-}
-
-/// Reads keys that the operator has written: a mistake in one of them is an error, not a key to skip.
-fn key_set(keys: &Value, algorithms: &[Algorithm]) -> Result<JwkSet, EntryError> {
-    let set = JwkSet::read(keys.to_string().as_bytes()).map_err(EntryError::KeySet)?;
-    if let Some(key) = set.unusable.into_iter().next() {
-        return Err(EntryError::UnusableKey { index: key.index, problem: key.reason });
-    }
-    if set.keys.is_empty() || set.keys.len() > MAX_KEYS {
-        return Err(EntryError::KeyCount(set.keys.len()));
-    }
-    let fits = |key: &Jwk| match key.algorithm {
-        Some(algorithm) => algorithms.contains(&algorithm),
-        None => key.key.algorithms().iter().any(|algorithm| algorithms.contains(algorithm)),
-    };
-    if !set.keys.iter().any(fits) {
-        return Err(EntryError::NoFittingKey);
-    }
-    Ok(JwkSet::new(set.keys))
-}
-
-fn max_age(value: &Value) -> Result<Duration, EntryError> {
-    let seconds = value.as_u64().filter(|seconds| (1..=MAX_AGE_SECONDS).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or(EntryError::MaxAge)
-}
-
 fn required_claims(value: Option<Value>) -> Result<Vec<RequiredClaim>, EntryError> {
     let claims = match value {
         None => return Ok(Vec::new()),
@@ -222,8 +259,8 @@ fn required_claims(value: Option<Value>) -> Result<Vec<RequiredClaim>, EntryErro
     claims.into_iter().map(claim).collect()
 }
 
-/// A year.
-const MAX_AGE_SECONDS: u64 = 365 * 24 * 60 * 60;
+/// A second to a year.
+const MAX_AGE_SECONDS: RangeInclusive<u64> = 1..=365 * 24 * 60 * 60;
 
 /// RFC 7518 sections 3.2 and 3.6.
 const SYMMETRIC: [&str; 4] = ["HS256", "HS384", "HS512", "none"];
@@ -242,3 +279,7 @@ const MAX_REMAINING_OF_CLIENTS: Duration = Duration::from_hours(1);
 
 /// For `iat` and `nbf`, which providers set to the current time of their clocks.
 const LEEWAY: Duration = Duration::from_mins(1);
+
+/// The claims of logout and event tokens (RFC 8417 section 2.2, `OpenID` Connect Back-Channel Logout 1.0), and of
+/// introspection responses (RFC 9701 section 5).
+const OTHER_PURPOSES: [&str; 2] = ["events", "token_introspection"];

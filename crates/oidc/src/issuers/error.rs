@@ -101,9 +101,16 @@ pub enum EntryError {
     /// No key of `jwks` has one of the algorithms.
     #[error("`jwks` has no key for `algorithms`")]
     NoFittingKey,
-    /// `max_age_seconds` is 0 or more than a year.
-    #[error("`max_age_seconds` must be a whole number from 1 to 31536000")]
-    MaxAge,
+    /// A number is not a whole one, too small or too large.
+    #[error("`{member}` must be a whole number from {min} to {max}")]
+    Number {
+        /// The member.
+        member: &'static str,
+        /// The smallest number.
+        min: u64,
+        /// The largest number.
+        max: u64,
+    },
     /// Other services accept tokens for this audience too.
     #[error(
         "`audience` has {0:?}, which other services accept too: a token from one of them would be accepted here. Use an \

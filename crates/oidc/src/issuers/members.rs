@@ -1,5 +1,7 @@
 //! The members of an entry, read strictly: each error names the member.
 
+use std::ops::RangeInclusive;
+
 use jwt::is_plain_identifier;
 use serde_json::{Map, Value};
 
@@ -63,6 +65,18 @@ impl Members {
             return Err(EntryError::Count(member));
         }
         Ok(Some(names))
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn number(
+        &mut self,
+        member: &'static str,
+        bounds: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, EntryError> {
+        let Some(value) = self.take(member) else { return Ok(None) };
+        let number = value.as_u64().filter(|number| bounds.contains(number));
+        let (min, max) = bounds.into_inner();
+        number.map(Some).ok_or(EntryError::Number { member, min, max })
     }
 
     /// Refuses what has not been read.

@@ -148,7 +148,8 @@ impl Issuer {
 
     fn accept(&self, claims: Claims) -> Result<Verified, AssertionRefusal> {
         let claims = claims.into_members();
-        let subject = self.entry.check_claims(&claims)?.to_owned();
+        let subject =
+            self.entry.check_claims(&claims).map_err(AssertionRefusal::Claims)?.to_owned();
         let jti = claims.get("jti").and_then(Value::as_str).map(str::to_owned);
         Ok(Verified { issuer: self.entry.issuer.clone(), subject, jti, claims })
     }

@@ -1,7 +1,6 @@
 //! The verification of assertions.
 
 mod assertion_error;
-mod claims;
 mod issuer_verifier;
 mod purpose;
 
