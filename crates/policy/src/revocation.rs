@@ -2,12 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     str::FromStr,
 };
 
 use jwt::{Claims, UnixTime};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::member_error::without_value;
 
@@ -47,6 +48,8 @@ pub struct Revocation {
     pub tokens: RevokedTokens,
     /// The time at which all these tokens have expired, so that the entry is obsolete. `None`: it is always needed.
     pub expires: Option<UnixTime>,
+    /// Why they are revoked, for people.
+    pub reason: Option<String>,
 }
 
 /// The revoked tokens of an issuer.
@@ -99,9 +102,7 @@ struct Entry {
     sub: Option<String>,
     issued_before: Option<u64>,
     exp: Option<u64>,
-    /// A note for the readers of the list.
-    #[serde(rename = "reason")]
-    _reason: Option<String>,
+    reason: Option<String>,
 }
 
 impl Revocation {
@@ -139,7 +140,64 @@ impl Revocation {
             _ => return Err(RevocationsError::Tokens(number)),
         };
         let expires = entry.exp.map(|seconds| time(seconds, "exp")).transpose()?;
-        Ok(Self { issuer: entry.iss, tokens, expires })
+        Ok(Self { issuer: entry.iss, tokens, expires, reason: entry.reason })
+    }
+
+    /// The entry as the list has it, on one line.
+    ///
+    /// ```
+    /// use countersign_policy::revocation::Revocation;
+    ///
+    /// let list = r#"[{"iss": "https://issuer.example", "jti": "1c0de", "exp": 1800003600}]"#;
+    /// let entries = Revocation::read_all(list)?;
+    /// assert_eq!(format!("[{}]", entries[0].to_json()), list);
+    /// # Ok::<(), countersign_policy::revocation::RevocationsError>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let Self { issuer, tokens, expires, reason } = self;
+        let mut members = vec![("iss", json!(issuer))];
+        match tokens {
+            RevokedTokens::Id(id) => members.push(("jti", json!(id))),
+            RevokedTokens::OfSubject { subject, issued_before } => {
+                let issued_before = json!(issued_before.seconds());
+                members.extend([("sub", json!(subject)), ("issued_before", issued_before)]);
+            }
+        }
+        members.extend(expires.map(|time| ("exp", json!(time.seconds()))));
+        members.extend(reason.as_ref().map(|reason| ("reason", json!(reason))));
+        let members: Vec<_> =
+            members.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("{{{}}}", members.join(", "))
+    }
+
+    /// Whether this entry revokes all tokens that the other one does, as far as the entries alone say: a token that is named
+    /// by its `jti` may also be one of a revoked subject.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let is_covered = match (&self.tokens, &other.tokens) {
+            (RevokedTokens::Id(own), RevokedTokens::Id(id)) => own == id,
+            (
+                RevokedTokens::OfSubject { subject: own, issued_before: until },
+                RevokedTokens::OfSubject { subject, issued_before },
+            ) => own == subject && until >= issued_before,
+            (RevokedTokens::Id(_), RevokedTokens::OfSubject { .. })
+            | (RevokedTokens::OfSubject { .. }, RevokedTokens::Id(_)) => false,
+        };
+        self.issuer == other.issuer && is_covered
+    }
+
+    /// The tokens that are revoked, for people. `format_time` gives a time the form of the output.
+    #[must_use]
+    pub fn describe<T: fmt::Display>(&self, format_time: impl Fn(UnixTime) -> T) -> String {
+        let issuer = &self.issuer;
+        match &self.tokens {
+            RevokedTokens::Id(id) => format!("the token {id} of {issuer}"),
+            RevokedTokens::OfSubject { subject, issued_before } => {
+                let time = format_time(*issued_before);
+                format!("the tokens of {subject}, of {issuer}, issued before {time}")
+            }
+        }
     }
 }
 
@@ -178,9 +236,9 @@ impl Revocations {
         self.contain(|name| claims.get(name))
     }
 
-    /// The same for the claims of an assertion.
+    /// The same for claims that have another source than [`Claims`], such as an assertion.
     #[must_use]
-    pub fn contains_assertion(&self, claims: &Map<String, Value>) -> bool {
+    pub fn contains_members(&self, claims: &Map<String, Value>) -> bool {
         self.contain(|name| claims.get(name))
     }
 
@@ -221,124 +279,4 @@ impl Revocations {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use jwt::{Rejection, SignedParts, UnverifiedToken, Validation, Verifier};
-    use serde_json::json;
-
-    use super::*;
-
-    struct AnySignature;
-
-    impl Verifier for AnySignature {
-        type Error = Infallible;
-
-        async fn verify(&self, _: &SignedParts<'_>) -> Result<Result<(), Rejection>, Infallible> {
-            Ok(Ok(()))
-        }
-    }
-
-    async fn claims(claims: &Value) -> Claims {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        let mut claims = claims.clone();
-        claims["exp"] = 4_000_000_000_u64.into();
-        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        let token =
-            [&encode(r#"{"alg":"EdDSA"}"#), &encode(&claims.to_string()), &encode(&"s".repeat(64))];
-        let token = token.map(String::as_str).join(".");
-        let validation = Validation::new(None, None);
-        let now = UnixTime::from_seconds(1_900_000_000);
-        let candidate = UnverifiedToken::parse(&token).unwrap().screen(&validation, now).unwrap();
-        candidate.confirm(&AnySignature).await.unwrap().unwrap()
-    }
-
-    #[tokio::test]
-    async fn exactly_the_named_tokens_are_revoked() {
-        let revocations: Revocations = json!([
-            {"iss": "us", "jti": "1", "exp": 1_800_000_000, "reason": "a laptop was lost"},
-            {"iss": "us", "sub": "ann", "issued_before": 1000},
-            {"iss": "us", "sub": "ann", "issued_before": 900},
-            {"iss": "them", "jti": "2"},
-        ])
-        .to_string()
-        .parse()
-        .unwrap();
-        let rows = [
-            ("the token", json!({"iss": "us", "jti": "1"}), true),
-            ("another token", json!({"iss": "us", "jti": "3"}), false),
-            ("part of an id", json!({"iss": "us", "jti": "1 "}), false),
-            ("the id of another issuer", json!({"iss": "us", "jti": "2"}), false),
-            ("the other issuer", json!({"iss": "them", "jti": "2"}), true),
-            ("an unknown issuer", json!({"iss": "eve", "jti": "1", "sub": "ann"}), false),
-            ("no issuer", json!({"jti": "1", "sub": "ann"}), false),
-            ("no id", json!({"iss": "us"}), false),
-            ("the subject, before", json!({"iss": "us", "sub": "ann", "iat": 999}), true),
-            ("the subject, just before", json!({"iss": "us", "sub": "ann", "iat": 999.5}), true),
-            ("the subject, at the time", json!({"iss": "us", "sub": "ann", "iat": 1000}), false),
-            ("the subject, after", json!({"iss": "us", "sub": "ann", "iat": 1001}), false),
-            ("the subject, without iat", json!({"iss": "us", "sub": "ann"}), true),
-            ("another subject", json!({"iss": "us", "sub": "bob", "iat": 999}), false),
-            (
-                "the subject of another issuer",
-                json!({"iss": "them", "sub": "ann", "iat": 1}),
-                false,
-            ),
-            ("both", json!({"iss": "us", "jti": "1", "sub": "ann", "iat": 2000}), true),
-        ];
-        for (name, members, expected) in rows {
-            assert_eq!(revocations.contains(&claims(&members).await), expected, "{name}");
-        }
-        assert_eq!(revocations.len(), 3);
-        assert!("[]".parse::<Revocations>().unwrap().is_empty());
-    }
-
-    #[test]
-    fn list_that_does_not_name_tokens_is_refused() {
-        let tokens = "revocation 1 must have `iss` and `jti`, or `iss`, `sub` and `issued_before`";
-        let rows = [
-            ("{}", "is not a JSON list of revocations: not a JSON array of objects"),
-            (
-                "[",
-                "is not a JSON list of revocations: not JSON with unique member names and at most",
-            ),
-            (r#"[{"jti": "1"}]"#, "revocation 1: missing field `iss`"),
-            (r#"[{"iss": "us"}]"#, tokens),
-            (r#"[{"iss": "us", "sub": "ann"}]"#, tokens),
-            (r#"[{"iss": "us", "issued_before": 1}]"#, tokens),
-            (r#"[{"iss": "us", "jti": "1", "sub": "ann", "issued_before": 1}]"#, tokens),
-            (r#"[{"iss": "us", "jti": "1", "issued_before": 1}]"#, tokens),
-            (
-                r#"[{"iss": "us", "jti": "1", "expires": 1}]"#,
-                "revocation 1: unknown field `expires`",
-            ),
-            (r#"[{"iss": "us", "jti": 1}]"#, "revocation 1: a member has an invalid value"),
-            (
-                r#"[{"iss": "us", "jti": "1", "exp": "soon"}]"#,
-                "revocation 1: a member has an invalid value",
-            ),
-            (
-                r#"[{"iss": "us", "jti": "1", "exp": -1}]"#,
-                "revocation 1: a member has an invalid value",
-            ),
-            (
-                r#"[{"iss": "us", "jti": "1", "exp": 1800000000000}]"#,
-                "revocation 1: `exp` must be in seconds since 1970",
-            ),
-            (
-                r#"[{"iss": "us", "sub": "ann", "issued_before": 1800000000000}]"#,
-                "revocation 1: `issued_before` must be in seconds since 1970",
-            ),
-        ];
-        for (text, expected) in rows {
-            let problem = text.parse::<Revocations>().unwrap_err().to_string();
-            assert!(problem.starts_with(expected), "{text}: {problem}");
-        }
-        let list = |count: usize| {
-            json!(vec![json!({"iss": "us", "jti": "1"}); count]).to_string().parse::<Revocations>()
-        };
-        assert!(list(10_000).is_ok());
-        let problem = "has 10001 revocations, but at most 10000 are allowed: remove expired ones";
-        assert_eq!(list(10_001).unwrap_err().to_string(), problem);
-    }
-}
+mod tests;

@@ -141,6 +141,7 @@ mod tests {
             issuer: "us".into(),
             tokens: RevokedTokens::Id("1".into()),
             expires: expires.map(UnixTime::from_seconds),
+            reason: None,
         };
         let rows = [(None, false), (Some(699), true), (Some(700), false), (Some(u64::MAX), false)];
         for (expires, expected) in rows {

@@ -1,9 +1,9 @@
 //! Edits the text of a list of revocations: adds an entry and removes expired ones.
 
 use jwt::{UnixTime, json};
-use policy::revocation::{MAX_REVOCATIONS, Revocation, RevocationsError, RevokedTokens};
+use policy::revocation::{MAX_REVOCATIONS, Revocation, Revocations, RevocationsError};
 use runtime::MAX_FILE_BYTES;
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::configuration::{Checked, Content, Severity, check_list, elements, has_expired};
 
@@ -11,9 +11,8 @@ use crate::configuration::{Checked, Content, Severity, check_list, elements, has
 #[derive(Debug)]
 pub(crate) struct NewEntry {
     pub(crate) revocation: Revocation,
-    /// The `sub` and the `iat` of the revoked token, if the entry revokes a single token.
-    pub(crate) subject: Option<(String, Option<u64>)>,
-    pub(crate) reason: Option<String>,
+    /// The claims of the revoked token. `None`: the options describe the tokens.
+    pub(crate) claims: Option<Map<String, Value>>,
 }
 
 /// The change of a list.
@@ -51,14 +50,15 @@ pub(crate) fn add(text: &str, entry: &NewEntry, now: UnixTime) -> Result<Change,
         .zip(revocations)
         .filter(|(_, revocation)| !has_expired(revocation, now))
         .collect();
-    if kept.iter().any(|(_, revocation)| entry.is_revoked_by(revocation)) {
+    if entry.is_revoked_by(kept.iter().map(|(_, revocation)| revocation)) {
         return Ok(Change::AlreadyRevoked);
     }
     let removed = before - kept.len();
     if kept.len() >= MAX_REVOCATIONS {
         return Err(ChangeError::TooMany(RevocationsError::TooMany(kept.len() + 1)));
     }
-    let lines = kept.iter().map(|(element, _)| one_line(element.text)).chain([entry.to_json()]);
+    let kept = kept.iter().map(|(element, _)| one_line(element.text));
+    let lines = kept.chain([entry.revocation.to_json()]);
     let lines: Vec<_> = lines.map(|line| format!("  {line}")).collect();
     let text = format!("[\n{}\n]\n", lines.join(",\n"));
     if text.len() as u64 > MAX_FILE_BYTES {
@@ -69,41 +69,12 @@ pub(crate) fn add(text: &str, entry: &NewEntry, now: UnixTime) -> Result<Change,
 }
 
 impl NewEntry {
-    /// Whether this entry revokes all that the new one would.
-    fn is_revoked_by(&self, entry: &Revocation) -> bool {
-        if entry.issuer != self.revocation.issuer {
-            return false;
+    /// Whether these entries revoke all that the new one would.
+    fn is_revoked_by<'a>(&self, mut entries: impl Iterator<Item = &'a Revocation>) -> bool {
+        match &self.claims {
+            Some(claims) => entries.cloned().collect::<Revocations>().contains_members(claims),
+            None => entries.any(|entry| entry.covers(&self.revocation)),
         }
-        match (&entry.tokens, &self.revocation.tokens) {
-            (RevokedTokens::Id(id), RevokedTokens::Id(new)) => id == new,
-            (
-                RevokedTokens::OfSubject { subject, issued_before },
-                RevokedTokens::OfSubject { subject: new, issued_before: until },
-            ) => subject == new && issued_before >= until,
-            (RevokedTokens::OfSubject { subject, issued_before }, RevokedTokens::Id(_)) => {
-                self.subject.as_ref().is_some_and(|(own, issued_at)| {
-                    own == subject && issued_at.is_none_or(|at| at < issued_before.seconds())
-                })
-            }
-            (RevokedTokens::Id(_), RevokedTokens::OfSubject { .. }) => false,
-        }
-    }
-
-    fn to_json(&self) -> String {
-        let Revocation { issuer, tokens, expires } = &self.revocation;
-        let mut members = vec![("iss", json!(issuer))];
-        match tokens {
-            RevokedTokens::Id(id) => members.push(("jti", json!(id))),
-            RevokedTokens::OfSubject { subject, issued_before } => {
-                let issued_before = json!(issued_before.seconds());
-                members.extend([("sub", json!(subject)), ("issued_before", issued_before)]);
-            }
-        }
-        members.extend(expires.map(|time| ("exp", json!(time.seconds()))));
-        members.extend(self.reason.as_ref().map(|reason| ("reason", json!(reason))));
-        let members: Vec<_> =
-            members.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
-        format!("{{{}}}", members.join(", "))
     }
 }
 

@@ -86,7 +86,7 @@ fn revoke(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         None => entry_of_options(arguments, now)?,
     };
-    entry.reason.clone_from(&arguments.reason);
+    entry.revocation.reason.clone_from(&arguments.reason);
     let file = arguments.file.display();
     if let Some(time) = entry.revocation.expires.filter(|_| has_expired(&entry.revocation, now)) {
         let time = HumanTime { time, now };
@@ -113,25 +113,15 @@ fn revoke(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 fn print_change(
     out: &mut impl Write,
     file: &Path,
-    Revocation { issuer, tokens, expires }: &Revocation,
+    revocation: &Revocation,
     removed: usize,
     now: UnixTime,
 ) -> Result<(), Box<dyn Error>> {
     let file = file.display();
-    match tokens {
-        RevokedTokens::Id(id) => writeln!(out, "{file}: revoked the token {id} of {issuer}")?,
-        RevokedTokens::OfSubject { subject, issued_before } => {
-            let time = HumanTime { time: *issued_before, now };
-            writeln!(
-                out,
-                "{file}: revoked the tokens of {subject}, of {issuer}, issued before {time}"
-            )?;
-        }
-    }
-    match expires {
-        Some(time) => {
-            writeln!(out, "the entry is needed until {}", HumanTime { time: *time, now })?;
-        }
+    let human = |time| HumanTime { time, now };
+    writeln!(out, "{file}: revoked {}", revocation.describe(human))?;
+    match revocation.expires {
+        Some(time) => writeln!(out, "the entry is needed until {}", human(time))?,
         None => writeln!(out, "the entry has no `exp`: it is never removed")?,
     }
     let entries = if removed == 1 { "entry" } else { "entries" };
@@ -161,12 +151,10 @@ fn entry_of_token(token: &str) -> Result<NewEntry, UsageError> {
     };
     let issuer = required("iss")?;
     let tokens = RevokedTokens::Id(required("jti")?);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast saturates")]
-    let issued_at = claims.get("iat").and_then(Value::as_f64).map(|seconds| seconds as u64);
-    let subject = text("sub").map(|subject| (subject, issued_at));
     // The authorizer refuses a token without a valid `exp`, but another verifier may accept it.
     let expires = jwt::expiry(&claims).ok();
-    Ok(NewEntry { revocation: Revocation { issuer, tokens, expires }, subject, reason: None })
+    let revocation = Revocation { issuer, tokens, expires, reason: None };
+    Ok(NewEntry { revocation, claims: Some(claims) })
 }
 
 /// The revocation that the options describe.
@@ -181,8 +169,8 @@ fn entry_of_options(arguments: &Arguments, now: UnixTime) -> Result<NewEntry, Us
         _ => return Err(UsageError("--issuer needs --jti or --subject".into())),
     };
     let issuer = issuer.clone().unwrap_or_default();
-    let revocation = Revocation { issuer, tokens, expires: *exp };
-    Ok(NewEntry { revocation, subject: None, reason: None })
+    let revocation = Revocation { issuer, tokens, expires: *exp, reason: None };
+    Ok(NewEntry { revocation, claims: None })
 }
 
 fn parse_seconds(text: &str) -> Result<UnixTime, String> {

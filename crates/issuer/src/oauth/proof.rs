@@ -126,7 +126,7 @@ impl ClientAssertion {
 
 /// Refuses an assertion that is revoked: otherwise it would undo the revocation of the tokens that it was exchanged for.
 fn unrevoked(verified: Verified, revocations: &Revocations) -> Result<Verified, AssertionError> {
-    if revocations.contains_assertion(&verified.claims) {
+    if revocations.contains_members(&verified.claims) {
         let (issuer, refusal) = (Some(verified.issuer), AssertionRefusal::Revoked);
         return Err(AssertionError { issuer, refusal });
     }

@@ -1,12 +1,13 @@
-use serde_json::Value;
+use policy::revocation::RevokedTokens;
+use serde_json::{Value, json};
 
 use super::*;
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
 fn entry(tokens: RevokedTokens) -> NewEntry {
-    let revocation = Revocation { issuer: "us".into(), tokens, expires: None };
-    NewEntry { revocation, subject: None, reason: None }
+    let revocation = Revocation { issuer: "us".into(), tokens, expires: None, reason: None };
+    NewEntry { revocation, claims: None }
 }
 
 fn token(id: &str) -> NewEntry {
@@ -52,7 +53,7 @@ fn entry_is_added_and_the_others_keep_their_order_and_text() {
 fn entry_has_all_its_members() {
     let mut by_id = token("1\"");
     by_id.revocation.expires = Some(UnixTime::from_seconds(1_800_003_600));
-    by_id.reason = Some("a \"lost\" laptop\n".into());
+    by_id.revocation.reason = Some("a \"lost\" laptop\n".into());
     let rows = [
         (
             by_id,
@@ -82,9 +83,10 @@ fn entries_of_expired_tokens_are_removed() {
 fn tokens_that_an_entry_revokes_are_not_added() {
     let text = r#"[{"iss": "us", "jti": "1"}, {"iss": "us", "sub": "ann", "issued_before": 1000},
         {"iss": "them", "jti": "2"}, {"iss": "them", "sub": "bob", "issued_before": 1000}]"#;
-    let of = |subject: &str, issued_at| NewEntry {
-        subject: Some((subject.to_owned(), issued_at)),
-        ..token("3")
+    let of = |subject: &str, issued_at: Option<u64>| {
+        let mut claims = json!({"iss": "us", "jti": "3", "sub": subject});
+        claims.as_object_mut().unwrap().extend(issued_at.map(|at| ("iat".into(), json!(at))));
+        NewEntry { claims: claims.as_object().cloned(), ..token("3") }
     };
     let rows = [
         ("the token", token("1"), true),
@@ -135,6 +137,6 @@ fn list_over_the_maximum_length_is_refused() {
     let expected = " has 10001 revocations, but at most 10000 are allowed: remove expired ones";
     assert_eq!(error.to_string(), expected);
     let mut long = token("new");
-    long.reason = Some("x".repeat(4 * 1024 * 1024));
+    long.revocation.reason = Some("x".repeat(4 * 1024 * 1024));
     assert_eq!(add("[]", &long, NOW), Err(ChangeError::TooLong));
 }
