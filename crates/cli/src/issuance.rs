@@ -1,7 +1,6 @@
 //! `countersign issuance`: the decision of the issuance policy on a request, without KMS.
 
 use std::{
-    borrow::Cow,
     error::Error,
     fmt,
     io::Write,
@@ -20,8 +19,7 @@ use oidc::{
 };
 use policy::{
     issuance::{
-        AssertedIdentity, Caller, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicy,
-        RuleVerdict,
+        AssertedIdentity, Caller, ClientRequest, IssuanceDefaults, IssuancePolicy, RuleVerdict,
     },
     revocation::Revocations,
 };
@@ -280,7 +278,7 @@ impl Outcome {
                         Value::from(grant.claims.clone()),
                         grant.lifetime.as_secs()
                     )?,
-                    Err(field) => writeln!(out, "rule {rule}: {}", reason(*field))?,
+                    Err(field) => writeln!(out, "rule {rule}: {}", field.rule_reason())?,
                 }
             }
             match &self.refused {
@@ -305,7 +303,7 @@ impl Outcome {
                 "rule": rule, "granted": true, "claims": grant.claims,
                 "expires_in": grant.lifetime.as_secs(),
             }),
-            Err(field) => json!({"rule": rule, "granted": false, "reason": reason(*field)}),
+            Err(field) => json!({"rule": rule, "granted": false, "reason": field.rule_reason()}),
         });
         let (identity, refused) = (self.identity(), self.refused.as_ref());
         json!({
@@ -318,23 +316,6 @@ impl Outcome {
             "signatureChecked": false,
         })
     }
-}
-
-/// Why a rule does not grant the request.
-fn reason(field: DeniedField) -> Cow<'static, str> {
-    Cow::Borrowed(match field {
-        DeniedField::Caller => "applies to other callers",
-        DeniedField::Condition => "`when` is not true for the claims",
-        DeniedField::Subject => "does not grant the subject, or `subject_from` has no text",
-        DeniedField::Audience => "does not grant the audience",
-        DeniedField::Scope => "does not grant the scope, or has no default scope",
-        DeniedField::Claim => "an expression of `claims_from` has no value",
-        DeniedField::Lifetime => "does not grant the lifetime",
-        DeniedField::OverBudget { member, .. } => {
-            return format!("`{member}` is too expensive for the claims, and was not evaluated")
-                .into();
-        }
-    })
 }
 
 /// The content of a configuration file.

@@ -51,7 +51,8 @@ impl IssuanceRule {
         if let RuleCaller::Asserted(rule) = &self.caller {
             rule.add_claims(&mut token, claims)?;
         }
-        Ok((token, self.lifetime(request.lifetime, defaults)?))
+        let lifetime = self.check_limits(&token, request.lifetime, defaults)?;
+        Ok((token, lifetime))
     }
 
     fn client_subject(&self, caller: &Caller, claims: &Subject<'_>) -> Result<String, DeniedField> {

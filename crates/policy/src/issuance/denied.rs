@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 /// The part of a request that no rule grants. The parts are in the order in which a rule is checked; the problem of the
 /// rule itself comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -36,6 +38,31 @@ pub enum DeniedField {
 }
 
 impl DeniedField {
+    /// Why a rule does not grant a request of an OAuth client, for the author of the rule.
+    ///
+    /// ```
+    /// use countersign_policy::issuance::DeniedField;
+    ///
+    /// let reason = DeniedField::Caller.rule_reason();
+    /// assert_eq!(format!("rule 1: {reason}"), "rule 1: applies to other callers");
+    /// ```
+    #[must_use]
+    pub fn rule_reason(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Caller => "applies to other callers",
+            Self::Condition => "`when` is not true for the claims",
+            Self::Subject => "does not grant the subject, or `subject_from` has no text",
+            Self::Audience => "does not grant the audience",
+            Self::Scope => "does not grant the scope, or has no default scope",
+            Self::Claim => "an expression of `claims_from` has no value",
+            Self::Lifetime => "does not grant the lifetime",
+            Self::OverBudget { member, .. } => {
+                let problem = "is too expensive for the claims, and was not evaluated";
+                return format!("`{member}` {problem}").into();
+            }
+        })
+    }
+
     /// The field to report of two rules: that of the rule that grants more, or the first unevaluated expression.
     pub(super) fn or(self, later: Self) -> Self {
         if matches!(self, Self::OverBudget { .. }) { self } else { self.max(later) }

@@ -156,12 +156,17 @@ impl IssuanceRule {
         }
     }
 
-    /// The lifetime of a token for a request with this lifetime.
-    pub(super) fn lifetime(
+    /// Checks what the rule limits in every token, whether the caller or the rule chose its claims. Returns the lifetime of
+    /// the token.
+    pub(super) fn check_limits(
         &self,
+        token: &Map<String, Value>,
         requested: Option<Duration>,
         defaults: &IssuanceDefaults<'_>,
     ) -> Result<Duration, DeniedField> {
+        if RESERVED_CLAIMS.into_iter().any(|name| token.contains_key(name)) {
+            return Err(DeniedField::Claim);
+        }
         let max = self.max_lifetime.map_or(defaults.lifetime_max, Duration::from_secs);
         match requested {
             Some(lifetime) if lifetime > max => Err(DeniedField::Lifetime),
@@ -208,13 +213,13 @@ impl IssuanceRule {
         let other_claims =
             request.claims.iter().filter(|(name, _)| !CLAIMS_WITH_MEMBER.contains(&&***name));
         for (name, value) in other_claims {
-            let is_reserved = RESERVED_CLAIMS.contains(&&**name)
-                || (request.has_clients && name == "client_id" && !self.claims.name(name));
-            if is_reserved || !self.claims.grant(name, value) {
+            let is_of_client =
+                request.has_clients && name == "client_id" && !self.claims.name(name);
+            if is_of_client || !self.claims.grant(name, value) {
                 return Err(DeniedField::Claim);
             }
         }
-        self.lifetime(request.lifetime, defaults)
+        self.check_limits(request.claims, request.lifetime, defaults)
     }
 }
 
