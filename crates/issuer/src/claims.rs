@@ -5,7 +5,11 @@ use policy::{is_scope, issuance::RESERVED_CLAIMS};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
-use crate::{IssuanceError, IssuerConfig, limits::MAX_CLAIMS_BYTES};
+use crate::{
+    IssuanceError, IssuerConfig,
+    added_claims::{ADDED_BYTES, CLIENT_ID_BYTES},
+    limits::MAX_CLAIMS_BYTES,
+};
 
 /// Checks the claims that a caller asks for: types, characters, length, and what the token type requires.
 ///
@@ -102,17 +106,6 @@ fn is_plain(value: &Value) -> bool {
         _ => value.as_str().is_none_or(jwt::is_plain_identifier),
     }
 }
-
-/// The claims of a token that clients can rely on, as the discovery document lists them (`claims_supported` of
-/// `OpenID` Connect Discovery 1.0).
-pub(crate) const SUPPORTED_CLAIMS: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "jti", "scope"];
-
-/// The bytes of JSON that `iss`, `iat`, `exp`, `jti` and the default `aud` take without the configured values:
-/// names, quotation marks, two times and a UUID.
-pub(crate) const ADDED_BYTES: usize = 120;
-
-/// The bytes of JSON that `client_id` takes without its value.
-pub(crate) const CLIENT_ID_BYTES: usize = 14;
 
 /// The characters of a claim's name that an error message shows.
 const MAX_NAME_CHARS: usize = 64;

@@ -6,7 +6,8 @@ use oidc::TrustedIssuers;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    IssuanceError, IssuerConfig, claims::SUPPORTED_CLAIMS, issuer_url::issuer_url, oauth::GrantType,
+    IssuanceError, IssuerConfig, added_claims::SUPPORTED_CLAIMS, issuer_url::issuer_url,
+    oauth::GrantType,
 };
 
 /// A document under `/.well-known/`.

@@ -57,6 +57,7 @@
 //! # }
 //! ```
 
+mod added_claims;
 mod claims;
 mod config;
 mod document;

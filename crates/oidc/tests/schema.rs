@@ -2,10 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use boon::{Compiler, Schemas};
 use countersign_oidc::{KeySource, ProviderUrl, Transport, TrustedIssuers};
+use jwt::Algorithm;
 use proptest::{option::weighted, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
@@ -153,6 +154,16 @@ fn schema_agrees_with_the_parser() {
         json!([{"issuer": "https://a.example"}, {"issuer": "https://A.example/"}]),
     ];
     assert_verdicts(&refused_by_parser, (true, false));
+}
+
+/// `EdDSA` is another name of an algorithm (RFC 8037), which new programs replace by `Ed25519` (RFC 9864).
+#[test]
+fn schema_has_all_algorithms() {
+    let schema = read(Path::new(CONFIG).join(SCHEMA));
+    let names = schema.pointer("/$defs/algorithm/enum").unwrap().as_array().unwrap();
+    let names: BTreeSet<_> = names.iter().map(|name| name.as_str().unwrap()).collect();
+    let expected = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).chain(["EdDSA"]);
+    assert_eq!(names, expected.collect());
 }
 
 /// Values of the members of an entry, valid ones and others.

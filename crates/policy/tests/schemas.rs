@@ -5,7 +5,11 @@
 use std::{fs, path::Path};
 
 use boon::{Compiler, Schemas};
-use countersign_policy::{access::AccessRules, issuance::IssuancePolicy, revocation::Revocations};
+use countersign_policy::{
+    access::AccessRules,
+    issuance::{IssuancePolicy, RESERVED_CLAIMS},
+    revocation::Revocations,
+};
 use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -28,11 +32,14 @@ fn read(path: impl AsRef<Path>) -> Value {
 }
 
 impl Kind {
+    fn path(&self) -> String {
+        format!("{ROOT}/config/schemas/{}.schema.json", self.name)
+    }
+
     /// A function that says whether a document follows the schema.
     fn schema(&self) -> impl Fn(&Value) -> bool {
-        let file = format!("{ROOT}/config/schemas/{}.schema.json", self.name);
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler.add_resource("schema.json", read(file)).unwrap();
+        compiler.add_resource("schema.json", read(self.path())).unwrap();
         let index = compiler.compile("schema.json", &mut schemas).unwrap();
         move |document| schemas.validate(document, index).is_ok()
     }
@@ -206,6 +213,12 @@ fn schema_of_issuance_policies_agrees_with_the_parser() {
         json!([{"caller": issuer, "claims_from": {"a": "b"}}]),
     ];
     ISSUANCE_POLICY.assert_verdicts(&valid, &invalid, &refused);
+}
+
+#[test]
+fn claims_that_the_schema_refuses_are_those_of_the_issuer() {
+    let schema = read(ISSUANCE_POLICY.path());
+    assert_eq!(schema.pointer("/$defs/claimName/not/enum"), Some(&json!(RESERVED_CLAIMS)));
 }
 
 #[test]
