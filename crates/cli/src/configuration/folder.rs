@@ -8,12 +8,11 @@ use std::{
 
 use jwt::UnixTime;
 use oidc::TrustedIssuers;
-use policy::issuance::IssuancePolicy;
 use runtime::{MAX_FILE_BYTES, closest_setting};
 
 use super::{
-    ConfigurationFile, ConfigurationProblem, Content, FILES, Position, Severity, check_list,
-    elements,
+    ConfigurationFile, ConfigurationProblem, Content, FILES, Severity, check_list,
+    comparison::issuer_problems,
 };
 use crate::{exit::UsageError, input::with_path};
 
@@ -141,30 +140,10 @@ impl Walk {
         let parsed = read(&trusted).ok().and_then(|text| text.parse::<TrustedIssuers>().ok());
         let Some(issuers) = parsed.filter(|issuers| !issuers.is_empty()) else { return };
         let Ok(text) = read(&policy) else { return };
-        let Ok(parsed) = text.parse::<IssuancePolicy>() else { return };
-        let mut problems: Vec<_> = parsed
-            .issuer_problems(&issuer::known_issuers(&issuers))
-            .into_iter()
-            .map(|(rule, problem)| (rule, Severity::Error, problem.to_string()))
-            .collect();
-        if problems.is_empty()
-            && let Some(rule) = parsed.rule_with_any_subject()
-        {
-            let warning = format!(
-                "rule {rule}: with the `subject` `*`, its callers can get tokens with the `sub` of a caller of a trusted \
-                 issuer: name the values that they need"
-            );
-            problems.push((rule, Severity::Warning, warning));
-        }
-        let rules = elements(&text).unwrap_or_default();
-        self.report.problems.extend(problems.into_iter().map(|(rule, severity, problem)| {
-            let element = rules.get(rule.saturating_sub(1));
-            ConfigurationProblem {
-                file: policy.clone(),
-                position: element.map(|element| Position::of_offset(&text, element.offset)),
-                severity,
-                text: problem,
-            }
+        let problems = issuer_problems(&text, &issuers).into_iter();
+        self.report.problems.extend(problems.map(|(position, severity, text)| {
+            let (file, position) = (policy.clone(), Some(position));
+            ConfigurationProblem { file, position, severity, text }
         }));
     }
 

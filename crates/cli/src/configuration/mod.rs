@@ -1,6 +1,6 @@
 //! The files of the configuration layer, and all problems with them.
 
-mod audiences;
+mod comparison;
 mod elements;
 mod folder;
 mod list;

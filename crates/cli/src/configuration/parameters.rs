@@ -13,7 +13,7 @@ use rotator::RotatorConfig;
 use runtime::{Function, SETTINGS, Setting, Settings, SettingsError, table};
 use serde_json::Value;
 
-use super::{ConfigurationProblem, FILES, Report, Severity, audiences::unaccepted_audiences, read};
+use super::{ConfigurationProblem, FILES, Report, Severity, comparison::audience_warnings, read};
 use crate::{
     exit::UsageError,
     parameter_overrides::{self, Parameters},
@@ -48,7 +48,7 @@ pub(crate) fn check(
         && let Some(audiences) = audiences
     {
         let file = policy.to_owned();
-        let warnings = unaccepted_audiences(&text, &audiences).into_iter();
+        let warnings = audience_warnings(&text, &audiences).into_iter();
         report.problems.extend(warnings.map(|(position, severity, text)| ConfigurationProblem {
             file: file.clone(),
             position: Some(position),

@@ -2,11 +2,12 @@
 //!
 //! [`IssuancePolicy::grant`] decides on an [`IssuanceRequest`], whose claims the caller chooses.
 //! [`IssuancePolicy::grant_to_client`] decides on a [`ClientRequest`], whose claims the rule chooses: a request of OAuth
-//! 2.0.
+//! 2.0. [`IssuancePolicy::check_issuers`] compares the rules with the trusted issuers.
 
 mod asserted;
 mod caller;
 mod client;
+mod comparison;
 mod denied;
 mod error;
 mod policy;
@@ -17,8 +18,9 @@ mod subjects;
 
 pub use caller::{AssertedIdentity, Caller, CallerError};
 pub use client::{ClientGrant, ClientRequest};
+pub use comparison::{IssuancePolicyWarning, KnownIssuer};
 pub use denied::DeniedField;
 pub use error::IssuancePolicyError;
-pub use policy::{Granted, IssuancePolicy, KnownIssuer, RuleVerdict};
+pub use policy::{Granted, IssuancePolicy, RuleVerdict};
 pub use request::{IssuanceDefaults, IssuanceRequest};
 pub use reserved::RESERVED_CLAIMS;

@@ -3,7 +3,7 @@ mod issuers;
 use serde_json::json;
 
 use super::*;
-use crate::issuance::CallerError;
+use crate::issuance::{CallerError, IssuancePolicyWarning};
 
 const DEFAULTS: IssuanceDefaults<'static> = IssuanceDefaults {
     audience: Some("own"),
@@ -257,13 +257,33 @@ fn invalid_policies_are_rejected() {
 }
 
 #[test]
-fn literal_audiences_are_listed_with_the_number_of_their_rule() {
+fn audience_in_full_that_is_not_accepted_has_the_number_of_its_rule() {
     let policy = json!([
-        {"caller": "*", "audience": ["a", "b*", "c"]},
+        {"caller": "*", "audience": ["a", "b*", "c", "accepted"]},
         {"caller": "invoke"},
         {"caller": {"issuer": "partner-1"}, "audience": "d"},
+        {"caller": "*", "audience": "accepted"},
     ]);
     let policy: IssuancePolicy = policy.to_string().parse().unwrap();
-    let audiences: Vec<_> = policy.literal_audiences().collect();
-    assert_eq!(audiences, [(1, "a"), (1, "c"), (3, "d")]);
+    let warning = |number, audiences: &[&str]| {
+        let audiences = audiences.iter().map(ToString::to_string).collect();
+        IssuancePolicyWarning::UnacceptedAudiences { number, audiences }
+    };
+    let warnings = policy.audience_warnings(&["accepted".into()]);
+    assert_eq!(warnings, [warning(1, &["a", "c"]), warning(3, &["d"])]);
+    assert_eq!(warnings.iter().map(IssuancePolicyWarning::rule).collect::<Vec<_>>(), [1, 3]);
+}
+
+#[test]
+fn first_rule_of_aws_callers_with_any_subject_is_named() {
+    let policy = json!([
+        {"caller": "*", "subject": "a*"},
+        {"caller": {"issuer": "partner-1"}, "subject": "*"},
+        {"caller": "*", "subject": ["b", "*"]},
+        {"caller": "invoke", "subject": "*"},
+    ]);
+    let policy: IssuancePolicy = policy.to_string().parse().unwrap();
+    assert_eq!(policy.issuer_warnings(), [IssuancePolicyWarning::AnySubject(3)]);
+    let policy: IssuancePolicy = r#"[{"caller": "*"}]"#.parse().unwrap();
+    assert_eq!(policy.issuer_warnings(), []);
 }

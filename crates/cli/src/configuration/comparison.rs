@@ -1,36 +1,42 @@
-//! The audiences of the issuance policy, compared with those that the authorizer accepts.
+//! The issuance policy, compared with other configuration.
 
-use std::collections::BTreeMap;
-
-use policy::issuance::IssuancePolicy;
+use oidc::TrustedIssuers;
+use policy::issuance::{IssuancePolicy, IssuancePolicyError, IssuancePolicyWarning};
 
 use super::{Position, Severity, elements::elements, list::Located};
 
-/// A warning for each rule that names an audience in full that is not accepted. `text` is a valid issuance policy.
-///
-/// The authorizer refuses a token that has no accepted `aud`. This is not an error: a rule may be for tokens that only
-/// other services verify.
-pub(super) fn unaccepted_audiences(text: &str, accepted: &[String]) -> Vec<Located> {
-    let (Ok(policy), Ok(rules)) = (text.parse::<IssuancePolicy>(), elements(text)) else {
-        return Vec::new();
-    };
-    let mut unaccepted: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    for (rule, audience) in policy.literal_audiences() {
-        if !accepted.iter().any(|name| name == audience) {
-            unaccepted.entry(rule).or_default().push(format!("`{audience}`"));
-        }
+/// The problems of a policy with the trusted issuers, and the warnings about it if it has none. `text` is a valid issuance
+/// policy.
+pub(super) fn issuer_problems(text: &str, trusted: &TrustedIssuers) -> Vec<Located> {
+    let Ok(policy) = text.parse::<IssuancePolicy>() else { return Vec::new() };
+    let problems = policy.issuer_problems(&issuer::known_issuers(trusted));
+    if problems.is_empty() {
+        return warnings(text, &policy.issuer_warnings());
     }
-    let located = |(rule, names): (usize, Vec<String>)| {
-        let offset = rules.get(rule - 1).map_or(0, |element| element.offset);
-        let verb = if names.len() == 1 { "is" } else { "are" };
-        let warning = format!(
-            "rule {rule}: {} {verb} not in the parameter `TokenAudience`: tokens with no other `aud` are refused by the \
-             authorizer of this stack; add what is missing, unless the tokens are for other services",
-            names.join(" and "),
-        );
-        (Position::of_offset(text, offset), Severity::Warning, warning)
+    let problem = |(rule, problem): (_, IssuancePolicyError)| {
+        (position(text, rule), Severity::Error, problem.to_string())
     };
-    unaccepted.into_iter().map(located).collect()
+    problems.into_iter().map(problem).collect()
+}
+
+/// The warnings about a policy whose tokens an authorizer with these audiences gets. `text` is a valid issuance policy.
+pub(super) fn audience_warnings(text: &str, accepted: &[String]) -> Vec<Located> {
+    let Ok(policy) = text.parse::<IssuancePolicy>() else { return Vec::new() };
+    warnings(text, &policy.audience_warnings(accepted))
+}
+
+fn warnings(text: &str, warnings: &[IssuancePolicyWarning]) -> Vec<Located> {
+    let located = |warning: &IssuancePolicyWarning| {
+        (position(text, warning.rule()), Severity::Warning, warning.to_string())
+    };
+    warnings.iter().map(located).collect()
+}
+
+/// Where a rule begins. Its number is from 1.
+fn position(text: &str, rule: usize) -> Position {
+    let rules = elements(text).unwrap_or_default();
+    let offset = rules.get(rule.saturating_sub(1)).map_or(0, |element| element.offset);
+    Position::of_offset(text, offset)
 }
 
 #[cfg(test)]
@@ -78,7 +84,7 @@ mod tests {
         let mut wrong = Vec::new();
         for (name, text, accepted, expected) in rows {
             let accepted: Vec<_> = accepted.iter().map(|&name| name.to_owned()).collect();
-            let found: Vec<_> = unaccepted_audiences(text, &accepted)
+            let found: Vec<_> = audience_warnings(text, &accepted)
                 .into_iter()
                 .map(|(Position { line, column }, severity, text)| {
                     assert_eq!(severity, Severity::Warning, "{name}");
