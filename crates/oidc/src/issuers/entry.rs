@@ -178,7 +178,7 @@ pub enum ClaimRefusal {
     /// This claim, which names the subject, is missing, empty or not a string.
     #[error("the assertion has no subject")]
     NoSubject(String),
-    /// `sub` of a client assertion is another one than `iss` (RFC 7523 section 3).
+    /// `sub` of a client assertion differs from `iss` (RFC 7523 section 3).
     #[error("`iss` and `sub` of the assertion must be the client id")]
     ClientSubject,
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use super::{error::EntryError, limits::MAX_KEYS, members::Members};
 use crate::{ProviderUrl, Transport, discovery::metadata_url};
 
-/// Where the keys of an issuer are.
+/// The source of the keys of an issuer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeySource {
     /// At the `jwks_uri` of its metadata, which are at this URL (`OpenID` Connect Discovery 1.0 section 4).

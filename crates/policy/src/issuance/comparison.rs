@@ -8,7 +8,7 @@ use super::{
     subjects::Subjects,
 };
 
-/// What the check of a policy has to know of a trusted issuer.
+/// A trusted issuer, as the check of a policy needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownIssuer<'a> {
     /// The `iss` of its assertions; of a client, its client id.
