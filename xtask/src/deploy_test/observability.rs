@@ -1,5 +1,8 @@
 //! The stack with the alarms and the dashboard of another stack.
 
+use std::fs;
+
+use local::template::Template;
 use serde_json::Value;
 
 use super::{
@@ -10,6 +13,8 @@ use super::{
     table::Table,
 };
 use crate::error::Error;
+
+const TEMPLATE: &str = "deploy/observability.yaml";
 
 /// The expected effects of the conditions of the template.
 pub(super) struct Observability<'a> {
@@ -32,8 +37,7 @@ impl Observability<'_> {
         table: &mut Table,
     ) -> Result<(), Error> {
         let (of, name) = (&self.of.stack, format!("{}-observability", self.of.stack));
-        let mut deployment = Deployment::of_template(&name, "deploy/observability.yaml")
-            .with("CountersignStack", of);
+        let mut deployment = Deployment::of_template(&name, TEMPLATE).with("CountersignStack", of);
         if !self.topic.is_empty() {
             deployment = deployment.with("AlarmTopicArn", self.topic);
         }
@@ -47,19 +51,16 @@ impl Observability<'_> {
         table.check("sam deploy of observability.yaml", "done", outcome(&deployed));
         let Ok(outputs) = deployed else { return Ok(()) };
         let alarms = alarms(context, &name)?;
-        for (row, logical_id, expected) in [
-            ("WatchesRotation: RotationOverdueAlarm", "RotationOverdueAlarm", self.rotates),
-            (
-                "WatchesTokenEndpoint: TokenEndpointErrorsAlarm",
-                "TokenEndpointErrorsAlarm",
-                self.token_endpoint,
-            ),
-        ] {
-            let prefix = format!("{name}-{logical_id}-");
+        let path = packages.folder.join(TEMPLATE);
+        let template = fs::read_to_string(&path).map_err(Error::file(&path))?;
+        let expected = self.expected_alarms(&template)?;
+        for alarm in &expected {
+            let Some(condition) = &alarm.condition else { continue };
+            let prefix = format!("{name}-{}-", alarm.logical_id);
             let found = alarms.iter().any(|alarm| alarm_name(alarm).starts_with(&prefix));
-            table.check(row, expected, found);
+            table.check(format!("{condition}: {}", alarm.logical_id), alarm.exists, found);
         }
-        let expected = ALWAYS + usize::from(self.rotates) + usize::from(self.token_endpoint);
+        let expected = expected.iter().filter(|alarm| alarm.exists).count();
         table.check("number of alarms", expected, alarms.len());
         let mut topics: Vec<_> = alarms.iter().map(|it| texts(it.get("AlarmActions"))).collect();
         topics.dedup();
@@ -69,6 +70,36 @@ impl Observability<'_> {
         table.check("DashboardUrl", format!("{of}-us-east-1"), dashboard);
         Ok(())
     }
+
+    /// The alarms of the template, and which of them the stack should have.
+    fn expected_alarms(&self, template: &str) -> Result<Vec<ExpectedAlarm>, Error> {
+        let problem = |problem: String| Error::Check(format!("{TEMPLATE}: {problem}"));
+        let template = Template::parse(template).map_err(|error| problem(error.to_string()))?;
+        let expected = template.resources("AWS::CloudWatch::Alarm").map(|(id, alarm)| {
+            let condition = alarm.get("Condition").and_then(Value::as_str).map(str::to_owned);
+            let exists = match condition.as_deref() {
+                None => true,
+                Some("WatchesRotation") => self.rotates,
+                Some("WatchesTokenEndpoint") => self.token_endpoint,
+                Some(name) => {
+                    let problem = problem(format!("{id} has the condition {name}"));
+                    let text = format!("{problem}, which {} does not know", file!());
+                    return Err(Error::Check(text));
+                }
+            };
+            Ok(ExpectedAlarm { logical_id: id.to_owned(), condition, exists })
+        });
+        expected.collect()
+    }
+}
+
+/// An alarm of the template.
+#[derive(Debug, PartialEq, Eq)]
+struct ExpectedAlarm {
+    logical_id: String,
+    condition: Option<String>,
+    /// Whether the stack should have it.
+    exists: bool,
 }
 
 /// The alarms of a stack.
@@ -84,5 +115,44 @@ fn alarm_name(alarm: &Value) -> &str {
     alarm.get("AlarmName").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The number of alarms without a condition.
-const ALWAYS: usize = 5;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Alarms, and a resource of another type.
+    const ALARMS: &str = "\
+Resources:
+  Always: {Type: AWS::CloudWatch::Alarm}
+  Rotation: {Type: AWS::CloudWatch::Alarm, Condition: WatchesRotation}
+  TokenEndpoint: {Type: AWS::CloudWatch::Alarm, Condition: WatchesTokenEndpoint}
+  Dashboard: {Type: AWS::CloudWatch::Dashboard}
+";
+
+    #[test]
+    fn alarms_with_a_condition_are_expected_if_it_is_true() {
+        let deployment = Deployment::new("stack");
+        for (rotates, token_endpoint, expected) in [
+            (false, false, "Always"),
+            (true, false, "Always Rotation"),
+            (false, true, "Always TokenEndpoint"),
+        ] {
+            let observability =
+                Observability { of: &deployment, topic: "", rotates, token_endpoint };
+            let alarms = observability.expected_alarms(ALARMS).unwrap();
+            let existing = alarms.iter().filter(|alarm| alarm.exists);
+            let existing: Vec<_> = existing.map(|alarm| &*alarm.logical_id).collect();
+            assert_eq!(existing.join(" "), expected);
+            assert_eq!(alarms.len(), 3);
+        }
+        let observability =
+            Observability { of: &deployment, topic: "", rotates: true, token_endpoint: true };
+        let other = ALARMS.replace("WatchesRotation", "Other");
+        let error = observability.expected_alarms(&other).unwrap_err().to_string();
+        let expected = "deploy/observability.yaml: Rotation has the condition Other, which";
+        assert!(error.starts_with(expected), "{error}");
+        // Every condition of the template itself is known.
+        let template = include_str!("../../../deploy/observability.yaml");
+        let alarms = observability.expected_alarms(template).unwrap();
+        assert_eq!(alarms.len(), template.matches("Type: AWS::CloudWatch::Alarm").count());
+    }
+}
