@@ -8,7 +8,7 @@ use aws_sdk_kms::{
 };
 use jwt::UnixTime;
 
-use crate::{KeyMetadata, RingName, key_metadata::round_up};
+use crate::{KeyMetadata, RingName, key_metadata::round_up, tags::has_ring_tag};
 use kms::{Cause, Fault};
 
 /// The aliases of the account and Region, each with its key id and the date since which it points at that key. The
@@ -68,11 +68,6 @@ pub(super) async fn keys_without_alias(
     Ok(keys)
 }
 
-/// Whether this is the tag of the ring's keys.
-pub(super) fn has_ring_tag(tag: &Tag, ring: &RingName) -> bool {
-    tag.tag_key == RING_TAG && tag.tag_value == ring.current()
-}
-
 /// Reads the key policy, as the text that was set.
 pub(super) async fn read_key_policy(client: &Client, key: &str) -> Result<String, Fault> {
     // The name is optional in the KMS API, but emulators such as moto require it. It is the only one.
@@ -91,6 +86,3 @@ pub(super) async fn read_key_tags(client: &Client, key: &str) -> Result<Vec<Tag>
     tags.retain(|tag| !tag.tag_key.starts_with("aws:"));
     Ok(tags)
 }
-
-/// The key of the tag of a ring's keys. The value is the ring's alias.
-pub(super) const RING_TAG: &str = "countersign:ring";

@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use crate::{
     KeyMetadata, RingName, RingState, Step,
-    account::{has_ring_tag, read_key_policy, read_key_tags},
+    account::{read_key_policy, read_key_tags},
     key_policy::is_default_key_policy,
+    tags::has_ring_tag,
 };
 use kms::{Cause, Fault};
 

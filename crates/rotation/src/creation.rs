@@ -7,8 +7,9 @@ use aws_sdk_kms::{
 
 use crate::{
     KeyMetadata, Rotation, RotationError,
-    account::{RING_TAG, describe_key, list_aliases},
+    account::{describe_key, list_aliases},
     single_attempt::no_retries,
+    tags::own_tags,
 };
 use kms::{Cause, Fault};
 
@@ -43,17 +44,17 @@ impl Rotation {
         Ok(key)
     }
 
+    /// Creates a key of the ring. `tags` are those that the rotation does not set itself.
     pub(crate) async fn create_key(
         &self,
         spec: &KeySpec,
         policy: Option<String>,
         lockout_check: LockoutCheck,
-        tags: Vec<Tag>,
+        mut tags: Vec<Tag>,
     ) -> Result<KeyMetadata, Fault> {
         let operation = "CreateKey";
         let bypass = policy.is_some() && matches!(lockout_check, LockoutCheck::Bypassed);
-        let ring_tag = Tag::builder().tag_key(RING_TAG).tag_value(self.name.current()).build();
-        let ring_tag = ring_tag.map_err(|_| Fault::new(operation, Cause::Refused))?;
+        tags.extend(own_tags(&self.name)?);
         let request = self
             .client
             .create_key()
@@ -63,7 +64,6 @@ impl Rotation {
             .set_bypass_policy_lockout_safety_check(bypass.then_some(true))
             .set_policy(policy)
             .set_tags(Some(tags))
-            .tags(ring_tag)
             .customize()
             .config_override(no_retries());
         let output =

@@ -8,10 +8,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     AliasTarget, KeyMetadata, KeyState, RingState, Rotation, RotationError, Snapshot, Step,
-    account::{RING_TAG, describe_key, read_key_policy, read_key_tags},
+    account::{describe_key, read_key_policy, read_key_tags},
     creation::LockoutCheck,
     key_policy::is_default_key_policy,
     single_attempt::no_retries,
+    tags::is_own_tag,
 };
 use kms::{Cause, Fault};
 
@@ -103,7 +104,7 @@ impl Rotation {
         let current = &snapshot.state.current.key;
         let policy = read_key_policy(&self.client, self.policy_source(current)).await?;
         let mut tags = read_key_tags(&self.client, &current.id).await?;
-        tags.retain(|tag| tag.tag_key != RING_TAG);
+        tags.retain(|tag| !is_own_tag(tag));
         snapshot.expect_fresh()?;
         // Without a policy, KMS gives the key the default key policy.
         let policy = Some(policy).filter(|policy| !is_default_key_policy(policy, current));

@@ -88,6 +88,7 @@ mod run;
 mod single_attempt;
 mod snapshot;
 mod state;
+mod tags;
 mod timing;
 
 pub use audit::Finding;

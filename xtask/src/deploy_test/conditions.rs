@@ -1,9 +1,12 @@
 //! The effects of the conditions of the template on a stack.
 
+use std::{collections::BTreeMap, fs};
+
+use local::template::Template;
 use serde_json::Value;
 
 use super::{deployment::Context, stack::Stack, table::Table};
-use crate::error::Error;
+use crate::{error::Error, workspace::Workspace};
 
 /// The expected effects of the conditions of the template.
 #[derive(Debug, Clone)]
@@ -16,8 +19,8 @@ pub(super) struct Conditions<'a> {
     pub(super) algorithms: &'a str,
     /// `VerifiesWithKms`: the statements of the authorizer's role.
     pub(super) authorizer: &'a str,
-    /// `Rotates` and `CopiesTags`: the tags that the rotator's role allows. None: no rotator.
-    pub(super) tags: Option<&'a str>,
+    /// `Rotates` and `CopiesTags`: the tags that the rotator's role allows it to copy. None: no rotator.
+    pub(super) copied_tags: Option<&'a [&'a str]>,
     /// `Traces`: the mode, and the statements about telemetry.
     pub(super) tracing: (&'a str, &'a str),
     /// `SetsLogsRole`.
@@ -50,11 +53,13 @@ impl Conditions<'_> {
             self.sets_logs_role,
             has("ApiGatewayAccount"),
         );
-        table.check("Rotates: Rotator", self.tags.is_some(), has("Rotator"));
-        if let Some(expected) = self.tags {
+        table.check("Rotates: Rotator", self.copied_tags.is_some(), has("Rotator"));
+        if let Some(copied) = self.copied_tags {
             let create = statement(&deployed.policy("rotator", "keys")?, "CreateTheNextKey");
-            let tags = create.pointer("/Condition/ForAllValues:StringEquals/aws:TagKeys");
-            table.check("CopiesTags: aws:TagKeys of the rotator", expected, texts(tags));
+            let mut expected = own_tag_keys(context.workspace)?;
+            expected.extend(copied.iter().map(|key| (*key).to_owned()));
+            let found = texts(create.pointer(TAG_KEYS));
+            table.check("CopiesTags: aws:TagKeys of the rotator", expected.join(" "), found);
         }
 
         let issuer = deployed.function("issuer")?;
@@ -134,6 +139,29 @@ impl Deployed<'_> {
     }
 }
 
+/// The keys of the tags that the rotator sets on a new key: those that its role allows without `CopiedTagKeys`.
+pub(super) fn own_tag_keys(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let path = workspace.path("template.yaml");
+    let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
+    let keys = Template::parse(&text).and_then(|template| {
+        let resolver = template.resolver("us-east-1", &BTreeMap::new())?;
+        let roles = template.resources("AWS::IAM::Role").filter(|(id, _)| *id == "RotatorRole");
+        let policies =
+            roles.filter_map(|(_, role)| role.pointer("/Properties/Policies")?.as_array());
+        let documents = policies.flatten().filter_map(|policy| policy.get("PolicyDocument"));
+        let keys = documents.map(|document| statement(document, "CreateTheNextKey"));
+        let keys = keys.filter_map(|create| create.pointer(TAG_KEYS).cloned());
+        resolver.resolve(&keys.collect())
+    });
+    let keys = keys.map_err(|error| Error::Check(format!("template.yaml: {error}")))?;
+    let keys = keys.as_array().into_iter().flatten();
+    let keys: Vec<_> = keys.map(|keys| texts(Some(keys))).collect();
+    Ok(keys.iter().flat_map(|keys| keys.split(' ')).map(str::to_owned).collect())
+}
+
+/// Where a statement has the tags that a request may set.
+const TAG_KEYS: &str = "/Condition/ForAllValues:StringEquals/aws:TagKeys";
+
 /// The resource policy of an API. Null, if it has none.
 pub(super) fn api_policy(context: &Context<'_>, api: &str) -> Result<Value, Error> {
     let api = context.aws.call(&["apigateway", "get-rest-api", "--rest-api-id", api])?;
@@ -181,5 +209,11 @@ mod tests {
         let rows = [(json!("a"), "a"), (json!(["a", "b"]), "a b"), (json!(null), "")];
         let failed = rows.iter().filter(|(value, expected)| texts(Some(value)) != *expected);
         assert_eq!(failed.collect::<Vec<_>>(), Vec::<&(_, _)>::new());
+    }
+
+    #[test]
+    fn tag_of_the_ring_is_set_by_the_rotator() {
+        let keys = own_tag_keys(&Workspace::find().unwrap()).unwrap();
+        assert!(keys.iter().any(|key| key == "countersign:ring"), "{keys:?}");
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     callers,
-    conditions::Conditions,
+    conditions::{Conditions, own_tag_keys},
     custom_domain, demo,
     deployment::{Context, Deployment},
     layer,
@@ -31,7 +31,7 @@ pub(super) const DEFAULTS: Conditions<'_> = Conditions {
     algorithm: "",
     algorithms: "RSASSA_PKCS1_V1_5_SHA_256",
     authorizer: "Verify ReadTheRing",
-    tags: None,
+    copied_tags: None,
     tracing: ("Active", "Log Trace"),
     sets_logs_role: false,
     boundary: "",
@@ -116,7 +116,7 @@ impl<'a> Scenario<'a> {
             key_policy: Some("Administer Rotate Read Sign"),
             algorithms: "RSASSA_PKCS1_V1_5_SHA_256 ECDSA_SHA_256",
             authorizer: "ReadTheRing",
-            tags: Some("countersign:ring environment team"),
+            copied_tags: Some(&["environment", "team"]),
             tracing: ("PassThrough", "Log"),
             sets_logs_role: true,
             boundary: BOUNDARY,
@@ -165,10 +165,14 @@ impl<'a> Scenario<'a> {
     ) -> Result<(), Error> {
         let old = issued(table, stack, "the key that signs", 'A')?;
         step(table, stack, "prepare", "A B A")?;
-        let tags = "countersign:ring=alias/another/ring environment=test team=a";
+        let tags = ["countersign:ring=alias/another/ring", "environment=test", "team=a"];
+        let own = own_tag_keys(self.context.workspace)?;
+        let is_own = |tag: &str| own.iter().any(|key| tag.split('=').next() == Some(key));
         let mut found = stack.key('B')?.1;
+        // The values of the other tags that the rotator sets are not known here.
+        found.retain(|tag| tags.contains(&&**tag) || !is_own(tag));
         found.sort();
-        table.check("tags of the next key", tags, found.join(" "));
+        table.check("tags of the next key", tags.join(" "), found.join(" "));
         published(table, stack, "A B")?;
         step(table, stack, "promote", "B B A")?;
         let new = issued(table, stack, "the key that signs after promote", 'B')?;
@@ -237,7 +241,7 @@ impl<'a> Scenario<'a> {
         let conditions = Conditions {
             algorithm: "PS256",
             algorithms: "RSASSA_PSS_SHA_256",
-            tags: Some("countersign:ring"),
+            copied_tags: Some(&[]),
             ..DEFAULTS
         };
         conditions.check(self.context, table, &name, &stack)?;
