@@ -61,7 +61,10 @@ impl FromStr for AuthorizerEvent {
             EventFormat::RestToken => {
                 event.authorization_token.0.iter().map(|text| (**text).to_owned()).collect()
             }
-            _ => event.values("authorization"),
+            EventFormat::Rest
+            | EventFormat::Http1
+            | EventFormat::Http2
+            | EventFormat::WebSocket => event.values("authorization"),
         };
         let subprotocols = event.values("sec-websocket-protocol");
         let cache_scope = event.cache_scope();

@@ -30,17 +30,26 @@ impl EventFormat {
 
     /// Whether the context of the response can have arrays and objects.
     pub(crate) const fn accepts_nested_context(self) -> bool {
-        matches!(self, Self::Http2)
+        match self {
+            Self::Http2 => true,
+            Self::Rest | Self::RestToken | Self::Http1 | Self::WebSocket => false,
+        }
     }
 
     /// Whether the API can be configured for simple responses.
     pub(crate) const fn accepts_simple_response(self) -> bool {
-        matches!(self, Self::Http2)
+        match self {
+            Self::Http2 => true,
+            Self::Rest | Self::RestToken | Self::Http1 | Self::WebSocket => false,
+        }
     }
 
     /// Whether a browser can offer its token as a WebSocket subprotocol.
     pub(crate) const fn has_subprotocols(self) -> bool {
-        matches!(self, Self::WebSocket)
+        match self {
+            Self::WebSocket => true,
+            Self::Rest | Self::RestToken | Self::Http1 | Self::Http2 => false,
+        }
     }
 }
 

@@ -142,16 +142,35 @@ impl Cause {
     /// Whether the same request may succeed later without a change by the operator.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(
-            self,
-            Self::Throttled | Self::Unreachable | Self::InvalidResponse | Self::Unavailable
-        )
+        match self {
+            Self::Throttled | Self::Unreachable | Self::InvalidResponse | Self::Unavailable => true,
+            Self::KeyState
+            | Self::NotFound
+            | Self::AccessDenied
+            | Self::CredentialsExpired
+            | Self::TooLong
+            | Self::TokenTooLong { .. }
+            | Self::UnsupportedKey
+            | Self::Refused => false,
+        }
     }
 
     /// Whether no request can use the key: it does not exist, is disabled or pending deletion.
     #[must_use]
     pub const fn is_unusable_key(self) -> bool {
-        matches!(self, Self::NotFound | Self::KeyState)
+        match self {
+            Self::NotFound | Self::KeyState => true,
+            Self::Throttled
+            | Self::Unreachable
+            | Self::InvalidResponse
+            | Self::Unavailable
+            | Self::AccessDenied
+            | Self::CredentialsExpired
+            | Self::TooLong
+            | Self::TokenTooLong { .. }
+            | Self::UnsupportedKey
+            | Self::Refused => false,
+        }
     }
 
     /// The cause of an error response. A known error code decides, because KMS uses the status 400 for most

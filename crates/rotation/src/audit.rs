@@ -73,10 +73,16 @@ impl Finding {
     /// disabled, because it may be in use elsewhere.
     #[must_use]
     pub fn blocks(&self, step: &Step) -> bool {
-        match (step, self) {
-            (Step::Promote(_), _) => true,
-            (Step::Retire(retired), Self::ForeignKey { key, .. }) => retired.id == *key,
-            _ => false,
+        match self {
+            Self::ForeignKey { key, .. } => match step {
+                Step::Promote(_) => true,
+                Step::Retire(retired) => retired.id == *key,
+                Step::Complete(_) | Step::Prepare(_) => false,
+            },
+            Self::ForeignGrant { .. } | Self::UnreadableGrants { .. } => match step {
+                Step::Promote(_) => true,
+                Step::Retire(_) | Step::Complete(_) | Step::Prepare(_) => false,
+            },
         }
     }
 

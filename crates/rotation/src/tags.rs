@@ -8,8 +8,8 @@ use kms::{Cause, Fault};
 /// The key of a tag, and its value in a ring.
 type OwnTag = (&'static str, fn(&RingName) -> &str);
 
-/// The tags that the rotation sets. All other tags are copied from the key
-/// that a new one replaces. The rotator's role must allow each of them (`aws:TagKeys` in `template.yaml`).
+/// The tags that the rotation sets. All other tags are copied from the key that a new one replaces. The rotator's role
+/// must allow each of them (`aws:TagKeys` in `template.yaml`).
 const OWN_TAGS: &[OwnTag] = &[(RING_TAG, RingName::current)];
 
 /// The key of the tag of a ring's keys. The value is the ring's alias.
