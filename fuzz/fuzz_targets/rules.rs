@@ -9,12 +9,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
+use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use libfuzzer_sys::fuzz_target;
 use local::iam::{IamDecision, PolicyDocument};
-use policy::{access::ForbidReason, revocation::Revocations};
+use policy::access::ForbidReason;
 use serde_json::json;
 
 const STAGE: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1";
@@ -62,13 +62,8 @@ impl Verifier for AcceptAll {
 
 fuzz_target!(|text: &str| {
     let Ok(rules) = text.parse() else { return };
-    let config = AuthorizerConfig {
-        token: jwt::Validation::new(None, None),
-        rules: Some(rules),
-        revocations: Revocations::default(),
-        http_api_response: HttpApiResponse::Iam,
-        websocket_protocol: None,
-    };
+    let token = jwt::Validation::new(None, None);
+    let config = AuthorizerConfig { rules: Some(rules), ..AuthorizerConfig::new(token) };
     for requests in REQUESTS.iter() {
         let mut cached = None;
         for (arn, request) in requests {

@@ -61,6 +61,18 @@ impl FromStr for Subprotocol {
 }
 
 impl AuthorizerConfig {
+    /// The defaults of all settings, for such tokens.
+    #[must_use]
+    pub fn new(token: jwt::Validation) -> Self {
+        Self {
+            token,
+            rules: None,
+            revocations: Revocations::default(),
+            http_api_response: HttpApiResponse::default(),
+            websocket_protocol: None,
+        }
+    }
+
     /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (

@@ -19,20 +19,14 @@ use authorizer::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, TokenCheck, UnixTime, Verifier};
-use policy::{access::ForbidReason, revocation::Revocations};
+use policy::access::ForbidReason;
 use serde_json::{Value, json};
 
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:abcdef123/v1/GET/whoami";
 
 fn config() -> AuthorizerConfig {
-    AuthorizerConfig {
-        token: jwt::Validation::new(Some("countersign".into()), Some(vec![])),
-        rules: None,
-        revocations: Revocations::default(),
-        http_api_response: HttpApiResponse::Iam,
-        websocket_protocol: None,
-    }
+    AuthorizerConfig::new(jwt::Validation::new(Some("countersign".into()), Some(vec![])))
 }
 
 fn with_rules(rules: &Value) -> AuthorizerConfig {

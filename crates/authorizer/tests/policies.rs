@@ -14,14 +14,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, HttpApiResponse, decide, response};
+use authorizer::{AuthorizerConfig, AuthorizerEvent, Decision, decide, response};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, UnixTime, Verifier};
 use local::iam::{IamDecision, PolicyDocument};
-use policy::{
-    access::{AccessRules, RulesError},
-    revocation::Revocations,
-};
+use policy::access::{AccessRules, RulesError};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -365,13 +362,8 @@ fn request() -> impl Strategy<Value = (&'static str, String)> {
 }
 
 fn config(rules: Option<AccessRules>) -> AuthorizerConfig {
-    AuthorizerConfig {
-        token: jwt::Validation::new(Some("us".into()), Some(vec![])),
-        rules,
-        revocations: Revocations::default(),
-        http_api_response: HttpApiResponse::Iam,
-        websocket_protocol: None,
-    }
+    let token = jwt::Validation::new(Some("us".into()), Some(vec![]));
+    AuthorizerConfig { rules, ..AuthorizerConfig::new(token) }
 }
 
 #[test]

@@ -10,17 +10,14 @@ use std::{
 
 use clap::{Args, Subcommand};
 use issuer::{
-    ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee, IssuanceError, IssuerConfig, OAuthError,
-    Routes, known_issuers,
+    ClientTokenRequest, Grantee, IssuanceError, IssuerConfig, OAuthError, Routes, known_issuers,
 };
 use jwt::{Rejection, UnverifiedToken, json};
 use oidc::{
     AssertionError, AssertionRefusal, ClaimRefusal, Transport, TrustedIssuer, TrustedIssuers,
 };
 use policy::{
-    issuance::{
-        AssertedIdentity, Caller, ClientRequest, IssuanceDefaults, IssuancePolicy, RuleVerdict,
-    },
+    issuance::{AssertedIdentity, Caller, IssuancePolicy, RuleVerdict},
     revocation::Revocations,
 };
 use runtime::{Names, Settings, table};
@@ -136,15 +133,13 @@ fn config(arguments: &Arguments, trusted: &TrustedIssuers) -> Result<IssuerConfi
         .check_issuers(&known_issuers(trusted))
         .map_err(|problem| UsageError(with_path(&arguments.policy, &problem)))?;
     Ok(IssuerConfig {
-        issuer: issuer.unwrap_or_default(),
         audience: audiences.into_iter().next(),
         token_type,
         lifetime: lifetime_max,
         lifetime_max,
         policy: Some(policy),
         routes: Routes::OAuth,
-        revocations: Revocations::default(),
-        trusted_issuers: None,
+        ..IssuerConfig::new(issuer.unwrap_or_default())
     })
 }
 
@@ -185,19 +180,7 @@ fn identity(
 
 /// Evaluates the rules, and then decides like the token endpoint.
 fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerConfig) -> Outcome {
-    let defaults = IssuanceDefaults {
-        audience: config.audience.as_deref(),
-        lifetime: DEFAULT_GRANT_LIFETIME.min(config.lifetime_max),
-        lifetime_max: config.lifetime_max,
-    };
-    let asked = ClientRequest {
-        scope: request.scope.as_deref(),
-        audiences: &request.audiences,
-        lifetime: request.lifetime,
-    };
-    let verdicts = config.policy.iter();
-    let mut verdicts: Vec<_> =
-        verdicts.flat_map(|policy| policy.explain(&asked, &grantee.caller, &defaults)).collect();
+    let mut verdicts = request.explain(grantee, config);
     // The first rule that grants the request decides.
     if let Some(index) = verdicts.iter().position(|verdict| verdict.result.is_ok()) {
         verdicts.truncate(index + 1);

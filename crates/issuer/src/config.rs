@@ -3,7 +3,7 @@ use std::{str::FromStr, time::Duration};
 use jwt::{PLAIN_IDENTIFIER_RULE, is_plain_identifier};
 use oidc::{Transport, TrustedIssuers, TrustedIssuersError};
 use policy::{
-    issuance::{IssuancePolicy, KnownIssuer},
+    issuance::{IssuanceDefaults, IssuancePolicy, KnownIssuer},
     revocation::Revocations,
 };
 use runtime::{Names, Settings, table};
@@ -66,6 +66,23 @@ impl FromStr for LocalTrustedIssuers {
 }
 
 impl IssuerConfig {
+    /// The defaults of all settings, with this `iss`.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>) -> Self {
+        let hour = Duration::from_hours(1);
+        Self {
+            issuer: issuer.into(),
+            audience: None,
+            token_type: "JWT".into(),
+            lifetime: hour,
+            lifetime_max: hour,
+            policy: None,
+            routes: Routes::Iam,
+            revocations: Revocations::default(),
+            trusted_issuers: None,
+        }
+    }
+
     /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let lifetime = settings.duration(&table::TOKEN_LIFETIME_SECONDS);
@@ -111,6 +128,15 @@ impl IssuerConfig {
             revocations: revocations.unwrap_or_default(),
             trusted_issuers,
         })
+    }
+
+    /// What applies to a request if it or the rule that grants it leaves it out.
+    pub(crate) fn issuance_defaults(&self) -> IssuanceDefaults<'_> {
+        IssuanceDefaults {
+            audience: self.audience.as_deref(),
+            lifetime: self.lifetime,
+            lifetime_max: self.lifetime_max,
+        }
     }
 
     /// Whether the tokens are JWT access tokens (RFC 9068).
@@ -184,24 +210,6 @@ fn read_trusted_issuers(
 mod tests {
     use super::*;
 
-    impl IssuerConfig {
-        /// The defaults, with this `iss`.
-        pub(crate) fn with_issuer(issuer: &str) -> Self {
-            let hour = Duration::from_hours(1);
-            Self {
-                issuer: issuer.into(),
-                audience: None,
-                token_type: "JWT".into(),
-                lifetime: hour,
-                lifetime_max: hour,
-                policy: None,
-                routes: Routes::Iam,
-                revocations: Revocations::default(),
-                trusted_issuers: None,
-            }
-        }
-    }
-
     fn read(values: &[(&str, &str)]) -> Result<IssuerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         let mut settings: Settings = pairs.collect();
@@ -211,7 +219,7 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_checked() {
-        let defaults = IssuerConfig::with_issuer("us");
+        let defaults = IssuerConfig::new("us");
         let with_audience = IssuerConfig { audience: Some("a".into()), ..defaults.clone() };
         let with_lifetime = IssuerConfig { lifetime: Duration::from_mins(1), ..defaults.clone() };
         let rows = [

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jwt::{Signed, Signer, UnixTime, UnsignedToken};
-use policy::issuance::{Caller, Granted, IssuanceDefaults, IssuanceRequest};
+use policy::issuance::{Caller, Granted, IssuanceRequest};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -34,12 +34,7 @@ impl TokenRequest {
                     lifetime: self.lifetime,
                     has_clients: config.trusted_issuers.is_some(),
                 };
-                let defaults = IssuanceDefaults {
-                    audience: config.audience.as_deref(),
-                    lifetime: config.lifetime,
-                    lifetime_max: config.lifetime_max,
-                };
-                let granted = policy.grant(&request, caller, &defaults);
+                let granted = policy.grant(&request, caller, &config.issuance_defaults());
                 let Granted { rule, lifetime } = granted.map_err(IssuanceError::Denied)?;
                 (Some(rule), lifetime)
             }
@@ -100,7 +95,7 @@ mod tests {
     fn context_claims_of_the_longest_request_fit_with_every_default_audience() {
         for audience in [None, Some(1), Some(56), Some(57), Some(500)] {
             let audience = audience.map(|length| "a".repeat(length));
-            let config = IssuerConfig { audience, ..IssuerConfig::with_issuer("us") };
+            let config = IssuerConfig { audience, ..IssuerConfig::new("us") };
             let requested = [json!({}), json!({"aud": "b".repeat(200)})];
             for mut claims in requested.map(|claims| claims.as_object().cloned().unwrap()) {
                 let mut is_accepted = |length: &usize| {

@@ -80,8 +80,8 @@ pub use handler::run;
 pub use issue::{GrantedRequest, IssuedToken, issue};
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
 pub use oauth::{
-    AuthenticationScheme, ClientAssertion, ClientTokenRequest, DEFAULT_GRANT_LIFETIME, GrantType,
-    Grantee, OAuthError, Proof, ProvenTokenRequest,
+    AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType, Grantee, OAuthError,
+    Proof, ProvenTokenRequest,
 };
 pub use request::TokenRequest;
 pub use response::{Cacheable, IssuerResponse};

@@ -66,7 +66,7 @@ mod tests {
             Self {
                 lifetime: Duration::from_mins(10),
                 lifetime_max: Duration::from_mins(15),
-                ..Self::with_issuer("us")
+                ..Self::new("us")
             }
         }
     }

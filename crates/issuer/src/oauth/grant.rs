@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use policy::issuance::{Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults};
+use policy::issuance::{
+    Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, RuleVerdict,
+};
 use serde_json::{Map, Value};
 
 use super::OAuthError;
@@ -38,20 +40,10 @@ impl ClientTokenRequest {
         grantee: &Grantee,
         config: &IssuerConfig,
     ) -> Result<GrantedRequest, IssuanceError> {
-        let lifetime = DEFAULT_GRANT_LIFETIME.min(config.lifetime_max);
+        let defaults = grant_defaults(config);
         let granted = match (&config.policy, &grantee.caller) {
             (Some(policy), caller) => {
-                let request = ClientRequest {
-                    scope: self.scope.as_deref(),
-                    audiences: &self.audiences,
-                    lifetime: self.lifetime,
-                };
-                let defaults = IssuanceDefaults {
-                    audience: config.audience.as_deref(),
-                    lifetime,
-                    lifetime_max: config.lifetime_max,
-                };
-                let granted = policy.grant_to_client(&request, caller, &defaults);
+                let granted = policy.grant_to_client(&self.for_policy(), caller, &defaults);
                 let ClientGrant { rule, claims, lifetime } =
                     granted.map_err(|field| self.denied(field))?;
                 GrantedRequest { claims, lifetime, rule: Some(rule) }
@@ -59,7 +51,7 @@ impl ClientTokenRequest {
             // Without a policy, every caller that IAM admits may request anything.
             (None, Caller::Iam(_)) => GrantedRequest {
                 claims: self.requested_claims(&grantee.caller),
-                lifetime: self.lifetime.unwrap_or(lifetime),
+                lifetime: self.lifetime.unwrap_or(defaults.lifetime),
                 rule: None,
             },
             (None, _) => return Err(OAuthError::Denied(DeniedField::Caller).into()),
@@ -77,9 +69,25 @@ impl ClientTokenRequest {
         }
     }
 
-    /// The error for the part of the request that is not granted.
+    /// What each rule of the issuance policy says about the request. The first rule that grants it decides.
     #[must_use]
-    pub fn denied(&self, field: DeniedField) -> OAuthError {
+    pub fn explain(&self, grantee: &Grantee, config: &IssuerConfig) -> Vec<RuleVerdict> {
+        let (request, defaults) = (self.for_policy(), grant_defaults(config));
+        let policy = config.policy.iter();
+        policy.flat_map(|policy| policy.explain(&request, &grantee.caller, &defaults)).collect()
+    }
+
+    /// The request as the issuance policy reads it.
+    fn for_policy(&self) -> ClientRequest<'_> {
+        ClientRequest {
+            scope: self.scope.as_deref(),
+            audiences: &self.audiences,
+            lifetime: self.lifetime,
+        }
+    }
+
+    /// The error for the part of the request that is not granted.
+    fn denied(&self, field: DeniedField) -> OAuthError {
         match field {
             DeniedField::Scope if self.scope.is_none() => OAuthError::NoScope,
             DeniedField::Audience if self.audiences.is_empty() => OAuthError::NoAudience,
@@ -102,8 +110,14 @@ impl ClientTokenRequest {
     }
 }
 
+/// What applies to a grant of OAuth if the request or the rule leaves it out.
+fn grant_defaults(config: &IssuerConfig) -> IssuanceDefaults<'_> {
+    let lifetime = DEFAULT_LIFETIME.min(config.lifetime_max);
+    IssuanceDefaults { lifetime, ..config.issuance_defaults() }
+}
+
 /// The lifetime of a token that a grant of OAuth gives for a request without `expires_in`.
-pub const DEFAULT_GRANT_LIFETIME: Duration = Duration::from_mins(15);
+const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ mod request;
 
 pub use authentication_scheme::AuthenticationScheme;
 pub use error::OAuthError;
-pub use grant::{ClientTokenRequest, DEFAULT_GRANT_LIFETIME, Grantee};
+pub use grant::{ClientTokenRequest, Grantee};
 pub use grant_type::GrantType;
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;

@@ -10,7 +10,7 @@ fn config(token_type: &str, audience: Option<&str>, policy: Option<&Value>) -> I
         token_type: token_type.into(),
         audience: audience.map(str::to_owned),
         policy: policy.map(|policy| policy.to_string().parse().unwrap()),
-        ..IssuerConfig::with_issuer("https://issuer.example")
+        ..IssuerConfig::new("https://issuer.example")
     }
 }
 
