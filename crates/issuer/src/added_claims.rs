@@ -59,7 +59,7 @@ mod tests {
     fn claims_are_completed() {
         let config = |audience: Option<&str>| IssuerConfig {
             audience: audience.map(str::to_owned),
-            ..IssuerConfig::with_issuer("us")
+            ..IssuerConfig::new("us")
         };
         let added = json!({"iss": "us", "iat": 1000, "exp": 1060, "jti": Uuid::nil().to_string()});
         let rows = [
@@ -91,7 +91,7 @@ mod tests {
         let config = |token_type: &str| IssuerConfig {
             token_type: token_type.into(),
             audience: Some(String::new()),
-            ..IssuerConfig::with_issuer("")
+            ..IssuerConfig::new("")
         };
         let rows = [("JWT", ADDED_BYTES), ("at+jwt", ADDED_BYTES + CLIENT_ID_BYTES)];
         for (token_type, max) in rows {
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn access_token_without_client_id_repeats_the_subject() {
         let config =
-            IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::with_issuer("us") };
+            IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::new("us") };
         let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
         for (claims, expected) in rows {
             let Value::Object(mut claims) = claims else { panic!("an object") };

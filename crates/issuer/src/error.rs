@@ -1,7 +1,7 @@
 use jwt::{CONTEXT_CLAIMS, MAX_CONTEXT_CLAIMS_BYTES, PLAIN_IDENTIFIER_RULE, json::JsonError};
 use policy::issuance::DeniedField;
 
-use crate::{OAuthError, limits::MAX_REQUEST_BYTES};
+use crate::{LifetimeError, OAuthError, limits::MAX_REQUEST_BYTES};
 
 /// Why a request gets no token. The caller sees the message and can correct the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,16 +66,9 @@ pub enum IssuanceError {
     /// `sub` or `aud` has characters that make two values look alike ([`jwt::is_plain_identifier`]).
     #[error("{0} {PLAIN_IDENTIFIER_RULE}")]
     ConfusableCharacters(&'static str),
-    /// `expires_in` is not a positive whole number.
-    #[error("expires_in must be a whole number of seconds, at least 1")]
-    InvalidExpiresIn,
-    /// `expires_in` exceeds the configured maximum. The lifetime is not shortened, because the caller would not
-    /// notice.
-    #[error("expires_in must be at most {max}")]
-    LifetimeTooLong {
-        /// The maximum, in seconds.
-        max: u64,
-    },
+    /// The lifetime is refused.
+    #[error(transparent)]
+    Lifetime(#[from] LifetimeError),
     /// `client_id` of an access token (RFC 9068 section 2.2) is not a string, or is empty.
     #[error("client_id must be a non-empty string")]
     InvalidClientId,

@@ -10,7 +10,7 @@
 //! | `issue` | [`GrantedRequest`], granted by the issuance policy, and [`issue`], the core: completes the claims and signs them |
 //! | `document` | [`document`]: the key set, the discovery document and the metadata of the token endpoint |
 //! | `response` | [`IssuerResponse`]: the response for either event source |
-//! | `error` | [`IssuanceError`]: why a request gets no token |
+//! | `error`, `lifetime` | [`IssuanceError`], [`LifetimeError`]: why a request gets no token |
 //! | `limits` | the sizes of requests, claims and tokens |
 //! | `handler` | [`run`]: the Lambda function around all of these |
 //!
@@ -66,6 +66,7 @@ mod event;
 mod handler;
 mod issue;
 mod issuer_url;
+mod lifetime;
 mod limits;
 mod oauth;
 mod proxy;
@@ -78,6 +79,7 @@ pub use error::IssuanceError;
 pub use event::{EventSource, IssuerEvent, Operation};
 pub use handler::run;
 pub use issue::{GrantedRequest, IssuedToken, issue};
+pub use lifetime::LifetimeError;
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
 pub use oauth::{
     AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType, Grantee, OAuthError,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use jwt::json;
 use serde_json::{Map, Value};
 
-use crate::{IssuanceError, IssuerConfig, claims};
+use crate::{IssuanceError, IssuerConfig, claims, lifetime::requested_lifetime};
 
 /// A request for a token, whose form has been checked.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,30 +33,20 @@ impl TokenRequest {
             return Err(IssuanceError::ClaimsNotObject);
         };
         claims::check(&claims, config)?;
-        Ok(Self { claims, lifetime: read_lifetime(expires_in.as_ref(), config)? })
+        let lifetime = expires_in
+            .map(|value| requested_lifetime(value.as_u64(), config.lifetime_max))
+            .transpose()?;
+        Ok(Self { claims, lifetime })
     }
 }
 
 /// The members of a request.
 const MEMBERS: [&str; 2] = ["claims", "expires_in"];
 
-fn read_lifetime(
-    expires_in: Option<&Value>,
-    config: &IssuerConfig,
-) -> Result<Option<Duration>, IssuanceError> {
-    let Some(expires_in) = expires_in else { return Ok(None) };
-    let seconds = expires_in.as_u64().filter(|&seconds| seconds > 0);
-    let seconds = seconds.ok_or(IssuanceError::InvalidExpiresIn)?;
-    let max = config.lifetime_max.as_secs();
-    if seconds > max {
-        return Err(IssuanceError::LifetimeTooLong { max });
-    }
-    Ok(Some(Duration::from_secs(seconds)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LifetimeError;
     use policy::issuance::Caller;
     use serde_json::json;
 
@@ -101,32 +91,32 @@ mod tests {
             (
                 "lifetime above the maximum",
                 r#"{"claims":{},"expires_in":901}"#,
-                Err(IssuanceError::LifetimeTooLong { max: 900 }),
+                Err(LifetimeError::TooLong { max: 900 }.into()),
             ),
             (
                 "lifetime of zero",
                 r#"{"claims":{},"expires_in":0}"#,
-                Err(IssuanceError::InvalidExpiresIn),
+                Err(LifetimeError::Invalid.into()),
             ),
             (
                 "negative lifetime",
                 r#"{"claims":{},"expires_in":-1}"#,
-                Err(IssuanceError::InvalidExpiresIn),
+                Err(LifetimeError::Invalid.into()),
             ),
             (
                 "fractional lifetime",
                 r#"{"claims":{},"expires_in":1.5}"#,
-                Err(IssuanceError::InvalidExpiresIn),
+                Err(LifetimeError::Invalid.into()),
             ),
             (
                 "lifetime as a string",
                 r#"{"claims":{},"expires_in":"60"}"#,
-                Err(IssuanceError::InvalidExpiresIn),
+                Err(LifetimeError::Invalid.into()),
             ),
             (
                 "null lifetime",
                 r#"{"claims":{},"expires_in":null}"#,
-                Err(IssuanceError::InvalidExpiresIn),
+                Err(LifetimeError::Invalid.into()),
             ),
             ("empty object", "{}", Err(IssuanceError::ClaimsNotObject)),
             ("claims in an array", r#"{"claims":[]}"#, Err(IssuanceError::ClaimsNotObject)),

@@ -3,6 +3,7 @@ use oidc::AssertionError;
 use policy::issuance::DeniedField;
 
 use super::AuthenticationScheme;
+use crate::LifetimeError;
 
 /// Why a client gets no token (RFC 6749 section 5.2). The texts quote nothing of the request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,12 +41,9 @@ pub enum OAuthError {
     /// `audience` has characters that make two values look alike.
     #[error("audience {PLAIN_IDENTIFIER_RULE}")]
     Audience,
-    /// `expires_in` is not a positive whole number.
-    #[error("expires_in must be a whole number of seconds, at least 1")]
-    ExpiresIn,
-    /// `expires_in` exceeds the configured maximum.
-    #[error("expires_in must be at most {0}")]
-    LifetimeTooLong(u64),
+    /// `expires_in` is refused.
+    #[error(transparent)]
+    Lifetime(#[from] LifetimeError),
     /// The request authenticates the client in several ways (RFC 6749 section 2.3).
     #[error("a request must not have two ways of client authentication")]
     SeveralAuthentications,
@@ -109,8 +107,7 @@ impl OAuthError {
             | Self::Repeated(_)
             | Self::RepeatedUnknown
             | Self::Missing(_)
-            | Self::ExpiresIn
-            | Self::LifetimeTooLong(_)
+            | Self::Lifetime(_)
             | Self::SeveralAuthentications => "invalid_request",
         }
     }

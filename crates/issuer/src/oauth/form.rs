@@ -1,55 +1,53 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::OAuthError;
 
-/// The parameters of a form, each at most once, except `resource`.
-#[derive(Default)]
+/// The parameters of a form, with all values of each.
 pub(super) struct Form {
-    values: BTreeMap<&'static str, Vec<String>>,
+    values: BTreeMap<String, Vec<String>>,
 }
 
 impl Form {
-    /// Reads `application/x-www-form-urlencoded` strictly. A parameter that is not known is ignored, and one without a
-    /// value counts as omitted (RFC 6749 section 3.2), but none may be repeated.
+    /// Reads `application/x-www-form-urlencoded` strictly.
     pub(super) fn parse(body: &[u8]) -> Result<Self, OAuthError> {
         if !has_valid_escapes(body) {
             return Err(OAuthError::Encoding);
         }
-        let (mut form, mut unknown) = (Self::default(), BTreeSet::new());
+        let mut values: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(body) {
             // The parser replaces what is not UTF-8.
             if [&name, &value].iter().any(|text| text.contains(char::REPLACEMENT_CHARACTER)) {
                 return Err(OAuthError::Encoding);
             }
-            let Some(known) = KNOWN.into_iter().find(|known| *known == name) else {
-                if !unknown.insert(name.into_owned()) {
-                    return Err(OAuthError::RepeatedUnknown);
-                }
-                continue;
-            };
-            let values = form.values.entry(known).or_default();
-            if !values.is_empty() && known != RESOURCE {
-                return Err(OAuthError::Repeated(known));
-            }
-            values.push(value.into_owned());
+            values.entry(name.into_owned()).or_default().push(value.into_owned());
         }
-        Ok(form)
+        Ok(Self { values })
     }
 
-    /// The value of a parameter.
-    pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
-        self.take_all(name).next()
+    /// The value of a parameter, which must not be repeated. One without a value counts as omitted (RFC 6749 section
+    /// 3.2).
+    pub(super) fn take(&mut self, name: &'static str) -> Result<Option<String>, OAuthError> {
+        let mut values = self.values.remove(name).unwrap_or_default();
+        let value = values.pop();
+        if !values.is_empty() {
+            return Err(OAuthError::Repeated(name));
+        }
+        Ok(value.filter(|value| !value.is_empty()))
     }
 
-    /// The value of a parameter that must be there.
-    pub(super) fn require(&mut self, name: &'static str) -> Result<String, OAuthError> {
-        self.take(name).ok_or(OAuthError::Missing(name))
+    /// All values of a parameter that may be repeated.
+    pub(super) fn take_all(&mut self, name: &'static str) -> Vec<String> {
+        let mut values = self.values.remove(name).unwrap_or_default();
+        values.retain(|value| !value.is_empty());
+        values
     }
 
-    /// All values of a parameter.
-    pub(super) fn take_all(&mut self, name: &'static str) -> impl Iterator<Item = String> {
-        let values = self.values.remove(name).unwrap_or_default();
-        values.into_iter().filter(|value| !value.is_empty())
+    /// Ignores the parameters that have not been taken, but none may be repeated (RFC 6749 section 3.2).
+    pub(super) fn end(self) -> Result<(), OAuthError> {
+        if self.values.values().any(|values| values.len() > 1) {
+            return Err(OAuthError::RepeatedUnknown);
+        }
+        Ok(())
     }
 }
 
@@ -60,22 +58,6 @@ fn has_valid_escapes(body: &[u8]) -> bool {
         |part| matches!(part, [a, b, ..] if [a, b].iter().all(|byte| byte.is_ascii_hexdigit())),
     )
 }
-
-pub(super) const RESOURCE: &str = "resource";
-
-/// The parameters that the issuer reads.
-const KNOWN: [&str; 10] = [
-    "assertion",
-    "audience",
-    "client_assertion",
-    "client_assertion_type",
-    "client_id",
-    "client_secret",
-    "expires_in",
-    "grant_type",
-    RESOURCE,
-    "scope",
-];
 
 /// A form with these parameters.
 #[cfg(test)]
@@ -93,13 +75,6 @@ mod tests {
             ("grant_type=a", Ok(())),
             ("", Ok(())),
             ("grant_type=a&unknown=b&scope=", Ok(())),
-            ("resource=a&resource=b", Ok(())),
-            ("grant_type=a&grant_type=a", Err(OAuthError::Repeated("grant_type"))),
-            ("scope=&scope=a", Err(OAuthError::Repeated("scope"))),
-            ("scope=a&%73cope=b", Err(OAuthError::Repeated("scope"))),
-            ("audience=a&audience=b", Err(OAuthError::Repeated("audience"))),
-            ("unknown=a&unknown=b", Err(OAuthError::RepeatedUnknown)),
-            ("unknown&unknown", Err(OAuthError::RepeatedUnknown)),
             ("scope=%", Err(OAuthError::Encoding)),
             ("scope=%4", Err(OAuthError::Encoding)),
             ("scope=%zz", Err(OAuthError::Encoding)),
@@ -114,15 +89,37 @@ mod tests {
     }
 
     #[test]
+    fn only_resource_may_be_repeated() {
+        let read = |body: &str| {
+            let mut form = Form::parse(body.as_bytes())?;
+            form.take("scope")?;
+            form.take_all("resource");
+            form.end()
+        };
+        let rows = [
+            ("resource=a&resource=b", Ok(())),
+            ("scope=a&unknown=b", Ok(())),
+            ("scope=a&scope=a", Err(OAuthError::Repeated("scope"))),
+            ("scope=&scope=a", Err(OAuthError::Repeated("scope"))),
+            ("scope=a&%73cope=b", Err(OAuthError::Repeated("scope"))),
+            ("unknown=a&scope=a&unknown=b", Err(OAuthError::RepeatedUnknown)),
+            ("unknown&unknown", Err(OAuthError::RepeatedUnknown)),
+        ];
+        for (body, expected) in rows {
+            assert_eq!(read(body), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn values_are_decoded() {
         let mut form = Form::parse(
-            b"grant_type=urn%3Aa&scope=a+b%20c&audience=&resource=https%3A%2F%2Fa%2F&resource=b",
+            b"grant_type=urn%3Aa&scope=a+b%20c&audience=&resource=https%3A%2F%2Fa%2F&resource=b&resource=",
         )
         .unwrap();
-        assert_eq!(form.take("grant_type").as_deref(), Some("urn:a"));
-        assert_eq!(form.take("scope").as_deref(), Some("a b c"));
-        assert_eq!(form.take("audience"), None, "without a value");
-        assert!(form.take_all(RESOURCE).eq(["https://a/", "b"]));
-        assert_eq!(form.require("client_id"), Err(OAuthError::Missing("client_id")));
+        assert_eq!(form.take("grant_type"), Ok(Some("urn:a".into())));
+        assert_eq!(form.take("scope"), Ok(Some("a b c".into())));
+        assert_eq!(form.take("audience"), Ok(None), "without a value");
+        assert_eq!(form.take("client_id"), Ok(None), "not there");
+        assert_eq!(form.take_all("resource"), ["https://a/", "b"]);
     }
 }

@@ -1,23 +1,10 @@
 use std::time::Duration;
 
-use policy::issuance::{
-    Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, RuleVerdict,
-};
+use policy::issuance::{Caller, ClientGrant, DeniedField, IssuanceDefaults, RuleVerdict};
 use serde_json::{Map, Value};
 
-use super::OAuthError;
+use super::{ClientTokenRequest, OAuthError};
 use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
-
-/// The request in the form of a client: scopes and audiences, but no claims.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientTokenRequest {
-    /// `scope`.
-    pub scope: Option<String>,
-    /// The values of `resource` (RFC 8707) and of `audience`.
-    pub audiences: Vec<String>,
-    /// `expires_in`, an extension of ours.
-    pub lifetime: Option<Duration>,
-}
 
 /// The caller and the client that get a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +62,6 @@ impl ClientTokenRequest {
         let (request, defaults) = (self.for_policy(), grant_defaults(config));
         let policy = config.policy.iter();
         policy.flat_map(|policy| policy.explain(&request, &grantee.caller, &defaults)).collect()
-    }
-
-    /// The request as the issuance policy reads it.
-    fn for_policy(&self) -> ClientRequest<'_> {
-        ClientRequest {
-            scope: self.scope.as_deref(),
-            audiences: &self.audiences,
-            lifetime: self.lifetime,
-        }
     }
 
     /// The error for the part of the request that is not granted.

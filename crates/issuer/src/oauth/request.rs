@@ -1,14 +1,14 @@
 use std::time::Duration;
 
 use jwt::is_plain_identifier;
-use policy::is_scope;
+use policy::{is_scope, issuance::ClientRequest};
 
 use super::{
-    AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType, OAuthError, Proof,
-    form::{Form, RESOURCE},
+    AuthenticationScheme, ClientAssertion, OAuthError, Proof,
+    form::Form,
     grant_type::{CLIENT_CREDENTIALS, JWT_BEARER},
 };
-use crate::IssuerConfig;
+use crate::{IssuerConfig, lifetime::requested_lifetime};
 
 /// A request of a client that proves its identity in the request.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,53 +19,15 @@ pub struct ProvenTokenRequest {
     pub request: ClientTokenRequest,
 }
 
-impl ClientTokenRequest {
-    /// Reads a form of a caller that IAM has authenticated.
-    ///
-    /// # Errors
-    /// The first problem.
-    pub fn read(body: &[u8], config: &IssuerConfig) -> Result<Self, OAuthError> {
-        let mut form = Form::parse(body)?;
-        if form.require("grant_type")? != CLIENT_CREDENTIALS {
-            return Err(OAuthError::GrantType(CLIENT_CREDENTIALS));
-        }
-        // IAM has authenticated the caller already. RFC 6749 section 2.3 forbids a second way.
-        for name in ["client_assertion", "client_assertion_type", "client_secret"] {
-            if form.take(name).is_some() {
-                return Err(OAuthError::SeveralAuthentications);
-            }
-        }
-        Self::from_form(form, config.lifetime_max)
-    }
-
-    /// Reads only what the client asks for, from a form that need not have a grant or a proof.
-    ///
-    /// # Errors
-    /// The first problem.
-    pub fn read_parameters(body: &[u8], lifetime_max: Duration) -> Result<Self, OAuthError> {
-        Self::from_form(Form::parse(body)?, lifetime_max)
-    }
-
-    fn from_form(mut form: Form, lifetime_max: Duration) -> Result<Self, OAuthError> {
-        let scope = form.take("scope");
-        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
-            return Err(OAuthError::Scope);
-        }
-        let mut audiences: Vec<String> = form.take_all(RESOURCE).collect();
-        if audiences.len() > MAX_RESOURCES {
-            return Err(OAuthError::TooManyResources(MAX_RESOURCES));
-        }
-        if !audiences.iter().all(|resource| is_absolute_uri(resource)) {
-            return Err(OAuthError::Resource);
-        }
-        audiences.extend(form.take("audience"));
-        if !audiences.iter().all(|audience| is_plain_identifier(audience)) {
-            return Err(OAuthError::Audience);
-        }
-        let lifetime =
-            form.take("expires_in").map(|text| read_lifetime(&text, lifetime_max)).transpose()?;
-        Ok(Self { scope, audiences, lifetime })
-    }
+/// What a client asks for in a form: scopes and audiences, but no claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTokenRequest {
+    /// `scope`.
+    pub scope: Option<String>,
+    /// The values of `resource` (RFC 8707) and of `audience`.
+    pub audiences: Vec<String>,
+    /// `expires_in`, an extension of ours.
+    pub lifetime: Option<Duration>,
 }
 
 impl ProvenTokenRequest {
@@ -79,62 +41,152 @@ impl ProvenTokenRequest {
         authorization: Option<AuthenticationScheme>,
         config: &IssuerConfig,
     ) -> Result<Self, OAuthError> {
-        let mut form = Form::parse(body)?;
-        let grant_type = match &*form.require("grant_type")? {
-            JWT_BEARER => GrantType::JwtBearer,
-            CLIENT_CREDENTIALS => GrantType::ClientCredentials,
-            _ => return Err(OAuthError::GrantType("jwt-bearer or client_credentials")),
-        };
-        let client = client_assertion(&mut form, authorization)?;
-        let proof = match grant_type {
-            GrantType::JwtBearer => {
-                Proof::Assertion { assertion: form.require("assertion")?, client }
+        let mut form = Parameters::read(body)?;
+        let proof = match form.grant_type()? {
+            JWT_BEARER => {
+                let client = form.client_assertion(authorization)?;
+                let assertion = form.assertion.take().ok_or(OAuthError::Missing("assertion"))?;
+                Proof::Assertion { assertion, client }
             }
-            GrantType::ClientCredentials => {
+            CLIENT_CREDENTIALS => {
+                let client = form.client_assertion(authorization)?;
                 Proof::Client(client.ok_or(OAuthError::NoAuthentication)?)
             }
+            _ => return Err(OAuthError::GrantType("jwt-bearer or client_credentials")),
         };
-        Ok(Self { proof, request: ClientTokenRequest::from_form(form, config.lifetime_max)? })
+        Ok(Self { proof, request: form.request(config.lifetime_max)? })
     }
 }
 
-/// The assertion of a client that authenticates itself. An unauthenticated `client_id` is dropped: it is not proved.
-fn client_assertion(
-    form: &mut Form,
-    authorization: Option<AuthenticationScheme>,
-) -> Result<Option<ClientAssertion>, OAuthError> {
-    let [client_id, secret, assertion, kind] =
-        ["client_id", "client_secret", "client_assertion", "client_assertion_type"]
-            .map(|name| form.take(name));
-    let has_assertion = assertion.is_some() || kind.is_some();
-    let methods = [authorization.is_some(), secret.is_some(), has_assertion];
-    match methods.into_iter().filter(|is_used| *is_used).count() {
-        0 => return Ok(None),
-        1 => {}
-        _ => return Err(OAuthError::SeveralAuthentications),
+impl ClientTokenRequest {
+    /// Reads a form of a caller that IAM has authenticated.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn read(body: &[u8], config: &IssuerConfig) -> Result<Self, OAuthError> {
+        let form = Parameters::read(body)?;
+        if form.grant_type()? != CLIENT_CREDENTIALS {
+            return Err(OAuthError::GrantType(CLIENT_CREDENTIALS));
+        }
+        // IAM has authenticated the caller already. RFC 6749 section 2.3 forbids a second way.
+        if form.has_client_assertion() || form.client_secret.is_some() {
+            return Err(OAuthError::SeveralAuthentications);
+        }
+        form.request(config.lifetime_max)
     }
-    if let Some(scheme) = authorization {
-        return Err(OAuthError::AuthorizationHeader(scheme));
+
+    /// Reads only what the client asks for, from a form that need not have a grant or a proof.
+    ///
+    /// # Errors
+    /// The first problem.
+    pub fn read_parameters(body: &[u8], lifetime_max: Duration) -> Result<Self, OAuthError> {
+        Parameters::read(body)?.request(lifetime_max)
     }
-    if !has_assertion {
-        return Err(OAuthError::UnsupportedAuthentication);
+
+    /// The request as the issuance policy reads it.
+    pub(super) fn for_policy(&self) -> ClientRequest<'_> {
+        ClientRequest {
+            scope: self.scope.as_deref(),
+            audiences: &self.audiences,
+            lifetime: self.lifetime,
+        }
     }
-    let assertion = assertion.ok_or(OAuthError::Missing("client_assertion"))?;
-    if kind.ok_or(OAuthError::Missing("client_assertion_type"))? != CLIENT_ASSERTION_TYPE {
-        return Err(OAuthError::UnsupportedAuthentication);
+}
+
+/// The parameters that the issuer reads from a form. It ignores others.
+struct Parameters {
+    grant_type: Option<String>,
+    assertion: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    client_assertion: Option<String>,
+    client_assertion_type: Option<String>,
+    scope: Option<String>,
+    resources: Vec<String>,
+    audience: Option<String>,
+    expires_in: Option<String>,
+}
+
+impl Parameters {
+    fn read(body: &[u8]) -> Result<Self, OAuthError> {
+        let mut form = Form::parse(body)?;
+        let parameters = Self {
+            grant_type: form.take("grant_type")?,
+            assertion: form.take("assertion")?,
+            client_id: form.take("client_id")?,
+            client_secret: form.take("client_secret")?,
+            client_assertion: form.take("client_assertion")?,
+            client_assertion_type: form.take("client_assertion_type")?,
+            scope: form.take("scope")?,
+            resources: form.take_all("resource"),
+            audience: form.take("audience")?,
+            expires_in: form.take("expires_in")?,
+        };
+        form.end()?;
+        Ok(parameters)
     }
-    Ok(Some(ClientAssertion { assertion, client_id }))
+
+    fn grant_type(&self) -> Result<&str, OAuthError> {
+        self.grant_type.as_deref().ok_or(OAuthError::Missing("grant_type"))
+    }
+
+    const fn has_client_assertion(&self) -> bool {
+        self.client_assertion.is_some() || self.client_assertion_type.is_some()
+    }
+
+    /// The assertion of a client that authenticates itself. An unauthenticated `client_id` is dropped: nobody has proved
+    /// it.
+    fn client_assertion(
+        &mut self,
+        authorization: Option<AuthenticationScheme>,
+    ) -> Result<Option<ClientAssertion>, OAuthError> {
+        let has_assertion = self.has_client_assertion();
+        let methods = [authorization.is_some(), self.client_secret.is_some(), has_assertion];
+        match methods.into_iter().filter(|is_used| *is_used).count() {
+            0 => return Ok(None),
+            1 => {}
+            _ => return Err(OAuthError::SeveralAuthentications),
+        }
+        if let Some(scheme) = authorization {
+            return Err(OAuthError::AuthorizationHeader(scheme));
+        }
+        if !has_assertion {
+            return Err(OAuthError::UnsupportedAuthentication);
+        }
+        let assertion = self.client_assertion.take();
+        let assertion = assertion.ok_or(OAuthError::Missing("client_assertion"))?;
+        match self.client_assertion_type.as_deref() {
+            Some(CLIENT_ASSERTION_TYPE) => {}
+            Some(_) => return Err(OAuthError::UnsupportedAuthentication),
+            None => return Err(OAuthError::Missing("client_assertion_type")),
+        }
+        Ok(Some(ClientAssertion { assertion, client_id: self.client_id.take() }))
+    }
+
+    fn request(self, lifetime_max: Duration) -> Result<ClientTokenRequest, OAuthError> {
+        let Self { scope, resources, audience, expires_in, .. } = self;
+        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
+            return Err(OAuthError::Scope);
+        }
+        if resources.len() > MAX_RESOURCES {
+            return Err(OAuthError::TooManyResources(MAX_RESOURCES));
+        }
+        if !resources.iter().all(|resource| is_absolute_uri(resource)) {
+            return Err(OAuthError::Resource);
+        }
+        let audiences: Vec<String> = resources.into_iter().chain(audience).collect();
+        if !audiences.iter().all(|audience| is_plain_identifier(audience)) {
+            return Err(OAuthError::Audience);
+        }
+        let lifetime = expires_in.map(|text| read_lifetime(&text, lifetime_max)).transpose()?;
+        Ok(ClientTokenRequest { scope, audiences, lifetime })
+    }
 }
 
 fn read_lifetime(text: &str, max: Duration) -> Result<Duration, OAuthError> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse::<u64>().ok().filter(|&seconds| is_number && seconds > 0);
-    let seconds = seconds.ok_or(OAuthError::ExpiresIn)?;
-    let max = max.as_secs();
-    if seconds > max {
-        return Err(OAuthError::LifetimeTooLong(max));
-    }
-    Ok(Duration::from_secs(seconds))
+    let seconds = text.parse().ok().filter(|_| is_number);
+    Ok(requested_lifetime(seconds, max)?)
 }
 
 /// Whether the text is an absolute URI (RFC 3986 section 4.3), as RFC 8707 section 2 requires: it has a scheme, and no

@@ -1,7 +1,7 @@
 use aws_lambda_events::http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use super::*;
-use crate::oauth::form::encode;
+use crate::{LifetimeError, oauth::form::encode};
 
 const GRANT: (&str, &str) = ("grant_type", JWT_BEARER);
 const CREDENTIALS: (&str, &str) = ("grant_type", CLIENT_CREDENTIALS);
@@ -174,11 +174,11 @@ fn scopes_audiences_and_lifetime_are_read_strictly() {
         (vec![("audience", "a\u{202E}")], Err(OAuthError::Audience)),
         (vec![("audience", "a\u{200B}b")], Err(OAuthError::Audience)),
         (vec![("expires_in", "900")], request(None, &[], Some(900))),
-        (vec![("expires_in", "901")], Err(OAuthError::LifetimeTooLong(900))),
-        (vec![("expires_in", "0")], Err(OAuthError::ExpiresIn)),
-        (vec![("expires_in", "+1")], Err(OAuthError::ExpiresIn)),
-        (vec![("expires_in", "1.5")], Err(OAuthError::ExpiresIn)),
-        (vec![("expires_in", "99999999999999999999")], Err(OAuthError::ExpiresIn)),
+        (vec![("expires_in", "901")], Err(LifetimeError::TooLong { max: 900 }.into())),
+        (vec![("expires_in", "0")], Err(LifetimeError::Invalid.into())),
+        (vec![("expires_in", "+1")], Err(LifetimeError::Invalid.into())),
+        (vec![("expires_in", "1.5")], Err(LifetimeError::Invalid.into())),
+        (vec![("expires_in", "99999999999999999999")], Err(LifetimeError::Invalid.into())),
     ];
     let config = IssuerConfig::with_short_lifetimes();
     for (parameters, expected) in rows {
@@ -206,5 +206,37 @@ fn caller_of_iam_must_not_authenticate_itself_again() {
     for (parameters, expected) in rows {
         let read = ClientTokenRequest::read(encode(&parameters).as_bytes(), &config);
         assert_eq!(read.err(), expected, "{parameters:?}");
+    }
+}
+
+#[test]
+fn repeated_parameter_is_refused_before_any_other_problem() {
+    let names = [
+        "grant_type",
+        "assertion",
+        "client_id",
+        "client_secret",
+        "client_assertion",
+        "client_assertion_type",
+        "scope",
+        "audience",
+        "expires_in",
+    ];
+    let rows = names
+        .map(|name| (name, OAuthError::Repeated(name)))
+        .into_iter()
+        .chain([("nonce", OAuthError::RepeatedUnknown)]);
+    let config = IssuerConfig::with_short_lifetimes();
+    for (name, expected) in rows {
+        let parameters = [(name, " "), ("resource", "a"), (name, "")];
+        let body = encode(&parameters);
+        let reads = [
+            read(&parameters, true).err(),
+            ClientTokenRequest::read(body.as_bytes(), &config).err(),
+            ClientTokenRequest::read_parameters(body.as_bytes(), config.lifetime_max).err(),
+        ];
+        for error in reads {
+            assert_eq!(error.as_ref(), Some(&expected), "{name}");
+        }
     }
 }
