@@ -8,8 +8,8 @@ use jwt::Claims;
 use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCache, Verification};
 use policy::access::AccessRules;
 use runtime::{
-    OPERATION_TIME, Settings,
-    function::{self, Diagnostic, FirstEvent, Handler, HandlerOutput, Invocation},
+    Settings,
+    function::{self, Diagnostic, FirstEvent, Handler, HandlerOutput, Invocation, RingUse},
     table,
     telemetry::{LogRecord, Outcome},
 };
@@ -23,16 +23,9 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(
-        FirstEvent::BesideRing,
-        read_settings,
-        |(config, signatures, allowed_lines), keyring| Authorizer {
-            config,
-            signatures,
-            allowed_lines,
-            keyring,
-        },
-    )
+    function::run(RING_USE, read_settings, |(config, signatures, allowed_lines), keyring| {
+        Authorizer { config, signatures, allowed_lines, keyring }
+    })
     .await
 }
 
@@ -89,7 +82,7 @@ impl Handler for Authorizer {
         invocation: &Invocation,
     ) -> HandlerOutput<AuthorizerResponse> {
         let metrics = RequestMetrics::default();
-        let time_left = invocation.time_left(RESPONSE_TIME);
+        let time_left = invocation.time_left();
         let (response, outcome) = match self.respond(event, time_left, &metrics).await {
             Ok((decision, Some(response))) => (Ok(response), Ok(decision)),
             Ok((decision, None)) => (Err(diagnostic("Unauthorized", "Unauthorized")), Ok(decision)),
@@ -194,7 +187,5 @@ fn diagnostic(error_type: &str, error_message: &str) -> Diagnostic {
     Diagnostic { error_type: error_type.into(), error_message: error_message.into() }
 }
 
-/// The time for a response, including the start of the environment. With it a client gets its response within 5 s:
-/// API Gateway's timeout is 10 s, and that of many clients is shorter. One KMS operation with all its attempts
-/// fits.
-const RESPONSE_TIME: Duration = OPERATION_TIME.saturating_add(Duration::from_millis(150));
+/// A client gets its response within 5 s: API Gateway's timeout is 10 s, and that of many clients is shorter.
+const RING_USE: RingUse = RingUse { first_event: FirstEvent::BesideRing, operations: 1 };

@@ -1,18 +1,13 @@
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use kms::{ErrorChain, Fault, Keyring, KmsSigner, RequestMetrics};
 use oidc::{AssertionError, HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig};
 use policy::issuance::Caller;
 use runtime::{
-    OPERATION_TIME, Settings,
-    function::{self, FirstEvent, Handler, HandlerOutput, Invocation},
+    Settings,
+    function::{self, FirstEvent, Handler, HandlerOutput, Invocation, RingUse},
     public_trust_store,
     telemetry::{LogRecord, Outcome},
-    time_of_attempts,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -29,7 +24,7 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(FirstEvent::AfterRing, read, |(config, verifier), keyring| Issuer {
+    function::run(RING_USE, read, |(config, verifier), keyring| Issuer {
         config,
         verifier,
         keyring,
@@ -75,7 +70,7 @@ impl Handler for Issuer {
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
         let (metrics, mut audit) = (RequestMetrics::default(), Audit::default());
-        let deadline = Instant::now() + invocation.time_left(RESPONSE_TIME);
+        let deadline = Instant::now() + invocation.time_left();
         let event = IssuerEvent::read(event, self.config.routes);
         let response = match event.operation {
             Err(error) => IssuerResponse::Refused(error),
@@ -263,11 +258,9 @@ fn log_record(
     LogRecord { outcome, requests: 1, measured: metrics.measured(), details }
 }
 
-/// The time for a response, including the start of the environment. With it a client gets its response within 8 s,
-/// which is less than the function's timeout. A token can take two KMS operations in sequence: the refresh of a ring
-/// that has not been refreshed for long, and the signature. One fits with all its attempts, and the other with two.
-const RESPONSE_TIME: Duration =
-    OPERATION_TIME.saturating_add(time_of_attempts(2)).saturating_add(Duration::from_millis(300));
+/// A token can take two KMS operations in sequence: the refresh of a ring that has not been refreshed for long, and the
+/// signature. A client gets its response within 8 s, which is less than the function's timeout.
+const RING_USE: RingUse = RingUse { first_event: FirstEvent::AfterRing, operations: 2 };
 
 #[cfg(test)]
 mod tests {

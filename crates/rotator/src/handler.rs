@@ -1,7 +1,4 @@
-use std::{
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{process::ExitCode, time::SystemTime};
 
 use kms::Fault;
 use rotation::Rotation;
@@ -44,7 +41,7 @@ impl Handler for Rotator {
         let now = SystemTime::now().into();
         let run = Box::pin(rotation::run_once(&self.rotation, &self.config.rotation, now));
         // A run may be interrupted between any two KMS calls. The next run resumes.
-        let run = timeout(invocation.time_left(Duration::MAX), run).await;
+        let run = timeout(invocation.time_left(), run).await;
         let run = run.unwrap_or_else(|_| Err(Fault::timed_out("the rotation").into()));
         response(self.config.ring.current(), run)
     }

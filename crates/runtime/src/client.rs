@@ -145,6 +145,33 @@ pub fn public_trust_store(settings: &mut Settings) -> Option<TrustStore> {
     }
 }
 
+/// The longest time of an operation of a client from [`connect`]: all attempts, and the pauses between them.
+#[must_use]
+pub fn operation_time(client: &Client) -> Duration {
+    time_of_attempts(client, u32::MAX)
+}
+
+/// The time for a response that waits for this many operations of the client in sequence. One fits with all its
+/// attempts, and each other with two.
+pub(crate) fn response_time(client: &Client, operations: u32) -> Duration {
+    let further = time_of_attempts(client, 2) * operations.saturating_sub(1);
+    operation_time(client) + further + OWN_TIME * operations
+}
+
+/// The longest time of the first attempts of an operation, and of the pauses between them.
+fn time_of_attempts(client: &Client, attempts: u32) -> Duration {
+    let config = client.config();
+    let timeout = config.timeout_config().and_then(TimeoutConfig::operation_attempt_timeout);
+    let timeout = timeout.unwrap_or(ATTEMPT_TIMEOUT);
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let attempts = attempts.min(retries.max_attempts());
+    let pauses = (1..attempts).map(|attempt| {
+        let pause = retries.initial_backoff().saturating_mul(1 << (attempt - 1).min(16));
+        pause.min(retries.max_backoff())
+    });
+    timeout * attempts + pauses.sum::<Duration>()
+}
+
 /// Text that is valid in an HTTP header.
 #[derive(Default)]
 struct HeaderValue(String);
@@ -174,7 +201,7 @@ impl FromStr for UserAgentText {
 /// Shorter than an attempt, so that an attempt with a new connection has time left for its request. KMS is in the same
 /// Region.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// So short that a client that waits for 5 s gets a response after all attempts ([`OPERATION_TIME`]).
+/// So short that a client that waits for 5 s gets a response after all attempts.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1300);
 /// The longer a connection is idle, the more likely the network drops it.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -186,21 +213,8 @@ const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 /// Also the limit for the delay of an `x-amz-retry-after` header.
 const MAX_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The longest time of an operation: all attempts, and the pauses between them.
-pub const OPERATION_TIME: Duration = time_of_attempts(MAX_ATTEMPTS);
-
-/// The longest time of the first attempts of an operation, and of the pauses between them.
-#[must_use]
-pub const fn time_of_attempts(attempts: u32) -> Duration {
-    let (mut time, mut pause, mut attempt) = (ATTEMPT_TIMEOUT, INITIAL_BACKOFF, 1);
-    while attempt < attempts {
-        let limited = if pause.as_millis() < MAX_BACKOFF.as_millis() { pause } else { MAX_BACKOFF };
-        time = time.saturating_add(limited).saturating_add(ATTEMPT_TIMEOUT);
-        pause = pause.saturating_mul(2);
-        attempt += 1;
-    }
-    time
-}
+/// What a response takes besides each KMS operation.
+const OWN_TIME: Duration = Duration::from_millis(150);
 
 #[cfg(test)]
 mod tests {
@@ -288,6 +302,16 @@ mod tests {
                 (config.use_fips() == Some(true), config.use_dual_stack() == Some(true))
             });
             assert_eq!(found, expected, "{fips:?} {dual_stack:?}");
+        }
+    }
+
+    #[test]
+    fn time_for_a_response_follows_from_its_operations() {
+        let client = connect(&mut settings(&[])).unwrap();
+        assert_eq!(operation_time(&client), Duration::from_millis(4050));
+        for (operations, milliseconds) in [(1, 4200), (2, 7000)] {
+            let time = response_time(&client, operations);
+            assert_eq!(time, Duration::from_millis(milliseconds), "{operations}");
         }
     }
 }

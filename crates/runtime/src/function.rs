@@ -25,7 +25,7 @@ pub use crate::invocation::Invocation;
 
 use crate::{
     Settings, SettingsError,
-    client::connect,
+    client::{connect, response_time},
     start_failure::fail_start,
     table,
     telemetry::{self, LogRecord, Outcome, log_start_failure},
@@ -64,10 +64,19 @@ pub enum FirstEvent {
     BesideRing,
 }
 
+/// How a function uses its ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RingUse {
+    /// When the function asks for its first event.
+    pub first_event: FirstEvent,
+    /// How many KMS operations a response can take in sequence. The time for a response follows from them.
+    pub operations: u32,
+}
+
 /// Runs a function with a ring. `read` reads the function's own settings into a configuration, and `build` makes the
 /// handler from it. Returns if the function cannot start, or when the process must end.
 pub async fn run<T, H: Handler>(
-    first_event: FirstEvent,
+    ring_use: RingUse,
     read: impl FnOnce(&mut Settings) -> Option<T>,
     build: impl FnOnce(T, Arc<Keyring>) -> H,
 ) -> ExitCode {
@@ -75,7 +84,8 @@ pub async fn run<T, H: Handler>(
     let start = Instant::now();
     let settings = Settings::from_environment();
     let is_on_demand = settings.is_on_demand();
-    let (config, keyring) = match configure(settings, read) {
+    let RingUse { first_event, operations } = ring_use;
+    let (config, keyring, response_time) = match configure(settings, operations, read) {
         Ok(configured) => configured,
         Err(error) => return fail_start(SETTINGS, "invalid settings", error.to_string()).await,
     };
@@ -93,7 +103,9 @@ pub async fn run<T, H: Handler>(
     } else if let Err(problem) = loading.await {
         return fail_start(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, problem).await;
     }
-    Box::pin(serve(build(config, keyring), start.elapsed(), Start { end, rest })).await
+    let handler = build(config, keyring);
+    let start = Start { duration: start.elapsed(), response_time, end, rest };
+    Box::pin(serve(handler, start)).await
 }
 
 /// Loads the ring. `Err` if its key cannot sign tokens. After any other fault, which the keyring logs, the first request
@@ -114,15 +126,16 @@ pub async fn run_without_ring<H: Handler>(
     let mut settings = Settings::from_environment();
     let handler = settings.check_lambda_variables().and(read(&mut settings));
     match settings.finish(handler) {
-        Ok(handler) => Box::pin(serve(handler, Duration::ZERO, Start::default())).await,
+        Ok(handler) => Box::pin(serve(handler, Start::without_ring())).await,
         Err(error) => fail_start(SETTINGS, "invalid settings", error.to_string()).await,
     }
 }
 
 fn configure<T>(
     mut settings: Settings,
+    operations: u32,
     read: impl FnOnce(&mut Settings) -> Option<T>,
-) -> Result<(T, Arc<Keyring>), SettingsError> {
+) -> Result<(T, Arc<Keyring>, Duration), SettingsError> {
     let values = (
         settings.check_lambda_variables(),
         connect(&mut settings),
@@ -133,8 +146,10 @@ fn configure<T>(
     );
     let configured = match values {
         (Some(()), Some(client), Some(name), Some(algorithm), Some(refresh), Some(config)) => {
-            let keyring = Keyring::new(client, name, algorithm, refresh);
-            Some((config, Arc::new(keyring.on_neighbor_fault(telemetry::log_neighbor_fault))))
+            let response_time = response_time(&client, operations);
+            let keyring = Keyring::new(client, name, algorithm, refresh)
+                .on_neighbor_fault(telemetry::log_neighbor_fault);
+            Some((config, Arc::new(keyring), response_time))
         }
         _ => None,
     };
@@ -142,20 +157,35 @@ fn configure<T>(
 }
 
 /// Work left over from the start.
-#[derive(Default)]
 struct Start {
+    /// The time that it took.
+    duration: Duration,
+    /// The time for a response, including the start.
+    response_time: Duration,
     /// Why the process ends after the next response, if it does.
     end: Arc<OnceLock<&'static str>>,
     /// The load of the ring that continues during the first invocation.
     rest: Option<JoinHandle<()>>,
 }
 
+impl Start {
+    fn without_ring() -> Self {
+        Self {
+            duration: Duration::ZERO,
+            response_time: Duration::MAX,
+            end: Arc::default(),
+            rest: None,
+        }
+    }
+}
+
 /// Serves invocations.
-async fn serve(handler: impl Handler, init_duration: Duration, start: Start) -> ExitCode {
-    let Start { end, rest } = start;
+async fn serve(handler: impl Handler, start: Start) -> ExitCode {
+    let Start { duration, response_time, end, rest } = start;
     let environment = Arc::new(Environment {
         handler,
-        init_duration,
+        init_duration: duration,
+        response_time,
         ready_at: SuspendAwareInstant::now(),
         is_cold: AtomicBool::new(true),
         end: Arc::clone(&end),
@@ -186,6 +216,7 @@ async fn serve(handler: impl Handler, init_duration: Duration, start: Start) -> 
 struct Environment<H> {
     handler: H,
     init_duration: Duration,
+    response_time: Duration,
     ready_at: SuspendAwareInstant,
     is_cold: AtomicBool,
     /// Why the process ends after the next response, if it does.
@@ -200,14 +231,14 @@ impl<H: Handler> Environment<H> {
         let waited_for_start = self.ready_at.elapsed() < COLD_START_WINDOW;
         let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
         let init_duration = if waited_for_start { self.init_duration } else { Duration::ZERO };
-        let invocation = Invocation::new(context, is_cold, init_duration);
+        let invocation = Invocation::new(context, is_cold, init_duration, self.response_time);
         let HandlerOutput { response, record } =
             self.handler.handle(payload.get(), &invocation).await;
         record.write(&invocation);
         // Lambda freezes the environment after the response: a load that has not ended would end much later.
         let start = self.start.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(start) = start {
-            let _ = timeout(invocation.time_left(START_TIME), start).await;
+            let _ = timeout(invocation.time_left_of(START_TIME), start).await;
         }
         if record.outcome == Outcome::Fault(Cause::CredentialsExpired.code()) {
             let _ = self.end.set(EXPIRED);

@@ -18,23 +18,36 @@ pub struct Invocation {
     /// The time at which Lambda ends the invocation. `None` if the host sends no time in the future, such as `cargo
     /// lambda watch`.
     pub deadline: Option<SystemTime>,
+    /// The time for a response, including the start of the environment.
+    pub response_time: Duration,
 }
 
 impl Invocation {
-    pub(crate) fn new(context: Context, is_cold: bool, init_duration: Duration) -> Self {
+    pub(crate) fn new(
+        context: Context,
+        is_cold: bool,
+        init_duration: Duration,
+        response_time: Duration,
+    ) -> Self {
         Self {
             deadline: Some(context.deadline()).filter(|deadline| *deadline > SystemTime::now()),
             trace_id: context.xray_trace_id.as_deref().and_then(trace_id),
             request_id: context.request_id,
             is_cold,
             init_duration,
+            response_time,
         }
     }
 
-    /// The time that is left for the response: `limit` less the start of the environment, but at most until shortly
+    /// The time that is left for the response: its time less the start of the environment, but at most until shortly
     /// before the deadline.
     #[must_use]
-    pub fn time_left(&self, limit: Duration) -> Duration {
+    pub fn time_left(&self) -> Duration {
+        self.time_left_of(self.response_time)
+    }
+
+    /// Like [`Self::time_left`], with another time.
+    pub(crate) fn time_left_of(&self, limit: Duration) -> Duration {
         let limit = limit.saturating_sub(self.init_duration);
         let Some(deadline) = self.deadline else { return limit };
         let until_deadline = deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -79,8 +92,9 @@ mod tests {
                 trace_id: None,
                 init_duration,
                 deadline: until_deadline.map(|time| SystemTime::now() + time),
+                response_time: limit,
             };
-            let left = invocation.time_left(limit);
+            let left = invocation.time_left();
             assert!(left <= expected && left + second / 10 > expected, "{name}: {left:?}");
         }
     }

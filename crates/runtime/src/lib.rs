@@ -5,7 +5,7 @@
 //! | [`function`] | [`run`](function::run) starts a function and serves its invocations with a [`Handler`](function::Handler); start here |
 //! | [`Settings`], [`table`] | reads the settings, reports all problems at once, and suggests the correct name for a misspelled one |
 //! | [`telemetry`] | one log line for each invocation, which is also its metrics |
-//! | [`connect`], [`client_for`], [`OPERATION_TIME`], [`time_of_attempts`] | the KMS client: timeouts, retries, endpoint and root certificates |
+//! | [`connect`], [`client_for`], [`operation_time`] | the KMS client: timeouts, retries, endpoint and root certificates |
 //! | [`public_trust_store`] | the root certificates for servers outside of AWS |
 //! | [`Headers`], [`Texts`] | tolerant reading of the headers in an event |
 //!
@@ -58,7 +58,7 @@ mod start_failure;
 pub mod telemetry;
 mod trust_store;
 
-pub use client::{OPERATION_TIME, client_for, connect, public_trust_store, time_of_attempts};
+pub use client::{client_for, connect, operation_time, public_trust_store};
 pub use headers::{Headers, Texts};
 pub use settings::{
     Function, MAX_FILE_BYTES, Names, Parameter, SETTINGS, Setting, SettingError, SettingProblem,

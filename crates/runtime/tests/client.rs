@@ -11,7 +11,7 @@ use std::{
 
 use aws_sdk_kms::config::{Config, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_types::{DateTime, date_time::Format};
-use countersign_runtime::{OPERATION_TIME, Settings, connect};
+use countersign_runtime::{Settings, connect, operation_time};
 use kms::{Cause, Client, Keyring};
 use local::kms::Kms;
 use testing::{InjectFaults, InjectedFault};
@@ -201,7 +201,7 @@ async fn timeout_of_an_operation_can_be_overridden() {
     client.list_keys().send().await.unwrap_err();
     let elapsed = start.elapsed();
     // The pauses have random lengths, and a busy machine delays the requests.
-    let difference = elapsed.abs_diff(OPERATION_TIME);
+    let difference = elapsed.abs_diff(operation_time(&client));
     assert!(difference < Duration::from_millis(350), "all attempts with their pauses: {elapsed:?}");
 }
 

@@ -289,6 +289,7 @@ mod tests {
             trace_id: Some("1-2-3".to_owned()),
             init_duration: Duration::ZERO,
             deadline: None,
+            response_time: Duration::MAX,
         };
         for (outcome, measured, mut expected, metrics) in rows {
             let details = json!({"sub": "alice", "jti": null});
