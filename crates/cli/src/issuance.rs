@@ -16,10 +16,7 @@ use jwt::{Rejection, UnverifiedToken, json};
 use oidc::{
     AssertionError, AssertionRefusal, ClaimRefusal, Transport, TrustedIssuer, TrustedIssuers,
 };
-use policy::{
-    issuance::{AssertedIdentity, Caller, IssuancePolicy, RuleVerdict},
-    revocation::Revocations,
-};
+use policy::issuance::{AssertedIdentity, Caller, IssuancePolicy, RuleVerdict};
 use runtime::{Names, Settings, table};
 use serde_json::{Map, Value, json};
 

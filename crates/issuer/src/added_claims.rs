@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn access_token_without_client_id_repeats_the_subject() {
-        let config =
-            IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::new("us") };
+        let config = IssuerConfig { token_type: "at+jwt".into(), ..IssuerConfig::new("us") };
         let rows = [(json!({"sub": "a"}), "a"), (json!({"sub": "a", "client_id": "b"}), "b")];
         for (claims, expected) in rows {
             let Value::Object(mut claims) = claims else { panic!("an object") };
