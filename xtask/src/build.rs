@@ -41,7 +41,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     build(workspace, Architecture::of_this_machine(), None)
 }
 
-/// Runs `sam build`, into its own folder by default.
+/// Runs `sam build`, into its own folder by default. It builds one function after the other, and the last step of each
+/// uses one CPU: so all of them are built at the same time before.
 pub(crate) fn build(
     workspace: &Workspace,
     architecture: Architecture,
@@ -49,10 +50,17 @@ pub(crate) fn build(
 ) -> Result<(), Error> {
     let template = write_template(&workspace.path(""), architecture)?
         .ok_or_else(|| Error::Check("template.yaml has no line with the processor".into()))?;
+    let lambda = workspace.command("cargo-lambda")?.args(["build", "--release"]);
+    let arm64 = (architecture == Architecture::Arm64).then_some("--arm64");
+    let binaries = FUNCTIONS.iter().flat_map(|function| ["--bin", function]);
+    lambda.args(arm64).args(binaries).run()?;
     let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0").args(["build"]);
     let sam = sam.args(["--template-file", &template]);
     sam.args(folder.iter().flat_map(|folder| ["--build-dir", folder])).run()
 }
+
+/// The binaries of the template.
+const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
 
 /// Writes the template with this processor next to `template.yaml`, because its paths are relative. Returns the name of
 /// the file, or nothing if the template does not name a processor.
