@@ -65,14 +65,16 @@ impl Rotation {
             Step::Prepare(spec) => format!("create a key of KeySpec {spec} and point {next} at it"),
             Step::Complete(key) => format!("point {next} and {previous} at {}", key.id),
             Step::Promote(key) => format!("point {ring} at {}, which signs from then on", key.id),
-            Step::Retire(key) if self.retains(key) => format!(
-                "disable {}, which the stack owns, and point {previous} at the current key",
-                key.id
-            ),
-            Step::Retire(key) => format!(
-                "disable {}, schedule its deletion in {PENDING_DAYS} days, and point {previous} at the current key",
-                key.id
-            ),
+            Step::Retire(key) => match self.options.pending_days(key) {
+                Some(days) => format!(
+                    "disable {}, schedule its deletion in {days} days, and point {previous} at the current key",
+                    key.id
+                ),
+                None => format!(
+                    "disable {}, which the stack owns, and point {previous} at the current key",
+                    key.id
+                ),
+            },
         }
     }
 
@@ -84,15 +86,16 @@ impl Rotation {
             Step::Prepare(spec) => format!("created {} ({spec}) and pointed {next} at it", key.id),
             Step::Complete(key) => format!("pointed {next} and {previous} at {}", key.id),
             Step::Promote(_) => format!("pointed {ring} at {}, which signs from now on", key.id),
-            Step::Retire(_) if self.retains(key) => format!(
-                "disabled {}, which the stack owns, and pointed {previous} at the current key",
-                key.id
-            ),
-            Step::Retire(_) => format!(
-                "disabled {}, scheduled its deletion in {PENDING_DAYS} days, and pointed {previous} at the current \
-                 key",
-                key.id
-            ),
+            Step::Retire(_) => match self.options.pending_days(key) {
+                Some(days) => format!(
+                    "disabled {}, scheduled its deletion in {days} days, and pointed {previous} at the current key",
+                    key.id
+                ),
+                None => format!(
+                    "disabled {}, which the stack owns, and pointed {previous} at the current key",
+                    key.id
+                ),
+            },
         }
     }
 
@@ -102,7 +105,7 @@ impl Rotation {
         spec: &KeySpec,
     ) -> Result<KeyMetadata, RotationError> {
         let current = &snapshot.state.current.key;
-        let policy = read_key_policy(&self.client, self.policy_source(current)).await?;
+        let policy = read_key_policy(&self.client, self.options.policy_source(current)).await?;
         let mut tags = read_key_tags(&self.client, &current.id).await?;
         tags.retain(|tag| !is_own_tag(tag));
         snapshot.expect_fresh()?;
@@ -153,12 +156,10 @@ impl Rotation {
         let request = self.client.disable_key().key_id(&key.id).customize();
         let disabled = request.config_override(no_retries()).send().await;
         ignore_if_done(disabled.map_err(|error| Fault::from_sdk_error("DisableKey", error)))?;
-        if self.retains(key) {
-            return Ok(());
-        }
+        let Some(days) = self.options.pending_days(key) else { return Ok(()) };
         snapshot.expect_fresh()?;
         let request = self.client.schedule_key_deletion().key_id(&key.id);
-        let request = request.pending_window_in_days(PENDING_DAYS).customize();
+        let request = request.pending_window_in_days(days).customize();
         let scheduled = request.config_override(no_retries()).send().await;
         Ok(ignore_if_done(
             scheduled.map_err(|error| Fault::from_sdk_error("ScheduleKeyDeletion", error)),
@@ -211,8 +212,6 @@ fn ignore_if_done<T>(result: Result<T, Fault>) -> Result<(), Fault> {
     }
 }
 
-/// The longest waiting period of KMS: an operator may still need the key.
-pub const PENDING_DAYS: i32 = 30;
 /// How long a denial because of a new key's tag is retried.
 const AUTHORIZATION_WAIT: Duration = Duration::from_mins(6);
 const AUTHORIZATION_RETRY_INTERVAL: Duration = Duration::from_secs(10);

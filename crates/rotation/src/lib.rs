@@ -21,6 +21,7 @@
 //! | [`Rotation`] | a ring in KMS: [`read_state`](Rotation::read_state), [`audit`](Rotation::audit), [`execute`](Rotation::execute), [`roll_back`](Rotation::roll_back), [`create`](Rotation::create) |
 //! | [`plan`], [`Plan`], [`Step`], [`Obstacle`] | the next step, or why none is possible |
 //! | [`RotationConfig`], [`RotationTiming`] | when a rotation begins, and the waits between its steps |
+//! | [`RotationOptions`] | how a deployment changes what the steps do with the keys |
 //! | [`Finding`], [`Leftover`] | what the audit found, and keys that interrupted runs may have created |
 //! | [`list`] | the keys of all rings of an account and Region |
 //!
@@ -59,8 +60,7 @@
 //! let (publication, lifetime_max) = (Duration::from_mins(150), Duration::from_hours(1));
 //! let timing =
 //!     RotationTiming::new(publication, lifetime_max, Duration::ZERO, Duration::from_mins(5))?;
-//! // `every: None` starts the rotation now.
-//! let config = RotationConfig { every: None, timing, algorithm: None, spec: None };
+//! let config = RotationConfig::on_request(timing);
 //! let now = UnixTime::from_seconds(1_800_000_000);
 //! let result = run_once(&rotation, &config, now).await?;
 //! assert_eq!(result.done.map(|(step, _)| step.name()), Some("prepare"));
@@ -80,6 +80,7 @@ mod key_metadata;
 mod key_policy;
 mod leftover;
 mod obstacle;
+mod options;
 mod plan;
 mod ring_name;
 mod rollback;
@@ -93,11 +94,11 @@ mod timing;
 
 pub use audit::Finding;
 pub use error::RotationError;
-pub use execute::PENDING_DAYS;
 pub use inventory::{KeyRole, RingKey, list};
 pub use key_metadata::{KeyMetadata, KeyState};
 pub use leftover::Leftover;
 pub use obstacle::Obstacle;
+pub use options::RotationOptions;
 pub use plan::{Plan, RotationConfig, Step, plan};
 pub use ring_name::{RingName, RingNameError};
 pub use rotation::Rotation;

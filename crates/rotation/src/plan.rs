@@ -21,6 +21,14 @@ pub struct RotationConfig {
     pub spec: Option<KeySpec>,
 }
 
+impl RotationConfig {
+    /// A rotation that is due at once, with keys like the current one.
+    #[must_use]
+    pub const fn on_request(timing: RotationTiming) -> Self {
+        Self { every: None, timing, algorithm: None, spec: None }
+    }
+}
+
 /// A step of a rotation. Each step ends in one move of an alias, so that an interrupted step can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

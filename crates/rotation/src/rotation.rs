@@ -7,36 +7,34 @@ use jwt::UnixTime;
 
 use crate::{
     AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
-    Snapshot,
+    RotationOptions, Snapshot,
     account::{Aliases, describe_key, keys_without_alias, list_aliases, read_key_policy},
     audit,
     key_policy::administrators,
 };
-use kms::{Cause, Fault, SuspendAwareInstant, key_id};
+use kms::{Cause, Fault, SuspendAwareInstant};
 
 /// A ring in KMS: reads its state and performs the steps of the rotation.
 #[derive(Debug, Clone)]
 pub struct Rotation {
     pub(crate) client: Client,
     pub(crate) name: RingName,
-    retained_key: Option<String>,
+    pub(crate) options: RotationOptions,
     allows_undated_aliases: bool,
 }
 
 impl Rotation {
     /// The ring with this name. The client needs the permissions in `docs/src/permissions.md`.
     #[must_use]
-    pub const fn new(client: Client, name: RingName) -> Self {
-        Self { client, name, retained_key: None, allows_undated_aliases: false }
+    pub fn new(client: Client, name: RingName) -> Self {
+        let options = RotationOptions::default();
+        Self { client, name, options, allows_undated_aliases: false }
     }
 
-    /// Sets the id or ARN of the key that a deployment owns. When it is retired, it is disabled but not deleted:
-    /// CloudFormation treats a key that is pending deletion as missing. New keys get its key policy, which a
-    /// deployment may have changed.
+    /// Sets how the deployment changes the steps.
     #[must_use]
-    pub fn with_retained_key(self, retained_key: Option<String>) -> Self {
-        let id = |key: String| key_id(&key).map(str::to_owned).unwrap_or(key);
-        Self { retained_key: retained_key.map(id), ..self }
+    pub fn with_options(self, options: RotationOptions) -> Self {
+        Self { options, ..self }
     }
 
     /// Reads aliases without dates, which some emulators of KMS list, as if they pointed at their keys since
@@ -45,12 +43,6 @@ impl Rotation {
     #[must_use]
     pub fn allowing_undated_aliases(self) -> Self {
         Self { allows_undated_aliases: true, ..self }
-    }
-
-    /// Whether this key is disabled but not deleted when it is retired.
-    #[must_use]
-    pub fn retains(&self, key: &KeyMetadata) -> bool {
-        self.retained_key.as_deref() == Some(key.id.as_str())
     }
 
     /// Reads the aliases of the ring and their keys.
@@ -77,7 +69,8 @@ impl Rotation {
     /// # Errors
     /// If KMS fails.
     pub async fn audit(&self, snapshot: &Snapshot) -> Result<Vec<Finding>, Fault> {
-        audit::audit(&self.client, &self.name, &snapshot.state, self.retained_key.as_deref()).await
+        let retained_key = self.options.retained_key_id();
+        audit::audit(&self.client, &self.name, &snapshot.state, retained_key).await
     }
 
     /// The ARNs of the only principals that the current key's policy allows to move its aliases. `None` if the policy
@@ -105,11 +98,6 @@ impl Rotation {
             key.state == KeyState::Enabled && key.created.after(LEFTOVER_MIN_AGE) <= now
         };
         Ok(keys.into_iter().filter(is_leftover).map(|key| Leftover { key }).collect())
-    }
-
-    /// The key whose policy the next key gets.
-    pub(crate) fn policy_source<'a>(&'a self, current: &'a KeyMetadata) -> &'a str {
-        self.retained_key.as_deref().unwrap_or(&current.id)
     }
 
     async fn alias_target(

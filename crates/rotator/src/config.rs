@@ -1,7 +1,7 @@
-use rotation::{RingName, RotationConfig};
+use rotation::{RingName, RotationConfig, RotationOptions};
 use runtime::{Settings, table};
 
-use crate::read_timing;
+use crate::{read_options, read_timing};
 
 /// The settings of the rotator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,26 +10,30 @@ pub struct RotatorConfig {
     pub ring: RingName,
     /// The maximum age of the current key, and the waiting times between the steps.
     pub rotation: RotationConfig,
-    /// The id of a key that is retired but not deleted, because CloudFormation manages it.
-    pub retained_key: Option<String>,
+    /// How the deployment changes the steps.
+    pub options: RotationOptions,
 }
 
 impl RotatorConfig {
     /// Reads the settings. `None` means that a problem was noted in `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let (Some(ring), Some(every), Some(timing), Some(algorithm), Some(retained_key)) = (
+        let (Some(ring), Some(every), Some(timing), Some(algorithm), Some(options)) = (
             settings.required(&table::KEY_ALIAS),
             settings.duration(&table::ROTATION_DAYS),
             read_timing(settings),
             settings.optional(&table::SIGNING_ALGORITHM),
-            settings.optional(&table::RETAINED_KEY_ID),
+            read_options(settings),
         ) else {
             return None;
         };
         Some(Self {
             ring,
-            rotation: RotationConfig { every: Some(every), timing, algorithm, spec: None },
-            retained_key,
+            rotation: RotationConfig {
+                every: Some(every),
+                algorithm,
+                ..RotationConfig::on_request(timing)
+            },
+            options,
         })
     }
 }

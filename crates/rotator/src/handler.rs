@@ -27,8 +27,8 @@ impl Rotator {
         else {
             return None;
         };
-        let rotation = Rotation::new(client, config.ring.clone())
-            .with_retained_key(config.retained_key.clone());
+        let rotation = Rotation::new(client, config.ring.clone());
+        let rotation = rotation.with_options(config.options.clone());
         Some(Self { config, rotation })
     }
 }

@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `config` | [`RotatorConfig`], read once at the start |
+//! | `options` | [`read_options`]: how the deployment changes the steps |
 //! | `timing` | [`read_timing`]: the waiting times, from the settings that all functions share |
 //! | `response` | the response and the log line of a run |
 //! | `handler` | [`run`]: the Lambda function, which calls [`rotation::run_once`] once for each event |
@@ -32,9 +33,11 @@
 
 mod config;
 mod handler;
+mod options;
 mod response;
 mod timing;
 
 pub use config::RotatorConfig;
 pub use handler::run;
+pub use options::read_options;
 pub use timing::read_timing;

@@ -101,7 +101,7 @@ impl Rotator {
         let client = connect(&mut settings);
         let client = settings.finish(client)?;
         let timing = RotationTiming::new(PUBLICATION, LIFETIME, Duration::ZERO, REFRESH)?;
-        let config = RotationConfig { every: None, timing, algorithm: None, spec: None };
+        let config = RotationConfig::on_request(timing);
         let rotation = Rotation::new(client, ALIAS.parse()?);
         // The times of the aliases are rounded up to whole seconds.
         let clock = SystemTime::now() + Duration::from_secs(1);

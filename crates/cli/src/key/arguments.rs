@@ -3,7 +3,7 @@
 use clap::Args;
 use jwt::Algorithm;
 use kms::KeySpec;
-use rotation::{RingName, RotationConfig};
+use rotation::{RingName, RotationConfig, RotationOptions};
 use runtime::{Setting, Settings, table};
 
 use crate::{aws::Aws, exit::UsageError};
@@ -42,31 +42,30 @@ pub(crate) struct TimingArgs {
 const HEADING: &str = "Settings of the functions (without an option, from the environment)";
 
 impl TimingArgs {
-    pub(super) fn retained_key(&self) -> Option<String> {
-        self.retained_key.clone().filter(|key| !key.is_empty())
-    }
-
-    /// The configuration of a rotation without a schedule, with `spec` for the next key.
-    pub(super) fn rotation_config(
+    /// The configuration of a rotation without a schedule, with `spec` for the next key, and how the deployment
+    /// changes its steps.
+    pub(super) fn read(
         &self,
         spec: Option<KeySpec>,
-    ) -> Result<RotationConfig, UsageError> {
+    ) -> Result<(RotationConfig, RotationOptions), UsageError> {
         let options = [
             (table::PUBLICATION_WAIT_SECONDS.name, &self.publication_wait),
             (table::TOKEN_LIFETIME_MAX_SECONDS.name, &self.token_lifetime_max),
             (table::CLOCK_LEEWAY_SECONDS.name, &self.clock_leeway),
             (table::KEY_REFRESH_SECONDS.name, &self.key_refresh),
             (table::SIGNING_ALGORITHM.name, &self.signing_algorithm),
+            (table::RETAINED_KEY_ID.name, &self.retained_key),
         ];
         let options = options.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
         let mut settings = options.fold(Settings::from_environment(), |settings, (name, value)| {
             settings.with(name, value)
         });
         let algorithm: Option<Option<Algorithm>> = settings.optional(&table::SIGNING_ALGORITHM);
-        let parts = rotator::read_timing(&mut settings).zip(algorithm);
-        let (timing, algorithm) =
+        let timing = rotator::read_timing(&mut settings).zip(algorithm);
+        let parts = timing.zip(rotator::read_options(&mut settings));
+        let ((timing, algorithm), options) =
             settings.finish(parts).map_err(|error| UsageError(error.to_string()))?;
-        Ok(RotationConfig { every: None, timing, algorithm, spec })
+        Ok((RotationConfig { algorithm, spec, ..RotationConfig::on_request(timing) }, options))
     }
 }
 

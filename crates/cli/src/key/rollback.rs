@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 async fn rollback(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let RingArgs { alias, json, aws } = &arguments.ring;
-    let timing = arguments.timing.rotation_config(None)?.timing;
+    let timing = arguments.timing.read(None)?.0.timing;
     let session = aws.session().await?;
     let rotation = Rotation::new(session.client.clone(), alias.clone());
     let mut snapshot = rotation.read_state().await?;

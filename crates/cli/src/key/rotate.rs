@@ -8,7 +8,8 @@ use std::{
 use clap::Args;
 use kms::KeySpec;
 use rotation::{
-    KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, Snapshot, Step, plan,
+    KeyMetadata, Obstacle, Plan, Rotation, RotationConfig, RotationError, RotationOptions,
+    Snapshot, Step, plan,
 };
 use serde_json::json;
 
@@ -70,13 +71,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 async fn rotate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring, timing, spec, dry_run, yes, wait } = arguments;
-    let rotate = Rotate {
-        ring,
-        config: timing.rotation_config(spec.clone())?,
-        retained_key: timing.retained_key(),
-        dry_run: *dry_run,
-        wait: *wait,
-    };
+    let (config, options) = timing.read(spec.clone())?;
+    let rotate = Rotate { ring, config, options, dry_run: *dry_run, wait: *wait };
     let consent = Consent::new(*yes);
     if *wait {
         expect_terminal(&consent)?;
@@ -87,7 +83,7 @@ async fn rotate(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 struct Rotate<'a> {
     ring: &'a RingArgs,
     config: RotationConfig,
-    retained_key: Option<String>,
+    options: RotationOptions,
     dry_run: bool,
     wait: bool,
 }
@@ -103,7 +99,7 @@ impl Rotate<'_> {
         let RingArgs { alias, json, aws } = self.ring;
         let session = aws.session().await?;
         let rotation = Rotation::new(session.client.clone(), alias.clone())
-            .with_retained_key(self.retained_key.clone())
+            .with_options(self.options.clone())
             .allowing_undated_aliases();
         let (mut in_progress, mut is_identity_known) = (false, false);
         loop {

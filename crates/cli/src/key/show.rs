@@ -39,9 +39,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 async fn show(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let Arguments { ring: RingArgs { alias, json, aws }, timing } = arguments;
-    let config = timing.rotation_config(None)?;
+    let (config, options) = timing.read(None)?;
     let rotation = Rotation::new(aws.connect().await?, alias.clone())
-        .with_retained_key(timing.retained_key())
+        .with_options(options)
         .allowing_undated_aliases();
     let state = rotation.read_state().await?.state;
     let now = now();

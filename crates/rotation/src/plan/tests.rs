@@ -17,7 +17,7 @@ fn config() -> RotationConfig {
     let (hour, minutes) = (Duration::from_hours(1), Duration::from_mins(5));
     let timing =
         RotationTiming::new(Duration::from_mins(150), hour, Duration::ZERO, minutes).unwrap();
-    RotationConfig { every: Some(Duration::from_hours(24)), timing, algorithm: None, spec: None }
+    RotationConfig { every: Some(Duration::from_hours(24)), ..RotationConfig::on_request(timing) }
 }
 
 fn step(state: &RingState, config: &RotationConfig) -> Result<(&'static str, u64), Obstacle> {

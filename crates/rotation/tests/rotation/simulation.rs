@@ -302,7 +302,7 @@ impl Simulation {
         let world = World::new(seed, Duration::from_mins(5)).await;
         let timing: RotationTiming = timing(publication, lifetime);
         let every = Some(Duration::from_secs(EVERY));
-        let config = RotationConfig { every, timing, algorithm: None, spec: None };
+        let config = RotationConfig { every, ..RotationConfig::on_request(timing) };
         let client = world.client(None);
         let ring = || keyring(&client, ALIAS);
         let issuers = (0..2).map(|_| ring()).collect();
@@ -535,8 +535,7 @@ impl Simulation {
 async fn worst_case_of_delays_and_clocks_loses_no_token() {
     const LIFETIME: u64 = 3600;
     let world = World::new(7, Duration::ZERO).await;
-    let config =
-        RotationConfig { every: None, timing: timing(1260, LIFETIME), algorithm: None, spec: None };
+    let config = RotationConfig::on_request(timing(1260, LIFETIME));
     let client = world.client(None);
     let now = || world.now().seconds();
     let mut tokens = vec![sign(&keyring(&client, ALIAS), FOREVER).await.0];

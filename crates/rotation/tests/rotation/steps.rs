@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign_rotation::{
-    Finding, KeyRole, Rotation, RotationConfig, RotationError, Step, list, plan,
+    Finding, KeyRole, Rotation, RotationConfig, RotationError, RotationOptions, Step, list, plan,
 };
 use kms::Cause;
 use local::kms::Role;
@@ -419,6 +419,11 @@ async fn rollback_is_refused_once_the_retirement_is_due() {
     assert_eq!(world.state(&key.id).as_deref(), Some("Enabled"));
 }
 
+/// The options of a deployment that owns this key.
+fn retaining(key: &str) -> RotationOptions {
+    RotationOptions { retained_key: Some(key.to_owned()) }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retained_key_is_disabled_and_not_deleted() {
     let world = World::new(1, Duration::ZERO).await;
@@ -426,7 +431,7 @@ async fn retained_key_is_disabled_and_not_deleted() {
     let mut keys = world.keys();
     advance_to(&world, &config, 2).await;
     append_new(&world, &mut keys);
-    let rotation = world.rotation(None).with_retained_key(Some(keys[0].clone()));
+    let rotation = world.rotation(None).with_options(retaining(&keys[0]));
     let snapshot = rotation.read_state().await.unwrap();
     let step = plan(&snapshot.state, world.now(), &config).unwrap().step;
     rotation.execute(&snapshot, &step).await.unwrap();
@@ -480,7 +485,7 @@ async fn next_key_has_the_policy_of_the_retained_key() {
     let input = json!({"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY", "Policy": own});
     let stack = world.kms.perform("CreateKey", &input).unwrap();
     let stack = stack["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned();
-    let rotation = world.rotation(None).with_retained_key(Some(stack));
+    let rotation = world.rotation(None).with_options(retaining(&stack));
     let snapshot = rotation.read_state().await.unwrap();
     let step = plan(&snapshot.state, world.now(), &config(None)).unwrap().step;
     let key = rotation.execute(&snapshot, &step).await.unwrap();

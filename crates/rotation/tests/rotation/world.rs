@@ -147,7 +147,7 @@ impl World {
 
 /// The configuration with the shortest allowed publication wait.
 pub(crate) fn config(every: Option<Duration>) -> RotationConfig {
-    RotationConfig { every, timing: timing(1260, 3600), algorithm: None, spec: None }
+    RotationConfig { every, ..RotationConfig::on_request(timing(1260, 3600)) }
 }
 
 pub(crate) fn timing(publication: u64, lifetime: u64) -> RotationTiming {
