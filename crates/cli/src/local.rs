@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap::Args;
-use local::{ApiTemplate, Stack, StackOptions, gateway::Exchange, lambda::LogLine};
+use local::{
+    ApiTemplate, Stack, StackOptions, gateway::Exchange, kms::KmsOptions, lambda::LogLine,
+    oidc_provider::OidcOptions,
+};
 use runtime::{SETTINGS, Settings};
 use tokio::{
     fs,
@@ -139,16 +142,18 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let options = StackOptions {
         folder: absolute(folder.unwrap_or(Path::new(".")))?,
         port: arguments.port,
-        kms_port: arguments.kms_port,
-        kms_address: arguments.kms_address,
-        oidc_port: arguments.oidc_port,
+        kms: KmsOptions {
+            port: arguments.kms_port,
+            address: arguments.kms_address,
+            state: arguments.state,
+        },
+        oidc: arguments.oidc_port.map(|port| OidcOptions { port, ..OidcOptions::default() }),
         region: arguments.region,
-        bootstrap: function::bootstrap()?,
-        state: arguments.state,
         parameters,
         authorizer,
         apis,
         overrides: overrides(),
+        ..StackOptions::new(function::bootstrap()?)
     };
     let stack = tokio::select! {
         stack = Stack::start(&template, &options) => stack.map_err(|error| {

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use local::oidc_provider::OidcProvider;
+use local::oidc_provider::{OidcOptions, OidcProvider};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, crypto::aws_lc_rs, pki_types::PrivatePkcs8KeyDer};
 use serde_json::Value;
@@ -39,7 +39,9 @@ impl Provider {
         let ci = runtime.block_on(async {
             let tls = TcpListener::bind("127.0.0.1:0").await?;
             let name = format!("https://localhost:{}", tls.local_addr()?.port());
-            let ci = OidcProvider::start_as(name, TcpListener::bind("127.0.0.1:0").await?)?;
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let options = OidcOptions { name: Some(name), ..OidcOptions::default() };
+            let ci = OidcProvider::start_with(listener, &options)?;
             let (acceptor, address) = (TlsAcceptor::from(Arc::new(config)), ci.address());
             tokio::spawn(async move {
                 while let Ok((client, _)) = tls.accept().await {

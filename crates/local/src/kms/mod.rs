@@ -23,7 +23,7 @@ mod store;
 use std::{
     collections::BTreeSet,
     io, iter,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -67,6 +67,25 @@ pub struct Kms {
     service: Arc<KmsService>,
 }
 
+/// How the KMS of a stack is started.
+#[derive(Debug, Clone, Default)]
+pub struct KmsOptions {
+    /// The port. 0 selects a free port.
+    pub port: u16,
+    /// An address other than the loopback address on which KMS listens too, for clients on other machines.
+    pub address: Option<IpAddr>,
+    /// The folder in which the keys are stored. Without it, they are lost when KMS stops.
+    pub state: Option<PathBuf>,
+}
+
+impl KmsOptions {
+    /// The file with the keys.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        self.state.as_ref().map(|folder| folder.join("kms.json"))
+    }
+}
+
 impl Kms {
     /// Serves on this listener until the result is dropped. With a file, the keys are loaded from it and saved
     /// to it after each change.
@@ -77,6 +96,18 @@ impl Kms {
         let service = Arc::new(KmsService::new(region, file)?);
         let server = serve(&service, listener, AllowedHosts::LoopbackAndContainers)?;
         Ok(Self { server, more_servers: Vec::new(), service })
+    }
+
+    /// Serves on this listener, which has the port of the options.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(
+        listener: TcpListener,
+        region: &str,
+        options: &KmsOptions,
+    ) -> io::Result<Self> {
+        Self::start(listener, region, options.file())
     }
 
     /// Serves on another listener too, which clients on other machines can reach by its address.

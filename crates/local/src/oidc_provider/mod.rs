@@ -63,21 +63,34 @@ struct Issuer {
     fetches: AtomicU64,
 }
 
+/// How a provider is started.
+#[derive(Debug, Clone, Default)]
+pub struct OidcOptions {
+    /// The port, if a stack has the provider. 0 selects a free port.
+    pub port: u16,
+    /// The name of the issuer: the URL of a proxy in front of the provider, such as one with TLS. Without it, the name is
+    /// the URL of the provider's address.
+    pub name: Option<String>,
+}
+
 impl OidcProvider {
     /// Serves on this listener. The name of the issuer is the URL of its address.
     ///
     /// # Errors
     /// If the listener has no address, or if no key can be created.
     pub fn start(listener: TcpListener) -> io::Result<Self> {
-        let name = format!("http://{}", listener.local_addr()?);
-        Self::start_as(name, listener)
+        Self::start_with(listener, &OidcOptions::default())
     }
 
-    /// Serves on this listener with another name: the URL of a proxy in front of it, such as one with TLS.
+    /// Serves on this listener, which has the port of the options.
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub fn start_as(name: String, listener: TcpListener) -> io::Result<Self> {
+    pub fn start_with(listener: TcpListener, options: &OidcOptions) -> io::Result<Self> {
+        let name = match &options.name {
+            Some(name) => name.clone(),
+            None => format!("http://{}", listener.local_addr()?),
+        };
         let issuer =
             Arc::new(Issuer { name, key: SigningKey::generate()?, fetches: AtomicU64::new(0) });
         let handler = {

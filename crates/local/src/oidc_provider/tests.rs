@@ -60,7 +60,8 @@ async fn requested_claims_replace_those_of_the_job() {
 async fn metadata_and_tokens_have_the_name_of_the_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let name = "https://localhost:8443";
-    let provider = OidcProvider::start_as(name.into(), listener).unwrap();
+    let options = OidcOptions { name: Some(name.into()), ..OidcOptions::default() };
+    let provider = OidcProvider::start_with(listener, &options).unwrap();
     let metadata = get(&provider, METADATA).await;
     assert_eq!(metadata["jwks_uri"], format!("{name}{KEYS}"));
     let token = provider.token(Map::new()).unwrap();

@@ -42,9 +42,9 @@ use self::{
 use crate::{
     account::ACCOUNT,
     gateway::{API_ID, Gateway, GatewayContext, GatewayError},
-    kms::Kms,
+    kms::{Kms, KmsOptions},
     lambda::{FunctionLogs, HostedFunction},
-    oidc_provider::OidcProvider,
+    oidc_provider::{OidcOptions, OidcProvider},
     partition::Partition,
     template::{Resolver, Template, TemplateError, text},
 };
@@ -58,7 +58,7 @@ pub struct Stack {
     pub apis: Vec<Gateway>,
     /// The keys.
     pub kms: Kms,
-    /// The `OpenID` Connect provider, if the options have a port for it.
+    /// The `OpenID` Connect provider, if the options have it.
     pub oidc_provider: Option<OidcProvider>,
     /// The roles by logical id.
     pub roles: BTreeMap<String, DeployedRole>,
@@ -84,9 +84,9 @@ impl Stack {
         }
         let partition = Partition::of_region(&options.region);
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let kms_listener = listen(loopback, options.kms_port, "KMS", "--kms-port").await?;
+        let kms_listener = listen(loopback, options.kms.port, "KMS", "--kms-port").await?;
         let listener = listen(loopback, options.port, "the gateway", "--port").await?;
-        let oidc_provider = start_oidc_provider(loopback, options.oidc_port).await?;
+        let oidc_provider = start_oidc_provider(loopback, options.oidc.as_ref()).await?;
         let apis = options.apis.iter().map(|source| Ok((source, source.parse()?)));
         let apis = apis.collect::<Result<Vec<_>, TemplateError>>()?;
         let demo = Demo::parse()?;
@@ -121,7 +121,7 @@ impl Stack {
             ),
             local: format!("http://{}", listener.local_addr().map_err(GatewayError::Listen)?),
         };
-        let kms = start_kms(kms_listener, options).await?;
+        let kms = start_kms(kms_listener, &options.region, &options.kms).await?;
         let KeyReport { mut problems, notices } = create_keys(&template, &mut resolver, &kms)?;
         let roles = assign_roles(&roles, &deployed, &resolver, &kms)?;
         for (id, _) in &deployed {
@@ -220,26 +220,31 @@ fn assign_roles(
 
 async fn start_oidc_provider(
     address: IpAddr,
-    port: Option<u16>,
+    options: Option<&OidcOptions>,
 ) -> Result<Option<OidcProvider>, StackError> {
-    let Some(port) = port else { return Ok(None) };
-    let listener = listen(address, port, "the OpenID Connect provider", "--oidc-port").await?;
-    Ok(Some(OidcProvider::start(listener).map_err(GatewayError::Listen)?))
+    let Some(options) = options else { return Ok(None) };
+    let service = "the OpenID Connect provider";
+    let listener = listen(address, options.port, service, "--oidc-port").await?;
+    let provider = OidcProvider::start_with(listener, options);
+    Ok(Some(provider.map_err(GatewayError::Listen)?))
 }
 
 /// Starts KMS on the loopback address, and on the other address of the options.
-async fn start_kms(listener: TcpListener, options: &StackOptions) -> Result<Kms, StackError> {
+async fn start_kms(
+    listener: TcpListener,
+    region: &str,
+    options: &KmsOptions,
+) -> Result<Kms, StackError> {
     let port = listener.local_addr().map_err(GatewayError::Listen)?.port();
-    let file = options.state.as_ref().map(|folder| folder.join("kms.json"));
-    let file_name = file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let region = options.region.clone();
+    let file = options.file().map(|file| file.display().to_string()).unwrap_or_default();
+    let (region, all) = (region.to_owned(), options.clone());
     // On another thread: the caller can drop this future while the file is read.
-    let started = spawn_blocking(move || Kms::start(listener, &region, file)).await;
+    let started = spawn_blocking(move || Kms::start_with(listener, &region, &all)).await;
     let mut kms = started
         .map_err(io::Error::other)
         .flatten()
-        .map_err(|source| StackError::State { file: file_name, source })?;
-    if let Some(address) = options.kms_address {
+        .map_err(|source| StackError::State { file, source })?;
+    if let Some(address) = options.address {
         let listener = listen(address, port, "KMS", "--kms-address").await?;
         kms.listen(listener).map_err(GatewayError::Listen)?;
     }

@@ -1,9 +1,11 @@
 //! The options of a stack.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
+    kms::KmsOptions,
     lambda::Bootstrap,
+    oidc_provider::OidcOptions,
     template::{Template, TemplateError},
 };
 
@@ -14,18 +16,14 @@ pub struct StackOptions {
     pub folder: PathBuf,
     /// The port of the gateway. 0 selects a free port.
     pub port: u16,
-    /// The port of KMS. 0 selects a free port.
-    pub kms_port: u16,
-    /// An address other than the loopback address on which KMS listens too, for clients on other machines.
-    pub kms_address: Option<IpAddr>,
-    /// The port of an `OpenID` Connect provider. 0 selects a free port. `None`: no provider is started.
-    pub oidc_port: Option<u16>,
+    /// The options of KMS.
+    pub kms: KmsOptions,
+    /// The options of an `OpenID` Connect provider. Without them, there is none.
+    pub oidc: Option<OidcOptions>,
     /// The AWS Region in all ARNs.
     pub region: String,
     /// How the binaries of functions are started.
     pub bootstrap: Bootstrap,
-    /// The folder in which the keys are stored. Without it, they are lost when the stack stops.
-    pub state: Option<PathBuf>,
     /// Values of parameters of the template and of those of other APIs.
     pub parameters: BTreeMap<String, String>,
     /// An executable that replaces the authorizer of the template.
@@ -43,12 +41,10 @@ impl StackOptions {
         Self {
             folder: PathBuf::from("."),
             port: 0,
-            kms_port: 0,
-            kms_address: None,
-            oidc_port: None,
+            kms: KmsOptions::default(),
+            oidc: None,
             region: "us-east-1".into(),
             bootstrap,
-            state: None,
             parameters: BTreeMap::new(),
             authorizer: None,
             apis: Vec::new(),
