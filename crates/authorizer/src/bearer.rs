@@ -1,4 +1,41 @@
-use crate::{AuthorizerConfig, AuthorizerEvent, Refusal};
+use std::str::FromStr;
+
+use runtime::{Settings, table};
+
+use crate::{AuthorizerEvent, Refusal};
+
+/// Where the credentials of a request are, besides the `Authorization` header.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CredentialSources {
+    /// The WebSocket subprotocol after which a browser offers its token, because it cannot set an `Authorization`
+    /// header there. `None`: the subprotocols are not searched for tokens.
+    pub websocket_protocol: Option<Subprotocol>,
+}
+
+/// The name of a WebSocket subprotocol (RFC 6455 section 4.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subprotocol(pub String);
+
+impl FromStr for Subprotocol {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_token_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if text.chars().all(is_token_char) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the name of a WebSocket subprotocol, such as bearer")
+        }
+    }
+}
+
+impl CredentialSources {
+    /// Reads the settings. `None` means that a problem was noted in `settings`.
+    pub(crate) fn read(settings: &mut Settings) -> Option<Self> {
+        let websocket_protocol = settings.optional(&table::WEBSOCKET_TOKEN_PROTOCOL)?;
+        Some(Self { websocket_protocol })
+    }
+}
 
 /// The one bearer token of a request (RFC 6750 section 2.1).
 ///
@@ -6,9 +43,9 @@ use crate::{AuthorizerConfig, AuthorizerEvent, Refusal};
 /// Why the request has no token. A token that is found may be invalid.
 pub fn bearer_token<'a>(
     request: &'a AuthorizerEvent,
-    config: &AuthorizerConfig,
+    sources: &CredentialSources,
 ) -> Result<&'a str, Refusal> {
-    let offered = match &config.websocket_protocol {
+    let offered = match &sources.websocket_protocol {
         Some(name) if request.format.has_subprotocols() => {
             offered_tokens(&request.subprotocols, &name.0)
         }

@@ -3,7 +3,7 @@ use std::str::FromStr;
 use policy::{access::AccessRules, revocation::Revocations};
 use runtime::{Names, Settings, table};
 
-use crate::EventFormat;
+use crate::{CredentialSources, EventFormat};
 
 /// The settings of the authorizer.
 #[derive(Debug)]
@@ -16,9 +16,8 @@ pub struct AuthorizerConfig {
     pub revocations: Revocations,
     /// The form of the response to HTTP APIs (format 2.0).
     pub http_api_response: HttpApiResponse,
-    /// The WebSocket subprotocol after which a browser offers its token, because it cannot set an `Authorization`
-    /// header there. `None`: the subprotocols are not searched for tokens.
-    pub websocket_protocol: Option<Subprotocol>,
+    /// Where the credentials of a request are.
+    pub credentials: CredentialSources,
 }
 
 /// The form of the response to HTTP APIs, as the API's authorizer is configured (`EnableSimpleResponses`).
@@ -43,23 +42,6 @@ impl FromStr for HttpApiResponse {
     }
 }
 
-/// The name of a WebSocket subprotocol (RFC 6455 section 4.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subprotocol(pub String);
-
-impl FromStr for Subprotocol {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_token_char = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if text.chars().all(is_token_char) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be the name of a WebSocket subprotocol, such as bearer")
-        }
-    }
-}
-
 impl AuthorizerConfig {
     /// The defaults of all settings, for such tokens.
     #[must_use]
@@ -69,7 +51,7 @@ impl AuthorizerConfig {
             rules: None,
             revocations: Revocations::default(),
             http_api_response: HttpApiResponse::default(),
-            websocket_protocol: None,
+            credentials: CredentialSources::default(),
         }
     }
 
@@ -83,7 +65,7 @@ impl AuthorizerConfig {
             Some(rules),
             Some(revocations),
             Some(http_api_response),
-            Some(websocket_protocol),
+            Some(credentials),
         ) = (
             settings.required(&table::TOKEN_ISSUER),
             settings.optional(&table::TOKEN_AUDIENCE),
@@ -92,7 +74,7 @@ impl AuthorizerConfig {
             settings.optional(&table::ACCESS_RULES),
             settings.optional(&table::REVOCATIONS),
             settings.get(&table::HTTP_API_RESPONSE),
-            settings.optional(&table::WEBSOCKET_TOKEN_PROTOCOL),
+            CredentialSources::read(settings),
         )
         else {
             return None;
@@ -102,7 +84,7 @@ impl AuthorizerConfig {
             .with_token_type(token_type)
             .with_leeway(leeway);
         let revocations = revocations.unwrap_or_default();
-        Some(Self { token, rules, revocations, http_api_response, websocket_protocol })
+        Some(Self { token, rules, revocations, http_api_response, credentials })
     }
 
     /// Whether the response to an event of this format is a simple one.
@@ -116,6 +98,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Subprotocol;
 
     fn read(values: &[(&str, &str)]) -> Result<AuthorizerConfig, String> {
         let pairs = values.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
@@ -129,7 +112,7 @@ mod tests {
         let defaults = read(&[("TOKEN_ISSUER", "us"), ("ACCESS_RULES", "")]).unwrap();
         let token = jwt::Validation::new(Some("us".into()), Some(vec![]));
         assert_eq!(defaults.token, token);
-        assert!(defaults.rules.is_none() && defaults.websocket_protocol.is_none());
+        assert!(defaults.rules.is_none() && defaults.credentials == CredentialSources::default());
         assert!(defaults.revocations.is_empty());
         assert_eq!(defaults.http_api_response, HttpApiResponse::Iam);
 
@@ -155,7 +138,7 @@ mod tests {
         assert!(full.rules.is_some());
         assert_eq!(full.revocations.len(), 1);
         assert_eq!(full.http_api_response, HttpApiResponse::Simple);
-        assert_eq!(full.websocket_protocol, Some(Subprotocol("bearer".into())));
+        assert_eq!(full.credentials.websocket_protocol, Some(Subprotocol("bearer".into())));
 
         let problems = read(&[
             ("CLOCK_LEEWAY_SECONDS", "301"),

@@ -35,7 +35,7 @@ fn check_without_key<'a>(
     config: &AuthorizerConfig,
     now: UnixTime,
 ) -> Result<Candidate<'a>, Refusal> {
-    let token = UnverifiedToken::parse(bearer_token(request, config)?)?;
+    let token = UnverifiedToken::parse(bearer_token(request, &config.credentials)?)?;
     Ok(token.screen(&config.token, now)?)
 }
 

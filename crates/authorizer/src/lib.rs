@@ -6,7 +6,7 @@
 //! | `config` | [`AuthorizerConfig`], read once at the start |
 //! | `event` | [`AuthorizerEvent`]: the members of an event that the decision depends on |
 //! | `event_format` | [`EventFormat`]: the kind of API, and what its events and responses can have |
-//! | `bearer` | the one bearer token of a request, or a [`Refusal`] |
+//! | `bearer` | the one bearer token of a request, or a [`Refusal`]; [`CredentialSources`]: where it is |
 //! | `decide` | [`decide`], the core: checks the token and the access rules |
 //! | `decision` | [`Decision`], with a [`VerifiedToken`] or a [`Refusal`] |
 //! | `check` | [`Check`]: the checks of a request, in their order |
@@ -143,9 +143,9 @@ mod event_format;
 mod handler;
 mod response;
 
-pub use bearer::bearer_token;
+pub use bearer::{CredentialSources, Subprotocol, bearer_token};
 pub use check::{Check, Refusal};
-pub use config::{AuthorizerConfig, HttpApiResponse, Subprotocol};
+pub use config::{AuthorizerConfig, HttpApiResponse};
 pub use decide::decide;
 pub use decision::{Decision, VerifiedToken};
 pub use event::{AuthorizerEvent, CacheScope, MalformedEvent};

@@ -14,8 +14,8 @@ use std::{
 };
 
 use authorizer::{
-    AuthorizerConfig, AuthorizerEvent, Check, Decision, HttpApiResponse, MalformedEvent, Refusal,
-    ResponseError, Subprotocol, decide, response,
+    AuthorizerConfig, AuthorizerEvent, Check, CredentialSources, Decision, HttpApiResponse,
+    MalformedEvent, Refusal, ResponseError, Subprotocol, decide, response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jwt::{Rejection, SignedParts, TokenCheck, UnixTime, Verifier};
@@ -587,8 +587,8 @@ fn websocket_token_is_read_from_the_subprotocols() {
     let bearer = format!("Bearer {token}");
     let connect = format!("{STAGE}/$connect");
     let offered = json!({"Sec-WebSocket-Protocol": format!("chat, bearer, {token}")});
-    let enabled =
-        AuthorizerConfig { websocket_protocol: Some(Subprotocol("bearer".into())), ..config() };
+    let credentials = CredentialSources { websocket_protocol: Some(Subprotocol("bearer".into())) };
+    let enabled = AuthorizerConfig { credentials, ..config() };
     let both =
         json!({"Sec-WebSocket-Protocol": format!("bearer, {token}"), "Authorization": bearer});
     let rows = [

@@ -240,7 +240,7 @@ impl Explanation {
 
     /// The reason why the request has no valid token, as text.
     fn reason(&self, refusal: Refusal) -> String {
-        match (refusal, bearer_token(&self.event, &self.config)) {
+        match (refusal, bearer_token(&self.event, &self.config.credentials)) {
             (Refusal::Token(rejection), Ok(token)) => {
                 token_text::describe(rejection, token, Some(&self.config.token), now())
             }
