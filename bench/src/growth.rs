@@ -152,7 +152,7 @@ async fn key_set(testbed: &Testbed, repetitions: &Repetitions) -> Points {
             let key = PublicKey::from_spki(&testbed.public_key(&testbed.key_id)?)?;
             // The key of the token is the last one.
             let id = if n + 1 == count { testbed.key_id.clone() } else { format!("key-{n}") };
-            Ok(Jwk { key, key_id: Some(id), algorithm: None })
+            Ok(Jwk { key_id: Some(id), ..Jwk::new(key) })
         };
         let set = (0..count).map(key).collect::<Result<_, _>>()?;
         let keys = KeySetVerifier::new(&JwkSet::new(set))?;

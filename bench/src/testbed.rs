@@ -49,7 +49,11 @@ impl Testbed {
         let authority = directory.join("authority.pem");
         let tls = server::tls(&authority)?;
         let key = PublicKey::from_spki(&spki)?;
-        let jwk = Jwk { key, key_id: Some(key_id.clone()), algorithm: Some(Algorithm::Rs256) };
+        let jwk = Jwk {
+            key_id: Some(key_id.clone()),
+            algorithm: Some(Algorithm::Rs256),
+            ..Jwk::new(key)
+        };
         let jwk_set = JwkSet::new(vec![jwk]).to_json().to_string();
         let service = Arc::new(Service::new(Arc::clone(&kms), jwk_set));
         let immediate = server::start(&service, &tls, Duration::ZERO).await?;

@@ -1,7 +1,6 @@
 use std::process::ExitCode;
 
-use jwt::{Jwk, JwkSet};
-use kms::Key;
+use jwt::JwkSet;
 
 use crate::public_keys::{Arguments, print};
 
@@ -18,11 +17,7 @@ Exit codes: 0 printed, 2 invalid input, 3 fault.";
 /// Prints the keys as a JWK Set (RFC 7517 section 5).
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     print(arguments, |keys| {
-        let jwk = |key: &&Key| Jwk {
-            key: key.public.clone(),
-            key_id: Some(key.id.clone()),
-            algorithm: Some(key.algorithm),
-        };
-        format!("{}\n", JwkSet::new(keys.iter().map(jwk).collect()).to_json())
+        let keys = keys.iter().map(|key| key.jwk());
+        format!("{}\n", JwkSet::new(keys.collect()).to_json())
     })
 }

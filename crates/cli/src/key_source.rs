@@ -130,7 +130,7 @@ fn parse(bytes: &[u8]) -> Result<Keys, String> {
         key => key,
     };
     match key {
-        Ok(key) => Ok(of_set(JwkSet::new(vec![Jwk { key, key_id: None, algorithm: None }]))),
+        Ok(key) => Ok(of_set(JwkSet::new(vec![Jwk::new(key)]))),
         Err(KeyError::Certificate) => {
             Err("not a JWK Set, a JWK, PEM, or DER of a public key or a certificate".into())
         }

@@ -62,7 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<(Vec<Jwk>, Vec<UnusableBlock>), String
         before = "";
         let key = if is_complete { read(label, &body) } else { Err(format!("{end} is missing")) };
         match key {
-            Ok(key) => keys.push(Jwk { key, key_id, algorithm }),
+            Ok(key) => keys.push(Jwk { key_id, algorithm, ..Jwk::new(key) }),
             Err(reason) => unusable.push(UnusableBlock { number, key_id, algorithm, reason }),
         }
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use jwt::{Jwk, JwkSet};
+use jwt::JwkSet;
 use kms::Ring;
 use oidc::TrustedIssuers;
 use serde_json::{Map, Value, json};
@@ -126,10 +126,5 @@ pub(crate) fn token_endpoint_url(issuer: &str) -> String {
 
 /// The JWK Set of every trusted key. It contains the next key, so that clients know it before it signs.
 fn jwks(ring: &Ring) -> Value {
-    let keys = ring.keys().map(|key| Jwk {
-        key: key.public.clone(),
-        key_id: Some(key.id.clone()),
-        algorithm: Some(key.algorithm),
-    });
-    JwkSet::new(keys.collect()).to_json()
+    JwkSet::new(ring.keys().map(|key| key.jwk()).collect()).to_json()
 }

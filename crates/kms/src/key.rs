@@ -4,7 +4,7 @@ use aws_sdk_kms::{
     operation::get_public_key::GetPublicKeyOutput,
     types::{KeySpec, KeyUsageType, SigningAlgorithmSpec},
 };
-use jwt::{Algorithm, PublicKey, Rejection, SignedParts, VerifyingKey};
+use jwt::{Algorithm, Jwk, PublicKey, Rejection, SignedParts, VerifyingKey};
 
 use crate::{
     Fault, KeyName,
@@ -68,6 +68,16 @@ impl Key {
         let verifying = VerifyingKey::new(&public, algorithm);
         let verifying = verifying.map_err(|_| unsupported(UnsupportedKey::Spec { spec }))?;
         Ok(Self { id, arn, public, algorithm, verifying })
+    }
+
+    /// The key as it is published.
+    #[must_use]
+    pub fn jwk(&self) -> Jwk {
+        Jwk {
+            key_id: Some(self.id.clone()),
+            algorithm: Some(self.algorithm),
+            ..Jwk::new(self.public.clone())
+        }
     }
 
     /// Verifies a signature with the public key, without calling KMS.

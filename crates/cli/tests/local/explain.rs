@@ -34,7 +34,7 @@ async fn checks_rules_and_response_are_printed() {
     let answer = http::send(local.kms, request).await.unwrap();
     let answer: Value = serde_json::from_slice(answer.body()).unwrap();
     let spki = STANDARD.decode(answer["PublicKey"].as_str().unwrap()).unwrap();
-    let jwk = Jwk { key: PublicKey::from_spki(&spki).unwrap(), key_id: None, algorithm: None };
+    let jwk = Jwk::new(PublicKey::from_spki(&spki).unwrap());
     let jwks = file("jwk.json", jwk.to_json().to_string());
     let open = json!([{"route": "GET /orders/{id}", "when": "claims.sub == 'test-user'"}]);
     let open = file("open.json", open.to_string());

@@ -28,7 +28,7 @@ async fn new_token_is_verified_with_the_public_key() {
     let spki = STANDARD.decode(answer["PublicKey"].as_str().unwrap()).unwrap();
     let key = PublicKey::from_spki(&spki).unwrap();
     let id = answer["KeyId"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let jwk = Jwk { key, key_id: Some(id), algorithm: None };
+    let jwk = Jwk { key_id: Some(id), ..Jwk::new(key) };
     let file = env::temp_dir().join(format!("countersign-key-{}.json", std::process::id()));
     fs::write(&file, jwk.to_json().to_string()).unwrap();
     let name = file.display().to_string();

@@ -38,7 +38,7 @@ impl SigningKey {
             Self::Rsa(pair) => pair.public_key().as_der().unwrap(),
         };
         let key = PublicKey::from_spki(der.as_ref()).unwrap();
-        let mut jwk = Jwk { key, key_id: Some(kid.into()), algorithm: None }.to_json();
+        let mut jwk = Jwk { key_id: Some(kid.into()), ..Jwk::new(key) }.to_json();
         jwk.as_object_mut().unwrap().remove("use");
         jwk
     }

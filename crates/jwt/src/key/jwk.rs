@@ -32,6 +32,12 @@ pub struct Jwk {
 }
 
 impl Jwk {
+    /// A key without an identifier, for all its algorithms.
+    #[must_use]
+    pub const fn new(key: PublicKey) -> Self {
+        Self { key, key_id: None, algorithm: None }
+    }
+
     /// Reads a JWK of a key that verifies signatures. Unknown members are ignored.
     ///
     /// # Errors

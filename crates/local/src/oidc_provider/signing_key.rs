@@ -26,8 +26,11 @@ impl SigningKey {
     }
 
     pub(super) fn jwk(&self) -> Jwk {
-        let (key, key_id) = (self.public.clone(), Some(self.id.clone()));
-        Jwk { key, key_id, algorithm: Some(Algorithm::Rs256) }
+        Jwk {
+            key_id: Some(self.id.clone()),
+            algorithm: Some(Algorithm::Rs256),
+            ..Jwk::new(self.public.clone())
+        }
     }
 
     pub(super) fn sign(&self, claims: &Map<String, Value>) -> io::Result<String> {
