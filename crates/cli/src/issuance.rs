@@ -99,9 +99,11 @@ fn explain(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let outcome = match read_claims(&arguments.token, token.trim())? {
         Some(claims) => match identity(claims, &trusted, &arguments.trusted_issuers) {
             Ok(grantee) => ask_policy(request, &grantee, &config),
-            Err(refused) => Outcome::refused(refused),
+            Err(refused) => PolicyEvaluation::refused(refused),
         },
-        None => Outcome::refused(Refused::assertion(AssertionRefusal::Token(Rejection::TooLong))),
+        None => PolicyEvaluation::refused(Refused::assertion(AssertionRefusal::Token(
+            Rejection::TooLong,
+        ))),
     };
     outcome.print(arguments.json)
 }
@@ -176,7 +178,11 @@ fn identity(
 }
 
 /// Evaluates the rules, and then decides like the token endpoint.
-fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerConfig) -> Outcome {
+fn ask_policy(
+    request: ClientTokenRequest,
+    grantee: &Grantee,
+    config: &IssuerConfig,
+) -> PolicyEvaluation {
     let mut verdicts = request.explain(grantee, config);
     // The first rule that grants the request decides.
     if let Some(index) = verdicts.iter().position(|verdict| verdict.result.is_ok()) {
@@ -184,11 +190,11 @@ fn ask_policy(request: ClientTokenRequest, grantee: &Grantee, config: &IssuerCon
     }
     let granted = request.grant(grantee, config);
     let refused = granted.err().map(|error| Refused { error, hint: None });
-    Outcome { verdicts, caller: Some(grantee.caller.clone()), refused }
+    PolicyEvaluation { verdicts, caller: Some(grantee.caller.clone()), refused }
 }
 
 /// The outcome of the request.
-struct Outcome {
+struct PolicyEvaluation {
     verdicts: Vec<RuleVerdict>,
     /// The caller, if the assertion is accepted.
     caller: Option<Caller>,
@@ -236,7 +242,7 @@ impl fmt::Display for Refused {
     }
 }
 
-impl Outcome {
+impl PolicyEvaluation {
     const fn refused(refused: Refused) -> Self {
         Self { verdicts: Vec::new(), caller: None, refused: Some(refused) }
     }

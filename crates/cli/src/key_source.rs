@@ -22,12 +22,12 @@ use crate::{
 };
 
 /// Public keys, and the PEM blocks that cannot be used.
-pub(crate) struct Keys {
+pub(crate) struct PublicKeys {
     set: JwkSet,
     unusable: Vec<UnusableBlock>,
 }
 
-impl Keys {
+impl PublicKeys {
     pub(crate) fn into_signature_check(self) -> Result<SignatureCheck, KeyError> {
         Ok(SignatureCheck::KeySet(KeySetVerifier::new(&self.set)?, self.unusable))
     }
@@ -46,7 +46,7 @@ impl Keys {
 }
 
 /// The keys in a file or at a URL. Prints a warning for each key that cannot be used.
-pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<Keys, Box<dyn Error>> {
+pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<PublicKeys, Box<dyn Error>> {
     match ProviderUrl::parse(source, Transport::Http) {
         Ok(url) => return fetch_keys(&url, &client(aws).await?).await,
         // It is the name of a file.
@@ -64,7 +64,7 @@ pub(crate) async fn read_keys(source: &str, aws: &Aws) -> Result<Keys, Box<dyn E
 }
 
 /// The keys that an issuer publishes (`OpenID` Connect Discovery 1.0 section 4).
-pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<Keys, Box<dyn Error>> {
+pub(crate) async fn discover(issuer: &str, aws: &Aws) -> Result<PublicKeys, Box<dyn Error>> {
     let url = oidc::metadata_url(issuer, Transport::Http).map_err(|problem| {
         let reason = match problem {
             UrlError::NotHttp => ": without --key and --jwks, the keys are fetched from it",
@@ -83,7 +83,7 @@ async fn client(aws: &Aws) -> Result<HttpClient, UsageError> {
     Ok(HttpClient::from(aws.http_connector().await?))
 }
 
-async fn fetch_keys(url: &ProviderUrl, http: &HttpClient) -> Result<Keys, Box<dyn Error>> {
+async fn fetch_keys(url: &ProviderUrl, http: &HttpClient) -> Result<PublicKeys, Box<dyn Error>> {
     let keys = parse(&fetch(url, http).await?).map_err(|problem| format!("{url}: {problem}"))?;
     keys.warn(&url.to_string())?;
     Ok(keys)
@@ -107,17 +107,17 @@ fn problem(error: &FetchError) -> String {
 }
 
 /// Reads keys in any of the formats.
-fn parse(bytes: &[u8]) -> Result<Keys, String> {
+fn parse(bytes: &[u8]) -> Result<PublicKeys, String> {
     if bytes.trim_ascii().is_empty() {
         return Err("it is empty".into());
     }
-    let of_set = |set| Keys { set, unusable: Vec::new() };
+    let of_set = |set| PublicKeys { set, unusable: Vec::new() };
     if let Ok(text) = str::from_utf8(bytes) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // A member of a JSON object, such as a comment, may have the text of PEM.
         if !text.trim_start().starts_with('{') && text.contains(BEGIN) {
             let (keys, unusable) = pem_keys::parse(text)?;
-            return Ok(Keys { set: JwkSet::new(keys), unusable });
+            return Ok(PublicKeys { set: JwkSet::new(keys), unusable });
         }
         return parse_json(text.as_bytes()).map(of_set).map_err(|error| match error {
             // It says the same, and where.

@@ -90,16 +90,16 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// The claims of a valid token as they were signed (`None` with `--signature-only`), or the reason of the
 /// refusal.
-type Verdict = Result<Option<String>, Refusal>;
+type VerifyResult = Result<Option<String>, RejectedToken>;
 
 /// Why the token is refused.
-struct Refusal {
+struct RejectedToken {
     rejection: Rejection,
     /// The reason in words.
     text: String,
 }
 
-async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
+async fn verify(arguments: &Arguments) -> Result<VerifyResult, Box<dyn Error>> {
     if arguments.token == "-" && arguments.jwks.as_deref() == Some("-") {
         let problem = "only one of the token and --jwks can be standard input";
         return Err(UsageError(problem.into()).into());
@@ -124,7 +124,7 @@ async fn verify(arguments: &Arguments) -> Result<Verdict, Box<dyn Error>> {
     };
     Ok(verdict.map_err(|rejection| {
         let text = token_text::describe(rejection, &text, Some(&validation), now);
-        Refusal { rejection, text }
+        RejectedToken { rejection, text }
     }))
 }
 
@@ -181,7 +181,7 @@ fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
     claims.into_iter().filter_map(|(unchecked, name)| unchecked.then_some(name)).collect()
 }
 
-fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
+fn print(arguments: &Arguments, verdict: &VerifyResult) -> io::Result<()> {
     let mut out = terminal::stdout();
     let unchecked = unchecked(arguments);
     if arguments.json {
@@ -191,7 +191,7 @@ fn print(arguments: &Arguments, verdict: &Verdict) -> io::Result<()> {
                 let unchecked = json!(unchecked);
                 writeln!(out, r#"{{"claims":{claims},"good":true,"unchecked":{unchecked}}}"#)
             }
-            Err(Refusal { rejection, text }) => {
+            Err(RejectedToken { rejection, text }) => {
                 let (reason, detail) = (rejection.code(), text);
                 writeln!(out, "{}", json!({"good": false, "reason": reason, "detail": detail}))
             }

@@ -24,7 +24,7 @@ use crate::{
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
 pub async fn run() -> ExitCode {
-    function::run(RING_USE, read, |(config, verifier), keyring| Issuer {
+    function::run(RING_USE, read, |(config, verifier), keyring| IssuerHandler {
         config,
         verifier,
         keyring,
@@ -49,7 +49,7 @@ fn read(settings: &mut Settings) -> Option<(IssuerConfig, Option<IssuerVerifier>
     Some((config, verifier))
 }
 
-struct Issuer {
+struct IssuerHandler {
     config: IssuerConfig,
     /// `None`: the function takes no assertions.
     verifier: Option<IssuerVerifier>,
@@ -65,7 +65,7 @@ struct Audit {
     client: Option<String>,
 }
 
-impl Handler for Issuer {
+impl Handler for IssuerHandler {
     type Response = Value;
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
@@ -107,7 +107,7 @@ impl Handler for Issuer {
     }
 }
 
-impl Issuer {
+impl IssuerHandler {
     /// Verifies the proof, and then grants the request.
     async fn grant_to_proof(
         &self,

@@ -25,14 +25,14 @@ use crate::{Fault, Key, RequestMetrics, SuspendAwareInstant};
 /// one is dropped first. Their age counts the time for which the process was suspended.
 pub struct SignatureCache {
     lifetime: Duration,
-    valid: Mutex<LruCache<Digest, Entry>>,
+    valid: Mutex<LruCache<Digest, CacheEntry>>,
     /// The tokens that are being verified. A receiver is notified when its verification ends.
     running: Mutex<HashMap<Digest, watch::Receiver<()>>>,
 }
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
-struct Entry {
+struct CacheEntry {
     /// The digest of the key's ARN and algorithm.
     key: Digest,
     /// When the verification started, because the key may be disabled before its response arrives.
@@ -83,7 +83,7 @@ impl SignatureCache {
         metrics.record_cache_lookup(false);
         let verified = verification.await?;
         if verified.is_ok() {
-            self.insert(token, Entry { key, verified_at: started_at });
+            self.insert(token, CacheEntry { key, verified_at: started_at });
         }
         drop(running);
         Ok(verified)
@@ -98,7 +98,7 @@ impl SignatureCache {
         })
     }
 
-    fn insert(&self, token: Digest, entry: Entry) {
+    fn insert(&self, token: Digest, entry: CacheEntry) {
         let mut valid = lock(&self.valid);
         valid.put(token, entry);
         if valid.len() > Self::MAX_ENTRIES {

@@ -96,7 +96,7 @@ pub const MAX_REVOCATIONS: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct RevocationEntry {
     iss: String,
     jti: Option<String>,
     sub: Option<String>,
@@ -121,7 +121,7 @@ impl Revocation {
     }
 
     fn read(entry: Value, number: usize) -> Result<Self, RevocationsError> {
-        let entry: Entry = serde_json::from_value(entry)
+        let entry: RevocationEntry = serde_json::from_value(entry)
             .map_err(|error| RevocationsError::Member(number, without_value(&error)))?;
         let time = |seconds, member| {
             let time = UnixTime::from_seconds(seconds);

@@ -56,7 +56,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut headers = Vec::with_capacity(TYPICAL_HEADERS);
         let mut add = |name: &Cow<'de, str>, value| headers.push((name.clone(), value));
-        deserializer.deserialize_any(Position::Headers(&mut add))?;
+        deserializer.deserialize_any(JsonPosition::Headers(&mut add))?;
         Ok(Self(headers))
     }
 }
@@ -64,14 +64,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Headers<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Texts<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut texts = Vec::new();
-        deserializer.deserialize_any(Position::Value(&mut |text| texts.push(text)))?;
+        deserializer.deserialize_any(JsonPosition::Value(&mut |text| texts.push(text)))?;
         Ok(Self(texts))
     }
 }
 
 /// The position of a JSON value, which determines how it is read. The callbacks get borrowed strings, because headers
 /// are the largest part of an event.
-enum Position<'f, 'de> {
+enum JsonPosition<'f, 'de> {
     /// The object of headers: each member is a header with its values.
     Headers(&'f mut dyn FnMut(&Cow<'de, str>, Cow<'de, str>)),
     /// The value of a header: a string or a list.
@@ -80,7 +80,7 @@ enum Position<'f, 'de> {
     Item(&'f mut dyn FnMut(Cow<'de, str>)),
 }
 
-impl<'de> DeserializeSeed<'de> for Position<'_, 'de> {
+impl<'de> DeserializeSeed<'de> for JsonPosition<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -88,7 +88,7 @@ impl<'de> DeserializeSeed<'de> for Position<'_, 'de> {
     }
 }
 
-impl<'de> Visitor<'de> for Position<'_, 'de> {
+impl<'de> Visitor<'de> for JsonPosition<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,7 +111,7 @@ impl<'de> Visitor<'de> for Position<'_, 'de> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         if let Self::Value(add) = self {
-            while items.next_element_seed(Position::Item(add))?.is_some() {}
+            while items.next_element_seed(JsonPosition::Item(add))?.is_some() {}
         } else {
             while items.next_element::<IgnoredAny>()?.is_some() {}
         }
@@ -121,8 +121,8 @@ impl<'de> Visitor<'de> for Position<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         if let Self::Headers(add) = self {
             let mut name = Cow::default();
-            while members.next_key_seed(Position::Item(&mut |text| name = text))?.is_some() {
-                members.next_value_seed(Position::Value(&mut |value| add(&name, value)))?;
+            while members.next_key_seed(JsonPosition::Item(&mut |text| name = text))?.is_some() {
+                members.next_value_seed(JsonPosition::Value(&mut |value| add(&name, value)))?;
             }
         } else {
             while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}

@@ -7,23 +7,23 @@ use aws_smithy_http_client::tls::TrustStore;
 use http::Uri;
 use oidc::has_valid_authority;
 
-use super::{environment::Environment, profiles::Profiles};
+use super::{environment::EnvironmentVariables, profiles::Profiles};
 use crate::exit::UsageError;
 
 /// The settings in the environment and in the selected profile.
 #[derive(Debug)]
 pub(super) struct AwsConfig {
-    pub(super) environment: Environment,
+    pub(super) environment: EnvironmentVariables,
     pub(super) profiles: Profiles,
 }
 
 /// A setting, with the name of its source for error messages.
-struct Setting {
+struct SourcedValue {
     source: String,
     value: String,
 }
 
-impl Setting {
+impl SourcedValue {
     fn problem(&self, problem: impl fmt::Display) -> UsageError {
         UsageError(format!("{} {problem}", self.source))
     }
@@ -35,14 +35,14 @@ impl Setting {
 
 impl AwsConfig {
     /// A setting: the variable if it is set, or else the property of the profile.
-    fn setting(&self, variables: &[&str], property: &str) -> Option<Setting> {
+    fn setting(&self, variables: &[&str], property: &str) -> Option<SourcedValue> {
         let variable = variables.iter().find_map(|name| {
             let value = self.environment.get(name)?.to_owned();
-            Some(Setting { source: (*name).to_owned(), value })
+            Some(SourcedValue { source: (*name).to_owned(), value })
         });
         variable.or_else(|| {
             let value = self.profiles.property(property)?.to_owned();
-            Some(Setting { source: self.property_source(property), value })
+            Some(SourcedValue { source: self.property_source(property), value })
         })
     }
 
@@ -50,7 +50,7 @@ impl AwsConfig {
         format!("{property} of the profile {:?}", self.profiles.selected().name)
     }
 
-    fn flag(&self, variable: &str, property: &str) -> Result<Option<Setting>, UsageError> {
+    fn flag(&self, variable: &str, property: &str) -> Result<Option<SourcedValue>, UsageError> {
         let Some(setting) = self.setting(&[variable], property) else { return Ok(None) };
         match setting.value.to_ascii_lowercase().as_str() {
             "true" => Ok(Some(setting)),
@@ -62,7 +62,7 @@ impl AwsConfig {
     /// The AWS Region.
     pub(super) fn region(&self, option: Option<&str>) -> Result<String, UsageError> {
         let setting = match option {
-            Some(region) => Setting { source: "--region".into(), value: region.to_owned() },
+            Some(region) => SourcedValue { source: "--region".into(), value: region.to_owned() },
             None => self
                 .setting(&["AWS_REGION", "AWS_DEFAULT_REGION"], "region")
                 .ok_or(UsageError("no AWS Region: set --region or AWS_REGION".into()))?,
@@ -87,9 +87,9 @@ impl AwsConfig {
         &self,
         service: &str,
         option: Option<&str>,
-    ) -> Result<Option<Endpoint>, UsageError> {
+    ) -> Result<Option<EndpointUrl>, UsageError> {
         if let Some(url) = option {
-            return Endpoint::parse("--endpoint-url", url).map(Some);
+            return EndpointUrl::parse("--endpoint-url", url).map(Some);
         }
         let (ignore_variable, ignore_property) =
             ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
@@ -99,11 +99,11 @@ impl AwsConfig {
         let own = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
         for variable in [&*own, "AWS_ENDPOINT_URL"] {
             if let Some(url) = self.environment.get(variable) {
-                return Endpoint::parse(variable, url).map(Some);
+                return EndpointUrl::parse(variable, url).map(Some);
             }
         }
         let url = self.profiles.endpoint_url(service)?;
-        url.map(|url| Endpoint::parse(&self.property_source("endpoint_url"), &url)).transpose()
+        url.map(|url| EndpointUrl::parse(&self.property_source("endpoint_url"), &url)).transpose()
     }
 
     /// The URL of the metadata service of an instance.
@@ -111,7 +111,7 @@ impl AwsConfig {
         let (variable, property) =
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint");
         if let Some(setting) = self.setting(&[variable], property) {
-            return Ok(Endpoint::parse(&setting.source, &setting.value)?.url);
+            return Ok(EndpointUrl::parse(&setting.source, &setting.value)?.url);
         }
         let mode = self.setting(
             &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"],
@@ -128,7 +128,7 @@ impl AwsConfig {
     /// Whether to use FIPS endpoints, and whether to use dual-stack endpoints.
     pub(super) fn endpoint_variants(
         &self,
-        endpoint: Option<&Endpoint>,
+        endpoint: Option<&EndpointUrl>,
     ) -> Result<(bool, bool), UsageError> {
         let fips = self.flag("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
         let dual_stack = self.flag("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?;
@@ -165,7 +165,8 @@ impl AwsConfig {
         // The AWS CLI reads the variable of Python's HTTP client last.
         let requests = "REQUESTS_CA_BUNDLE";
         let last = self.environment.get(requests);
-        let last = last.map(|file| Setting { source: requests.into(), value: file.to_owned() });
+        let last =
+            last.map(|file| SourcedValue { source: requests.into(), value: file.to_owned() });
         let Some(bundle) = self.setting(&["AWS_CA_BUNDLE"], "ca_bundle").or(last) else {
             return Ok(TrustStore::default());
         };
@@ -205,13 +206,13 @@ impl AwsConfig {
 
 /// The URL of a service, in place of the one of AWS.
 #[derive(Debug, Clone)]
-pub(super) struct Endpoint {
+pub(super) struct EndpointUrl {
     pub(super) url: String,
     /// The option, variable or property that has it.
     source: String,
 }
 
-impl Endpoint {
+impl EndpointUrl {
     fn parse(source: &str, url: &str) -> Result<Self, UsageError> {
         let uri = url.parse::<Uri>().ok();
         let is_valid = uri.is_some_and(|uri| {

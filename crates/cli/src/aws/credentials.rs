@@ -7,7 +7,7 @@ use aws_credential_types::provider::{
 
 use super::{
     config::AwsConfig,
-    providers::{Checked, INVISIBLE, Prefetched, can_be_headers},
+    providers::{INVISIBLE, Prefetched, SendableProvider, can_be_headers},
     sources::{Source, Sources},
 };
 use crate::exit::{UsageError, causes};
@@ -38,7 +38,10 @@ pub(super) async fn load(
     if !can_be_headers(&first) {
         return Err(UsageError(format!("{source}: {INVISIBLE}")).into());
     }
-    Ok(SharedCredentialsProvider::new(Prefetched { first, provider: Checked { provider } }))
+    Ok(SharedCredentialsProvider::new(Prefetched {
+        first,
+        provider: SendableProvider { provider },
+    }))
 }
 
 fn unavailable(source: &Source, error: &CredentialsError) -> NoCredentials {

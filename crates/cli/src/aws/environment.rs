@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, env};
 
 /// The environment variables with a value: an empty one is not set.
 #[derive(Debug, Default)]
-pub(super) struct Environment(BTreeMap<String, String>);
+pub(super) struct EnvironmentVariables(BTreeMap<String, String>);
 
-impl Environment {
+impl EnvironmentVariables {
     pub(super) fn read() -> Self {
         let variables = env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))

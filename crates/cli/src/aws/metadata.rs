@@ -87,10 +87,10 @@ pub(super) fn container(
             // Before the first request, to name the file.
             fs::read(file)
                 .map_err(|error| UsageError(format!("{TOKEN_FILE} ({file}): {error}")))?;
-            Authorization::File(file.into())
+            AuthorizationSource::File(file.into())
         }
-        (None, Some(token)) => Authorization::Value(header_value(TOKEN, token.as_bytes())?),
-        (None, None) => Authorization::None,
+        (None, Some(token)) => AuthorizationSource::Value(header_value(TOKEN, token.as_bytes())?),
+        (None, None) => AuthorizationSource::None,
     };
     let connector = client::direct_connector(config.trust_store()?);
     Ok(Some(SharedCredentialsProvider::new(Container { connector, url, authorization })))
@@ -112,11 +112,11 @@ fn header_value(source: &str, value: &[u8]) -> Result<HeaderValue, UsageError> {
 struct Container {
     connector: SharedHttpConnector,
     url: Uri,
-    authorization: Authorization,
+    authorization: AuthorizationSource,
 }
 
 #[derive(Debug)]
-enum Authorization {
+enum AuthorizationSource {
     None,
     Value(HeaderValue),
     /// The content changes while the command runs.
@@ -140,9 +140,9 @@ impl Container {
     async fn fetch(&self) -> provider::Result {
         let mut request = Request::get(self.url.clone()).header("accept", "application/json");
         let authorization = match &self.authorization {
-            Authorization::None => None,
-            Authorization::Value(value) => Some(value.clone()),
-            Authorization::File(file) => {
+            AuthorizationSource::None => None,
+            AuthorizationSource::Value(value) => Some(value.clone()),
+            AuthorizationSource::File(file) => {
                 let token = fs::read(file).map_err(CredentialsError::invalid_configuration)?;
                 let value = header_value(TOKEN_FILE, &token);
                 Some(value.map_err(CredentialsError::invalid_configuration)?)

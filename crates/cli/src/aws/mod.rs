@@ -26,7 +26,7 @@ pub(crate) use self::sdk_error::root_cause;
 use self::{
     config::AwsConfig,
     credentials::NoCredentials,
-    environment::Environment,
+    environment::EnvironmentVariables,
     identity::Identity,
     profiles::{Profiles, Selected},
 };
@@ -103,7 +103,7 @@ impl Aws {
             .timeout_config(timeouts)
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
-        let with_endpoint = |endpoint: Option<config::Endpoint>| {
+        let with_endpoint = |endpoint: Option<config::EndpointUrl>| {
             let mut builder = base.to_builder();
             builder.set_endpoint_url(endpoint.map(|endpoint| endpoint.url));
             builder
@@ -123,7 +123,7 @@ impl Aws {
     }
 
     async fn config(&self) -> Result<AwsConfig, UsageError> {
-        let environment = Environment::read();
+        let environment = EnvironmentVariables::read();
         let selected = Selected::read(self.profile.as_deref(), &environment)?;
         let profiles = Profiles::load(selected, &environment).await?;
         Ok(AwsConfig { environment, profiles })

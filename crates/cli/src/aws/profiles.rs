@@ -17,7 +17,7 @@ use aws_types::os_shim_internal::{Env, Fs};
 
 use super::{
     config_file::{ConfigFile, decode, encode},
-    environment::Environment,
+    environment::EnvironmentVariables,
 };
 use crate::exit::UsageError;
 
@@ -46,7 +46,7 @@ impl Selected {
     /// The order of the AWS CLI.
     pub(super) fn read(
         option: Option<&str>,
-        environment: &Environment,
+        environment: &EnvironmentVariables,
     ) -> Result<Self, UsageError> {
         let named = |name: &str, source| Self { name: name.to_owned(), source: Some(source) };
         match option {
@@ -70,7 +70,7 @@ impl Profiles {
     /// Reads the files, and checks that the selected profile exists.
     pub(super) async fn load(
         selected: Selected,
-        environment: &Environment,
+        environment: &EnvironmentVariables,
     ) -> Result<Self, UsageError> {
         let file = |variable, default: &str| {
             let path = environment.get(variable).unwrap_or(default);

@@ -33,16 +33,16 @@ pub(super) const INVISIBLE: &str =
 #[derive(Debug)]
 pub(super) struct Prefetched {
     pub(super) first: Credentials,
-    pub(super) provider: Checked,
+    pub(super) provider: SendableProvider,
 }
 
 /// A provider whose credentials the SDK can send.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct SendableProvider {
     pub(super) provider: SharedCredentialsProvider,
 }
 
-impl Checked {
+impl SendableProvider {
     async fn credentials(&self) -> provider::Result {
         let credentials = self.provider.provide_credentials().await?;
         if can_be_headers(&credentials) {
@@ -52,7 +52,7 @@ impl Checked {
     }
 }
 
-impl ProvideCredentials for Checked {
+impl ProvideCredentials for SendableProvider {
     fn provide_credentials<'a>(&'a self) -> Future<'a>
     where
         Self: 'a,

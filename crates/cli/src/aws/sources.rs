@@ -15,7 +15,7 @@ use super::{
     config_file::decode,
     metadata,
     profiles::Selected,
-    providers::{AssumeRole, AssumeRoleWithWebIdentity, Checked},
+    providers::{AssumeRole, AssumeRoleWithWebIdentity, SendableProvider},
     sso::{SsoRole, SsoSettings},
 };
 use crate::{exit::UsageError, terminal};
@@ -212,7 +212,7 @@ impl Sources<'_> {
                 _ => return Err(problem("duration_seconds must be from 900 to 43200".into())),
             },
         };
-        let source = SharedCredentialsProvider::new(Checked { provider: source });
+        let source = SharedCredentialsProvider::new(SendableProvider { provider: source });
         let sts = self.sts.to_builder().credentials_provider(source).build();
         Ok(SharedCredentialsProvider::new(AssumeRole {
             client: Client::new(&sts),

@@ -15,7 +15,7 @@ use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_types::date_time::DateTime;
 
 use super::{
-    config::Endpoint,
+    config::EndpointUrl,
     sdk_error::{describe, root_cause},
 };
 
@@ -46,7 +46,7 @@ impl SsoRole {
     pub(super) fn new(
         settings: SsoSettings,
         sdk: &SdkConfig,
-        endpoints: [Option<Endpoint>; 2],
+        endpoints: [Option<EndpointUrl>; 2],
     ) -> Self {
         let [sso, oidc] = endpoints.map(|endpoint| {
             let mut builder = sdk.to_builder().region(Region::new(settings.region.clone()));

@@ -23,29 +23,32 @@ pub(crate) type Located = (Position, Severity, String);
 
 /// The result of a check of a list.
 #[derive(Debug, Default)]
-pub(crate) struct Checked {
+pub(crate) struct ListReport {
     /// The number of its elements.
     pub(crate) elements: usize,
     pub(crate) problems: Vec<Located>,
 }
 
 /// Checks the text of a file. If there is no problem, the functions accept it.
-pub(crate) fn check_list(content: Content, text: &str, now: UnixTime) -> Checked {
+pub(crate) fn check_list(content: Content, text: &str, now: UnixTime) -> ListReport {
     if matches!(text.trim(), "" | "null") {
         let problem = format!("has no value, write {}", smallest_list(content));
         let problems = vec![(Position::START, Severity::Error, problem)];
-        return Checked { elements: 0, problems };
+        return ListReport { elements: 0, problems };
     }
     let elements = match elements(text) {
         Ok(elements) => elements,
         Err((position, problem)) => {
-            return Checked { elements: 0, problems: vec![(position, Severity::Error, problem)] };
+            return ListReport {
+                elements: 0,
+                problems: vec![(position, Severity::Error, problem)],
+            };
         }
     };
     let mut list = List { content, text, elements, problems: Vec::new() };
     list.check(now);
     list.problems.sort_by_key(|(position, ..)| *position);
-    Checked { elements: list.elements.len(), problems: list.problems }
+    ListReport { elements: list.elements.len(), problems: list.problems }
 }
 
 /// A list that is JSON.

@@ -13,7 +13,7 @@ use runtime::{Setting, Values, table};
 
 pub(crate) use elements::{Element, Position, elements};
 pub(crate) use folder::{Report, check, read};
-pub(crate) use list::{Checked, check_list};
+pub(crate) use list::{ListReport, check_list};
 pub(crate) use parameters::{check as check_parameters, of_samconfig};
 
 /// A file of the layer.

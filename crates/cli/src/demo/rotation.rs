@@ -13,7 +13,7 @@ use super::scenario::{ALIAS, Error, Scenario, decode_part, member, print, print_
 /// Runs on a new stack whose functions refresh their ring every second.
 pub(super) async fn run(scenario: &mut Scenario) -> Result<(), Error> {
     scenario.restart_with("KEY_REFRESH_SECONDS", REFRESH.as_secs().to_string()).await?;
-    let mut rotator = Rotator::new(&scenario.stack)?;
+    let mut rotator = LocalRotator::new(&scenario.stack)?;
 
     let old_token = string(&scenario.token(&token_request()).await?, "access_token");
     let old = string(&decode_part(&old_token, 0), "kid");
@@ -81,13 +81,13 @@ fn token_request() -> Value {
 }
 
 /// Runs the rotation at times that it sets as the clock of KMS.
-struct Rotator {
+struct LocalRotator {
     rotation: Rotation,
     config: RotationConfig,
     clock: SystemTime,
 }
 
-impl Rotator {
+impl LocalRotator {
     fn new(stack: &Stack) -> Result<Self, Error> {
         let endpoint = format!("http://{}", stack.kms.address());
         let settings = [

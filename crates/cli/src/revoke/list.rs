@@ -5,7 +5,7 @@ use policy::revocation::{MAX_REVOCATIONS, Revocation, Revocations, RevocationsEr
 use runtime::MAX_FILE_BYTES;
 use serde_json::{Map, Value};
 
-use crate::configuration::{Checked, Content, Severity, check_list, elements, has_expired};
+use crate::configuration::{Content, ListReport, Severity, check_list, elements, has_expired};
 
 /// A new revocation.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl NewEntry {
 }
 
 /// Refuses a list that a function would refuse, so that no entry is lost.
-fn reject_problems(checked: &Checked) -> Result<(), ChangeError> {
+fn reject_problems(checked: &ListReport) -> Result<(), ChangeError> {
     let mut problems =
         checked.problems.iter().filter(|(_, severity, _)| *severity == Severity::Error);
     let Some((position, _, problem)) = problems.next() else { return Ok(()) };

@@ -41,7 +41,7 @@ impl ProvenTokenRequest {
         authorization: Option<AuthenticationScheme>,
         config: &IssuerConfig,
     ) -> Result<Self, OAuthError> {
-        let mut form = Parameters::read(body)?;
+        let mut form = FormParameters::read(body)?;
         let proof = match form.grant_type()? {
             JWT_BEARER => {
                 let client = form.client_assertion(authorization)?;
@@ -64,7 +64,7 @@ impl ClientTokenRequest {
     /// # Errors
     /// The first problem.
     pub fn read(body: &[u8], config: &IssuerConfig) -> Result<Self, OAuthError> {
-        let form = Parameters::read(body)?;
+        let form = FormParameters::read(body)?;
         if form.grant_type()? != CLIENT_CREDENTIALS {
             return Err(OAuthError::GrantType(CLIENT_CREDENTIALS));
         }
@@ -80,7 +80,7 @@ impl ClientTokenRequest {
     /// # Errors
     /// The first problem.
     pub fn read_parameters(body: &[u8], lifetime_max: Duration) -> Result<Self, OAuthError> {
-        Parameters::read(body)?.request(lifetime_max)
+        FormParameters::read(body)?.request(lifetime_max)
     }
 
     /// The request as the issuance policy reads it.
@@ -94,7 +94,7 @@ impl ClientTokenRequest {
 }
 
 /// The parameters that the issuer reads from a form. It ignores others.
-struct Parameters {
+struct FormParameters {
     grant_type: Option<String>,
     assertion: Option<String>,
     client_id: Option<String>,
@@ -107,7 +107,7 @@ struct Parameters {
     expires_in: Option<String>,
 }
 
-impl Parameters {
+impl FormParameters {
     fn read(body: &[u8]) -> Result<Self, OAuthError> {
         let mut form = Form::parse(body)?;
         let parameters = Self {

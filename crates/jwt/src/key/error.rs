@@ -98,7 +98,7 @@ pub enum KeyError {
     #[error("`alg` {}", crate::UnknownAlgorithm)]
     UnknownAlgorithm,
     /// `alg`, or the requested algorithm, is not one that the key can have.
-    #[error("the key cannot have the algorithm {algorithm} (possible: {})", Names(.possible))]
+    #[error("the key cannot have the algorithm {algorithm} (possible: {})", AlgorithmNames(.possible))]
     AlgorithmMismatch {
         /// The algorithm.
         algorithm: Algorithm,
@@ -177,9 +177,9 @@ pub enum KeyError {
 }
 
 /// Names of algorithms, separated by commas.
-struct Names<'a>(&'a [Algorithm]);
+struct AlgorithmNames<'a>(&'a [Algorithm]);
 
-impl fmt::Display for Names<'_> {
+impl fmt::Display for AlgorithmNames<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, algorithm) in self.0.iter().enumerate() {
             let separator = if at == 0 { "" } else { ", " };

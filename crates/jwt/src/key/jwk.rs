@@ -52,7 +52,7 @@ impl Jwk {
         if let Some(member) = private_member(members) {
             return Err(KeyError::PrivateKey { member });
         }
-        let members = Members(members);
+        let members = JwkMembers(members);
         if members.text("use")?.is_some_and(|purpose| !PURPOSES.contains(&purpose)) {
             return Err(KeyError::Use);
         }
@@ -93,9 +93,9 @@ pub(crate) fn private_member(members: &Map<String, Value>) -> Option<&'static st
     PRIVATE_MEMBERS.into_iter().find(|name| members.contains_key(*name))
 }
 
-struct Members<'a>(&'a Map<String, Value>);
+struct JwkMembers<'a>(&'a Map<String, Value>);
 
-impl<'a> Members<'a> {
+impl<'a> JwkMembers<'a> {
     fn text(&self, member: &'static str) -> Result<Option<&'a str>, KeyError> {
         match self.0.get(member) {
             None => Ok(None),

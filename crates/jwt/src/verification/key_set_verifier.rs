@@ -18,14 +18,14 @@ use crate::{Jwk, JwkSet, KeyError, UnusableKey, VerifyingKey};
 /// The [crate documentation](crate#verify-a-token-with-a-jwk-set) has an example.
 #[derive(Debug, Clone)]
 pub struct KeySetVerifier {
-    keys: Vec<Key>,
+    keys: Vec<PreparedKey>,
     unusable: Vec<UnusableKey>,
     /// `None`: all keys of a `kid`, and none without one.
     max_attempts: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
-struct Key {
+struct PreparedKey {
     id: Option<String>,
     by_algorithm: Vec<VerifyingKey>,
 }
@@ -39,7 +39,10 @@ impl KeySetVerifier {
         let key = |jwk: &Jwk| {
             let algorithms = jwk.algorithm.as_ref().map_or(jwk.key.algorithms(), slice::from_ref);
             let keys = algorithms.iter().map(|algorithm| VerifyingKey::new(&jwk.key, *algorithm));
-            Ok(Key { id: jwk.key_id.clone(), by_algorithm: keys.collect::<Result<_, _>>()? })
+            Ok(PreparedKey {
+                id: jwk.key_id.clone(),
+                by_algorithm: keys.collect::<Result<_, _>>()?,
+            })
         };
         let keys = set.keys.iter().map(key).collect::<Result<_, _>>()?;
         Ok(Self { keys, unusable: set.unusable.clone(), max_attempts: None })
@@ -53,7 +56,7 @@ impl KeySetVerifier {
     }
 
     /// Finds the keys of an id.
-    fn find(&self, key_id: Option<&str>) -> Vec<&Key> {
+    fn find(&self, key_id: Option<&str>) -> Vec<&PreparedKey> {
         match (key_id, &*self.keys) {
             (None, [only]) => vec![only],
             (None, keys) if self.max_attempts.is_some() => keys.iter().collect(),

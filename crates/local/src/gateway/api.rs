@@ -9,13 +9,13 @@ use super::{
 };
 
 #[derive(Debug)]
-pub(super) enum Api {
+pub(super) enum ServedApi {
     Rest(RestApis),
     Http(Box<HttpApi>),
     WebSocket(WebSocketApi),
 }
 
-impl Api {
+impl ServedApi {
     pub(super) async fn respond(&self, id: Uuid, request: Request<Bytes>) -> ExplainedResponse {
         match self {
             Self::Rest(api) => api.respond(id, request).await,

@@ -31,7 +31,7 @@ pub use self::{
 };
 
 use self::{
-    api::Api,
+    api::ServedApi,
     explained_response::{ExplainedResponse, ResponseReason, explained},
     http_api::HttpApi,
     rest_api::{RestApi, RestApis},
@@ -69,7 +69,7 @@ impl Gateway {
         for properties in others {
             apis.add(RestApi::new(properties, context.clone())?);
         }
-        Self::serve(listener, Api::Rest(apis), context)
+        Self::serve(listener, ServedApi::Rest(apis), context)
     }
 
     /// Serves the `AWS::ApiGateway::RestApi` of a template until the result is dropped.
@@ -83,7 +83,7 @@ impl Gateway {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let api = RestApi::of_template(template, resolver, context.clone())?;
-        Self::serve(listener, Api::Rest(RestApis::new(api)), context)
+        Self::serve(listener, ServedApi::Rest(RestApis::new(api)), context)
     }
 
     /// Serves the HTTP API of a template until the result is dropped.
@@ -97,7 +97,7 @@ impl Gateway {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let api = HttpApi::new(template, resolver, context.clone())?;
-        Self::serve(listener, Api::Http(Box::new(api)), context)
+        Self::serve(listener, ServedApi::Http(Box::new(api)), context)
     }
 
     /// Serves the WebSocket API of a template until the result is dropped.
@@ -111,12 +111,12 @@ impl Gateway {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let api = WebSocketApi::new(template, resolver, context.clone())?;
-        Self::serve(listener, Api::WebSocket(api), context)
+        Self::serve(listener, ServedApi::WebSocket(api), context)
     }
 
     fn serve(
         listener: TcpListener,
-        api: Api,
+        api: ServedApi,
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let GatewayContext { logs, exchanges, .. } = context;
@@ -156,7 +156,7 @@ impl Gateway {
 
 /// Responds to a request and reports it.
 async fn exchange(
-    api: Arc<Api>,
+    api: Arc<ServedApi>,
     request: Request<Bytes>,
     logs: FunctionLogs,
     exchanges: broadcast::Sender<Exchange>,

@@ -52,11 +52,11 @@ use crate::{
 #[derive(Debug)]
 pub struct OidcProvider {
     server: HttpServer,
-    issuer: Arc<Issuer>,
+    issuer: Arc<LocalIssuer>,
 }
 
 #[derive(Debug)]
-struct Issuer {
+struct LocalIssuer {
     name: String,
     key: SigningKey,
     /// How often metadata and keys were requested.
@@ -91,8 +91,11 @@ impl OidcProvider {
             Some(name) => name.clone(),
             None => format!("http://{}", listener.local_addr()?),
         };
-        let issuer =
-            Arc::new(Issuer { name, key: SigningKey::generate()?, fetches: AtomicU64::new(0) });
+        let issuer = Arc::new(LocalIssuer {
+            name,
+            key: SigningKey::generate()?,
+            fetches: AtomicU64::new(0),
+        });
         let handler = {
             let issuer = Arc::clone(&issuer);
             move |request| {
@@ -132,7 +135,7 @@ impl OidcProvider {
     }
 }
 
-impl Issuer {
+impl LocalIssuer {
     fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
         match (request.method(), request.uri().path()) {
             (&Method::GET, METADATA) => {

@@ -19,7 +19,7 @@ use crate::{
 /// The [crate documentation](crate#verify-an-assertion) has an example.
 #[derive(Debug)]
 pub struct IssuerVerifier {
-    issuers: HashMap<String, Issuer>,
+    issuers: HashMap<String, ConfiguredIssuer>,
 }
 
 /// The identity that a valid assertion proves.
@@ -36,14 +36,14 @@ pub struct Verified {
 }
 
 #[derive(Debug)]
-struct Issuer {
+struct ConfiguredIssuer {
     entry: TrustedIssuer,
     validation: Validation,
-    keys: Keys,
+    keys: IssuerKeySource,
 }
 
 #[derive(Debug)]
-enum Keys {
+enum IssuerKeySource {
     Inline(Result<Arc<IssuerKeys>, IssuerFault>),
     Remote(Box<RemoteKeys>),
 }
@@ -54,7 +54,8 @@ impl IssuerVerifier {
     pub fn new(issuers: TrustedIssuers, own: &OwnIdentity, http: &HttpClient) -> Self {
         let entries = issuers.into_entries().into_iter();
         let others = entries.filter(|entry| entry.issuer != own.issuer);
-        let issuer = |entry: TrustedIssuer| (entry.issuer.clone(), Issuer::new(entry, own, http));
+        let issuer =
+            |entry: TrustedIssuer| (entry.issuer.clone(), ConfiguredIssuer::new(entry, own, http));
         Self { issuers: others.map(issuer).collect() }
     }
 
@@ -99,7 +100,7 @@ impl IssuerVerifier {
         assertion: &'a str,
         purpose: Purpose,
         now: UnixTime,
-    ) -> Result<(Candidate<'a>, &'a Issuer), AssertionError> {
+    ) -> Result<(Candidate<'a>, &'a ConfiguredIssuer), AssertionError> {
         let mut named = None;
         let select = |name: &str| {
             named = self.issuers.get(name).filter(|issuer| issuer.is_for(purpose));
@@ -117,23 +118,25 @@ impl IssuerVerifier {
     }
 }
 
-fn refused(issuer: Option<&Issuer>, refusal: AssertionRefusal) -> AssertionError {
+fn refused(issuer: Option<&ConfiguredIssuer>, refusal: AssertionRefusal) -> AssertionError {
     AssertionError { issuer: issuer.map(|issuer| issuer.entry.issuer.clone()), refusal }
 }
 
-impl Issuer {
+impl ConfiguredIssuer {
     fn new(entry: TrustedIssuer, own: &OwnIdentity, http: &HttpClient) -> Self {
         let remote = |source| {
             let (issuer, algorithms) = (entry.issuer.clone(), entry.algorithms.clone());
             let keys = RemoteKeys::new(issuer, source, algorithms, http.clone());
-            Keys::Remote(Box::new(keys))
+            IssuerKeySource::Remote(Box::new(keys))
         };
         let keys = match &entry.keys {
             KeySource::Discovery(url) => remote(RemoteSource::Discovery(url.clone())),
             KeySource::JwksUri(url) => remote(RemoteSource::JwksUri(url.clone())),
             KeySource::Jwks(set) => {
                 let keys = IssuerKeys::new(set.clone(), &entry.algorithms).map(Arc::new);
-                Keys::Inline(keys.map_err(|error| IssuerFault::new(&entry.issuer, error)))
+                IssuerKeySource::Inline(
+                    keys.map_err(|error| IssuerFault::new(&entry.issuer, error)),
+                )
             }
         };
         Self { validation: entry.validation(own), keys, entry }
@@ -157,7 +160,7 @@ impl Issuer {
 
 /// The keys of an issuer for one assertion.
 struct KeysAt<'a> {
-    issuer: &'a Issuer,
+    issuer: &'a ConfiguredIssuer,
     now: SuspendAwareTime,
 }
 
@@ -168,10 +171,10 @@ impl Verifier for KeysAt<'_> {
         let entry = &self.issuer.entry;
         let malformed = |key| IssuerFault::new(&entry.issuer, KeysError::Malformed(key));
         let remote = match &self.issuer.keys {
-            Keys::Inline(keys) => {
+            IssuerKeySource::Inline(keys) => {
                 return keys.clone()?.check(parts).await.map_err(malformed);
             }
-            Keys::Remote(remote) => remote,
+            IssuerKeySource::Remote(remote) => remote,
         };
         let keys = remote.current(self.now).await?;
         let checked = keys.check(parts).await;
