@@ -3,19 +3,8 @@ use std::time::Duration;
 use policy::issuance::{Caller, ClientGrant, DeniedField, IssuanceDefaults, RuleVerdict};
 use serde_json::{Map, Value};
 
-use super::{ClientTokenRequest, OAuthError};
+use super::{ClientTokenRequest, Grantee, OAuthError};
 use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
-
-/// The caller and the client that get a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grantee {
-    /// The caller whose rules apply.
-    pub caller: Caller,
-    /// The client that has proved its identity. `None`: the caller is its own client.
-    pub client_id: Option<String>,
-    /// The `jti` of the assertion.
-    pub jti: Option<String>,
-}
 
 impl ClientTokenRequest {
     /// Asks the issuance policy. It grants the whole request or nothing.

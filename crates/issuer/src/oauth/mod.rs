@@ -14,9 +14,8 @@ mod request;
 
 pub use authentication_scheme::AuthenticationScheme;
 pub use error::OAuthError;
-pub use grant::Grantee;
 pub use grant_type::GrantType;
 pub(crate) use media_type::MediaType;
 pub(crate) use proof::ProviderFault;
-pub use proof::{ClientAssertion, Proof};
+pub use proof::{ClientAssertion, Grantee, Proof};
 pub use request::{ClientTokenRequest, ProvenTokenRequest};

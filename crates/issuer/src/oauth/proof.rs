@@ -7,7 +7,7 @@ use policy::{
     revocation::Revocations,
 };
 
-use super::{GrantType, Grantee, OAuthError};
+use super::{GrantType, OAuthError};
 
 /// The proof of the caller's identity.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +30,17 @@ pub struct ClientAssertion {
     pub assertion: String,
     /// The parameter `client_id`, which must be that of the assertion.
     pub client_id: Option<String>,
+}
+
+/// The caller and the client that get a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grantee {
+    /// The caller whose rules apply.
+    pub caller: Caller,
+    /// The client that has proved its identity. `None`: the caller is its own client.
+    pub client_id: Option<String>,
+    /// The `jti` of the assertion.
+    pub jti: Option<String>,
 }
 
 /// Why it is not known whether a proof is valid.
