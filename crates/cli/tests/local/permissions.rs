@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeSet, fs};
 
-use local::{kms::Kms, template::Template};
+use local::{Request, Stack, http, kms::Kms, template::Template};
 use serde_json::{Value, json};
 
 use crate::{
     ALIAS, TEMPLATE,
-    principals::{FUNCTIONS, PATH, call, key_of, start, whoami},
+    principals::{FUNCTIONS, TRUSTED_ISSUER, call, function_name, key_of, start_with, whoami},
+    public_keys::Signer,
     token,
+    token_endpoint::{form, now},
 };
 
 /// The KMS actions in the statements of a role.
@@ -53,40 +55,64 @@ fn kms_statements<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
 fn every_kms_statement_is_limited_to_its_function() {
     let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap());
     let template = template.unwrap();
-    for (function, role) in FUNCTIONS {
-        let mut roles = template.resources("AWS::IAM::Role");
-        let (_, role) = roles.find(|(id, _)| *id == role).unwrap();
+    let mut limited = BTreeSet::new();
+    for (id, role) in template.resources("AWS::IAM::Role") {
         let mut found = Vec::new();
         kms_statements(&role["Properties"]["Policies"], &mut found);
-        assert!(!found.is_empty(), "{function}");
-        let suffix = format!(":function:${{AWS::StackName}}-{}", function.to_lowercase());
+        if found.is_empty() {
+            continue;
+        }
+        let suffix = format!(":function:${{AWS::StackName}}-{}", function_name(id).unwrap());
         for statement in found {
             let arn = &statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"];
-            assert!(arn.as_str().is_some_and(|arn| arn.ends_with(&suffix)), "{statement}");
+            assert!(arn.as_str().is_some_and(|arn| arn.ends_with(&suffix)), "{id}: {statement}");
         }
+        limited.insert(id);
     }
+    assert_eq!(limited, FUNCTIONS.map(|(_, role)| role).into());
 }
 
 /// Issues and verifies tokens, and makes the calls of two rotations. The local KMS denies what a role or the
 /// key policy does not allow.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_permission_is_used_and_none_is_missing() {
-    let stack = start().await;
-    let long = token(&stack, json!({"sub": "a", "more": "x".repeat(4500)})).await;
-    for token in [token(&stack, json!({"sub": "a"})).await, long] {
-        assert_eq!(whoami(&stack, &token).await, 200);
+    let issuer = Signer::new();
+    let stack = start_with(&issuer).await;
+    for claims in [json!({"sub": "a", "more": "x"}), json!({"sub": "a", "more": "x".repeat(4500)})]
+    {
+        for token in [token(&stack, claims.clone()).await, exchange(&stack, &issuer, claims).await]
+        {
+            assert_eq!(whoami(&stack, &token).await, 200);
+        }
     }
     let kms = &stack.kms;
     rotate(kms);
     rotate(kms);
     let used = kms.used_permissions();
     for (_, role) in FUNCTIONS {
-        let path = role.trim_end_matches("Role").to_lowercase();
-        let arn = format!("{PATH}{path}/countersign-{role}-0LOCAL0LOCAL");
+        let arn = &stack.roles[role].arn;
         let used: BTreeSet<_> =
-            used.iter().filter(|(by, _)| *by == arn).map(|(_, action)| action.clone()).collect();
+            used.iter().filter(|(by, _)| by == arn).map(|(_, action)| action.clone()).collect();
         assert_eq!(used, allowed_actions(role), "{role}");
     }
+}
+
+/// The token for an assertion of the trusted issuer with these claims.
+async fn exchange(stack: &Stack, issuer: &Signer, mut claims: Value) -> String {
+    claims["iss"] = json!(TRUSTED_ISSUER);
+    claims["aud"] = json!(format!("http://{}", stack.gateway.address()));
+    claims["jti"] = json!(claims.to_string().len().to_string());
+    (claims["iat"], claims["exp"]) = (json!(now()), json!(now() + 60));
+    let assertion = issuer.token(Some("ci"), &claims);
+    let grant =
+        [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &*assertion)];
+    let request = Request::post("/oauth2/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form(&grant).into());
+    let response = http::send(stack.gateway.address(), request.unwrap()).await.unwrap();
+    let response: Value = serde_json::from_slice(response.body()).unwrap();
+    assert!(response["access_token"].is_string(), "{response}");
+    response["access_token"].as_str().unwrap().to_owned()
 }
 
 /// Makes the calls of a rotation with the rotator's role, after an alias was deleted by hand. The key of the

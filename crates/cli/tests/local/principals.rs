@@ -5,27 +5,69 @@ use std::fs;
 use local::{
     Bytes, Request, Stack, http,
     kms::{Kms, Role},
+    template::Template,
 };
 use serde_json::{Value, json};
 
-use crate::{TEMPLATE, with_parameters};
+use crate::{TEMPLATE, public_keys::Signer, with_parameters};
 
 /// Each function with its role. The local KMS knows both as access keys: calls with the name of the function
 /// come from the function, calls with the name of the role have its permissions outside of Lambda.
-pub(crate) const FUNCTIONS: [(&str, &str); 3] =
-    [("Issuer", "IssuerRole"), ("Authorizer", "AuthorizerRole"), ("Rotator", "RotatorRole")];
+pub(crate) const FUNCTIONS: [(&str, &str); 4] = [
+    ("Issuer", "IssuerRole"),
+    ("OAuthIssuer", "OAuthIssuerRole"),
+    ("Authorizer", "AuthorizerRole"),
+    ("Rotator", "RotatorRole"),
+];
 /// The beginning of the ARN of every role of the stack.
 pub(crate) const PATH: &str = "arn:aws:iam::000000000000:role/countersign/countersign/";
 
+/// The issuer that the token endpoint trusts. The tokens get the claim `more` of its assertions.
+pub(crate) const TRUSTED_ISSUER: &str = "https://ci.example";
+
+/// The name of the function with this role, without the name of the stack. None: no function has it.
+pub(crate) fn function_name(role: &str) -> Option<String> {
+    let template = Template::parse(&fs::read_to_string(TEMPLATE).unwrap()).unwrap();
+    let mut functions = template.resources("AWS::Serverless::Function");
+    let has_role = |function: &Value| function["Properties"]["Role"]["Fn::GetAtt"][0] == role;
+    let (_, function) = functions.find(|(_, function)| has_role(function))?;
+    let name = function["Properties"]["FunctionName"]["Fn::Sub"].as_str().unwrap();
+    Some(name.strip_prefix("${AWS::StackName}-").unwrap().to_owned())
+}
+
+/// A stack with all functions.
 pub(crate) async fn start() -> Stack {
+    start_with(&Signer::new()).await
+}
+
+/// The same, with the key of the trusted issuer.
+pub(crate) async fn start_with(issuer: &Signer) -> Stack {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let parameters = [
         ("RotationDays", "2"),
         ("Settings", "KeyRefreshSeconds=10"),
         ("CopiedTagKeys", "team,cost center"),
+        ("TokenEndpoint", "yes"),
     ];
-    let stack = Stack::start(&template, &with_parameters(&parameters, &[])).await;
-    stack.unwrap()
+    let settings = token_endpoint_settings(issuer);
+    let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
+    Stack::start(&template, &with_parameters(&parameters, &settings)).await.unwrap()
+}
+
+/// The settings with which the token endpoint trusts the issuer with this key.
+pub(crate) fn token_endpoint_settings(issuer: &Signer) -> [(&'static str, String); 2] {
+    let trusted = json!([
+        {"issuer": TRUSTED_ISSUER, "algorithms": "ES256", "jwks": {"keys": [issuer.jwk(Some("ci"))]}},
+    ]);
+    let policy = json!([
+        {"caller": "*", "subject": "*", "claims": "*"},
+        {"caller": "invoke", "subject": "*", "claims": "*"},
+        {
+            "caller": {"issuer": TRUSTED_ISSUER, "when": "true"}, "subject_from": "claims.sub",
+            "claims_from": {"more": "claims.more"},
+        },
+    ]);
+    [("TRUSTED_ISSUERS", trusted.to_string()), ("ISSUANCE_POLICY", policy.to_string())]
 }
 
 /// The status of a request with the token.

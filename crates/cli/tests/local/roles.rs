@@ -69,8 +69,8 @@ async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
     let days = |days: u64| json!({"PendingWindowInDays": days});
     let target = |alias: &str| json!({"AliasName": alias});
     let none = json!({});
-    // Operation, the rest of its input, and the kinds of keys that issuer, authorizer and rotator may use it
-    // on.
+    // Operation, the rest of its input, and the kinds of keys that both issuers, the authorizer and the rotator may use
+    // it on.
     let rows = [
         ("Sign", usage(rs256, "RAW"), ["cnp", "", ""]),
         ("Sign", usage(rs256, "DIGEST"), ["cnp", "", ""]),
@@ -115,7 +115,8 @@ async fn roles_allow_each_operation_only_on_the_keys_of_the_table() {
         ("ScheduleKeyDeletion", days(29), ["", "", ""]),
         ("CancelKeyDeletion", none.clone(), ["", "", ""]),
     ];
-    for (operation, input, expected) in rows {
+    for (operation, input, [issuers, authorizer, rotator]) in rows {
+        let expected = [issuers, issuers, authorizer, rotator];
         for ((function, role), expected) in FUNCTIONS.into_iter().zip(expected) {
             let may = |caller: &str, key: &str| {
                 let mut input = input.clone();

@@ -19,6 +19,8 @@ use self::{
 use crate::{
     TEMPLATE,
     interop::{is_installed, run_program},
+    principals::token_endpoint_settings,
+    public_keys::Signer,
     to_text, with_parameters,
 };
 
@@ -38,6 +40,7 @@ const STACKS: [(&str, &[(&str, &str)]); 2] = [
             ("SigningAlgorithm", "ES256"),
             ("NextSigningAlgorithm", "ML-DSA-65"),
             ("ApiGatewayLogsRole", "create"),
+            ("TokenEndpoint", "yes"),
         ],
     ),
 ];
@@ -120,7 +123,9 @@ async fn independent_simulator_decides_like_the_local_iam() {
     let template = fs::read_to_string(TEMPLATE).unwrap();
     let mut decisions = Decisions::default();
     for (number, (spec, parameters)) in STACKS.into_iter().enumerate() {
-        let options = with_parameters(parameters, &[]);
+        let settings = token_endpoint_settings(&Signer::new());
+        let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
+        let options = with_parameters(parameters, &settings);
         let stack = Stack::start(&template, &options).await.unwrap();
         let kms = &stack.kms;
         let roles = callers_with_roles(&stack);

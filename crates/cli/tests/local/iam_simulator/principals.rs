@@ -6,7 +6,7 @@ use local::{
 };
 use serde_json::{Value, json};
 
-use crate::key_policy::POWER_USER;
+use crate::{key_policy::POWER_USER, principals::function_name};
 
 /// A caller of KMS with the policies of its role.
 pub(crate) struct Caller {
@@ -38,13 +38,13 @@ impl Caller {
 pub(crate) fn callers_with_roles(stack: &Stack) -> Vec<Caller> {
     let mut callers = Vec::new();
     for (id, role) in &stack.roles {
-        let own = format!("countersign-{}", id.trim_end_matches("Role").to_lowercase());
+        let own = function_name(id).map(|name| format!("countersign-{name}"));
         let without_path = iam(&format!("role/{}", role.arn.rsplit('/').next().unwrap()));
         for (arn, function) in [
-            (&role.arn, Some(&*own)),
+            (&role.arn, own.as_deref()),
             (&role.arn, Some("countersign-other")),
             (&role.arn, None),
-            (&without_path, Some(&own)),
+            (&without_path, own.as_deref()),
         ] {
             let name = format!("{arn} in {function:?}");
             let policies = role.policies.clone();
