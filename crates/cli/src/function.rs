@@ -8,23 +8,23 @@ use crate::exit;
 
 /// The Lambda functions, by the names of their binaries.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Name {
+pub(crate) enum FunctionName {
     Issuer,
     Authorizer,
     Rotator,
 }
 
 /// Runs a function in this process, on a single thread like its own binary.
-pub(crate) fn run(name: Name) -> ExitCode {
+pub(crate) fn run(name: FunctionName) -> ExitCode {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(false, &error),
     };
     runtime.block_on(async {
         match name {
-            Name::Issuer => issuer::run().await,
-            Name::Authorizer => authorizer::run().await,
-            Name::Rotator => rotator::run().await,
+            FunctionName::Issuer => issuer::run().await,
+            FunctionName::Authorizer => authorizer::run().await,
+            FunctionName::Rotator => rotator::run().await,
         }
     })
 }

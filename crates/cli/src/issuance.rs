@@ -10,7 +10,8 @@ use std::{
 
 use clap::{Args, Subcommand};
 use issuer::{
-    ClientTokenRequest, Grantee, IssuanceError, IssuerConfig, OAuthError, Routes, known_issuers,
+    ClientTokenRequest, IssuanceError, IssuerConfig, OAuthError, Routes, TokenRecipient,
+    known_issuers,
 };
 use jwt::{Rejection, UnverifiedToken, json};
 use oidc::{
@@ -98,7 +99,7 @@ fn explain(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .map_err(|problem| UsageError(format!("--form: {problem}")))?;
     let outcome = match read_claims(&arguments.token, token.trim())? {
         Some(claims) => match identity(claims, &trusted, &arguments.trusted_issuers) {
-            Ok(grantee) => ask_policy(request, &grantee, &config),
+            Ok(recipient) => ask_policy(request, &recipient, &config),
             Err(refused) => PolicyEvaluation::refused(refused),
         },
         None => PolicyEvaluation::refused(Refused::assertion(AssertionRefusal::Token(
@@ -160,7 +161,7 @@ fn identity(
     claims: Map<String, Value>,
     trusted: &TrustedIssuers,
     file: &Path,
-) -> Result<Grantee, Refused> {
+) -> Result<TokenRecipient, Refused> {
     let issuer = claims.get("iss").and_then(Value::as_str);
     let Some(entry) = issuer.and_then(|issuer| trusted.get(issuer)) else {
         let refused = Refused::assertion(AssertionRefusal::Token(Rejection::Issuer));
@@ -174,23 +175,23 @@ fn identity(
     let issuer = entry.issuer.clone();
     let client_id = entry.is_client.then(|| issuer.clone());
     let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
-    Ok(Grantee { caller, client_id, jti })
+    Ok(TokenRecipient { caller, client_id, jti })
 }
 
 /// Evaluates the rules, and then decides like the token endpoint.
 fn ask_policy(
     request: ClientTokenRequest,
-    grantee: &Grantee,
+    recipient: &TokenRecipient,
     config: &IssuerConfig,
 ) -> PolicyEvaluation {
-    let mut verdicts = request.explain(grantee, config);
+    let mut verdicts = request.explain(recipient, config);
     // The first rule that grants the request decides.
     if let Some(index) = verdicts.iter().position(|verdict| verdict.result.is_ok()) {
         verdicts.truncate(index + 1);
     }
-    let granted = request.grant(grantee, config);
+    let granted = request.grant(recipient, config);
     let refused = granted.err().map(|error| Refused { error, hint: None });
-    PolicyEvaluation { verdicts, caller: Some(grantee.caller.clone()), refused }
+    PolicyEvaluation { verdicts, caller: Some(recipient.caller.clone()), refused }
 }
 
 /// The outcome of the request.

@@ -11,7 +11,7 @@ use std::{
 
 use clap::Args;
 use local::{
-    ApiTemplate, Stack, StackOptions, gateway::Exchange, kms::KmsOptions, lambda::LogLine,
+    ApiTemplate, Stack, StackOptions, gateway::CompletedRequest, kms::KmsOptions, lambda::LogLine,
     oidc_provider::OidcOptions,
 };
 use runtime::{SETTINGS, Settings};
@@ -219,13 +219,13 @@ fn print_addresses(stack: &Stack, region: &str) -> io::Result<()> {
 
 /// Prints a line for each request, and the log lines of functions that report a problem.
 async fn print_requests(
-    mut exchanges: Receiver<Exchange>,
+    mut exchanges: Receiver<CompletedRequest>,
     mut lines: Receiver<LogLine>,
 ) -> io::Result<()> {
     loop {
         tokio::select! {
             exchange = exchanges.recv() => match exchange {
-                Ok(Exchange { method, path, status, reason, duration, .. }) => {
+                Ok(CompletedRequest { method, path, status, reason, duration, .. }) => {
                     let milliseconds = duration.as_secs_f64() * 1000.0;
                     // The client wrote the path: it may contain control characters.
                     let path = path.escape_debug();

@@ -110,7 +110,7 @@ enum Command {
     Function {
         /// Function to run
         #[arg(value_enum)]
-        name: function::Name,
+        name: function::FunctionName,
     },
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// The claims of a valid token as they were signed (`None` with `--signature-only`), or the reason of the
 /// refusal.
-type VerifyResult = Result<Option<String>, RejectedToken>;
+type TokenResult = Result<Option<String>, RejectedToken>;
 
 /// Why the token is refused.
 struct RejectedToken {
@@ -99,7 +99,7 @@ struct RejectedToken {
     text: String,
 }
 
-async fn verify(arguments: &Arguments) -> Result<VerifyResult, Box<dyn Error>> {
+async fn verify(arguments: &Arguments) -> Result<TokenResult, Box<dyn Error>> {
     if arguments.token == "-" && arguments.jwks.as_deref() == Some("-") {
         let problem = "only one of the token and --jwks can be standard input";
         return Err(UsageError(problem.into()).into());
@@ -181,7 +181,7 @@ fn unchecked(arguments: &Arguments) -> Vec<&'static str> {
     claims.into_iter().filter_map(|(unchecked, name)| unchecked.then_some(name)).collect()
 }
 
-fn print(arguments: &Arguments, verdict: &VerifyResult) -> io::Result<()> {
+fn print(arguments: &Arguments, verdict: &TokenResult) -> io::Result<()> {
     let mut out = terminal::stdout();
     let unchecked = unchecked(arguments);
     if arguments.json {

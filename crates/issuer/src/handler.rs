@@ -14,12 +14,12 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    Cacheable, ClientTokenRequest, EventSource, GrantType, GrantedRequest, IssuanceError,
-    IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, OAuthError, Operation,
-    ProvenTokenRequest, PublishedDocument, Routes, TokenRequest,
+    AssertionTokenRequest, Cacheable, ClientTokenRequest, EventSource, GrantType, GrantedRequest,
+    IssuanceError, IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES,
+    OAuthError, Operation, PublishedDocument, Routes, TokenRequest,
     document::{authorization_server, document, token_endpoint_url},
     issue,
-    oauth::{Grantee, ProviderFault},
+    oauth::{ProviderFault, TokenRecipient},
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
@@ -58,7 +58,7 @@ struct IssuerHandler {
 
 /// The caller, grant, assertion and client of a request for a token, for the log line. All of it is proved.
 #[derive(Default)]
-struct Audit {
+struct RequestFacts {
     caller: Option<String>,
     grant: Option<GrantType>,
     assertion: Option<Value>,
@@ -69,14 +69,14 @@ impl Handler for IssuerHandler {
     type Response = Value;
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
-        let (metrics, mut audit) = (RequestMetrics::default(), Audit::default());
+        let (metrics, mut facts) = (RequestMetrics::default(), RequestFacts::default());
         let deadline = Instant::now() + invocation.time_left();
         let event = IssuerEvent::read(event, self.config.routes);
         let response = match event.operation {
             Err(error) => IssuerResponse::Refused(error),
             Ok(Operation::Publish(which)) => self.publish(which, deadline).await,
             Ok(Operation::IssueToken(caller, body)) => {
-                audit.caller = Some(caller.to_string());
+                facts.caller = Some(caller.to_string());
                 let request = TokenRequest::read(&body, &self.config);
                 match request.and_then(|request| request.grant(&caller, &self.config)) {
                     Err(error) => IssuerResponse::Refused(error),
@@ -84,66 +84,67 @@ impl Handler for IssuerHandler {
                 }
             }
             Ok(Operation::GrantToCaller(caller, form)) => {
-                audit.caller = Some(caller.to_string());
-                audit.grant = Some(GrantType::ClientCredentials);
-                let grantee = Grantee { caller, client_id: None, jti: None };
+                facts.caller = Some(caller.to_string());
+                facts.grant = Some(GrantType::ClientCredentials);
+                let recipient = TokenRecipient { caller, client_id: None, jti: None };
                 match ClientTokenRequest::read(&form, &self.config) {
                     Err(error) => IssuerResponse::Refused(error.into()),
-                    Ok(request) => self.grant(request, &grantee, deadline, &metrics).await,
+                    Ok(request) => self.grant(request, &recipient, deadline, &metrics).await,
                 }
             }
-            Ok(Operation::GrantToProof { form, authorization }) => {
-                match ProvenTokenRequest::read(&form, authorization, &self.config) {
+            Ok(Operation::GrantToAssertion { form, authorization }) => {
+                match AssertionTokenRequest::read(&form, authorization, &self.config) {
                     Err(error) => IssuerResponse::Refused(error.into()),
                     Ok(request) => {
-                        audit.grant = Some(request.proof.grant_type());
-                        self.grant_to_proof(request, deadline, &metrics, &mut audit).await
+                        facts.grant = Some(request.assertion.grant_type());
+                        self.grant_to_assertion(request, deadline, &metrics, &mut facts).await
                     }
                 }
             }
         };
-        let record = log_record(&response, audit, &metrics, event.source);
+        let record = log_record(&response, facts, &metrics, event.source);
         HandlerOutput { response: response.into_lambda_response(event.source), record }
     }
 }
 
 impl IssuerHandler {
-    /// Verifies the proof, and then grants the request.
-    async fn grant_to_proof(
+    /// Verifies the assertion, and then grants the request.
+    async fn grant_to_assertion(
         &self,
-        ProvenTokenRequest { proof, request }: ProvenTokenRequest,
+        AssertionTokenRequest { assertion, request }: AssertionTokenRequest,
         deadline: Instant,
         metrics: &RequestMetrics,
-        audit: &mut Audit,
+        facts: &mut RequestFacts,
     ) -> IssuerResponse {
         let Some(verifier) = &self.verifier else {
             return IssuerResponse::Refused(IssuanceError::NotFound);
         };
-        let verified = proof.verify(verifier, &self.config.revocations, SystemTime::now().into());
-        let grantee = match timeout_at(deadline, verified).await {
+        let verified =
+            assertion.verify(verifier, &self.config.revocations, SystemTime::now().into());
+        let recipient = match timeout_at(deadline, verified).await {
             Err(_) => return IssuerResponse::ProviderFailed(ProviderFault::TimedOut),
             Ok(Err(fault)) => return IssuerResponse::ProviderFailed(ProviderFault::Keys(fault)),
             Ok(Ok(Err(error))) => return IssuerResponse::Refused(error.into()),
-            Ok(Ok(Ok(grantee))) => grantee,
+            Ok(Ok(Ok(recipient))) => recipient,
         };
-        if let Caller::Assertion(identity) = &grantee.caller {
-            audit.assertion = Some(json!({
-                "issuer": identity.issuer, "subject": identity.subject, "jti": grantee.jti,
+        if let Caller::Assertion(identity) = &recipient.caller {
+            facts.assertion = Some(json!({
+                "issuer": identity.issuer, "subject": identity.subject, "jti": recipient.jti,
             }));
         }
-        audit.client.clone_from(&grantee.client_id);
-        self.grant(request, &grantee, deadline, metrics).await
+        facts.client.clone_from(&recipient.client_id);
+        self.grant(request, &recipient, deadline, metrics).await
     }
 
     async fn grant(
         &self,
         request: ClientTokenRequest,
-        grantee: &Grantee,
+        recipient: &TokenRecipient,
         deadline: Instant,
         metrics: &RequestMetrics,
     ) -> IssuerResponse {
         let requested_scope = request.scope.clone();
-        let granted = match request.grant(grantee, &self.config) {
+        let granted = match request.grant(recipient, &self.config) {
             Err(error) => return IssuerResponse::Refused(error),
             Ok(granted) => granted,
         };
@@ -193,11 +194,11 @@ impl IssuerHandler {
 /// contains the token, nor unproved values of an assertion.
 fn log_record(
     response: &IssuerResponse,
-    audit: Audit,
+    facts: RequestFacts,
     metrics: &RequestMetrics,
     source: EventSource,
 ) -> LogRecord {
-    let grant = audit.grant.map(GrantType::name);
+    let grant = facts.grant.map(GrantType::name);
     let (outcome, mut details) = match response {
         IssuerResponse::Issued(issued) | IssuerResponse::Granted(issued, _) => (
             Outcome::Issued(grant),
@@ -247,7 +248,7 @@ fn log_record(
         }
     };
     if let Value::Object(details) = &mut details {
-        let Audit { caller, assertion, client, .. } = audit;
+        let RequestFacts { caller, assertion, client, .. } = facts;
         details.extend([
             ("caller".to_owned(), caller.into()),
             ("grant".to_owned(), grant.into()),
@@ -282,7 +283,7 @@ mod tests {
             let fault = IssuerFault { issuer, error: Arc::new(KeysError::NoUsableKey), has_keys };
             let response = IssuerResponse::ProviderFailed(ProviderFault::Keys(fault));
             let metrics = RequestMetrics::default();
-            let line = log_record(&response, Audit::default(), &metrics, EventSource::OAuth);
+            let line = log_record(&response, RequestFacts::default(), &metrics, EventSource::OAuth);
             assert_eq!(line.outcome, outcome);
             let text = line.details[member].as_str().unwrap();
             assert!(text.contains("the key set has no usable key"), "{text}");

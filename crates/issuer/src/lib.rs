@@ -6,7 +6,7 @@
 //! | `config` | [`IssuerConfig`], read once at the start |
 //! | `event`, `proxy` | [`IssuerEvent`]: a direct invocation, or a proxy event of API Gateway |
 //! | `request`, `claims` | [`TokenRequest`], checked strictly |
-//! | `oauth` | the grants of OAuth: forms ([`ProvenTokenRequest`], [`ClientTokenRequest`]), proofs, and their errors |
+//! | `oauth` | the grants of OAuth: forms ([`AssertionTokenRequest`], [`ClientTokenRequest`]), assertions, and their errors |
 //! | `issue` | [`GrantedRequest`], granted by the issuance policy, and [`issue`], the core: completes the claims and signs them |
 //! | `document` | [`document`]: the key set, the discovery document and the metadata of the token endpoint |
 //! | `response` | [`IssuerResponse`]: the response for either event source |
@@ -82,8 +82,8 @@ pub use issue::{GrantedRequest, IssuedToken, issue};
 pub use lifetime::LifetimeError;
 pub use limits::{MAX_REQUEST_BYTES, MAX_TOKEN_BYTES};
 pub use oauth::{
-    AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType, Grantee, OAuthError,
-    Proof, ProvenTokenRequest,
+    AssertionTokenRequest, AuthenticationScheme, ClientAssertion, ClientTokenRequest, GrantType,
+    OAuthError, PresentedAssertion, TokenRecipient,
 };
 pub use request::TokenRequest;
 pub use response::{Cacheable, IssuerResponse};

@@ -18,7 +18,7 @@ impl Rotation {
     /// Existing aliases are never moved.
     ///
     /// # Errors
-    /// [`RotationError::Exists`] if one of the aliases exists, [`RotationError::Orphan`] if a key was created that may
+    /// [`RotationError::Exists`] if one of the aliases exists, [`RotationError::Leftover`] if a key was created that may
     /// have no alias, and [`RotationError::Fault`] if KMS fails before that.
     pub async fn create(
         &self,
@@ -111,7 +111,7 @@ impl Rotation {
                 return Err(error);
             }
         }
-        Err(RotationError::Orphan { key: key.id, source: Box::new(error) })
+        Err(RotationError::Leftover { key: key.id, source: Box::new(error) })
     }
 }
 

@@ -37,10 +37,10 @@ pub enum RotationError {
     /// A key was created, and the call that gives it an alias failed.
     #[error(
         "{key} was created and may have no alias: if `countersign key list` for the ring still shows it \
-         as unused after 15 minutes and CloudTrail shows no use of it, `aws kms schedule-key-deletion --key-id {key} \
+         as a leftover after 15 minutes and CloudTrail shows no use of it, `aws kms schedule-key-deletion --key-id {key} \
          --pending-window-in-days 7` removes it"
     )]
-    Orphan {
+    Leftover {
         /// The key id.
         key: String,
         /// The error of that call.
@@ -60,7 +60,7 @@ impl RotationError {
             Self::Exists(_) | Self::Conflict(_) | Self::SnapshotExpired => "Overtaken",
             Self::Obstacle(_) | Self::NotPromoted | Self::RetirementDue => "Obstacle",
             Self::Findings(findings) => findings.first().map_or("Obstacle", Finding::code),
-            Self::Orphan { source, .. } => source.code(),
+            Self::Leftover { source, .. } => source.code(),
             Self::Fault(fault) => fault.cause.code(),
         }
     }

@@ -33,7 +33,7 @@ pub enum KeyRole {
     /// The key under `-previous`: it has signed, and its tokens may not have expired.
     Previous,
     /// An enabled key with the ring's tag and without an alias, created by an interrupted prepare or by hand.
-    Unused,
+    Leftover,
     /// A key with the ring's tag and without an alias that is disabled or pending deletion.
     Retired,
 }
@@ -46,14 +46,14 @@ impl KeyRole {
             Self::Current => "current",
             Self::Next => "next",
             Self::Previous => "previous",
-            Self::Unused => "unused",
+            Self::Leftover => "leftover",
             Self::Retired => "retired",
         }
     }
 }
 
 /// Lists the keys of every ring, or of one ring. The list of one ring also has its keys without an alias
-/// ([`KeyRole::Unused`], [`KeyRole::Retired`]) and its keys that do not sign tokens.
+/// ([`KeyRole::Leftover`], [`KeyRole::Retired`]) and its keys that do not sign tokens.
 ///
 /// # Errors
 /// If KMS fails.
@@ -73,7 +73,7 @@ pub async fn list(client: &Client, ring: Option<&RingName>) -> Result<Vec<RingKe
     if let Some(ring) = ring {
         for key in keys_without_alias(client, ring, &aliases).await? {
             let is_enabled = key.state == KeyState::Enabled;
-            let role = if is_enabled { KeyRole::Unused } else { KeyRole::Retired };
+            let role = if is_enabled { KeyRole::Leftover } else { KeyRole::Retired };
             keys.push(RingKey { ring: ring.current().to_owned(), role, since: None, key });
         }
     }

@@ -58,7 +58,7 @@ async fn list_keys(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
                 (_, _, KeyState::PendingDeletion(time)) => {
                     format!("to be deleted {}", HumanTime { time, now })
                 }
-                (_, KeyRole::Unused, _) => "has no alias: left by an interrupted run".into(),
+                (_, KeyRole::Leftover, _) => "has no alias: left by an interrupted run".into(),
                 _ => String::new(),
             };
             let KeyMetadata { id, spec, state, .. } = key;

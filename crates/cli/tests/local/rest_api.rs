@@ -4,7 +4,7 @@ use std::fs;
 
 use local::{
     ApiTemplate, Bytes, Request, Stack, StackOptions,
-    gateway::{Exchange, Gateway},
+    gateway::{CompletedRequest, Gateway},
     http,
 };
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ async fn get(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> (u16, V
         .fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
     let response = http::send(gateway.address(), request.body(Bytes::new()).unwrap()).await;
     let response = response.unwrap();
-    let Exchange { reason, .. } = exchanges.recv().await.unwrap();
+    let CompletedRequest { reason, .. } = exchanges.recv().await.unwrap();
     let body = serde_json::from_slice(response.body()).unwrap_or_default();
     (response.status().as_u16(), body, reason)
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use policy::issuance::{Caller, ClientGrant, DeniedField, IssuanceDefaults, RuleVerdict};
 use serde_json::{Map, Value};
 
-use super::{ClientTokenRequest, Grantee, OAuthError};
+use super::{ClientTokenRequest, OAuthError, TokenRecipient};
 use crate::{GrantedRequest, IssuanceError, IssuerConfig, claims};
 
 impl ClientTokenRequest {
@@ -13,11 +13,11 @@ impl ClientTokenRequest {
     /// The first part of the request that is not granted, or a claim that a token cannot have.
     pub fn grant(
         self,
-        grantee: &Grantee,
+        recipient: &TokenRecipient,
         config: &IssuerConfig,
     ) -> Result<GrantedRequest, IssuanceError> {
         let defaults = grant_defaults(config);
-        let granted = match (&config.policy, &grantee.caller) {
+        let granted = match (&config.policy, &recipient.caller) {
             (Some(policy), caller) => {
                 let granted = policy.grant_to_client(&self.for_policy(), caller, &defaults);
                 let ClientGrant { rule, claims, lifetime } =
@@ -26,14 +26,14 @@ impl ClientTokenRequest {
             }
             // Without a policy, every caller that IAM admits may request anything.
             (None, Caller::Iam(_)) => GrantedRequest {
-                claims: self.requested_claims(&grantee.caller),
+                claims: self.requested_claims(&recipient.caller),
                 lifetime: self.lifetime.unwrap_or(defaults.lifetime),
                 rule: None,
             },
             (None, _) => return Err(OAuthError::Denied(DeniedField::Caller).into()),
         };
         let mut granted = granted;
-        let client_id = grantee.client_id.clone().map(Value::from);
+        let client_id = recipient.client_id.clone().map(Value::from);
         // A client that acts on its own behalf is itself the subject (RFC 9068 section 2.2).
         if let Some(client_id) = client_id.or_else(|| granted.claims.get("sub").cloned()) {
             granted.claims.insert("client_id".into(), client_id);
@@ -47,10 +47,10 @@ impl ClientTokenRequest {
 
     /// What each rule of the issuance policy says about the request. The first rule that grants it decides.
     #[must_use]
-    pub fn explain(&self, grantee: &Grantee, config: &IssuerConfig) -> Vec<RuleVerdict> {
+    pub fn explain(&self, recipient: &TokenRecipient, config: &IssuerConfig) -> Vec<RuleVerdict> {
         let (request, defaults) = (self.for_policy(), grant_defaults(config));
         let policy = config.policy.iter();
-        policy.flat_map(|policy| policy.explain(&request, &grantee.caller, &defaults)).collect()
+        policy.flat_map(|policy| policy.explain(&request, &recipient.caller, &defaults)).collect()
     }
 
     /// The error for the part of the request that is not granted.

@@ -4,7 +4,7 @@ use jwt::is_plain_identifier;
 use policy::{is_scope, issuance::ClientRequest};
 
 use super::{
-    AuthenticationScheme, ClientAssertion, OAuthError, Proof,
+    AuthenticationScheme, ClientAssertion, OAuthError, PresentedAssertion,
     form::Form,
     grant_type::{CLIENT_CREDENTIALS, JWT_BEARER},
 };
@@ -12,9 +12,9 @@ use crate::{IssuerConfig, lifetime::requested_lifetime};
 
 /// A request of a client that proves its identity in the request.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ProvenTokenRequest {
-    /// The proof, which is not yet verified.
-    pub proof: Proof,
+pub struct AssertionTokenRequest {
+    /// The assertion, which is not yet verified.
+    pub assertion: PresentedAssertion,
     /// The requested scopes, audiences and lifetime.
     pub request: ClientTokenRequest,
 }
@@ -30,7 +30,7 @@ pub struct ClientTokenRequest {
     pub lifetime: Option<Duration>,
 }
 
-impl ProvenTokenRequest {
+impl AssertionTokenRequest {
     /// Reads a form of a caller that proves its identity in it. `authorization` is the scheme of the `Authorization`
     /// header, if the request has one.
     ///
@@ -42,19 +42,19 @@ impl ProvenTokenRequest {
         config: &IssuerConfig,
     ) -> Result<Self, OAuthError> {
         let mut form = FormParameters::read(body)?;
-        let proof = match form.grant_type()? {
+        let assertion = match form.grant_type()? {
             JWT_BEARER => {
                 let client = form.client_assertion(authorization)?;
                 let assertion = form.assertion.take().ok_or(OAuthError::Missing("assertion"))?;
-                Proof::Assertion { assertion, client }
+                PresentedAssertion::Grant { assertion, client }
             }
             CLIENT_CREDENTIALS => {
                 let client = form.client_assertion(authorization)?;
-                Proof::Client(client.ok_or(OAuthError::NoAuthentication)?)
+                PresentedAssertion::Client(client.ok_or(OAuthError::NoAuthentication)?)
             }
             _ => return Err(OAuthError::GrantType("jwt-bearer or client_credentials")),
         };
-        Ok(Self { proof, request: form.request(config.lifetime_max)? })
+        Ok(Self { assertion, request: form.request(config.lifetime_max)? })
     }
 }
 
@@ -75,7 +75,7 @@ impl ClientTokenRequest {
         form.request(config.lifetime_max)
     }
 
-    /// Reads only what the client asks for, from a form that need not have a grant or a proof.
+    /// Reads only what the client asks for, from a form that need not have a grant or an assertion.
     ///
     /// # Errors
     /// The first problem.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, convert::Infallible, fs};
 
-use issuer::{IssuanceError, IssuerConfig, OAuthError, ProvenTokenRequest, issue};
+use issuer::{AssertionTokenRequest, IssuanceError, IssuerConfig, OAuthError, issue};
 use jwt::{Algorithm, Signed, Signer, UnixTime, UnsignedToken};
 use oidc::{HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig, TrustStore};
 use policy::revocation::Revocations;
@@ -186,12 +186,13 @@ impl Example {
         // Some seconds after the provider has issued the original token.
         let now = UnixTime::from_seconds(self.token["claims"]["iat"].as_u64().unwrap() + 5);
 
-        let request = ProvenTokenRequest::read(form.as_bytes(), None, &self.config);
-        let ProvenTokenRequest { proof, request } =
+        let request = AssertionTokenRequest::read(form.as_bytes(), None, &self.config);
+        let AssertionTokenRequest { assertion, request } =
             request.map_err(|error| error.code().to_owned())?;
-        let verified = proof.verify(&self.verifier, &Revocations::default(), now).await.unwrap();
-        let grantee = verified.map_err(|error| code(&error.into()))?;
-        let granted = request.grant(&grantee, &self.config).map_err(|error| code(&error))?;
+        let verified =
+            assertion.verify(&self.verifier, &Revocations::default(), now).await.unwrap();
+        let recipient = verified.map_err(|error| code(&error.into()))?;
+        let granted = request.grant(&recipient, &self.config).map_err(|error| code(&error))?;
         let issued = issue(granted, &self.config, Uuid::nil(), now, &FakeSigner).await.unwrap();
         Ok(issued.claims)
     }

@@ -17,12 +17,12 @@ pub struct GatewayContext {
     /// The logs of the functions.
     pub logs: FunctionLogs,
     /// The completed requests of all APIs.
-    pub exchanges: broadcast::Sender<Exchange>,
+    pub exchanges: broadcast::Sender<CompletedRequest>,
 }
 
 /// A completed request, for display.
 #[derive(Debug, Clone)]
-pub struct Exchange {
+pub struct CompletedRequest {
     /// The request id, which is the header `x-amzn-requestid` of the response.
     pub id: Uuid,
     /// The method.

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{api_request::API_ID, rest_api::ROOT_RESOURCE};
 pub use self::{
-    context::{Exchange, GatewayContext},
+    context::{CompletedRequest, GatewayContext},
     error::GatewayError,
 };
 
@@ -49,7 +49,7 @@ use crate::{
 pub struct Gateway {
     server: HttpServer,
     routes: Vec<String>,
-    exchanges: broadcast::Sender<Exchange>,
+    exchanges: broadcast::Sender<CompletedRequest>,
 }
 
 impl Gateway {
@@ -144,7 +144,7 @@ impl Gateway {
 
     /// Subscribes to the completed requests of all APIs of the stack. A receiver that lags behind misses some.
     #[must_use]
-    pub fn follow(&self) -> broadcast::Receiver<Exchange> {
+    pub fn follow(&self) -> broadcast::Receiver<CompletedRequest> {
         self.exchanges.subscribe()
     }
 
@@ -159,7 +159,7 @@ async fn exchange(
     api: Arc<ServedApi>,
     request: Request<Bytes>,
     logs: FunctionLogs,
-    exchanges: broadcast::Sender<Exchange>,
+    exchanges: broadcast::Sender<CompletedRequest>,
 ) -> Response<Bytes> {
     let start = Instant::now();
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
@@ -180,7 +180,7 @@ async fn exchange(
                 logs.reason(&id.to_string()).await.unwrap_or(default)
             }
         };
-        let _ = exchanges.send(Exchange { id, method, path, status, reason, duration });
+        let _ = exchanges.send(CompletedRequest { id, method, path, status, reason, duration });
     });
     response
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::{
-    cel::{Expression, ExpressionError, Subject},
+    cel::{EvaluationContext, Expression, ExpressionError},
     scope::{has_scope_token, is_scope_token},
 };
 
@@ -65,11 +65,11 @@ impl Condition {
 
     /// Whether the claims meet the condition. An expression that fails on them, or that exceeds the budget of
     /// the request, is not met.
-    pub(crate) fn is_met<'a>(&'a self, subject: &Subject<'a>) -> bool {
+    pub(crate) fn is_met<'a>(&'a self, context: &EvaluationContext<'a>) -> bool {
         match self {
             Self::Any => true,
-            Self::Scope(name) => has_scope_token(subject.text("scope").unwrap_or_default(), name),
-            Self::When(expression) => expression.is_true(subject),
+            Self::Scope(name) => has_scope_token(context.text("scope").unwrap_or_default(), name),
+            Self::When(expression) => expression.is_true(context),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use jwt::Claims;
 
 use super::{Api, rule::Rule};
-use crate::cel::Subject;
+use crate::cel::EvaluationContext;
 
 /// The rules that are open to a token.
 pub trait OpenRules {
@@ -39,14 +39,14 @@ impl OpenRules for Access {
 /// Rules that are evaluated for a token at first use.
 pub struct LazyAccess<'a> {
     rules: &'a [Rule],
-    subject: Subject<'a>,
+    context: EvaluationContext<'a>,
     open: Vec<Cell<Option<bool>>>,
 }
 
 impl<'a> LazyAccess<'a> {
     pub(crate) fn new(rules: &'a [Rule], claims: &'a Claims) -> Self {
         let open = rules.iter().map(|_| Cell::default()).collect();
-        Self { rules, subject: Subject::new(claims), open }
+        Self { rules, context: EvaluationContext::new(claims), open }
     }
 
     /// Evaluates all rules that a policy for this kind of API depends on, in the order of the list. So the
@@ -67,7 +67,7 @@ impl<'a> LazyAccess<'a> {
     #[must_use]
     pub fn settle(self) -> Access {
         let open = self.open.into_iter().map(Cell::into_inner).collect();
-        Access { open, is_over_budget: self.subject.is_over_budget() }
+        Access { open, is_over_budget: self.context.is_over_budget() }
     }
 }
 
@@ -76,7 +76,7 @@ impl OpenRules for LazyAccess<'_> {
         let (Some(result), Some(rule)) = (self.open.get(rule), self.rules.get(rule)) else {
             return false;
         };
-        let is_open = result.get().unwrap_or_else(|| rule.condition.is_met(&self.subject));
+        let is_open = result.get().unwrap_or_else(|| rule.condition.is_met(&self.context));
         result.set(Some(is_open));
         is_open
     }

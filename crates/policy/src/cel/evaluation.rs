@@ -27,7 +27,7 @@ use super::{
 pub(crate) const VARIABLES: [&str; 1] = [CLAIMS];
 
 /// The claims of one token, with the budget and the results that its conditions share.
-pub(crate) struct Subject<'a> {
+pub(crate) struct EvaluationContext<'a> {
     claims: ClaimSource<'a>,
     variables: OnceCell<Variables<'a>>,
     /// The remaining budget, initially [`BUDGET`], in instructions.
@@ -69,7 +69,7 @@ struct Variables<'a> {
     all: Size,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> EvaluationContext<'a> {
     pub(crate) fn new(claims: impl Into<ClaimSource<'a>>) -> Self {
         Self {
             claims: claims.into(),
@@ -261,50 +261,50 @@ mod tests {
         let loops: Vec<Expression> =
             (0..30).map(|at| when(&format!("claims.a.all(x, x != {})", at + 2))).collect();
         let open = |claims: &Claims| {
-            let subject = Subject::new(claims);
-            let open = loops.iter().filter(|expression| expression.is_true(&subject)).count();
-            (open, subject.is_over_budget())
+            let context = EvaluationContext::new(claims);
+            let open = loops.iter().filter(|expression| expression.is_true(&context)).count();
+            (open, context.is_over_budget())
         };
         assert_eq!(open(&short), (30, false));
         let (within_budget, is_over_budget) = open(&long);
         assert!((1..10).contains(&within_budget) && is_over_budget, "{within_budget}");
         let (cheap, negated) =
             (when("1 in claims.a && claims.s == 'x'"), when("!claims.a.all(x, x in claims.a)"));
-        let subject = Subject::new(&long);
-        assert!(loops.iter().any(|expression| !expression.is_true(&subject)));
+        let context = EvaluationContext::new(&long);
+        assert!(loops.iter().any(|expression| !expression.is_true(&context)));
         // An expression within the remaining budget is still evaluated.
-        assert!(cheap.is_true(&subject));
+        assert!(cheap.is_true(&context));
         // An expression that is not evaluated is false, also if it starts with a negation.
-        assert!(!negated.is_true(&subject));
+        assert!(!negated.is_true(&context));
     }
 
     #[test]
     fn expression_with_the_same_text_is_evaluated_once() {
         let claims = claims(&json!({"a": vec![1; 100]}));
         let (one, same) = (when("claims.a.all(x, x == 1)"), when("claims.a.all(x, x == 1)"));
-        let subject = Subject::new(&claims);
-        assert!(one.is_true(&subject));
-        let remaining = subject.remaining_budget.get();
+        let context = EvaluationContext::new(&claims);
+        assert!(one.is_true(&context));
+        let remaining = context.remaining_budget.get();
         assert!(remaining < BUDGET);
-        assert!(same.is_true(&subject));
-        assert_eq!(subject.remaining_budget.get(), remaining);
+        assert!(same.is_true(&context));
+        assert_eq!(context.remaining_budget.get(), remaining);
     }
 
     #[test]
     fn size_of_a_claim_counts_its_values_and_text() {
         let claims = claims(&json!({"a": [1, "ab", {"k": [null]}], "b": vec![1; 9], "c": "abc"}));
-        let subject = Subject::new(&claims);
+        let context = EvaluationContext::new(&claims);
         for (name, values, text) in [("a", 7, 3), ("b", 10, 0), ("c", 1, 3), ("d", 0, 0)] {
-            assert_eq!(subject.variables().claim(name), Size { values, text }, "{name}");
+            assert_eq!(context.variables().claim(name), Size { values, text }, "{name}");
         }
-        assert_eq!(subject.variables().all(), Size { values: 23, text: 12 });
+        assert_eq!(context.variables().all(), Size { values: 23, text: 12 });
     }
 
     #[test]
     fn cost_depends_only_on_the_claims_that_are_read() {
         let claims = claims(&json!({"a": [1, 2], "large": vec![1; 900], "n": "a"}));
-        let subject = Subject::new(&claims);
-        let cost = |text: &str| cost(&parse(text).unwrap(), subject.variables());
+        let context = EvaluationContext::new(&claims);
+        let cost = |text: &str| cost(&parse(text).unwrap(), context.variables());
         let (small, large) = (cost("claims.a.all(x, x == 1)"), cost("claims.large.all(x, x == 1)"));
         assert!(small * 100 < large, "{small} {large}");
         let (one, other) = (cost("claims['a'].all(x, x == 1)"), cost("claims.all(x, x == '')"));

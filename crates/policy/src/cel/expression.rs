@@ -11,7 +11,7 @@ use super::{
     ExpressionError,
     checker::ExpressionChecker,
     cost::{ClaimSizes, Size, cost},
-    evaluation::{BUDGET, OverBudget, Subject},
+    evaluation::{BUDGET, EvaluationContext, OverBudget},
     limits::{MAX_BYTES, ORDINARY_ELEMENTS},
 };
 
@@ -42,16 +42,19 @@ impl Expression {
 
     /// Whether the expression is true for the claims. `false` if its evaluation fails, or if its cost exceeds the
     /// remaining budget.
-    pub(crate) fn is_true<'a>(&'a self, subject: &Subject<'a>) -> bool {
-        self.evaluate(subject).unwrap_or(false)
+    pub(crate) fn is_true<'a>(&'a self, context: &EvaluationContext<'a>) -> bool {
+        self.evaluate(context).unwrap_or(false)
     }
 
     /// Whether the expression is true for the claims. `false` if its evaluation fails.
     ///
     /// # Errors
     /// If its cost exceeds the remaining budget.
-    pub(crate) fn evaluate<'a>(&'a self, subject: &Subject<'a>) -> Result<bool, OverBudget> {
-        subject.evaluate(&self.text, &self.parsed)
+    pub(crate) fn evaluate<'a>(
+        &'a self,
+        context: &EvaluationContext<'a>,
+    ) -> Result<bool, OverBudget> {
+        context.evaluate(&self.text, &self.parsed)
     }
 
     /// The value of the expression for the claims: a string, a whole number, a boolean, or a list of these. `None` if it
@@ -59,8 +62,11 @@ impl Expression {
     ///
     /// # Errors
     /// If its cost exceeds the remaining budget.
-    pub(crate) fn value(&self, subject: &Subject<'_>) -> Result<Option<Value>, OverBudget> {
-        subject.value(&self.parsed)
+    pub(crate) fn value(
+        &self,
+        context: &EvaluationContext<'_>,
+    ) -> Result<Option<Value>, OverBudget> {
+        context.value(&self.parsed)
     }
 
     /// The literal prefix of the value, and whether it is the whole value. It is empty if the expression does not start

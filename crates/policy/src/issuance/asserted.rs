@@ -9,7 +9,7 @@ use super::{
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
 };
 use crate::{
-    cel::{Expression, OverBudget, Subject},
+    cel::{EvaluationContext, Expression, OverBudget},
     glob::{Patterns, glob_matches},
 };
 
@@ -68,7 +68,7 @@ impl AssertedCaller {
     pub(super) fn check<'a>(
         &'a self,
         identity: &AssertedIdentity,
-        claims: &Subject<'a>,
+        claims: &EvaluationContext<'a>,
     ) -> Result<(), DeniedField> {
         if identity.issuer != self.issuer {
             return Err(DeniedField::Caller);
@@ -86,7 +86,7 @@ impl AssertedCaller {
     pub(super) fn subject(
         &self,
         identity: &AssertedIdentity,
-        claims: &Subject<'_>,
+        claims: &EvaluationContext<'_>,
     ) -> Result<String, DeniedField> {
         let subject = match &self.subject_from {
             None => Some(identity.subject.clone()),
@@ -106,7 +106,7 @@ impl AssertedCaller {
     pub(super) fn add_claims(
         &self,
         token: &mut Map<String, Value>,
-        claims: &Subject<'_>,
+        claims: &EvaluationContext<'_>,
     ) -> Result<(), DeniedField> {
         for (name, expression) in &self.claims_from {
             let value = expression.value(claims);

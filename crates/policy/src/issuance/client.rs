@@ -6,7 +6,7 @@ use super::{
     Caller, DeniedField, IssuanceDefaults,
     rule::{IssuanceRule, RuleCaller},
 };
-use crate::{cel::Subject, glob::Patterns};
+use crate::{cel::EvaluationContext, glob::Patterns};
 
 /// A request of an OAuth client: it names scopes and audiences, and the rule chooses the claims.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ impl IssuanceRule {
         &self,
         request: &ClientRequest<'_>,
         caller: &Caller,
-        claims: &Subject<'_>,
+        claims: &EvaluationContext<'_>,
         defaults: &IssuanceDefaults<'_>,
     ) -> Result<(Map<String, Value>, Duration), DeniedField> {
         let mut token = Map::new();
@@ -55,7 +55,11 @@ impl IssuanceRule {
         Ok((token, lifetime))
     }
 
-    fn client_subject(&self, caller: &Caller, claims: &Subject<'_>) -> Result<String, DeniedField> {
+    fn client_subject(
+        &self,
+        caller: &Caller,
+        claims: &EvaluationContext<'_>,
+    ) -> Result<String, DeniedField> {
         let (subject, is_granted_without_pattern) = match (&self.caller, caller) {
             (RuleCaller::Asserted(rule), Caller::Assertion(identity)) => {
                 (rule.subject(identity, claims)?, true)

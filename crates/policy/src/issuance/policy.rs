@@ -6,7 +6,7 @@ use super::{
     Caller, ClientGrant, ClientRequest, DeniedField, IssuanceDefaults, IssuancePolicyError,
     IssuanceRequest, rule::IssuanceRule,
 };
-use crate::cel::Subject;
+use crate::cel::EvaluationContext;
 
 /// An issuance policy: the setting `ISSUANCE_POLICY`, a JSON list of rules.
 ///
@@ -56,7 +56,7 @@ impl IssuancePolicy {
         defaults: &IssuanceDefaults<'_>,
     ) -> Result<Granted, DeniedField> {
         let (mut denied, none) = (DeniedField::Caller, Map::new());
-        let claims = Subject::new(assertion_claims(caller, &none));
+        let claims = EvaluationContext::new(assertion_claims(caller, &none));
         for (rule, number) in self.0.iter().zip(1..) {
             let granted =
                 rule.check_caller(caller, &claims).and_then(|()| rule.grant(request, defaults));
@@ -80,7 +80,7 @@ impl IssuancePolicy {
         defaults: &IssuanceDefaults<'_>,
     ) -> Result<ClientGrant, DeniedField> {
         let (mut denied, none) = (DeniedField::Caller, Map::new());
-        let claims = Subject::new(assertion_claims(caller, &none));
+        let claims = EvaluationContext::new(assertion_claims(caller, &none));
         for verdict in self.verdicts(request, caller, &claims, defaults) {
             match verdict.result {
                 Ok(grant) => return Ok(grant),
@@ -99,7 +99,7 @@ impl IssuancePolicy {
         defaults: &IssuanceDefaults<'_>,
     ) -> Vec<RuleVerdict> {
         let none = Map::new();
-        let claims = Subject::new(assertion_claims(caller, &none));
+        let claims = EvaluationContext::new(assertion_claims(caller, &none));
         self.verdicts(request, caller, &claims, defaults).collect()
     }
 
@@ -107,7 +107,7 @@ impl IssuancePolicy {
         &'a self,
         request: &ClientRequest<'_>,
         caller: &Caller,
-        claims: &Subject<'a>,
+        claims: &EvaluationContext<'a>,
         defaults: &IssuanceDefaults<'_>,
     ) -> impl Iterator<Item = RuleVerdict> {
         self.0.iter().zip(1..).map(move |(rule, number)| {

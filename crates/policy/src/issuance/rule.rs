@@ -10,7 +10,9 @@ use super::{
     caller::check_patterns,
     reserved::{CLAIMS_WITH_MEMBER, RESERVED_CLAIMS},
 };
-use crate::{cel::Subject, glob::Patterns, member_error::without_value, scope::is_scope_token};
+use crate::{
+    cel::EvaluationContext, glob::Patterns, member_error::without_value, scope::is_scope_token,
+};
 
 /// A rule of an issuance policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,11 +144,11 @@ impl IssuanceRule {
     pub(super) fn check_caller<'a>(
         &'a self,
         caller: &Caller,
-        subject: &Subject<'a>,
+        claims: &EvaluationContext<'a>,
     ) -> Result<(), DeniedField> {
         match (&self.caller, caller) {
             (RuleCaller::Asserted(rule), Caller::Assertion(identity)) => {
-                rule.check(identity, subject)
+                rule.check(identity, claims)
             }
             (RuleCaller::Aws(patterns), Caller::Invoke | Caller::Iam(_)) => {
                 let is_match = patterns.as_slice().iter().any(|pattern| caller.matches(pattern));

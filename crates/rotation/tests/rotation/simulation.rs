@@ -368,7 +368,7 @@ impl Simulation {
         self.world.kms.omit_alias_dates(false);
         let killed = results.iter().filter(|result| result.is_none()).count();
         let is_orphan =
-            |result: &&Option<_>| matches!(result, Some(Err(RotationError::Orphan { .. })));
+            |result: &&Option<_>| matches!(result, Some(Err(RotationError::Leftover { .. })));
         let reported = results.iter().filter(is_orphan).count();
         let is_prepared =
             |result: &&Option<_>| matches!(result, Some(Ok(Some((Step::Prepare(_), _)))));
@@ -391,7 +391,7 @@ impl Simulation {
                 result if dateless => panic!("a run with aliases without dates: {result:?}"),
                 Err(RotationError::Findings(_)) if self.taken.is_some() => self.counts.blocked += 1,
                 // An alias that was just created again may be read late. The error names the new key.
-                Err(RotationError::Orphan { .. }) if self.counts.deleted > 0 => {}
+                Err(RotationError::Leftover { .. }) if self.counts.deleted > 0 => {}
                 Err(RotationError::Fault(fault)) if self.counts.deleted > 0 => {
                     assert_eq!(fault.cause, Cause::NotFound);
                 }

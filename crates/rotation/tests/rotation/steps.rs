@@ -557,7 +557,7 @@ async fn list_of_one_ring_has_its_keys_without_an_alias() {
         "Tags": [{"TagKey": "countersign:ring", "TagValue": ALIAS}],
     });
     world.kms.perform("CreateKey", &leftover).unwrap();
-    let all = [&three[..], &[row(KeyRole::Unused), row(KeyRole::Retired)]].concat();
+    let all = [&three[..], &[row(KeyRole::Leftover), row(KeyRole::Retired)]].concat();
     assert_eq!(listed(true).await, all);
     assert_eq!(listed(false).await, three);
     let other = json!({"AliasName": "alias/other-next", "TargetKeyId": world.keys()[0]});

@@ -14,17 +14,17 @@ fn config(token_type: &str, audience: Option<&str>, policy: Option<&Value>) -> I
     }
 }
 
-fn asserted(client_id: Option<&str>) -> Grantee {
+fn asserted(client_id: Option<&str>) -> TokenRecipient {
     let claims = json!({"sub": "job", "tenant": "t", "long": "x".repeat(6000)});
     let Value::Object(claims) = claims else { panic!("claims are an object") };
     let (issuer, subject) = (CI.into(), "job".into());
     let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
-    Grantee { caller, client_id: client_id.map(str::to_owned), jti: None }
+    TokenRecipient { caller, client_id: client_id.map(str::to_owned), jti: None }
 }
 
-fn iam() -> Grantee {
+fn iam() -> TokenRecipient {
     let arn = "arn:aws:sts::123456789012:assumed-role/orders/i-1".into();
-    Grantee { caller: Caller::Iam(arn), client_id: None, jti: None }
+    TokenRecipient { caller: Caller::Iam(arn), client_id: None, jti: None }
 }
 
 fn request(scope: Option<&str>, audiences: &[&str]) -> ClientTokenRequest {
@@ -67,10 +67,10 @@ fn granted_claims_have_a_client_id() {
             None,
         ),
     ];
-    for (name, policy, grantee, expected, rule) in rows {
+    for (name, policy, recipient, expected, rule) in rows {
         for token_type in ["JWT", "at+jwt"] {
             let config = config(token_type, Some("api"), policy);
-            let granted = request(None, &[]).grant(&grantee, &config).map_err(|e| e.to_string());
+            let granted = request(None, &[]).grant(&recipient, &config).map_err(|e| e.to_string());
             let granted = granted.unwrap();
             assert_eq!(Value::Object(granted.claims), expected, "{name}");
             assert_eq!((granted.rule, granted.lifetime.as_secs()), (rule, 900), "{name}");

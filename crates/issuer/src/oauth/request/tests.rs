@@ -13,10 +13,10 @@ const SECRET: (&str, &str) = ("client_secret", "x");
 fn read(
     parameters: &[(&str, &str)],
     has_authorization: bool,
-) -> Result<ProvenTokenRequest, OAuthError> {
+) -> Result<AssertionTokenRequest, OAuthError> {
     let config = IssuerConfig::with_short_lifetimes();
     let authorization = has_authorization.then(basic);
-    ProvenTokenRequest::read(encode(parameters).as_bytes(), authorization, &config)
+    AssertionTokenRequest::read(encode(parameters).as_bytes(), authorization, &config)
 }
 
 fn basic() -> AuthenticationScheme {
@@ -26,16 +26,16 @@ fn basic() -> AuthenticationScheme {
 }
 
 #[test]
-fn proofs_are_read() {
+fn assertions_are_read() {
     let client = |client_id: Option<&str>| ClientAssertion {
         assertion: "d.e.f".into(),
         client_id: client_id.map(str::to_owned),
     };
-    let assertion = |client| Proof::Assertion { assertion: "a.b.c".into(), client };
+    let assertion = |client| PresentedAssertion::Grant { assertion: "a.b.c".into(), client };
     let rows = [
         ("an assertion", vec![GRANT, ASSERTION], assertion(None)),
         (
-            "a client id without a proof",
+            "a client id without an assertion",
             vec![GRANT, ASSERTION, ("client_id", "c")],
             assertion(None),
         ),
@@ -45,26 +45,26 @@ fn proofs_are_read() {
             vec![GRANT, ASSERTION, CLIENT, TYPE],
             assertion(Some(client(None))),
         ),
-        ("a client", vec![CREDENTIALS, CLIENT, TYPE], Proof::Client(client(None))),
+        ("a client", vec![CREDENTIALS, CLIENT, TYPE], PresentedAssertion::Client(client(None))),
         (
             "a client with its id",
             vec![CREDENTIALS, CLIENT, TYPE, ("client_id", "c")],
-            Proof::Client(client(Some("c"))),
+            PresentedAssertion::Client(client(Some("c"))),
         ),
         (
             "a secret without a value counts as omitted",
             vec![CREDENTIALS, CLIENT, TYPE, ("client_secret", "")],
-            Proof::Client(client(None)),
+            PresentedAssertion::Client(client(None)),
         ),
     ];
     for (name, parameters, expected) in rows {
-        let proof = read(&parameters, false).map(|request| request.proof);
-        assert!(proof == Ok(expected), "{name}: {:?}", proof.err());
+        let assertion = read(&parameters, false).map(|request| request.assertion);
+        assert!(assertion == Ok(expected), "{name}: {:?}", assertion.err());
     }
 }
 
 #[test]
-fn request_without_a_supported_proof_is_refused() {
+fn request_without_a_supported_assertion_is_refused() {
     let exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
     let grant_type = OAuthError::GrantType("jwt-bearer or client_credentials");
     let other_type = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";

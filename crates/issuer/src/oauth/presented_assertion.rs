@@ -9,11 +9,11 @@ use policy::{
 
 use super::{GrantType, OAuthError};
 
-/// The proof of the caller's identity.
+/// The assertion that proves the identity of the caller. It is not yet verified.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum PresentedAssertion {
     /// `jwt-bearer` (RFC 7523 section 2.1): a token of a trusted issuer.
-    Assertion {
+    Grant {
         /// The assertion.
         assertion: String,
         /// The client that presents it, if it authenticates itself.
@@ -34,7 +34,7 @@ pub struct ClientAssertion {
 
 /// The caller and the client that get a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grantee {
+pub struct TokenRecipient {
     /// The caller whose rules apply.
     pub caller: Caller,
     /// The client that has proved its identity. `None`: the caller is its own client.
@@ -43,7 +43,7 @@ pub struct Grantee {
     pub jti: Option<String>,
 }
 
-/// Why it is not known whether a proof is valid.
+/// Why it is not known whether an assertion is valid.
 #[derive(Debug)]
 pub enum ProviderFault {
     /// The keys of the issuer are not available.
@@ -62,28 +62,28 @@ impl ProviderFault {
     }
 }
 
-impl Proof {
-    /// The grant that the proof is for.
+impl PresentedAssertion {
+    /// The grant that the assertion is for.
     #[must_use]
     pub const fn grant_type(&self) -> GrantType {
         match self {
-            Self::Assertion { .. } => GrantType::JwtBearer,
+            Self::Grant { .. } => GrantType::JwtBearer,
             Self::Client(_) => GrantType::ClientCredentials,
         }
     }
 
-    /// Verifies the proof, and returns the caller and the client that get a token.
+    /// Verifies the assertion, and returns the caller and the client that get a token.
     ///
     /// # Errors
-    /// The outer error says that there is no result. The inner error refuses the proof.
+    /// The outer error says that there is no result. The inner error refuses the assertion.
     pub async fn verify(
         self,
         verifier: &IssuerVerifier,
         revocations: &Revocations,
         now: UnixTime,
-    ) -> Result<Result<Grantee, OAuthError>, IssuerFault> {
+    ) -> Result<Result<TokenRecipient, OAuthError>, IssuerFault> {
         match self {
-            Self::Assertion { assertion, client } => {
+            Self::Grant { assertion, client } => {
                 // Neither assertion costs a request for keys if the other one is refused without keys.
                 if let Some(client) = &client {
                     let purpose = Purpose::ClientAuthentication;
@@ -103,14 +103,14 @@ impl Proof {
                 };
                 let verified = verifier.verify(&assertion, Purpose::Grant, now).await?;
                 let verified = verified.and_then(|verified| unrevoked(verified, revocations));
-                let grantee = verified.map(|verified| grantee(verified, client_id));
-                Ok(grantee.map_err(OAuthError::Assertion))
+                let recipient = verified.map(|verified| recipient(verified, client_id));
+                Ok(recipient.map_err(OAuthError::Assertion))
             }
             Self::Client(client) => {
                 let verified = client.verify(verifier, revocations, now).await?;
                 Ok(verified.map(|client| {
                     let client_id = Some(client.issuer.clone());
-                    grantee(client, client_id)
+                    recipient(client, client_id)
                 }))
             }
         }
@@ -144,10 +144,10 @@ fn unrevoked(verified: Verified, revocations: &Revocations) -> Result<Verified, 
     Ok(verified)
 }
 
-fn grantee(verified: Verified, client_id: Option<String>) -> Grantee {
+fn recipient(verified: Verified, client_id: Option<String>) -> TokenRecipient {
     let Verified { issuer, subject, jti, claims } = verified;
     let caller = Caller::Assertion(AssertedIdentity { issuer, subject, claims });
-    Grantee { caller, client_id, jti }
+    TokenRecipient { caller, client_id, jti }
 }
 
 #[cfg(test)]
@@ -183,9 +183,10 @@ mod tests {
             |name: &str, exp: u64| json!({"iss": name, "sub": name, "aud": issuer, "exp": exp});
         let verify = async |client: Value, grant: Value| {
             let client = ClientAssertion { assertion: unsigned(&client), client_id: None };
-            let proof = Proof::Assertion { assertion: unsigned(&grant), client: Some(client) };
+            let assertion =
+                PresentedAssertion::Grant { assertion: unsigned(&grant), client: Some(client) };
             let none = Revocations::default();
-            let verified = proof.verify(&verifier, &none, UnixTime::from_seconds(NOW)).await;
+            let verified = assertion.verify(&verifier, &none, UnixTime::from_seconds(NOW)).await;
             verified.map(|verified| verified.map(drop).map_err(|error| error.code())).ok()
         };
         let (later, ci) = (NOW + 60, "https://ci.example");
