@@ -11,15 +11,15 @@ use crate::error::Error;
 pub(crate) const VARIABLE: &str = recording::FOLDER_VARIABLE;
 
 /// The folder of `cargo xtask ci`, below the root.
-pub(crate) const FOLDER: &str = "target/evidence";
+pub(crate) const FOLDER: &str = "target/recordings";
 
 /// Search the logs of a test run for tokens and signatures
 ///
-/// While `COUNTERSIGN_EVIDENCE` names a folder, tests keep there what processes write and which tokens
+/// While `COUNTERSIGN_RECORDINGS` names a folder, tests keep there what processes write and which tokens
 /// and signatures are in use. Each of these is looked for whole and in pieces.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder that `COUNTERSIGN_EVIDENCE` named
+    /// The folder that `COUNTERSIGN_RECORDINGS` named
     folder: PathBuf,
 }
 

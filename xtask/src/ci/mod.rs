@@ -38,7 +38,7 @@ enum Part {
     Lint,
     /// API documentation, generated files, book and links
     Docs,
-    /// The tests and the demo, whose logs are kept in target/evidence
+    /// The tests and the demo, whose logs are kept in target/recordings
     Test,
     /// The templates and the configuration files
     Template,

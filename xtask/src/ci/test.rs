@@ -11,20 +11,20 @@ use crate::{
 
 /// The two commands of the README. What every process writes, and every token, is kept for the audit.
 pub(super) fn run(workspace: &Workspace, counts: &mut Option<Counts>) -> Result<(), Error> {
-    let evidence = workspace.path(audit_logs::FOLDER);
-    if evidence.exists() {
-        fs::remove_dir_all(&evidence).map_err(Error::file(&evidence))?;
+    let recordings = workspace.path(audit_logs::FOLDER);
+    if recordings.exists() {
+        fs::remove_dir_all(&recordings).map_err(Error::file(&recordings))?;
     }
-    fs::create_dir_all(&evidence).map_err(Error::file(&evidence))?;
-    let cargo = || Ok(workspace.command("cargo")?.env(audit_logs::VARIABLE, &evidence));
+    fs::create_dir_all(&recordings).map_err(Error::file(&recordings))?;
+    let cargo = || Ok(workspace.command("cargo")?.env(audit_logs::VARIABLE, &recordings));
 
-    let log = evidence.join("tests.log");
+    let log = recordings.join("tests.log");
     let tests = cargo()?.args(["test", "--workspace"]).run_into(&log);
     let output = fs::read(&log).map_err(Error::file(&log))?;
     *counts = Some(Counts::of(&String::from_utf8_lossy(&output)));
     tests?;
-    let demo = evidence.join("demo.log");
+    let demo = recordings.join("demo.log");
     cargo()?.args(["run", "-p", "countersign", "--", "demo"]).run_into(&demo)?;
     announce("cargo xtask audit-logs");
-    audit_logs::audit(&evidence)
+    audit_logs::audit(&recordings)
 }

@@ -32,13 +32,13 @@ pub(crate) struct Arguments {
     emulator: Option<PathBuf>,
     /// The folder in which the output of the processes and the tokens are kept
     #[arg(long, env = audit_logs::VARIABLE, value_name = "FOLDER")]
-    evidence: Option<PathBuf>,
+    recordings: Option<PathBuf>,
 }
 
 /// Runs the functions with the arguments' emulator.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
-    let Arguments { emulator, evidence } = arguments;
-    emulate(workspace, emulator.as_deref(), evidence.as_deref())
+    let Arguments { emulator, recordings } = arguments;
+    emulate(workspace, emulator.as_deref(), recordings.as_deref())
 }
 
 const PACKAGES: &str = ".aws-sam/build";
@@ -51,7 +51,7 @@ const WATCH_PORT: u16 = 9190;
 pub(crate) fn emulate(
     workspace: &Workspace,
     emulator: Option<&Path>,
-    evidence: Option<&Path>,
+    recordings: Option<&Path>,
 ) -> Result<(), Error> {
     let events = workspace.path("events");
     let unmatched = cases::unmatched(&file_names(&events)?);
@@ -66,20 +66,20 @@ pub(crate) fn emulate(
         None => emulator_of_sam(workspace)?,
     };
     // The processes do not run in this folder.
-    let evidence = evidence.map(|folder| path::absolute(folder).map_err(Error::file(folder)));
-    let evidence = Evidence { folder: evidence.transpose()? };
+    let recordings = recordings.map(|folder| path::absolute(folder).map_err(Error::file(folder)));
+    let recordings = Recordings { folder: recordings.transpose()? };
     let mut local = workspace.command_at(&workspace.path(COUNTERSIGN));
     local = local.args(["local", "--port", "0", "--kms-port", "0"]);
     local = local.args(["--parameter-overrides", "RotationDays=90"]);
     let mut local = local.into_command();
-    local.envs(evidence.variable());
+    local.envs(recordings.variable());
     let local = Running::start("countersign local", local)?;
     let result = local.wait_for(kms_url).and_then(|url| {
         let settings = settings(&url, &workspace.path("layer"));
-        let run = Run { workspace, emulator, evidence: &evidence, settings };
+        let run = Run { workspace, emulator, recordings: &recordings, settings };
         run.all()
     });
-    evidence.keep("local.log", &local.stop(Signal::TERM)?)?;
+    recordings.keep("local.log", &local.stop(Signal::TERM)?)?;
     match result? {
         0 => Ok(()),
         1 => Err(Error::Check("1 answer is wrong".into())),
@@ -114,7 +114,7 @@ fn credentials(name: &str) -> Variables {
 struct Run<'a> {
     workspace: &'a Workspace,
     emulator: PathBuf,
-    evidence: &'a Evidence,
+    recordings: &'a Recordings,
     settings: Variables,
 }
 
@@ -152,7 +152,7 @@ impl Run<'_> {
                 command = command.env(name, value);
             }
             let event = String::from_utf8_lossy(&command.stdout()?).into_owned();
-            self.evidence.keep("tokens.secrets", tokens(&event).as_bytes())?;
+            self.recordings.keep("tokens.secrets", tokens(&event).as_bytes())?;
             cases.push(Case::with_token(format!("{} with a good token", file.name), event));
         }
         Ok(cases)
@@ -170,7 +170,7 @@ impl Run<'_> {
             .envs(credentials(function));
         let running = Running::start(function, command)?;
         let answers = client::invoke(EMULATOR_PORT, "function", events(own));
-        self.evidence.keep(&format!("{function}.log"), &running.stop(Signal::KILL)?)?;
+        self.recordings.keep(&format!("{function}.log"), &running.stop(Signal::KILL)?)?;
         answers
     }
 
@@ -182,7 +182,7 @@ impl Run<'_> {
         let watch = self.workspace.command("cargo-lambda")?;
         let mut watch = watch.args(["watch", "--ignore-changes"]).args(address).into_command();
         watch.envs(self.settings.iter().cloned()).envs(credentials(AUTHORIZER));
-        watch.envs(self.evidence.variable());
+        watch.envs(self.recordings.variable());
         let running = Running::start("cargo lambda watch", watch)?;
         let answers = client::invoke(WATCH_PORT, "authorizer", events(own)).and_then(|answers| {
             let last = events(own).last().unwrap_or_default();
@@ -192,7 +192,7 @@ impl Run<'_> {
                 .map_err(|source| Error::Json { command: "cargo lambda invoke".into(), source })?;
             Ok([answers, vec![answer]].concat())
         });
-        self.evidence.keep("watch.log", &running.stop(Signal::KILL)?)?;
+        self.recordings.keep("watch.log", &running.stop(Signal::KILL)?)?;
         answers
     }
 }
@@ -208,11 +208,11 @@ fn count_wrong(place: &str, cases: &[&Case], answers: &[Value]) -> usize {
 }
 
 /// The folder for the audit of the logs.
-struct Evidence {
+struct Recordings {
     folder: Option<PathBuf>,
 }
 
-impl Evidence {
+impl Recordings {
     fn keep(&self, name: &str, text: &[u8]) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let file = folder.join(format!("emulated-{name}"));

@@ -1,7 +1,7 @@
 //! Records the output of this project's processes, and the tokens and signatures that they handle. An audit of
 //! the recorded logs then shows whether a log contains a secret.
 //!
-//! Nothing is recorded unless `COUNTERSIGN_EVIDENCE` names a folder. Tokens are recorded from the events and
+//! Nothing is recorded unless `COUNTERSIGN_RECORDINGS` names a folder. Tokens are recorded from the events and
 //! responses of functions, signatures from the responses of KMS.
 
 mod tokens;
@@ -22,7 +22,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// The environment variable that names the folder. Child processes receive it too.
-pub const FOLDER_VARIABLE: &str = "COUNTERSIGN_EVIDENCE";
+pub const FOLDER_VARIABLE: &str = "COUNTERSIGN_RECORDINGS";
 /// The extension of log files.
 pub const LOG_EXTENSION: &str = "log";
 /// The extension of files with tokens and signatures, one per line.
