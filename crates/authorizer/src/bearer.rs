@@ -30,7 +30,7 @@ impl FromStr for Subprotocol {
 }
 
 impl CredentialSources {
-    /// Reads the settings. `None` means that a problem was noted in `settings`.
+    /// Reads the settings. `None` means that a problem was added to `settings`.
     pub(crate) fn read(settings: &mut Settings) -> Option<Self> {
         let websocket_protocol = settings.optional(&table::WEBSOCKET_TOKEN_PROTOCOL)?;
         Some(Self { websocket_protocol })

@@ -55,7 +55,7 @@ impl AuthorizerConfig {
         }
     }
 
-    /// Reads the settings. `None` means that a problem was noted in `settings`.
+    /// Reads the settings. `None` means that a problem was added to `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (
             Some(issuer),
@@ -85,6 +85,20 @@ impl AuthorizerConfig {
             .with_leeway(leeway);
         let revocations = revocations.unwrap_or_default();
         Some(Self { token, rules, revocations, http_api_response, credentials })
+    }
+
+    /// Logs what is probably a mistake in the settings, although they are valid.
+    pub(crate) fn log_warnings(&self) {
+        let own = self.token.issuer.as_deref();
+        for issuer in self.revocations.issuers().filter(|issuer| Some(*issuer) != own) {
+            tracing::warn!(
+                %issuer,
+                "REVOCATIONS names an issuer other than TOKEN_ISSUER: this entry has an effect at the token endpoint only"
+            );
+        }
+        for warning in self.rules.iter().flat_map(AccessRules::warnings) {
+            tracing::warn!(%warning, "ACCESS_RULES has a problem");
+        }
     }
 
     /// Whether the response to an event of this format is a simple one.

@@ -6,7 +6,6 @@ use std::{
 
 use jwt::Claims;
 use kms::{ErrorChain, Fault, Keyring, KmsVerifier, RequestMetrics, SignatureCache, Verification};
-use policy::access::AccessRules;
 use runtime::{
     Settings,
     function::{self, Diagnostic, FirstEvent, Handler, HandlerOutput, Invocation, RingUse},
@@ -33,20 +32,10 @@ fn read_settings(settings: &mut Settings) -> Option<(AuthorizerConfig, Signature
     let config = AuthorizerConfig::read(settings);
     let signatures = Signatures::read(settings);
     if let Some(config) = &config {
-        let own = config.token.issuer.as_deref();
-        for issuer in config.revocations.issuers().filter(|issuer| Some(*issuer) != own) {
-            tracing::warn!(
-                %issuer,
-                "REVOCATIONS names an issuer other than TOKEN_ISSUER: this entry has an effect at the token endpoint only"
-            );
-        }
+        config.log_warnings();
     }
     let interval = settings.number(&table::ALLOWED_LOG_INTERVAL);
     let interval = interval.and_then(|interval| interval.try_into().ok());
-    let rules = config.iter().filter_map(|config| config.rules.as_ref());
-    for warning in rules.flat_map(AccessRules::warnings) {
-        tracing::warn!(%warning, "ACCESS_RULES has a problem");
-    }
     Some((config?, signatures?, AllowedLines::new(interval?)))
 }
 

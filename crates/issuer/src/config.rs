@@ -83,7 +83,7 @@ impl IssuerConfig {
         }
     }
 
-    /// Reads the settings. `None` means that a problem was noted in `settings`.
+    /// Reads the settings. `None` means that a problem was added to `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let lifetime = settings.duration(&table::TOKEN_LIFETIME_SECONDS);
         let lifetime_max = settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS);

@@ -1,24 +1,24 @@
 use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
-use kms::{ErrorChain, Fault, Keyring, KmsSigner, RequestMetrics};
-use oidc::{AssertionError, HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig};
+use kms::{Fault, Keyring, KmsSigner, RequestMetrics};
+use oidc::{HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig};
 use policy::issuance::Caller;
 use runtime::{
     Settings,
     function::{self, FirstEvent, Handler, HandlerOutput, Invocation, RingUse},
     public_trust_store,
-    telemetry::{LogRecord, Outcome},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::{
-    AssertionTokenRequest, Cacheable, ClientTokenRequest, EventSource, GrantType, GrantedRequest,
-    IssuanceError, IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES,
-    OAuthError, Operation, PublishedDocument, Routes, TokenRequest,
+    AssertionTokenRequest, Cacheable, ClientTokenRequest, GrantType, GrantedRequest, IssuanceError,
+    IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, Operation,
+    PublishedDocument, Routes, TokenRequest,
     document::{authorization_server, document, token_endpoint_url},
     issue,
+    log_record::{RequestFacts, log_record},
     oauth::{ProviderFault, TokenRecipient},
 };
 
@@ -54,15 +54,6 @@ struct IssuerHandler {
     /// `None`: the function takes no assertions.
     verifier: Option<IssuerVerifier>,
     keyring: Arc<Keyring>,
-}
-
-/// The caller, grant, assertion and client of a request for a token, for the log line. All of it is proved.
-#[derive(Default)]
-struct RequestFacts {
-    caller: Option<String>,
-    grant: Option<GrantType>,
-    assertion: Option<Value>,
-    client: Option<String>,
 }
 
 impl Handler for IssuerHandler {
@@ -177,117 +168,15 @@ impl IssuerHandler {
         }
         let ring = timeout_at(deadline, self.keyring.published_ring()).await;
         match ring.unwrap_or_else(|_| Err(Fault::timed_out("GetPublicKey"))) {
-            Ok(published) => {
-                let cacheable =
-                    if published.next_fault.is_none() { Cacheable::Yes } else { Cacheable::No };
-                match document(which, &self.config, &published.ring) {
-                    Ok(document) => IssuerResponse::Published(document, cacheable),
-                    Err(error) => IssuerResponse::Refused(error),
-                }
-            }
+            Ok(published) => match document(which, &self.config, &published.ring) {
+                Ok(document) => IssuerResponse::Published(document, (&published).into()),
+                Err(error) => IssuerResponse::Refused(error),
+            },
             Err(fault) => IssuerResponse::KeysUnavailable(fault),
         }
     }
 }
 
-/// The log line of an invocation: the caller and the facts about the token, or the reason of the refusal. It never
-/// contains the token, nor unproved values of an assertion.
-fn log_record(
-    response: &IssuerResponse,
-    facts: RequestFacts,
-    metrics: &RequestMetrics,
-    source: EventSource,
-) -> LogRecord {
-    let grant = facts.grant.map(GrantType::name);
-    let (outcome, mut details) = match response {
-        IssuerResponse::Issued(issued) | IssuerResponse::Granted(issued, _) => (
-            Outcome::Issued(grant),
-            json!({
-                "jti": issued.claim_text("jti"),
-                "sub": issued.claim_text("sub"),
-                "aud": issued.claim_text("aud"),
-                "scope": issued.claim_text("scope"),
-                "exp": issued.claim_text("exp"),
-                "kid": issued.signed.key_id,
-                "rule": issued.rule,
-                "kmsRequestId": issued.signed.receipt,
-            }),
-        ),
-        IssuerResponse::Published(..) => (Outcome::Published, json!({})),
-        IssuerResponse::Refused(error) => {
-            let oauth = match error {
-                IssuanceError::OAuth(error) => Some(error),
-                _ => None,
-            };
-            let assertion = oauth.and_then(OAuthError::assertion_error);
-            let is_oauth = source == EventSource::OAuth;
-            let details = json!({
-                "reason": error.to_string(),
-                "assertionReason": assertion.map(AssertionError::code),
-                "overBudget": oauth.is_some_and(OAuthError::is_over_budget).then_some(true),
-                // The entry that the assertion names. This is not proved.
-                "claimedIssuer": assertion.and_then(|assertion| assertion.issuer.as_deref()),
-            });
-            (Outcome::Refused(is_oauth.then(|| error.code())), details)
-        }
-        IssuerResponse::Failed(fault) | IssuerResponse::KeysUnavailable(fault) => {
-            (Outcome::Fault(fault.cause.code()), json!({"error": ErrorChain(fault).to_string()}))
-        }
-        IssuerResponse::ProviderFailed(fault) => {
-            let error = match fault {
-                ProviderFault::Keys(fault) => ErrorChain(fault).to_string(),
-                ProviderFault::TimedOut => "the keys of the issuer did not arrive in time".into(),
-            };
-            match fault {
-                // Any client can send a `kid` that the issuer does not have: that must not raise an alarm.
-                ProviderFault::Keys(fault) if fault.has_keys => {
-                    (Outcome::Refused(Some("temporarily_unavailable")), json!({"reason": error}))
-                }
-                _ => (Outcome::Fault(fault.code()), json!({"error": error})),
-            }
-        }
-    };
-    if let Value::Object(details) = &mut details {
-        let RequestFacts { caller, assertion, client, .. } = facts;
-        details.extend([
-            ("caller".to_owned(), caller.into()),
-            ("grant".to_owned(), grant.into()),
-            ("assertion".to_owned(), assertion.into()),
-            ("client".to_owned(), client.into()),
-        ]);
-    }
-    LogRecord { outcome, requests: 1, measured: metrics.measured(), details }
-}
-
 /// A token can take two KMS operations in sequence: the refresh of a ring that has not been refreshed for long, and the
 /// signature. A client gets its response within 8 s, which is less than the function's timeout.
 const RING_USE: RingUse = RingUse { first_event: FirstEvent::AfterRing, operations: 2 };
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use oidc::{IssuerFault, KeysError};
-
-    use super::*;
-
-    /// The line of a refusal has `reason`, that of a fault has `error`.
-    #[test]
-    fn fault_of_a_provider_is_a_refusal_if_only_an_unknown_key_is_affected() {
-        let rows = [
-            (true, Outcome::Refused(Some("temporarily_unavailable")), "reason", "error"),
-            (false, Outcome::Fault("IssuerKeys"), "error", "reason"),
-        ];
-        for (has_keys, outcome, member, other) in rows {
-            let issuer = "https://idp.example".to_owned();
-            let fault = IssuerFault { issuer, error: Arc::new(KeysError::NoUsableKey), has_keys };
-            let response = IssuerResponse::ProviderFailed(ProviderFault::Keys(fault));
-            let metrics = RequestMetrics::default();
-            let line = log_record(&response, RequestFacts::default(), &metrics, EventSource::OAuth);
-            assert_eq!(line.outcome, outcome);
-            let text = line.details[member].as_str().unwrap();
-            assert!(text.contains("the key set has no usable key"), "{text}");
-            assert!(line.details[other].is_null(), "{:?}", line.details);
-        }
-    }
-}

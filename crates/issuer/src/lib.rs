@@ -12,6 +12,7 @@
 //! | `response` | [`IssuerResponse`]: the response for either event source |
 //! | `error`, `lifetime` | [`IssuanceError`], [`LifetimeError`]: why a request gets no token |
 //! | `limits` | the sizes of requests, claims and tokens |
+//! | `log_record` | the log line of an invocation |
 //! | `handler` | [`run`]: the Lambda function around all of these |
 //!
 //! Start with [`issue`]. It takes a granted request, the configuration, the time and a
@@ -68,6 +69,7 @@ mod issue;
 mod issuer_url;
 mod lifetime;
 mod limits;
+mod log_record;
 mod oauth;
 mod proxy;
 mod request;

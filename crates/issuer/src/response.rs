@@ -9,7 +9,7 @@ use aws_lambda_events::{
         },
     },
 };
-use kms::{Cause, Fault};
+use kms::{Cause, Fault, PublishedRing};
 use runtime::function::Diagnostic;
 use serde_json::{Value, json};
 
@@ -41,6 +41,13 @@ pub enum Cacheable {
     Yes,
     /// Caches must not keep it.
     No,
+}
+
+impl From<&PublishedRing> for Cacheable {
+    /// Clients must not keep a key set that may lack the next key.
+    fn from(published: &PublishedRing) -> Self {
+        if published.next_fault.is_none() { Self::Yes } else { Self::No }
+    }
 }
 
 impl From<Result<IssuedToken, Fault>> for IssuerResponse {

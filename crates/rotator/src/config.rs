@@ -15,7 +15,7 @@ pub struct RotatorConfig {
 }
 
 impl RotatorConfig {
-    /// Reads the settings. `None` means that a problem was noted in `settings`.
+    /// Reads the settings. `None` means that a problem was added to `settings`.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let (Some(ring), Some(every), Some(timing), Some(algorithm), Some(options)) = (
             settings.required(&table::KEY_ALIAS),

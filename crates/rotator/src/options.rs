@@ -1,7 +1,7 @@
 use rotation::RotationOptions;
 use runtime::{Settings, table};
 
-/// Reads how the deployment changes the steps of a rotation. `None` means that a problem was noted in `settings`.
+/// Reads how the deployment changes the steps of a rotation. `None` means that a problem was added to `settings`.
 pub fn read_options(settings: &mut Settings) -> Option<RotationOptions> {
     let retained_key = settings.optional(&table::RETAINED_KEY_ID)?;
     Some(RotationOptions { retained_key })

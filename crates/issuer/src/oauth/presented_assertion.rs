@@ -1,4 +1,7 @@
+use std::fmt;
+
 use jwt::UnixTime;
+use kms::ErrorChain;
 use oidc::{
     AssertionError, AssertionRefusal, IssuerCause, IssuerFault, IssuerVerifier, Purpose, Verified,
 };
@@ -58,6 +61,20 @@ impl ProviderFault {
         match self {
             Self::Keys(fault) => fault.cause().code(),
             Self::TimedOut => IssuerCause::Unreachable.code(),
+        }
+    }
+
+    /// Whether the other assertions of the issuer can be verified: only the key that this one names is unknown.
+    pub(crate) fn is_limited_to_an_unknown_key(&self) -> bool {
+        matches!(self, Self::Keys(fault) if fault.has_keys)
+    }
+}
+
+impl fmt::Display for ProviderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys(fault) => ErrorChain(fault).fmt(f),
+            Self::TimedOut => f.write_str("the keys of the issuer did not arrive in time"),
         }
     }
 }
