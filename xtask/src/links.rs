@@ -1,4 +1,5 @@
-//! Checks that the links of Markdown files lead to files and headings of this repository.
+//! Checks that the links of Markdown files lead to files and headings of this repository, and that the contents of the
+//! book have every page.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +28,8 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
             documents.insert(name.into(), Document::parse(&text));
         }
     }
-    let problems = problems(&documents, &|path| workspace.path(path).exists());
+    let mut problems = problems(&documents, &|path| workspace.path(path).exists());
+    problems.extend(missing_pages(&documents));
     if problems.is_empty() {
         let links: usize = documents.values().map(|document| document.links.len()).sum();
         println!("{links} links in {} Markdown files", documents.len());
@@ -149,6 +151,20 @@ impl Document {
     }
 }
 
+/// The pages of the book that its contents lack, one a line. mdBook leaves them out.
+fn missing_pages(documents: &Documents) -> impl Iterator<Item = String> {
+    let (folder, contents) = (Path::new("docs/src"), Path::new("docs/src/SUMMARY.md"));
+    let links = documents.get(contents).into_iter().flat_map(|contents| &contents.links);
+    let listed = links.filter_map(|link| match &link.target {
+        Target::Url(url) => normalize(&folder.join(url)),
+        Target::Undefined(_) => None,
+    });
+    let listed: BTreeSet<_> = listed.collect();
+    let pages = documents.keys().filter(move |file| file.starts_with(folder) && *file != contents);
+    let missing = pages.filter(move |page| !listed.contains(*page));
+    missing.map(|page| format!("  {}: {} is missing", contents.display(), page.display()))
+}
+
 /// The links that lead nowhere, one a line.
 fn problems(documents: &Documents, exists: &dyn Fn(&Path) -> bool) -> Vec<String> {
     let mut problems = Vec::new();
@@ -231,6 +247,24 @@ mod tests {
                 || ["", "docs", "a b.svg"].iter().any(|name| path == Path::new(name))
         };
         problems(&documents, &exists)
+    }
+
+    #[test]
+    fn contents_of_the_book_have_every_page() {
+        let missing = |contents: &str| {
+            let pages = [
+                ("docs/src/SUMMARY.md", contents),
+                ("docs/src/a.md", "[b](b/c.md)"),
+                ("docs/src/b/c.md", ""),
+                ("docs/other.md", ""),
+            ];
+            let documents = pages.map(|(name, text)| (name.into(), Document::parse(text)));
+            missing_pages(&Documents::from(documents)).collect::<Vec<_>>()
+        };
+        assert_eq!(missing("- [A](a.md)\n  - [C](./b/c.md)"), Vec::<String>::new());
+        let expected = "  docs/src/SUMMARY.md: docs/src/b/c.md is missing";
+        assert_eq!(missing("[A](a.md) [Other](../other.md)"), [expected]);
+        assert_eq!(missing("").len(), 2);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod layers;
 mod links;
 mod package;
 mod process;
+mod provider_table;
 mod type_names;
 mod workspace;
 
