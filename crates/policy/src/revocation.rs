@@ -106,6 +106,12 @@ struct RevocationEntry {
 }
 
 impl Revocation {
+    /// A revocation that is always needed, without a reason.
+    #[must_use]
+    pub const fn new(issuer: String, tokens: RevokedTokens) -> Self {
+        Self { issuer, tokens, expires: None, reason: None }
+    }
+
     /// Reads a list.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use jwt::{
 };
 use oidc::TrustedIssuers;
 use policy::{
-    access::{AccessRules, RulesError, Warning},
+    access::{AccessRules, RulesError},
     issuance::IssuancePolicy,
     revocation::{MAX_REVOCATIONS, Revocation, RevocationsError},
 };
@@ -134,10 +134,7 @@ impl List<'_> {
             Content::AccessRules => match self.text.parse::<AccessRules>() {
                 Ok(rules) => {
                     for warning in rules.warnings() {
-                        let index = match &warning {
-                            Warning::OpenParent { rule, .. } => self.rule_at(&[rule]),
-                            Warning::NoRoomForSpellings => None,
-                        };
+                        let index = warning.rule().and_then(|rule| self.rule_at(&[rule]));
                         self.add_found(index, Severity::Warning, warning.to_string());
                     }
                 }

@@ -153,7 +153,7 @@ fn entry_of_token(token: &str) -> Result<NewEntry, UsageError> {
     let tokens = RevokedTokens::Id(required("jti")?);
     // The authorizer refuses a token without a valid `exp`, but another verifier may accept it.
     let expires = jwt::expiry(&claims).ok();
-    let revocation = Revocation { issuer, tokens, expires, reason: None };
+    let revocation = Revocation { expires, ..Revocation::new(issuer, tokens) };
     Ok(NewEntry { revocation, claims: Some(claims) })
 }
 
@@ -169,7 +169,7 @@ fn entry_of_options(arguments: &Arguments, now: UnixTime) -> Result<NewEntry, Us
         _ => return Err(UsageError("--issuer needs --jti or --subject".into())),
     };
     let issuer = issuer.clone().unwrap_or_default();
-    let revocation = Revocation { issuer, tokens, expires: *exp, reason: None };
+    let revocation = Revocation { expires: *exp, ..Revocation::new(issuer, tokens) };
     Ok(NewEntry { revocation, claims: None })
 }
 

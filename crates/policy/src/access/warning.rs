@@ -14,6 +14,17 @@ pub enum Warning {
     NoRoomForSpellings,
 }
 
+impl Warning {
+    /// The route of the rule to look at, if it is about one rule.
+    #[must_use]
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::OpenParent { rule, .. } => Some(rule),
+            Self::NoRoomForSpellings => None,
+        }
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
