@@ -1,7 +1,7 @@
 use serde_json::Value;
 
-use super::{rejection::Rejection, validation::Validation};
-use crate::{Algorithm, is_same_token_type, json};
+use super::rejection::Rejection;
+use crate::{Algorithm, json};
 
 /// The header parameters that verification uses (RFC 7515 section 4.1). Unknown parameters are
 /// ignored, except those in [`REFUSED_PARAMETERS`].
@@ -30,17 +30,6 @@ impl Header {
             token_type: text("typ")?,
             key_id: text("kid")?,
         })
-    }
-
-    pub(crate) fn check(&self, validation: &Validation) -> Result<(), Rejection> {
-        let accepted = &validation.algorithms;
-        if accepted.as_ref().is_some_and(|accepted| !accepted.contains(&self.algorithm)) {
-            return Err(Rejection::UnsupportedAlgorithm);
-        }
-        let token_type = self.token_type.as_deref().unwrap_or("JWT");
-        let mut accepted = validation.token_types.iter();
-        let is_expected = accepted.any(|expected| is_same_token_type(token_type, expected));
-        if is_expected { Ok(()) } else { Err(Rejection::Type) }
     }
 }
 

@@ -50,11 +50,11 @@ impl<'a> UnverifiedToken<'a> {
         now: UnixTime,
     ) -> Result<Candidate<'a>, Rejection> {
         let header = self.read_header(Algorithm::max_token_bytes)?;
-        header.check(validation)?;
+        validation.check_header(&header)?;
         let claims = decode(self.claims)?;
         let parts = self.with_header(header)?;
         let claims = Claims::read(&claims)?;
-        claims.check(validation, now)?;
+        validation.check_claims(&claims, now)?;
         Ok(Candidate::new(parts, claims))
     }
 
@@ -87,8 +87,8 @@ impl<'a> UnverifiedToken<'a> {
         let header = self.read_header(|_| Algorithm::MAX_TOKEN_BYTES)?;
         let claims = Claims::read(&decode(self.claims)?)?;
         let validation = claims.text("iss").and_then(validation_of).ok_or(Rejection::Issuer)?;
-        header.check(validation)?;
-        claims.check(validation, now)?;
+        validation.check_header(&header)?;
+        validation.check_claims(&claims, now)?;
         Ok(Candidate::new(self.with_header(header)?, claims))
     }
 

@@ -1,6 +1,11 @@
 use std::time::Duration;
 
-use crate::Algorithm;
+use super::{
+    claims::{Claims, audiences},
+    header::Header,
+    rejection::Rejection,
+};
+use crate::{Algorithm, UnixTime, is_same_token_type};
 
 /// The requirements on a token, apart from its signature.
 ///
@@ -108,4 +113,58 @@ impl Validation {
     pub fn with_max_remaining(self, max_remaining: Duration) -> Self {
         Self { max_remaining: Some(max_remaining), ..self }
     }
+
+    /// Checks the algorithm and the type.
+    pub(super) fn check_header(&self, header: &Header) -> Result<(), Rejection> {
+        let accepted = &self.algorithms;
+        if accepted.as_ref().is_some_and(|accepted| !accepted.contains(&header.algorithm)) {
+            return Err(Rejection::UnsupportedAlgorithm);
+        }
+        let token_type = header.token_type.as_deref().unwrap_or("JWT");
+        let mut accepted = self.token_types.iter();
+        let is_expected = accepted.any(|expected| is_same_token_type(token_type, expected));
+        if is_expected { Ok(()) } else { Err(Rejection::Type) }
+    }
+
+    /// Checks times, issuer and audience.
+    pub(super) fn check_claims(&self, claims: &Claims, now: UnixTime) -> Result<(), Rejection> {
+        if now >= claims.exp.after(self.expiry_leeway) {
+            return Err(Rejection::Expired { at: claims.exp });
+        }
+        let latest_start = now.after(self.leeway);
+        if let Some(from) = claims.nbf.filter(|from| latest_start < *from) {
+            return Err(Rejection::NotYetValid { from });
+        }
+        if let Some(at) = claims.iat.filter(|at| latest_start < *at) {
+            return Err(Rejection::IssuedInFuture { at });
+        }
+        if let Some(max_age) = self.max_age {
+            let at = claims.iat.ok_or(Rejection::NoIssueTime)?;
+            if now >= at.after(max_age) {
+                return Err(Rejection::TooOld { at });
+            }
+        }
+        if self.max_remaining.is_some_and(|max| claims.exp > now.after(max)) {
+            return Err(Rejection::ExpiresTooLate { at: claims.exp });
+        }
+        if self.issuer.is_some() && claims.text("iss") != self.issuer.as_deref() {
+            return Err(Rejection::Issuer);
+        }
+        let Some(accepted) = &self.audiences else { return Ok(()) };
+        match claims.get("aud").map(|aud| audiences(aud).unwrap_or_default()) {
+            None if accepted.is_empty() => Ok(()),
+            Some(audiences) if self.single_audience && audiences.len() != 1 => {
+                Err(Rejection::Audience)
+            }
+            Some(audiences)
+                if audiences.iter().any(|aud| accepted.iter().any(|name| name == aud)) =>
+            {
+                Ok(())
+            }
+            _ => Err(Rejection::Audience),
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
