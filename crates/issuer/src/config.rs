@@ -139,13 +139,22 @@ impl IssuerConfig {
         }
     }
 
+    /// What applies to a grant of OAuth if the request or the rule leaves it out.
+    pub(crate) fn oauth_defaults(&self) -> IssuanceDefaults<'_> {
+        let lifetime = OAUTH_LIFETIME.min(self.lifetime_max);
+        IssuanceDefaults { lifetime, ..self.issuance_defaults() }
+    }
+
     /// Whether the tokens are JWT access tokens (RFC 9068).
     pub(crate) fn issues_access_tokens(&self) -> bool {
         jwt::is_same_token_type(&self.token_type, "at+jwt")
     }
 }
 
-/// The trusted issuers, as [`IssuancePolicy::check_issuers`] needs them.
+/// The lifetime of a token that a grant of OAuth gives for a request without `expires_in`.
+const OAUTH_LIFETIME: Duration = Duration::from_mins(15);
+
+/// The trusted issuers, as [`IssuancePolicy::issuer_problems`] needs them.
 #[must_use]
 pub fn known_issuers(trusted: &TrustedIssuers) -> Vec<KnownIssuer<'_>> {
     let known = trusted.entries().iter().map(|entry| KnownIssuer {

@@ -1,6 +1,4 @@
-use std::time::Duration;
-
-use policy::issuance::{Caller, ClientGrant, DeniedField, IssuanceDefaults, RuleVerdict};
+use policy::issuance::{Caller, ClientGrant, DeniedField, RuleVerdict};
 use serde_json::{Map, Value};
 
 use super::{ClientTokenRequest, OAuthError, TokenRecipient};
@@ -16,7 +14,7 @@ impl ClientTokenRequest {
         recipient: &TokenRecipient,
         config: &IssuerConfig,
     ) -> Result<GrantedRequest, IssuanceError> {
-        let defaults = grant_defaults(config);
+        let defaults = config.oauth_defaults();
         let granted = match (&config.policy, &recipient.caller) {
             (Some(policy), caller) => {
                 let granted = policy.grant_to_client(&self.for_policy(), caller, &defaults);
@@ -48,7 +46,7 @@ impl ClientTokenRequest {
     /// What each rule of the issuance policy says about the request. The first rule that grants it decides.
     #[must_use]
     pub fn explain(&self, recipient: &TokenRecipient, config: &IssuerConfig) -> Vec<RuleVerdict> {
-        let (request, defaults) = (self.for_policy(), grant_defaults(config));
+        let (request, defaults) = (self.for_policy(), config.oauth_defaults());
         let policy = config.policy.iter();
         policy.flat_map(|policy| policy.explain(&request, &recipient.caller, &defaults)).collect()
     }
@@ -76,15 +74,6 @@ impl ClientTokenRequest {
         claims.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
-
-/// What applies to a grant of OAuth if the request or the rule leaves it out.
-fn grant_defaults(config: &IssuerConfig) -> IssuanceDefaults<'_> {
-    let lifetime = DEFAULT_LIFETIME.min(config.lifetime_max);
-    IssuanceDefaults { lifetime, ..config.issuance_defaults() }
-}
-
-/// The lifetime of a token that a grant of OAuth gives for a request without `expires_in`.
-const DEFAULT_LIFETIME: Duration = Duration::from_mins(15);
 
 #[cfg(test)]
 mod tests;

@@ -163,7 +163,7 @@ impl Kms {
 
     /// The names of the operations.
     pub fn operations() -> impl Iterator<Item = &'static str> {
-        operations::OPERATIONS.into_iter().map(|operation| operation.name)
+        operations::all().map(|operation| operation.name)
     }
 
     /// The decision on each permission that an operation needs. The operation is not performed. A caller without

@@ -17,28 +17,32 @@ use crate::kms::{
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 100 };
 
-pub(super) const CREATE_ALIAS: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] =
+    &[&CREATE_ALIAS, &UPDATE_ALIAS, &DELETE_ALIAS, &LIST_ALIASES];
+
+const CREATE_ALIAS: KmsOperation = KmsOperation {
     name: "CreateAlias",
     perform: Perform::Locked(create),
     resource: Resource::Alias { leaves: false, joins: true },
     condition_keys: None,
 };
 
-pub(super) const UPDATE_ALIAS: KmsOperation = KmsOperation {
+const UPDATE_ALIAS: KmsOperation = KmsOperation {
     name: "UpdateAlias",
     perform: Perform::Locked(update),
     resource: Resource::Alias { leaves: true, joins: true },
     condition_keys: None,
 };
 
-pub(super) const DELETE_ALIAS: KmsOperation = KmsOperation {
+const DELETE_ALIAS: KmsOperation = KmsOperation {
     name: "DeleteAlias",
     perform: Perform::Locked(delete),
     resource: Resource::Alias { leaves: true, joins: false },
     condition_keys: None,
 };
 
-pub(super) const LIST_ALIASES: KmsOperation = KmsOperation {
+const LIST_ALIASES: KmsOperation = KmsOperation {
     name: "ListAliases",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Account,

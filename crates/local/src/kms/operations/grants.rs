@@ -24,35 +24,39 @@ use crate::{
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 100 };
 
-pub(super) const CREATE_GRANT: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] =
+    &[&CREATE_GRANT, &LIST_GRANTS, &LIST_RETIRABLE_GRANTS, &REVOKE_GRANT, &RETIRE_GRANT];
+
+const CREATE_GRANT: KmsOperation = KmsOperation {
     name: "CreateGrant",
     perform: Perform::Locked(create),
     resource: Resource::Key,
     condition_keys: Some(creation_condition_keys),
 };
 
-pub(super) const LIST_GRANTS: KmsOperation = KmsOperation {
+const LIST_GRANTS: KmsOperation = KmsOperation {
     name: "ListGrants",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const LIST_RETIRABLE_GRANTS: KmsOperation = KmsOperation {
+const LIST_RETIRABLE_GRANTS: KmsOperation = KmsOperation {
     name: "ListRetirableGrants",
     perform: Perform::Locked(|store, input| list_retirable(store, input)),
     resource: Resource::RetiringPrincipal,
     condition_keys: None,
 };
 
-pub(super) const REVOKE_GRANT: KmsOperation = KmsOperation {
+const REVOKE_GRANT: KmsOperation = KmsOperation {
     name: "RevokeGrant",
     perform: Perform::Locked(revoke),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const RETIRE_GRANT: KmsOperation = KmsOperation {
+const RETIRE_GRANT: KmsOperation = KmsOperation {
     name: "RetireGrant",
     perform: Perform::Locked(retire),
     resource: Resource::Grant,

@@ -8,14 +8,17 @@ use crate::{
     kms::{error::KmsError, input::Input, store::Store},
 };
 
-pub(super) const GET_KEY_POLICY: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] = &[&GET_KEY_POLICY, &PUT_KEY_POLICY];
+
+const GET_KEY_POLICY: KmsOperation = KmsOperation {
     name: "GetKeyPolicy",
     perform: Perform::Locked(|store, input| get(store, input)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const PUT_KEY_POLICY: KmsOperation = KmsOperation {
+const PUT_KEY_POLICY: KmsOperation = KmsOperation {
     name: "PutKeyPolicy",
     perform: Perform::Locked(put),
     resource: Resource::Key,

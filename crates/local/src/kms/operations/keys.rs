@@ -25,49 +25,60 @@ use crate::{
 
 const PAGE_SIZE: PageSize = PageSize { default: 100, max: 1000 };
 
-pub(super) const CREATE_KEY: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] = &[
+    &CREATE_KEY,
+    &DESCRIBE_KEY,
+    &LIST_KEYS,
+    &ENABLE_KEY,
+    &DISABLE_KEY,
+    &SCHEDULE_KEY_DELETION,
+    &CANCEL_KEY_DELETION,
+];
+
+const CREATE_KEY: KmsOperation = KmsOperation {
     name: "CreateKey",
     perform: Perform::Unlocked(create),
     resource: Resource::NewKey,
     condition_keys: Some(creation_condition_keys),
 };
 
-pub(super) const DESCRIBE_KEY: KmsOperation = KmsOperation {
+const DESCRIBE_KEY: KmsOperation = KmsOperation {
     name: "DescribeKey",
     perform: Perform::Locked(|store, input| describe(store, input)),
     resource: Resource::KeyOrAlias,
     condition_keys: None,
 };
 
-pub(super) const LIST_KEYS: KmsOperation = KmsOperation {
+const LIST_KEYS: KmsOperation = KmsOperation {
     name: "ListKeys",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Account,
     condition_keys: None,
 };
 
-pub(super) const ENABLE_KEY: KmsOperation = KmsOperation {
+const ENABLE_KEY: KmsOperation = KmsOperation {
     name: "EnableKey",
     perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Enabled)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const DISABLE_KEY: KmsOperation = KmsOperation {
+const DISABLE_KEY: KmsOperation = KmsOperation {
     name: "DisableKey",
     perform: Perform::Locked(|store, input| set_state(store, input, StoredKeyState::Disabled)),
     resource: Resource::Key,
     condition_keys: None,
 };
 
-pub(super) const SCHEDULE_KEY_DELETION: KmsOperation = KmsOperation {
+const SCHEDULE_KEY_DELETION: KmsOperation = KmsOperation {
     name: "ScheduleKeyDeletion",
     perform: Perform::Locked(schedule_deletion),
     resource: Resource::Key,
     condition_keys: Some(deletion_condition_keys),
 };
 
-pub(super) const CANCEL_KEY_DELETION: KmsOperation = KmsOperation {
+const CANCEL_KEY_DELETION: KmsOperation = KmsOperation {
     name: "CancelKeyDeletion",
     perform: Perform::Locked(cancel_deletion),
     resource: Resource::Key,

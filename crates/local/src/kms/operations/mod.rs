@@ -23,35 +23,14 @@ use super::{
 pub(crate) use self::operation::{KmsOperation, Resource};
 
 /// All operations. Any other operation is unknown.
-pub(crate) const OPERATIONS: [&KmsOperation; 23] = [
-    &aliases::CREATE_ALIAS,
-    &aliases::DELETE_ALIAS,
-    &aliases::LIST_ALIASES,
-    &aliases::UPDATE_ALIAS,
-    &grants::CREATE_GRANT,
-    &grants::LIST_GRANTS,
-    &grants::LIST_RETIRABLE_GRANTS,
-    &grants::RETIRE_GRANT,
-    &grants::REVOKE_GRANT,
-    &key_policies::GET_KEY_POLICY,
-    &key_policies::PUT_KEY_POLICY,
-    &keys::CANCEL_KEY_DELETION,
-    &keys::CREATE_KEY,
-    &keys::DESCRIBE_KEY,
-    &keys::DISABLE_KEY,
-    &keys::ENABLE_KEY,
-    &keys::LIST_KEYS,
-    &keys::SCHEDULE_KEY_DELETION,
-    &signing::GET_PUBLIC_KEY,
-    &signing::SIGN,
-    &signing::VERIFY,
-    &tags::LIST_RESOURCE_TAGS,
-    &tags::TAG_RESOURCE,
-];
+pub(crate) fn all() -> impl Iterator<Item = &'static KmsOperation> {
+    let files = [aliases::ALL, grants::ALL, key_policies::ALL, keys::ALL, signing::ALL, tags::ALL];
+    files.into_iter().flatten().copied()
+}
 
 /// The operation with this name.
 pub(crate) fn find(name: &str) -> Option<&'static KmsOperation> {
-    OPERATIONS.into_iter().find(|operation| operation.name == name)
+    all().find(|operation| operation.name == name)
 }
 
 /// Performs an operation.

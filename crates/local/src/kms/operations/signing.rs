@@ -21,21 +21,24 @@ use crate::{
     recording::recorder,
 };
 
-pub(super) const SIGN: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] = &[&SIGN, &VERIFY, &GET_PUBLIC_KEY];
+
+const SIGN: KmsOperation = KmsOperation {
     name: "Sign",
     perform: Perform::Unlocked(sign),
     resource: Resource::KeyOrAlias,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const VERIFY: KmsOperation = KmsOperation {
+const VERIFY: KmsOperation = KmsOperation {
     name: "Verify",
     perform: Perform::Unlocked(verify),
     resource: Resource::KeyOrAlias,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const GET_PUBLIC_KEY: KmsOperation = KmsOperation {
+const GET_PUBLIC_KEY: KmsOperation = KmsOperation {
     name: "GetPublicKey",
     perform: Perform::Unlocked(public_key),
     resource: Resource::KeyOrAlias,

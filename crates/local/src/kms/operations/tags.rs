@@ -18,14 +18,17 @@ use crate::{
 
 const PAGE_SIZE: PageSize = PageSize { default: 50, max: 50 };
 
-pub(super) const TAG_RESOURCE: KmsOperation = KmsOperation {
+/// The operations of this file.
+pub(super) const ALL: &[&KmsOperation] = &[&TAG_RESOURCE, &LIST_RESOURCE_TAGS];
+
+const TAG_RESOURCE: KmsOperation = KmsOperation {
     name: "TagResource",
     perform: Perform::Locked(tag),
     resource: Resource::Key,
     condition_keys: Some(condition_keys),
 };
 
-pub(super) const LIST_RESOURCE_TAGS: KmsOperation = KmsOperation {
+const LIST_RESOURCE_TAGS: KmsOperation = KmsOperation {
     name: "ListResourceTags",
     perform: Perform::Locked(|store, input| list(store, input)),
     resource: Resource::Key,
