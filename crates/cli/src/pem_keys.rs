@@ -71,15 +71,9 @@ pub(crate) fn parse(text: &str) -> Result<(Vec<Jwk>, Vec<UnusableBlock>), String
 
 fn read(label: &str, body: &str) -> Result<PublicKey, String> {
     let der = STANDARD.decode(body).map_err(|_| "it is not base64")?;
-    let key = match label {
-        "PUBLIC KEY" => PublicKey::from_spki(&der),
-        "CERTIFICATE" | "X509 CERTIFICATE" => PublicKey::from_certificate(&der),
-        _ => {
-            let kinds = "PUBLIC KEY or CERTIFICATE";
-            return Err(format!("{label:?} is not supported, only {kinds}"));
-        }
-    };
-    key.map_err(|error| with_causes(&error))
+    PublicKey::from_pem_block(label, &der)
+        .ok_or_else(|| format!("{label:?} is not supported, only {}", PublicKey::PEM_LABELS))?
+        .map_err(|error| with_causes(&error))
 }
 
 /// How a block begins.

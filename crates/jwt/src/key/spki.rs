@@ -54,6 +54,31 @@ impl PublicKey {
         Self::from_spki(&der)
     }
 
+    /// Reads the decoded content of a PEM block: a `SubjectPublicKeyInfo` or a certificate (RFC 7468 sections 5 and 13).
+    /// `None`: the label is that of neither.
+    ///
+    /// # Errors
+    /// The errors of [`from_spki`](Self::from_spki) or of [`from_certificate`](Self::from_certificate).
+    ///
+    /// ```
+    /// use countersign_jwt::{KeyError, PublicKey};
+    ///
+    /// let malformed = PublicKey::from_pem_block("PUBLIC KEY", b"");
+    /// assert_eq!(malformed, Some(Err(KeyError::SubjectPublicKeyInfo)));
+    /// assert_eq!(PublicKey::from_pem_block("EC PARAMETERS", b""), None);
+    /// ```
+    #[must_use]
+    pub fn from_pem_block(label: &str, der: &[u8]) -> Option<Result<Self, KeyError>> {
+        match label {
+            "PUBLIC KEY" => Some(Self::from_spki(der)),
+            "CERTIFICATE" | "X509 CERTIFICATE" => Some(Self::from_certificate(der)),
+            _ => None,
+        }
+    }
+
+    /// The labels of PEM blocks that [`from_pem_block`](Self::from_pem_block) reads, for error messages.
+    pub const PEM_LABELS: &str = "PUBLIC KEY or CERTIFICATE";
+
     /// Encodes the key as a `SubjectPublicKeyInfo` in PEM, with a line break at the end.
     #[must_use]
     pub fn to_pem(&self) -> String {
