@@ -69,7 +69,7 @@ impl AuthorizerConfig {
         ) = (
             settings.required(&table::TOKEN_ISSUER),
             settings.optional(&table::TOKEN_AUDIENCE),
-            settings.get::<String>(&table::TOKEN_TYPE),
+            settings.get::<jwt::TokenType>(&table::TOKEN_TYPE),
             settings.duration(&table::CLOCK_LEEWAY_SECONDS),
             settings.optional(&table::ACCESS_RULES),
             settings.optional(&table::REVOCATIONS),

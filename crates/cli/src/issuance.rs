@@ -116,7 +116,7 @@ fn config(arguments: &Arguments, trusted: &TrustedIssuers) -> Result<IssuerConfi
         settings.reject_misspelled(),
         settings.optional(&table::TOKEN_AUDIENCE),
         settings.optional::<String>(&table::TOKEN_ISSUER),
-        settings.get(&table::TOKEN_TYPE),
+        settings.get::<jwt::TokenType>(&table::TOKEN_TYPE),
         settings.duration(&table::TOKEN_LIFETIME_MAX_SECONDS),
     );
     let values = match values {
@@ -134,7 +134,7 @@ fn config(arguments: &Arguments, trusted: &TrustedIssuers) -> Result<IssuerConfi
         .map_err(|problem| UsageError(with_path(&arguments.policy, &problem)))?;
     Ok(IssuerConfig {
         audience: audiences.into_iter().next(),
-        token_type,
+        token_type: token_type.into(),
         lifetime: lifetime_max,
         lifetime_max,
         policy: Some(policy),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Args, builder::RangedU64ValueParser, value_parser};
-use jwt::{Algorithm, Rejection, UnverifiedToken, Validation, Verifier};
+use jwt::{Algorithm, Rejection, TokenType, UnverifiedToken, Validation, Verifier};
 use kms::{KeyName, Verification};
 use runtime::{Setting, Settings, Values, table};
 use serde_json::json;
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     audience: Vec<String>,
     /// Required `typ`; case and the prefix `application/` are ignored
     #[arg(long, default_value = "JWT", value_name = "TYPE")]
-    token_type: String,
+    token_type: TokenType,
     /// Tolerance for `exp`, `nbf` and `iat`
     #[arg(long, value_name = "SECONDS", default_value = table::CLOCK_LEEWAY_SECONDS.default, value_parser = seconds(&table::CLOCK_LEEWAY_SECONDS))]
     leeway: u64,
@@ -168,7 +168,7 @@ fn seconds(setting: &Setting) -> RangedU64ValueParser {
 fn validation(arguments: &Arguments) -> Validation {
     let audiences = (!arguments.audience.is_empty()).then(|| arguments.audience.clone());
     Validation::new(arguments.issuer.clone(), audiences)
-        .with_token_type(&*arguments.token_type)
+        .with_token_type(arguments.token_type.clone())
         .with_leeway(Duration::from_secs(arguments.leeway))
 }
 

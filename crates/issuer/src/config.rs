@@ -104,7 +104,7 @@ impl IssuerConfig {
         let (Some(issuer), Some(audiences), Some(token_type), Some(policy), Some(revocations)) = (
             issuer,
             settings.optional(&table::TOKEN_AUDIENCE),
-            settings.get(&table::TOKEN_TYPE),
+            settings.get::<jwt::TokenType>(&table::TOKEN_TYPE),
             policy,
             settings.optional(&table::REVOCATIONS),
         ) else {
@@ -120,7 +120,7 @@ impl IssuerConfig {
         Some(Self {
             issuer,
             audience,
-            token_type,
+            token_type: token_type.into(),
             lifetime,
             lifetime_max,
             policy,

@@ -145,7 +145,7 @@ pub use identifier::{PLAIN_IDENTIFIER_RULE, is_invisible, is_plain_identifier};
 pub use key::{Curve, Jwk, JwkSet, KeyError, MlDsa, PublicKey, UnusableKey, VerifyingKey};
 pub use signing::{Signed, Signer, SigningInput, Token, UnsignedToken};
 pub use time::UnixTime;
-pub use token_type::is_same_token_type;
+pub use token_type::{EmptyTokenType, TokenType, is_same_token_type};
 pub use verification::{
     Candidate, Claims, KeySetVerifier, Rejection, SignedParts, TokenCheck, UnverifiedToken,
     Validation, Verifier, expiry,

@@ -1,3 +1,37 @@
+use std::str::FromStr;
+
+/// A required value of `typ`, which is not empty: no token has an empty type.
+///
+/// ```
+/// use countersign_jwt::TokenType;
+///
+/// let token_type: TokenType = "at+jwt".parse()?;
+/// assert_eq!(String::from(token_type), "at+jwt");
+/// assert!("application/".parse::<TokenType>().is_err());
+/// # Ok::<(), countersign_jwt::EmptyTokenType>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenType(String);
+
+/// A token type names nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must name a media type, such as JWT or at+jwt")]
+pub struct EmptyTokenType;
+
+impl FromStr for TokenType {
+    type Err = EmptyTokenType;
+
+    fn from_str(text: &str) -> Result<Self, EmptyTokenType> {
+        if subtype(text).is_empty() { Err(EmptyTokenType) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+impl From<TokenType> for String {
+    fn from(TokenType(text): TokenType) -> Self {
+        text
+    }
+}
+
 /// Returns whether two values of `typ` name the same media type (RFC 7515 section 4.1.9).
 ///
 /// The comparison ignores case, also in parameters of a media type. The prefix `application/` may
@@ -27,6 +61,21 @@ fn subtype(token_type: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_token_type_is_refused() {
+        let rows = [
+            ("JWT", true),
+            ("application/at+jwt", true),
+            ("application//", true),
+            ("", false),
+            ("application/", false),
+            ("APPLICATION/", false),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(text.parse::<TokenType>().is_ok(), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn token_types_are_compared_as_media_types() {

@@ -15,6 +15,7 @@ fn dangerous_or_invalid_settings_prevent_the_start() {
     let rows = [
         ("VERIFICATION", "remote", "VERIFICATION must be kms or local"),
         ("HTTP_API_RESPONSE", "yes", "HTTP_API_RESPONSE must be iam or simple"),
+        ("TOKEN_TYPE", "application/", "TOKEN_TYPE must name a media type, such as JWT or at+jwt"),
         ("AWS_LAMBDA_LOG_LEVEL", "TRACE", "must not be TRACE: events are never logged"),
         ("RUST_LOG", "info,lambda_runtime=trace", "RUST_LOG must not be TRACE"),
         ("CLOCK_LEEWAY_SECONDS", "301", "CLOCK_LEEWAY_SECONDS must be from 0 to 300 seconds"),

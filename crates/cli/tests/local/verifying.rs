@@ -27,7 +27,7 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
     };
     let (recently, long_ago) = (with("exp", ago(30)), with("exp", ago(90)));
     let red = with("iss", json!("\u{1b}[31mus\u{202e}\u{9b}"));
-    let rows: [(&str, &str, &[&str], i32, &str); 24] = [
+    let rows: [(&str, &str, &[&str], i32, &str); 25] = [
         ("good", &good, &[], 0, "\"sub\":\"me\""),
         ("two line breaks and blanks", &format!("{good} \r\n\n"), &[], 0, "\"sub\":\"me\""),
         ("padded", &format!("{good}="), &[], 1, "malformed base64url: it has padding (`=`)"),
@@ -41,6 +41,7 @@ fn refusals_and_faults_say_what_is_wrong_in_one_line() {
         ("just expired, with leeway", &recently, &["--leeway", "60"], 0, "me"),
         ("expired before the leeway", &long_ago, &["--leeway", "60"], 1, "expired"),
         ("leeway out of bounds", &good, &["--leeway", "301"], 2, "--leeway"),
+        ("empty token type", &good, &["--token-type", ""], 2, "--token-type"),
         (
             "not yet valid",
             &with("nbf", json!(4_102_444_800_u32)),

@@ -126,6 +126,11 @@ impl AuthorizerOutput {
     }
 }
 
+/// Whether a value of an identity source counts as present.
+pub(super) fn is_present(value: &[u8]) -> bool {
+    !value.is_empty()
+}
+
 /// Authorizes a request by a cached policy or by invoking the authorizer.
 pub(super) async fn authorize(
     authorizer: &LambdaAuthorizer,
@@ -136,7 +141,8 @@ pub(super) async fn authorize(
     let mut values = Vec::new();
     for name in &authorizer.headers {
         let before = values.len();
-        let present = request.headers.get_all(name).iter().filter(|value| !value.is_empty());
+        let present =
+            request.headers.get_all(name).iter().filter(|value| is_present(value.as_bytes()));
         values.extend(present.map(|value| value.as_bytes().to_vec()));
         if values.len() == before {
             let source = DecisionSource::MissingSource(name.clone());

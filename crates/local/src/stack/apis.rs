@@ -68,7 +68,7 @@ pub(super) fn resolver(
     {
         parameters.entry(AUTHORIZER_PARAMETER.to_owned()).or_insert_with(|| arn.to_owned());
     }
-    let mut resolver = template.resolver(&options.region, &parameters)?;
+    let mut resolver = options.resolver(template, &parameters)?;
     template.check_rules(&resolver)?;
     for (id, _) in template.section("Resources") {
         resolver.define(id, id.into());

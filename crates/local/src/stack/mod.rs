@@ -95,7 +95,7 @@ impl Stack {
         check_names(&all.collect::<Vec<_>>(), &options.parameters)?;
         let demo = demo.api(options)?;
         let parameters = own_parameters(&template, &options.parameters);
-        let mut resolver = template.resolver(&options.region, &parameters)?;
+        let mut resolver = options.resolver(&template, &parameters)?;
         override_and_check(&template, &mut resolver, &options.overrides)?;
         let deployed = template.active_resources("AWS::Serverless::Function", &resolver)?;
         for (id, resource) in &deployed {

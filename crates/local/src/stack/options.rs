@@ -6,7 +6,7 @@ use crate::{
     kms::KmsOptions,
     lambda::Bootstrap,
     oidc_provider::OidcOptions,
-    template::{Template, TemplateError},
+    template::{Resolver, Template, TemplateError},
 };
 
 /// How a stack is started.
@@ -50,6 +50,17 @@ impl StackOptions {
             apis: Vec::new(),
             overrides: BTreeMap::new(),
         }
+    }
+}
+
+impl StackOptions {
+    /// The values of the parameters and pseudo parameters of a template.
+    pub(super) fn resolver(
+        &self,
+        template: &Template,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<Resolver, TemplateError> {
+        template.resolver(&self.region, parameters)
     }
 }
 

@@ -14,8 +14,9 @@ use uuid::Uuid;
 use super::definition::{HttpRoute, IdentitySource, PayloadFormat};
 use crate::{
     account::ACCOUNT,
-    gateway::api_request::{
-        API_ID, domain_name, execute_api_arn, or_null, path_parameters, title_case,
+    gateway::{
+        api_request::{API_ID, domain_name, execute_api_arn, or_null, path_parameters, title_case},
+        authorizer::is_present,
     },
 };
 
@@ -61,7 +62,7 @@ impl HttpRequest {
             IdentitySource::QueryParameter(name) => self.query_values().remove(name),
             IdentitySource::RouteKey => Some(route.key.clone()),
         };
-        value.filter(|value| !value.is_empty())
+        value.filter(|value| is_present(value.as_bytes()))
     }
 
     /// The event of an authorizer with these values of its identity sources.

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::definition::ConnectSource;
-use crate::gateway::api_request::{API_ID, domain_name, execute_api_arn, last_values, title_case};
+use crate::gateway::{
+    api_request::{API_ID, domain_name, execute_api_arn, last_values, title_case},
+    authorizer::is_present,
+};
 
 /// A request for a new connection. It contains credentials, so it has no `Debug`.
 pub(super) struct ConnectRequest {
@@ -47,7 +50,7 @@ impl ConnectRequest {
             ConnectSource::Header(name) => self.headers().remove(&title_case(name)),
             ConnectSource::QueryParameter(name) => self.query().remove(name),
         };
-        values.is_some_and(|values| values.iter().any(|value| !value.is_empty()))
+        values.is_some_and(|values| values.iter().any(|value| is_present(value.as_bytes())))
     }
 
     /// The body of a response of the API itself.
