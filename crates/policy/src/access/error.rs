@@ -1,6 +1,6 @@
 use std::{error::Error, fmt};
 
-use super::ConditionError;
+use super::{ConditionError, path::AMBIGUITIES};
 
 /// Why the route of a rule is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +30,7 @@ pub enum RouteError {
     Segment,
     /// The path has a dot segment, a backslash or a control character, encoded or not.
     #[error(
-        "paths with a dot segment, a backslash or a control character are always closed, also if it is \
-         encoded, so remove the rule"
+        "paths with {AMBIGUITIES} are always closed, also if it is encoded, so remove the rule"
     )]
     Rewritten,
     /// The path has `{name}` and `*` that are not next to each other.

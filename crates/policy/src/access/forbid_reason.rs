@@ -1,3 +1,5 @@
+use super::path::AMBIGUITIES;
+
 /// Why a valid token does not open a route. It is for the log: the client gets a bare 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ForbidReason {
@@ -7,7 +9,7 @@ pub enum ForbidReason {
     ClosedRoute,
     /// The path has a dot segment, a backslash or a control character, encoded or not. The backend may
     /// rewrite it to any other path.
-    #[error("the path has a dot segment, a backslash or a control character")]
+    #[error("the path has {AMBIGUITIES}")]
     AmbiguousPath,
     /// A rule closes a normalized form of the path: decoded, without path parameters, without empty segments,
     /// or in lower case.

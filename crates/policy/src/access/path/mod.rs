@@ -4,5 +4,5 @@ mod normalization;
 mod pattern;
 mod segment;
 
-pub(crate) use normalization::{Normalization, is_ambiguous, is_normalized};
+pub(crate) use normalization::{AMBIGUITIES, Normalization, is_ambiguous, is_normalized};
 pub(crate) use pattern::PathPattern;

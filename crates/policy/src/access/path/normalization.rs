@@ -82,6 +82,9 @@ impl Normalization {
     }
 }
 
+/// What makes a path ambiguous, for error messages.
+pub(crate) const AMBIGUITIES: &str = "a dot segment, a backslash or a control character";
+
 /// Whether a backend may rewrite the path before it routes: it has a dot segment (RFC 3986 section 5.2.4), a
 /// backslash or a control character, encoded or not.
 pub(crate) fn is_ambiguous(path: &str) -> bool {
