@@ -36,7 +36,7 @@ pub enum Operation {
     /// Issue a token to this caller, by a grant of OAuth. The bytes are the form, which is not yet parsed.
     GrantToCaller(Caller, Vec<u8>),
     /// Issue a token to a caller that proves its identity in the form, which is not yet parsed.
-    GrantToAssertion {
+    GrantForAssertion {
         /// The form.
         form: Vec<u8>,
         /// The scheme of the `Authorization` header, if there is one.
@@ -134,7 +134,7 @@ impl Operation {
             }
             ("/oauth2/token", "POST") => {
                 let authorization = request.authorization.clone();
-                Ok(Self::GrantToAssertion { form: request.body()?, authorization })
+                Ok(Self::GrantForAssertion { form: request.body()?, authorization })
             }
             ("/oauth2/token", _) => Err(IssuanceError::MethodNotAllowed { allow: "POST" }),
             // Clients require this endpoint in the metadata. It never redirects, because it knows no client.

@@ -83,12 +83,12 @@ impl Handler for IssuerHandler {
                     Ok(request) => self.grant(request, &recipient, deadline, &metrics).await,
                 }
             }
-            Ok(Operation::GrantToAssertion { form, authorization }) => {
+            Ok(Operation::GrantForAssertion { form, authorization }) => {
                 match AssertionTokenRequest::read(&form, authorization, &self.config) {
                     Err(error) => IssuerResponse::Refused(error.into()),
                     Ok(request) => {
                         facts.grant = Some(request.assertion.grant_type());
-                        self.grant_to_assertion(request, deadline, &metrics, &mut facts).await
+                        self.grant_for_assertion(request, deadline, &metrics, &mut facts).await
                     }
                 }
             }
@@ -100,7 +100,7 @@ impl Handler for IssuerHandler {
 
 impl IssuerHandler {
     /// Verifies the assertion, and then grants the request.
-    async fn grant_to_assertion(
+    async fn grant_for_assertion(
         &self,
         AssertionTokenRequest { assertion, request }: AssertionTokenRequest,
         deadline: Instant,

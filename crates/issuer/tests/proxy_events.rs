@@ -422,7 +422,7 @@ fn routes_are_found_in_every_event_format() {
 #[test]
 fn function_refuses_the_routes_of_the_other_function() {
     let form = b"a=b".to_vec();
-    let grant = Ok(Operation::GrantToAssertion { form: form.clone(), authorization: None });
+    let grant = Ok(Operation::GrantForAssertion { form: form.clone(), authorization: None });
     let (not_found, only_post) =
         (Err(IssuanceError::NotFound), Err(IssuanceError::MethodNotAllowed { allow: "POST" }));
     let no_response_type: Result<Operation, _> = Err(OAuthError::ResponseType.into());
@@ -460,7 +460,7 @@ fn function_refuses_the_routes_of_the_other_function() {
             let IssuerEvent { source, operation } =
                 IssuerEvent::read(&event.to_string(), Routes::OAuth);
             assert_eq!(source, EventSource::OAuth);
-            let Ok(Operation::GrantToAssertion { authorization, .. }) = operation else {
+            let Ok(Operation::GrantForAssertion { authorization, .. }) = operation else {
                 panic!("{member} {name}: {operation:?}")
             };
             assert!(authorization.is_some(), "{member} {name}");

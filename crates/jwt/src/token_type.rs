@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-/// A required value of `typ`, which is not empty: no token has an empty type.
+/// A required value of `typ`, which names a media type.
 ///
 /// ```
 /// use countersign_jwt::TokenType;
@@ -13,7 +13,7 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenType(String);
 
-/// A token type names nothing.
+/// A token type is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must name a media type, such as JWT or at+jwt")]
 pub struct EmptyTokenType;

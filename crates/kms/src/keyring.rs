@@ -107,7 +107,7 @@ impl Keyring {
     }
 
     /// Starts to verify a token with the key under the ring's name, if [`Self::prepare`] is running and no other
-    /// token is verified in this way.
+    /// token has been verified in this way since it began.
     pub(crate) fn verify_early(&self, parts: &SignedParts<'_>) -> Option<EarlyVerification> {
         let may_be_of_current = self.algorithm.is_none_or(|algorithm| algorithm == parts.algorithm);
         if !may_be_of_current || !self.may_verify_early.swap(false, Ordering::Relaxed) {

@@ -15,22 +15,6 @@ pub struct Metric {
     pub name: &'static str,
     /// The value.
     pub value: MetricValue,
-    /// The member of the log line that is the dimension of the metric. Without the member, the metric has no dimension.
-    pub dimension: Option<&'static str>,
-}
-
-impl Metric {
-    /// A metric without a dimension.
-    #[must_use]
-    pub const fn new(name: &'static str, value: MetricValue) -> Self {
-        Self { name, value, dimension: None }
-    }
-
-    /// Counts the metric by this member of the log line too.
-    #[must_use]
-    pub const fn with_dimension(self, member: &'static str) -> Self {
-        Self { dimension: Some(member), ..self }
-    }
 }
 
 /// The value of a [`Metric`].
@@ -58,7 +42,7 @@ impl RequestMetrics {
         let signature_cached = self.signature_cached().map(MetricValue::Flag);
         let all = [("KmsLatency", kms_time), ("SignatureCached", signature_cached)];
         let measured = all.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        measured.map(|(name, value)| Metric::new(name, value)).collect()
+        measured.map(|(name, value)| Metric { name, value }).collect()
     }
 
     /// The total time of the calls to KMS Sign and Verify, in whole microseconds. `None` if there was no call.
@@ -113,11 +97,11 @@ mod tests {
         let metrics = RequestMetrics::default();
         assert_eq!(metrics.measured(), []);
         metrics.record_cache_lookup(false);
-        let signature_cached = Metric::new("SignatureCached", MetricValue::Flag(false));
+        let signature_cached = Metric { name: "SignatureCached", value: MetricValue::Flag(false) };
         assert_eq!(metrics.measured(), [signature_cached]);
         drop(metrics.start_call());
         let time = metrics.kms_time().unwrap();
-        let kms_latency = Metric::new("KmsLatency", MetricValue::Time(time));
+        let kms_latency = Metric { name: "KmsLatency", value: MetricValue::Time(time) };
         assert_eq!(metrics.measured(), [kms_latency, signature_cached]);
     }
 }

@@ -156,7 +156,7 @@ fn configure<T>(
     settings.finish(configured)
 }
 
-/// Work left over from the start.
+/// The results of the start, and its remaining work.
 struct Start {
     /// The time that it took.
     duration: Duration,

@@ -1,7 +1,7 @@
 //! Grants of OAuth 2.0 (RFC 6749): a client sends a form, and the issuance policy chooses the claims of its token.
 //!
-//! A form is read ([`AssertionTokenRequest`]), its assertion is verified ([`PresentedAssertion::verify`]), and the policy decides
-//! ([`ClientTokenRequest::grant`]). The form of a caller from IAM has no assertion.
+//! A form is read ([`AssertionTokenRequest`]), its assertion is verified ([`PresentedAssertion::verify`]), and the policy
+//! decides ([`ClientTokenRequest::grant`]). The form of a caller from IAM has no assertion.
 
 mod authentication_scheme;
 mod error;

@@ -54,8 +54,8 @@ impl PublicKey {
         Self::from_spki(&der)
     }
 
-    /// Reads the decoded content of a PEM block: a `SubjectPublicKeyInfo` or a certificate (RFC 7468 sections 5 and 13).
-    /// `None`: the label is that of neither.
+    /// Reads the decoded content of a PEM block: a `SubjectPublicKeyInfo` or a certificate (RFC 7468 sections 5 and
+    /// 13). `None`: the label is that of neither.
     ///
     /// # Errors
     /// The errors of [`from_spki`](Self::from_spki) or of [`from_certificate`](Self::from_certificate).
@@ -76,7 +76,7 @@ impl PublicKey {
         }
     }
 
-    /// The labels of PEM blocks that [`from_pem_block`](Self::from_pem_block) reads, for error messages.
+    /// The usual labels of PEM blocks that [`from_pem_block`](Self::from_pem_block) reads, for error messages.
     pub const PEM_LABELS: &str = "PUBLIC KEY or CERTIFICATE";
 
     /// Encodes the key as a `SubjectPublicKeyInfo` in PEM, with a line break at the end.

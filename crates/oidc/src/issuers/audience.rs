@@ -10,7 +10,7 @@ pub(super) fn is_shared(audience: &str, issuer: &str) -> bool {
         || KNOWN_PREFIXES.iter().any(|prefix| audience.starts_with(prefix))
 }
 
-/// The name in lower case and without slashes at the end, in which people and clients vary it.
+/// The name in lower case and without slashes at the end, because people and clients vary both.
 pub(super) fn normalized(name: &str) -> String {
     name.trim_end_matches('/').to_lowercase()
 }

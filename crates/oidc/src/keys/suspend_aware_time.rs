@@ -6,7 +6,7 @@ use tokio::time::Instant;
 /// A time that also counts the time during which the process was suspended.
 ///
 /// Lambda freezes an execution environment between invocations, and the monotonic clock may stop meanwhile. The wall
-/// clock, whose time the caller gives, advances, but may be set back.
+/// clock, which the caller reads, advances meanwhile, but may be set back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SuspendAwareTime {
     wall: UnixTime,

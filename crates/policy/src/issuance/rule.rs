@@ -140,7 +140,7 @@ impl IssuanceRule {
         })
     }
 
-    /// Checks that the rule applies to this caller. `subject` has the claims of its assertion.
+    /// Checks that the rule applies to this caller. `claims` are those of its assertion.
     pub(super) fn check_caller<'a>(
         &'a self,
         caller: &Caller,
@@ -158,8 +158,8 @@ impl IssuanceRule {
         }
     }
 
-    /// Checks what the rule limits in every token, whether the caller or the rule chose its claims. Returns the lifetime of
-    /// the token.
+    /// Checks what applies to every token: the reserved claims and the lifetime. The caller or the rule chose its claims.
+    /// Returns the lifetime of the token.
     pub(super) fn check_limits(
         &self,
         token: &Map<String, Value>,

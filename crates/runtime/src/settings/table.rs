@@ -52,7 +52,7 @@ pub enum Values {
     Text,
     /// Text that a member of `Settings` gives. The template refuses other text; a function parses the text itself.
     Matching {
-        /// A regular expression for all of the text, in the syntax of Java without backslashes, quotes and commas.
+        /// A regular expression for all of the text, in the syntax of Java without backslashes, double quotes and commas.
         pattern: &'static str,
         /// What the text is, in Markdown.
         description: &'static str,
@@ -385,7 +385,7 @@ pub const TOKEN_LIFETIME_SECONDS: Setting = Setting {
     default: Some("3600"),
     is_required: false,
     parameter: Some(Parameter::InSettings { name: "TokenLifetimeSeconds", values: None }),
-    help: "The lifetime of a token if a JSON request has no `expires_in`. For forms, the default is 900 seconds.",
+    help: "The lifetime of a token if a JSON request has no `expires_in`. For forms, it is at most 900 seconds.",
 };
 
 /// `TOKEN_TYPE`.

@@ -1,7 +1,7 @@
 //! The embedded metric format (Amazon `CloudWatch` User Guide, "Specification: Embedded metric format").
 
 use std::{
-    env, iter, slice,
+    env,
     sync::LazyLock,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -43,7 +43,7 @@ pub(super) struct MetricDirective<'a> {
 
 /// Sets of names of dimensions. Each begins with the dimension of the stack, if its name is set. If the name of the
 /// function is not set, the sets with its dimension are left out.
-struct DimensionSets<'a>(Vec<&'a [&'a str]>);
+struct DimensionSets<'a>(&'a [&'a [&'a str]]);
 
 impl Serialize for DimensionSets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -72,7 +72,7 @@ impl<'a> Metadata<'a> {
 
 impl<'a> MetricDirective<'a> {
     /// A metric `name` with this unit of `CloudWatch`, once for each set of `dimensions`.
-    pub(super) fn new(name: &'a str, unit: &'a str, dimensions: Vec<&'a [&'a str]>) -> Self {
+    pub(super) fn new(name: &'a str, unit: &'a str, dimensions: &'a [&'a [&'a str]]) -> Self {
         Self {
             namespace: NAMESPACE,
             dimensions: DimensionSets(dimensions),
@@ -80,17 +80,10 @@ impl<'a> MetricDirective<'a> {
         }
     }
 
-    /// A metric by this dimension, and also without it, so that one alarm can cover all reasons or causes.
-    pub(super) fn with_total(name: &'a str, unit: &'a str, dimension: Option<&'a &'a str>) -> Self {
-        let total: &[&str] = &[];
-        let dimensions = iter::once(total).chain(dimension.map(slice::from_ref));
-        Self::new(name, unit, dimensions.collect())
-    }
-
     /// The metric of faults: all, by cause, and by function, so that an alarm can compare them with the errors that Lambda
     /// counts for a function.
     pub(super) fn faults() -> Self {
-        Self::new(FAULTS, "Count", vec![&[], &["Cause"], &[FUNCTION]])
+        Self::new(FAULTS, "Count", &[&[], &["Cause"], &[FUNCTION]])
     }
 }
 

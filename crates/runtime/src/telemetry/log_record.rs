@@ -99,25 +99,27 @@ impl Serialize for Line<'_> {
                 line.serialize_entry(name, value)?;
             }
         }
-        let own = dimension.map(|(name, _)| name);
+        // Also without a dimension, so that one alarm can cover all reasons or causes.
+        let total: &[&str] = &[];
+        let (own, mut dimensions) = (dimension.map(|(name, _)| [name]), Vec::with_capacity(2));
+        dimensions.push(total);
         if let Some((name, value)) = dimension {
             line.serialize_entry(name, value)?;
+            dimensions.extend(own.as_ref().map(<[&str; 1]>::as_slice));
         }
-        let is_detail = |name: &str| details.get(name).is_some_and(|value| !value.is_null());
-        let is_member = |name: &str| own == Some(name) || is_detail(name);
         let mut metrics = Vec::with_capacity(3);
         if let Outcome::Rotation(overdue) = outcome {
             line.serialize_entry("RotationOverdue", &overdue.as_secs())?;
             // Separately for each ring, so that a late rotation is visible.
-            metrics.push(MetricDirective::new("RotationOverdue", "Seconds", vec![&["Ring"]]));
+            metrics.push(MetricDirective::new("RotationOverdue", "Seconds", &[&["Ring"]]));
         } else if matches!(outcome, Outcome::Fault(_)) {
             line.serialize_entry(FAULTS, requests)?;
             metrics.push(MetricDirective::faults());
         } else if !matches!(outcome, Outcome::Refused(None) | Outcome::Published) {
             line.serialize_entry(name, requests)?;
-            metrics.push(MetricDirective::with_total(name, "Count", own.as_ref()));
+            metrics.push(MetricDirective::new(name, "Count", &dimensions));
         }
-        for Metric { name, value, dimension } in measured {
+        for Metric { name, value } in measured {
             let unit = match value {
                 MetricValue::Time(time) => {
                     line.serialize_entry(name, &(time.as_secs_f64() * 1000.0))?;
@@ -128,8 +130,7 @@ impl Serialize for Line<'_> {
                     "Count"
                 }
             };
-            let dimension = dimension.as_ref().filter(|name| is_member(name));
-            metrics.push(MetricDirective::with_total(name, unit, dimension));
+            metrics.push(MetricDirective::new(name, unit, &[&[]]));
         }
         if !metrics.is_empty() {
             for (name, value) in environment_dimensions() {
@@ -184,8 +185,11 @@ mod tests {
             |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
         let latency = metric("KmsLatency", "Milliseconds", &json!([[]]));
         let time = MetricValue::Time(Duration::from_micros(1500));
-        let kms_latency = Metric::new("KmsLatency", time);
-        let is_cached = |is_hit| Metric::new("SignatureCached", MetricValue::Flag(is_hit));
+        let kms_latency = Metric { name: "KmsLatency", value: time };
+        let is_cached = |is_hit| {
+            let value = MetricValue::Flag(is_hit);
+            Metric { name: "SignatureCached", value }
+        };
         let rows = [
             (
                 Outcome::Issued(None),
@@ -272,31 +276,6 @@ mod tests {
                 Some(vec![count_by("Refused", "Error")]),
             ),
         ]);
-    }
-
-    #[test]
-    fn dimension_of_a_metric_is_a_member_of_the_line() {
-        let count_by =
-            |name: &str, dimension: &str| metric(name, "Count", &json!([[], [dimension]]));
-        let by = |member| Metric::new("Shared", MetricValue::Flag(true)).with_dimension(member);
-        let shared = [("sub", true), ("Grant", true), ("jti", false), ("aud", false)];
-        let rows = shared.map(|(member, is_member)| {
-            let directive = if is_member {
-                count_by("Shared", member)
-            } else {
-                metric("Shared", "Count", &json!([[]]))
-            };
-            (
-                Outcome::Issued(Some("jwt-bearer")),
-                vec![by(member)],
-                json!({
-                    "level": "INFO", "message": "issued", "outcome": "Issued", "Issued": 1,
-                    "Grant": "jwt-bearer", "Shared": 1,
-                }),
-                Some(vec![count_by("Issued", "Grant"), directive]),
-            )
-        });
-        assert_lines(rows.into());
     }
 
     type Row = (Outcome, Vec<Metric>, Value, Option<Vec<Value>>);
