@@ -42,7 +42,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
 }
 
 /// Runs `sam build`, into its own folder by default. It builds one function after the other, and the last step of each
-/// uses one CPU: so all of them are built at the same time before.
+/// uses one CPU, so all functions are built together first. They have the same features of shared crates: what is built
+/// here is not built again.
 pub(crate) fn build(
     workspace: &Workspace,
     architecture: Architecture,
@@ -52,14 +53,14 @@ pub(crate) fn build(
         .ok_or_else(|| Error::Check("template.yaml has no line with the processor".into()))?;
     let lambda = workspace.command("cargo-lambda")?.args(["build", "--release"]);
     let arm64 = (architecture == Architecture::Arm64).then_some("--arm64");
-    let binaries = FUNCTIONS.iter().flat_map(|function| ["--bin", function]);
-    lambda.args(arm64).args(binaries).run()?;
+    let packages = FUNCTIONS.iter().flat_map(|function| ["--package", function]);
+    lambda.args(arm64).args(packages).run()?;
     let sam = workspace.command("sam")?.env("SAM_CLI_TELEMETRY", "0").args(["build"]);
     let sam = sam.args(["--template-file", &template]);
     sam.args(folder.iter().flat_map(|folder| ["--build-dir", folder])).run()
 }
 
-/// The binaries of the template.
+/// The packages of the functions in the template.
 const FUNCTIONS: [&str; 3] = ["issuer", "authorizer", "rotator"];
 
 /// Writes the template with this processor next to `template.yaml`, because its paths are relative. Returns the name of

@@ -1,4 +1,4 @@
-//! Whether each type name stands for one type in all crates.
+//! Checks that each type name stands for one type in all crates.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,7 @@ use syn::{Ident, Item, spanned::Spanned};
 
 use crate::{cycles::is_test, error::Error, workspace::Workspace};
 
-/// The names that each command of the command line has for its own.
+/// Names that every command of the command line defines.
 const OF_EVERY_COMMAND: [&str; 2] = ["Arguments", "Command"];
 
 /// Checks the types in `src` of every crate in `crates`, except those of tests.
@@ -70,7 +70,7 @@ fn add_items(file: &Path, items: &[Item], definitions: &mut Definitions) {
             add_items(file, items, definitions);
         }
         if let Some(name) = type_name(item) {
-            let place = format!("{}:{}", file.display(), item.span().start().line);
+            let place = format!("{}:{}", file.display(), name.span().start().line);
             definitions.entry(name.to_string()).or_default().push(place);
         }
     }
@@ -111,10 +111,10 @@ mod tests {
     #[test]
     fn name_of_two_types_is_a_problem() {
         let found = definitions(&[
-            ("a.rs", "pub struct Key;\n\nenum Row {}\n"),
+            ("a.rs", "/// A key.\npub struct Key;\n\nenum Row {}\n"),
             ("b.rs", "mod inner {\n    trait Key {}\n}\n"),
         ]);
-        assert_eq!(problems(&found), ["`Key`: a.rs:1, b.rs:2"]);
+        assert_eq!(problems(&found), ["`Key`: a.rs:2, b.rs:2"]);
     }
 
     #[test]

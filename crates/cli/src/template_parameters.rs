@@ -143,7 +143,7 @@ fn update(declaration: &mut [String], setting: &Setting) {
     match setting.values {
         Values::OneOf(values) => set("AllowedValues", list(values)),
         Values::Seconds { min, max } | Values::Days { min, max } | Values::Number { min, max } => {
-            // Where the template allows 0, it has a meaning of its own there: without the function, or without a limit.
+            // Where the template allows 0, it has a special meaning there: no function.
             if !has_zero {
                 set("MinValue", min.to_string());
             }
@@ -221,7 +221,7 @@ const fn group(setting: &Setting) -> &'static str {
     }
 }
 
-/// The names of a function in the template. The token endpoint has an issuer of its own.
+/// The names of a function in the template. The token endpoint has a separate issuer.
 const fn resources(function: Function) -> &'static [&'static str] {
     match function {
         Function::Issuer => &["Issuer", "OAuthIssuer"],

@@ -82,9 +82,10 @@ impl Observability<'_> {
                 Some("WatchesRotation") => self.rotates,
                 Some("WatchesTokenEndpoint") => self.token_endpoint,
                 Some(name) => {
-                    let problem = problem(format!("{id} has the condition {name}"));
-                    let text = format!("{problem}, which {} does not know", file!());
-                    return Err(Error::Check(text));
+                    let text = format!(
+                        "{id} has the condition {name}, which the deployment test does not handle"
+                    );
+                    return Err(problem(text));
                 }
             };
             Ok(ExpectedAlarm { logical_id: id.to_owned(), condition, exists })
@@ -154,5 +155,15 @@ Resources:
         let template = include_str!("../../../deploy/observability.yaml");
         let alarms = observability.expected_alarms(template).unwrap();
         assert_eq!(alarms.len(), template.matches("Type: AWS::CloudWatch::Alarm").count());
+        let conditional: Vec<_> = alarms
+            .iter()
+            .filter_map(|alarm| Some((&*alarm.logical_id, alarm.condition.as_deref()?)))
+            .collect();
+        let expected = [
+            ("RotationOverdueAlarm", "WatchesRotation"),
+            ("TokenEndpointErrorsAlarm", "WatchesTokenEndpoint"),
+        ];
+        assert_eq!(conditional, expected);
+        assert_eq!(alarms.len() - conditional.len(), 5);
     }
 }

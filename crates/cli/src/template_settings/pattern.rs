@@ -2,7 +2,7 @@
 
 use runtime::Values;
 
-/// The expression for these values, such as `(iam|simple)`. `None`: the values have no form of their own.
+/// The expression for these values, such as `(iam|simple)`. `None`: the values have no fixed form.
 pub(super) fn pattern(values: Values) -> Option<String> {
     match values {
         Values::Matching { pattern, .. } => Some(pattern.to_owned()),

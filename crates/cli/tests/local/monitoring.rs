@@ -95,7 +95,7 @@ async fn alarms_and_dashboard_name_published_metrics() {
             metrics += 1;
         }
     }
-    // None was overlooked.
+    // Every metric of the file was checked.
     assert_eq!(metrics, text.matches("Namespace: Countersign\n").count());
 
     let (_, dashboard) = template.resources("AWS::CloudWatch::Dashboard").next().unwrap();
