@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use syn::{Ident, Item, spanned::Spanned};
+use syn::{Ident, Item};
 
 use crate::{cycles::is_test, error::Error, workspace::Workspace};
 
