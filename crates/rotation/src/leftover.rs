@@ -1,8 +1,10 @@
 //! Keys that interrupted runs may have created.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use crate::KeyMetadata;
+use jwt::UnixTime;
+
+use crate::{KeyMetadata, KeyState};
 
 /// An enabled key with the ring's tag and without an alias, which an interrupted run may have created. Its `Display`
 /// tells the operator what to do.
@@ -10,6 +12,15 @@ use crate::KeyMetadata;
 pub struct Leftover {
     /// The key.
     pub key: KeyMetadata,
+}
+
+impl Leftover {
+    /// A key with the ring's tag and without an alias as a leftover. `None` if it is not enabled, or so young that a run
+    /// may be about to give it an alias.
+    pub(crate) fn new(key: KeyMetadata, now: UnixTime) -> Option<Self> {
+        let is_leftover = key.state == KeyState::Enabled && key.created.after(MIN_AGE) <= now;
+        is_leftover.then_some(Self { key })
+    }
 }
 
 impl fmt::Display for Leftover {
@@ -22,3 +33,5 @@ impl fmt::Display for Leftover {
         )
     }
 }
+
+const MIN_AGE: Duration = Duration::from_mins(15);

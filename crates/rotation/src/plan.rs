@@ -53,6 +53,15 @@ impl Step {
             Self::Retire(_) => "retire",
         }
     }
+
+    /// Whether the keys that interrupted runs may have created are reported with this step.
+    #[must_use]
+    pub const fn reports_leftovers(&self) -> bool {
+        match self {
+            Self::Prepare(_) => true,
+            Self::Complete(_) | Self::Promote(_) | Self::Retire(_) => false,
+        }
+    }
 }
 
 /// The next step and when it is due.

@@ -1,13 +1,10 @@
 //! A ring in KMS, and what the rotation reads of it.
 
-use std::time::Duration;
-
 use aws_sdk_kms::Client;
 use jwt::UnixTime;
 
 use crate::{
-    AliasTarget, Finding, KeyMetadata, KeyState, Leftover, RingName, RingState, RotationError,
-    RotationOptions, Snapshot,
+    AliasTarget, Finding, Leftover, RingName, RingState, RotationError, RotationOptions, Snapshot,
     account::{Aliases, describe_key, keys_without_alias, list_aliases, read_key_policy},
     audit,
     key_policy::administrators,
@@ -94,10 +91,7 @@ impl Rotation {
         now: UnixTime,
     ) -> Result<Vec<Leftover>, Fault> {
         let keys = keys_without_alias(&self.client, &self.name, &snapshot.aliases).await?;
-        let is_leftover = |key: &KeyMetadata| {
-            key.state == KeyState::Enabled && key.created.after(LEFTOVER_MIN_AGE) <= now
-        };
-        Ok(keys.into_iter().filter(is_leftover).map(|key| Leftover { key }).collect())
+        Ok(keys.into_iter().filter_map(|key| Leftover::new(key, now)).collect())
     }
 
     async fn alias_target(
@@ -113,5 +107,3 @@ impl Rotation {
         Ok(Some(AliasTarget { key, since }))
     }
 }
-
-const LEFTOVER_MIN_AGE: Duration = Duration::from_mins(15);

@@ -20,7 +20,8 @@ pub struct RotationRun {
     pub next: Result<Plan, Obstacle>,
     /// The findings of the audit. No finding blocked a due step.
     pub findings: Vec<Finding>,
-    /// Keys that earlier, interrupted runs may have created. Only a run that creates a key looks for them.
+    /// Keys that earlier, interrupted runs may have created. Only with a step that
+    /// [reports them](Step::reports_leftovers).
     pub leftovers: Vec<Leftover>,
 }
 
@@ -54,10 +55,11 @@ pub async fn run_once(
         return Err(RotationError::Findings(findings));
     }
     let key = rotation.execute(&snapshot, &planned.step).await?;
-    let leftovers = match planned.step {
+    let leftovers = if planned.step.reports_leftovers() {
         // A leftover that cannot be read now is reported by a later run.
-        Step::Prepare(_) => rotation.leftovers(&snapshot, now).await.unwrap_or_default(),
-        _ => Vec::new(),
+        rotation.leftovers(&snapshot, now).await.unwrap_or_default()
+    } else {
+        Vec::new()
     };
     let next = plan(&snapshot.state.after(&planned.step, &key, now), now, config);
     Ok(RotationRun { done: Some((planned.step, key)), overdue, next, findings, leftovers })

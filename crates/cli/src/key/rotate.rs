@@ -191,7 +191,7 @@ impl Rotate<'_> {
             writeln!(terminal::stderr(), "warning: {finding}")?;
         }
         print_administrators(&self.ring.alias, rotation, snapshot).await;
-        if let Step::Prepare(_) = step {
+        if step.reports_leftovers() {
             for leftover in rotation.leftovers(snapshot, now()).await.unwrap_or_default() {
                 writeln!(terminal::stderr(), "warning: {leftover}")?;
             }
