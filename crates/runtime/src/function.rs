@@ -28,7 +28,7 @@ use crate::{
     client::{connect, response_time},
     start_failure::fail_start,
     table,
-    telemetry::{self, LogRecord, Outcome, log_start_failure},
+    telemetry::{self, LogRecord, Outcome, StartFailure},
 };
 
 /// The handler of a function.
@@ -87,7 +87,7 @@ pub async fn run<T, H: Handler>(
     let RingUse { first_event, operations } = ring_use;
     let (config, keyring, response_time) = match configure(settings, operations, read) {
         Ok(configured) => configured,
-        Err(error) => return fail_start(SETTINGS, "invalid settings", error.to_string()).await,
+        Err(error) => return fail_start(StartFailure::settings(&error)).await,
     };
     let end = Arc::new(OnceLock::new());
     let loading = prepare(Arc::clone(&keyring));
@@ -95,13 +95,13 @@ pub async fn run<T, H: Handler>(
     if first_event == FirstEvent::BesideRing && is_on_demand {
         let end = Arc::clone(&end);
         rest = Some(tokio::spawn(async move {
-            if let Err(problem) = loading.await {
-                log_start_failure(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, &problem);
-                let _ = end.set(UNSUPPORTED_KEY);
+            if let Err(failure) = loading.await {
+                failure.log();
+                let _ = end.set(failure.message);
             }
         }));
-    } else if let Err(problem) = loading.await {
-        return fail_start(Cause::UnsupportedKey.code(), UNSUPPORTED_KEY, problem).await;
+    } else if let Err(failure) = loading.await {
+        return fail_start(failure).await;
     }
     let handler = build(config, keyring);
     let start = Start { duration: start.elapsed(), response_time, end, rest };
@@ -110,9 +110,11 @@ pub async fn run<T, H: Handler>(
 
 /// Loads the ring. `Err` if its key cannot sign tokens. After any other fault, which the keyring logs, the first request
 /// tries again.
-async fn prepare(keyring: Arc<Keyring>) -> Result<(), String> {
+async fn prepare(keyring: Arc<Keyring>) -> Result<(), StartFailure> {
     match Box::pin(keyring.prepare()).await {
-        Err(fault) if fault.cause == Cause::UnsupportedKey => Err(ErrorChain(&fault).to_string()),
+        Err(fault) if fault.cause == Cause::UnsupportedKey => {
+            Err(StartFailure::unsupported_key(&fault))
+        }
         _ => Ok(()),
     }
 }
@@ -127,7 +129,7 @@ pub async fn run_without_ring<H: Handler>(
     let handler = settings.check_lambda_variables().and(read(&mut settings));
     match settings.finish(handler) {
         Ok(handler) => Box::pin(serve(handler, Start::without_ring())).await,
-        Err(error) => fail_start(SETTINGS, "invalid settings", error.to_string()).await,
+        Err(error) => fail_start(StartFailure::settings(&error)).await,
     }
 }
 
@@ -261,7 +263,4 @@ fn replace_invalid_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
 const COLD_START_WINDOW: Duration = Duration::from_millis(100);
 /// How long the first response waits for the load of the ring. An attempt with a new connection fits.
 const START_TIME: Duration = Duration::from_secs(2);
-const UNSUPPORTED_KEY: &str = "the key cannot sign tokens";
-/// The `Cause` of invalid settings.
-const SETTINGS: &str = "Settings";
 const EXPIRED: &str = "the credentials have expired: the process ends, and Lambda starts an environment with new ones";

@@ -80,6 +80,11 @@ impl<'a> MetricDirective<'a> {
         }
     }
 
+    /// A metric of what one request cost.
+    pub(super) fn measured(name: &'a str, unit: &'a str) -> Self {
+        Self::new(name, unit, &[&[]])
+    }
+
     /// The metric of faults: all, by cause, and by function, so that an alarm can compare them with the errors that Lambda
     /// counts for a function.
     pub(super) fn faults() -> Self {

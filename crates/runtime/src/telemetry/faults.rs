@@ -12,11 +12,34 @@ use super::{
     emf::{FAULTS, Metadata, MetricDirective, environment_dimensions},
     timestamp::timestamp,
 };
+use crate::SettingsError;
 
-/// Writes why the function cannot start. It counts as a fault, because its invocations fail.
-pub(crate) fn log_start_failure(cause: &'static str, message: &str, problems: &str) {
-    let details = json!({"problems": problems});
-    write(&fault_line(message, cause, details, SystemTime::now()));
+/// Why a function cannot start.
+#[derive(Debug)]
+pub(crate) struct StartFailure {
+    /// The `Cause` of the fault.
+    pub(crate) cause: &'static str,
+    /// What happened.
+    pub(crate) message: &'static str,
+    /// All problems, separated by semicolons.
+    pub(crate) problems: String,
+}
+
+impl StartFailure {
+    pub(crate) fn settings(error: &SettingsError) -> Self {
+        Self { cause: "Settings", message: "invalid settings", problems: error.to_string() }
+    }
+
+    pub(crate) fn unsupported_key(fault: &Fault) -> Self {
+        let problems = ErrorChain(fault).to_string();
+        Self { cause: fault.cause.code(), message: "the key cannot sign tokens", problems }
+    }
+
+    /// Writes the log line. It counts as a fault, because the invocations fail.
+    pub(crate) fn log(&self) {
+        let details = json!({"problems": self.problems});
+        write(&fault_line(self.message, self.cause, details, SystemTime::now()));
+    }
 }
 
 /// Writes that `-next` or `-previous` cannot be read. Requests do not fail because of it, so this line counts the fault.

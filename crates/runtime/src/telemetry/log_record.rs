@@ -130,7 +130,7 @@ impl Serialize for Line<'_> {
                     "Count"
                 }
             };
-            metrics.push(MetricDirective::new(name, unit, &[&[]]));
+            metrics.push(MetricDirective::measured(name, unit));
         }
         if !metrics.is_empty() {
             for (name, value) in environment_dimensions() {

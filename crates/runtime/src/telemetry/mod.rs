@@ -10,5 +10,5 @@ mod timestamp;
 
 pub use log_record::{LogRecord, Outcome};
 
-pub(crate) use faults::{log_neighbor_fault, log_start_failure};
+pub(crate) use faults::{StartFailure, log_neighbor_fault};
 pub(crate) use subscriber::init_logging;
