@@ -100,5 +100,5 @@ mod member_error;
 pub mod revocation;
 mod scope;
 
-pub use cel::ExpressionError;
+pub use cel::{ExpressionError, RegexError};
 pub use scope::{has_scope_token, is_scope, is_scope_token};

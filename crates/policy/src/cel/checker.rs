@@ -67,9 +67,7 @@ impl ExpressionChecker {
                 if call.func_name == "matches" {
                     let error = match literal_pattern(call) {
                         None => Some(ExpressionError::ComputedPattern),
-                        Some(pattern) => regex::compile(pattern)
-                            .is_err()
-                            .then(|| ExpressionError::Regex(pattern.to_owned())),
+                        Some(pattern) => regex::compile(pattern).err().map(ExpressionError::from),
                     };
                     self.pattern_error = self.pattern_error.take().or(error);
                 }

@@ -2,6 +2,7 @@ use super::{
     evaluation::VARIABLES,
     functions::FUNCTIONS,
     limits::{MAX_BYTES, MAX_DEPTH, ORDINARY_ELEMENTS},
+    regex::RegexError,
 };
 
 /// Why an expression is refused.
@@ -47,9 +48,7 @@ pub enum ExpressionError {
          `contains` in place of `matches`"
     )]
     TooExpensive,
-    /// The pattern of `matches` is not a regular expression, or compiles to one that is too large.
-    #[error(
-        "invalid or too large regular expression `{0}`, use RE2 syntax without Unicode classes"
-    )]
-    Regex(String),
+    /// The pattern of `matches` is refused.
+    #[error(transparent)]
+    Regex(#[from] RegexError),
 }

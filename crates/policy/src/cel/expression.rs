@@ -144,13 +144,14 @@ mod tests {
     use regex_lite::Regex;
 
     use super::*;
-    use crate::cel::functions::ENV;
+    use crate::cel::{RegexError, functions::ENV};
 
     #[test]
     fn expression_is_accepted_or_refused_with_its_reason() {
         let variable = |name: &str| Err(ExpressionError::Variable(name.into()));
         let function = |name: &str| Err(ExpressionError::Function(name.into()));
-        let regex = |pattern: &str| Err(ExpressionError::Regex(pattern.into()));
+        let regex =
+            |pattern: &str| Err(ExpressionError::Regex(RegexError::Unsupported(pattern.into())));
         let (longest, deep) = (format!("true{}", " ".repeat(1020)), "(".repeat(500));
         let longer = format!("{longest} ");
         let rows = [

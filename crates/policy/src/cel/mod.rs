@@ -16,3 +16,4 @@ mod regex;
 pub use error::ExpressionError;
 pub(crate) use evaluation::{EvaluationContext, OverBudget};
 pub(crate) use expression::Expression;
+pub use regex::RegexError;

@@ -20,10 +20,21 @@ pub(crate) struct MatchCost {
     pub(crate) per_byte: u64,
 }
 
+/// Why the pattern of `matches` is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegexError {
+    /// It is not a regular expression, or compiles to one that is too large.
+    #[error(
+        "invalid or too large regular expression `{0}`, use RE2 syntax without Unicode classes"
+    )]
+    Unsupported(String),
+}
+
 /// Compiles a pattern of a rule for [`matches()`].
-pub(crate) fn compile(pattern: &str) -> Result<(), regex_lite::Error> {
+pub(crate) fn compile(pattern: &str) -> Result<(), RegexError> {
     if cost(pattern).is_none() {
-        let (regex, bytes) = compile_within_smallest_limit(pattern)?;
+        let (regex, bytes) = compile_within_smallest_limit(pattern)
+            .map_err(|_| RegexError::Unsupported(pattern.to_owned()))?;
         let cost = estimate(pattern, bytes);
         if let Ok(mut compiled) = COMPILED.write() {
             compiled.insert(pattern.to_owned(), (regex, cost));
