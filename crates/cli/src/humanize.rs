@@ -1,4 +1,4 @@
-//! Times and durations in the form that the commands print.
+//! Times and durations in the forms that the commands take and print.
 
 use std::{
     fmt,
@@ -10,6 +10,22 @@ use jwt::UnixTime;
 /// The current time of this machine's clock.
 pub(crate) fn now() -> UnixTime {
     SystemTime::now().into()
+}
+
+/// The time of an option, in seconds since 1970.
+pub(crate) fn parse_seconds(text: &str) -> Result<UnixTime, String> {
+    let time = text.parse().ok().map(UnixTime::from_seconds);
+    let problem = "must be a whole number of seconds since 1970";
+    time.filter(|time| *time <= UnixTime::MAX).ok_or_else(|| problem.to_owned())
+}
+
+/// The time of an option, in seconds since 1970 or as a date with a time (RFC 3339).
+pub(crate) fn parse_time(text: &str) -> Result<UnixTime, String> {
+    let date = || humantime::parse_rfc3339(text).map(SystemTime::into);
+    parse_seconds(text).or_else(|_| date()).map_err(|_| {
+        "must be a whole number of seconds since 1970, or a time such as 2026-11-23T21:44:21Z"
+            .into()
+    })
 }
 
 /// A point in time and its distance from now: `2026-11-23 21:44:21 UTC (in 59 minutes)`.

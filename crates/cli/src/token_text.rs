@@ -1,6 +1,6 @@
 //! The reason why a token is refused, for the holder of the token.
 
-use jwt::{Rejection, UnixTime, Validation, json};
+use jwt::{Rejection, TokenCheck, UnixTime, Validation, json};
 use serde_json::{Map, Value};
 
 use crate::{humanize::HumanTime, signed_json};
@@ -26,23 +26,23 @@ pub(crate) fn describe(
     let mut parts = token.split('.');
     let mut part = || parts.next().and_then(signed_json::decode);
     let (header, claims) = (part(), part());
-    let detail = match rejection {
-        Rejection::NotCompact | Rejection::Encoding | Rejection::TooLong => form_problem(token),
-        Rejection::Type => {
+    let detail = match (rejection.check(), rejection) {
+        (TokenCheck::Form, _) => form_problem(token),
+        (_, Rejection::Type) => {
             let expected = validation.map(|it| it.token_types.join(", "));
             Some(mismatch(header.as_deref(), "typ", expected.as_deref()))
         }
-        Rejection::UnsupportedAlgorithm => Some(value(header.as_deref(), "alg")),
-        Rejection::UnknownKey => Some(value(header.as_deref(), "kid")),
-        Rejection::Claims => Some(claims.as_deref().map_or_else(
+        (_, Rejection::UnsupportedAlgorithm) => Some(value(header.as_deref(), "alg")),
+        (_, Rejection::UnknownKey) => Some(value(header.as_deref(), "kid")),
+        (_, Rejection::Claims) => Some(claims.as_deref().map_or_else(
             || "the payload is not a JSON object with unique member names".to_owned(),
             |claims| wrong_claim(claims).unwrap_or_default(),
         )),
-        Rejection::Issuer => {
+        (TokenCheck::Issuer, _) => {
             let expected = validation.and_then(|it| it.issuer.as_deref());
             Some(mismatch(claims.as_deref(), "iss", expected))
         }
-        Rejection::Audience => {
+        (TokenCheck::Audience, _) => {
             let expected = validation.and_then(|it| it.audiences.as_ref()).map(|it| it.join(", "));
             Some(mismatch(claims.as_deref(), "aud", expected.as_deref()))
         }

@@ -14,9 +14,9 @@ use crate::{
 /// How signatures are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verification {
-    /// Each signature with KMS Verify, so that a disabled key stops verifying at once. For a minute after KMS has
-    /// rejected a signature, each signature is first verified with the public key: forged tokens cost at most
-    /// one call to KMS a minute.
+    /// Each signature with KMS Verify, so that a disabled key stops verifying at once. For a short time after KMS has
+    /// rejected a signature, each signature is first verified with the public key, so that few forged tokens cost a
+    /// call to KMS.
     #[default]
     Kms,
     /// With the ring's public keys, without a call for each signature.

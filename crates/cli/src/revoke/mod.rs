@@ -6,7 +6,6 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::SystemTime,
 };
 
 use clap::Args;
@@ -21,7 +20,7 @@ use self::{
 use crate::{
     configuration::has_expired,
     exit::{self, UsageError},
-    humanize::{HumanTime, now},
+    humanize::{HumanTime, now, parse_seconds, parse_time},
     input, signed_json, terminal, token_text,
 };
 
@@ -171,20 +170,6 @@ fn entry_of_options(arguments: &Arguments, now: UnixTime) -> Result<NewEntry, Us
     let issuer = issuer.clone().unwrap_or_default();
     let revocation = Revocation { expires: *exp, ..Revocation::new(issuer, tokens) };
     Ok(NewEntry { revocation, claims: None })
-}
-
-fn parse_seconds(text: &str) -> Result<UnixTime, String> {
-    let time = text.parse().ok().map(UnixTime::from_seconds);
-    let problem = "must be a whole number of seconds since 1970";
-    time.filter(|time| *time <= UnixTime::MAX).ok_or_else(|| problem.to_owned())
-}
-
-fn parse_time(text: &str) -> Result<UnixTime, String> {
-    let date = || humantime::parse_rfc3339(text).map(SystemTime::into);
-    parse_seconds(text).or_else(|_| date()).map_err(|_| {
-        "must be a whole number of seconds since 1970, or a time such as 2026-11-23T21:44:21Z"
-            .into()
-    })
 }
 
 /// The steps that make a revocation effective.
