@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use aws_lambda_events::{
     apigw::ApiGatewayProxyResponse,
     encodings::Body,
@@ -116,8 +118,8 @@ impl IssuerResponse {
             // The document is public, so pages of any origin may read it (CORS).
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
-        if let Some(seconds) = self.retry_after() {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds));
+        if let Some(time) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(time.as_secs()));
         }
         match self {
             Self::Refused(IssuanceError::MethodNotAllowed { allow }) => {
@@ -141,19 +143,17 @@ impl IssuerResponse {
         public.unwrap_or(HeaderValue::from_static("no-store"))
     }
 
-    /// The time after which the caller can try again, in seconds.
-    const fn retry_after(&self) -> Option<&'static str> {
+    /// After how long the caller can try again.
+    fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::KeysUnavailable(fault) | Self::Failed(fault) if fault.cause.is_transient() => {
-                Some("1")
-            }
-            Self::ProviderFailed(_) => Some(PROVIDER_RETRY_SECONDS),
-            _ => None,
+            Self::KeysUnavailable(fault) | Self::Failed(fault) => fault.retry_after(),
+            Self::ProviderFailed(fault) => Some(fault.retry_after()),
+            Self::Issued(_) | Self::Granted(..) | Self::Published(..) | Self::Refused(_) => None,
         }
     }
 
     fn into_body(self) -> Value {
-        let unavailable = |description| error_body("temporarily_unavailable", description);
+        let unavailable = |description: &str| error_body("temporarily_unavailable", description);
         match self {
             Self::Issued(issued) => token_body(&issued, None),
             Self::Granted(issued, scope) => token_body(&issued, scope),
@@ -163,12 +163,16 @@ impl IssuerResponse {
             Self::ProviderFailed(_) => {
                 unavailable("the keys of the assertion's issuer are unavailable: try again later")
             }
-            Self::Failed(fault) if fault.cause.is_transient() => {
-                unavailable("KMS is unavailable: try again in a second")
-            }
-            Self::Failed(_) => {
-                error_body("server_error", "the token could not be issued: see the issuer's log")
-            }
+            Self::Failed(fault) => match fault.retry_after() {
+                Some(time) => {
+                    let seconds = time.as_secs();
+                    unavailable(&format!("KMS is unavailable: try again in {seconds} s"))
+                }
+                None => error_body(
+                    "server_error",
+                    "the token could not be issued: see the issuer's log",
+                ),
+            },
         }
     }
 }
@@ -209,9 +213,6 @@ fn token_body(issued: &IssuedToken, scope: Option<String>) -> Value {
 fn error_body(code: &str, description: &str) -> Value {
     json!({"error": code, "error_description": description})
 }
-
-/// The time after which a client can try again after a fault of a provider, in seconds.
-const PROVIDER_RETRY_SECONDS: &str = "5";
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Failed KMS operations and their causes.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
@@ -71,7 +71,27 @@ impl Fault {
         };
         Self { operation, cause, source: Some(Arc::new(error)) }
     }
+
+    /// After how long a caller should repeat the request. `None`: a retry does not help.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use countersign_kms::{Cause, Fault};
+    ///
+    /// let throttled = Fault::new("Sign", Cause::Throttled);
+    /// assert_eq!(throttled.retry_after(), Some(Duration::from_secs(1)));
+    /// let denied = Fault::new("Sign", Cause::AccessDenied);
+    /// assert_eq!(denied.retry_after(), None);
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.cause.is_transient().then_some(RETRY_AFTER)
+    }
 }
+
+/// The quota of KMS counts the requests of each second.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a KMS operation failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

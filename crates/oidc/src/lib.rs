@@ -84,6 +84,6 @@ pub use issuers::{
     ClaimRefusal, EntryError, KeySource, MAX_TRUSTED_ISSUERS, OwnIdentity, RequiredClaim,
     TrustedIssuer, TrustedIssuers, TrustedIssuersError,
 };
-pub use keys::{IssuerCause, IssuerFault, KeysError};
+pub use keys::{IssuerCause, IssuerFault, KeysError, RETRY_AFTER};
 pub use url::{ProviderUrl, Transport, UrlError, has_valid_authority};
 pub use verification::{AssertionError, AssertionRefusal, IssuerVerifier, Purpose, Verified};

@@ -201,7 +201,7 @@ async fn kms_outage_is_a_503_and_public_keys_stay_available() {
         stack.kms.inject(Some(fault));
         let (answer, body) = post(&stack, "ann", r#"{"claims":{"sub":"a"}}"#).await;
         let expected = json!({
-            "error": "temporarily_unavailable", "error_description": "KMS is unavailable: try again in a second",
+            "error": "temporarily_unavailable", "error_description": "KMS is unavailable: try again in 1 s",
         });
         assert_eq!((answer.status().as_u16(), body), (503, expected), "{fault:?}");
         assert_eq!(answer.headers()["retry-after"], "1");

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use jwt::UnixTime;
 use kms::ErrorChain;
@@ -61,6 +61,14 @@ impl ProviderFault {
         match self {
             Self::Keys(fault) => fault.cause().code(),
             Self::TimedOut => IssuerCause::Unreachable.code(),
+        }
+    }
+
+    /// After how long a client should repeat its request.
+    pub(crate) const fn retry_after(&self) -> Duration {
+        match self {
+            Self::Keys(fault) => fault.retry_after(),
+            Self::TimedOut => oidc::RETRY_AFTER,
         }
     }
 

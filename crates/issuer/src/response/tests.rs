@@ -83,7 +83,7 @@ fn proxy_responses_are_pinned() {
             response(
                 503,
                 Some(("retry-after", "1")),
-                r#"{"error":"temporarily_unavailable","error_description":"KMS is unavailable: try again in a second"}"#,
+                r#"{"error":"temporarily_unavailable","error_description":"KMS is unavailable: try again in 1 s"}"#,
             ),
         ),
     ];
@@ -140,7 +140,7 @@ fn direct_invocation_gets_the_token_or_a_lambda_error() {
         (
             "KMS timeout",
             IssuerResponse::Failed(Fault::timed_out("Sign")),
-            error("temporarily_unavailable", "KMS is unavailable: try again in a second"),
+            error("temporarily_unavailable", "KMS is unavailable: try again in 1 s"),
         ),
     ];
     for (name, response, expected) in rows {
@@ -211,7 +211,7 @@ fn responses_to_oauth_clients_are_pinned() {
                 503,
                 json!({
                     "error": "temporarily_unavailable",
-                    "error_description": "KMS is unavailable: try again in a second",
+                    "error_description": "KMS is unavailable: try again in 1 s",
                 }),
             ),
         ),

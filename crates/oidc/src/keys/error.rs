@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jwt::{KeyError, UnusableKey};
 
@@ -95,7 +95,16 @@ impl IssuerFault {
             _ => IssuerCause::Keys,
         }
     }
+
+    /// After how long a client should repeat its request.
+    #[must_use]
+    pub const fn retry_after(&self) -> Duration {
+        RETRY_AFTER
+    }
 }
+
+/// After how long a client should repeat a request whose response needs keys that are not available.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl IssuerCause {
     /// The stable name of the cause in logs and metrics.

@@ -6,7 +6,7 @@ mod issuer_keys;
 mod remote_keys;
 mod suspend_aware_time;
 
-pub use error::{IssuerCause, IssuerFault, KeysError};
+pub use error::{IssuerCause, IssuerFault, KeysError, RETRY_AFTER};
 pub(crate) use fetch::RemoteSource;
 pub(crate) use issuer_keys::IssuerKeys;
 pub(crate) use remote_keys::RemoteKeys;
