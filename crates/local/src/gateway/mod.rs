@@ -5,6 +5,7 @@
 mod api;
 mod api_request;
 mod authorizer;
+mod backend;
 mod context;
 mod error;
 mod explained_response;

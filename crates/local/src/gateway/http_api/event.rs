@@ -6,17 +6,21 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use hyper::{HeaderMap, Method, Request, body::Bytes};
+use hyper::{HeaderMap, Method, Request, body::Bytes, header::HeaderValue};
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::definition::{HttpRoute, IdentitySource, PayloadFormat};
+use super::{
+    definition::{HttpRoute, IdentitySource, PayloadFormat},
+    integration::HttpProxy,
+};
 use crate::{
     account::ACCOUNT,
     gateway::{
         api_request::{API_ID, domain_name, execute_api_arn, or_null, path_parameters, title_case},
         authorizer::is_present,
+        backend::forwarded_headers,
     },
 };
 
@@ -63,6 +67,27 @@ impl HttpRequest {
             IdentitySource::RouteKey => Some(route.key.clone()),
         };
         value.filter(|value| is_present(value.as_bytes()))
+    }
+
+    /// The request to the backend of a route. `context` is `$context.authorizer`.
+    pub(super) fn into_backend_request(
+        self,
+        HttpProxy { uri, method, overwritten }: &HttpProxy,
+        context: &Map<String, Value>,
+    ) -> Result<Request<Bytes>, hyper::http::Error> {
+        let mut headers = forwarded_headers(self.headers);
+        for (name, value) in overwritten {
+            headers.insert(name, HeaderValue::try_from(value.render(context))?);
+        }
+        let mut target = uri.to_string();
+        if !self.query.is_empty() {
+            let separator = if uri.query().is_some() { "&" } else { "?" };
+            target.extend([separator, &self.query]);
+        }
+        let method = method.clone().unwrap_or(self.method);
+        let mut forwarded = Request::builder().method(method).uri(target).body(self.body)?;
+        *forwarded.headers_mut() = headers;
+        Ok(forwarded)
     }
 
     /// The event of an authorizer with these values of its identity sources.

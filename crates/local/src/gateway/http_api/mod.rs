@@ -4,7 +4,6 @@ mod authorizer;
 mod definition;
 mod event;
 mod integration;
-mod proxy;
 
 use hyper::{Request, Response, StatusCode, body::Bytes};
 use serde_json::{Map, Value, json};
@@ -14,10 +13,10 @@ use self::{
     authorizer::{HttpAuthorization, HttpOutput, authorize},
     definition::{HttpApiDefinition, HttpRoute},
     event::HttpRequest,
-    proxy::ProxyClient,
 };
 use super::{
     authorizer::OutputCache,
+    backend::BackendClient,
     context::GatewayContext,
     error::GatewayError,
     explained_response::{ExplainedResponse, ResponseReason, explained},
@@ -33,7 +32,7 @@ pub(super) struct HttpApi {
     context: GatewayContext,
     definition: HttpApiDefinition,
     cache: OutputCache<HttpOutput>,
-    client: ProxyClient,
+    client: BackendClient,
 }
 
 impl HttpApi {
@@ -44,7 +43,7 @@ impl HttpApi {
         context: GatewayContext,
     ) -> Result<Self, GatewayError> {
         let definition = HttpApiDefinition::read(template, resolver)?;
-        let client = ProxyClient::new()?;
+        let client = BackendClient::new()?;
         Ok(Self { context, definition, cache: OutputCache::default(), client })
     }
 
@@ -102,7 +101,11 @@ impl HttpApi {
         context: &Map<String, Value>,
         reason: ResponseReason,
     ) -> ExplainedResponse {
-        match self.client.forward(&route.integration, request, context).await {
+        let response = match request.into_backend_request(&route.integration, context) {
+            Ok(request) => self.client.send(request).await,
+            Err(error) => Err(error.into()),
+        };
+        match response {
             Ok(response) => ExplainedResponse { response, reason },
             Err(error) => {
                 let reason = format!("the backend failed: {error}");

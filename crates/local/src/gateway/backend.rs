@@ -1,4 +1,4 @@
-//! Requests that are passed on to a backend.
+//! Backends: HTTP servers that an API passes requests on to.
 
 use std::{error::Error, fmt, io, time::Duration};
 
@@ -13,15 +13,12 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde_json::{Map, Value};
 use tokio::time::timeout;
 
-use super::{event::HttpRequest, integration::HttpProxy};
-
 /// Sends requests to backends.
-pub(super) struct ProxyClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(super) struct BackendClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
-impl ProxyClient {
+impl BackendClient {
     /// A client that trusts the certificate authorities of this machine.
     pub(super) fn new() -> io::Result<Self> {
         let tls = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1();
@@ -29,15 +26,13 @@ impl ProxyClient {
     }
 
     /// The response of the backend to a request.
-    pub(super) async fn forward(
+    pub(super) async fn send(
         &self,
-        integration: &HttpProxy,
-        request: HttpRequest,
-        context: &Map<String, Value>,
+        request: Request<Bytes>,
     ) -> Result<Response<Bytes>, Box<dyn Error + Send + Sync>> {
-        let request = to_backend(integration, request, context)?;
         let exchange = async {
-            let (mut head, body) = self.0.request(request).await?.into_parts();
+            let response = self.0.request(request.map(Full::new)).await?;
+            let (mut head, body) = response.into_parts();
             let body = Limited::new(body, MAX_BYTES).collect().await?.to_bytes();
             head.headers = without_hop_by_hop(head.headers);
             head.headers.remove("content-length");
@@ -47,34 +42,18 @@ impl ProxyClient {
     }
 }
 
-impl fmt::Debug for ProxyClient {
+impl fmt::Debug for BackendClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyClient").finish_non_exhaustive()
+        f.debug_struct("BackendClient").finish_non_exhaustive()
     }
 }
 
-/// The request to the backend.
-fn to_backend(
-    integration: &HttpProxy,
-    request: HttpRequest,
-    context: &Map<String, Value>,
-) -> Result<Request<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
-    let mut headers = without_hop_by_hop(request.headers);
+/// The headers of a client's request that are passed on to a backend.
+pub(super) fn forwarded_headers(headers: HeaderMap) -> HeaderMap {
+    let mut headers = without_hop_by_hop(headers);
     headers.remove("host");
     headers.remove("content-length");
-    for (name, value) in &integration.overwritten {
-        headers.insert(name, value.render(context).parse()?);
-    }
-    let mut target = integration.uri.to_string();
-    if !request.query.is_empty() {
-        let separator = if integration.uri.query().is_some() { "&" } else { "?" };
-        target.extend([separator, &request.query]);
-    }
-    let method = integration.method.clone().unwrap_or(request.method);
-    let mut forwarded =
-        Request::builder().method(method).uri(target).body(Full::new(request.body))?;
-    *forwarded.headers_mut() = headers;
-    Ok(forwarded)
+    headers
 }
 
 /// The headers that are not of one connection only (RFC 9110 section 7.6.1).
