@@ -2,13 +2,14 @@
 
 use std::{fs, path::PathBuf};
 
-use crate::{error::Error, provider_table, workspace::Workspace};
+use crate::{error::Error, provider_pages, workspace::Workspace};
 
 /// Write the generated files of the documentation
 ///
 /// Graphviz draws docs/architecture.dot for a light and for a dark page. `countersign reference` prints the
 /// pages of docs/src/reference, and template.yaml with the parameters of settings that it lacks. The table of
-/// docs/src/providers.md has a row for each example on the pages of providers.
+/// docs/src/providers.md has a row for each example on the pages of providers, and docs/src/SUMMARY.md a line for
+/// each page.
 #[derive(Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Write nothing, and fail if a file is not what would be written
@@ -26,8 +27,9 @@ struct Page {
 /// Writes or checks every generated file.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<(), Error> {
     let mut pages = [drawings(workspace)?, reference(workspace)?].concat();
-    let file = workspace.path("docs/src").join(provider_table::PAGE);
-    pages.push(Page { file, text: provider_table::text(workspace)? });
+    for (name, text) in provider_pages::files(workspace)? {
+        pages.push(Page { file: workspace.path("docs/src").join(name), text });
+    }
     let mut outdated = Vec::new();
     for Page { file, text } in &pages {
         if !arguments.check {

@@ -18,7 +18,7 @@ mod layers;
 mod links;
 mod package;
 mod process;
-mod provider_table;
+mod provider_pages;
 mod type_names;
 mod workspace;
 
