@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::{
-    configuration::{self, ConfigurationProblem, Content, Report, Severity},
+    configuration::{self, CheckedFile, ConfigurationProblem, Report, Severity},
     exit,
     humanize::now,
     parameter_overrides, terminal,
@@ -73,7 +73,8 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let is_valid = report.problems.iter().all(|it| it.severity == Severity::Warning);
     let mut out = terminal::stdout();
     if arguments.json {
-        let problems: Vec<_> = report.problems.iter().map(to_json).collect();
+        let problems = report.problems.iter().map(ConfigurationProblem::to_json);
+        let problems: Vec<_> = problems.collect();
         writeln!(out, "{}", json!(problems))?;
     } else {
         for problem in &report.problems {
@@ -86,25 +87,12 @@ fn check(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
 }
 
-fn to_json(problem: &ConfigurationProblem) -> serde_json::Value {
-    json!({
-        "file": problem.file.display().to_string(),
-        "line": problem.position.map(|position| position.line),
-        "column": problem.position.map(|position| position.column),
-        "severity": match problem.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        "problem": problem.text,
-    })
-}
-
 /// The number of elements of each file: `access-rules.json has 1 rule, revocations.json has 2 revocations`.
 fn counts(report: &Report) -> String {
-    let count = |(file, content, count): &(PathBuf, Content, usize)| {
-        let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        let ending = if *count == 1 { "" } else { "s" };
-        format!("{name} has {count} {}{ending}", content.element())
+    let count = |CheckedFile { path, content, elements, .. }: &CheckedFile| {
+        let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let ending = if *elements == 1 { "" } else { "s" };
+        format!("{name} has {elements} {}{ending}", content.element())
     };
-    report.counts.iter().map(count).collect::<Vec<_>>().join(", ")
+    report.files.iter().map(count).collect::<Vec<_>>().join(", ")
 }

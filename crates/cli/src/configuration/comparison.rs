@@ -1,22 +1,39 @@
-//! The issuance policy, compared with other configuration.
+//! Comparisons of the configuration files with each other, and with the parameters of a deployment.
 
 use oidc::TrustedIssuers;
 use policy::issuance::{IssuancePolicy, IssuancePolicyError, IssuancePolicyWarning};
 
-use super::{Position, Severity, elements::elements, list::Located};
+use super::{CheckedFile, Content, Located, Severity, elements::elements};
 
-/// The problems of a policy with the trusted issuers, and the warnings about it if it has none. `text` is a valid issuance
-/// policy.
-pub(super) fn issuer_problems(text: &str, trusted: &TrustedIssuers) -> Vec<Located> {
-    let Ok(policy) = text.parse::<IssuancePolicy>() else { return Vec::new() };
-    let problems = policy.issuer_problems(&issuer::known_issuers(trusted));
+/// The problems and warnings that follow from several of these files, for each the file that it is about.
+pub(super) fn compare(files: &[CheckedFile]) -> Vec<(&CheckedFile, Located)> {
+    let file = |content| files.iter().find(|file| file.content == content);
+    let mut problems = Vec::new();
+    if let (Some(policy), Some(trusted)) =
+        (file(Content::IssuanceRules), file(Content::TrustedIssuers))
+    {
+        let found = issuer_problems(&policy.text, &trusted.text).into_iter();
+        problems.extend(found.map(|problem| (policy, problem)));
+    }
+    problems
+}
+
+/// The problems of a policy with the trusted issuers, if there are some, and the warnings about it if it has none. Both
+/// texts may be invalid: then there is nothing to compare.
+fn issuer_problems(policy_text: &str, trusted: &str) -> Vec<Located> {
+    let Ok(policy) = policy_text.parse::<IssuancePolicy>() else { return Vec::new() };
+    let Ok(trusted) = trusted.parse::<TrustedIssuers>() else { return Vec::new() };
+    if trusted.is_empty() {
+        return Vec::new();
+    }
+    let problems = policy.issuer_problems(&issuer::known_issuers(&trusted));
     if problems.is_empty() {
-        return warnings(text, &policy.issuer_warnings());
+        return warnings(policy_text, &policy.issuer_warnings());
     }
     let problem = |(rule, problem): (_, IssuancePolicyError)| {
-        (position(text, rule), Severity::Error, problem.to_string())
+        located(policy_text, rule, Severity::Error, problem.to_string())
     };
-    problems.into_iter().map(problem).collect()
+    problems.into_iter().filter_map(problem).collect()
 }
 
 /// The warnings about a policy whose tokens an authorizer with these audiences gets. `text` is a valid issuance policy.
@@ -27,21 +44,21 @@ pub(super) fn audience_warnings(text: &str, accepted: &[String]) -> Vec<Located>
 
 fn warnings(text: &str, warnings: &[IssuancePolicyWarning]) -> Vec<Located> {
     let located = |warning: &IssuancePolicyWarning| {
-        (position(text, warning.rule()), Severity::Warning, warning.to_string())
+        located(text, warning.rule(), Severity::Warning, warning.to_string())
     };
-    warnings.iter().map(located).collect()
+    warnings.iter().filter_map(located).collect()
 }
 
-/// Where a rule begins. Its number is from 1.
-fn position(text: &str, rule: usize) -> Position {
-    let rules = elements(text).unwrap_or_default();
-    let offset = rules.get(rule.saturating_sub(1)).map_or(0, |element| element.offset);
-    Position::of_offset(text, offset)
+/// A problem of a rule. Its number is from 1.
+fn located(text: &str, rule: usize, severity: Severity, problem: String) -> Option<Located> {
+    let rules = elements(text).ok()?;
+    let rule = rules.get(rule.checked_sub(1)?)?;
+    Some(Located::in_element(text, *rule, 0, severity, problem))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Position, *};
 
     const API: &str = "https://api.example";
 
@@ -86,7 +103,7 @@ mod tests {
             let accepted: Vec<_> = accepted.iter().map(|&name| name.to_owned()).collect();
             let found: Vec<_> = audience_warnings(text, &accepted)
                 .into_iter()
-                .map(|(Position { line, column }, severity, text)| {
+                .map(|Located { position: Position { line, column }, severity, text }| {
                     assert_eq!(severity, Severity::Warning, "{name}");
                     format!("{line}:{column}: {text}")
                 })

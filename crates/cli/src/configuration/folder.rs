@@ -7,12 +7,11 @@ use std::{
 };
 
 use jwt::UnixTime;
-use oidc::TrustedIssuers;
 use runtime::{MAX_FILE_BYTES, closest_setting};
 
 use super::{
-    ConfigurationFile, ConfigurationProblem, Content, FILES, Severity, check_list,
-    comparison::issuer_problems,
+    CheckedFile, ConfigurationFile, ConfigurationProblem, Content, FILES, Severity, check_list,
+    comparison::compare,
 };
 use crate::{exit::UsageError, input::with_path};
 
@@ -20,8 +19,8 @@ use crate::{exit::UsageError, input::with_path};
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) problems: Vec<ConfigurationProblem>,
-    /// The files that were read, with the number of their elements.
-    pub(crate) counts: Vec<(PathBuf, Content, usize)>,
+    /// The files that were read.
+    pub(crate) files: Vec<CheckedFile>,
 }
 
 /// Checks a folder and everything below it.
@@ -45,7 +44,7 @@ pub(crate) fn check(folder: &Path, now: UnixTime) -> Result<Report, Box<dyn std:
         }
     }
     walk.check_folder(folder, true)?;
-    walk.check_issuers(folder);
+    walk.compare();
     Ok(walk.report)
 }
 
@@ -120,31 +119,18 @@ impl Walk {
             Err(problem) => return self.add(path, Severity::Error, problem),
         };
         let checked = check_list(content, &text, self.now);
-        let problems = checked.problems.into_iter().map(|(position, severity, text)| {
-            ConfigurationProblem { file: path.to_owned(), position: Some(position), severity, text }
-        });
+        let problems = checked.problems.into_iter();
+        let problems = problems.map(|it| ConfigurationProblem::new(path.to_owned(), it));
         self.report.problems.extend(problems);
-        self.report.counts.push((path.to_owned(), content, checked.elements));
+        let (path, elements) = (path.to_owned(), checked.elements);
+        self.report.files.push(CheckedFile { path, content, text, elements });
     }
 
-    /// Checks the issuance policy with the trusted issuers, if there are some and both files are in order.
-    fn check_issuers(&mut self, folder: &Path) {
-        let file =
-            |content| FILES.iter().find(|file| file.content == content).map(|file| file.name);
-        let path = |content| file(content).map(|name| folder.join(name));
-        let (Some(policy), Some(trusted)) =
-            (path(Content::IssuanceRules), path(Content::TrustedIssuers))
-        else {
-            return;
-        };
-        let parsed = read(&trusted).ok().and_then(|text| text.parse::<TrustedIssuers>().ok());
-        let Some(issuers) = parsed.filter(|issuers| !issuers.is_empty()) else { return };
-        let Ok(text) = read(&policy) else { return };
-        let problems = issuer_problems(&text, &issuers).into_iter();
-        self.report.problems.extend(problems.map(|(position, severity, text)| {
-            let (file, position) = (policy.clone(), Some(position));
-            ConfigurationProblem { file, position, severity, text }
-        }));
+    /// Compares the files with each other.
+    fn compare(&mut self) {
+        let problems = compare(&self.report.files).into_iter();
+        let problems = problems.map(|(file, it)| ConfigurationProblem::new(file.path.clone(), it));
+        self.report.problems.extend(problems);
     }
 
     fn report_unknown(&mut self, path: &Path, name: &str) {
@@ -180,8 +166,7 @@ impl Walk {
     fn check_mode(&mut self, _: &Path, _: &Metadata) {}
 
     fn add(&mut self, file: &Path, severity: Severity, text: String) {
-        let file = file.to_owned();
-        self.report.problems.push(ConfigurationProblem { file, position: None, severity, text });
+        self.report.problems.push(ConfigurationProblem::of_file(file.to_owned(), severity, text));
     }
 }
 

@@ -13,13 +13,10 @@ use policy::{
 use serde_json::{Value, json};
 
 use super::{
-    Content, Element, Position, Severity,
+    Content, Element, Located, Position, Severity,
     elements::{elements, offset_of},
     has_expired,
 };
-
-/// A problem or a warning, with its place.
-pub(crate) type Located = (Position, Severity, String);
 
 /// The result of a check of a list.
 #[derive(Debug, Default)]
@@ -29,25 +26,26 @@ pub(crate) struct ListReport {
     pub(crate) problems: Vec<Located>,
 }
 
+impl ListReport {
+    /// The text is not a list.
+    fn of_problem(position: Position, text: String) -> Self {
+        Self { elements: 0, problems: vec![Located { position, severity: Severity::Error, text }] }
+    }
+}
+
 /// Checks the text of a file. If there is no problem, the functions accept it.
 pub(crate) fn check_list(content: Content, text: &str, now: UnixTime) -> ListReport {
     if matches!(text.trim(), "" | "null") {
         let problem = format!("has no value, write {}", smallest_list(content));
-        let problems = vec![(Position::START, Severity::Error, problem)];
-        return ListReport { elements: 0, problems };
+        return ListReport::of_problem(Position::START, problem);
     }
     let elements = match elements(text) {
         Ok(elements) => elements,
-        Err((position, problem)) => {
-            return ListReport {
-                elements: 0,
-                problems: vec![(position, Severity::Error, problem)],
-            };
-        }
+        Err((position, problem)) => return ListReport::of_problem(position, problem),
     };
     let mut list = List { content, text, elements, problems: Vec::new() };
     list.check(now);
-    list.problems.sort_by_key(|(position, ..)| *position);
+    list.problems.sort_by_key(|problem| problem.position);
     ListReport { elements: list.elements.len(), problems: list.problems }
 }
 
@@ -67,7 +65,10 @@ impl List<'_> {
                 None => valid.push(index),
                 Some((offset, problem)) => {
                     let problem = format!("{} {}{problem}", self.content.element(), index + 1);
-                    self.add(element.offset + offset, Severity::Error, problem);
+                    let severity = Severity::Error;
+                    let located =
+                        Located::in_element(self.text, element, offset, severity, problem);
+                    self.problems.push(located);
                 }
             }
         }
@@ -82,7 +83,7 @@ impl List<'_> {
                 self.warn_about_expired(&valid, now);
             }
         }
-        let has_problem = self.problems.iter().any(|(_, severity, _)| *severity == Severity::Error);
+        let has_problem = self.problems.iter().any(|it| it.severity == Severity::Error);
         // The other rules may need the invalid one, so the rules are checked together only if each is valid.
         if !has_problem {
             self.check_together();
@@ -187,16 +188,13 @@ impl List<'_> {
     }
 
     fn add_at(&mut self, index: usize, severity: Severity, problem: String) {
-        let offset = self.elements.get(index).map_or(0, |element| element.offset);
-        self.add(offset, severity, problem);
+        let Some(element) = self.elements.get(index) else { return };
+        self.problems.push(Located::in_element(self.text, *element, 0, severity, problem));
     }
 
     fn add_at_start(&mut self, severity: Severity, problem: String) {
-        self.add(self.text.find('[').unwrap_or_default(), severity, problem);
-    }
-
-    fn add(&mut self, offset: usize, severity: Severity, problem: String) {
-        self.problems.push((Position::of_offset(self.text, offset), severity, problem));
+        let offset = self.text.find('[').unwrap_or_default();
+        self.problems.push(Located::at(self.text, offset, severity, problem));
     }
 }
 

@@ -5,8 +5,9 @@ mod elements;
 mod folder;
 mod list;
 mod parameters;
+mod problem;
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use policy::revocation::Revocation;
 use runtime::{Setting, Values, table};
@@ -15,6 +16,7 @@ pub(crate) use elements::{Element, Position, elements};
 pub(crate) use folder::{Report, check, read};
 pub(crate) use list::{ListReport, check_list};
 pub(crate) use parameters::{check as check_parameters, of_samconfig};
+pub(crate) use problem::{ConfigurationProblem, Located, Severity};
 
 /// A file of the layer.
 pub(crate) struct ConfigurationFile {
@@ -23,6 +25,16 @@ pub(crate) struct ConfigurationFile {
     pub(crate) content: Content,
     /// Whether functions read it with every template.
     pub(crate) is_required: bool,
+}
+
+/// A file that was read.
+#[derive(Debug)]
+pub(crate) struct CheckedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) content: Content,
+    pub(crate) text: String,
+    /// The number of the elements of its list.
+    pub(crate) elements: usize,
 }
 
 /// The elements of the list in a file.
@@ -63,23 +75,6 @@ pub(crate) const FILES: [ConfigurationFile; 4] = [
     },
 ];
 
-/// A problem that `check` reports, or a warning.
-#[derive(Debug)]
-pub(crate) struct ConfigurationProblem {
-    pub(crate) file: PathBuf,
-    /// `None`: the problem is not in the text of the file.
-    pub(crate) position: Option<Position>,
-    pub(crate) severity: Severity,
-    pub(crate) text: String,
-}
-
-/// Whether the problem stops a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Severity {
-    Error,
-    Warning,
-}
-
 impl Content {
     /// The name of an element in messages.
     pub(crate) const fn element(self) -> &'static str {
@@ -88,17 +83,6 @@ impl Content {
             Self::Revocations => "revocation",
             Self::TrustedIssuers => "trusted issuer",
         }
-    }
-}
-
-impl fmt::Display for ConfigurationProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(Position { line, column }) = self.position {
-            write!(f, ":{line}:{column}")?;
-        }
-        let severity = if self.severity == Severity::Warning { "warning: " } else { "" };
-        write!(f, ": {severity}{}", self.text)
     }
 }
 

@@ -1,10 +1,7 @@
 //! The parameters of a deployment: whether the template accepts them, and whether the functions start with the settings
 //! that it makes of them.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use authorizer::AuthorizerConfig;
 use issuer::IssuerConfig;
@@ -13,7 +10,9 @@ use rotator::RotatorConfig;
 use runtime::{Function, SETTINGS, Setting, Settings, SettingsError, table};
 use serde_json::Value;
 
-use super::{ConfigurationProblem, FILES, Report, Severity, comparison::audience_warnings, read};
+use super::{
+    CheckedFile, ConfigurationProblem, FILES, Report, Severity, comparison::audience_warnings,
+};
 use crate::{
     exit::UsageError,
     parameter_overrides::{self, Parameters},
@@ -44,24 +43,16 @@ pub(crate) fn check(
 ) -> Result<(), TemplateError> {
     let template = Template::parse(TEMPLATE)?;
     let TemplateCheck { problems, audiences } = check_template(&template, parameters, report)?;
-    if let Some((policy, text)) = valid_file(&table::ISSUANCE_POLICY, report)
+    if let Some(policy) = valid_file(&table::ISSUANCE_POLICY, report)
         && let Some(audiences) = audiences
     {
-        let file = policy.to_owned();
-        let warnings = audience_warnings(&text, &audiences).into_iter();
-        report.problems.extend(warnings.map(|(position, severity, text)| ConfigurationProblem {
-            file: file.clone(),
-            position: Some(position),
-            severity,
-            text,
-        }));
+        let file = policy.path.clone();
+        let warnings = audience_warnings(&policy.text, &audiences).into_iter();
+        let warnings = warnings.map(|it| ConfigurationProblem::new(file.clone(), it));
+        report.problems.extend(warnings);
     }
-    report.problems.extend(problems.into_iter().map(|text| ConfigurationProblem {
-        file: source.to_owned(),
-        position: None,
-        severity: Severity::Error,
-        text,
-    }));
+    let problem = |text| ConfigurationProblem::of_file(source.to_owned(), Severity::Error, text);
+    report.problems.extend(problems.into_iter().map(problem));
     Ok(())
 }
 
@@ -175,25 +166,19 @@ fn variables(
         if variables.remove(file.setting.name).is_none_or(|value| value.is_empty()) {
             continue;
         }
-        if let Some((_, text)) = valid_file(&file.setting, report) {
-            variables.insert(file.setting.name.to_owned(), text);
+        if let Some(valid) = valid_file(&file.setting, report) {
+            variables.insert(file.setting.name.to_owned(), valid.text.clone());
         }
     }
     Ok(variables)
 }
 
-/// The path and the text of the file of a setting. `None` for a file with a problem, which is already
-/// reported.
-fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<(&'a PathBuf, String)> {
-    let file = FILES.iter().find(|file| file.setting.name == setting.name)?;
-    let mut paths = report.counts.iter().map(|(path, ..)| path);
-    let path = paths.find(|path| path.ends_with(file.name) && is_valid(path, report))?;
-    Some((path, read(path).ok()?))
-}
-
-fn is_valid(path: &PathBuf, report: &Report) -> bool {
+/// The file of a setting. `None` for a file with a problem, which is already reported.
+fn valid_file<'a>(setting: &Setting, report: &'a Report) -> Option<&'a CheckedFile> {
+    let content = FILES.iter().find(|file| file.setting.name == setting.name)?.content;
+    let file = report.files.iter().find(|file| file.content == content)?;
     let mut errors = report.problems.iter().filter(|it| it.severity == Severity::Error);
-    errors.all(|problem| problem.file != *path)
+    errors.all(|problem| problem.file != file.path).then_some(file)
 }
 
 /// Reads the settings as the function with this id does at its start. Returns the values of `aud` that it accepts, if it
@@ -224,7 +209,10 @@ const REGION: &str = "us-east-1";
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::configuration::read;
 
     fn check_all(parameters: &[(&str, &str)]) -> Vec<String> {
         let template = Template::parse(TEMPLATE).unwrap();
@@ -238,9 +226,11 @@ mod tests {
         let template = Template::parse(TEMPLATE).unwrap();
         let files = FILES.iter().map(|file| {
             let path = format!("{}/../../layer/config/{}", env!("CARGO_MANIFEST_DIR"), file.name);
-            (PathBuf::from(path), file.content, 0)
+            let (path, content) = (PathBuf::from(path), file.content);
+            let text = read(&path).unwrap();
+            CheckedFile { path, content, text, elements: 0 }
         });
-        let report = Report { problems: Vec::new(), counts: files.collect() };
+        let report = Report { problems: Vec::new(), files: files.collect() };
         let check = |token_endpoint: &str| {
             let parameters =
                 Parameters::from([("TokenEndpoint".to_owned(), token_endpoint.to_owned())]);

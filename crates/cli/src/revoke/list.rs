@@ -80,13 +80,12 @@ impl NewEntry {
 
 /// Refuses a list that a function would refuse, so that no entry is lost.
 fn reject_problems(checked: &ListReport) -> Result<(), ChangeError> {
-    let mut problems =
-        checked.problems.iter().filter(|(_, severity, _)| *severity == Severity::Error);
-    let Some((position, _, problem)) = problems.next() else { return Ok(()) };
+    let mut problems = checked.problems.iter().filter(|it| it.severity == Severity::Error);
+    let Some(first) = problems.next() else { return Ok(()) };
     Err(ChangeError::Invalid {
-        line: position.line,
-        column: position.column,
-        problem: problem.clone(),
+        line: first.position.line,
+        column: first.position.column,
+        problem: first.text.clone(),
         more: problems.count(),
     })
 }

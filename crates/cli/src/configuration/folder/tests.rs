@@ -61,8 +61,7 @@ fn valid_files_are_counted() {
     let folder = Folder::new("valid");
     let report = folder.check();
     assert!(report.problems.is_empty(), "{:?}", report.problems);
-    let counts: Vec<_> =
-        report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
+    let counts: Vec<_> = report.files.iter().map(|file| (file.content, file.elements)).collect();
     let (rules, policy) = (Content::AccessRules, Content::IssuanceRules);
     assert_eq!(counts, [(rules, 1), (policy, 2), (Content::Revocations, 0)]);
 }
@@ -81,7 +80,7 @@ fn examples_of_trusted_issuers_have_no_problem() {
         assert_eq!(folder.problems(), [""; 0], "{name}");
         let report = folder.check();
         let counts: Vec<_> =
-            report.counts.iter().map(|(_, content, count)| (*content, *count)).collect();
+            report.files.iter().map(|file| (file.content, file.elements)).collect();
         assert!(counts.contains(&(Content::TrustedIssuers, 1)), "{name}: {counts:?}");
         assert!(counts.contains(&(Content::IssuanceRules, 1)), "{name}: {counts:?}");
     }

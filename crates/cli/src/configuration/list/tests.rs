@@ -4,7 +4,7 @@ const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
 fn problems(content: Content, text: &str) -> Vec<String> {
     let checked = check_list(content, text, NOW);
-    let line = |(Position { line, column }, severity, text): Located| {
+    let line = |Located { position: Position { line, column }, severity, text }| {
         let severity = if severity == Severity::Warning { "warning: " } else { "" };
         format!("{line}:{column}: {severity}{text}")
     };
