@@ -59,12 +59,8 @@ impl IssuancePolicy {
     /// # Errors
     /// [`IssuancePolicyError::Lifetime`] with the first rule that has one.
     pub fn check_lifetimes(&self, lifetime_max: Duration) -> Result<(), IssuancePolicyError> {
-        let is_longer =
-            |rule: &IssuanceRule| rule.max_lifetime.is_some_and(|max| max > lifetime_max.as_secs());
-        match self.0.iter().position(is_longer) {
-            Some(index) => Err(IssuancePolicyError::Lifetime(index + 1)),
-            None => Ok(()),
-        }
+        let mut rules = self.0.iter().zip(1..);
+        rules.try_for_each(|(rule, number)| rule.check_lifetimes(number, lifetime_max))
     }
 
     /// Checks the rules with all trusted issuers:

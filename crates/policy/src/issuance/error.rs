@@ -13,9 +13,14 @@ pub enum IssuancePolicyError {
     /// The `caller` of a rule is refused.
     #[error("rule {0}: {1}")]
     Caller(usize, CallerError),
-    /// `max_lifetime` is 0, or longer than the maximum of the issuer.
-    #[error("rule {0}: `max_lifetime` must be from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
-    Lifetime(usize),
+    /// A lifetime is 0, or longer than the maximum of the issuer.
+    #[error("rule {number}: `{member}` must be from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
+    Lifetime {
+        /// The number of the rule.
+        number: usize,
+        /// The member with the lifetime.
+        member: &'static str,
+    },
     /// An expression of a rule is refused.
     #[error("rule {number}: invalid `{member}`: {problem}")]
     Expression {

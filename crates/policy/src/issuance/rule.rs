@@ -23,7 +23,7 @@ pub(super) struct IssuanceRule {
     pub(super) scope: Patterns,
     claims: ClaimPatterns,
     /// In seconds.
-    pub(super) max_lifetime: Option<u64>,
+    max_lifetime: Option<u64>,
 }
 
 /// The callers that a rule applies to.
@@ -90,9 +90,6 @@ impl IssuanceRule {
         let raw: Result<RawRule, _> = serde_json::from_value(members.into());
         let raw =
             raw.map_err(|error| IssuancePolicyError::Member(number, without_value(&error)))?;
-        if raw.max_lifetime == Some(0) {
-            return Err(IssuancePolicyError::Lifetime(number));
-        }
         let meaningless =
             |member, reason| Err(IssuancePolicyError::MeaninglessMember { number, member, reason });
         let caller = match raw.caller {
@@ -130,14 +127,31 @@ impl IssuanceRule {
             let (member, setter) = ("claims", "the issuer");
             return Err(IssuancePolicyError::ReservedClaim { number, member, claim, setter });
         }
-        Ok(Self {
+        let rule = Self {
             caller,
             subject: raw.subject.unwrap_or_default(),
             audience: raw.audience,
             scope: raw.scope,
             claims,
             max_lifetime: raw.max_lifetime,
-        })
+        };
+        rule.check_lifetimes(number, Duration::MAX)?;
+        Ok(rule)
+    }
+
+    /// Checks that each lifetime is at least a second, and at most this one.
+    pub(super) fn check_lifetimes(
+        &self,
+        number: usize,
+        lifetime_max: Duration,
+    ) -> Result<(), IssuancePolicyError> {
+        let valid = 1..=lifetime_max.as_secs();
+        match self.max_lifetime {
+            Some(lifetime) if !valid.contains(&lifetime) => {
+                Err(IssuancePolicyError::Lifetime { number, member: "max_lifetime" })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the rule applies to this caller. `claims` are those of its assertion.

@@ -72,7 +72,10 @@ fn invalid_rules_for_issuers_are_refused() {
     let rows = [
         (json!({"caller": {"issuer": ""}}), IssuancePolicyError::Caller(1, CallerError::Issuer)),
         (json!({"caller": caller, "subject": []}), IssuancePolicyError::NoSubject(1)),
-        (json!({"caller": caller, "max_lifetime": 0}), IssuancePolicyError::Lifetime(1)),
+        (
+            json!({"caller": caller, "max_lifetime": 0}),
+            IssuancePolicyError::Lifetime { number: 1, member: "max_lifetime" },
+        ),
         (
             json!({"caller": {"issuer": GITHUB, "when": "claim.sub == 'a'"}}),
             expression("when", variable()),
