@@ -16,8 +16,8 @@ Exit codes: 0 printed, 2 invalid input, 3 fault.";
 
 /// Prints the keys as a JWK Set (RFC 7517 section 5).
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    print(arguments, |keys| {
-        let keys = keys.iter().map(|key| key.jwk());
+    print(arguments, |ring| {
+        let keys = ring.keys().map(|key| key.jwk());
         format!("{}\n", JwkSet::new(keys.collect()).to_json())
     })
 }

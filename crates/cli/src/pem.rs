@@ -17,8 +17,8 @@ Exit codes: 0 printed, 2 invalid input, 3 fault.";
 
 /// Prints the keys as PEM (RFC 7468), each after a line of explanatory text.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    print(arguments, |keys| {
-        let pem = |key: &&Key| format!("{} {}\n{}", key.id, key.algorithm, key.public.to_pem());
-        keys.iter().map(pem).collect()
+    print(arguments, |ring| {
+        let pem = |key: &Key| format!("{} {}\n{}", key.id, key.algorithm, key.public.to_pem());
+        ring.keys().map(|key| pem(key)).collect()
     })
 }

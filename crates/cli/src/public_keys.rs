@@ -4,7 +4,7 @@ use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Args;
 use jwt::Algorithm;
-use kms::{Key, KeyName};
+use kms::{KeyName, Ring};
 
 use crate::{aws::Aws, block_on::block_on, exit, terminal};
 
@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
     aws: Aws,
 }
 
-/// Prints the public keys of a ring in this format, the current key first.
-pub(crate) fn print(arguments: &Arguments, format: impl Fn(&[&Key]) -> String) -> ExitCode {
+/// Prints the public keys of a ring in this format.
+pub(crate) fn print(arguments: &Arguments, format: impl Fn(&Ring) -> String) -> ExitCode {
     let printed = async {
         let keyring = arguments.aws.keyring(&arguments.key, arguments.algorithm).await?;
         let published = keyring.published_ring().await?;
@@ -31,8 +31,7 @@ pub(crate) fn print(arguments: &Arguments, format: impl Fn(&[&Key]) -> String) -
             let mut err = terminal::stderr();
             writeln!(err, "warning: the key under {}-next is missing: {fault}", arguments.key)?;
         }
-        let keys: Vec<&Key> = published.ring.keys().map(AsRef::as_ref).collect();
-        write!(terminal::stdout(), "{}", format(&keys))?;
+        write!(terminal::stdout(), "{}", format(&published.ring))?;
         Ok::<_, Box<dyn Error>>(ExitCode::SUCCESS)
     };
     exit::finish(false, block_on(printed))

@@ -13,13 +13,15 @@ pub enum IssuancePolicyError {
     /// The `caller` of a rule is refused.
     #[error("rule {0}: {1}")]
     Caller(usize, CallerError),
-    /// A lifetime is 0, or longer than the maximum of the issuer.
-    #[error("rule {number}: `{member}` must be from 1 second to TOKEN_LIFETIME_MAX_SECONDS")]
+    /// A lifetime is 0, or too long.
+    #[error("rule {number}: `{member}` must be from 1 second to {max}")]
     Lifetime {
         /// The number of the rule.
         number: usize,
         /// The member with the lifetime.
         member: &'static str,
+        /// The name of the longest one.
+        max: &'static str,
     },
     /// An expression of a rule is refused.
     #[error("rule {number}: invalid `{member}`: {problem}")]

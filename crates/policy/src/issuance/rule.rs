@@ -148,7 +148,8 @@ impl IssuanceRule {
         let valid = 1..=lifetime_max.as_secs();
         match self.max_lifetime {
             Some(lifetime) if !valid.contains(&lifetime) => {
-                Err(IssuancePolicyError::Lifetime { number, member: "max_lifetime" })
+                let (member, max) = ("max_lifetime", "TOKEN_LIFETIME_MAX_SECONDS");
+                Err(IssuancePolicyError::Lifetime { number, member, max })
             }
             _ => Ok(()),
         }

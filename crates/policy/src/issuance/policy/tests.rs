@@ -205,12 +205,20 @@ fn invalid_policies_are_rejected() {
         (
             "no lifetime",
             json!([{"caller": "*", "max_lifetime": 0}]),
-            Err(IssuancePolicyError::Lifetime { number: 1, member: "max_lifetime" }),
+            Err(IssuancePolicyError::Lifetime {
+                number: 1,
+                member: "max_lifetime",
+                max: "TOKEN_LIFETIME_MAX_SECONDS",
+            }),
         ),
         (
             "a lifetime longer than the maximum",
             json!([{"caller": "*", "max_lifetime": 3601}]),
-            Err(IssuancePolicyError::Lifetime { number: 1, member: "max_lifetime" }),
+            Err(IssuancePolicyError::Lifetime {
+                number: 1,
+                member: "max_lifetime",
+                max: "TOKEN_LIFETIME_MAX_SECONDS",
+            }),
         ),
         ("a wildcard in the name of a role", json!([{"caller": format!("{ROLE}-*")}]), Ok(())),
         (

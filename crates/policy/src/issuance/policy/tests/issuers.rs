@@ -74,7 +74,11 @@ fn invalid_rules_for_issuers_are_refused() {
         (json!({"caller": caller, "subject": []}), IssuancePolicyError::NoSubject(1)),
         (
             json!({"caller": caller, "max_lifetime": 0}),
-            IssuancePolicyError::Lifetime { number: 1, member: "max_lifetime" },
+            IssuancePolicyError::Lifetime {
+                number: 1,
+                member: "max_lifetime",
+                max: "TOKEN_LIFETIME_MAX_SECONDS",
+            },
         ),
         (
             json!({"caller": {"issuer": GITHUB, "when": "claim.sub == 'a'"}}),
