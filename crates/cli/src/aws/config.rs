@@ -18,9 +18,9 @@ pub(super) struct AwsConfig {
 }
 
 /// A setting, with the name of its source for error messages.
-struct SourcedValue {
+pub(super) struct SourcedValue {
     source: String,
-    value: String,
+    pub(super) value: String,
 }
 
 impl SourcedValue {
@@ -60,7 +60,7 @@ impl AwsConfig {
     }
 
     /// The AWS Region.
-    pub(super) fn region(&self, option: Option<&str>) -> Result<String, UsageError> {
+    pub(super) fn region(&self, option: Option<&str>) -> Result<SourcedValue, UsageError> {
         let setting = match option {
             Some(region) => SourcedValue { source: "--region".into(), value: region.to_owned() },
             None => self
@@ -76,7 +76,7 @@ impl AwsConfig {
             && !region.starts_with('-')
             && !region.ends_with('-');
         if is_valid {
-            Ok(setting.value)
+            Ok(setting)
         } else {
             Err(setting.problem("must be a Region such as us-east-1"))
         }

@@ -24,7 +24,7 @@ use runtime::client_for;
 
 pub(crate) use self::sdk_error::root_cause;
 use self::{
-    config::AwsConfig,
+    config::{AwsConfig, SourcedValue},
     credentials::NoCredentials,
     environment::EnvironmentVariables,
     identity::Identity,
@@ -52,13 +52,13 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     /// The configuration for STS.
     sts: SdkConfig,
-    region: String,
+    region: SourcedValue,
 }
 
 impl Session {
     /// The principal that the commands act for. Its account is that of `key_arn` if STS does not respond.
     pub(crate) async fn identity(&self, key_arn: Option<&str>) -> Identity {
-        Identity::read(&self.sts, &self.client, &self.region, key_arn).await
+        Identity::read(&self.sts, &self.client, &self.region.value, key_arn).await
     }
 }
 
@@ -96,7 +96,7 @@ impl Aws {
         let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
         let base = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region.clone()))
+            .region(Region::new(region.value.clone()))
             .use_fips(fips)
             .use_dual_stack(dual_stack)
             .retry_config(config.retry_config()?)

@@ -29,7 +29,8 @@ pub(crate) struct ListReport {
 impl ListReport {
     /// The text is not a list.
     fn of_problem(position: Position, text: String) -> Self {
-        Self { elements: 0, problems: vec![Located { position, severity: Severity::Error, text }] }
+        let problems = vec![Located::new(position, Severity::Error, text)];
+        Self { elements: 0, problems }
     }
 }
 

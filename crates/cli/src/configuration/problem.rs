@@ -70,9 +70,13 @@ impl fmt::Display for ConfigurationProblem {
 }
 
 impl Located {
+    pub(crate) const fn new(position: Position, severity: Severity, text: String) -> Self {
+        Self { position, severity, text }
+    }
+
     /// A problem at this offset of the text of a list.
     pub(crate) fn at(text: &str, offset: usize, severity: Severity, problem: String) -> Self {
-        Self { position: Position::of_offset(text, offset), severity, text: problem }
+        Self::new(Position::of_offset(text, offset), severity, problem)
     }
 
     /// A problem at this offset of an element of the list.

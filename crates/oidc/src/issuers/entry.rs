@@ -4,8 +4,12 @@ use jwt::{Algorithm, Validation, is_same_token_type};
 use serde_json::{Map, Value};
 
 use super::{
-    audience::is_shared, error::EntryError, key_source::KeySource, limits::MAX_VALUES,
-    members::Members, own_identity::OwnIdentity,
+    audience::is_shared,
+    error::EntryError,
+    key_source::KeySource,
+    limits::{MAX_CLAIM_VALUES, MAX_REQUIRED_CLAIMS},
+    members::Members,
+    own_identity::OwnIdentity,
 };
 use crate::Transport;
 
@@ -249,11 +253,12 @@ fn required_claims(value: Option<Value>) -> Result<Vec<RequiredClaim>, EntryErro
             Value::Array(values) => values,
             value => vec![value],
         };
-        let is_valid =
-            !values.is_empty() && values.len() <= MAX_VALUES && values.iter().all(is_comparable);
+        let is_valid = !values.is_empty()
+            && values.len() <= MAX_CLAIM_VALUES
+            && values.iter().all(is_comparable);
         if is_valid { Ok(RequiredClaim { name, values }) } else { Err(EntryError::RequiredClaims) }
     };
-    if claims.is_empty() || claims.len() > MAX_VALUES {
+    if claims.is_empty() || claims.len() > MAX_REQUIRED_CLAIMS {
         return Err(EntryError::RequiredClaims);
     }
     claims.into_iter().map(claim).collect()

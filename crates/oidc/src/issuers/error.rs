@@ -1,6 +1,8 @@
 use jwt::{KeyError, PLAIN_IDENTIFIER_RULE, UnknownAlgorithm, json::JsonError};
 
-use super::limits::{MAX_KEYS, MAX_NAME_CHARS, MAX_TRUSTED_ISSUERS, MAX_VALUES};
+use super::limits::{
+    MAX_CLAIM_VALUES, MAX_KEYS, MAX_NAME_CHARS, MAX_NAMES, MAX_REQUIRED_CLAIMS, MAX_TRUSTED_ISSUERS,
+};
 use crate::UrlError;
 
 /// Why a list of trusted issuers is refused. Each number is that of an entry, from 1.
@@ -59,7 +61,7 @@ pub enum EntryError {
     #[error("`{0}` must have 1 to {MAX_NAME_CHARS} characters and {PLAIN_IDENTIFIER_RULE}")]
     Name(&'static str),
     /// A list is empty or too long.
-    #[error("`{0}` must have 1 to {MAX_VALUES} values")]
+    #[error("`{0}` must have 1 to {MAX_NAMES} values")]
     Count(&'static str),
     /// `algorithms` has a symmetric algorithm or `none`.
     #[error("`algorithms` must not have {0}: everyone who verifies such a token could create one")]
@@ -119,8 +121,8 @@ pub enum EntryError {
     SharedAudience(String),
     /// `required_claims` has a value that cannot be compared.
     #[error(
-        "`required_claims` must be an object of 1 to {MAX_VALUES} claims, each with a string, a whole number, true or \
-         false, or a list of 1 to {MAX_VALUES} of these"
+        "`required_claims` must be an object of 1 to {MAX_REQUIRED_CLAIMS} claims, each with a string, a whole number, true or \
+         false, or a list of 1 to {MAX_CLAIM_VALUES} of these"
     )]
     RequiredClaims,
     /// A client has a member that only issuers have.

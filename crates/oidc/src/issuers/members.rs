@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     error::EntryError,
-    limits::{MAX_NAME_CHARS, MAX_VALUES},
+    limits::{MAX_NAME_CHARS, MAX_NAMES},
 };
 
 /// The members that have not been read yet.
@@ -61,7 +61,7 @@ impl Members {
             Some(Value::Array(values)) => values.into_iter().map(text).collect::<Result<_, _>>()?,
             Some(value) => vec![text(value)?],
         };
-        if names.is_empty() || names.len() > MAX_VALUES {
+        if names.is_empty() || names.len() > MAX_NAMES {
             return Err(EntryError::Count(member));
         }
         Ok(Some(names))
