@@ -62,7 +62,7 @@ pub(crate) fn with_members(template: &str, settings: &[Setting]) -> Result<Strin
     let names: Vec<_> = members(settings).map(|member| member.name).collect();
     let (last, others) = names.split_last().ok_or("`Settings` has no member")?;
     let names = format!("{} and {last}.", others.join(", "));
-    replace_lines(&template, NAMES_START, NAMES_END, wrapped(&names))
+    replace_lines(&template, NAMES_START, NAMES_END, wrapped(&names, MAX_COLUMNS))
 }
 
 /// The line before the pattern's alternatives. Its groups refuse a name that is given twice.
@@ -93,11 +93,11 @@ fn replace_lines(
     Ok(format!("{before}{}{}{after}", marks.0, lines.join("\n")))
 }
 
-/// Words in indented lines of the template's width.
-fn wrapped(words: &str) -> impl Iterator<Item = String> {
+/// Words in indented lines of at most this width.
+pub(crate) fn wrapped(words: &str, max_columns: usize) -> impl Iterator<Item = String> {
     let mut lines = vec![String::from("     ")];
-    for word in words.split(' ') {
-        if lines.last().is_some_and(|line| line.len() + 1 + word.len() > MAX_COLUMNS) {
+    for word in words.split_whitespace() {
+        if lines.last().is_some_and(|line| line.len() + 1 + word.len() > max_columns) {
             lines.push(String::from("     "));
         }
         if let Some(line) = lines.last_mut() {
