@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use jwt::JwkSet;
 use kms::Ring;
-use oidc::TrustedIssuers;
+use oidc::{OwnIdentity, TrustedIssuers};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -112,16 +112,22 @@ fn token_endpoint(issuer: &str, trusted: &TrustedIssuers) -> Map<String, Value> 
     }
     members.extend([
         ("authorization_endpoint".to_owned(), format!("{issuer}/oauth2/authorize").into()),
-        ("token_endpoint".to_owned(), token_endpoint_url(issuer).into()),
+        ("token_endpoint".to_owned(), own_identity(issuer).token_endpoint.into()),
         ("grant_types_supported".to_owned(), json!(grants)),
         ("token_endpoint_auth_methods_supported".to_owned(), json!(methods)),
     ]);
     members
 }
 
-/// The URL of the token endpoint of this issuer.
-pub(crate) fn token_endpoint_url(issuer: &str) -> String {
-    format!("{issuer}/oauth2/token")
+/// The names that assertions can have for an issuer: its own, and that of its token endpoint.
+///
+/// ```
+/// let own = issuer::own_identity("https://issuer.example");
+/// assert_eq!(own.token_endpoint, "https://issuer.example/oauth2/token");
+/// ```
+#[must_use]
+pub fn own_identity(issuer: &str) -> OwnIdentity {
+    OwnIdentity { issuer: issuer.to_owned(), token_endpoint: format!("{issuer}/oauth2/token") }
 }
 
 /// The JWK Set of every trusted key. It contains the next key, so that clients know it before it signs.

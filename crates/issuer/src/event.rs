@@ -1,11 +1,11 @@
 use jwt::json;
 use policy::issuance::Caller;
 use serde::{Deserialize, de::IgnoredAny};
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
-    AuthenticationScheme, IssuanceError, MAX_REQUEST_BYTES, OAuthError, PublishedDocument, Routes,
-    oauth::MediaType, proxy::ProxyRequest,
+    AuthenticationScheme, GrantType, IssuanceError, MAX_REQUEST_BYTES, OAuthError,
+    PublishedDocument, Routes, oauth::MediaType, proxy::ProxyRequest,
 };
 
 /// An event of the issuer's Lambda function.
@@ -15,6 +15,21 @@ pub struct IssuerEvent {
     pub source: EventSource,
     /// The operation that the event asks for, or why it is refused.
     pub operation: Result<Operation, IssuanceError>,
+    /// What is known of the request for the log line.
+    pub facts: RequestFacts,
+}
+
+/// Facts about a request for the log line. All of them are proved.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestFacts {
+    /// The caller that AWS authenticated.
+    pub caller: Option<String>,
+    /// The grant of OAuth.
+    pub grant: Option<GrantType>,
+    /// The issuer, the subject and the id of the assertion.
+    pub assertion: Option<Value>,
+    /// The client that has proved its identity.
+    pub client: Option<String>,
 }
 
 /// The source of an event.
@@ -47,6 +62,18 @@ pub enum Operation {
 }
 
 impl IssuerEvent {
+    /// An event from this source for this operation.
+    #[must_use]
+    pub fn new(source: EventSource, operation: Result<Operation, IssuanceError>) -> Self {
+        let caller = match &operation {
+            Ok(Operation::IssueToken(caller, _) | Operation::GrantToCaller(caller, _)) => {
+                Some(caller.to_string())
+            }
+            Ok(Operation::GrantForAssertion { .. } | Operation::Publish(_)) | Err(_) => None,
+        };
+        Self { source, operation, facts: RequestFacts { caller, ..RequestFacts::default() } }
+    }
+
     /// Reads an event of a function with these routes. One with a `requestContext` is a proxy event of API Gateway; any
     /// other is itself the request of a direct invocation.
     #[must_use]
@@ -55,10 +82,7 @@ impl IssuerEvent {
         let is_object = event.trim_start().starts_with('{');
         let probe = serde_json::from_str::<Probe>(event).ok().filter(|_| is_object);
         let Some(Probe { request_context: Some(_), version }) = probe else {
-            return Self {
-                source: EventSource::Invoke,
-                operation: Operation::invoked(event, routes),
-            };
+            return Self::new(EventSource::Invoke, Operation::invoked(event, routes));
         };
         let version = version.map(RawValue::get);
         // The published types cannot read lone surrogates, which a client can put into a header that the
@@ -71,7 +95,7 @@ impl IssuerEvent {
         let is_oauth = routes == Routes::OAuth
             || matches!(operation, Ok(Operation::GrantToCaller(..)) | Err(IssuanceError::OAuth(_)));
         let source = if is_oauth { EventSource::OAuth } else { EventSource::Http };
-        Self { source, operation }
+        Self::new(source, operation)
     }
 }
 
@@ -160,7 +184,7 @@ mod tests {
         ];
         for text in texts {
             let operation = Ok(Operation::IssueToken(Caller::Invoke, text.as_bytes().to_vec()));
-            let expected = IssuerEvent { source: EventSource::Invoke, operation };
+            let expected = IssuerEvent::new(EventSource::Invoke, operation);
             assert_eq!(IssuerEvent::read(text, Routes::Iam), expected);
         }
         for other in ["null", "[1]", r#"{"requestContext":null}"#, "{"] {
@@ -186,10 +210,7 @@ mod tests {
     #[test]
     fn function_without_iam_takes_no_direct_invocation() {
         for event in [r#"{"claims":{"sub":"a"}}"#, "null", r#"{"requestContext":null}"#] {
-            let expected = IssuerEvent {
-                source: EventSource::Invoke,
-                operation: Err(IssuanceError::NotFound),
-            };
+            let expected = IssuerEvent::new(EventSource::Invoke, Err(IssuanceError::NotFound));
             assert_eq!(IssuerEvent::read(event, Routes::OAuth), expected, "{event}");
         }
     }

@@ -1,7 +1,7 @@
 use std::{process::ExitCode, sync::Arc, time::SystemTime};
 
 use kms::{Fault, Keyring, KmsSigner, RequestMetrics};
-use oidc::{HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig};
+use oidc::{HttpClient, IssuerVerifier, ProxyConfig};
 use policy::issuance::Caller;
 use runtime::{
     Settings,
@@ -15,11 +15,12 @@ use uuid::Uuid;
 use crate::{
     AssertionTokenRequest, Cacheable, ClientTokenRequest, GrantType, GrantedRequest, IssuanceError,
     IssuedToken, IssuerConfig, IssuerEvent, IssuerResponse, MAX_TOKEN_BYTES, Operation,
-    PublishedDocument, Routes, TokenRequest,
-    document::{authorization_server, document, token_endpoint_url},
+    PublishedDocument, RequestFacts, Routes, TokenRequest,
+    document::{authorization_server, document},
     issue,
-    log_record::{RequestFacts, log_record},
+    log_record::log_record,
     oauth::{ProviderFault, TokenRecipient},
+    own_identity,
 };
 
 /// Runs the Lambda function. Returns when the Runtime API ends or the function cannot start.
@@ -37,10 +38,7 @@ fn read(settings: &mut Settings) -> Option<(IssuerConfig, Option<IssuerVerifier>
     let config = IssuerConfig::read(settings)?;
     let verifier = match (config.routes, &config.trusted_issuers) {
         (Routes::OAuth, Some(trusted)) => {
-            let own = OwnIdentity {
-                issuer: config.issuer.clone(),
-                token_endpoint: token_endpoint_url(&config.issuer),
-            };
+            let own = own_identity(&config.issuer);
             let http = HttpClient::new(public_trust_store(settings)?, ProxyConfig::from_env());
             Some(IssuerVerifier::new(trusted.clone(), &own, &http))
         }
@@ -60,14 +58,14 @@ impl Handler for IssuerHandler {
     type Response = Value;
 
     async fn handle(&self, event: &str, invocation: &Invocation) -> HandlerOutput<Value> {
-        let (metrics, mut facts) = (RequestMetrics::default(), RequestFacts::default());
+        let metrics = RequestMetrics::default();
         let deadline = Instant::now() + invocation.time_left();
-        let event = IssuerEvent::read(event, self.config.routes);
-        let response = match event.operation {
+        let IssuerEvent { source, operation, mut facts } =
+            IssuerEvent::read(event, self.config.routes);
+        let response = match operation {
             Err(error) => IssuerResponse::Refused(error),
             Ok(Operation::Publish(which)) => self.publish(which, deadline).await,
             Ok(Operation::IssueToken(caller, body)) => {
-                facts.caller = Some(caller.to_string());
                 let request = TokenRequest::read(&body, &self.config);
                 match request.and_then(|request| request.grant(&caller, &self.config)) {
                     Err(error) => IssuerResponse::Refused(error),
@@ -75,7 +73,6 @@ impl Handler for IssuerHandler {
                 }
             }
             Ok(Operation::GrantToCaller(caller, form)) => {
-                facts.caller = Some(caller.to_string());
                 facts.grant = Some(GrantType::ClientCredentials);
                 let recipient = TokenRecipient { caller, client_id: None, jti: None };
                 match ClientTokenRequest::read(&form, &self.config) {
@@ -93,8 +90,8 @@ impl Handler for IssuerHandler {
                 }
             }
         };
-        let record = log_record(&response, facts, &metrics, event.source);
-        HandlerOutput { response: response.into_lambda_response(event.source), record }
+        let record = log_record(&response, facts, &metrics, source);
+        HandlerOutput { response: response.into_lambda_response(source), record }
     }
 }
 

@@ -76,9 +76,9 @@ mod request;
 mod response;
 
 pub use config::{IssuerConfig, Routes, known_issuers};
-pub use document::{PublishedDocument, document};
+pub use document::{PublishedDocument, document, own_identity};
 pub use error::IssuanceError;
-pub use event::{EventSource, IssuerEvent, Operation};
+pub use event::{EventSource, IssuerEvent, Operation, RequestFacts};
 pub use handler::run;
 pub use issue::{GrantedRequest, IssuedToken, issue};
 pub use lifetime::LifetimeError;

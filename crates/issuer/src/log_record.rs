@@ -5,16 +5,7 @@ use oidc::AssertionError;
 use runtime::telemetry::{LogRecord, Outcome};
 use serde_json::{Value, json};
 
-use crate::{EventSource, GrantType, IssuanceError, IssuerResponse, OAuthError};
-
-/// The caller, grant, assertion and client of a request for a token, for the log line. All of it is proved.
-#[derive(Default)]
-pub(crate) struct RequestFacts {
-    pub(crate) caller: Option<String>,
-    pub(crate) grant: Option<GrantType>,
-    pub(crate) assertion: Option<Value>,
-    pub(crate) client: Option<String>,
-}
+use crate::{EventSource, GrantType, IssuanceError, IssuerResponse, OAuthError, RequestFacts};
 
 /// The log line of an invocation: the caller and the facts about the token, or the reason of the refusal. It never
 /// contains the token, nor unproved values of an assertion.

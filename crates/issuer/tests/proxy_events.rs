@@ -135,7 +135,7 @@ fn invalid_content_type_body_or_route_is_refused() {
                 Ok(Operation::GrantToCaller(..)) | Err(IssuanceError::OAuth(_))
             );
             let source = if is_oauth { EventSource::OAuth } else { EventSource::Http };
-            let expected = IssuerEvent { source, operation: operation.clone() };
+            let expected = IssuerEvent::new(source, operation.clone());
             assert_eq!(read(&event.to_string()), expected, "{name}: {event}");
         }
     }
@@ -248,7 +248,7 @@ fn events_that_the_published_types_cannot_read_are_refused() {
             let original = event[*member].take();
             event[*member] = value.clone();
             let operation = Err(IssuanceError::MalformedEvent);
-            let expected = IssuerEvent { source: EventSource::Http, operation };
+            let expected = IssuerEvent::new(EventSource::Http, operation);
             assert_eq!(read(&event.to_string()), expected, "{name}: {event}");
             event[*member] = original;
         }
@@ -334,7 +334,7 @@ fn caller_is_read_from_the_iam_identity_of_each_format() {
         let operation = operation.ok_or(IssuanceError::UnknownCaller);
         assert_eq!(
             read(&event.to_string()),
-            IssuerEvent { source: EventSource::Http, operation },
+            IssuerEvent::new(EventSource::Http, operation),
             "{name}"
         );
     }
@@ -412,7 +412,7 @@ fn routes_are_found_in_every_event_format() {
     for (name, event, operation) in rows {
         assert_eq!(
             read(&event.to_string()),
-            IssuerEvent { source: EventSource::Http, operation },
+            IssuerEvent::new(EventSource::Http, operation),
             "{name}"
         );
     }
@@ -444,7 +444,7 @@ fn function_refuses_the_routes_of_the_other_function() {
             (event["headers"], event["body"]) = (headers, "a=b".into());
             let event = event.to_string();
             assert_eq!(read(&event).operation, iam, "iam {method} {path}");
-            let IssuerEvent { source, operation } = IssuerEvent::read(&event, Routes::OAuth);
+            let IssuerEvent { source, operation, .. } = IssuerEvent::read(&event, Routes::OAuth);
             assert_eq!(source, EventSource::OAuth);
             assert_eq!(operation, oauth, "oauth2 {method} {path}");
         }
@@ -457,7 +457,7 @@ fn function_refuses_the_routes_of_the_other_function() {
             event["headers"] = json!({"Content-Type": "application/x-www-form-urlencoded"});
             event[member][name] =
                 if member == "headers" { json!("Basic YTpi") } else { json!(["Basic YTpi"]) };
-            let IssuerEvent { source, operation } =
+            let IssuerEvent { source, operation, .. } =
                 IssuerEvent::read(&event.to_string(), Routes::OAuth);
             assert_eq!(source, EventSource::OAuth);
             let Ok(Operation::GrantForAssertion { authorization, .. }) = operation else {
@@ -489,7 +489,7 @@ fn forms_in_another_place_or_type_are_refused() {
             event["headers"] = headers.clone();
             event["queryStringParameters"] = parameters.clone();
             event["body"] = "grant_type=a".into();
-            let IssuerEvent { source, operation } =
+            let IssuerEvent { source, operation, .. } =
                 IssuerEvent::read(&event.to_string(), Routes::OAuth);
             assert_eq!(source, EventSource::OAuth);
             assert_eq!(operation, Err(expected.clone().into()), "{name}: {event}");
@@ -525,11 +525,13 @@ fn sample_events_are_read_like_their_published_types() {
                 let published = published.unwrap();
                 let arn = published.request_context.identity.user_arn.clone().unwrap();
                 let body = published.body.clone().unwrap().into_bytes();
+                assert_eq!(event.facts.caller.as_deref(), Some(&*arn));
                 assert_eq!(event.operation, Ok(Operation::IssueToken(Caller::Iam(arn), body)));
                 assert_eq!(read(&serde_json::to_string(&published).unwrap()), event);
                 proxy_events += 1;
             }
             "issue-jwks" => {
+                assert_eq!(event.facts.caller, None, "anyone may ask for the keys");
                 assert_eq!(event.operation, Ok(Operation::Publish(PublishedDocument::Keys)));
                 let published = serde_json::to_string(&published.unwrap()).unwrap();
                 assert_eq!(read(&published), event);
@@ -543,9 +545,10 @@ fn sample_events_are_read_like_their_published_types() {
                 assert!(event.source == EventSource::Http && event.operation.is_err(), "{name}");
             }
             "issue-invoke" | "authorize-token" | "rotate" => {
+                assert_eq!(event.facts.caller.as_deref(), Some("invoke"), "{name}");
                 let operation =
                     Ok(Operation::IssueToken(Caller::Invoke, text.clone().into_bytes()));
-                assert_eq!(event, IssuerEvent { source: EventSource::Invoke, operation }, "{name}");
+                assert_eq!(event, IssuerEvent::new(EventSource::Invoke, operation), "{name}");
                 assert!(published.is_err(), "{name}");
             }
             _ => panic!("{name} has no match arm"),

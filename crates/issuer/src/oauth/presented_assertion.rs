@@ -178,10 +178,11 @@ fn recipient(verified: Verified, client_id: Option<String>) -> TokenRecipient {
 #[cfg(test)]
 mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    use oidc::{HttpClient, OwnIdentity, ProxyConfig, Transport, TrustStore, TrustedIssuers};
+    use oidc::{HttpClient, ProxyConfig, Transport, TrustStore, TrustedIssuers};
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::own_identity;
 
     const NOW: u64 = 1_767_225_600;
 
@@ -200,8 +201,7 @@ mod tests {
         ]);
         let trusted = TrustedIssuers::read(&entries.to_string(), Transport::LoopbackHttp).unwrap();
         let issuer = "https://issuer.example";
-        let own =
-            OwnIdentity { issuer: issuer.into(), token_endpoint: format!("{issuer}/oauth2/token") };
+        let own = own_identity(issuer);
         let http = HttpClient::new(TrustStore::empty(), ProxyConfig::disabled());
         let verifier = IssuerVerifier::new(trusted, &own, &http);
         let claims =

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, convert::Infallible, fs};
 
 use issuer::{AssertionTokenRequest, IssuanceError, IssuerConfig, OAuthError, issue};
 use jwt::{Algorithm, Signed, Signer, UnixTime, UnsignedToken};
-use oidc::{HttpClient, IssuerVerifier, OwnIdentity, ProxyConfig, TrustStore};
+use oidc::{HttpClient, IssuerVerifier, ProxyConfig, TrustStore};
 use policy::revocation::Revocations;
 use runtime::Settings;
 use serde_json::{Map, Value, json};
@@ -52,10 +52,7 @@ impl Example {
         let policy = joined(names().map(|name| read_json(name, "issuance-policy.json")).collect());
         config(&issuers, &policy).unwrap_or_else(|error| panic!("{name}: {error}"));
         let config = config(&with_key(issuers, &jwk), &policy).unwrap();
-        let own = OwnIdentity {
-            issuer: OWN_ISSUER.into(),
-            token_endpoint: format!("{OWN_ISSUER}/oauth2/token"),
-        };
+        let own = issuer::own_identity(OWN_ISSUER);
         let http = HttpClient::new(TrustStore::empty(), ProxyConfig::disabled());
         let trusted = config.trusted_issuers.clone().unwrap();
         let verifier = IssuerVerifier::new(trusted, &own, &http);
