@@ -1,4 +1,4 @@
-//! Checks that the files in the tables of the architecture page exist.
+//! Checks the tables of the architecture page: that their files exist, and that their rows are in alphabetical order.
 
 use std::{fs, path::Path};
 
@@ -9,15 +9,48 @@ const PAGE: &str = "docs/src/development/architecture.md";
 /// The folders below which a path of the page is.
 const FOLDERS: [&str; 2] = ["", "crates"];
 
-/// Checks every path that a table of the page names.
+/// The heading above the tables whose rows are in alphabetical order.
+const SORTED: &str = "## Where to change what";
+
+/// Checks every path that a table of the page names, and the order of the rows.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
     let file = workspace.path(PAGE);
     let page = fs::read_to_string(&file).map_err(Error::file(&file))?;
     let missing = missing(&page, &|path| workspace.path(path).exists());
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        let missing = missing.join("\n");
+        return Err(Error::Check(format!("{PAGE} names files that do not exist\n{missing}")));
     }
-    Err(Error::Check(format!("{PAGE} names files that do not exist\n{}", missing.join("\n"))))
+    let misplaced = misplaced(&page);
+    if !misplaced.is_empty() {
+        let misplaced = misplaced.join("\n");
+        return Err(Error::Check(format!("{PAGE} has rows that belong further up\n{misplaced}")));
+    }
+    Ok(())
+}
+
+/// The rows that are not in alphabetical order, by the words of their first cells.
+fn misplaced(page: &str) -> Vec<String> {
+    let words = |row: &str| {
+        let cell = row.split('|').nth(1).unwrap_or_default().to_lowercase();
+        let cell: String =
+            cell.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').collect();
+        cell.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = page.lines().skip_while(|line| *line != SORTED);
+    let (mut misplaced, mut last) = (Vec::new(), Vec::new());
+    for line in lines {
+        if !line.starts_with('|') || line.starts_with("|---") {
+            last = Vec::new();
+            continue;
+        }
+        let words = words(line);
+        if words < last {
+            misplaced.push(words.join(" "));
+        }
+        last = words;
+    }
+    misplaced
 }
 
 /// The paths that do not exist, each with its line.
@@ -47,8 +80,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_of_the_page_exist() {
+    fn page_is_in_order() {
         check(&Workspace::find().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn rows_that_are_not_in_alphabetical_order_are_named() {
+        let table = |rows: &str| format!("| z |\n\n{SORTED}\n\n| to change |\n|---|\n{rows}");
+        let sorted = table("| a: `b` |\n| a, c |\n| `A` of d |\n");
+        assert_eq!(misplaced(&sorted), [""; 0]);
+        let unsorted = table("| a: c |\n| a, b |\n| b |\n");
+        assert_eq!(misplaced(&unsorted), ["a b"]);
     }
 
     #[test]
