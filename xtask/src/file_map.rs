@@ -37,7 +37,10 @@ fn misplaced(page: &str) -> Vec<String> {
             cell.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').collect();
         cell.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
-    let lines = page.lines().skip_while(|line| *line != SORTED);
+    let mut lines = page.lines().skip_while(|line| *line != SORTED).peekable();
+    if lines.peek().is_none() {
+        return vec![format!("all, because there is no heading `{SORTED}`")];
+    }
     let (mut misplaced, mut last) = (Vec::new(), Vec::new());
     for line in lines {
         if !line.starts_with('|') || line.starts_with("|---") {
@@ -91,6 +94,7 @@ mod tests {
         assert_eq!(misplaced(&sorted), [""; 0]);
         let unsorted = table("| a: c |\n| a, b |\n| b |\n");
         assert_eq!(misplaced(&unsorted), ["a b"]);
+        assert_eq!(misplaced("| b |\n| a |\n").len(), 1, "the heading is missing");
     }
 
     #[test]

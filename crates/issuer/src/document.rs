@@ -119,7 +119,7 @@ fn token_endpoint(issuer: &str, trusted: &TrustedIssuers) -> Map<String, Value> 
     members
 }
 
-/// The names that assertions can have for an issuer: its own, and that of its token endpoint.
+/// The names by which an assertion can address this issuer: its own, and that of its token endpoint.
 ///
 /// ```
 /// let own = issuer::own_identity("https://issuer.example");

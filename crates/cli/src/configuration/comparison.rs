@@ -33,7 +33,7 @@ fn issuer_problems(policy_text: &str, trusted: &str) -> Vec<Located> {
     let problem = |(rule, problem): (_, IssuancePolicyError)| {
         located(policy_text, rule, Severity::Error, problem.to_string())
     };
-    problems.into_iter().filter_map(problem).collect()
+    problems.into_iter().map(problem).collect()
 }
 
 /// The warnings about a policy whose tokens an authorizer with these audiences gets. `text` is a valid issuance policy.
@@ -46,14 +46,16 @@ fn warnings(text: &str, warnings: &[IssuancePolicyWarning]) -> Vec<Located> {
     let located = |warning: &IssuancePolicyWarning| {
         located(text, warning.rule(), Severity::Warning, warning.to_string())
     };
-    warnings.iter().filter_map(located).collect()
+    warnings.iter().map(located).collect()
 }
 
 /// A problem of a rule. Its number is from 1.
-fn located(text: &str, rule: usize, severity: Severity, problem: String) -> Option<Located> {
-    let rules = elements(text).ok()?;
-    let rule = rules.get(rule.checked_sub(1)?)?;
-    Some(Located::in_element(text, *rule, 0, severity, problem))
+fn located(text: &str, rule: usize, severity: Severity, problem: String) -> Located {
+    let rules = elements(text).unwrap_or_default();
+    match rules.get(rule.saturating_sub(1)) {
+        Some(rule) => Located::in_element(text, *rule, 0, severity, problem),
+        None => Located::at(text, 0, severity, problem),
+    }
 }
 
 #[cfg(test)]

@@ -189,7 +189,9 @@ impl List<'_> {
     }
 
     fn add_at(&mut self, index: usize, severity: Severity, problem: String) {
-        let Some(element) = self.elements.get(index) else { return };
+        let Some(element) = self.elements.get(index) else {
+            return self.add_at_start(severity, problem);
+        };
         self.problems.push(Located::in_element(self.text, *element, 0, severity, problem));
     }
 
