@@ -2,7 +2,10 @@ use std::process::ExitCode;
 
 use kms::Key;
 
-use crate::public_keys::{Arguments, print};
+use crate::{
+    pem_keys::title,
+    public_keys::{Arguments, print},
+};
 
 pub(crate) const HELP: &str = "\
 Prints all trusted keys of the ring, the current key first. The line before each key has its id and its
@@ -18,7 +21,7 @@ Exit codes: 0 printed, 2 invalid input, 3 fault.";
 /// Prints the keys as PEM (RFC 7468), each after a line of explanatory text.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     print(arguments, |ring| {
-        let pem = |key: &Key| format!("{} {}\n{}", key.id, key.algorithm, key.public.to_pem());
+        let pem = |key: &Key| format!("{}\n{}", title(&key.id, key.algorithm), key.public.to_pem());
         ring.keys().map(|key| pem(key)).collect()
     })
 }

@@ -27,8 +27,17 @@ impl UnusableBlock {
     }
 }
 
-/// Reads each public key and certificate of a PEM file (RFC 7468). The line before a key may have its id and its
-/// algorithm, as `countersign pem` writes it.
+/// The line before a key, which has its id and its algorithm.
+pub(crate) fn title(key_id: &str, algorithm: Algorithm) -> String {
+    format!("{key_id} {algorithm}")
+}
+
+fn read_title(line: &str) -> Option<(String, Algorithm)> {
+    let (key_id, algorithm) = line.split_once(' ')?;
+    Some((key_id.to_owned(), Algorithm::from_name(algorithm)?))
+}
+
+/// Reads each public key and certificate of a PEM file (RFC 7468). The line before a key may be its [`title`].
 ///
 /// # Errors
 /// If a key is private. Its publication is a mistake that must be noticed.
@@ -53,12 +62,7 @@ pub(crate) fn parse(text: &str) -> Result<(Vec<Jwk>, Vec<UnusableBlock>), String
             let problem = "it is a private key, but only public keys are allowed";
             return Err(format!("PEM block {number}: {problem}"));
         }
-        let (key_id, algorithm) = match before.split_once(' ') {
-            Some((id, name)) if Algorithm::from_name(name).is_some() => {
-                (Some(id.to_owned()), Algorithm::from_name(name))
-            }
-            _ => (None, None),
-        };
+        let (key_id, algorithm) = read_title(before).unzip();
         before = "";
         let key = if is_complete { read(label, &body) } else { Err(format!("{end} is missing")) };
         match key {
