@@ -4,7 +4,7 @@ use jwt::{
     UnixTime,
     json::{self, JsonError, MAX_DEPTH},
 };
-use oidc::TrustedIssuers;
+use oidc::{TrustedIssuers, TrustedIssuersError};
 use policy::{
     access::{AccessRules, RulesError},
     issuance::IssuancePolicy,
@@ -163,7 +163,11 @@ impl List<'_> {
             }
             Content::TrustedIssuers => {
                 if let Err(error) = self.text.parse::<TrustedIssuers>() {
-                    self.add_at_start(Severity::Error, error.to_string());
+                    let index = match &error {
+                        TrustedIssuersError::SameIssuer { second, .. } => second.checked_sub(1),
+                        _ => None,
+                    };
+                    self.add_found(index, Severity::Error, error.to_string());
                 }
             }
         }

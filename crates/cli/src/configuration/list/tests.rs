@@ -139,6 +139,13 @@ fn every_problem_of_an_issuance_policy_is_reported_at_its_rule() {
 }
 
 #[test]
+fn trusted_issuer_that_is_there_twice_is_reported_at_its_second_entry() {
+    let text = "[{\"issuer\": \"https://ci.example\"},\n{\"issuer\": \"https://other.example\"},\n {\"issuer\": \"https://CI.example/\"}]";
+    let expected = "3:2: trusted issuers 1 and 3 have names that are equal";
+    assert_problems("twice", Content::TrustedIssuers, text, &[expected]);
+}
+
+#[test]
 fn every_problem_of_revocations_is_reported_at_its_entry() {
     let rows: [(&str, &str, &[&str]); 5] = [
         ("valid", r#"[{"iss": "us", "jti": "1", "exp": 1800000000}]"#, &[]),
