@@ -66,6 +66,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn time_of_an_option_has_two_forms() {
+        let rows = [
+            ("1700000000", Some(1_700_000_000), Some(1_700_000_000)),
+            ("253402300799", Some(253_402_300_799), Some(253_402_300_799)),
+            ("253402300800", None, None),
+            ("2023-11-14T22:13:20Z", None, Some(1_700_000_000)),
+            ("yesterday", None, None),
+            ("-1", None, None),
+        ];
+        for (text, seconds, time) in rows {
+            let read = |time: Result<UnixTime, String>| time.ok().map(UnixTime::seconds);
+            assert_eq!(
+                (read(parse_seconds(text)), read(parse_time(text))),
+                (seconds, time),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn times_have_their_distance_in_a_fitting_unit() {
         let (hour, day) = (3600, 86_400);
         let rows = [

@@ -121,8 +121,8 @@ pub enum EntryError {
     SharedAudience(String),
     /// `required_claims` has a value that cannot be compared.
     #[error(
-        "`required_claims` must be an object of 1 to {MAX_REQUIRED_CLAIMS} claims, each with a string, a whole number, true or \
-         false, or a list of 1 to {MAX_CLAIM_VALUES} of these"
+        "`required_claims` must be an object of 1 to {MAX_REQUIRED_CLAIMS} claims, each with a string, a whole \
+         number, true or false, or a list of 1 to {MAX_CLAIM_VALUES} of these"
     )]
     RequiredClaims,
     /// A client has a member that only issuers have.

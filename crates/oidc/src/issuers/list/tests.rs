@@ -103,6 +103,23 @@ fn assert_refused<const ROWS: usize>(rows: [(&str, Value, EntryError); ROWS]) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// So many claims with so many values each.
+fn required_claims(claims: usize, values: usize) -> Value {
+    let mut required = json!({});
+    for number in 0..claims {
+        required[format!("claim-{number}")] = json!(vec!["a"; values]);
+    }
+    json!({"required_claims": required})
+}
+
+#[test]
+fn entry_can_have_16_audiences_and_16_required_claims_of_16_values() {
+    for members in [json!({"audience": vec!["a"; 16]}), required_claims(16, 16)] {
+        let read = json!([entry(members)]).to_string().parse::<TrustedIssuers>();
+        assert!(read.is_ok(), "{read:?}");
+    }
+}
+
 #[test]
 fn member_that_is_missing_unknown_or_of_another_type_is_refused() {
     let not_text = |member| EntryError::Type { member, expected: "a string" };
@@ -152,6 +169,12 @@ fn member_that_is_missing_unknown_or_of_another_type_is_refused() {
         (
             "no value of a required claim",
             entry(json!({"required_claims": {"a": []}})),
+            EntryError::RequiredClaims,
+        ),
+        ("17 required claims", entry(required_claims(17, 1)), EntryError::RequiredClaims),
+        (
+            "17 values of a required claim",
+            entry(required_claims(1, 17)),
             EntryError::RequiredClaims,
         ),
         (
