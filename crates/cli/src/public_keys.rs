@@ -13,7 +13,7 @@ use crate::{aws::Aws, block_on::block_on, exit, terminal};
 pub(crate) struct Arguments {
     /// Alias of the ring, or the id or ARN of one key
     #[arg(value_name = "ALIAS|ID")]
-    pub(crate) key: KeyName,
+    key: KeyName,
     /// Signature algorithm, if it is not the default one of the key
     #[arg(long, value_name = "ALG", env = "SIGNING_ALGORITHM")]
     algorithm: Option<Algorithm>,
